@@ -1,0 +1,151 @@
+# Serverless Tasks: `make` lists what there is. Everything is installed below this folder (.venv and .venvs),
+# pinned by requirements/*.txt, and only when it is lacking or its pins have changed.
+
+# `sam build` runs this file too (see infra/build.mk), so nothing here may run a command while it is read.
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-print-directory
+
+CLIENT := django_integration/client
+STAMP := .stamp
+UV := .venvs/uv/bin/uv
+BIN := .venv/bin
+PYTEST = $(BIN)/python -m pytest
+
+# What the tests and the build need beyond their own interpreter: the tools of this checkout come first. The folder
+# of Node is there only where the machine has none.
+export PATH := $(CURDIR)/$(BIN):$(CURDIR)/.venvs/node/bin:$(PATH)
+
+-include infra/build.mk
+
+##@ Use
+
+.PHONY: help
+help: ## List the targets
+	@awk 'BEGIN { FS = ":.*## " } \
+		/^##@ / { printf "\n%s\n", substr($$0, 5) } \
+		/^[a-z][a-z-]*:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
+
+.PHONY: demo
+demo: .venv/$(STAMP) ## Start the local stack, run real tasks over HTTP, show progress and results, end
+	@$(BIN)/python -m examples.demo
+
+.PHONY: serve
+serve: .venv/$(STAMP) ## The same stack, kept up for a browser until Ctrl-C
+	@$(BIN)/python -m examples.demo --serve
+
+##@ Develop
+
+.PHONY: setup
+setup: .venv/$(STAMP) .venvs/ministack/$(STAMP) .venvs/sam/$(STAMP) client-modules ## Install all that the tests and checks need
+
+.PHONY: test
+test: setup chromium test-unit test-contract test-django test-client test-e2e test-browser ## Run every kind of test
+
+.PHONY: test-all
+test-all: test ## Run every kind of test, the long ones among them
+	@$(MAKE) test-chaos
+
+.PHONY: test-unit test-contract test-django test-browser test-e2e test-chaos
+test-unit test-contract test-django: .venv/$(STAMP)
+test-browser: .venv/$(STAMP) chromium
+test-e2e test-chaos: .venv/$(STAMP) .venvs/ministack/$(STAMP) .venvs/sam/$(STAMP)
+test-unit test-contract test-django test-browser test-e2e test-chaos: test-%:
+	@echo "== tests/$*"
+	@$(PYTEST) tests/$* -q --durations=5
+
+.PHONY: test-client
+test-client: client-modules
+	@echo "== $(CLIENT)"
+	@cd $(CLIENT) && npm test
+
+.PHONY: check
+check: lint types imports template client ## Lint, types, import rules, template, client build
+
+.PHONY: lint types imports template client
+lint: .venv/$(STAMP) ## ruff: rules and format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+types: .venv/$(STAMP) ## mypy, strict
+	$(BIN)/mypy
+
+imports: .venv/$(STAMP) ## The import rules of CONTRIBUTING.md
+	$(BIN)/lint-imports
+
+template: .venv/$(STAMP) .venvs/sam/$(STAMP) ## cfn-lint and sam validate
+	$(BIN)/cfn-lint template.yaml
+	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .venvs/sam/bin/sam validate --lint --template template.yaml
+
+client: client-modules ## Type check and build the JavaScript client
+	cd $(CLIENT) && npm run check && npm run build
+
+.PHONY: format
+format: .venv/$(STAMP) ## Format the Python code and mend what ruff can
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+.PHONY: lock
+lock: $(UV) ## Pin the requirements anew
+	@lock() { \
+		out=requirements/$$1.txt; shift; echo "$$out"; \
+		$(UV) pip compile --quiet --upgrade --universal --python-version 3.12 --generate-hashes --no-emit-index-url \
+			--no-emit-package serverless-tasks --custom-compile-command "make lock" -o "$$out" "$$@" >/dev/null; \
+	}; \
+	lock dev pyproject.toml --all-extras --group dev; \
+	for group in ministack node sam uv; do lock "$$group" --group "$$group"; done
+
+.PHONY: clean
+clean: ## Remove what was installed and built
+	rm -rf .venv .venvs .aws-sam .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist
+	rm -rf $(CLIENT)/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# How it is installed.
+
+# uv comes from the package index, by the pip of the Python that was found.
+$(UV): requirements/uv.txt
+	@python=$$(.ci/find-python); echo "Making the environments with $$python"; rm -rf .venvs/uv; \
+		"$$python" -m venv .venvs/uv; \
+		.venvs/uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+.venv/$(STAMP): requirements/dev.txt pyproject.toml $(UV)
+	@echo "Installing .venv"
+	@$(UV) venv --quiet --clear --python .venvs/uv/bin/python .venv
+	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r $<
+	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	@touch $@
+
+.venvs/ministack/$(STAMP) .venvs/sam/$(STAMP) .venvs/node/$(STAMP): .venvs/%/$(STAMP): requirements/%.txt $(UV)
+	@echo "Installing .venvs/$*"
+	@$(UV) venv --quiet --clear --python .venvs/uv/bin/python .venvs/$*
+	@$(UV) pip install --quiet --python .venvs/$*/bin/python --require-hashes -r $<
+	@touch $@
+
+# The machine's own Node will do from version 20 on; else one comes from the package index.
+.PHONY: client-modules
+client-modules:
+	@major=$$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0); \
+		if [ "$$major" -lt 20 ] || ! command -v npm >/dev/null; then $(MAKE) .venvs/node/$(STAMP); fi
+	@$(MAKE) $(CLIENT)/node_modules/$(STAMP)
+
+$(CLIENT)/node_modules/$(STAMP): $(CLIENT)/package-lock.json
+	@echo "Installing $(CLIENT)/node_modules"
+	@cd $(CLIENT) && npm ci --no-audit --no-fund --loglevel=error
+	@touch $@
+
+# Tests that need a browser say so where there is none; under CI they fail.
+.PHONY: chromium
+chromium:
+	@for name in chromium chromium-browser google-chrome; do \
+			if command -v "$$name" >/dev/null; then exit 0; fi; \
+		done; \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+			echo "Installing Chromium"; \
+			apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends chromium >/dev/null; \
+		else \
+			echo "No Chromium was found on PATH, and installing it takes root and apt-get: browser tests will be skipped." >&2; \
+		fi
