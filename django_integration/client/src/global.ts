@@ -1,0 +1,3 @@
+import TaskAPI from './index.js'
+
+Object.assign(globalThis, { TaskAPI })

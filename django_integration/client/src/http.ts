@@ -1,0 +1,81 @@
+import { options } from './options.js'
+import type { TaskRecord } from './record.js'
+
+/** How long a poll may go unanswered before it counts as failed, in milliseconds. */
+const POLL_TIMEOUT = 30_000
+
+/** The server refused a request, or answered with something that is not a record. */
+export class HTTPError extends Error {
+  /**
+   * @param status the answer's HTTP status
+   * @param body the answer's JSON as an object, or its text when it is not JSON
+   * @param retryAfter what the server asks to wait before the next try, in milliseconds; 0 when it does not say
+   */
+  constructor(
+    message: string,
+    readonly status: number,
+    readonly body: unknown,
+    readonly retryAfter: number,
+  ) {
+    super(message)
+    this.name = 'HTTPError'
+  }
+}
+
+/** A record, and whether the server streams this task's changes. */
+export interface Answer {
+  record: TaskRecord
+  streams: boolean
+}
+
+/** The URL of a task, or of what can be done with it; without a uuid, the one that tasks are submitted to. */
+export function urlOf(uuid?: string, action?: string): string {
+  let url = options.baseURL.replace(/\/*$/, '/')
+  if (uuid !== undefined) url += `${encodeURIComponent(uuid)}/`
+  if (action !== undefined) url += `${action}/`
+  return url
+}
+
+export const sendsCookiesAbroad = (): boolean => options.corsMode === 'cors'
+
+export const get = (url: string): Promise<Answer> => request(url, { signal: AbortSignal.timeout(POLL_TIMEOUT) })
+
+export const post = (url: string, data: object): Promise<Answer> =>
+  request(url, { method: 'POST', body: JSON.stringify(data) })
+
+async function request(url: string, init: RequestInit): Promise<Answer> {
+  const headers: { [name: string]: string } = { Accept: 'application/json' }
+  if (init.body) {
+    headers['Content-Type'] = 'application/json'
+    const token = csrfToken()
+    if (token) headers[options.csrfHeaderName] = token
+  }
+  const response = await fetch(url, {
+    ...init,
+    headers,
+    mode: options.corsMode,
+    credentials: sendsCookiesAbroad() ? 'include' : 'same-origin',
+    // The browser asks again each time and sends the ETag it has: an unchanged record costs a 304 without a body.
+    cache: 'no-cache',
+  })
+  const text = await response.text()
+  let body: unknown = text
+  try {
+    body = JSON.parse(text)
+  } catch {
+    // Not JSON: a proxy's page, or a login form that the request was redirected to. The error below carries it.
+  }
+  if (!response.ok || body === text) {
+    const status = response.ok ? `${response.status} without a record` : response.status
+    const seconds = Number(response.headers.get('Retry-After')) || 0
+    throw new HTTPError(`${url} answered ${status}`, response.status, body, seconds * 1000)
+  }
+  return { record: body as TaskRecord, streams: response.headers.get('X-Task-Events') === '1' }
+}
+
+function csrfToken(): string | undefined {
+  const prefix = `${options.csrfCookieName}=`
+  const cookies = typeof document === 'undefined' ? [] : document.cookie.split('; ')
+  const found = cookies.find((cookie) => cookie.startsWith(prefix))
+  return found && decodeURIComponent(found.slice(prefix.length))
+}

@@ -1,0 +1,73 @@
+import { follow, poll } from './follow.js'
+import type { OnProgress } from './follow.js'
+import { post, urlOf } from './http.js'
+import type { Answer } from './http.js'
+import { options } from './options.js'
+import type { TaskRecord } from './record.js'
+
+export { HTTPError } from './http.js'
+export { options } from './options.js'
+export type { Options } from './options.js'
+export type { Status, TaskRecord } from './record.js'
+
+/** Called with each record that is seen, the last one included. */
+export type ProgressCallback<Outputs> = (record: TaskRecord<Outputs>) => void
+/** Called with the record of a task that succeeded. */
+export type SuccessCallback<Outputs> = (record: TaskRecord<Outputs>) => void
+/** Called with the record of a task that failed or was cancelled, or with the error that kept us from knowing. */
+export type ErrorCallback<Outputs> = (reason: TaskRecord<Outputs> | Error) => void
+
+type AnyOutputs = { [name: string]: unknown }
+
+/**
+ * Submits a task and follows it until it ends.
+ *
+ * @param task the name that the task is registered by
+ * @param inputs its inputs by name
+ * @returns a promise of the record once the task has succeeded. It rejects with the record when the task failed or was
+ *   cancelled, with an `HTTPError` (`.status`, `.body`) when the server refused, and with the browser's own error when
+ *   the server could not be reached. Submitting is never tried again by itself; polling is.
+ */
+export const run = <Outputs = AnyOutputs>(
+  task: string,
+  inputs: object = {},
+  onProgress?: ProgressCallback<Outputs> | null,
+  onSuccess?: SuccessCallback<Outputs> | null,
+  onError?: ErrorCallback<Outputs> | null,
+): Promise<TaskRecord<Outputs>> => outcome(post(urlOf(), { task, inputs }), 0, onProgress, onSuccess, onError)
+
+/** Follows a task that was submitted before (by an earlier page, say), exactly as `run` follows its own. */
+export const watch = <Outputs = AnyOutputs>(
+  uuid: string,
+  onProgress?: ProgressCallback<Outputs> | null,
+  onSuccess?: SuccessCallback<Outputs> | null,
+  onError?: ErrorCallback<Outputs> | null,
+): Promise<TaskRecord<Outputs>> => outcome(poll(uuid), options.pollInterval, onProgress, onSuccess, onError)
+
+/**
+ * Asks for a task to be cancelled.
+ *
+ * @returns a promise of its record. A task that has already ended rejects with an `HTTPError` of status 409.
+ */
+export const cancel = <Outputs = AnyOutputs>(uuid: string): Promise<TaskRecord<Outputs>> =>
+  post(urlOf(uuid, 'cancel'), {}).then(({ record }) => record as TaskRecord<Outputs>)
+
+function outcome<Outputs>(
+  answer: Promise<Answer>,
+  wait: number,
+  onProgress?: ProgressCallback<Outputs> | null,
+  onSuccess?: SuccessCallback<Outputs> | null,
+  onError?: ErrorCallback<Outputs> | null,
+): Promise<TaskRecord<Outputs>> {
+  const ended = answer
+    .then((first) => follow(first, wait, onProgress as OnProgress))
+    .then((record) => {
+      if (record.status !== 'succeeded') throw record
+      return record as TaskRecord<Outputs>
+    })
+  // A branch of its own: an error that a callback throws shows in the console and leaves the outcome as it is.
+  if (onSuccess || onError) ended.then(onSuccess, onError ?? (() => {}))
+  return ended
+}
+
+export default { run, watch, cancel, options }

@@ -1,0 +1,235 @@
+import assert from 'node:assert/strict'
+import { afterEach, test } from 'node:test'
+import { HTTPError, aRecord, advance, answer, endWorld, makeWorld, outcomeOf, refusal, settle, tasks, unreachable } from './world.mjs'
+
+const defaults = { ...tasks.options }
+const succeeded = aRecord({ status: 'succeeded', outputs: { sum: 3 } })
+const created = answer(aRecord({ status: 'pending' }), { status: 201 })
+
+afterEach(() => {
+  endWorld()
+  Object.assign(tasks.options, defaults)
+})
+
+test('the options have the documented defaults', () => {
+  assert.deepEqual(defaults, {
+    baseURL: '/tasks/',
+    csrfCookieName: 'csrftoken',
+    csrfHeaderName: 'X-CSRFToken',
+    corsMode: 'same-origin',
+    pollInterval: 1000,
+  })
+})
+
+test('run submits the task with the CSRF token and polls until it has succeeded', async () => {
+  const world = makeWorld([created, answer(aRecord({ progress: 1 })), answer(aRecord({ progress: 2 })), answer(succeeded)])
+  const progress = []
+  const successes = []
+  const outcome = outcomeOf(tasks.run('sum', { numbers: [1, 2] }, (r) => progress.push(r), (r) => successes.push(r)))
+  await settle()
+  await advance(0)
+  await advance(1000)
+  await advance(1000)
+
+  assert.deepEqual(outcome, { state: 'resolved', value: succeeded })
+  assert.deepEqual(progress.map((r) => [r.status, r.progress]), [['pending', 0], ['running', 1], ['running', 2], ['succeeded', 0]])
+  assert.deepEqual(successes, [succeeded])
+  const [post, ...polls] = world.requests
+  assert.equal(post.method, 'POST')
+  assert.equal(post.url, '/tasks/')
+  assert.deepEqual(JSON.parse(post.body), { task: 'sum', inputs: { numbers: [1, 2] } })
+  assert.equal(post.headers['X-CSRFToken'], 's3cret')
+  assert.equal(post.credentials, 'same-origin')
+  assert.deepEqual(polls.map((p) => [p.method, p.url, p.cache]), Array(3).fill(['GET', '/tasks/u-1/', 'no-cache']))
+})
+
+test('a task that is ended when it is created is not polled', async () => {
+  const world = makeWorld([answer(succeeded, { status: 201 })])
+  const outcome = outcomeOf(tasks.run('sum'))
+  await settle()
+  assert.equal(outcome.state, 'resolved')
+  assert.equal(world.requests.length, 1)
+})
+
+for (const status of ['failed', 'cancelled']) {
+  test(`a ${status} task rejects with its record and calls the error callback`, async () => {
+    const record = aRecord({ status, error: { type: 'ValueError', message: 'no' } })
+    makeWorld([created, answer(record)])
+    const errors = []
+    const outcome = outcomeOf(tasks.run('sum', {}, null, () => assert.fail('not a success'), (e) => errors.push(e)))
+    await settle()
+    await advance(0)
+    assert.deepEqual(outcome, { state: 'rejected', value: record })
+    assert.deepEqual(errors, [record])
+  })
+}
+
+test('a refused submission rejects with its status and parsed answer, and is not tried again', async () => {
+  const world = makeWorld([refusal(400, { error: { fields: ['numbers'] } })])
+  const outcome = outcomeOf(tasks.run('sum', {}))
+  await settle()
+  await advance(60_000)
+  assert.equal(outcome.state, 'rejected')
+  assert.ok(outcome.value instanceof HTTPError && outcome.value instanceof Error)
+  assert.equal(outcome.value.status, 400)
+  assert.deepEqual(outcome.value.body, { error: { fields: ['numbers'] } })
+  assert.match(outcome.value.message, /\/tasks\/ answered 400/)
+  assert.equal(world.requests.length, 1)
+})
+
+test('an uncertain submission (503) rejects with the uuid to watch', async () => {
+  makeWorld([refusal(503, { uuid: 'u-1' })])
+  const outcome = outcomeOf(tasks.run('sum', {}))
+  await settle()
+  assert.deepEqual([outcome.value.status, outcome.value.body.uuid], [503, 'u-1'])
+})
+
+test('an answer that is not JSON rejects with its text', async () => {
+  makeWorld([{ status: 200, headers: {}, body: '<h1>Log in</h1>' }])
+  const outcome = outcomeOf(tasks.run('sum', {}))
+  await settle()
+  assert.equal(outcome.state, 'rejected')
+  assert.equal(outcome.value.body, '<h1>Log in</h1>')
+})
+
+test('failed polls are tried again, ever later, and the task still succeeds', async () => {
+  const failures = [unreachable(), refusal(503), refusal(429), refusal(500)]
+  const world = makeWorld([created, ...failures, answer(succeeded)])
+  const outcome = outcomeOf(tasks.run('sum', {}))
+  await settle()
+  await advance(0)
+  for (const wait of [1000, 2000, 4000, 8000]) {
+    const before = world.requests.length
+    await advance(wait - 1)
+    assert.equal(world.requests.length, before, `nothing before ${wait} ms`)
+    await advance(1)
+    assert.equal(world.requests.length, before + 1)
+  }
+  assert.equal(outcome.state, 'resolved')
+})
+
+test('waits before a retry vary down to half', async (t) => {
+  const world = makeWorld([created, refusal(503), answer(succeeded)])
+  t.mock.method(Math, 'random', () => 0)
+  const outcome = outcomeOf(tasks.run('sum', {}))
+  await settle()
+  await advance(0)
+  await advance(499)
+  assert.equal(world.requests.length, 2)
+  await advance(1)
+  assert.equal(outcome.state, 'resolved')
+})
+
+test('the wait that the server asks for is kept', async () => {
+  const world = makeWorld([created, refusal(429, {}, { 'Retry-After': '7' }), answer(succeeded)])
+  const outcome = outcomeOf(tasks.run('sum', {}))
+  await settle()
+  await advance(0)
+  await advance(6999)
+  assert.equal(world.requests.length, 2)
+  await advance(1)
+  assert.equal(outcome.state, 'resolved')
+})
+
+test('polls that keep failing reject in the end', async () => {
+  const world = makeWorld([created, refusal(503)])
+  const outcome = outcomeOf(tasks.run('sum', {}))
+  await settle()
+  await advance(0)
+  for (let i = 0; i < 8; i++) {
+    assert.equal(outcome.state, 'pending')
+    await advance(30_000)
+  }
+  assert.equal(outcome.state, 'rejected')
+  assert.equal(outcome.value.status, 503)
+  assert.equal(world.requests.length, 1 + 9)
+})
+
+for (const status of [403, 404]) {
+  test(`a poll answered ${status} rejects at once`, async () => {
+    makeWorld([created, refusal(status)])
+    const outcome = outcomeOf(tasks.run('sum', {}))
+    await settle()
+    await advance(0)
+    assert.deepEqual([outcome.state, outcome.value.status], ['rejected', status])
+  })
+}
+
+test('a hidden page is not polled, and catches up at once when it is shown', async () => {
+  const world = makeWorld([created, answer(aRecord()), answer(succeeded)])
+  const outcome = outcomeOf(tasks.run('sum', {}))
+  await settle()
+  await advance(0)
+  await world.page.show(false)
+  await advance(3_600_000)
+  assert.equal(world.requests.length, 2)
+  await world.page.show(true)
+  assert.equal(world.requests.length, 3)
+  assert.equal(outcome.state, 'resolved')
+})
+
+test('watch picks a task up by its uuid', async () => {
+  const world = makeWorld([answer(aRecord({ progress: 5 })), answer(succeeded)])
+  const progress = []
+  const outcome = outcomeOf(tasks.watch('u-1', (r) => progress.push(r.progress)))
+  await settle()
+  assert.deepEqual(progress, [5])
+  await advance(999)
+  assert.equal(world.requests.length, 1)
+  await advance(1)
+  assert.equal(outcome.state, 'resolved')
+  assert.ok(world.requests.every(({ method }) => method === 'GET'))
+})
+
+test('cancel posts to the task and gives its record', async () => {
+  const world = makeWorld([answer(aRecord({ cancel_requested: true }))])
+  assert.equal((await tasks.cancel('u-1')).cancel_requested, true)
+  const [request] = world.requests
+  assert.deepEqual([request.method, request.url, request.headers['X-CSRFToken']], ['POST', '/tasks/u-1/cancel/', 's3cret'])
+})
+
+test('cancelling an ended task rejects with 409', async () => {
+  makeWorld([refusal(409)])
+  await assert.rejects(tasks.cancel('u-1'), { name: 'HTTPError', status: 409 })
+})
+
+test('options are read at each call', async () => {
+  const world = makeWorld([answer(succeeded)])
+  Object.assign(tasks.options, {
+    baseURL: 'https://api.example/jobs',
+    csrfCookieName: 'other',
+    csrfHeaderName: 'X-Token',
+    corsMode: 'cors',
+  })
+  await tasks.run('sum', {})
+  await tasks.watch('../u')
+  const [post, get] = world.requests
+  assert.deepEqual([post.url, get.url], ['https://api.example/jobs/', 'https://api.example/jobs/..%2Fu/'])
+  assert.deepEqual([post.headers['X-Token'], post.mode, post.credentials], ['1', 'cors', 'include'])
+})
+
+test('without the cookie no CSRF header is sent', async () => {
+  const world = makeWorld([answer(succeeded)])
+  world.page.cookie = ''
+  await tasks.run('sum', {})
+  assert.ok(!('X-CSRFToken' in world.requests[0].headers))
+})
+
+test('an error in the progress callback rejects and ends the polling', async () => {
+  const world = makeWorld([created])
+  const outcome = outcomeOf(tasks.run('sum', {}, () => { throw new RangeError('mine') }))
+  await settle()
+  await advance(60_000)
+  assert.deepEqual([outcome.state, outcome.value.message], ['rejected', 'mine'])
+  assert.equal(world.requests.length, 1)
+})
+
+test('outside a page it works without document and EventSource', async () => {
+  makeWorld([answer(aRecord(), { headers: { 'X-Task-Events': '1' } }), answer(succeeded)])
+  delete globalThis.document
+  delete globalThis.EventSource
+  const outcome = outcomeOf(tasks.watch('u-1'))
+  await settle()
+  await advance(1000)
+  assert.equal(outcome.state, 'resolved')
+})
