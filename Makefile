@@ -1,7 +1,6 @@
 # Serverless Tasks: `make` lists what there is. Everything is installed below this folder (.venv and .venvs),
 # pinned by requirements/*.txt, and only when it is lacking or its pins have changed.
 
-# `sam build` runs this file too (see infra/build.mk), so nothing here may run a command while it is read.
 SHELL := bash
 .SHELLFLAGS := -eu -o pipefail -c
 .DEFAULT_GOAL := help
@@ -17,8 +16,6 @@ PYTEST = $(BIN)/python -m pytest
 # What the tests and the build need beyond their own interpreter: the tools of this checkout come first. The folder
 # of Node is there only where the machine has none.
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/.venvs/node/bin:$(PATH)
-
--include infra/build.mk
 
 ##@ Use
 
