@@ -109,9 +109,10 @@ $(UV): requirements/uv.txt
 		.venvs/uv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $@
 
+# With pip, because `sam build` fills the Lambda artefact with the pip of the python3.13 that is first on PATH.
 .venv/$(STAMP): requirements/dev.txt pyproject.toml $(UV)
 	@echo "Installing .venv"
-	@$(UV) venv --quiet --clear --python .venvs/uv/bin/python .venv
+	@$(UV) venv --quiet --clear --seed --python .venvs/uv/bin/python .venv
 	@$(UV) pip install --quiet --python $(BIN)/python --require-hashes -r $<
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
