@@ -1,8 +1,8 @@
 """Makes the artefact that the Lambda functions share; `sam build` calls it once for each function.
 
-It installs `requirements.txt` as wheels for Lambda's processor and Python, whatever machine it runs on, adds the project's
-own code, takes out what Lambda never runs (`artefact.toml`) and compiles the rest. Standard library and pip alone, so that
-`sam build` needs no environment of the project.
+It installs `requirements.txt` as wheels for Lambda's processor and Python, whatever machine it runs on, adds the
+project's own code, takes out what Lambda never runs (`artefact.toml`) and compiles the rest. It needs the standard
+library and pip alone, and no environment of the project.
 """
 
 from __future__ import annotations
@@ -22,15 +22,18 @@ import sys
 import tempfile
 import tomllib
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[1]
 REQUIREMENTS = HERE / "requirements.txt"
-PYTHON = (3, 13)
-# Amazon Linux 2023, on which Lambda runs this Python, has glibc 2.34.
+# Amazon Linux 2023, which runs Python 3.12 and later in Lambda, has glibc 2.34.
 GLIBC_MINORS = range(34, 16, -1)
 CODE_DIRECTORY = "/var/task"
-# ZIP knows no time before 1980, wherever in the world it is read. One time for all files: the same input gives the same archive.
+# One time for all files, so that the same input gives the same archive; ZIP knows none before 1980.
 FILE_TIME = 315_619_200
 # Of an installed package's metadata Lambda needs its name, version and entry points; licences stay with the code.
 METADATA_KEPT = ("METADATA", "entry_points.txt", "licenses/*", "LICEN[CS]E*", "COPYING*", "NOTICE*")
@@ -60,10 +63,10 @@ def build(architecture: str, target: Path) -> None:
         own = Path(scratch)
         for source in _sources(settings["include"]):
             if source.is_dir():
-                shutil.copytree(source, own / source.name, ignore=_left_behind)
-            else:
+                shutil.copytree(source, own / source.name, ignore=_left_behind(settings["exclude"]))
+            elif not _matches(source.name, settings["exclude"]):
                 shutil.copy(source, own)
-        _exclude(own, settings["exclude"])
+        _trim(own, settings["trim"])
         _compile(own)
         shutil.copytree(own, target, dirs_exist_ok=True)
     for path in target.rglob("*"):
@@ -80,17 +83,28 @@ def _sources(patterns: list[str]) -> list[Path]:
     return [path for path in found if not path.name.startswith(".")]
 
 
-def _left_behind(directory: str, names: list[str]) -> list[str]:
-    """Hidden files (secrets live in .env), bytecode and virtual environments never travel."""
-    return [
-        name
-        for name in names
-        if name.startswith(".") or name in ("__pycache__", "node_modules") or Path(directory, name, "pyvenv.cfg").exists()
-    ]
+def _runtime() -> str:
+    """The version of Python, such as 3.13, that the template has the functions run on."""
+    found = re.search(r"^\s*Runtime: *python([\d.]+)", (PROJECT / "template.yaml").read_text(), re.MULTILINE)
+    if found is None:
+        raise BuildError("template.yaml names no Runtime: python…")
+    return found[1]
+
+
+def _left_behind(patterns: list[str]) -> Callable[[str, list[str]], list[str]]:
+    """Beside the patterns: hidden files (secrets live in .env), bytecode and virtual environments never travel."""
+    never = [".*", "__pycache__", "node_modules", *patterns]
+
+    def ignored(directory: str, names: list[str]) -> list[str]:
+        return [
+            each for each in names if _matches(each, never) or Path(directory, each, "pyvenv.cfg").exists()
+        ]
+
+    return ignored
 
 
 def _dependencies(architecture: str, settings: dict[str, list[str]]) -> Path:
-    """Install once, whichever function comes first, and again when something that decides on the outcome has changed."""
+    """Install once, whichever function comes first, and again when what decides on the outcome has changed."""
     cache = PROJECT / ".aws-sam" / "serverless-tasks"
     cache.mkdir(parents=True, exist_ok=True)
     finished = cache / f"{architecture}-{_digest(settings)}"
@@ -104,14 +118,14 @@ def _dependencies(architecture: str, settings: dict[str, list[str]]) -> Path:
                 _install(architecture, installed)
                 _drop_runtime(installed, settings["runtime"])
                 _trim_metadata(installed)
-                _exclude(installed, settings["exclude"])
+                _trim(installed, settings["trim"])
                 _compile(installed)
                 installed.rename(finished)
     return finished
 
 
 def _digest(settings: dict[str, list[str]]) -> str:
-    digest = hashlib.sha256(repr((sorted(settings.items()), sys.version_info[:2])).encode())
+    digest = hashlib.sha256(repr((sorted(settings.items()), sys.version_info[:2], _runtime())).encode())
     digest.update(Path(__file__).read_bytes())
     text = REQUIREMENTS.read_text()
     digest.update(text.encode())
@@ -123,32 +137,53 @@ def _digest(settings: dict[str, list[str]]) -> str:
 
 
 def _install(architecture: str, target: Path) -> None:
-    version = ".".join(map(str, PYTHON))
-    # A compiled list is complete and hashed: nothing else may come in.
-    complete = ["--require-hashes", "--no-deps"] if "--hash=" in REQUIREMENTS.read_text() else []
-    common = ["--target", str(target), "--only-binary", ":all:", "--python-version", version, *complete]
-    machine = {"x86_64": "x86_64", "arm64": "aarch64"}[architecture]
-    if subprocess.run([sys.executable, "-m", "pip", "--version"], capture_output=True, check=False).returncode == 0:
-        tags = [f"manylinux_2_{minor}_{machine}" for minor in GLIBC_MINORS] + [f"manylinux2014_{machine}"]
-        command = [sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--implementation", "cp"]
-        command += ["--root-user-action", "ignore", "--disable-pip-version-check"]
-        command += [part for tag in tags for part in ("--platform", tag)]
-    elif uv := shutil.which("uv"):
-        command = [uv, "pip", "install", "--quiet", "--python-platform", f"{machine}-manylinux_2_28"]
-    else:
-        raise BuildError(f"{sys.executable} has no pip and there is no uv: install one of them")
-    result = subprocess.run([*command, *common, "--requirement", str(REQUIREMENTS)], cwd=PROJECT, check=False)
-    if result.returncode:
-        raise BuildError(f"{REQUIREMENTS.relative_to(PROJECT)} could not be installed for {architecture}; see above")
+    command = [
+        *_installer({"x86_64": "x86_64", "arm64": "aarch64"}[architecture]),
+        *("--target", str(target), "--only-binary", ":all:"),
+        *("--python-version", _runtime()),
+        *("--requirement", str(REQUIREMENTS)),
+    ]
+    if "--hash=" in REQUIREMENTS.read_text():
+        # A compiled list is complete: nothing else may come in.
+        command += ["--require-hashes", "--no-deps"]
+    if subprocess.run(command, cwd=PROJECT, check=False).returncode:
+        name = REQUIREMENTS.relative_to(PROJECT)
+        raise BuildError(f"{name} could not be installed for {architecture}; see above")
     shutil.rmtree(target / "bin", ignore_errors=True)
+
+
+def _installer(machine: str) -> list[str]:
+    """Pip of this interpreter, or of the one that its environment was made from, or uv."""
+    base = Path(sys.base_prefix, "bin", f"python{sys.version_info[0]}.{sys.version_info[1]}")
+    for python in (sys.executable, str(base)):
+        if Path(python).exists() and _succeeds([python, "-m", "pip", "--version"]):
+            tags = [f"manylinux_2_{minor}_{machine}" for minor in GLIBC_MINORS] + [f"manylinux2014_{machine}"]
+            platforms = [part for tag in tags for part in ("--platform", tag)]
+            quiet = ["--quiet", "--disable-pip-version-check", "--root-user-action", "ignore"]
+            return [
+                python,
+                "-m",
+                "pip",
+                "install",
+                *quiet,
+                "--no-compile",
+                "--implementation",
+                "cp",
+                *platforms,
+            ]
+    if uv := shutil.which("uv"):
+        return [uv, "pip", "install", "--quiet", "--python-platform", f"{machine}-manylinux_2_28"]
+    raise BuildError(f"{sys.executable} has no pip and there is no uv on PATH: install one of them")
+
+
+def _succeeds(command: list[str]) -> bool:
+    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def _drop_runtime(installed: Path, runtime: list[str]) -> None:
     """Take out what Lambda's runtime has, with all that only those packages had asked for."""
     packages = {_name(each.name): each for each in importlib.metadata.distributions(path=[str(installed)])}
-    waiting = [_name(line) for line in REQUIREMENTS.read_text().splitlines() if re.match(r"[A-Za-z0-9.]", line)]
-    # A bare path to a wheel: its file name starts with the package's name.
-    waiting = [_name(Path(each).name.split("-")[0]) if "/" in each else each for each in waiting]
+    waiting = _wanted()
     needed: set[str] = set()
     while waiting:
         name = waiting.pop()
@@ -159,9 +194,18 @@ def _drop_runtime(installed: Path, runtime: list[str]) -> None:
         if name not in needed:
             for file in package.files or []:
                 Path(str(package.locate_file(file))).unlink(missing_ok=True)
-    for directory, _, _ in os.walk(installed, topdown=False):
-        if not os.listdir(directory):
-            os.rmdir(directory)
+    for directory in sorted((each for each in installed.rglob("*") if each.is_dir()), reverse=True):
+        if not any(directory.iterdir()):
+            directory.rmdir()
+
+
+def _wanted() -> list[str]:
+    """The packages that the list asks for; a bare path to a wheel has the name at the start of its file's name."""
+    lines = [line for line in REQUIREMENTS.read_text().splitlines() if re.match(r"[A-Za-z0-9./]", line)]
+    return [
+        _name(Path(line).name.split("-")[0] if line.split("[")[0].endswith(".whl") else line)
+        for line in lines
+    ]
 
 
 def _name(requirement: str) -> str:
@@ -172,29 +216,30 @@ def _trim_metadata(installed: Path) -> None:
     for directory in installed.glob("*.dist-info"):
         for path in [each for each in directory.rglob("*") if each.is_file()]:
             relative = path.relative_to(directory).as_posix()
-            if not any(fnmatch.fnmatch(relative, kept) for kept in METADATA_KEPT):
+            if not _matches(relative, METADATA_KEPT):
                 path.unlink()
         metadata = directory / "METADATA"
         metadata.write_text(metadata.read_text(encoding="utf-8").split("\n\n")[0] + "\n", encoding="utf-8")
 
 
-def _exclude(directory: Path, patterns: list[str]) -> None:
-    """Remove what a pattern names: a bare name wherever it is, one with a slash from the artefact's root."""
+def _trim(directory: Path, patterns: list[str]) -> None:
     for path in sorted(directory.rglob("*")):
-        relative = path.relative_to(directory).as_posix()
-        if any(fnmatch.fnmatch(relative if "/" in pattern else path.name, pattern) for pattern in patterns):
+        if _matches(path.relative_to(directory).as_posix(), patterns):
             if path.is_dir():
                 shutil.rmtree(path)
             else:
                 path.unlink(missing_ok=True)
 
 
+def _matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatch.fnmatchcase(name, pattern) for pattern in patterns)
+
+
 def _compile(directory: Path) -> None:
-    if sys.version_info[:2] != PYTHON:
-        wanted, found = (".".join(map(str, each)) for each in (PYTHON, sys.version_info[:2]))
+    if "{}.{}".format(*sys.version_info) != _runtime():
         print(
-            f"serverless-tasks: built with Python {found}, so without bytecode: cold starts take longer. "
-            f"Put python{wanted} on PATH.",
+            f"serverless-tasks: no bytecode, so cold starts take longer: this is Python {sys.version.split()[0]}"
+            f" and Lambda's is {_runtime()}. Put python{_runtime()} on PATH.",
             file=sys.stderr,
         )
         return

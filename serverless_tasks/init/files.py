@@ -1,0 +1,179 @@
+"""The files of a project's deployment: how they are made, and brought up to date beside the user's edits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable
+from enum import StrEnum
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.init.project import Project
+
+STATE = "infra/lambda/.generated.json"
+_COPIED = (
+    "template.yaml",
+    "infra/lambda/artefact.py",
+    "infra/lambda/artefact.mk",
+    "infra/lambda/x86_64/Makefile",
+    "infra/lambda/arm64/Makefile",
+)
+_REQUIREMENTS = """\
+# What the Lambda functions import. `sam build` installs it; boto3 is in the runtime and is left out.
+# Add what your tasks need: `serverless-tasks init` lists what it sees them import.
+"""
+
+
+class Action(StrEnum):
+    """What became of a file."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    KEPT = "kept"
+    """Edited by its user, and there is nothing new to offer."""
+    OFFERED = "offered"
+    """Edited by its user, and the new version lies beside it as `<name>.new`, to be compared and merged."""
+
+
+class WrittenFile(NamedTuple):
+    """A file of the project (relative to its directory) and what became of it."""
+
+    path: Path
+    action: Action
+
+
+def init_project(
+    directory: Path,
+    *,
+    django_settings: str | None = None,
+    requirement: str | None = None,
+    stack_name: str | None = None,
+) -> list[WrittenFile]:
+    """Write what `sam build && sam deploy` needs into a Django project, or bring it up to date.
+
+    A file that is as it was once written is replaced. One that its user has edited is never touched: if there is
+    something new for it, the new version is written beside it. What was written last is remembered by its hash in
+    `infra/lambda/.generated.json`, which belongs in version control with the rest.
+
+    Args:
+        directory: where `manage.py` is.
+        django_settings: settings module to ship Django with; empty to ship none; None to look whether the task
+            modules import Django, and then take the settings that `manage.py` names.
+        requirement: how to install serverless-tasks in the artefact, as a line of a requirements file; by default this
+            version from the package index.
+        stack_name: CloudFormation's name for the deployment; by default made from the directory's name.
+
+    Raises:
+        ConfigurationError: there is no Django project, or it has no such settings module.
+    """
+    project = Project.read(directory)
+    if django_settings is None:
+        django_settings = (project.settings_module or "") if project.needs_django else ""
+    contents = _contents(project, django_settings, requirement, stack_name)
+    recorded = _read_state(directory / STATE)
+    written = [_write(directory, Path(path), new, recorded.get(path)) for path, new in contents.items()]
+    state = {path: _digest(new) for path, new in contents.items()}
+    (directory / STATE).write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
+    return written
+
+
+def _contents(
+    project: Project, django_settings: str, requirement: str | None, stack_name: str | None
+) -> dict[str, str]:
+    root = _source()
+    read = {path: (root / path).read_text(encoding="utf-8") for path in _COPIED}
+    read["samconfig.toml"] = _replaced(
+        (root / "samconfig.toml").read_text(encoding="utf-8"),
+        stack_name=json.dumps(stack_name or _stack_name(project.directory)),
+        parameter_overrides=_list(
+            [
+                f"TaskModules={','.join(project.task_modules)}",
+                *([f"DjangoSettingsModule={django_settings}"] if django_settings else []),
+            ]
+        ),
+    )
+    artefact = _replaced(
+        (root / "infra/lambda/artefact.toml").read_text(encoding="utf-8"),
+        # Every package and module at the project's root: one that is added later is shipped as well.
+        include=_list(["*/__init__.py", "*.py"]),
+    )
+    if not django_settings:
+        artefact = artefact.replace("trim = [\n", 'trim = [\n    "django_integration",\n', 1)
+    read["infra/lambda/artefact.toml"] = artefact
+    own = requirement or _own_requirement("django,lambda" if django_settings else "lambda")
+    needed = [own, *project.requirements(django_settings)]
+    read["infra/lambda/requirements.txt"] = _REQUIREMENTS + "".join(f"{line}\n" for line in needed)
+    return read
+
+
+def _source() -> Path:
+    """In a wheel the files lie beside this module; in a checkout they are the repository's own."""
+    packaged = Path(__file__).with_name("template")
+    return packaged if packaged.is_dir() else Path(__file__).parents[2]
+
+
+def _replaced(text: str, **values: str) -> str:
+    for key, value in values.items():
+        text, count = re.subn(
+            rf"^{key} = .*$", lambda _, line=f"{key} = {value}": line, text, flags=re.MULTILINE
+        )
+        if count != 1:
+            raise AssertionError(f"{key} is set {count} times")
+    return text
+
+
+def _list(values: Iterable[str]) -> str:
+    return f"[{', '.join(map(json.dumps, values))}]"
+
+
+def _stack_name(directory: Path) -> str:
+    name = re.sub(r"[^A-Za-z0-9]+", "-", directory.absolute().name).strip("-")
+    return name if name[:1].isalpha() else f"tasks-{name}".rstrip("-")
+
+
+def _own_requirement(extras: str) -> str:
+    try:
+        return f"serverless-tasks[{extras}]=={metadata.version('serverless-tasks')}"
+    except metadata.PackageNotFoundError:
+        return f"serverless-tasks[{extras}]"
+
+
+def _write(directory: Path, path: Path, new: str, recorded: str | None) -> WrittenFile:
+    target = directory / path
+    if not target.exists():
+        return _put(target, path, new, Action.CREATED)
+    current = target.read_text(encoding="utf-8")
+    if current == new:
+        return WrittenFile(path, Action.UNCHANGED)
+    if _digest(current) == recorded:
+        return _put(target, path, new, Action.UPDATED)
+    if _digest(new) == recorded:
+        return WrittenFile(path, Action.KEPT)
+    return _put(target.with_name(f"{target.name}.new"), path, new, Action.OFFERED)
+
+
+def _put(target: Path, path: Path, text: str, action: Action) -> WrittenFile:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, encoding="utf-8")
+    return WrittenFile(path, action)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _read_state(path: Path) -> dict[str, str]:
+    if not path.exists():
+        return {}
+    try:
+        state: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ConfigurationError(
+            f"{path} is not JSON ({error}): restore it, or remove it and compare every file."
+        ) from error
+    return state

@@ -1,0 +1,171 @@
+"""What can be seen of a Django project without running it: its tasks, its settings, what its tasks import."""
+
+from __future__ import annotations
+
+import ast
+import re
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
+
+from serverless_tasks.errors import ConfigurationError
+
+TASK_MODULES = ("background", "tasks")
+# In Lambda's runtime, or a requirement of their own.
+_NOT_LISTED = {"boto3", "botocore", "serverless_tasks", "django_integration", "lambda_handlers"}
+_SETTINGS = re.compile(r"""DJANGO_SETTINGS_MODULE["']\s*,\s*["']([\w.]+)["']""")
+
+
+@dataclass(frozen=True, slots=True)
+class Project:
+    """A Django project on disk.
+
+    Attributes:
+        directory: where its `manage.py` is.
+        settings_module: what `manage.py` names as settings, dotted; None when it names none.
+        task_modules: dotted modules called `background` or `tasks` that import serverless_tasks, sorted.
+        imports: top-level names of what the task modules import from outside the project, directly or by way of
+            other modules of the project.
+    """
+
+    directory: Path
+    settings_module: str | None
+    task_modules: tuple[str, ...]
+    imports: frozenset[str]
+
+    @classmethod
+    def read(cls, directory: Path) -> Project:
+        """Look at the project in `directory`. None of its code is run.
+
+        Raises:
+            ConfigurationError: there is no `manage.py`, or a module that tasks need is not valid Python.
+        """
+        manage = directory / "manage.py"
+        if not manage.is_file():
+            raise ConfigurationError(
+                f"{directory.absolute()} is no Django project: it has no manage.py."
+                " Run `serverless-tasks init` where manage.py is, or give it that directory."
+            )
+        settings = _SETTINGS.search(manage.read_text(encoding="utf-8"))
+        tasks = sorted(_task_modules(directory))
+        return cls(directory, settings and settings[1], tuple(tasks), _outside(directory, tasks))
+
+    @property
+    def needs_django(self) -> bool:
+        """Whether a task module imports Django, or a module of the project that does."""
+        return bool(self.imports & {"django", "django_integration", "rest_framework", "ninja"})
+
+    def requirements(self, settings_module: str) -> list[str]:
+        """What to install for the tasks, pinned to what is installed here; a remark for each that is not.
+
+        Args:
+            settings_module: the settings that the tasks are run with; empty when they are run without Django.
+        """
+        names = set(self.imports)
+        if settings_module:
+            names |= (
+                {"django"}
+                | _outside(self.directory, [settings_module])
+                | self._installed_apps(settings_module)
+            )
+        distributions = metadata.packages_distributions()
+        lines = {_pinned(name, distributions.get(name, [])) for name in names if name not in _NOT_LISTED}
+        return sorted(lines, key=str.lower)
+
+    def _installed_apps(self, settings_module: str) -> set[str]:
+        path = _file(self.directory, settings_module)
+        if path is None:
+            raise ConfigurationError(
+                f"{self.directory.absolute()} has no settings module {settings_module!r}."
+            )
+        apps: set[str] = set()
+        for node in ast.walk(_parse(path)):
+            if isinstance(node, (ast.Assign, ast.AugAssign)):
+                targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+                if any(isinstance(target, ast.Name) and target.id == "INSTALLED_APPS" for target in targets):
+                    apps |= {each.value for each in ast.walk(node.value) if _is_text(each)}
+        return {app.split(".")[0] for app in apps if _file(self.directory, app.split(".")[0]) is None}
+
+
+def _is_text(node: ast.AST) -> bool:
+    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+
+
+def _pinned(module: str, distributions: list[str]) -> str:
+    if not distributions:
+        return f"# {module} is imported and not installed here: name what to install for it."
+    return f"{distributions[0]}=={metadata.version(distributions[0])}"
+
+
+def _task_modules(directory: Path) -> list[str]:
+    found: list[str] = []
+    waiting = [directory]
+    while waiting:
+        for path in waiting.pop().iterdir():
+            if path.is_dir():
+                if (
+                    path.name.isidentifier()
+                    and path.name != "node_modules"
+                    and not (path / "pyvenv.cfg").exists()
+                ):
+                    waiting.append(path)
+            elif path.suffix == ".py":
+                parts = path.relative_to(directory).with_suffix("").parts
+                parts = parts[:-1] if parts[-1] == "__init__" else parts
+                if (
+                    parts
+                    and parts[-1] in TASK_MODULES
+                    and "serverless_tasks" in _names(path, ".".join(parts))
+                ):
+                    found.append(".".join(parts))
+    return found
+
+
+def _outside(directory: Path, modules: list[str]) -> frozenset[str]:
+    """Follow imports through the project; return the top-level names that lead out of it."""
+    outside: set[str] = set()
+    waiting = list(modules)
+    seen: set[str] = set()
+    while waiting:
+        module = waiting.pop()
+        if module in seen:
+            continue
+        seen.add(module)
+        if "." in module:
+            waiting.append(module.rpartition(".")[0])
+        path = _file(directory, module)
+        if path is not None:
+            waiting += _names(path, module)
+        elif (
+            "." not in module and not (directory / module).is_dir() and module not in sys.stdlib_module_names
+        ):
+            outside.add(module)
+    return frozenset(outside)
+
+
+def _file(directory: Path, module: str) -> Path | None:
+    base = directory.joinpath(*module.split("."))
+    candidates = [base.with_suffix(".py"), base / "__init__.py"]
+    return next((path for path in candidates if path.is_file()), None)
+
+
+def _names(path: Path, module: str) -> set[str]:
+    """The dotted names that a module imports, relative ones resolved."""
+    names: set[str] = set()
+    package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+    for node in ast.walk(_parse(path)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            start = package[: len(package) - node.level + 1] if node.level else []
+            base = ".".join([*start, *([node.module] if node.module else [])])
+            names |= {base} | {f"{base}.{alias.name}" for alias in node.names}
+    return {name for name in names if name} | {name.split(".")[0] for name in names if name}
+
+
+def _parse(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_bytes(), filename=str(path))
+    except SyntaxError as error:
+        raise ConfigurationError(f"{path}:{error.lineno} is not valid Python: {error.msg}.") from error
