@@ -16,6 +16,7 @@ PYTEST = $(BIN)/python -m pytest
 # What the tests and the build need beyond their own interpreter: the tools of this checkout come first. The folder
 # of Node is there only where the machine has none.
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/.venvs/node/bin:$(PATH)
+export NPM_CONFIG_UPDATE_NOTIFIER := false
 
 ##@ Use
 
@@ -127,8 +128,8 @@ $(UV): requirements/uv.txt
 .PHONY: client-modules
 client-modules:
 	@major=$$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0); \
-		if [ "$$major" -lt 20 ] || ! command -v npm >/dev/null; then $(MAKE) .venvs/node/$(STAMP); fi
-	@$(MAKE) $(CLIENT)/node_modules/.package-lock.json
+		if [ "$$major" -lt 20 ] || ! command -v npm >/dev/null; then $(MAKE) --silent .venvs/node/$(STAMP); fi
+	@$(MAKE) --silent $(CLIENT)/node_modules/.package-lock.json
 
 # npm writes this file last; tests/browser/npm.py looks at it too.
 $(CLIENT)/node_modules/.package-lock.json: $(CLIENT)/package-lock.json
