@@ -1,0 +1,115 @@
+"""The wheel: what it holds, what it leaves out, and that the core works with nothing but its own requirements."""
+
+import shutil
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+PACKAGES = ("serverless_tasks", "lambda_handlers", "django_integration")
+UV = shutil.which("uv", path=str(ROOT / ".venvs/uv/bin")) or shutil.which("uv")
+
+SUM = """
+import sys
+import serverless_tasks
+from serverless_tasks import Task
+from serverless_tasks.params import ListParameter, NumberParameter
+
+class SumNumbers(Task):
+    name = "sum"
+    inputs = {"numbers": ListParameter(NumberParameter())}
+    outputs = {"sum": NumberParameter()}
+
+    def run(self, numbers):
+        return sum(numbers)
+
+assert SumNumbers().run([1, 2]) == 3
+assert "site-packages" in serverless_tasks.__file__, serverless_tasks.__file__
+"""
+
+
+def run(*command: str | Path, cwd: Path, status: int = 0) -> str:
+    """What a command printed on both streams; AssertionError with it when it ends with another status."""
+    words = [str(part) for part in command]
+    done = subprocess.run(
+        words, check=False, cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300
+    )
+    assert done.returncode == status, f"{words} ended with {done.returncode}\n{done.stdout}"
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("wheel")
+    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder, cwd=ROOT)
+    (built,) = folder.glob("*.whl")
+    return built
+
+
+@pytest.fixture(scope="module")
+def names(wheel: Path) -> list[str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return archive.namelist()
+
+
+@pytest.fixture(scope="module")
+def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The bin folder of an environment that holds the wheel without any extra."""
+    if UV is None:
+        pytest.skip("uv is lacking: `make setup` installs it")
+    folder = tmp_path_factory.mktemp("bare")
+    run(UV, "venv", "--quiet", "--python", sys.executable, folder / "venv", cwd=folder)
+    python = folder / "venv" / "bin" / "python"
+    pins = folder / "pins.txt"
+    pins.write_text(
+        "\n".join(
+            line.split(" \\")[0]
+            for line in (ROOT / "requirements" / "dev.txt").read_text().splitlines()
+            if line and line[0] not in " #"
+        )
+    )
+    run(UV, "pip", "install", "--quiet", "--python", python, "-c", pins, wheel, cwd=folder)
+    return python.parent
+
+
+@pytest.mark.parametrize("package", PACKAGES)
+def test_each_package_says_that_it_is_typed(names: list[str], package: str) -> None:
+    assert f"{package}/py.typed" in names
+
+
+def test_static_files_and_templates_are_in_it(names: list[str]) -> None:
+    assert "django_integration/static/django-task-api.min.js" in names
+    committed = [
+        path.relative_to(ROOT).as_posix()
+        for folder in ("static", "templates")
+        for path in (ROOT / "django_integration" / folder).rglob("*")
+        if path.is_file()
+    ]
+    assert sorted(set(committed) - set(names)) == []
+
+
+def test_only_the_packages_are_in_it(names: list[str]) -> None:
+    tops = {name.split("/")[0] for name in names}
+    assert {top for top in tops if not top.endswith(".dist-info")} == set(PACKAGES)
+
+
+def test_tests_checks_and_client_sources_are_left_out(names: list[str]) -> None:
+    unwanted = {"tests", "client", "checks", "node_modules", "__pycache__"}
+    found = [name for name in names if unwanted & set(Path(name).parts[:-1])]
+    assert found == []
+
+
+def test_the_core_runs_with_its_own_requirements_alone(bare: Path, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(SUM)
+    run(bare / "python", "-I", "-W", "error", script, cwd=tmp_path)
+
+
+def test_the_command_without_its_extra_says_what_to_install(bare: Path, tmp_path: Path) -> None:
+    said = run(bare / "serverless-tasks", "--help", cwd=tmp_path, status=1).strip()
+    assert "serverless-tasks[cli]" in said
+    assert "Traceback" not in said
+    assert len(said.splitlines()) == 1
