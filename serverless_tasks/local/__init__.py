@@ -1,0 +1,1 @@
+"""AWS on a laptop: moto in process, with the resources of template.yaml."""

@@ -1,0 +1,89 @@
+"""The process with the user's code: polls the queues and answers direct invokes, until its parent says stop.
+
+`serverless-tasks dev` starts it anew whenever a source file is saved; the queues and tables live on in the parent.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import signal
+import sys
+import threading
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, TextIO
+
+from serverless_tasks.local.functions import Function, InvokeApp
+from serverless_tasks.local.server import LocalServer
+from serverless_tasks.poller.mapping import Mapping
+from serverless_tasks.poller.poller import Poller
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What the child is to do, sent to it as one line of JSON.
+
+    Args:
+        mappings: which handler serves which queue.
+        functions: what can be invoked.
+        port: where to answer direct invokes.
+        region: the region that contexts show.
+        grace: seconds for handlers to finish when it is stopped.
+    """
+
+    mappings: Sequence[Mapping]
+    functions: Sequence[Function]
+    port: int
+    region: str
+    grace: float
+
+    def to_line(self) -> str:
+        """As the line that ``from_line`` reads."""
+        return json.dumps(asdict(self)) + "\n"
+
+    @classmethod
+    def from_line(cls, line: str) -> Work:
+        """Read what ``to_line`` wrote."""
+        values: dict[str, Any] = json.loads(line)
+        values["mappings"] = [Mapping(**mapping) for mapping in values["mappings"]]
+        values["functions"] = [Function(**function) for function in values["functions"]]
+        return cls(**values)
+
+
+def main(lifeline: TextIO = sys.stdin) -> None:
+    """Read the work from standard input and do it until SIGTERM, or until standard input closes.
+
+    The parent holds the other end of standard input, so that its death, however sudden, ends this process too.
+    """
+    logging.basicConfig(
+        level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
+    )
+    work = Work.from_line(lifeline.readline())
+    stopping = threading.Event()
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    threading.Thread(target=_watch, args=(lifeline, stopping), daemon=True).start()
+    poller = Poller(work.mappings, wait=1)
+    with LocalServer(InvokeApp(work.functions, region=work.region), work.port):
+        poller.start()
+        stopping.wait()
+        poller.stop(work.grace)
+    # A handler that ignored the grace must not hold up the exit.
+    logging.shutdown()
+    sys.stdout.flush()
+    os._exit(0)
+
+
+def _watch(lifeline: TextIO, stopping: threading.Event) -> None:
+    lifeline.read()
+    stopping.set()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,119 @@
+"""The child processes that run the user's code, and the site among them."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from serverless_tasks.local.environment import process_environment
+from serverless_tasks.local.process import ChildProcess
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from serverless_tasks.local.child import Work
+    from serverless_tasks.local.stack import LocalStack
+
+_SETTINGS = re.compile(r"""["']DJANGO_SETTINGS_MODULE["']\s*,\s*["']([\w.]+)["']""")
+_STOP_MARGIN = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A Django site to run beside the workers.
+
+    Args:
+        manage: its ``manage.py``.
+        address: ``host:port`` for ``runserver``.
+    """
+
+    manage: Path = Path("manage.py")
+    address: str = "127.0.0.1:8000"
+
+    @property
+    def directory(self) -> Path:
+        """Where ``manage.py`` is: the site's code is importable from there."""
+        return self.manage.resolve().parent
+
+    @property
+    def settings(self) -> str | None:
+        """The settings module that ``manage.py`` names, None when it names none."""
+        found = _SETTINGS.search(self.manage.read_text(encoding="utf-8"))
+        return found[1] if found else None
+
+
+class Code:
+    """The child processes that run the user's code.
+
+    Args:
+        environment: of all of them.
+        work: for the process with the handlers.
+        site: the Django site, if there is one.
+        grace: seconds for handlers to finish.
+        say: where to tell what is going on.
+    """
+
+    def __init__(
+        self,
+        environment: Mapping[str, str],
+        work: Work,
+        site: Site | None,
+        *,
+        grace: float,
+        say: Callable[[str], None],
+    ) -> None:
+        self._environment = environment
+        self._work = work
+        self._site = site
+        self._grace = grace
+        self._say = say
+        self._children: dict[str, ChildProcess] = {}
+        self._ended: set[str] = set()
+
+    def start(self) -> None:
+        """Start the workers and the site."""
+        self._ended.clear()
+        self._children["workers"] = ChildProcess(
+            "serverless_tasks.local.child",
+            environment=self._environment,
+            directory=Path.cwd(),
+            first_line=self._work.to_line(),
+        )
+        if self._site:
+            self._children["site"] = ChildProcess(
+                "serverless_tasks.local.manage",
+                [str(self._site.manage.resolve()), "runserver", "--noreload", self._site.address],
+                environment=self._environment,
+                directory=self._site.directory,
+            )
+
+    def stop(self) -> None:
+        """Stop them all: the site first, so that nothing more is submitted."""
+        for name in ("site", "workers"):
+            if child := self._children.pop(name, None):
+                child.stop(self._grace + _STOP_MARGIN)
+
+    def look_after(self, changed: Sequence[str]) -> None:
+        """Start anew when files were saved; tell when a process has ended by itself."""
+        if changed:
+            self._say(f"{', '.join(changed)} changed: starting anew.")
+            self.stop()
+            self.start()
+        for name, child in self._children.items():
+            if child.exit_code is not None and name not in self._ended:
+                self._ended.add(name)
+                self._say(f"The process of the {name} ended with code {child.exit_code}; see above.")
+
+
+def code_environment(stack: LocalStack, site: Site | None) -> dict[str, str]:
+    """The children's environment: the working directory and the site's are importable."""
+    environment = process_environment(stack.environment)
+    directories = [str(Path.cwd()), *([str(site.directory)] if site else [])]
+    environment["PYTHONPATH"] = ":".join(filter(None, [*directories, environment.get("PYTHONPATH")]))
+    # Numbers for CloudWatch, a line for each task: nobody reads them here.
+    environment.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
+    if site and site.settings:
+        environment.setdefault("DJANGO_SETTINGS_MODULE", site.settings)
+    return environment

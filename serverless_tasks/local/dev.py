@@ -1,0 +1,150 @@
+"""`serverless-tasks dev`: everything that runs in AWS, on a laptop."""
+
+from __future__ import annotations
+
+import shlex
+import signal
+import sys
+import threading
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.local.changes import no_files, saved_files
+from serverless_tasks.local.child import Work
+from serverless_tasks.local.code import Code, Site, code_environment
+from serverless_tasks.local.emulator import MotoApp, MotoHandler, forget_state
+from serverless_tasks.local.functions import ForwardApp
+from serverless_tasks.local.server import DEFAULT_PORT, LocalServer, free_port
+from serverless_tasks.local.stack import MOST_THREADS, REGION, create_stack
+from serverless_tasks.local.template import read_template
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from types import FrameType
+
+    from serverless_tasks.local.stack import LocalStack
+
+
+def run_dev(
+    template: Path = Path("template.yaml"),
+    modules: Sequence[str] = (),
+    *,
+    django: bool = False,
+    manage: Path = Path("manage.py"),
+    address: str = "127.0.0.1:8000",
+    port: int | None = None,
+    reload: bool = True,
+    parameters: Mapping[str, str] | None = None,
+    most_threads: int = MOST_THREADS,
+    grace: float = 10.0,
+    say: Callable[[str], None] | None = None,
+    ready: Callable[[LocalStack], None] | None = None,
+) -> None:
+    """Run the template's stack, its workers and, if asked, a Django site, until SIGINT or SIGTERM.
+
+    This process holds the queues and tables; the code runs in child processes, which are started anew when a Python
+    file is saved, so that a reload loses nothing. Call it from the main thread.
+
+    Args:
+        template: the SAM template.
+        modules: the modules with tasks, in place of what the template and the environment say.
+        django: also run the site.
+        manage: the site's ``manage.py``.
+        address: ``host:port`` of the site.
+        port: the port of the AWS stand-in on 127.0.0.1; 4580, or a free one, unless given.
+        reload: start the code anew when a Python file in the working directory or the site's is saved.
+        parameters: values in place of the template's defaults.
+        most_threads: threads for one queue at most.
+        grace: seconds for running tasks to finish at a reload and at the end; what has not goes back to its queue.
+        say: where to tell what is going on, line by line; standard output unless given.
+        ready: called once, when everything has been started.
+
+    Raises:
+        ConfigurationError: the template, or what was asked for, cannot be used; or the port is taken.
+    """
+    say = say or _say
+    site = Site(manage, address) if django else None
+    if site and not manage.is_file():
+        raise ConfigurationError(f"There is no {manage}: give the site's manage.py, or leave the site out.")
+    read = read_template(template, REGION)
+    invoke_port = free_port()
+    app = ForwardApp(invoke_port, MotoApp())
+    try:
+        server = LocalServer(app, free_port(DEFAULT_PORT) if port is None else port, reader=MotoHandler)
+    except OSError as error:
+        raise ConfigurationError(f"Port {port} on 127.0.0.1 cannot be used: {error.strerror}.") from error
+    with server, _stop_signals() as stopping:
+        try:
+            stack = create_stack(
+                server.endpoint, read, parameters=parameters, modules=modules, most_threads=most_threads
+            )
+            work = Work(stack.mappings, stack.functions, invoke_port, REGION, grace)
+            code = Code(code_environment(stack, site), work, site, grace=grace, say=say)
+            code.start()
+            try:
+                _introduce(stack, site, reload=reload, say=say)
+                if ready:
+                    ready(stack)
+                watched = [Path.cwd(), *([site.directory] if site else [])]
+                for changed in (saved_files if reload else no_files)(watched, stopping):
+                    code.look_after(changed)
+            finally:
+                say("Stopping: running tasks may finish, the rest goes back to its queue.")
+                code.stop()
+        finally:
+            forget_state(server.port)
+
+
+@contextmanager
+def _stop_signals() -> Iterator[threading.Event]:
+    """An event that SIGINT and SIGTERM set; a second signal interrupts whatever waits."""
+    stopping = threading.Event()
+
+    def on_signal(_number: int, _frame: FrameType | None) -> None:
+        if stopping.is_set():
+            raise KeyboardInterrupt
+        stopping.set()
+
+    before = {number: signal.signal(number, on_signal) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield stopping
+    finally:
+        for number, action in before.items():
+            signal.signal(number, action)
+
+
+def _introduce(stack: LocalStack, site: Site | None, *, reload: bool, say: Callable[[str], None]) -> None:
+    served = {mapping.queue_url: mapping for mapping in stack.mappings}
+    say(f"AWS stand-in  {stack.endpoint}  (state lives in memory, until this ends)")
+    for name, url in {
+        **stack.queue_urls,
+        "dead letters": stack.outputs.get("DeadLetterQueueUrl", ""),
+    }.items():
+        if mapping := served.get(url):
+            say(f"queue         {name} -> {mapping.handler}, {mapping.concurrency} at a time")
+    if table := stack.outputs.get("TableName"):
+        say(f"table         {table}")
+    if site:
+        say(f"site          http://{site.address}/")
+    if reload:
+        say("Saving a Python file starts the code anew; the state stays. Ctrl-C ends.")
+    else:
+        say("Ctrl-C ends.")
+    say("To submit from another terminal:")
+    say("  " + " ".join(f"export {name}={shlex.quote(value)}" for name, value in _to_submit(stack).items()))
+    say("  serverless-tasks submit <task> ...")
+
+
+def _to_submit(stack: LocalStack) -> dict[str, str]:
+    return {
+        name: value
+        for name, value in stack.environment.items()
+        if name.startswith(("AWS_", "SERVERLESS_TASKS_")) and name != "AWS_EC2_METADATA_DISABLED"
+    }
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
+    sys.stdout.flush()

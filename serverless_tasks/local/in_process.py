@@ -1,0 +1,75 @@
+"""The whole local stand-in inside one process: for tests, scripts and demos."""
+
+from __future__ import annotations
+
+import os
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from serverless_tasks.aws import session
+from serverless_tasks.local.emulator import MotoApp, MotoHandler, forget_state
+from serverless_tasks.local.environment import process_environment
+from serverless_tasks.local.functions import InvokeApp
+from serverless_tasks.local.server import LocalServer
+from serverless_tasks.local.stack import MOST_THREADS, REGION, create_stack
+from serverless_tasks.local.template import read_template
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping, Sequence
+
+    from serverless_tasks.local.stack import LocalStack
+
+
+@contextmanager
+def local_stack(
+    template: Path = Path("template.yaml"),
+    *,
+    port: int = 0,
+    modules: Sequence[str] = (),
+    parameters: Mapping[str, str] | None = None,
+    most_threads: int = MOST_THREADS,
+) -> Iterator[LocalStack]:
+    """Run the template's stack in this process and set this process's environment for it, until the block ends.
+
+    Direct invokes are answered by the template's handlers in process. Queues are polled by
+    ``Poller(stack.mappings, wait=1)``.
+
+    Args:
+        template: the SAM template.
+        port: the server's port on 127.0.0.1; 0 takes a free one.
+        modules: the modules with tasks, in place of what the template says.
+        parameters: values in place of the template's defaults.
+        most_threads: threads for one queue at most.
+
+    Raises:
+        ConfigurationError: the template cannot be read, translated or created.
+    """
+    read = read_template(template, REGION)
+    app = InvokeApp(region=REGION, fallback=MotoApp())
+    with LocalServer(app, port, reader=MotoHandler) as server:
+        try:
+            stack = create_stack(
+                server.endpoint, read, parameters=parameters, modules=modules, most_threads=most_threads
+            )
+            app.functions = stack.functions
+            with _environment(stack.environment):
+                yield stack
+        finally:
+            forget_state(server.port)
+
+
+@contextmanager
+def _environment(variables: Mapping[str, str]) -> Iterator[None]:
+    before = dict(os.environ)
+    _become(process_environment(variables))
+    try:
+        yield
+    finally:
+        _become(before)
+
+
+def _become(environment: Mapping[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+    session.reset()

@@ -1,0 +1,143 @@
+"""Event source mapping outside Lambda: several queues, each with its own threads."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from typing import TYPE_CHECKING, Self
+
+from serverless_tasks.aws.receive import ReceivingQueue
+from serverless_tasks.clock import Clock
+from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.poller.mapping import load_handler
+from serverless_tasks.poller.source import QueueSource
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from serverless_tasks.poller.mapping import Handler, Mapping
+
+log = logging.getLogger(__name__)
+
+HEARTBEAT_INTERVAL = 20.0
+"""Seconds between two heartbeats."""
+
+HEARTBEAT_VISIBILITY = 60
+"""Seconds for which a heartbeat hides a message: two heartbeats may fail."""
+
+
+class Poller:
+    """Polls SQS queues and calls handlers with what it finds, by the rules of Lambda's event source mapping.
+
+    Queues share nothing but the process: each has its own threads, so that a slow one holds up no other. What a handler
+    does not finish stays hidden for the visibility timeout and follows the queue's own redrive policy.
+
+    Args:
+        mappings: which handler serves which queue.
+        heartbeat: keep messages hidden for as long as their handler runs, 60 s ahead, for workers without a deadline.
+            The batch size must then be 1: a message that the handler gives back would be hidden again with the rest.
+        wait: seconds of one long poll (20 at most).
+        clock: the time.
+        queue: makes the receiving side of a queue from its URL.
+        handler: finds a handler by its dotted name.
+
+    Raises:
+        ConfigurationError: a handler is not to be found, or a heartbeat was asked for with a batch size above 1.
+    """
+
+    def __init__(
+        self,
+        mappings: Sequence[Mapping],
+        *,
+        heartbeat: bool = False,
+        wait: int = 20,
+        clock: Clock | None = None,
+        queue: Callable[[str], ReceivingQueue] = ReceivingQueue,
+        handler: Callable[[str], Handler] = load_handler,
+    ) -> None:
+        if heartbeat and any(mapping.batch_size > 1 for mapping in mappings):
+            raise ConfigurationError(
+                "A poller with a heartbeat takes one message at a time: set batch_size=1."
+            )
+        self._clock = clock or Clock()
+        self._stop = threading.Event()
+        self._heartbeat = (
+            threading.Thread(target=self._beat_on, name="heartbeat", daemon=True) if heartbeat else None
+        )
+        self._sources = [
+            QueueSource(
+                mapping,
+                queue=queue(mapping.queue_url),
+                handler=handler(mapping.handler),
+                clock=self._clock,
+                wait=wait,
+                visibility=HEARTBEAT_VISIBILITY if heartbeat else None,
+            )
+            for mapping in mappings
+        ]
+
+    def start(self) -> None:
+        """Start polling; returns at once."""
+        for source in self._sources:
+            source.start()
+        if self._heartbeat:
+            self._heartbeat.start()
+
+    def poll_once(self) -> int:
+        """Give each queue one turn in the calling thread; return how many messages there were."""
+        return sum(source.run_once() for source in self._sources)
+
+    def stop(self, grace: float = 25.0) -> int:
+        """Receive no more, let handlers finish, and give back what they did not.
+
+        Args:
+            grace: seconds for handlers to finish in. A long poll that is under way is waited for in any case.
+
+        Returns:
+            The number of messages that were made visible again.
+        """
+        for source in self._sources:
+            source.stop()
+        until = self._clock.now() + grace
+        for source in self._sources:
+            source.join(max(0.0, until - self._clock.now()))
+        released = sum(self._release(source) for source in self._sources)
+        self._stop.set()
+        return released
+
+    def beat(self) -> None:
+        """Hide everything in flight for 60 s from now."""
+        for source in self._sources:
+            try:
+                source.extend(HEARTBEAT_VISIBILITY)
+            except Exception:  # the next beat, before the 60 s are over, tries again
+                log.warning("Queue %s: heartbeat failed.", source.mapping.queue_name, exc_info=True)
+
+    def __enter__(self) -> Self:
+        """Start polling."""
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop, with the usual grace."""
+        self.stop()
+
+    def _beat_on(self) -> None:
+        while not self._clock.wait(self._stop, HEARTBEAT_INTERVAL):
+            self.beat()
+
+    def _release(self, source: QueueSource) -> int:
+        try:
+            released = source.release()
+        except Exception:  # the other queues' messages are still to be given back
+            log.warning(
+                "Queue %s: could not give messages back; they return when their visibility timeout ends.",
+                source.mapping.queue_name,
+                exc_info=True,
+            )
+            return 0
+        if released:
+            log.warning(
+                "Queue %s: %d messages in flight were given back.", source.mapping.queue_name, released
+            )
+        return released
