@@ -57,6 +57,10 @@ def main() -> None:
 
 def build(architecture: str, target: Path) -> None:
     """Fill `target` with the code for `architecture` (as Lambda names it: x86_64 or arm64)."""
+    if "{}.{}".format(*sys.version_info) != _runtime():
+        raise BuildError(
+            f"this is Python {sys.version.split()[0]}; Lambda's {_runtime()} alone compiles for it"
+        )
     settings = tomllib.loads((HERE / "artefact.toml").read_text())
     shutil.copytree(_dependencies(architecture, settings), target, dirs_exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
@@ -125,7 +129,7 @@ def _dependencies(architecture: str, settings: dict[str, list[str]]) -> Path:
 
 
 def _digest(settings: dict[str, list[str]]) -> str:
-    digest = hashlib.sha256(repr((sorted(settings.items()), sys.version_info[:2], _runtime())).encode())
+    digest = hashlib.sha256(repr((sorted(settings.items()), sys.version_info[:2])).encode())
     digest.update(Path(__file__).read_bytes())
     text = REQUIREMENTS.read_text()
     digest.update(text.encode())
@@ -236,13 +240,6 @@ def _matches(name: str, patterns: Iterable[str]) -> bool:
 
 
 def _compile(directory: Path) -> None:
-    if "{}.{}".format(*sys.version_info) != _runtime():
-        print(
-            f"serverless-tasks: no bytecode, so cold starts take longer: this is Python {sys.version.split()[0]}"
-            f" and Lambda's is {_runtime()}. Put python{_runtime()} on PATH.",
-            file=sys.stderr,
-        )
-        return
     # Unchecked: the code never changes in Lambda, so its files need no look at each import.
     compiled = compileall.compile_dir(
         directory,
