@@ -1,0 +1,1 @@
+"""AWS events in, core calls, AWS answers out."""

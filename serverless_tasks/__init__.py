@@ -1,0 +1,48 @@
+"""Serverless Tasks: typed background tasks for Django that run on AWS Lambda."""
+
+from serverless_tasks.client import TaskClient
+from serverless_tasks.errors import (
+    AlreadyFinished,
+    ConfigurationError,
+    InvalidInputs,
+    NotPublished,
+    PayloadTooLarge,
+    ServerlessTasksError,
+    SubmitFailed,
+    SubmitUncertain,
+    TaskCancelled,
+    TaskError,
+    TaskFailed,
+    TaskNotFound,
+    TaskTimeout,
+    UnknownTask,
+    WaitTimeout,
+)
+from serverless_tasks.handle import Handle
+from serverless_tasks.record import Record
+from serverless_tasks.services import configure, services
+from serverless_tasks.task import Task
+
+__all__ = [
+    "AlreadyFinished",
+    "ConfigurationError",
+    "Handle",
+    "InvalidInputs",
+    "NotPublished",
+    "PayloadTooLarge",
+    "Record",
+    "ServerlessTasksError",
+    "SubmitFailed",
+    "SubmitUncertain",
+    "Task",
+    "TaskCancelled",
+    "TaskClient",
+    "TaskError",
+    "TaskFailed",
+    "TaskNotFound",
+    "TaskTimeout",
+    "UnknownTask",
+    "WaitTimeout",
+    "configure",
+    "services",
+]

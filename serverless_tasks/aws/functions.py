@@ -1,0 +1,44 @@
+"""Direct invocation of the deployed function."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from serverless_tasks.aws.session import call, client
+from serverless_tasks.errors import InvokeFailed
+
+# Lambda's longest run and a margin: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+INVOKE_TIMEOUT = 15 * 60 + 30
+
+
+def invoke(function: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """Invoke a function, wait, and return its answer. It is never invoked twice.
+
+    Args:
+        function: its name or ARN.
+        payload: the event.
+
+    Raises:
+        InvokeFailed: the function itself failed.
+        AwsError: it could not be invoked, or its answer did not come.
+    """
+    answer = call(
+        client("lambda", attempts=1, read_timeout=INVOKE_TIMEOUT).invoke,
+        FunctionName=function,
+        Payload=json.dumps(payload, allow_nan=False).encode(),
+    )
+    body: dict[str, Any] = json.loads(answer["Payload"].read())
+    if answer.get("FunctionError"):
+        raise InvokeFailed(str(body.get("errorType", "FunctionError")), str(body.get("errorMessage", body)))
+    return body
+
+
+def stack_outputs(stack: str) -> dict[str, str]:
+    """The outputs of a CloudFormation stack.
+
+    Raises:
+        AwsError: there is no such stack, or it may not be read.
+    """
+    stacks = call(client("cloudformation").describe_stacks, StackName=stack)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}

@@ -1,0 +1,106 @@
+"""boto3 clients, made once a process, and the one place that turns botocore's errors into ours."""
+
+from __future__ import annotations
+
+import functools
+import os
+from typing import TYPE_CHECKING, Any
+
+import boto3
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+)
+
+from serverless_tasks.errors import AwsError, ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CONNECT_TIMEOUT = 3
+# Before these a request has not left this machine, so it cannot have had an effect.
+_NOT_SENT = (ConnectTimeoutError, EndpointConnectionError, NoCredentialsError, ParamValidationError)
+
+
+class ConditionFailed(Exception):  # noqa: N818 - an answer, not an error
+    """DynamoDB refused a conditional write.
+
+    Args:
+        item: the item as it is, in DynamoDB's own notation; empty when there is none.
+    """
+
+    def __init__(self, item: dict[str, Any]) -> None:
+        super().__init__("the condition did not hold")
+        self.item = item
+
+
+@functools.cache
+def client(service: str, *, attempts: int = 4, read_timeout: float = 10) -> Any:
+    """A boto3 client, shared by all callers that ask with the same words.
+
+    Args:
+        service: such as ``"sqs"``; ``AWS_ENDPOINT_URL`` and AWS's other variables hold.
+        attempts: how often a call is tried in all, by boto3 itself.
+        read_timeout: seconds to wait for an answer.
+
+    Raises:
+        ConfigurationError: no region is set.
+    """
+    config = Config(
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=read_timeout,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        max_pool_connections=32,
+    )
+    try:
+        return boto3.client(service, region_name=_region(), config=config)
+    except NoRegionError:
+        raise ConfigurationError("AWS_REGION is not set; give the region of your stack, such as us-east-1.") from None
+
+
+def reset() -> None:
+    """Forget all clients, so that the next ones see the environment as it is now (tests, local stand-ins)."""
+    client.cache_clear()
+    boto3.DEFAULT_SESSION = None
+
+
+def call(method: Callable[..., Any], /, **parameters: Any) -> dict[str, Any]:
+    """Call a client's method.
+
+    Raises:
+        ConditionFailed: a conditional write whose condition did not hold.
+        AwsError: anything else that went wrong; ``applied`` says whether it may have taken effect.
+    """
+    name = _name(method)
+    try:
+        answer: dict[str, Any] = method(**parameters)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+            raise ConditionFailed(error.response.get("Item", {})) from None  # type: ignore[typeddict-item]
+        raise _refused(name, error) from error
+    except BotoCoreError as error:
+        applied = not isinstance(error, _NOT_SENT)
+        raise AwsError(name, type(error).__name__, str(error), applied=applied) from error
+    return answer
+
+
+def _refused(name: str, error: ClientError) -> AwsError:
+    said = error.response["Error"]
+    status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
+    return AwsError(name, said.get("Code", "Unknown"), said.get("Message", ""), applied=status >= 500)
+
+
+def _name(method: Callable[..., Any]) -> str:
+    owner = getattr(method, "__self__", None)
+    service = owner.meta.service_model.service_name if owner is not None else "aws"
+    return f"{service}.{getattr(method, '__name__', 'call')}"
+
+
+def _region() -> str | None:
+    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")

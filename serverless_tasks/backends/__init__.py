@@ -1,0 +1,1 @@
+"""Where submitted jobs go: SQS, a thread of this process, or here and now."""

@@ -1,0 +1,235 @@
+"""A store in this process's memory: for the threading and immediate backends, and for users' tests, without AWS."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING, Any
+
+from serverless_tasks.clock import to_ms
+from serverless_tasks.errors import AlreadyFinished, InvalidCursor, LeaseLost, TaskNotFound
+from serverless_tasks.items import (
+    JOB,
+    STATE,
+    Item,
+    assemble,
+    copies,
+    ended_item,
+    failure_fields,
+    job_item,
+    messages_item,
+)
+from serverless_tasks.record import CANCELLED, ENDED, FAILED, PENDING, RUNNING, SUCCEEDED, Attempt, Failure, Record
+from serverless_tasks.schema import encode
+from serverless_tasks.store import Claim, Page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from serverless_tasks.clock import Clock
+    from serverless_tasks.message import Message
+    from serverless_tasks.progress import Snapshot
+
+
+class MemoryStore:
+    """See `Store`; everything is lost with the process.
+
+    Args:
+        clock: the time.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._items: dict[str, dict[str, Item]] = {}
+        self._lock = threading.RLock()
+
+    def put_jobs(self, messages: Sequence[Message]) -> None:
+        """See `Store.put_jobs`."""
+        with self._lock:
+            for message in messages:
+                self._items.setdefault(message.uuid, {}).setdefault(JOB, job_item(message))
+
+    def claim(self, message: Message, *, token: str, lease: int, request_id: str) -> Claim:
+        """See `Store.claim`."""
+        with self._lock:
+            now = self._now()
+            state = self._state(message.uuid)
+            if state is not None:
+                refusal = self._refusal(state, now)
+                if refusal is not None:
+                    return refusal
+            state = {"failures": 0, "attempt": 0, "started": now} | (state or {"pk": message.uuid, "sk": STATE})
+            state.pop("not_before", None)
+            state.pop("target", None)
+            state |= {**copies(message), "status": RUNNING, "token": token, "lease": lease, "request_id": request_id}
+            state |= {"attempted": now, "progress": 0, "seq": 0, "messages": 0, "attempt": state["attempt"] + 1}
+            self._items.setdefault(message.uuid, {})[STATE] = state
+            return Claim(
+                answer="claimed",
+                token=token,
+                attempt=state["attempt"],
+                failures=state["failures"],
+                status=RUNNING,
+                started=now,
+                cancelled=state.get("cancel", False),
+            )
+
+    def write_progress(self, uuid: str, token: str, snapshot: Snapshot, *, lease: int | None) -> bool:
+        """See `Store.write_progress`."""
+        with self._lock:
+            state = self._held(uuid, token)
+            if snapshot.seq > state["seq"]:
+                self._count(state, snapshot)
+                if lease is not None:
+                    state["lease"] = lease
+            return bool(state.get("cancel", False))
+
+    def cancel_requested(self, uuid: str, token: str) -> bool:
+        """See `Store.cancel_requested`."""
+        with self._lock:
+            return bool(self._held(uuid, token).get("cancel", False))
+
+    def succeed(self, uuid: str, claim: Claim, snapshot: Snapshot, outputs: dict[str, Any]) -> None:
+        """See `Store.succeed`."""
+        with self._lock:
+            state = self._held(uuid, claim.token)
+            self._count(state, snapshot)
+            state |= {"status": SUCCEEDED, "finished": self._now(), "outputs": encode(outputs)}
+
+    def fail(self, uuid: str, claim: Claim, snapshot: Snapshot, failure: Failure, *, status: str = FAILED) -> None:
+        """See `Store.fail`."""
+        with self._lock:
+            state = self._held(uuid, claim.token)
+            self._count(state, snapshot)
+            self._keep_ended(uuid, claim, failure)
+            state |= {**failure_fields(failure), "status": status, "finished": self._now()}
+
+    def retry(
+        self, message: Message, claim: Claim, snapshot: Snapshot, failure: Failure, *, not_before: int
+    ) -> None:
+        """See `Store.retry`."""
+        with self._lock:
+            state = self._held(message.uuid, claim.token)
+            self._count(state, snapshot)
+            self._keep_ended(message.uuid, claim, failure)
+            state |= {"status": PENDING, "not_before": not_before, "failures": claim.failures + 1}
+            state["expires"] = message.expires
+
+    def release(self, uuid: str, token: str) -> None:
+        """See `Store.release`."""
+        with self._lock:
+            state = self._state(uuid)
+            if state is not None and state.get("token") == token and state["status"] == RUNNING:
+                state |= {"status": PENDING, "attempt": state["attempt"] - 1}
+
+    def settle(self, message: Message, failure: Failure) -> Claim:
+        """See `Store.settle`."""
+        with self._lock:
+            now = self._now()
+            state = self._state(message.uuid) or {"pk": message.uuid, "sk": STATE, "status": PENDING}
+            if state["status"] in ENDED:
+                return Claim(answer="ended", status=state["status"])
+            if state["status"] == RUNNING and state["lease"] >= now:
+                return Claim(answer="busy", until=state["lease"], status=RUNNING)
+            state |= {**copies(message), **failure_fields(failure), "status": FAILED, "finished": now}
+            self._items.setdefault(message.uuid, {})[STATE] = state
+            return Claim(answer="ended", status=FAILED)
+
+    def cancel(self, uuid: str) -> Record:
+        """See `Store.cancel`."""
+        with self._lock:
+            record = self.read(uuid)
+            if record is None:
+                raise TaskNotFound(uuid)
+            if record.ended:
+                raise AlreadyFinished(uuid, record.status)
+            items = self._items[uuid]
+            if record.status == RUNNING:
+                items[STATE]["cancel"] = True
+            else:
+                job = items.get(JOB, {})
+                copied = {name: job[name] for name in ("task", "owner", "created", "expires") if name in job}
+                state = items.setdefault(STATE, {"pk": uuid, "sk": STATE, **copied})
+                state |= {"status": CANCELLED, "finished": self._now()}
+            return self.read(uuid) or record
+
+    def read(self, uuid: str) -> Record | None:
+        """See `Store.read`."""
+        with self._lock:
+            return assemble(list(self._items.get(uuid, {}).values()), self._now())
+
+    def read_many(self, uuids: Sequence[str]) -> dict[str, Record]:
+        """See `Store.read_many`."""
+        found = {uuid: self.read(uuid) for uuid in uuids}
+        return {uuid: record for uuid, record in found.items() if record is not None}
+
+    def list_owner(self, owner: str, *, limit: int = 50, cursor: str | None = None) -> Page:
+        """See `Store.list_owner`."""
+        return self._list(lambda job: job.get("owner") == owner, limit, cursor)
+
+    def list_task(self, task: str, *, limit: int = 50, cursor: str | None = None) -> Page:
+        """See `Store.list_task`."""
+        return self._list(lambda job: job["task"] == task, limit, cursor)
+
+    def _list(self, wanted: Callable[[Item], bool], limit: int, cursor: str | None) -> Page:
+        if cursor is not None and "#" not in cursor:
+            raise InvalidCursor(f"The cursor {cursor!r} is not one that a listing has given.")
+        with self._lock:
+            jobs = [items[JOB] for items in self._items.values() if JOB in items and wanted(items[JOB])]
+            places = sorted((str(job["created_uuid"]) for job in jobs), reverse=True)
+            after = [place for place in places if cursor is None or place < cursor]
+            records = [self.read(place.split("#")[1]) for place in after[:limit]]
+        more = after[limit - 1] if len(after) > limit else None
+        return Page(records=tuple(record for record in records if record is not None), cursor=more)
+
+    def _state(self, uuid: str) -> Item | None:
+        return self._items.get(uuid, {}).get(STATE)
+
+    def _held(self, uuid: str, token: str) -> Item:
+        state = self._state(uuid)
+        if state is None or state.get("token") != token or state["status"] != RUNNING:
+            raise LeaseLost(f"Attempt {token} no longer holds job {uuid}.")
+        return state
+
+    def _refusal(self, state: Item, now: int) -> Claim | None:
+        if state["status"] in ENDED:
+            return Claim(answer="ended", status=state["status"])
+        if state["status"] == RUNNING and state["lease"] >= now:
+            return Claim(answer="busy", until=state["lease"], status=RUNNING)
+        if state["status"] == PENDING and state.get("not_before", 0) > now:
+            return Claim(answer="waiting", until=state["not_before"], status=PENDING)
+        return None
+
+    def _count(self, state: Item, snapshot: Snapshot) -> None:
+        state |= {"progress": snapshot.progress, "seq": snapshot.seq, "messages": snapshot.message_count}
+        if snapshot.target is not None:
+            state["target"] = snapshot.target
+        if snapshot.messages:
+            item = messages_item(state["pk"], state["token"], snapshot)
+            self._items[state["pk"]][item["sk"]] = item
+
+    def _keep_ended(self, uuid: str, claim: Claim, failure: Failure) -> None:
+        attempt = Attempt(number=claim.attempt, started=claim.started, ended=self._now(), failure=failure)
+        item = ended_item(uuid, claim.token, attempt)
+        self._items[uuid][item["sk"]] = item
+
+    def _now(self) -> int:
+        return to_ms(self._clock.now())
+
+
+class MemoryBlobs:
+    """Payloads in this process's memory; see `Blobs`."""
+
+    def __init__(self) -> None:
+        self._payloads: dict[str, bytes] = {}
+
+    def put(self, key: str, data: bytes) -> None:
+        """Keep a payload."""
+        self._payloads[key] = data
+
+    def get(self, key: str) -> bytes:
+        """Fetch a payload."""
+        return self._payloads[key]
+
+    def delete(self, key: str) -> None:
+        """Remove a payload."""
+        self._payloads.pop(key, None)

@@ -1,0 +1,62 @@
+"""A backend that runs jobs on threads of this process: for development, and for work that may be lost with it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from serverless_tasks.message import Message
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from serverless_tasks.clock import Clock
+    from serverless_tasks.errors import ServerlessTasksError
+    from serverless_tasks.runner import Runner
+    from serverless_tasks.store import Store
+
+logger = logging.getLogger(__name__)
+
+
+class ThreadingBackend:
+    """Runs jobs on a few threads; progress and results are recorded like any other job's.
+
+    Args:
+        runner: runs the jobs.
+        store: where they are kept.
+        clock: the time.
+        workers: how many jobs run at once.
+    """
+
+    def __init__(self, runner: Runner, store: Store, clock: Clock, workers: int = 4) -> None:
+        self._runner = runner
+        self._store = store
+        self._clock = clock
+        self._workers = workers
+        self._lock = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+
+    def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
+        """See `Backend.publish`."""
+        self._store.put_jobs(messages)
+        for message in messages:
+            self._executor().submit(self._run, message.encode(), message.delay)
+        return [None] * len(messages)
+
+    def _run(self, body: str, delay: float) -> None:
+        try:
+            if delay:
+                self._clock.sleep(delay)
+            outcome = self._runner.execute(Message.decode(body))
+            if outcome.give_back is not None:
+                self._executor().submit(self._run, body, outcome.give_back)
+        except Exception:
+            logger.exception("a job could not be run")
+
+    def _executor(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="task")
+            return self._pool

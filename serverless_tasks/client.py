@@ -1,0 +1,190 @@
+"""Jobs from scripts: direct invocation, bulk submission, and waiting."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from serverless_tasks.config import Config
+from serverless_tasks.errors import InvokeFailed, TaskFailed, TaskNotFound, WaitTimeout
+from serverless_tasks.handle import Handle, Publication
+from serverless_tasks.message import Message
+from serverless_tasks.options import Options
+from serverless_tasks.record import SUCCEEDED, Record
+from serverless_tasks.schema import encode
+from serverless_tasks.services import Services, services
+from serverless_tasks.submit import Submission, submit_unchecked
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+    from serverless_tasks.declaration import Declaration
+
+MAP_WINDOW = 1000
+POLL = 0.5
+
+
+class TaskClient:
+    """Tasks from a script. A task is named by its class, or by its name when this process does not have its code.
+
+    Args:
+        function: the Lambda function of direct invokes; ``SERVERLESS_TASKS_INVOKE_FUNCTION`` unless given.
+        through: the services to use; the process's own unless given.
+    """
+
+    def __init__(self, function: str | None = None, *, through: Services | None = None) -> None:
+        self._through = through or services()
+        self._function = function
+
+    @classmethod
+    def from_stack(cls, stack: str) -> TaskClient:
+        """A client of a deployed stack, configured by the stack's outputs.
+
+        Args:
+            stack: the CloudFormation stack's name.
+
+        Raises:
+            AwsError: there is no such stack, or it may not be read.
+        """
+        from serverless_tasks.aws.functions import stack_outputs  # noqa: PLC0415 - boto3 only where AWS is used
+
+        outputs = stack_outputs(stack)
+        config = Config().merged(
+            {
+                "TABLE": outputs["TableName"],
+                "QUEUE_URLS": outputs["QueueUrls"],
+                "BUCKET": outputs["PayloadBucketName"],
+                "INVOKE_FUNCTION": outputs["InvokeFunctionName"],
+                "DEAD_LETTER_QUEUE_URL": outputs["DeadLetterQueueUrl"],
+                "SCHEDULE_GROUP": outputs["ScheduleGroupName"],
+                "SCHEDULER_ROLE": outputs["SchedulerRoleArn"],
+            }
+        )
+        return cls(through=Services(config))
+
+    def run(self, task: str | type[Declaration], /, **inputs: Any) -> dict[str, Any]:
+        """Run a task in Lambda, wait for it, and return its outputs. It is invoked once, whatever happens.
+
+        Args:
+            task: the task's class or name.
+            inputs: the inputs by name.
+
+        Raises:
+            TaskFailed: it failed.
+            InvokeFailed: the function refused: unknown task, bad inputs.
+            AwsError: it could not be invoked, or its answer did not come; the task may have run.
+        """
+        from serverless_tasks.aws.functions import invoke  # noqa: PLC0415
+
+        name, given = self._named(task, inputs)
+        function = self._function or self._through.config.require("invoke_function")
+        answer = invoke(function, {"task": name, "inputs": given, "uuid": str(uuid4())})
+        if "uuid" not in answer:
+            error = answer.get("error") or {}
+            raise InvokeFailed(str(error.get("type", "Error")), str(error.get("message", answer)))
+        if answer["status"] != SUCCEEDED:
+            raise TaskFailed(answer["uuid"], answer["status"], answer["error"])
+        outputs: dict[str, Any] = answer["outputs"]
+        return outputs
+
+    def submit(self, task: str | type[Declaration], /, **inputs: Any) -> Handle:
+        """Publish a job.
+
+        Raises:
+            InvalidInputs: the inputs do not fit; nothing was published.
+            SubmitFailed: it was certainly not sent.
+            SubmitUncertain: it may have been sent.
+        """
+        (handle,) = self.submit_many(task, [inputs])
+        return handle
+
+    def submit_many(
+        self, task: str | type[Declaration], /, inputs: Iterable[dict[str, Any]], **options: Any
+    ) -> list[Handle]:
+        """Publish one job for each dictionary of inputs, in batches.
+
+        Args:
+            task: the task's class or name.
+            inputs: one dictionary for each job.
+            options: the attributes of `Options`, for all of them.
+        """
+        chosen = Options.parse(options)
+        if isinstance(task, str) and task in self._through.registry:
+            task = self._through.registry.get(task)
+        if isinstance(task, str):
+            return submit_unchecked(self._through, task, list(inputs), chosen)
+        return Submission(task, chosen, self._through).submit_many(inputs)
+
+    def map(self, task: str | type[Declaration], /, inputs: Iterable[dict[str, Any]]) -> Iterator[Record]:
+        """Publish many jobs and yield their records as they end, in the order of their ends.
+
+        Raises:
+            ServerlessTasksError: a job could not be published.
+        """
+        handles = self.submit_many(task, inputs)
+        for handle in handles:
+            if handle.publication_error is not None:
+                raise handle.publication_error
+        yield from self.as_ended([handle.uuid for handle in handles])
+
+    def as_ended(self, uuids: Sequence[str], timeout: float | None = None) -> Iterator[Record]:
+        """Yield the records of jobs as they end.
+
+        Args:
+            uuids: the jobs.
+            timeout: seconds to wait at most for all of them.
+
+        Raises:
+            WaitTimeout: some had not ended in time.
+        """
+        clock = self._through.clock
+        deadline = None if timeout is None else clock.now() + timeout
+        left = dict.fromkeys(uuids)
+        while left:
+            known = self._through.store.read_many(list(left)[:MAP_WINDOW])
+            ended = [record for record in known.values() if record.ended]
+            for record in ended:
+                del left[record.uuid]
+                yield record
+            if left and not ended:
+                if deadline is not None and clock.now() >= deadline:
+                    raise WaitTimeout(f"{len(left)} of {len(uuids)} jobs have not ended after {timeout:g} seconds.")
+                clock.sleep(POLL)
+
+    def get(self, uuid: str) -> Record:
+        """A job's record.
+
+        Raises:
+            TaskNotFound: nothing is known of it.
+        """
+        record = self._through.store.read(uuid)
+        if record is None:
+            raise TaskNotFound(uuid)
+        return record
+
+    def wait(self, uuid: str, timeout: float | None = None) -> dict[str, Any]:
+        """Wait until a job has ended and return its outputs; see `Handle.wait`."""
+        return self._handle(uuid).wait(timeout)
+
+    def cancel(self, uuid: str) -> Record:
+        """Cancel a job.
+
+        Raises:
+            TaskNotFound: nothing is known of it.
+            AlreadyFinished: it has ended.
+        """
+        return self._through.store.cancel(uuid)
+
+    def _handle(self, uuid: str) -> Handle:
+        record = self.get(uuid)
+        publication = Publication(Message(uuid=uuid, task=record.task, owner=record.owner, created=record.created))
+        publication.settle(None)
+        return Handle(publication, self._through.store, self._through.clock)
+
+    def _named(self, task: str | type[Declaration], inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        if isinstance(task, str) and task in self._through.registry:
+            task = self._through.registry.get(task)
+        if isinstance(task, str):
+            return task, json.loads(encode(inputs))
+        return task.name, Submission(task, Options(), self._through).to_json(inputs)

@@ -1,0 +1,127 @@
+"""The settings of a process, read once from its environment (or from Django's settings)."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import dataclass, field, fields, replace
+from typing import TYPE_CHECKING, Any
+
+from serverless_tasks.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+PREFIX = "SERVERLESS_TASKS_"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Config:
+    """What a process needs to know; each field is the environment variable ``SERVERLESS_TASKS_<NAME>``.
+
+    Attributes:
+        modules: modules whose tasks are registered.
+        table: the DynamoDB table.
+        queue_urls: queue name -> URL.
+        dead_letter_queue_url: where undecodable messages go.
+        bucket: the S3 bucket of payloads that are too large for a message or an item.
+        invoke_function: the Lambda function of direct invokes.
+        schedule_group: EventBridge Scheduler's group.
+        scheduler_role: the role with which the scheduler sends.
+    """
+
+    modules: tuple[str, ...] = ()
+    table: str = ""
+    queue_urls: Mapping[str, str] = field(default_factory=dict)
+    dead_letter_queue_url: str = ""
+    bucket: str = ""
+    invoke_function: str = ""
+    schedule_group: str = ""
+    scheduler_role: str = ""
+
+    @classmethod
+    def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Config:
+        """The settings in environment variables.
+
+        Raises:
+            ConfigurationError: naming the variable that cannot be read.
+        """
+        return cls().merged({name: environ[PREFIX + name] for name in setting_names() if PREFIX + name in environ})
+
+    def merged(self, settings: Mapping[str, Any]) -> Config:
+        """These settings with others in their place.
+
+        Args:
+            settings: upper-case names without the prefix -> values, as in Django's ``SERVERLESS_TASKS``.
+
+        Raises:
+            ConfigurationError: naming the setting that is unknown or cannot be read.
+        """
+        unknown = sorted(set(settings) - set(setting_names()))
+        if unknown:
+            raise ConfigurationError(f"SERVERLESS_TASKS has no setting {unknown[0]!r}; it knows {setting_names()}.")
+        readers = {"MODULES": _modules, "QUEUE_URLS": _queue_urls}
+        return replace(self, **{name.lower(): readers.get(name, _text)(name, value) for name, value in settings.items()})
+
+    def require(self, name: str) -> Any:
+        """The value of a setting that is needed now.
+
+        Args:
+            name: the field's name.
+
+        Raises:
+            ConfigurationError: it is not set.
+        """
+        value = getattr(self, name)
+        if not value:
+            raise ConfigurationError(
+                f"{PREFIX}{name.upper()} is not set; give it as an environment variable, or under Django as"
+                f" SERVERLESS_TASKS[{name.upper()!r}]. The stack's outputs hold the value."
+            )
+        return value
+
+    def queue_url(self, queue: str) -> str:
+        """The URL of a queue.
+
+        Raises:
+            ConfigurationError: the queue has none.
+        """
+        urls = self.require("queue_urls")
+        try:
+            return str(urls[queue])
+        except KeyError:
+            raise ConfigurationError(
+                f"SERVERLESS_TASKS_QUEUE_URLS has no queue {queue!r}; it has {sorted(urls)}."
+            ) from None
+
+
+def setting_names() -> list[str]:
+    """The settings' names, upper case, without the prefix."""
+    return [setting.name.upper() for setting in fields(Config)]
+
+
+def _text(name: str, value: Any) -> str:
+    if not isinstance(value, str):
+        raise ConfigurationError(f"{PREFIX}{name} is {value!r}; give a text.")
+    return value.strip()
+
+
+def _modules(name: str, value: Any) -> tuple[str, ...]:
+    parts = value.split(",") if isinstance(value, str) else value
+    if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) for part in parts):
+        raise ConfigurationError(f"{PREFIX}{name} is {value!r}; give dotted module names, separated by commas.")
+    return tuple(part.strip() for part in parts if part.strip())
+
+
+def _queue_urls(name: str, value: Any) -> dict[str, str]:
+    if isinstance(value, str) and value.strip().startswith(("http://", "https://")):
+        return {"default": value.strip()}
+    try:
+        urls = json.loads(value) if isinstance(value, str) else dict(value)
+    except (ValueError, TypeError):
+        urls = None
+    if not isinstance(urls, dict) or not all(isinstance(url, str) for url in urls.values()):
+        raise ConfigurationError(
+            f'{PREFIX}{name} is {value!r}; give JSON such as {{"default": "https://sqs..."}}, or one bare URL.'
+        )
+    return urls

@@ -1,0 +1,235 @@
+"""Every error that Serverless Tasks raises, in one tree.
+
+Each message says what was wrong, with which value, and what to do about it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+
+class ServerlessTasksError(Exception):
+    """The root of the tree: catch it to catch everything that this library raises."""
+
+
+# -- what a task raises, or is stopped with ----------------------------------------------------------------------
+
+
+class TaskError(ServerlessTasksError):
+    """A failure whose text is meant for the person who submitted the task.
+
+    Raise it, or a subclass, from ``run``: the record serves its type and its text. Of any other exception a
+    browser sees the type and a neutral sentence.
+    """
+
+
+class TaskCancelled(TaskError):
+    """The task was asked to stop; raised inside ``run`` by progress calls and ``check_cancelled``."""
+
+
+class TaskTimeout(TaskError):
+    """The task ran longer than its ``timeout``; raised inside ``run`` so that it can clean up."""
+
+
+# -- configuration -----------------------------------------------------------------------------------------------
+
+
+class ConfigurationError(ServerlessTasksError):
+    """A setting is missing or cannot be used; the sentence names it."""
+
+
+class DuplicateTask(ConfigurationError):
+    """Two task classes want the same name."""
+
+
+class TaskDefinitionError(ConfigurationError, TypeError):
+    """A task class contradicts itself; raised when it is registered."""
+
+
+# -- the way in --------------------------------------------------------------------------------------------------
+
+
+class UnknownTask(ServerlessTasksError):
+    """No registered task has this name.
+
+    Args:
+        name: the name that was asked for.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(f"No task is named {name!r}.")
+        self.name = name
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One input that was refused: its dotted path, the reason, and the path in pieces."""
+
+    field: str
+    message: str
+    loc: tuple[str | int, ...] = ()
+    type: str = "value_error"
+
+
+class InvalidInputs(ServerlessTasksError, ValueError):
+    """Inputs do not fit the task; nothing was published.
+
+    Args:
+        task: the task's name.
+        fields: what was wrong, one entry a field.
+    """
+
+    def __init__(self, task: str, fields: Sequence[FieldError]) -> None:
+        said = "; ".join(f"{error.field or 'inputs'}: {error.message}" for error in fields)
+        super().__init__(f"Inputs of task {task!r} were refused: {said}")
+        self.task = task
+        self.fields = tuple(fields)
+
+
+class PayloadTooLarge(ServerlessTasksError, ValueError):
+    """A payload is past a limit that cannot be worked around.
+
+    Args:
+        what: the payload, in words.
+        size: its size in bytes.
+        limit: the limit in bytes.
+    """
+
+    def __init__(self, what: str, size: int, limit: int) -> None:
+        super().__init__(f"The {what} have {size:,} bytes; the limit is {limit:,}. Send a reference instead.")
+        self.size = size
+        self.limit = limit
+
+
+class UnknownOption(ServerlessTasksError, TypeError):
+    """``options()`` was given a name or a value that it does not take."""
+
+
+class SubmitFailed(ServerlessTasksError):
+    """The job was certainly not sent and has left nothing behind; submit it again."""
+
+
+class SubmitUncertain(ServerlessTasksError):
+    """The job may or may not have been sent; submitting again with the same uuid is safe.
+
+    Args:
+        uuid: the job's id, for ``options(uuid=...)``.
+        reason: what AWS or the network said.
+    """
+
+    def __init__(self, uuid: str, reason: str) -> None:
+        super().__init__(
+            f"Job {uuid} may have been sent ({reason}). Submitting again with options(uuid={uuid!r}) is safe."
+        )
+        self.uuid = uuid
+
+
+class NotPublished(ServerlessTasksError):
+    """The transaction in which a job was submitted is still open, or was rolled back."""
+
+
+# -- the way out -------------------------------------------------------------------------------------------------
+
+
+class TaskNotFound(ServerlessTasksError):
+    """Nothing is known of this uuid.
+
+    Args:
+        uuid: the id that was asked for.
+    """
+
+    def __init__(self, uuid: str) -> None:
+        super().__init__(f"No task has the id {uuid}.")
+        self.uuid = uuid
+
+
+class InvalidCursor(ServerlessTasksError, ValueError):
+    """A listing was asked to go on from a place that it did not give."""
+
+
+class AlreadyFinished(ServerlessTasksError):
+    """A task that has ended cannot be cancelled.
+
+    Args:
+        uuid: the task's id.
+        status: how it ended.
+    """
+
+    def __init__(self, uuid: str, status: str) -> None:
+        super().__init__(f"Task {uuid} has already ended: {status}.")
+        self.uuid = uuid
+        self.status = status
+
+
+class TaskFailed(ServerlessTasksError):
+    """A task that was waited for failed or was cancelled.
+
+    Args:
+        uuid: the task's id.
+        status: ``failed`` or ``cancelled``.
+        error: the record's ``error``: ``{"type", "message"}``, or None.
+    """
+
+    def __init__(self, uuid: str, status: str, error: dict[str, str] | None) -> None:
+        reason = f"{error['type']}: {error['message']}" if error else "no reason was recorded"
+        super().__init__(f"Task {uuid} {status}: {reason}")
+        self.uuid = uuid
+        self.status = status
+        self.error = error
+
+
+class InvokeFailed(ServerlessTasksError):
+    """A direct invoke was answered by an error instead of a record.
+
+    Args:
+        type: the error's type, as the function gave it.
+        message: its text.
+    """
+
+    def __init__(self, type: str, message: str) -> None:
+        super().__init__(f"{type}: {message}")
+        self.type = type
+
+
+class WaitTimeout(ServerlessTasksError, TimeoutError):
+    """A task had not ended when the time to wait for it was over; it goes on."""
+
+
+class AwsError(ServerlessTasksError):
+    """AWS could not be asked, or refused; what was asked for may be tried again.
+
+    Args:
+        operation: what was asked, such as ``dynamodb.UpdateItem``.
+        code: AWS's error code, or the name of the network error.
+        reason: its text.
+        applied: whether the call may have taken effect all the same.
+    """
+
+    def __init__(self, operation: str, code: str, reason: str, *, applied: bool) -> None:
+        super().__init__(f"{operation} failed: {code}: {reason}")
+        self.operation = operation
+        self.code = code
+        self.applied = applied
+
+
+# -- messages and workers ----------------------------------------------------------------------------------------
+
+
+class MessageError(ServerlessTasksError):
+    """A queue message that cannot be run as it is."""
+
+
+class MessageUndecodable(MessageError):
+    """A message body that is not one of ours."""
+
+
+class MessageTooNew(MessageError):
+    """A message written by a newer version than the code that reads it."""
+
+
+class LeaseLost(ServerlessTasksError):
+    """Another worker, a cancellation or the dead-letter handler has taken this job over; its result is void."""

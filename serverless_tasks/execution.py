@@ -1,0 +1,24 @@
+"""What a task knows of the run that it is in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from serverless_tasks.progress import Progress
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Execution:
+    """One run of a task.
+
+    Attributes:
+        uuid: the job's id, or "" when ``run`` is called here and now.
+        attempt: which attempt this is, from 1.
+        owner: who submitted the job, or None.
+        progress: the run's counters.
+    """
+
+    uuid: str = ""
+    attempt: int = 1
+    owner: str | None = None
+    progress: Progress = field(default_factory=Progress)

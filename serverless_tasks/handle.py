@@ -1,0 +1,174 @@
+"""The handle of a submitted job."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from serverless_tasks.errors import NotPublished, ServerlessTasksError, TaskFailed, TaskNotFound, WaitTimeout
+from serverless_tasks.record import FAILED, SUCCEEDED, Failure, Record
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from serverless_tasks.clock import Clock
+    from serverless_tasks.message import Message
+    from serverless_tasks.store import Store
+
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 2.0
+
+
+class Publication:
+    """Whether a message has been published yet; shared by its handle and by whoever publishes it.
+
+    Args:
+        message: the message.
+    """
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self.published = False
+        self.error: ServerlessTasksError | None = None
+        self.awaited: Callable[[], bool] = lambda: False
+
+    def settle(self, error: ServerlessTasksError | None) -> None:
+        """Note the answer of the backend."""
+        self.published = error is None
+        self.error = error
+
+    @property
+    def rolled_back(self) -> bool:
+        """Whether the transaction that should have published it is gone."""
+        return not self.published and self.error is None and not self.awaited()
+
+
+class Handle:
+    """A submitted job: its record as last read.
+
+    Attributes are read from the record that `refresh` or `wait` fetched last; a new handle knows what was submitted.
+
+    Args:
+        publication: the job's message, and whether it is published.
+        store: where its record is.
+        clock: the time.
+    """
+
+    def __init__(self, publication: Publication, store: Store, clock: Clock) -> None:
+        message = publication.message
+        self._publication = publication
+        self._store = store
+        self._clock = clock
+        self._record = Record(uuid=message.uuid, task=message.task, owner=message.owner, created=message.created)
+
+    @property
+    def uuid(self) -> str:
+        """The job's id."""
+        return self._record.uuid
+
+    @property
+    def record(self) -> Record:
+        """The record as last read."""
+        if self._publication.rolled_back:
+            gone = Failure(type="NotPublished", message="The transaction that submitted the job was rolled back.")
+            return replace(self._record, status=FAILED, failure=gone)
+        return self._record
+
+    @property
+    def published(self) -> bool:
+        """Whether the job has been sent."""
+        return self._publication.published
+
+    @property
+    def publication_error(self) -> ServerlessTasksError | None:
+        """Why it could not be sent, or None."""
+        return self._publication.error
+
+    @property
+    def status(self) -> str:
+        """``pending``, ``running``, ``succeeded``, ``failed`` or ``cancelled``."""
+        return self.record.status
+
+    @property
+    def progress(self) -> int | float:
+        """How far the task is."""
+        return self.record.progress
+
+    @property
+    def target(self) -> int | float | None:
+        """Where the progress ends, or None."""
+        return self.record.target
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """The task's messages, in order."""
+        return self.record.messages
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """The outputs; empty until there are some."""
+        return self.record.outputs
+
+    @property
+    def error(self) -> dict[str, str] | None:
+        """Why it failed: ``{"type", "message"}``, or None."""
+        failure = self.record.failure
+        return failure.to_json(reveal=True) if failure else None
+
+    def refresh(self) -> Handle:
+        """Read the record again.
+
+        Raises:
+            TaskNotFound: nothing is known of the job.
+        """
+        if self.published:
+            record = self._store.read(self.uuid)
+            if record is None:
+                raise TaskNotFound(self.uuid)
+            self._record = record
+        return self
+
+    def wait(self, timeout: float | None = None) -> dict[str, Any]:
+        """Wait until the job has ended and return its outputs.
+
+        Args:
+            timeout: seconds to wait at most; None waits for ever.
+
+        Raises:
+            NotPublished: it has not been sent: its transaction is open, or was rolled back.
+            TaskFailed: it failed or was cancelled.
+            WaitTimeout: it has not ended in time.
+        """
+        self._require_published()
+        deadline = None if timeout is None else self._clock.now() + timeout
+        pause = FIRST_PAUSE
+        while not self.refresh().record.ended:
+            left = pause if deadline is None else min(pause, deadline - self._clock.now())
+            if left <= 0:
+                raise WaitTimeout(f"Job {self.uuid} is {self.status} after {timeout:g} seconds; it goes on.")
+            self._clock.sleep(left)
+            pause = min(pause * 1.5, LONGEST_PAUSE)
+        if self.status != SUCCEEDED:
+            raise TaskFailed(self.uuid, self.status, self.error)
+        return self.outputs
+
+    def cancel(self) -> Handle:
+        """Cancel the job: a waiting one never starts, a running one learns of it.
+
+        Raises:
+            AlreadyFinished: it has ended.
+            NotPublished: it has not been sent.
+        """
+        self._require_published()
+        self._record = self._store.cancel(self.uuid)
+        return self
+
+    def _require_published(self) -> None:
+        if self._publication.error is not None:
+            raise self._publication.error
+        if not self.published:
+            state = "was rolled back" if self._publication.rolled_back else "is still open"
+            raise NotPublished(f"Job {self.uuid} has not been published: its transaction {state}.")
+
+    def __repr__(self) -> str:
+        return f"<Handle {self.uuid} {self.record.task} {self.status}>"

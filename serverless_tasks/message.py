@@ -1,0 +1,113 @@
+"""The message: one job, whole, as it travels through a queue."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+from serverless_tasks.errors import MessageTooNew, MessageUndecodable
+from serverless_tasks.schema import encode
+
+VERSION = 1
+# How long a queue keeps a message, in seconds: template.yaml's MessageRetentionPeriod.
+RETENTION = 4 * 86_400
+# The characters that SQS refuses in a body although JSON allows them raw:
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+_REFUSED_BY_SQS = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A job that can be run with nothing stored beforehand.
+
+    Attributes:
+        uuid: the job's id.
+        task: the task's registered name.
+        inputs: the inputs, a JSON object; empty when they were too large and lie under ``inputs_key``.
+        owner: who submitted it and may see it, or None.
+        queue: the name of the queue that it travels through.
+        tenant: its message group (fair queues), or None.
+        created: when it was submitted, milliseconds since the epoch.
+        expires: when it can no longer be delivered, milliseconds since the epoch.
+        inputs_key: where in the bucket the inputs lie, or None.
+        delay: how long it is held back before its first delivery, in seconds; not sent along.
+    """
+
+    uuid: str
+    task: str
+    inputs: dict[str, Any] = field(default_factory=dict)
+    owner: str | None = None
+    queue: str = "default"
+    tenant: str | None = None
+    created: int = 0
+    expires: int = 0
+    inputs_key: str | None = None
+    delay: int = 0
+
+    def encode(self) -> str:
+        """The message as JSON text that SQS accepts."""
+        body: dict[str, Any] = {"v": VERSION, "uuid": self.uuid, "task": self.task, "inputs": self.inputs}
+        if self.owner is not None:
+            body["owner"] = self.owner
+        if self.inputs_key is not None:
+            body["inputs_key"] = self.inputs_key
+        body["options"] = {"queue": self.queue} | ({"tenant": self.tenant} if self.tenant is not None else {})
+        body |= {"created": self.created, "expires": self.expires}
+        return encode(body).translate(_REFUSED_BY_SQS)
+
+    @classmethod
+    def decode(cls, text: str) -> Message:
+        """Read a message.
+
+        Raises:
+            MessageUndecodable: the text is not a message of ours.
+            MessageTooNew: it was written by a newer version of this library.
+        """
+        try:
+            body = json.loads(text)
+        except (ValueError, RecursionError) as error:
+            raise MessageUndecodable(f"The message body is not JSON: {error}") from None
+        version = body.get("v") if isinstance(body, dict) else None
+        if not isinstance(version, int) or isinstance(version, bool):
+            raise MessageUndecodable("The message body is not a job: it has no version number 'v'.")
+        if version > VERSION:
+            raise MessageTooNew(f"The message has version {version}; this code reads up to {VERSION}. Deploy the newer code.")
+        try:
+            return cls._from_body(body)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise MessageUndecodable(f"The message body is not a whole job: {error!r}") from None
+
+    @classmethod
+    def _from_body(cls, body: dict[str, Any]) -> Message:
+        options = body["options"]
+        message = cls(
+            uuid=str(UUID(body["uuid"])),
+            task=body["task"],
+            inputs=body["inputs"],
+            owner=body.get("owner"),
+            queue=options["queue"],
+            tenant=options.get("tenant"),
+            created=body["created"],
+            expires=body["expires"],
+            inputs_key=body.get("inputs_key"),
+        )
+        texts = (message.task, message.queue)
+        optional = (message.owner, message.tenant, message.inputs_key)
+        if not all(isinstance(text, str) and text for text in texts):
+            raise ValueError("task and queue must be texts")
+        if not all(text is None or isinstance(text, str) for text in optional):
+            raise ValueError("owner, tenant and inputs_key must be texts")
+        if message.inputs_key not in (None, inputs_key(message.uuid)):
+            raise ValueError("inputs_key must be the job's own")
+        if not isinstance(message.inputs, dict):
+            raise ValueError("inputs must be an object")
+        if not all(isinstance(time, int) and time >= 0 for time in (message.created, message.expires)):
+            raise ValueError("created and expires must be milliseconds")
+        return message
+
+
+def inputs_key(uuid: str) -> str:
+    """Where in the bucket a job's large inputs lie."""
+    return f"inputs/{uuid}"

@@ -1,0 +1,79 @@
+"""How a job is submitted, said apart from what is submitted."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import dataclass, fields
+from typing import Any
+from uuid import UUID
+
+from serverless_tasks.errors import UnknownOption
+
+MAX_DELAY = 900
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html, MessageGroupId
+_TENANT = re.compile(r"[!-~]{1,128}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """The options of a submission.
+
+    Attributes:
+        owner: who may see the job; its listing is theirs.
+        queue: the queue; else the task's, else its priority decides.
+        priority: above 0 means queue ``high``, below 0 ``low``.
+        delay: seconds to hold the job back, at most 900.
+        tenant: its share of a fair queue (SQS message group).
+        uuid: the job's id, to submit again what may have been sent already.
+        on_commit: inside a database transaction, publish on commit (default) instead of at once.
+    """
+
+    owner: str | None = None
+    queue: str | None = None
+    priority: int | None = None
+    delay: int = 0
+    tenant: str | None = None
+    uuid: str | None = None
+    on_commit: bool = True
+
+    @classmethod
+    def parse(cls, given: dict[str, Any]) -> Options:
+        """Options from keyword arguments.
+
+        Raises:
+            UnknownOption: a name is not an option, or a value does not fit it.
+        """
+        names = [option.name for option in fields(cls)]
+        unknown = sorted(set(given) - set(names))
+        if unknown:
+            raise UnknownOption(f"{unknown[0]!r} is not an option; the options are {', '.join(names)}.")
+        _check("delay", given, lambda value: 0 <= value <= MAX_DELAY, f"seconds from 0 to {MAX_DELAY}", (int, float))
+        _check("tenant", given, lambda value: bool(_TENANT.fullmatch(value)), "1 to 128 visible ASCII characters")
+        _check("owner", given, lambda value: 0 < len(value) <= 200, "a text of 1 to 200 characters")
+        _check("queue", given, bool, "a queue's name")
+        _check("priority", given, lambda _: True, "a whole number", int)
+        _check("on_commit", given, lambda _: True, "True or False", bool)
+        _check("uuid", given, _is_uuid, "a UUID", (str, UUID))
+        tidy = {name: value for name, value in given.items() if value is not None}
+        if "uuid" in tidy:
+            tidy["uuid"] = str(UUID(str(tidy["uuid"])))
+        if "delay" in tidy:
+            tidy["delay"] = math.ceil(tidy["delay"])
+        return cls(**tidy)
+
+
+def _check(name: str, given: dict[str, Any], fits: Any, wanted: str, kinds: Any = str) -> None:
+    value = given.get(name)
+    if value is None:
+        return
+    if not isinstance(value, kinds) or not fits(value):
+        raise UnknownOption(f"Option {name} is {value!r}; give {wanted}.")
+
+
+def _is_uuid(value: str | UUID) -> bool:
+    try:
+        UUID(str(value))
+    except ValueError:
+        return False
+    return True

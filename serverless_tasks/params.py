@@ -1,0 +1,183 @@
+"""Parameter objects: the input and output types of tasks written in dictionary style.
+
+They convert as the documentation of Django Task API says
+(https://django-task-api.readthedocs.io/en/latest/guides/tasks.html).
+"""
+
+from __future__ import annotations
+
+import math
+from numbers import Number
+from typing import Any
+
+from serverless_tasks.errors import ServerlessTasksError
+
+
+class ParameterNotValidError(ServerlessTasksError, ValueError):
+    """A value does not fit the parameter's type."""
+
+
+class Parameter:
+    """A value of any JSON type, and the base of one's own parameter classes.
+
+    Args:
+        required: whether a caller must give the input. When False, the default is the one in ``run``'s signature.
+    """
+
+    def __init__(self, required: bool = True) -> None:
+        self.required = required
+
+    def to_python(self, value: Any) -> Any:
+        """Convert a JSON value to what ``run`` receives.
+
+        Raises:
+            ParameterNotValidError: when the value does not fit.
+        """
+        return value
+
+    def to_json(self, value: Any) -> Any:
+        """Convert what ``run`` returned to a JSON value.
+
+        Raises:
+            ParameterNotValidError: when the value does not fit.
+        """
+        return value
+
+    def json_schema(self) -> dict[str, Any]:
+        """The JSON Schema of the value, for OpenAPI; override it to describe one's own type."""
+        return {}
+
+
+class StringParameter(Parameter):
+    """Text; a number is taken as its text."""
+
+    def to_python(self, value: Any) -> str:
+        if isinstance(value, str):
+            return value
+        if isinstance(value, Number) and not isinstance(value, bool):
+            return str(value)
+        raise ParameterNotValidError(f"Value must be a string or a number, not {_shown(value)}")
+
+    def to_json(self, value: Any) -> str:
+        return str(value)
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "string"}
+
+
+class NumberParameter(Parameter):
+    """A finite number; text that spells one is converted, to an int where it is whole."""
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, str):
+            return self._from_text(value)
+        if isinstance(value, Number) and not isinstance(value, (bool, complex)):
+            return self._finite(value)
+        raise ParameterNotValidError(f"Value must be a number, not {_shown(value)}")
+
+    def to_json(self, value: Any) -> Any:
+        number = self.to_python(value)
+        return number if isinstance(number, (int, float)) else self._finite(float(number))
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "number"}
+
+    def _from_text(self, text: str) -> int | float:
+        try:
+            return int(text)
+        except ValueError:
+            return self._from_fraction(text)
+
+    def _from_fraction(self, text: str) -> int | float:
+        try:
+            number = float(text)
+        except ValueError:
+            raise ParameterNotValidError(f"String is not a number: {_shown(text)}") from None
+        self._finite(number)
+        return int(number) if number.is_integer() else number
+
+    def _finite(self, value: Any) -> Any:
+        if isinstance(value, float) and not math.isfinite(value):
+            raise ParameterNotValidError(f"Value must be a finite number, not {value}")
+        return value
+
+
+class IntParameter(NumberParameter):
+    """A whole number; a fraction is cut off (``5.2`` becomes 5)."""
+
+    def to_python(self, value: Any) -> int:
+        return int(super().to_python(value))
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "integer"}
+
+
+class FloatParameter(NumberParameter):
+    """A floating point number."""
+
+    def to_python(self, value: Any) -> float:
+        try:
+            return float(super().to_python(value))
+        except OverflowError:
+            raise ParameterNotValidError(f"Value is too large for a float: {_shown(value)}") from None
+
+
+class BooleanParameter(Parameter):
+    """True or false; the text ``"false"`` in any case is false, other values count by their truth."""
+
+    def to_python(self, value: Any) -> bool:
+        if isinstance(value, str) and value.lower() == "false":
+            return False
+        return bool(value)
+
+    def to_json(self, value: Any) -> bool:
+        return self.to_python(value)
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "boolean"}
+
+
+class ListParameter(Parameter):
+    """A list of values of one type; a bare value is taken as a list of one.
+
+    Args:
+        param_type: the parameter that each element must fit.
+        required: as for `Parameter`.
+    """
+
+    def __init__(self, param_type: Parameter, required: bool = True) -> None:
+        super().__init__(required)
+        self.param_type = param_type
+
+    def to_python(self, value: Any) -> list[Any]:
+        return [self.param_type.to_python(element) for element in self._elements(value)]
+
+    def to_json(self, value: Any) -> list[Any]:
+        return [self.param_type.to_json(element) for element in self._elements(value)]
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": "array", "items": self.param_type.json_schema()}
+
+    @staticmethod
+    def _elements(value: Any) -> list[Any]:
+        return list(value) if isinstance(value, (list, tuple)) else [value]
+
+
+class DictParameter(Parameter):
+    """A JSON object or list, taken as it is."""
+
+    def to_python(self, value: Any) -> dict[str, Any] | list[Any]:
+        if isinstance(value, (dict, list)):
+            return value
+        raise ParameterNotValidError(f"Value must be an object or a list, not {_shown(value)}")
+
+    def to_json(self, value: Any) -> dict[str, Any] | list[Any]:
+        return self.to_python(value)
+
+    def json_schema(self) -> dict[str, Any]:
+        return {"type": ["object", "array"]}
+
+
+def _shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}..."

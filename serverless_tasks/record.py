@@ -1,0 +1,114 @@
+"""The record: what is known of a job, as every user sees it, made from the stored items in this one place."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any, Final
+
+PENDING: Final = "pending"
+RUNNING: Final = "running"
+SUCCEEDED: Final = "succeeded"
+FAILED: Final = "failed"
+CANCELLED: Final = "cancelled"
+ENDED: Final = frozenset({SUCCEEDED, FAILED, CANCELLED})
+
+NEUTRAL_MESSAGE = "The task failed. The people who run this site can see why."
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failure:
+    """Why an attempt ended without success.
+
+    Attributes:
+        type: the exception's class name.
+        message: its text.
+        public: whether the text is meant for the person who submitted the task.
+        traceback: the traceback, for operators, or "".
+    """
+
+    type: str
+    message: str
+    public: bool = True
+    traceback: str = ""
+
+    def to_json(self, *, reveal: bool = False) -> dict[str, str]:
+        """The record's ``error``; ``reveal`` shows what only operators and developers should read."""
+        return {"type": self.type, "message": self.message if self.public or reveal else NEUTRAL_MESSAGE}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Attempt:
+    """One attempt that ended without success, for ``explain``; times in milliseconds since the epoch."""
+
+    number: int
+    started: int
+    ended: int
+    failure: Failure
+    request_id: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """A job's state at one moment; times in milliseconds since the epoch.
+
+    ``owner``, ``queue``, ``request_id``, ``history`` and ``inputs`` are for operators and are not in `to_json`.
+    """
+
+    uuid: str
+    task: str
+    status: str = PENDING
+    owner: str | None = None
+    progress: int | float = 0
+    target: int | float | None = None
+    outputs: dict[str, Any] = field(default_factory=dict)
+    messages: tuple[str, ...] = ()
+    failure: Failure | None = None
+    attempt: int = 0
+    created: int = 0
+    started: int | None = None
+    finished: int | None = None
+    cancel_requested: bool = False
+    request_id: str = ""
+    history: tuple[Attempt, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the status is a terminal one."""
+        return self.status in ENDED
+
+    @property
+    def error(self) -> dict[str, str] | None:
+        """The error as a browser may see it: ``{"type", "message"}``, or None."""
+        return self.failure.to_json() if self.failure else None
+
+    def to_json(self, *, reveal: bool = False) -> dict[str, Any]:
+        """The record as every interface serves it.
+
+        Args:
+            reveal: show the text of errors that are not meant for users (operators, and under ``DEBUG``).
+        """
+        body: dict[str, Any] = {
+            "uuid": self.uuid,
+            "task": self.task,
+            "status": self.status,
+            "progress": self.progress,
+            "target": self.target,
+            "outputs": self.outputs,
+            "messages": list(self.messages),
+            "error": self.failure.to_json(reveal=reveal) if self.failure else None,
+            "attempt": self.attempt,
+            "created": iso(self.created),
+            "started": iso(self.started),
+            "finished": iso(self.finished),
+        }
+        if self.cancel_requested and not self.ended:
+            body["cancel_requested"] = True
+        return body
+
+
+def iso(milliseconds: int | None) -> str | None:
+    """A time as ISO 8601 in UTC, or None."""
+    if milliseconds is None:
+        return None
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -1,0 +1,181 @@
+"""The wiring: which store, queue, backend and runner a process uses, decided once."""
+
+from __future__ import annotations
+
+import threading
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from serverless_tasks.clock import Clock
+from serverless_tasks.config import Config
+from serverless_tasks.errors import ConfigurationError, SubmitFailed
+from serverless_tasks.registry import Registry
+from serverless_tasks.runner import Runner
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from serverless_tasks.aws.queue import DeadLetterQueue, QueueSender, Visibility
+    from serverless_tasks.backends.base import Backend
+    from serverless_tasks.handle import Publication
+    from serverless_tasks.message import Message
+    from serverless_tasks.store import Blobs, Store
+
+    type Defer = Callable[[Services, Sequence[Publication]], bool]
+
+
+class Services:
+    """Everything that a process needs, each part made when it is first used.
+
+    Args:
+        config: the settings.
+        backend: ``"sqs"``, ``"threading"``, ``"immediate"`` or an object with ``publish``.
+        clock: the time.
+        store: a store to use instead of the one that the settings name.
+        registry: a registry to use instead of a new one.
+    """
+
+    def __init__(
+        self,
+        config: Config,
+        *,
+        backend: str | Backend = "sqs",
+        clock: Clock | None = None,
+        store: Store | None = None,
+        registry: Registry | None = None,
+    ) -> None:
+        self.config = config
+        self.clock = clock or Clock()
+        self.defer: Defer | None = None
+        self._backend = backend
+        self._store = store
+        self._registry = registry
+
+    @cached_property
+    def registry(self) -> Registry:
+        """The tasks of this process; the configured modules are imported."""
+        registry = self._registry or Registry()
+        registry.load(self.config.modules)
+        return registry
+
+    @cached_property
+    def store(self) -> Store:
+        """The table; without one, the in-process backends keep jobs in memory."""
+        if self._store is not None:
+            return self._store
+        if not self.config.table and self._backend in ("threading", "immediate"):
+            from serverless_tasks.backends.memory import MemoryStore  # noqa: PLC0415 - not in Lambda
+
+            return MemoryStore(self.clock)
+        from serverless_tasks.aws.session import client  # noqa: PLC0415 - boto3 only where AWS is used
+        from serverless_tasks.aws.table import Table  # noqa: PLC0415
+
+        return Table(client("dynamodb"), self.config.require("table"), self.clock, self.blobs)
+
+    @cached_property
+    def blobs(self) -> Blobs | None:
+        """The payload bucket, or None when none is configured."""
+        if not self.config.bucket:
+            return None
+        from serverless_tasks.aws.blobs import BucketBlobs  # noqa: PLC0415
+
+        return BucketBlobs(self.config.bucket)
+
+    @cached_property
+    def queue(self) -> QueueSender:
+        """The sender to the configured queues."""
+        from serverless_tasks.aws.queue import QueueSender  # noqa: PLC0415
+        from serverless_tasks.aws.session import client  # noqa: PLC0415
+
+        return QueueSender(client("sqs", attempts=1), self.config, self.clock)
+
+    @cached_property
+    def visibility(self) -> Visibility:
+        """Changes when received messages come back."""
+        from serverless_tasks.aws.queue import Visibility  # noqa: PLC0415
+        from serverless_tasks.aws.session import client  # noqa: PLC0415
+
+        return Visibility(client("sqs"))
+
+    @cached_property
+    def dead_letters(self) -> DeadLetterQueue:
+        """Where undecodable messages go."""
+        from serverless_tasks.aws.queue import DeadLetterQueue  # noqa: PLC0415
+        from serverless_tasks.aws.session import client  # noqa: PLC0415
+
+        return DeadLetterQueue(client("sqs"), self.config.require("dead_letter_queue_url"))
+
+    @cached_property
+    def runner(self) -> Runner:
+        """Runs messages; a retry is published through the backend's own way."""
+        return Runner(self.registry, self.store, self.blobs, self._republish, self.clock)
+
+    @cached_property
+    def backend(self) -> Backend:
+        """Where submitted jobs go.
+
+        Raises:
+            ConfigurationError: the name is none that there is.
+        """
+        if not isinstance(self._backend, str):
+            return self._backend
+        if self._backend == "sqs":
+            from serverless_tasks.backends.sqs import SqsBackend  # noqa: PLC0415
+
+            return SqsBackend(self.queue, self.store, self.blobs)
+        if self._backend == "threading":
+            from serverless_tasks.backends.threading import ThreadingBackend  # noqa: PLC0415
+
+            return ThreadingBackend(self.runner, self.store, self.clock)
+        if self._backend == "immediate":
+            from serverless_tasks.backends.immediate import ImmediateBackend  # noqa: PLC0415
+
+            return ImmediateBackend(self.runner, self.store)
+        raise ConfigurationError(f"There is no backend {self._backend!r}; use 'sqs', 'threading' or 'immediate'.")
+
+    def _republish(self, message: Message) -> None:
+        if self._backend == "sqs":
+            (unsent,) = self.queue.send([message])
+            if unsent is not None:
+                raise SubmitFailed(unsent.reason)
+            return
+        (error,) = self.backend.publish([message])
+        if error is not None:
+            raise error
+
+
+_lock = threading.Lock()
+_current: Services | None = None
+
+
+def services() -> Services:
+    """The process's services, made from its environment when first asked for.
+
+    Raises:
+        ConfigurationError: a setting cannot be read.
+    """
+    global _current  # noqa: PLW0603 - the one piece of process-wide state, and this function guards it
+    if _current is None:
+        with _lock:
+            if _current is None:
+                _current = Services(Config.from_environ())
+    return _current
+
+
+def configure(config: Config | None = None, **overrides: Any) -> Services:
+    """Set the process's services.
+
+    Args:
+        config: the settings; the environment's unless given.
+        overrides: arguments of `Services`, such as ``backend="immediate"``.
+    """
+    global _current  # noqa: PLW0603
+    _current = Services(config or Config.from_environ(), **overrides)
+    return _current
+
+
+def reset() -> None:
+    """Forget the process's services, so that the next use reads the environment again."""
+    global _current  # noqa: PLW0603
+    _current = None
+

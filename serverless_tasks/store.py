@@ -1,0 +1,150 @@
+"""What keeps jobs: the protocol that the table and the in-memory store both follow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from serverless_tasks.message import Message
+    from serverless_tasks.progress import Snapshot
+    from serverless_tasks.record import Failure, Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The answer to a worker that asks for a job.
+
+    Attributes:
+        answer: ``claimed``: run it; ``busy``: another attempt holds a live lease; ``waiting``: it is not due yet;
+            ``ended``: it has a terminal state.
+        token: the attempt's token, which every later write of the attempt must show.
+        attempt: the attempt's number, from 1.
+        failures: how many attempts before it ended in an exception.
+        until: for ``busy`` and ``waiting``: when to ask again, milliseconds since the epoch.
+        status: the job's status.
+        started: when the first attempt began, milliseconds since the epoch.
+        cancelled: whether a running job that was taken over had been asked to stop.
+    """
+
+    answer: Literal["claimed", "busy", "waiting", "ended"]
+    token: str = ""
+    attempt: int = 0
+    failures: int = 0
+    until: int = 0
+    status: str = ""
+    started: int = 0
+    cancelled: bool = False
+
+    @property
+    def lost(self) -> int:
+        """How many earlier attempts ended without a word: their worker was lost."""
+        return self.attempt - 1 - self.failures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page of a listing, newest first; ``cursor`` asks for the next one and is None on the last."""
+
+    records: tuple[Record, ...]
+    cursor: str | None = None
+
+
+class Store(Protocol):
+    """Jobs and their states. Times are milliseconds since the epoch."""
+
+    def put_jobs(self, messages: Sequence[Message]) -> None:
+        """Keep the ``job`` items of messages that were sent; a job that is already there stays as it is."""
+
+    def claim(self, message: Message, *, token: str, lease: int, request_id: str) -> Claim:
+        """Ask for a job, for an attempt that lives until ``lease`` unless it is renewed."""
+
+    def write_progress(self, uuid: str, token: str, snapshot: Snapshot, *, lease: int | None) -> bool:
+        """Write progress under a token, and renew the lease where one is given.
+
+        Returns:
+            Whether the job was asked to stop.
+
+        Raises:
+            LeaseLost: the token no longer holds the job.
+        """
+
+    def cancel_requested(self, uuid: str, token: str) -> bool:
+        """Read whether the job was asked to stop.
+
+        Raises:
+            LeaseLost: the token no longer holds the job.
+        """
+
+    def succeed(self, uuid: str, claim: Claim, snapshot: Snapshot, outputs: dict[str, Any]) -> None:
+        """End the job with outputs.
+
+        Raises:
+            LeaseLost: the token no longer holds the job.
+            PayloadTooLarge: the outputs are past what can be kept.
+        """
+
+    def fail(self, uuid: str, claim: Claim, snapshot: Snapshot, failure: Failure, *, status: str = "failed") -> None:
+        """End the job without success, as ``failed`` or ``cancelled``.
+
+        Raises:
+            LeaseLost: the token no longer holds the job.
+        """
+
+    def retry(
+        self, message: Message, claim: Claim, snapshot: Snapshot, failure: Failure, *, not_before: int
+    ) -> None:
+        """Let the job wait for its next attempt.
+
+        Args:
+            message: the message that will be sent for it; its ``expires`` is the state's from now on.
+            not_before: when that attempt may begin.
+
+        Raises:
+            LeaseLost: the token no longer holds the job.
+        """
+
+    def release(self, uuid: str, token: str) -> None:
+        """Give a claimed job back as if it had not been begun; without effect when the token no longer holds it."""
+
+    def settle(self, message: Message, failure: Failure) -> Claim:
+        """End a job that nobody holds, for the dead-letter handler.
+
+        Returns:
+            ``ended`` when it is settled now or was before; ``busy`` while an attempt holds a live lease.
+        """
+
+    def cancel(self, uuid: str) -> Record:
+        """Cancel a waiting job, or ask a running one to stop.
+
+        Raises:
+            TaskNotFound: nothing is known of it.
+            AlreadyFinished: it has ended.
+        """
+
+    def read(self, uuid: str) -> Record | None:
+        """The job's record, or None when nothing is known of it."""
+
+    def read_many(self, uuids: Sequence[str]) -> dict[str, Record]:
+        """The records of several jobs; those of which nothing is known are left out."""
+
+    def list_owner(self, owner: str, *, limit: int = 50, cursor: str | None = None) -> Page:
+        """An owner's jobs, newest first."""
+
+    def list_task(self, task: str, *, limit: int = 50, cursor: str | None = None) -> Page:
+        """A task's jobs, newest first."""
+
+
+class Blobs(Protocol):
+    """Payloads that are too large for a message or an item."""
+
+    def put(self, key: str, data: bytes) -> None:
+        """Keep a payload."""
+
+    def get(self, key: str) -> bytes:
+        """Fetch a payload."""
+
+    def delete(self, key: str) -> None:
+        """Remove a payload."""

@@ -1,0 +1,154 @@
+"""The way in: validated inputs become a message, and the message is published."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from serverless_tasks.clock import to_ms
+from serverless_tasks.declaration import queue_for
+from serverless_tasks.errors import InvalidInputs
+from serverless_tasks.handle import Handle, Publication
+from serverless_tasks.message import RETENTION, Message
+from serverless_tasks.options import Options
+from serverless_tasks.schema import Definition, define
+from serverless_tasks.services import Services, services
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from serverless_tasks.declaration import Declaration
+
+
+class Submission:
+    """A task with options, ready to be submitted: what ``SumNumbers.options(delay=60)`` gives.
+
+    Args:
+        task: the task class.
+        options: how to submit.
+        through: the services to use; the process's own unless given.
+    """
+
+    def __init__(self, task: type[Declaration], options: Options, through: Services | None = None) -> None:
+        self._task = task
+        self._options = options
+        self._through = through
+
+    def submit(self, **inputs: Any) -> Handle:
+        """Validate inputs and publish the job.
+
+        Raises:
+            InvalidInputs: they do not fit; nothing was published.
+            SubmitFailed: it was certainly not sent.
+            SubmitUncertain: it may have been sent.
+        """
+        return self.start(inputs)
+
+    def start(self, inputs: Any) -> Handle:
+        """As `submit`, with the inputs as one dictionary or one instance of the task's model."""
+        (handle,) = self.submit_many([inputs])
+        return handle
+
+    def submit_many(self, inputs: Iterable[Any]) -> list[Handle]:
+        """Submit one job for each dictionary (or model), in as few calls as SQS and DynamoDB allow.
+
+        Inputs are validated before the first job is sent. A handle whose job could not be sent has
+        ``published = False`` and raises why when it is waited for; with a single job the error is raised here.
+
+        Raises:
+            InvalidInputs: some do not fit; nothing was published.
+        """
+        through = self._through or services()
+        messages = [message_for(through, self._task, self.to_json(given), self._options) for given in inputs]
+        return publish(through, messages, on_commit=self._options.on_commit)
+
+    def to_json(self, inputs: Any) -> dict[str, Any]:
+        """Validate inputs and give them as they travel.
+
+        Raises:
+            InvalidInputs: they do not fit.
+        """
+        return _definition(self._through or services(), self._task).to_json(inputs)
+
+
+def submit_json(through: Services, task: str, inputs: Any, options: Options) -> Handle:
+    """Submit a task by its name, with inputs that came as JSON: what the HTTP endpoints call.
+
+    Args:
+        through: the services to use.
+        task: a registered name.
+        inputs: the decoded JSON value.
+        options: how to submit.
+
+    Raises:
+        UnknownTask: no such task is registered.
+        InvalidInputs: the inputs do not fit; nothing was published.
+        SubmitFailed: it was certainly not sent.
+        SubmitUncertain: it may have been sent.
+    """
+    definition = through.registry.definition(task)
+    definition.parse_json(inputs)
+    (handle,) = publish(through, [message_for(through, definition.task, inputs, options)], on_commit=options.on_commit)
+    return handle
+
+
+def submit_unchecked(through: Services, task: str, inputs: Sequence[Any], options: Options) -> list[Handle]:
+    """Submit jobs of a task whose code this process does not have; the worker validates them.
+
+    Raises:
+        InvalidInputs: inputs are not an object.
+    """
+    for given in inputs:
+        if not isinstance(given, dict):
+            raise InvalidInputs(task, [])
+    messages = [_message(through, task, given, options, queue_for(options.queue, options.priority or 0)) for given in inputs]
+    return publish(through, messages, on_commit=options.on_commit)
+
+
+def message_for(through: Services, task: type[Declaration], inputs: dict[str, Any], options: Options) -> Message:
+    """The message of a job of a task, inputs validated already."""
+    priority = task.priority if options.priority is None else options.priority
+    explicit = options.queue or (task.queue if options.priority is None else None)
+    return _message(through, task.name, inputs, options, queue_for(explicit, priority))
+
+
+def publish(through: Services, messages: Sequence[Message], *, on_commit: bool) -> list[Handle]:
+    """Publish messages, or leave it to the open transaction's commit.
+
+    Raises:
+        ServerlessTasksError: the only message could not be published.
+    """
+    publications = [Publication(message) for message in messages]
+    if not (on_commit and through.defer is not None and through.defer(through, publications)):
+        publish_now(through, publications)
+    if len(publications) == 1 and publications[0].error is not None:
+        raise publications[0].error
+    return [Handle(publication, through.store, through.clock) for publication in publications]
+
+
+def publish_now(through: Services, publications: Sequence[Publication]) -> None:
+    """Hand publications to the backend; each learns what became of it."""
+    errors = through.backend.publish([publication.message for publication in publications])
+    for publication, error in zip(publications, errors, strict=True):
+        publication.settle(error)
+
+
+def _definition(through: Services, task: type[Declaration]) -> Definition:
+    if task.name in through.registry and through.registry.get(task.name) is task:
+        return through.registry.definition(task.name)
+    return define(task)
+
+
+def _message(through: Services, task: str, inputs: dict[str, Any], options: Options, queue: str) -> Message:
+    now = through.clock.now()
+    return Message(
+        uuid=options.uuid or str(uuid4()),
+        task=task,
+        inputs=inputs,
+        owner=options.owner,
+        queue=queue,
+        tenant=options.tenant,
+        created=to_ms(now),
+        expires=to_ms(now + options.delay + RETENTION),
+        delay=options.delay,
+    )

@@ -1,0 +1,119 @@
+"""`Task`, the class that users derive theirs from."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Generic, get_args, get_origin
+
+from pydantic import BaseModel
+from typing_extensions import TypeVar
+
+from serverless_tasks.declaration import Declaration
+from serverless_tasks.errors import TaskDefinitionError
+from serverless_tasks.execution import Execution
+from serverless_tasks.options import Options
+from serverless_tasks.submit import Submission
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from serverless_tasks.handle import Handle
+
+Params = TypeVar("Params", bound=BaseModel, default=BaseModel)
+
+
+class Task(Declaration, Generic[Params]):
+    """A background task, in one of two styles.
+
+    Dictionary style names its ``inputs`` and ``outputs`` as parameter objects and takes them in ``run``; pydantic
+    style is ``Task[Params]``, finds its inputs in ``self.params`` and says its output type in ``run``'s return
+    annotation. See `Declaration` for the class attributes that both take.
+
+    Args:
+        params: pydantic style: the inputs.
+    """
+
+    params: Params
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        for base in getattr(cls, "__orig_bases__", ()):
+            if get_origin(base) is not None and issubclass(get_origin(base), Task):
+                (model,) = get_args(base)
+                if isinstance(model, type) and issubclass(model, BaseModel):
+                    cls.params_model = model
+        super().__init_subclass__(**kwargs)
+
+    def __init__(self, params: Params | None = None) -> None:
+        if params is not None:
+            if self.params_model is None or not isinstance(params, self.params_model):
+                wanted = self.params_model.__name__ if self.params_model else "no params: it is in dictionary style"
+                raise TaskDefinitionError(f"{type(self).__qualname__} takes {wanted}; it was given {params!r}.")
+            self.params = params
+        self.execution = Execution()
+
+    # -- submitting ----------------------------------------------------------------------------------------------
+
+    @classmethod
+    def submit(cls, **inputs: Any) -> Handle:
+        """Publish a job of this task.
+
+        Args:
+            inputs: the inputs by name.
+
+        Raises:
+            InvalidInputs: they do not fit; nothing was published.
+            SubmitFailed: it was certainly not sent.
+            SubmitUncertain: it may have been sent; submitting again with ``options(uuid=...)`` is safe.
+        """
+        return Submission(cls, Options()).submit(**inputs)
+
+    @classmethod
+    def submit_many(cls, inputs: Iterable[Any]) -> list[Handle]:
+        """Publish one job for each dictionary of inputs; see `Submission.submit_many`."""
+        return Submission(cls, Options()).submit_many(inputs)
+
+    @classmethod
+    def options(cls, **options: Any) -> Submission:
+        """Say how to submit, apart from what: ``SumNumbers.options(delay=60).submit(numbers=[1])``.
+
+        Args:
+            options: the attributes of `Options`.
+
+        Raises:
+            UnknownOption: a name is not an option, or a value does not fit it.
+        """
+        return Submission(cls, Options.parse(options))
+
+    def start(self, inputs: dict[str, Any] | None = None) -> Handle:
+        """Publish a job: of these inputs (dictionary style), or of the params given to the class (pydantic style).
+
+        Raises:
+            TypeError: pydantic style without params.
+        """
+        if self.params_model is not None:
+            if inputs is not None or not hasattr(self, "params"):
+                name = type(self).__name__
+                raise TypeError(f"Write {name}({self.params_model.__name__}(...)).start(): the inputs are the params.")
+            return Submission(type(self), Options()).start(self.params)
+        return Submission(type(self), Options()).start(inputs or {})
+
+    # -- inside run ----------------------------------------------------------------------------------------------
+
+    def set_target(self, target: float) -> None:
+        """Say where the progress ends."""
+        self.execution.progress.set_target(target)
+
+    def set_progress(self, progress: float) -> None:
+        """Say how far the task is; raises `TaskCancelled` once the job was cancelled."""
+        self.execution.progress.set_progress(progress)
+
+    def inc_progress(self, by: float = 1) -> None:
+        """Count the progress up; raises `TaskCancelled` once the job was cancelled."""
+        self.execution.progress.inc_progress(by)
+
+    def add_message(self, message: str) -> None:
+        """Tell the person who waits something."""
+        self.execution.progress.add_message(message)
+
+    def check_cancelled(self) -> None:
+        """Raise `TaskCancelled` when the job was cancelled; asks the store once a second at most."""
+        self.execution.progress.check_cancelled()
