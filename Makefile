@@ -9,6 +9,8 @@ MAKEFLAGS += --no-print-directory
 
 CLIENT := django_integration/client
 STAMP := .stamp
+# What Lambda's Python has of its own.
+RUNTIME := boto3 botocore s3transfer python-dateutil six urllib3
 UV := .venvs/uv/bin/uv
 BIN := .venv/bin
 PYTEST = $(BIN)/python -m pytest
@@ -43,8 +45,7 @@ setup: .venv/$(STAMP) .venvs/ministack/$(STAMP) .venvs/sam/$(STAMP) client-modul
 test: setup chromium test-unit test-contract test-django test-client test-e2e test-browser ## Run every kind of test
 
 .PHONY: test-all
-test-all: test ## Run every kind of test, the long ones among them
-	@$(MAKE) test-chaos
+test-all: test $(if $(wildcard tests/chaos/test_*.py),test-chaos) ## Run every kind of test, the long ones among them
 
 .PHONY: test-unit test-contract test-django test-browser test-e2e test-chaos
 test-unit test-contract test-django: .venv/$(STAMP)
@@ -94,6 +95,10 @@ lock: $(UV) ## Pin the requirements anew
 	}; \
 	lock dev pyproject.toml --all-extras --group dev; \
 	for group in ministack node sam uv; do lock "$$group" --group "$$group"; done
+	@echo infra/lambda/requirements.txt
+	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes --no-emit-index-url \
+		--no-header --no-annotate --constraints requirements/dev.txt $(addprefix --no-emit-package ,$(RUNTIME)) \
+		-o infra/lambda/requirements.txt infra/lambda/requirements.in >/dev/null
 
 .PHONY: clean
 clean: ## Remove what was installed and built

@@ -91,6 +91,13 @@ def test_static_files_and_templates_are_in_it(names: list[str]) -> None:
     assert sorted(set(committed) - set(names)) == []
 
 
+@pytest.mark.parametrize(
+    "name", ["template.yaml", "samconfig.toml", "infra/lambda/artefact.py", "infra/lambda/x86_64/Makefile"]
+)
+def test_what_init_copies_is_in_it(names: list[str], name: str) -> None:
+    assert f"serverless_tasks/init/template/{name}" in names
+
+
 def test_only_the_packages_are_in_it(names: list[str]) -> None:
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == set(PACKAGES)
