@@ -131,9 +131,8 @@ def _dependencies(architecture: str, settings: dict[str, list[str]]) -> Path:
 def _digest(settings: dict[str, list[str]]) -> str:
     digest = hashlib.sha256(repr((sorted(settings.items()), sys.version_info[:2])).encode())
     digest.update(Path(__file__).read_bytes())
-    text = REQUIREMENTS.read_text()
-    digest.update(text.encode())
-    for wheel in re.findall(r"\S+\.whl", text):
+    digest.update(REQUIREMENTS.read_bytes())
+    for wheel in re.findall(r"\S+\.whl", REQUIREMENTS.read_text()):
         path = PROJECT / wheel.removeprefix("file://")
         if path.exists():
             digest.update(path.read_bytes())
@@ -160,7 +159,9 @@ def _installer(machine: str) -> list[str]:
     """Pip of this interpreter, or of the one that its environment was made from, or uv."""
     base = Path(sys.base_prefix, "bin", f"python{sys.version_info[0]}.{sys.version_info[1]}")
     for python in (sys.executable, str(base)):
-        if Path(python).exists() and _succeeds([python, "-m", "pip", "--version"]):
+        if Path(python).exists() and not subprocess.call(
+            [python, "-c", "import pip"], stderr=subprocess.DEVNULL
+        ):
             tags = [f"manylinux_2_{minor}_{machine}" for minor in GLIBC_MINORS] + [f"manylinux2014_{machine}"]
             platforms = [part for tag in tags for part in ("--platform", tag)]
             quiet = ["--quiet", "--disable-pip-version-check", "--root-user-action", "ignore"]
@@ -178,10 +179,6 @@ def _installer(machine: str) -> list[str]:
     if uv := shutil.which("uv"):
         return [uv, "pip", "install", "--quiet", "--python-platform", f"{machine}-manylinux_2_28"]
     raise BuildError(f"{sys.executable} has no pip and there is no uv on PATH: install one of them")
-
-
-def _succeeds(command: list[str]) -> bool:
-    return subprocess.run(command, capture_output=True, check=False).returncode == 0
 
 
 def _drop_runtime(installed: Path, runtime: list[str]) -> None:
@@ -229,10 +226,7 @@ def _trim_metadata(installed: Path) -> None:
 def _trim(directory: Path, patterns: list[str]) -> None:
     for path in sorted(directory.rglob("*")):
         if _matches(path.relative_to(directory).as_posix(), patterns):
-            if path.is_dir():
-                shutil.rmtree(path)
-            else:
-                path.unlink(missing_ok=True)
+            shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
 def _matches(name: str, patterns: Iterable[str]) -> bool:

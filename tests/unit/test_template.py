@@ -1,0 +1,282 @@
+"""What template.yaml promises, read from the file: much of it no local stand-in would notice."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+from samtranslator.yaml_helper import yaml_parse
+
+ROOT = Path(__file__).parents[2]
+TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
+RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
+QUEUES = ("HighQueue", "DefaultQueue", "LowQueue")
+HANDLERS = {
+    "WorkerFunction": "lambda_handlers.worker.handler",
+    "InvokeFunction": "lambda_handlers.invoke.handler",
+    "StatusFunction": "lambda_handlers.status.handler",
+    "DeadLetterFunction": "lambda_handlers.dead_letter.handler",
+}
+# X-Ray's two write actions know no resource but "*".
+WITHOUT_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+
+
+def of_type(kind: str) -> dict[str, dict[str, Any]]:
+    return {name: each["Properties"] for name, each in RESOURCES.items() if each["Type"] == kind}
+
+
+def as_list(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def get_att(name: str, attribute: str = "Arn") -> dict[str, list[str]]:
+    return {"Fn::GetAtt": [name, attribute]}
+
+
+def statements() -> list[tuple[str, dict[str, Any]]]:
+    found = []
+    for name, each in RESOURCES.items():
+        properties = each.get("Properties", {})
+        documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
+        documents += [
+            properties[key] for key in ("PolicyDocument", "AssumeRolePolicyDocument") if key in properties
+        ]
+        found += [(name, statement) for document in documents for statement in document["Statement"]]
+    return found
+
+
+def actions(role: str) -> set[str]:
+    return {
+        action for name, statement in statements() if name == role for action in as_list(statement["Action"])
+    }
+
+
+def test_outputs_are_those_that_users_rely_on() -> None:
+    assert set(TEMPLATE["Outputs"]) == {
+        "QueueUrls",
+        "DeadLetterQueueUrl",
+        "TableName",
+        "PayloadBucketName",
+        "InvokeFunctionName",
+        "StatusUrl",
+        "ScheduleGroupName",
+        "SchedulerRoleArn",
+        "PublisherPolicyArn",
+    }
+
+
+def test_queue_urls_are_json_and_the_same_in_the_output_and_the_environment() -> None:
+    output = TEMPLATE["Outputs"]["QueueUrls"]["Value"]["Fn::Sub"]
+    variables = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    assert json.loads(output) == {"high": "${HighQueue}", "default": "${DefaultQueue}", "low": "${LowQueue}"}
+    assert variables["SERVERLESS_TASKS_QUEUE_URLS"]["Fn::Sub"] == output
+
+
+def test_every_parameter_has_a_default() -> None:
+    assert [name for name, each in TEMPLATE["Parameters"].items() if "Default" not in each] == []
+
+
+def test_a_message_is_hidden_for_six_timeouts_of_the_worker_whichever_is_chosen() -> None:
+    mapping = TEMPLATE["Mappings"]["SixTimeouts"]
+    assert set(mapping) == set(TEMPLATE["Parameters"]["WorkerTimeout"]["AllowedValues"])
+    assert all(each["Visibility"] == 6 * int(timeout) for timeout, each in mapping.items())
+    chosen = {"Fn::FindInMap": ["SixTimeouts", {"Ref": "WorkerTimeout"}, "Visibility"]}
+    assert [RESOURCES[queue]["Properties"]["VisibilityTimeout"] for queue in QUEUES] == [chosen] * 3
+    assert RESOURCES["WorkerFunction"]["Properties"]["Timeout"] == {"Ref": "WorkerTimeout"}
+    dead_letters = RESOURCES["DeadLetterQueue"]["Properties"]["VisibilityTimeout"]
+    assert dead_letters == 6 * RESOURCES["DeadLetterFunction"]["Properties"]["Timeout"]
+
+
+@pytest.mark.parametrize("queue", QUEUES)
+def test_a_queue_gives_up_late_and_keeps_its_messages_for_less_time_than_the_dead_letter_queue(
+    queue: str,
+) -> None:
+    properties = RESOURCES[queue]["Properties"]
+    redrive = {"deadLetterTargetArn": get_att("DeadLetterQueue"), "maxReceiveCount": 100}
+    assert properties["RedrivePolicy"] == redrive
+    assert properties["MessageRetentionPeriod"] == 4 * 86400
+    assert RESOURCES["DeadLetterQueue"]["Properties"]["MessageRetentionPeriod"] == 14 * 86400
+
+
+def test_queues_are_encrypted() -> None:
+    assert all(each["SqsManagedSseEnabled"] is True for each in of_type("AWS::SQS::Queue").values())
+
+
+def test_each_queue_feeds_the_worker_by_a_mapping_with_a_concurrency_of_its_own() -> None:
+    events = [each["Properties"] for each in RESOURCES["WorkerFunction"]["Properties"]["Events"].values()]
+    assert [each["Queue"] for each in events] == [get_att(queue) for queue in QUEUES]
+    limits = [each["ScalingConfig"]["MaximumConcurrency"] for each in events]
+    assert limits == [{"Ref": "HighConcurrency"}, {"Ref": "DefaultConcurrency"}, {"Ref": "LowConcurrency"}]
+    assert all(TEMPLATE["Parameters"][limit["Ref"]]["MinValue"] == 2 for limit in limits)
+
+
+def test_every_mapping_reports_its_failures_one_by_one_and_waits_for_no_window() -> None:
+    for function in of_type("AWS::Serverless::Function").values():
+        for event in function.get("Events", {}).values():
+            assert event["Type"] == "SQS"
+            assert event["Properties"]["FunctionResponseTypes"] == ["ReportBatchItemFailures"]
+            assert event["Properties"]["BatchSize"] == 10
+            assert "MaximumBatchingWindowInSeconds" not in event["Properties"]
+
+
+def test_the_table_forgets_old_records_can_be_restored_and_is_encrypted() -> None:
+    table = RESOURCES["Table"]["Properties"]
+    assert table["BillingMode"] == "PAY_PER_REQUEST"
+    assert table["TimeToLiveSpecification"] == {"AttributeName": "ttl", "Enabled": True}
+    assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
+    assert table["SSESpecification"] == {"SSEEnabled": True}
+
+
+def test_the_table_has_the_keys_and_indexes_of_the_store() -> None:
+    table = RESOURCES["Table"]["Properties"]
+    keys = {None: table["KeySchema"]}
+    keys |= {each["IndexName"]: each["KeySchema"] for each in table["GlobalSecondaryIndexes"]}
+    assert {name: [key["AttributeName"] for key in schema] for name, schema in keys.items()} == {
+        None: ["pk", "sk"],
+        "by_owner": ["owner_day", "created_uuid"],
+        "by_task": ["task_day", "created_uuid"],
+    }
+    for index in table["GlobalSecondaryIndexes"]:
+        assert index["Projection"] == {
+            "ProjectionType": "INCLUDE",
+            "NonKeyAttributes": ["task", "owner", "created"],
+        }
+
+
+@pytest.mark.parametrize("name", ["Table", "PayloadBucket"])
+def test_data_outlives_the_stack(name: str) -> None:
+    assert RESOURCES[name]["DeletionPolicy"] == "RetainExceptOnCreate"
+    assert RESOURCES[name]["UpdateReplacePolicy"] == "Retain"
+
+
+def test_the_bucket_is_encrypted_private_and_emptied_in_time() -> None:
+    bucket = RESOURCES["PayloadBucket"]["Properties"]
+    [rule] = bucket["BucketEncryption"]["ServerSideEncryptionConfiguration"]
+    assert rule["ServerSideEncryptionByDefault"]["SSEAlgorithm"] == "AES256"
+    assert len(bucket["PublicAccessBlockConfiguration"]) == 4
+    assert all(value is True for value in bucket["PublicAccessBlockConfiguration"].values())
+    rules = {rule["Id"]: rule for rule in bucket["LifecycleConfiguration"]["Rules"]}
+    assert rules["expire"]["ExpirationInDays"] == {"Ref": "PayloadRetentionDays"}
+    assert all(rule["Status"] == "Enabled" for rule in rules.values())
+
+
+def test_the_bucket_refuses_what_does_not_come_over_tls() -> None:
+    [statement] = RESOURCES["PayloadBucketPolicy"]["Properties"]["PolicyDocument"]["Statement"]
+    assert (statement["Effect"], statement["Principal"]) == ("Deny", "*")
+    assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
+
+
+@pytest.mark.parametrize(("name", "statement"), statements())
+def test_no_policy_allows_a_wildcard_action_or_resource(name: str, statement: dict[str, Any]) -> None:
+    if statement["Effect"] == "Deny":
+        return
+    allowed = as_list(statement["Action"])
+    assert not any("*" in action for action in allowed), name
+    if "Principal" in statement:
+        return
+    if set(allowed) <= WITHOUT_RESOURCE:
+        assert statement["Resource"] == "*"
+        return
+    for resource in as_list(statement["Resource"]):
+        assert isinstance(resource, dict), "a literal resource is a wildcard or tied to one account"
+        text = resource.get("Fn::Sub", "")
+        # A star stands for what is in a place of ours: objects below a prefix, schedules of the group.
+        assert re.fullmatch(
+            r"[^*]*|\$\{PayloadBucket\.Arn\}/[a-z-]+/\*|[^*]*:schedule/\$\{ScheduleGroup\}/\*", text
+        )
+
+
+def test_each_function_has_a_role_of_its_own() -> None:
+    roles = [each["Role"]["Fn::GetAtt"][0] for each in of_type("AWS::Serverless::Function").values()]
+    assert len(set(roles)) == len(HANDLERS)
+
+
+def test_roles_hold_what_their_function_does_and_no_more() -> None:
+    logs_and_traces = {"logs:CreateLogStream", "logs:PutLogEvents", *WITHOUT_RESOURCE, "sts:AssumeRole"}
+    assert actions("StatusRole") - logs_and_traces == {"dynamodb:GetItem", "dynamodb:Query", "s3:GetObject"}
+    assert not {action for action in actions("InvokeRole") if action.startswith("sqs:")}
+    assert "sqs:SendMessage" not in actions("DeadLetterRole")
+    assert actions("SchedulerRole") == {"sts:AssumeRole", "sqs:SendMessage"}
+    assert not {action for action in actions("PublisherPolicy") if "Delete" in action or "Receive" in action}
+
+
+def test_only_our_schedules_take_the_role_of_the_scheduler() -> None:
+    [statement] = RESOURCES["SchedulerRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"]
+    assert statement["Principal"] == {"Service": "scheduler.amazonaws.com"}
+    assert statement["Condition"]["StringEquals"] == {
+        "aws:SourceAccount": {"Ref": "AWS::AccountId"},
+        "aws:SourceArn": get_att("ScheduleGroup"),
+    }
+
+
+def test_a_publisher_may_pass_the_role_of_the_scheduler_to_the_scheduler_alone() -> None:
+    [statement] = [each for _, each in statements() if each["Action"] == "iam:PassRole"]
+    assert statement["Resource"] == get_att("SchedulerRole")
+    assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
+
+
+@pytest.mark.parametrize("function", HANDLERS)
+def test_a_function_writes_to_a_log_group_that_forgets(function: str) -> None:
+    properties = RESOURCES[function]["Properties"]
+    assert properties["Handler"] == HANDLERS[function]
+    group = RESOURCES[properties["LoggingConfig"]["LogGroup"]["Ref"]]
+    assert group["Type"] == "AWS::Logs::LogGroup"
+    assert group["Properties"]["RetentionInDays"] == {"Ref": "LogRetentionDays"}
+    role = properties["Role"]["Fn::GetAtt"][0]
+    [logs] = [each for name, each in statements() if name == role and "logs:PutLogEvents" in each["Action"]]
+    assert logs["Resource"] == get_att(properties["LoggingConfig"]["LogGroup"]["Ref"])
+
+
+def test_functions_are_built_once_for_the_processor_that_they_run_on() -> None:
+    function = TEMPLATE["Globals"]["Function"]
+    assert function["Architectures"] == [{"Ref": "Architecture"}]
+    assert function["CodeUri"] == {"Fn::Sub": "infra/lambda/${Architecture}"}
+    for architecture in TEMPLATE["Parameters"]["Architecture"]["AllowedValues"]:
+        makefile = (ROOT / "infra/lambda" / architecture / "Makefile").read_text()
+        assert f"ARCHITECTURE := {architecture}\n" in makefile
+    for name in HANDLERS:
+        assert RESOURCES[name]["Metadata"] == {"BuildMethod": "makefile"}
+
+
+def test_the_environment_names_the_resources_and_django_only_when_it_is_asked_for() -> None:
+    function = TEMPLATE["Globals"]["Function"]
+    variables = function["Environment"]["Variables"]
+    assert variables["SERVERLESS_TASKS_MODULES"] == {"Ref": "TaskModules"}
+    assert variables["SERVERLESS_TASKS_TABLE"] == {"Ref": "Table"}
+    assert variables["SERVERLESS_TASKS_BUCKET"] == {"Ref": "PayloadBucket"}
+    assert variables["SERVERLESS_TASKS_DEAD_LETTER_QUEUE_URL"] == {"Ref": "DeadLetterQueue"}
+    assert variables["POWERTOOLS_METRICS_NAMESPACE"] == "ServerlessTasks"
+    settings = variables["DJANGO_SETTINGS_MODULE"]["Fn::If"]
+    assert settings == ["UsesDjango", {"Ref": "DjangoSettingsModule"}, {"Ref": "AWS::NoValue"}]
+    assert TEMPLATE["Parameters"]["DjangoSettingsModule"]["Default"] == ""
+    assert function["Tracing"] == "Active"
+
+
+def test_the_status_url_asks_for_a_signature() -> None:
+    assert RESOURCES["StatusFunction"]["Properties"]["FunctionUrlConfig"] == {"AuthType": "AWS_IAM"}
+
+
+def test_alarms_watch_what_can_go_wrong_and_tell_the_topic_if_there_is_one() -> None:
+    alarms = of_type("AWS::CloudWatch::Alarm")
+    watched = sorted((each["Namespace"], each["MetricName"]) for each in alarms.values())
+    assert watched == [
+        ("AWS/Lambda", "Errors"),
+        ("AWS/Lambda", "Errors"),
+        ("AWS/Lambda", "Throttles"),
+        *[("AWS/SQS", "ApproximateAgeOfOldestMessage")] * 3,
+        ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
+        ("ServerlessTasks", "DeadLettered"),
+        ("ServerlessTasks", "Undecodable"),
+    ]
+    told = {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
+    for alarm in alarms.values():
+        assert alarm["AlarmActions"] == told
+        assert alarm["TreatMissingData"] == "notBreaching"
+
+
+def test_the_dashboard_is_json_that_names_each_queue() -> None:
+    [dashboard] = of_type("AWS::CloudWatch::Dashboard").values()
+    body = dashboard["DashboardBody"]["Fn::Sub"]
+    assert len(json.loads(body)["widgets"]) == 6
+    assert all(f"${{{queue}.QueueName}}" in body for queue in (*QUEUES, "DeadLetterQueue"))
