@@ -58,21 +58,20 @@ class Message:
         return encode(body).translate(_REFUSED_BY_SQS)
 
     @classmethod
-    def decode(cls, text: str) -> Message:
+    def decode(cls, text: str, *, any_version: bool = False) -> Message:
         """Read a message.
+
+        Args:
+            text: the body.
+            any_version: read what can be read of a newer version too, to settle its job.
 
         Raises:
             MessageUndecodable: the text is not a message of ours.
             MessageTooNew: it was written by a newer version of this library.
         """
-        try:
-            body = json.loads(text)
-        except (ValueError, RecursionError) as error:
-            raise MessageUndecodable(f"The message body is not JSON: {error}") from None
-        version = body.get("v") if isinstance(body, dict) else None
-        if not isinstance(version, int) or isinstance(version, bool):
-            raise MessageUndecodable("The message body is not a job: it has no version number 'v'.")
-        if version > VERSION:
+        body = _body(text)
+        version = body["v"]
+        if version > VERSION and not any_version:
             raise MessageTooNew(f"The message has version {version}; this code reads up to {VERSION}. Deploy the newer code.")
         try:
             return cls._from_body(body)
@@ -106,6 +105,28 @@ class Message:
         if not all(isinstance(time, int) and time >= 0 for time in (message.created, message.expires)):
             raise ValueError("created and expires must be milliseconds")
         return message
+
+
+def version_of(text: str) -> int:
+    """The version of a message.
+
+    Raises:
+        MessageUndecodable: the text is not a message of ours.
+    """
+    version: int = _body(text)["v"]
+    return version
+
+
+def _body(text: str) -> dict[str, Any]:
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MessageUndecodable(f"The message body is not JSON: {error}") from None
+    version = body.get("v") if isinstance(body, dict) else None
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise MessageUndecodable("The message body is not a job: it has no version number 'v'.")
+    checked: dict[str, Any] = body
+    return checked
 
 
 def inputs_key(uuid: str) -> str:

@@ -101,7 +101,9 @@ class Runner:
         self._republish = republish
         self._clock = clock
 
-    def execute(self, message: Message, *, deadline: float | None = None, request_id: str = "") -> Outcome:
+    def execute(
+        self, message: Message, *, deadline: float | None = None, request_id: str = "", retry: bool = True
+    ) -> Outcome:
         """Run one delivery of a message.
 
         Args:
@@ -109,6 +111,7 @@ class Runner:
             deadline: when this process is ended, seconds since the epoch; None when it is not, and the lease is
                 renewed while the task runs.
             request_id: Lambda's, kept with the attempt.
+            retry: whether a failure may wait for another attempt; a direct invoke wants its answer now.
 
         Raises:
             UnknownTask: this deployment has no such task.
@@ -128,9 +131,11 @@ class Runner:
         if claim.lost > LOST_LIMIT:
             self._store.fail(message.uuid, claim, Snapshot(seq=1), WORKER_LOST)
             return Outcome(status=FAILED, attempt=claim.attempt, failure=WORKER_LOST)
-        return self._attempt(definition, message, claim, deadline)
+        return self._attempt(definition, message, claim, deadline, definition.task.retries if retry else 0)
 
-    def _attempt(self, definition: Definition, message: Message, claim: Claim, deadline: float | None) -> Outcome:
+    def _attempt(
+        self, definition: Definition, message: Message, claim: Claim, deadline: float | None, retries: int
+    ) -> Outcome:
         progress = Progress()
         writer = ProgressWriter(
             progress, self._progress_write(message, claim, deadline), self._clock, RENEW if deadline is None else None
@@ -145,7 +150,7 @@ class Runner:
             raise
         last = writer.close()
         try:
-            return self._record(message, claim, definition, run, last)
+            return self._record(message, claim, retries, run, last)
         except LeaseLost as lost:
             return Outcome(status="lost", give_back=GIVE_BACK, attempt=claim.attempt, exception=lost)
 
@@ -168,9 +173,7 @@ class Runner:
             return _Run(None, error, self._clock.now() - began)
         return _Run(outputs, None, self._clock.now() - began)
 
-    def _record(
-        self, message: Message, claim: Claim, definition: Definition, run: _Run, last: Snapshot
-    ) -> Outcome:
+    def _record(self, message: Message, claim: Claim, retries: int, run: _Run, last: Snapshot) -> Outcome:
         if run.outputs is not None:
             try:
                 self._store.succeed(message.uuid, claim, last, run.outputs)
@@ -188,7 +191,7 @@ class Runner:
         told = Outcome(
             status=FAILED, attempt=claim.attempt, failure=failure, exception=error, duration=run.duration
         )
-        if isinstance(error, _FINAL) or claim.failures >= definition.task.retries:
+        if isinstance(error, _FINAL) or claim.failures >= retries:
             self._store.fail(message.uuid, claim, last, failure)
             return told
         return replace(told, status="pending", give_back=self._retry(message, claim, last, failure))

@@ -25,7 +25,8 @@ class Claim:
         failures: how many attempts before it ended in an exception.
         until: for ``busy`` and ``waiting``: when to ask again, milliseconds since the epoch.
         status: the job's status.
-        started: when the first attempt began, milliseconds since the epoch.
+        started: when this attempt began, milliseconds since the epoch.
+        request_id: the Lambda request that runs it.
         cancelled: whether a running job that was taken over had been asked to stop.
     """
 
@@ -36,6 +37,7 @@ class Claim:
     until: int = 0
     status: str = ""
     started: int = 0
+    request_id: str = ""
     cancelled: bool = False
 
     @property

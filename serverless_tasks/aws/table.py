@@ -105,6 +105,7 @@ class Table(TableReader):
             failures=state["failures"],
             status=RUNNING,
             started=state["attempted"],
+            request_id=request_id,
             cancelled=state.get("cancel", False),
         )
 
@@ -291,7 +292,7 @@ class Table(TableReader):
             return  # a later write of the same messages, and more, is already there
 
     def _put_ended(self, uuid: str, claim: Claim, failure: Failure, now: int) -> None:
-        attempt = Attempt(number=claim.attempt, started=claim.started, ended=now, failure=failure)
+        attempt = Attempt(number=claim.attempt, started=claim.started, ended=now, failure=failure, request_id=claim.request_id)
         self._put(ended_item(uuid, claim.token, attempt))
 
     def _put(self, item: Item) -> None:

@@ -70,6 +70,7 @@ class MemoryStore:
                 failures=state["failures"],
                 status=RUNNING,
                 started=now,
+                request_id=request_id,
                 cancelled=state.get("cancel", False),
             )
 
@@ -208,7 +209,13 @@ class MemoryStore:
             self._items[state["pk"]][item["sk"]] = item
 
     def _keep_ended(self, uuid: str, claim: Claim, failure: Failure) -> None:
-        attempt = Attempt(number=claim.attempt, started=claim.started, ended=self._now(), failure=failure)
+        attempt = Attempt(
+            number=claim.attempt,
+            started=claim.started,
+            ended=self._now(),
+            failure=failure,
+            request_id=claim.request_id,
+        )
         item = ended_item(uuid, claim.token, attempt)
         self._items[uuid][item["sk"]] = item
 

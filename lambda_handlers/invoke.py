@@ -1,0 +1,104 @@
+"""A task run by direct invoke: ``{"task": "sum", "inputs": {...}}`` in, the record out."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import TYPE_CHECKING, Any
+from uuid import UUID, uuid4
+
+from lambda_handlers.bootstrap import initialise, ready
+from lambda_handlers.telemetry import counted, job, logger, report
+from serverless_tasks.clock import to_ms
+from serverless_tasks.errors import InvalidInputs, PayloadTooLarge, ServerlessTasksError, TaskNotFound
+from serverless_tasks.message import RETENTION, Message
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from serverless_tasks.services import Services
+
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: a synchronous answer has 6 MB at most.
+ANSWER_LIMIT = 6_000_000
+
+initialise("store", "runner")
+
+
+class InvalidEvent(ServerlessTasksError):
+    """The event is not a job."""
+
+
+@counted
+def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
+    """Run a task and return its record, or ``{"error": {"type", "message"}}``; never a stack trace.
+
+    The same ``uuid`` twice runs once: the second call is answered by the first one's record.
+
+    Args:
+        event: ``task``, ``inputs`` and optionally ``uuid`` and ``owner``.
+        context: Lambda's context.
+    """
+    try:
+        return _run(ready(), event, context)
+    except InvalidInputs as error:
+        fields = [{"field": found.field, "message": found.message} for found in error.fields]
+        return {"error": {"type": "InvalidInputs", "message": str(error), "fields": fields}}
+    except ServerlessTasksError as error:
+        logger.warning("the event was refused", reason=str(error))
+        return {"error": {"type": type(error).__name__, "message": str(error)}}
+    except Exception:  # noqa: BLE001 - a caller never sees a stack trace; the log has it
+        logger.exception("the event could not be answered")
+        return {
+            "error": {"type": "InternalError", "message": f"See the log of request {context.aws_request_id}."}
+        }
+
+
+def _run(through: Services, event: Any, context: LambdaContext) -> dict[str, Any]:
+    message = _message(through, event)
+    deadline = time.time() + context.get_remaining_time_in_millis() / 1000
+    with job(message):
+        report(
+            through.runner.execute(message, deadline=deadline, request_id=context.aws_request_id, retry=False)
+        )
+    record = through.store.read(message.uuid)
+    if record is None:
+        raise TaskNotFound(message.uuid)
+    answer = record.to_json(reveal=True)
+    size = len(json.dumps(answer).encode())
+    if size > ANSWER_LIMIT:
+        what = f"outputs of job {message.uuid} ({record.status}; its id reads them)"
+        raise PayloadTooLarge(what, size, ANSWER_LIMIT)
+    return answer
+
+
+def _message(through: Services, event: Any) -> Message:
+    """The job that an event asks for, validated.
+
+    Raises:
+        InvalidEvent: it is not one.
+        UnknownTask: there is no such task.
+        InvalidInputs: the inputs do not fit.
+    """
+    if not isinstance(event, dict) or not isinstance(event.get("task"), str):
+        raise InvalidEvent('The event is not a job; send {"task": "<name>", "inputs": {...}}.')
+    extra = sorted(set(event) - {"task", "inputs", "uuid", "owner"})
+    if extra:
+        raise InvalidEvent(f"The event has {extra[0]!r}; a job has task, inputs, uuid and owner.")
+    try:
+        uuid = str(UUID(event.get("uuid") or str(uuid4())))
+    except (ValueError, TypeError, AttributeError):
+        raise InvalidEvent(f"The event's uuid is {event['uuid']!r}, which is not a UUID.") from None
+    owner = event.get("owner")
+    if owner is not None and not isinstance(owner, str):
+        raise InvalidEvent(f"The event's owner is {owner!r}; give a text.")
+    inputs = event.get("inputs", {})
+    through.registry.definition(event["task"]).parse_json(inputs)
+    now = through.clock.now()
+    return Message(
+        uuid=uuid,
+        task=event["task"],
+        inputs=inputs,
+        owner=owner,
+        created=to_ms(now),
+        expires=to_ms(now + RETENTION),
+    )

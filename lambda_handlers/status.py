@@ -1,0 +1,47 @@
+"""The record by its id, at a function URL with IAM authentication: for scripts and other services."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+from aws_lambda_powertools.event_handler import LambdaFunctionUrlResolver, Response
+from aws_lambda_powertools.event_handler.exceptions import NotFoundError
+
+from lambda_handlers.bootstrap import initialise, ready
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+app = LambdaFunctionUrlResolver()
+
+initialise("store")
+
+
+@app.get("/<uuid>")
+def record(uuid: str) -> Response[str]:
+    """The record; 304 when the caller has it already, 404 when nothing is known of it."""
+    try:
+        found = ready().store.read(str(UUID(uuid)))
+    except ValueError:
+        found = None
+    if found is None:
+        raise NotFoundError(f"No task has the id {uuid}.")
+    body = json.dumps(found.to_json(reveal=True), ensure_ascii=False)
+    etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
+    headers: dict[str, str | list[str]] = {"ETag": etag, "Cache-Control": "private, no-cache"}
+    if app.current_event.headers.get("if-none-match") == etag:
+        return Response(status_code=304, headers=headers)
+    return Response(status_code=200, content_type="application/json", body=body, headers=headers)
+
+
+def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
+    """Answer a request.
+
+    Args:
+        event: a function URL's request, format 2.0.
+        context: Lambda's context.
+    """
+    return app.resolve(event, context)

@@ -1,0 +1,147 @@
+"""SQS batches in, partial batch responses out.
+
+https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from typing import TYPE_CHECKING, Any
+
+from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
+
+from lambda_handlers.bootstrap import initialise, ready
+from lambda_handlers.telemetry import counted, job, logger, report
+from serverless_tasks.errors import (
+    AwsError,
+    MessageTooNew,
+    MessageUndecodable,
+    ServerlessTasksError,
+    UnknownTask,
+)
+from serverless_tasks.message import Message
+from serverless_tasks.runner import MARGIN
+
+if TYPE_CHECKING:
+    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+    from serverless_tasks.services import Services
+
+# A rolling deployment may know a task, or a version, that this function does not know yet.
+NOT_YET_KNOWN = 60
+AFTER_AWS_ERROR = 10
+# Between the end of a run and the deletion of its messages.
+GRACE = 10
+
+initialise("store", "runner", "visibility")
+
+
+class GiveBack(Exception):
+    """A message that must be delivered again."""
+
+
+class _Batch:
+    """One invocation: its deadline, and when the messages that go back should come again."""
+
+    def __init__(self, through: Services, event: dict[str, Any], context: LambdaContext) -> None:
+        self._through = through
+        self._records = event["Records"]
+        self._context = context
+        self._deadline = time.time() + context.get_remaining_time_in_millis() / 1000
+        self._again: dict[str, int] = {}
+        self._begun = False
+
+    def shorten_visibility(self) -> None:
+        """Hide the batch no longer than this run can last: after a kill the rest comes back soon, not after the
+        queue's own visibility timeout (six times the function's).
+        """
+        seconds = math.ceil(self._remaining() + GRACE)
+        self._hide({record["receiptHandle"]: seconds for record in self._records})
+
+    def run(self, record: SQSRecord) -> None:
+        """Run one message.
+
+        Raises:
+            GiveBack: it must be delivered again.
+        """
+        try:
+            message = Message.decode(record.body)
+        except MessageUndecodable as error:
+            self._through.dead_letters.put(record.body, str(error))
+            logger.error("undecodable message sent to the dead-letter queue", reason=str(error))
+            return
+        except MessageTooNew as error:
+            raise self._back(record, NOT_YET_KNOWN, str(error)) from None
+        with job(message):
+            self._run(record, message)
+
+    def finish(self) -> None:
+        """Tell the queue when to deliver again what goes back."""
+        self._hide(self._again)
+
+    def _run(self, record: SQSRecord, message: Message) -> None:
+        try:
+            timeout = self._through.registry.get(message.task).timeout
+        except UnknownTask as error:
+            raise self._back(record, NOT_YET_KNOWN, str(error)) from None
+        # The first one begins in any case: it will never be given more time than now.
+        if self._begun and self._remaining() < timeout + MARGIN:
+            raise self._back(record, 0, "not enough time is left in this run")
+        self._begun = True
+        try:
+            outcome = self._through.runner.execute(
+                message, deadline=self._deadline, request_id=self._context.aws_request_id
+            )
+        except AwsError as error:
+            logger.exception("the job could not be claimed or recorded")
+            raise self._back(record, AFTER_AWS_ERROR, str(error)) from error
+        report(outcome)
+        if outcome.give_back is not None:
+            raise self._back(record, math.ceil(outcome.give_back), outcome.status)
+
+    def _back(self, record: SQSRecord, seconds: int, reason: str) -> GiveBack:
+        self._again[record.receipt_handle] = seconds
+        logger.info("message goes back", reason=reason, seconds=seconds)
+        return GiveBack(reason)
+
+    def _remaining(self) -> float:
+        return self._deadline - time.time()
+
+    def _hide(self, seconds: dict[str, int]) -> None:
+        if not seconds:
+            return
+        try:
+            self._through.visibility.change(self._url(), seconds)
+        except ServerlessTasksError:
+            # The queue's own visibility timeout holds then: later, but safe.
+            logger.exception("the messages' visibility could not be changed")
+
+    def _url(self) -> str:
+        """The batch's queue, found by its name: an event has its ARN only."""
+        name = self._records[0]["eventSourceARN"].rsplit(":", 1)[-1]
+        config = self._through.config
+        urls = [*config.queue_urls.values(), config.dead_letter_queue_url]
+        for url in urls:
+            if url.rsplit("/", 1)[-1] == name:
+                return url
+        raise ServerlessTasksError(f"SERVERLESS_TASKS_QUEUE_URLS has no queue whose URL ends in {name!r}.")
+
+
+@counted
+def handler(event: dict[str, Any], context: LambdaContext) -> Any:
+    """Run a batch of jobs; the answer names the messages that must be delivered again.
+
+    Args:
+        event: SQS records.
+        context: Lambda's context.
+    """
+    batch = _Batch(ready(), event, context)
+    batch.shorten_visibility()
+    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
+    answer = process_partial_response(
+        event=event, record_handler=batch.run, processor=processor, context=context
+    )
+    batch.finish()
+    return answer
