@@ -14,7 +14,6 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from lambda_handlers.bootstrap import initialise, ready
 from lambda_handlers.telemetry import counted, job, logger, report
 from serverless_tasks.errors import (
-    AwsError,
     MessageTooNew,
     MessageUndecodable,
     ServerlessTasksError,
@@ -31,7 +30,7 @@ if TYPE_CHECKING:
 
 # A rolling deployment may know a task, or a version, that this function does not know yet.
 NOT_YET_KNOWN = 60
-AFTER_AWS_ERROR = 10
+AFTER_ERROR = 10
 # Between the end of a run and the deletion of its messages.
 GRACE = 10
 
@@ -94,9 +93,9 @@ class _Batch:
             outcome = self._through.runner.execute(
                 message, deadline=self._deadline, request_id=self._context.aws_request_id
             )
-        except AwsError as error:
+        except Exception as error:  # noqa: BLE001 - the batch processor would drop it without a word
             logger.exception("the job could not be claimed or recorded")
-            raise self._back(record, AFTER_AWS_ERROR, str(error)) from error
+            raise self._back(record, AFTER_ERROR, type(error).__name__) from error
         report(outcome)
         if outcome.give_back is not None:
             raise self._back(record, math.ceil(outcome.give_back), outcome.status)

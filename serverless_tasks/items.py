@@ -127,6 +127,29 @@ def ended_item(uuid: str, token: str, attempt: Attempt) -> Item:
     }
 
 
+# What a claim keeps of the attempt before it, in case that one was lost: its name here -> its name in the state.
+BEFORE: Final = {
+    "before_status": "status",
+    "before_token": "token",
+    "before_attempted": "attempted",
+    "before_request": "request_id",
+}
+
+
+def lost_item(state: Item, now: int) -> Item | None:
+    """The item that tells of the attempt which a claim has taken over, or None when that one had ended."""
+    if state.get("before_status") != RUNNING:
+        return None
+    attempt = Attempt(
+        number=state["attempt"] - 1,
+        started=state["before_attempted"],
+        ended=now,
+        failure=WORKER_LOST,
+        request_id=state["before_request"],
+    )
+    return ended_item(state["pk"], state["before_token"], attempt)
+
+
 def failure_fields(failure: Failure) -> Item:
     """The state's own short copy of a failure."""
     return {
@@ -180,7 +203,7 @@ def _from_job(job: Item, now: int) -> Record:
         owner=job.get("owner"),
         created=job["created"],
         status=FAILED if expired else PENDING,
-        failure=_EXPIRED if expired else None,
+        failure=EXPIRED if expired else None,
         finished=job["expires"] if expired else None,
     )
 
@@ -217,7 +240,7 @@ def _status(state: Item, end: Item | None, now: int) -> tuple[str, Failure | Non
     """Status, failure and end of a state; past every delivery, what waits or runs no more has failed."""
     status = state["status"]
     if status == PENDING and now > state["expires"]:
-        return FAILED, _EXPIRED, state["expires"]
+        return FAILED, EXPIRED, state["expires"]
     if status == RUNNING and now > max(state["lease"], state["expires"]):
         return FAILED, WORKER_LOST, state["lease"]
     if status in (PENDING, RUNNING):
@@ -258,5 +281,5 @@ def _attempt(item: Item) -> Attempt:
     )
 
 
-_EXPIRED = Failure(type="Expired", message="The job was not delivered in time.")
+EXPIRED = Failure(type="Expired", message="The job was not delivered in time.")
 WORKER_LOST = Failure(type="WorkerLost", message="The worker that ran the task was lost.")

@@ -20,7 +20,7 @@ from serverless_tasks.errors import (
     TaskError,
 )
 from serverless_tasks.execution import Execution
-from serverless_tasks.items import WORKER_LOST
+from serverless_tasks.items import EXPIRED, WORKER_LOST
 from serverless_tasks.limit import time_limit
 from serverless_tasks.message import RETENTION
 from serverless_tasks.progress import Progress, ProgressWriter, Snapshot
@@ -34,7 +34,6 @@ if TYPE_CHECKING:
     from serverless_tasks.clock import Clock
     from serverless_tasks.message import Message
     from serverless_tasks.registry import Registry
-    from serverless_tasks.schema import Definition
     from serverless_tasks.store import Blobs, Claim, Store
 
 LEASE = 60.0
@@ -117,11 +116,11 @@ class Runner:
             UnknownTask: this deployment has no such task.
             AwsError: the store could not be asked; the message must come back.
         """
-        definition = self._registry.definition(message.task)
+        task = self._registry.get(message.task)
         now = self._clock.now()
         if to_ms(now) > message.expires:
-            self._store.settle(message, Failure(type="Expired", message="The job was not delivered in time."))
-            return Outcome(status=FAILED)
+            settled = self._store.settle(message, EXPIRED)
+            return Outcome(status="ended") if settled.answer == "ended" else self._not_claimed(settled, now)
         lease = to_ms(now + LEASE if deadline is None else deadline)
         claim = self._store.claim(message, token=uuid4().hex, lease=lease, request_id=request_id)
         if claim.answer != "claimed":
@@ -131,10 +130,10 @@ class Runner:
         if claim.lost > LOST_LIMIT:
             self._store.fail(message.uuid, claim, Snapshot(seq=1), WORKER_LOST)
             return Outcome(status=FAILED, attempt=claim.attempt, failure=WORKER_LOST)
-        return self._attempt(definition, message, claim, deadline, definition.task.retries if retry else 0)
+        return self._attempt(message, claim, deadline, task.timeout, task.retries if retry else 0)
 
     def _attempt(
-        self, definition: Definition, message: Message, claim: Claim, deadline: float | None, retries: int
+        self, message: Message, claim: Claim, deadline: float | None, timeout: float, retries: int
     ) -> Outcome:
         progress = Progress()
         writer = ProgressWriter(
@@ -143,7 +142,7 @@ class Runner:
         progress.ask = self._question(message, claim)
         execution = Execution(uuid=message.uuid, attempt=claim.attempt, owner=message.owner, progress=progress)
         try:
-            run = self._run(definition, message, execution, deadline)
+            run = self._run(message, execution, deadline, timeout)
         except BaseException:  # Ctrl-C and the like: the attempt does not count, the message goes back
             writer.close()
             self._store.release(message.uuid, claim.token)
@@ -154,14 +153,11 @@ class Runner:
         except LeaseLost as lost:
             return Outcome(status="lost", give_back=GIVE_BACK, attempt=claim.attempt, exception=lost)
 
-    def _run(
-        self, definition: Definition, message: Message, execution: Execution, deadline: float | None
-    ) -> _Run:
+    def _run(self, message: Message, execution: Execution, deadline: float | None, timeout: float) -> _Run:
         began = self._clock.now()
-        seconds = definition.task.timeout
-        if deadline is not None:
-            seconds = min(seconds, deadline - began - MARGIN)
+        seconds = timeout if deadline is None else min(timeout, deadline - began - MARGIN)
         try:
+            definition = self._registry.definition(message.task)
             model = definition.parse_json(self._inputs(message))
             task = definition.instance(model, execution)
             with time_limit(seconds):

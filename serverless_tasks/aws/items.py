@@ -25,6 +25,7 @@ def update(
     put: Mapping[str, Any],
     add: Mapping[str, int] | None = None,
     keep: Mapping[str, Any] | None = None,
+    copy: Mapping[str, str] | None = None,
     remove: Iterable[str] = (),
     condition: str,
     values: Mapping[str, Any] | None = None,
@@ -37,18 +38,22 @@ def update(
         put: attributes to set.
         add: attributes to count up, from 0.
         keep: attributes to set unless they are there.
+        copy: attribute -> another one whose value before this update it takes; "" where there was none.
         remove: attributes to take away.
         condition: with ``#name`` for attributes and ``:name`` for values.
         values: the condition's own values; those of ``put`` can be used too.
     """
-    add, keep = add or {}, keep or {}
+    add, keep, copy = add or {}, keep or {}, copy or {}
     clauses = [f"#{name} = :{name}" for name in put]
     clauses += [f"#{name} = if_not_exists(#{name}, :zero) + :add_{name}" for name in add]
     clauses += [f"#{name} = if_not_exists(#{name}, :{name})" for name in keep]
+    clauses += [f"#{name} = if_not_exists(#{source}, :none)" for name, source in copy.items()]
     gone = [f"#{name}" for name in remove]
     given = {**put, **keep, **(values or {})} | {f"add_{name}": by for name, by in add.items()}
     if add:
         given["zero"] = 0
+    if copy:
+        given["none"] = ""
     text = f"SET {', '.join(clauses)}" + (f" REMOVE {', '.join(gone)}" if gone else "")
     names = {part.strip("(),") for part in f"{text} {condition}".replace("(", " ").replace(",", " ").split()}
     return {

@@ -15,6 +15,7 @@ from serverless_tasks.aws.session import ConditionFailed, call
 from serverless_tasks.clock import to_ms
 from serverless_tasks.errors import AlreadyFinished, LeaseLost, PayloadTooLarge, TaskNotFound
 from serverless_tasks.items import (
+    BEFORE,
     INLINE_OUTPUTS,
     ITEM_OUTPUTS,
     JOB,
@@ -25,6 +26,7 @@ from serverless_tasks.items import (
     failure_fields,
     job_item,
     keep_until,
+    lost_item,
     messages_item,
     outputs_item,
 )
@@ -88,6 +90,7 @@ class Table(TableReader):
             },
             add={"attempt": 1, "failures": 0},
             keep={"started": now},
+            copy=BEFORE,
             remove=("not_before", "target"),
             condition=_CLAIMABLE,
             values={"pending": PENDING, "running": RUNNING, "now": now},
@@ -98,6 +101,9 @@ class Table(TableReader):
             state = from_dynamodb(failed.item)
             if state.get("token") != token or state["status"] != RUNNING:  # else boto3 tried twice, and both arrived
                 return _refusal(state)
+        lost = lost_item(state, now)
+        if lost is not None:
+            self._put(lost)
         return Claim(
             answer="claimed",
             token=token,

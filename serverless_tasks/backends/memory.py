@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from serverless_tasks.clock import to_ms
 from serverless_tasks.errors import AlreadyFinished, InvalidCursor, LeaseLost, TaskNotFound
 from serverless_tasks.items import (
+    BEFORE,
     JOB,
     STATE,
     Item,
@@ -16,6 +17,7 @@ from serverless_tasks.items import (
     ended_item,
     failure_fields,
     job_item,
+    lost_item,
     messages_item,
 )
 from serverless_tasks.record import CANCELLED, ENDED, FAILED, PENDING, RUNNING, SUCCEEDED, Attempt, Failure, Record
@@ -58,11 +60,16 @@ class MemoryStore:
                 if refusal is not None:
                     return refusal
             state = {"failures": 0, "attempt": 0, "started": now} | (state or {"pk": message.uuid, "sk": STATE})
+            before = {name: state.get(source, "") for name, source in BEFORE.items()}
             state.pop("not_before", None)
             state.pop("target", None)
             state |= {**copies(message), "status": RUNNING, "token": token, "lease": lease, "request_id": request_id}
             state |= {"attempted": now, "progress": 0, "seq": 0, "messages": 0, "attempt": state["attempt"] + 1}
+            state |= before
             self._items.setdefault(message.uuid, {})[STATE] = state
+            lost = lost_item(state, now)
+            if lost is not None:
+                self._items[message.uuid][lost["sk"]] = lost
             return Claim(
                 answer="claimed",
                 token=token,
