@@ -47,7 +47,7 @@ class TaskClient:
         Raises:
             AwsError: there is no such stack, or it may not be read.
         """
-        from serverless_tasks.aws.functions import stack_outputs  # noqa: PLC0415 - boto3 only where AWS is used
+        from serverless_tasks.aws.functions import stack_outputs
 
         outputs = stack_outputs(stack)
         config = Config().merged(
@@ -75,7 +75,7 @@ class TaskClient:
             InvokeFailed: the function refused: unknown task, bad inputs.
             AwsError: it could not be invoked, or its answer did not come; the task may have run.
         """
-        from serverless_tasks.aws.functions import invoke  # noqa: PLC0415
+        from serverless_tasks.aws.functions import invoke
 
         name, given = self._named(task, inputs)
         function = self._function or self._through.config.require("invoke_function")
@@ -149,7 +149,9 @@ class TaskClient:
                 yield record
             if left and not ended:
                 if deadline is not None and clock.now() >= deadline:
-                    raise WaitTimeout(f"{len(left)} of {len(uuids)} jobs have not ended after {timeout:g} seconds.")
+                    raise WaitTimeout(
+                        f"{len(left)} of {len(uuids)} jobs have not ended after {timeout:g} seconds."
+                    )
                 clock.sleep(POLL)
 
     def get(self, uuid: str) -> Record:
@@ -178,7 +180,9 @@ class TaskClient:
 
     def _handle(self, uuid: str) -> Handle:
         record = self.get(uuid)
-        publication = Publication(Message(uuid=uuid, task=record.task, owner=record.owner, created=record.created))
+        publication = Publication(
+            Message(uuid=uuid, task=record.task, owner=record.owner, created=record.created)
+        )
         publication.settle(None)
         return Handle(publication, self._through.store, self._through.clock)
 

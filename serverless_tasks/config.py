@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from serverless_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 PREFIX = "SERVERLESS_TASKS_"
 
@@ -46,7 +46,9 @@ class Config:
         Raises:
             ConfigurationError: naming the variable that cannot be read.
         """
-        return cls().merged({name: environ[PREFIX + name] for name in setting_names() if PREFIX + name in environ})
+        return cls().merged(
+            {name: environ[PREFIX + name] for name in setting_names() if PREFIX + name in environ}
+        )
 
     def merged(self, settings: Mapping[str, Any]) -> Config:
         """These settings with others in their place.
@@ -59,9 +61,13 @@ class Config:
         """
         unknown = sorted(set(settings) - set(setting_names()))
         if unknown:
-            raise ConfigurationError(f"SERVERLESS_TASKS has no setting {unknown[0]!r}; it knows {setting_names()}.")
-        readers = {"MODULES": _modules, "QUEUE_URLS": _queue_urls}
-        return replace(self, **{name.lower(): readers.get(name, _text)(name, value) for name, value in settings.items()})
+            raise ConfigurationError(
+                f"SERVERLESS_TASKS has no setting {unknown[0]!r}; it knows {setting_names()}."
+            )
+        readers: dict[str, Callable[[str, Any], Any]] = {"MODULES": _modules, "QUEUE_URLS": _queue_urls}
+        return replace(
+            self, **{name.lower(): readers.get(name, _text)(name, value) for name, value in settings.items()}
+        )
 
     def require(self, name: str) -> Any:
         """The value of a setting that is needed now.
@@ -109,7 +115,9 @@ def _text(name: str, value: Any) -> str:
 def _modules(name: str, value: Any) -> tuple[str, ...]:
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) for part in parts):
-        raise ConfigurationError(f"{PREFIX}{name} is {value!r}; give dotted module names, separated by commas.")
+        raise ConfigurationError(
+            f"{PREFIX}{name} is {value!r}; give dotted module names, separated by commas."
+        )
     return tuple(part.strip() for part in parts if part.strip())
 
 

@@ -85,7 +85,9 @@ def _check_numbers(cls: type[Declaration]) -> None:
     if isinstance(cls.retries, bool) or not isinstance(cls.retries, int) or cls.retries < 0:
         raise TaskDefinitionError(f"{wants} retries = {cls.retries!r}; give a whole number from 0.")
     if not isinstance(cls.timeout, (int, float)) or not 0 < cls.timeout <= 43_200:
-        raise TaskDefinitionError(f"{wants} timeout = {cls.timeout!r}; give seconds, above 0 and up to 43200.")
+        raise TaskDefinitionError(
+            f"{wants} timeout = {cls.timeout!r}; give seconds, above 0 and up to 43200."
+        )
     if not isinstance(cls.priority, int):
         raise TaskDefinitionError(f"{wants} priority = {cls.priority!r}; give a whole number.")
     if cls.queue is not None and (not isinstance(cls.queue, str) or not cls.queue):

@@ -59,7 +59,9 @@ class Handle:
         self._publication = publication
         self._store = store
         self._clock = clock
-        self._record = Record(uuid=message.uuid, task=message.task, owner=message.owner, created=message.created)
+        self._record = Record(
+            uuid=message.uuid, task=message.task, owner=message.owner, created=message.created
+        )
 
     @property
     def uuid(self) -> str:
@@ -70,7 +72,9 @@ class Handle:
     def record(self) -> Record:
         """The record as last read."""
         if self._publication.rolled_back:
-            gone = Failure(type="NotPublished", message="The transaction that submitted the job was rolled back.")
+            gone = Failure(
+                type="NotPublished", message="The transaction that submitted the job was rolled back."
+            )
             return replace(self._record, status=FAILED, failure=gone)
         return self._record
 

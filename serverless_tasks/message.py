@@ -72,7 +72,9 @@ class Message:
         body = _body(text)
         version = body["v"]
         if version > VERSION and not any_version:
-            raise MessageTooNew(f"The message has version {version}; this code reads up to {VERSION}. Deploy the newer code.")
+            raise MessageTooNew(
+                f"The message has version {version}; this code reads up to {VERSION}. Deploy the newer code."
+            )
         try:
             return cls._from_body(body)
         except (KeyError, TypeError, ValueError, AttributeError) as error:

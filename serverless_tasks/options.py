@@ -48,8 +48,16 @@ class Options:
         unknown = sorted(set(given) - set(names))
         if unknown:
             raise UnknownOption(f"{unknown[0]!r} is not an option; the options are {', '.join(names)}.")
-        _check("delay", given, lambda value: 0 <= value <= MAX_DELAY, f"seconds from 0 to {MAX_DELAY}", (int, float))
-        _check("tenant", given, lambda value: bool(_TENANT.fullmatch(value)), "1 to 128 visible ASCII characters")
+        _check(
+            "delay",
+            given,
+            lambda value: 0 <= value <= MAX_DELAY,
+            f"seconds from 0 to {MAX_DELAY}",
+            (int, float),
+        )
+        _check(
+            "tenant", given, lambda value: bool(_TENANT.fullmatch(value)), "1 to 128 visible ASCII characters"
+        )
         _check("owner", given, lambda value: 0 < len(value) <= 200, "a text of 1 to 200 characters")
         _check("queue", given, bool, "a queue's name")
         _check("priority", given, lambda _: True, "a whole number", int)

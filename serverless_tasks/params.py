@@ -54,7 +54,7 @@ class StringParameter(Parameter):
     def to_python(self, value: Any) -> str:
         if isinstance(value, str):
             return value
-        if isinstance(value, Number) and not isinstance(value, bool):
+        if _is_number(value):
             return str(value)
         raise ParameterNotValidError(f"Value must be a string or a number, not {_shown(value)}")
 
@@ -71,7 +71,7 @@ class NumberParameter(Parameter):
     def to_python(self, value: Any) -> Any:
         if isinstance(value, str):
             return self._from_text(value)
-        if isinstance(value, Number) and not isinstance(value, (bool, complex)):
+        if _is_number(value):
             return self._finite(value)
         raise ParameterNotValidError(f"Value must be a number, not {_shown(value)}")
 
@@ -176,6 +176,10 @@ class DictParameter(Parameter):
 
     def json_schema(self) -> dict[str, Any]:
         return {"type": ["object", "array"]}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, Number) and not isinstance(value, (bool, complex))
 
 
 def _shown(value: Any) -> str:

@@ -137,10 +137,15 @@ class Runner:
     ) -> Outcome:
         progress = Progress()
         writer = ProgressWriter(
-            progress, self._progress_write(message, claim, deadline), self._clock, RENEW if deadline is None else None
+            progress,
+            self._progress_write(message, claim, deadline),
+            self._clock,
+            RENEW if deadline is None else None,
         )
         progress.ask = self._question(message, claim)
-        execution = Execution(uuid=message.uuid, attempt=claim.attempt, owner=message.owner, progress=progress)
+        execution = Execution(
+            uuid=message.uuid, attempt=claim.attempt, owner=message.owner, progress=progress
+        )
         try:
             run = self._run(message, execution, deadline, timeout)
         except BaseException:  # Ctrl-C and the like: the attempt does not count, the message goes back
@@ -221,7 +226,9 @@ class Runner:
         if message.inputs_key is None:
             return message.inputs
         if self._blobs is None:
-            raise TaskDefinitionError("The job's inputs lie in a bucket, and SERVERLESS_TASKS_BUCKET is not set.")
+            raise TaskDefinitionError(
+                "The job's inputs lie in a bucket, and SERVERLESS_TASKS_BUCKET is not set."
+            )
         return json.loads(self._blobs.get(message.inputs_key))
 
     def _progress_write(
@@ -259,6 +266,6 @@ def failure_of(error: BaseException) -> Failure:
 
 
 def _await(coroutine: Any) -> Any:
-    import asyncio  # noqa: PLC0415 - costs a cold start 20 ms, and most tasks are not coroutines
+    import asyncio
 
     return asyncio.run(coroutine)

@@ -112,13 +112,16 @@ class Definition:
     def _check_names(self, inputs: Any) -> None:
         """Refuse what is not an object, and names that the task does not have (pydantic ignores them by default)."""
         if not isinstance(inputs, dict):
-            raise self._refused([FieldError("", f"must be an object, not {type(inputs).__name__}", (), "dict_type")])
+            raise self._refused(
+                [FieldError("", f"must be an object, not {type(inputs).__name__}", (), "dict_type")]
+            )
         if "extra" in self.inputs_model.model_config:
             return
         extra = [name for name in inputs if name not in self._names]
         if extra:
             raise self._refused(
-                FieldError(str(name), "is not an input of this task", (name,), "extra_forbidden") for name in extra
+                FieldError(str(name), "is not an input of this task", (name,), "extra_forbidden")
+                for name in extra
             )
 
     @cached_property
@@ -173,7 +176,9 @@ class ModelDefinition(Definition):
             dumped = self._adapter.dump_python(checked, mode="json", by_alias=True)
             encode(dumped)
         except (PydanticSerializationError, ValidationError, ValueError, TypeError) as error:
-            raise InvalidOutputs(f"Task {self.task.name!r} returned what it does not declare: {error}") from error
+            raise InvalidOutputs(
+                f"Task {self.task.name!r} returned what it does not declare: {error}"
+            ) from error
         return dumped if self._returns_model else {"result": dumped}
 
     def output_schema(self) -> dict[str, Any]:
@@ -220,7 +225,9 @@ class ModelDefinition(Definition):
             except (PydanticSerializationError, ValidationError, ValueError, TypeError):
                 same = False
             if not same:
-                lossy.append(FieldError(name, f"a {type(value).__name__} here does not survive JSON", (name,), "json"))
+                lossy.append(
+                    FieldError(name, f"a {type(value).__name__} here does not survive JSON", (name,), "json")
+                )
         return lossy or [FieldError("", "the model does not survive JSON as a whole", (), "json")]
 
 
@@ -235,19 +242,25 @@ class DictionaryDefinition(Definition):
         anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values())
         for name, parameter in self._inputs.items():
             if not anything and name not in accepted:
-                raise TaskDefinitionError(f"{task.__qualname__}.run() does not take the input {name!r}; add it.")
+                raise TaskDefinitionError(
+                    f"{task.__qualname__}.run() does not take the input {name!r}; add it."
+                )
             given = accepted.get(name)
             if not parameter.required and not anything and given is not None and given.default is given.empty:
                 raise TaskDefinitionError(
                     f"{task.__qualname__}.run() has no default for {name!r}, which is not required; give it one."
                 )
-        self._defaults = {name: given.default for name, given in accepted.items() if given.default is not given.empty}
+        self._defaults = {
+            name: given.default for name, given in accepted.items() if given.default is not given.empty
+        }
 
     @cached_property
     def inputs_model(self) -> type[BaseModel]:  # type: ignore[override]
         fields: dict[str, Any] = {}
         for name, parameter in self._inputs.items():
-            typed = Annotated[Any, PlainValidator(parameter.to_python), WithJsonSchema(parameter.json_schema())]
+            typed = Annotated[
+                Any, PlainValidator(parameter.to_python), WithJsonSchema(parameter.json_schema())
+            ]
             default = ... if parameter.required else self._defaults.get(name)
             fields[f"field_{len(fields)}"] = (typed, Field(default, alias=name))
         return create_model(self.task.__name__, __config__=_DICT_CONFIG, **fields)
@@ -333,7 +346,9 @@ def define(task: type[Declaration]) -> Definition:
 def _parameter(task: type[Declaration], name: str, given: Any) -> Parameter:
     if not (hasattr(given, "to_python") and hasattr(given, "to_json")):
         hint = f"; write {given.__name__}() with brackets" if isinstance(given, type) else ""
-        raise TaskDefinitionError(f"{task.__qualname__}: {name!r} is {given!r}, which is not a parameter{hint}.")
+        raise TaskDefinitionError(
+            f"{task.__qualname__}: {name!r} is {given!r}, which is not a parameter{hint}."
+        )
     parameter: Parameter = given
     return parameter
 
@@ -348,7 +363,9 @@ def _is_json(value: Any) -> bool:
 
 def _field_errors(error: ValidationError) -> list[FieldError]:
     return [
-        FieldError(".".join(map(str, found["loc"])), _reason_text(found["msg"]), tuple(found["loc"]), found["type"])
+        FieldError(
+            ".".join(map(str, found["loc"])), _reason_text(found["msg"]), tuple(found["loc"]), found["type"]
+        )
         for found in error.errors(include_url=False, include_input=False, include_context=False)
     ]
 

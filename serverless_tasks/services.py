@@ -51,6 +51,11 @@ class Services:
         self._store = store
         self._registry = registry
 
+    @property
+    def runs_here(self) -> bool:
+        """Whether jobs are run by this process, which then needs no list of modules to find a submitted class."""
+        return self._backend in ("threading", "immediate")
+
     @cached_property
     def registry(self) -> Registry:
         """The tasks of this process; the configured modules are imported."""
@@ -63,12 +68,12 @@ class Services:
         """The table; without one, the in-process backends keep jobs in memory."""
         if self._store is not None:
             return self._store
-        if not self.config.table and self._backend in ("threading", "immediate"):
-            from serverless_tasks.backends.memory import MemoryStore  # noqa: PLC0415 - not in Lambda
+        if not self.config.table and self.runs_here:
+            from serverless_tasks.backends.memory import MemoryStore
 
             return MemoryStore(self.clock)
-        from serverless_tasks.aws.session import client  # noqa: PLC0415 - boto3 only where AWS is used
-        from serverless_tasks.aws.table import Table  # noqa: PLC0415
+        from serverless_tasks.aws.session import client
+        from serverless_tasks.aws.table import Table
 
         return Table(client("dynamodb"), self.config.require("table"), self.clock, self.blobs)
 
@@ -77,31 +82,31 @@ class Services:
         """The payload bucket, or None when none is configured."""
         if not self.config.bucket:
             return None
-        from serverless_tasks.aws.blobs import BucketBlobs  # noqa: PLC0415
+        from serverless_tasks.aws.blobs import BucketBlobs
 
         return BucketBlobs(self.config.bucket)
 
     @cached_property
     def queue(self) -> QueueSender:
         """The sender to the configured queues."""
-        from serverless_tasks.aws.queue import QueueSender  # noqa: PLC0415
-        from serverless_tasks.aws.session import client  # noqa: PLC0415
+        from serverless_tasks.aws.queue import QueueSender
+        from serverless_tasks.aws.session import client
 
         return QueueSender(client("sqs", attempts=1), self.config, self.clock)
 
     @cached_property
     def visibility(self) -> Visibility:
         """Changes when received messages come back."""
-        from serverless_tasks.aws.queue import Visibility  # noqa: PLC0415
-        from serverless_tasks.aws.session import client  # noqa: PLC0415
+        from serverless_tasks.aws.queue import Visibility
+        from serverless_tasks.aws.session import client
 
         return Visibility(client("sqs"))
 
     @cached_property
     def dead_letters(self) -> DeadLetterQueue:
         """Where undecodable messages go."""
-        from serverless_tasks.aws.queue import DeadLetterQueue  # noqa: PLC0415
-        from serverless_tasks.aws.session import client  # noqa: PLC0415
+        from serverless_tasks.aws.queue import DeadLetterQueue
+        from serverless_tasks.aws.session import client
 
         return DeadLetterQueue(client("sqs"), self.config.require("dead_letter_queue_url"))
 
@@ -120,18 +125,20 @@ class Services:
         if not isinstance(self._backend, str):
             return self._backend
         if self._backend == "sqs":
-            from serverless_tasks.backends.sqs import SqsBackend  # noqa: PLC0415
+            from serverless_tasks.backends.sqs import SqsBackend
 
             return SqsBackend(self.queue, self.store, self.blobs)
         if self._backend == "threading":
-            from serverless_tasks.backends.threading import ThreadingBackend  # noqa: PLC0415
+            from serverless_tasks.backends.threading import ThreadingBackend
 
             return ThreadingBackend(self.runner, self.store, self.clock)
         if self._backend == "immediate":
-            from serverless_tasks.backends.immediate import ImmediateBackend  # noqa: PLC0415
+            from serverless_tasks.backends.immediate import ImmediateBackend
 
             return ImmediateBackend(self.runner, self.store)
-        raise ConfigurationError(f"There is no backend {self._backend!r}; use 'sqs', 'threading' or 'immediate'.")
+        raise ConfigurationError(
+            f"There is no backend {self._backend!r}; use 'sqs', 'threading' or 'immediate'."
+        )
 
     def _republish(self, message: Message) -> None:
         if self._backend == "sqs":
@@ -178,4 +185,3 @@ def reset() -> None:
     """Forget the process's services, so that the next use reads the environment again."""
     global _current  # noqa: PLW0603
     _current = None
-

@@ -88,7 +88,9 @@ class Store(Protocol):
             PayloadTooLarge: the outputs are past what can be kept.
         """
 
-    def fail(self, uuid: str, claim: Claim, snapshot: Snapshot, failure: Failure, *, status: str = "failed") -> None:
+    def fail(
+        self, uuid: str, claim: Claim, snapshot: Snapshot, failure: Failure, *, status: str = "failed"
+    ) -> None:
         """End the job without success, as ``failed`` or ``cancelled``.
 
         Raises:

@@ -59,6 +59,8 @@ class Submission:
             InvalidInputs: some do not fit; nothing was published.
         """
         through = self._through or services()
+        if through.runs_here:
+            through.registry.add(self._task)
         messages = [message_for(through, self._task, self.to_json(given), self._options) for given in inputs]
         return publish(through, messages, on_commit=self._options.on_commit)
 
@@ -88,7 +90,9 @@ def submit_json(through: Services, task: str, inputs: Any, options: Options) -> 
     """
     definition = through.registry.definition(task)
     definition.parse_json(inputs)
-    (handle,) = publish(through, [message_for(through, definition.task, inputs, options)], on_commit=options.on_commit)
+    (handle,) = publish(
+        through, [message_for(through, definition.task, inputs, options)], on_commit=options.on_commit
+    )
     return handle
 
 
@@ -101,11 +105,16 @@ def submit_unchecked(through: Services, task: str, inputs: Sequence[Any], option
     for given in inputs:
         if not isinstance(given, dict):
             raise InvalidInputs(task, [])
-    messages = [_message(through, task, given, options, queue_for(options.queue, options.priority or 0)) for given in inputs]
+    messages = [
+        _message(through, task, given, options, queue_for(options.queue, options.priority or 0))
+        for given in inputs
+    ]
     return publish(through, messages, on_commit=options.on_commit)
 
 
-def message_for(through: Services, task: type[Declaration], inputs: dict[str, Any], options: Options) -> Message:
+def message_for(
+    through: Services, task: type[Declaration], inputs: dict[str, Any], options: Options
+) -> Message:
     """The message of a job of a task, inputs validated already."""
     priority = task.priority if options.priority is None else options.priority
     explicit = options.queue or (task.queue if options.priority is None else None)

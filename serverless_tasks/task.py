@@ -45,8 +45,14 @@ class Task(Declaration, Generic[Params]):
     def __init__(self, params: Params | None = None) -> None:
         if params is not None:
             if self.params_model is None or not isinstance(params, self.params_model):
-                wanted = self.params_model.__name__ if self.params_model else "no params: it is in dictionary style"
-                raise TaskDefinitionError(f"{type(self).__qualname__} takes {wanted}; it was given {params!r}.")
+                wanted = (
+                    self.params_model.__name__
+                    if self.params_model
+                    else "no params: it is in dictionary style"
+                )
+                raise TaskDefinitionError(
+                    f"{type(self).__qualname__} takes {wanted}; it was given {params!r}."
+                )
             self.params = params
         self.execution = Execution()
 
@@ -92,7 +98,9 @@ class Task(Declaration, Generic[Params]):
         if self.params_model is not None:
             if inputs is not None or not hasattr(self, "params"):
                 name = type(self).__name__
-                raise TypeError(f"Write {name}({self.params_model.__name__}(...)).start(): the inputs are the params.")
+                raise TypeError(
+                    f"Write {name}({self.params_model.__name__}(...)).start(): the inputs are the params."
+                )
             return Submission(type(self), Options()).start(self.params)
         return Submission(type(self), Options()).start(inputs or {})
 

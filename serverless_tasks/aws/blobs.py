@@ -19,7 +19,8 @@ class BucketBlobs:
 
     @property
     def _client(self) -> Any:
-        return client("s3")  # made on first use: few tasks have large payloads, and the client costs a cold start
+        # Made on first use: few tasks have large payloads, and the client costs a cold start.
+        return client("s3")
 
     def put(self, key: str, data: bytes) -> None:
         """Keep a payload."""

@@ -63,7 +63,7 @@ class TableReader:
 
     def read_many(self, uuids: Sequence[str]) -> dict[str, Record]:
         """See `Store.read_many`."""
-        return self._records({uuid: None for uuid in uuids})
+        return self._records(dict.fromkeys(uuids))
 
     def list_owner(self, owner: str, *, limit: int = 50, cursor: str | None = None) -> Page:
         """See `Store.list_owner`."""

@@ -28,7 +28,7 @@ CONNECT_TIMEOUT = 3
 _NOT_SENT = (ConnectTimeoutError, EndpointConnectionError, NoCredentialsError, ParamValidationError)
 
 
-class ConditionFailed(Exception):  # noqa: N818 - an answer, not an error
+class ConditionFailed(Exception):
     """DynamoDB refused a conditional write.
 
     Args:
@@ -61,7 +61,9 @@ def client(service: str, *, attempts: int = 4, read_timeout: float = 10) -> Any:
     try:
         return boto3.client(service, region_name=_region(), config=config)
     except NoRegionError:
-        raise ConfigurationError("AWS_REGION is not set; give the region of your stack, such as us-east-1.") from None
+        raise ConfigurationError(
+            "AWS_REGION is not set; give the region of your stack, such as us-east-1."
+        ) from None
 
 
 def reset() -> None:
@@ -82,7 +84,7 @@ def call(method: Callable[..., Any], /, **parameters: Any) -> dict[str, Any]:
         answer: dict[str, Any] = method(**parameters)
     except ClientError as error:
         if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-            raise ConditionFailed(error.response.get("Item", {})) from None  # type: ignore[typeddict-item]
+            raise ConditionFailed(error.response.get("Item", {})) from None
         raise _refused(name, error) from error
     except BotoCoreError as error:
         applied = not isinstance(error, _NOT_SENT)

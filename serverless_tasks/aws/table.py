@@ -30,7 +30,17 @@ from serverless_tasks.items import (
     messages_item,
     outputs_item,
 )
-from serverless_tasks.record import CANCELLED, ENDED, FAILED, PENDING, RUNNING, SUCCEEDED, Attempt, Failure, Record
+from serverless_tasks.record import (
+    CANCELLED,
+    ENDED,
+    FAILED,
+    PENDING,
+    RUNNING,
+    SUCCEEDED,
+    Attempt,
+    Failure,
+    Record,
+)
 from serverless_tasks.schema import encode
 from serverless_tasks.store import Claim
 
@@ -99,7 +109,8 @@ class Table(TableReader):
             state = from_dynamodb(call(self._client.update_item, **parameters)["Attributes"])
         except ConditionFailed as failed:
             state = from_dynamodb(failed.item)
-            if state.get("token") != token or state["status"] != RUNNING:  # else boto3 tried twice, and both arrived
+            # With one's own token boto3 tried twice, and both arrived.
+            if state.get("token") != token or state["status"] != RUNNING:
                 return _refusal(state)
         lost = lost_item(state, now)
         if lost is not None:
@@ -140,7 +151,9 @@ class Table(TableReader):
         elif len(data := text.encode()) <= ITEM_OUTPUTS:
             self._put(outputs_item(uuid, claim.token, text))
         elif self._blobs is None:
-            raise PayloadTooLarge(f"outputs of job {uuid} (without SERVERLESS_TASKS_BUCKET)", len(data), ITEM_OUTPUTS)
+            raise PayloadTooLarge(
+                f"outputs of job {uuid} (without SERVERLESS_TASKS_BUCKET)", len(data), ITEM_OUTPUTS
+            )
         else:
             place["outputs_key"] = f"outputs/{uuid}/{claim.token}"
             self._blobs.put(place["outputs_key"], data)
@@ -148,7 +161,9 @@ class Table(TableReader):
         end = {**self._counters(snapshot), **place, "status": SUCCEEDED, "finished": self._now()}
         self._fenced(uuid, claim.token, end, remove=("cancel",))
 
-    def fail(self, uuid: str, claim: Claim, snapshot: Snapshot, failure: Failure, *, status: str = FAILED) -> None:
+    def fail(
+        self, uuid: str, claim: Claim, snapshot: Snapshot, failure: Failure, *, status: str = FAILED
+    ) -> None:
         """See `Store.fail`."""
         now = self._now()
         self._put_ended(uuid, claim, failure, now)
@@ -269,7 +284,9 @@ class Table(TableReader):
             state = from_dynamodb(failed.item)
             if state.get("token") == token and _was_applied(state, put):
                 return state
-            raise LeaseLost(f"Attempt {token} no longer holds job {uuid}, which is {state.get('status')}.") from None
+            raise LeaseLost(
+                f"Attempt {token} no longer holds job {uuid}, which is {state.get('status')}."
+            ) from None
 
     @staticmethod
     def _counters(snapshot: Snapshot) -> Item:
@@ -298,7 +315,13 @@ class Table(TableReader):
             return  # a later write of the same messages, and more, is already there
 
     def _put_ended(self, uuid: str, claim: Claim, failure: Failure, now: int) -> None:
-        attempt = Attempt(number=claim.attempt, started=claim.started, ended=now, failure=failure, request_id=claim.request_id)
+        attempt = Attempt(
+            number=claim.attempt,
+            started=claim.started,
+            ended=now,
+            failure=failure,
+            request_id=claim.request_id,
+        )
         self._put(ended_item(uuid, claim.token, attempt))
 
     def _put(self, item: Item) -> None:

@@ -20,7 +20,17 @@ from serverless_tasks.items import (
     lost_item,
     messages_item,
 )
-from serverless_tasks.record import CANCELLED, ENDED, FAILED, PENDING, RUNNING, SUCCEEDED, Attempt, Failure, Record
+from serverless_tasks.record import (
+    CANCELLED,
+    ENDED,
+    FAILED,
+    PENDING,
+    RUNNING,
+    SUCCEEDED,
+    Attempt,
+    Failure,
+    Record,
+)
 from serverless_tasks.schema import encode
 from serverless_tasks.store import Claim, Page
 
@@ -59,12 +69,26 @@ class MemoryStore:
                 refusal = self._refusal(state, now)
                 if refusal is not None:
                     return refusal
-            state = {"failures": 0, "attempt": 0, "started": now} | (state or {"pk": message.uuid, "sk": STATE})
+            state = {"failures": 0, "attempt": 0, "started": now} | (
+                state or {"pk": message.uuid, "sk": STATE}
+            )
             before = {name: state.get(source, "") for name, source in BEFORE.items()}
             state.pop("not_before", None)
             state.pop("target", None)
-            state |= {**copies(message), "status": RUNNING, "token": token, "lease": lease, "request_id": request_id}
-            state |= {"attempted": now, "progress": 0, "seq": 0, "messages": 0, "attempt": state["attempt"] + 1}
+            state |= {
+                **copies(message),
+                "status": RUNNING,
+                "token": token,
+                "lease": lease,
+                "request_id": request_id,
+            }
+            state |= {
+                "attempted": now,
+                "progress": 0,
+                "seq": 0,
+                "messages": 0,
+                "attempt": state["attempt"] + 1,
+            }
             state |= before
             self._items.setdefault(message.uuid, {})[STATE] = state
             lost = lost_item(state, now)
@@ -103,7 +127,9 @@ class MemoryStore:
             self._count(state, snapshot)
             state |= {"status": SUCCEEDED, "finished": self._now(), "outputs": encode(outputs)}
 
-    def fail(self, uuid: str, claim: Claim, snapshot: Snapshot, failure: Failure, *, status: str = FAILED) -> None:
+    def fail(
+        self, uuid: str, claim: Claim, snapshot: Snapshot, failure: Failure, *, status: str = FAILED
+    ) -> None:
         """See `Store.fail`."""
         with self._lock:
             state = self._held(uuid, claim.token)

@@ -5,7 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from serverless_tasks.errors import AwsError, PayloadTooLarge, ServerlessTasksError, SubmitFailed, SubmitUncertain
+from serverless_tasks.errors import (
+    AwsError,
+    PayloadTooLarge,
+    ServerlessTasksError,
+    SubmitFailed,
+    SubmitUncertain,
+)
 from serverless_tasks.message import inputs_key
 from serverless_tasks.schema import encode
 
