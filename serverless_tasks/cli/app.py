@@ -1,0 +1,38 @@
+"""The application: every command by its name."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import typer
+
+from serverless_tasks.cli import jobs, project
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+app = typer.Typer(
+    help="Typed background tasks for Django that run on AWS Lambda.",
+    epilog="Exit codes: 0 done, 1 the task failed, 2 usage, 3 not found, 4 already ended, 5 AWS refused, 6 not known.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+_PROJECT: dict[str, Callable[..., None]] = {
+    "init": project.init,
+    "list": project.list_tasks,
+    "dev": project.dev,
+    "worker": project.worker,
+}
+_JOBS: dict[str, Callable[..., None]] = {
+    "submit": jobs.submit,
+    "run": jobs.run,
+    "status": jobs.status,
+    "watch": jobs.watch,
+    "cancel": jobs.cancel,
+    "explain": jobs.explain,
+}
+
+for panel, commands in (("A project", _PROJECT), ("Tasks", _JOBS)):
+    for name, command in commands.items():
+        app.command(name, rich_help_panel=panel)(command)

@@ -1,0 +1,57 @@
+"""What the command line's exit codes mean, and which error gives which."""
+
+from __future__ import annotations
+
+from enum import IntEnum
+
+from serverless_tasks.errors import (
+    AlreadyFinished,
+    AwsError,
+    InvokeFailed,
+    ServerlessTasksError,
+    SubmitFailed,
+    SubmitUncertain,
+    TaskFailed,
+    TaskNotFound,
+    WaitTimeout,
+)
+
+
+class Exit(IntEnum):
+    """Exit codes; docs/cli.md lists them for users."""
+
+    OK = 0
+    FAILED = 1
+    """The task failed or was cancelled."""
+    USAGE = 2
+    """Arguments, inputs or settings cannot be used; nothing was done."""
+    NOT_FOUND = 3
+    """Nothing is known of the uuid."""
+    FINISHED = 4
+    """The task has ended and cannot be cancelled."""
+    UNAVAILABLE = 5
+    """AWS refused or could not be asked; nothing was submitted."""
+    UNCERTAIN = 6
+    """The outcome is not known: it may have been sent, or had not ended in time."""
+    INTERRUPTED = 130
+    """Ctrl-C; the task goes on."""
+
+
+_CODES: tuple[tuple[type[ServerlessTasksError], Exit], ...] = (
+    (TaskFailed, Exit.FAILED),
+    (TaskNotFound, Exit.NOT_FOUND),
+    (AlreadyFinished, Exit.FINISHED),
+    (SubmitUncertain, Exit.UNCERTAIN),
+    (WaitTimeout, Exit.UNCERTAIN),
+    (SubmitFailed, Exit.UNAVAILABLE),
+    (AwsError, Exit.UNAVAILABLE),
+)
+# What a function's own answer to a direct invoke means.
+_REFUSED = ("InvalidInputs", "UnknownTask")
+
+
+def exit_code(error: ServerlessTasksError) -> Exit:
+    """The exit code of an error; what is not listed is a matter of arguments, inputs or settings."""
+    if isinstance(error, InvokeFailed):
+        return Exit.USAGE if error.type in _REFUSED else Exit.UNAVAILABLE
+    return next((code for kind, code in _CODES if isinstance(error, kind)), Exit.USAGE)

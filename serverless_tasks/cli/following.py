@@ -1,0 +1,93 @@
+"""Following a job until it ends."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from serverless_tasks.errors import WaitTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from serverless_tasks.cli.session import Session
+    from serverless_tasks.record import Record
+
+
+def follow(session: Session, uuid: str, *, interval: float, timeout: float | None = None) -> Iterator[Record]:
+    """Yield a job's record whenever it has changed, the terminal one last.
+
+    Args:
+        session: what the command works with.
+        uuid: the job.
+        interval: seconds between two looks.
+        timeout: seconds to look for at most; None for as long as it takes.
+
+    Raises:
+        TaskNotFound: nothing is known of the job.
+        WaitTimeout: it has not ended in time.
+    """
+    until = None if timeout is None else session.clock.now() + timeout
+    seen: Record | None = None
+    while True:
+        record = session.client.get(uuid)
+        if record != seen:
+            yield record
+        if record.ended:
+            return
+        seen = record
+        if until is not None and session.clock.now() + interval > until:
+            raise WaitTimeout(f"Task {uuid} is {record.status} after {timeout:g} seconds; it goes on.")
+        session.clock.sleep(interval)
+
+
+def show(records: Iterator[Record]) -> Record:
+    """Draw a live progress bar on standard error, each new message above it.
+
+    Args:
+        records: a job's records as they change, at least one.
+
+    Returns:
+        The last of them.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.text import Text
+
+    from serverless_tasks.cli.answer import visible
+    from serverless_tasks.cli.pictures import how_far
+
+    console = Console(file=sys.stderr, highlight=False, markup=False)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        TextColumn("{task.fields[far]}", markup=False),
+        TimeElapsedColumn(),
+    )
+    last: Record | None = None
+    told = 0
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("", total=None, far="")
+        for record in records:
+            told = told if record.messages[:told] else 0
+            for message in record.messages[told:]:
+                console.print(Text(f"  {visible(message)}", style="dim"))
+            told = len(record.messages)
+            progress.update(
+                bar,
+                description=visible(f"{record.task} {record.status}"),
+                total=_total(record),
+                completed=float(record.progress),
+                far=how_far(record) if record.progress or record.target is not None else "",
+            )
+            last = record
+    if last is None:
+        raise ValueError("a job has at least one record")
+    return last
+
+
+def _total(record: Record) -> float | None:
+    """Where the bar ends; unknown while a job without a target runs, and reached once it has ended."""
+    if record.target is not None and record.target > 0:
+        return float(record.target)
+    return float(record.progress) or None if not record.ended else max(float(record.progress), 1.0)

@@ -1,0 +1,170 @@
+"""The commands about jobs: submit, run, status, watch, cancel, explain."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from serverless_tasks.cli.answer import Answer
+from serverless_tasks.cli.exits import Exit
+from serverless_tasks.cli.following import follow, show
+from serverless_tasks.cli.inputs import named_task, read_inputs
+from serverless_tasks.cli.session import connect
+from serverless_tasks.cli.timeline import timeline
+from serverless_tasks.record import SUCCEEDED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from serverless_tasks.record import Record
+
+Json = Annotated[bool, typer.Option("--json", help="Answer with JSON, for programs.")]
+Stack = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Use this CloudFormation stack's outputs."),
+]
+TaskName = Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")]
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="NAME=VALUE...", help="An input; NAME=@FILE reads it from a file.", show_default=False
+    ),
+]
+Document = Annotated[
+    str | None, typer.Option("--inputs", metavar="JSON", help="Inputs as a JSON object, or @FILE with one.")
+]
+Uuid = Annotated[str, typer.Argument(metavar="UUID", help="The job's id.")]
+Interval = Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")]
+Timeout = Annotated[
+    float | None, typer.Option(min=0, help="Seconds to wait at most.", show_default="no limit")
+]
+
+
+def submit(
+    task: TaskName,
+    words: Words = None,
+    inputs: Document = None,
+    queue: Annotated[str | None, typer.Option(help="The queue, in place of the task's own.")] = None,
+    priority: Annotated[int | None, typer.Option(help="Above 0: queue high; below 0: queue low.")] = None,
+    delay: Annotated[int | None, typer.Option(help="Seconds to hold the job back, 900 at most.")] = None,
+    tenant: Annotated[str | None, typer.Option(help="Its share of a fair queue.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Who may see it.")] = None,
+    uuid: Annotated[str | None, typer.Option(help="The id, to submit again what may have been sent.")] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow it until it ends, as `watch` does.")] = False,
+    stack: Stack = None,
+    as_json: Json = False,
+) -> None:
+    """Publish a job and print its id."""
+    from rich.text import Text
+
+    options = {
+        "queue": queue,
+        "priority": priority,
+        "delay": delay,
+        "tenant": tenant,
+        "owner": owner,
+        "uuid": uuid,
+    }
+    chosen = {name: value for name, value in options.items() if value is not None}
+    answer = Answer(as_json)
+    with answer.errors():
+        session = connect(stack)
+        named = named_task(session, task)
+        given = read_inputs(session, named, words or [], inputs)
+        (handle,) = session.client.submit_many(named, [given], **chosen)
+        if watch:
+            answer.say(f"Submitted {handle.uuid}.")
+            _watch(answer, follow(session, handle.uuid, interval=1.0))
+        else:
+            answer.document(handle.record.to_json(reveal=True), Text(handle.uuid))
+
+
+def run(
+    task: TaskName, words: Words = None, inputs: Document = None, stack: Stack = None, as_json: Json = False
+) -> None:
+    """Run a task in Lambda by direct invoke, wait, and print its outputs."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from serverless_tasks.cli.pictures import outputs_picture
+
+    answer = Answer(as_json)
+    with answer.errors():
+        session = connect(stack)
+        named = named_task(session, task)
+        given = read_inputs(session, named, words or [], inputs)
+        with nullcontext() if as_json else Console(stderr=True).status(Text(f"Running {task}")):
+            outputs = session.client.run(named, **given)
+        answer.document({"task": task, "status": SUCCEEDED, "outputs": outputs}, outputs_picture(outputs))
+
+
+def status(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
+    """Print a job's record."""
+    from serverless_tasks.cli.pictures import record_picture
+
+    answer = Answer(as_json)
+    with answer.errors():
+        record = connect(stack).client.get(uuid)
+        answer.document(record.to_json(reveal=True), record_picture(record))
+
+
+def watch(
+    uuid: Uuid, interval: Interval = 1.0, timeout: Timeout = None, stack: Stack = None, as_json: Json = False
+) -> None:
+    """Follow a job until it ends, with a live progress bar; with --json one line for each change."""
+    answer = Answer(as_json)
+    with answer.errors():
+        session = connect(stack)
+        _watch(answer, follow(session, uuid, interval=interval, timeout=timeout))
+
+
+def cancel(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
+    """Cancel a job: a waiting one never starts, a running one is asked to stop."""
+    from serverless_tasks.cli.pictures import record_picture
+
+    answer = Answer(as_json)
+    with answer.errors():
+        record = connect(stack).client.cancel(uuid)
+        answer.document(record.to_json(reveal=True), record_picture(record))
+
+
+def explain(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
+    """Print a job's timeline: its attempts with times, reasons, request ids and tracebacks."""
+    from serverless_tasks.cli.pictures import timeline_picture
+
+    answer = Answer(as_json)
+    with answer.errors():
+        record = connect(stack).client.get(uuid)
+        events = timeline(record)
+        told = {
+            "uuid": record.uuid,
+            "task": record.task,
+            "status": record.status,
+            "owner": record.owner,
+            "timeline": [event.to_json() for event in events],
+        }
+        answer.document(told, timeline_picture(record, events))
+
+
+def _watch(answer: Answer, records: Iterator[Record]) -> None:
+    from serverless_tasks.cli.pictures import record_picture
+
+    try:
+        last = _lines(answer, records) if answer.as_json else show(records)
+    except KeyboardInterrupt:
+        answer.say("No longer watching; the task goes on.")
+        raise
+    if not answer.as_json:
+        answer.console.print(record_picture(last))
+    if last.status != SUCCEEDED:
+        raise typer.Exit(Exit.FAILED)
+
+
+def _lines(answer: Answer, records: Iterator[Record]) -> Record:
+    last = next(records)
+    answer.line(last.to_json(reveal=True))
+    for last in records:
+        answer.line(last.to_json(reveal=True))
+    return last

@@ -1,0 +1,492 @@
+"""The command line: what people and programs get from it, and its exit codes."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import Base64Bytes, BaseModel
+from typer.testing import CliRunner
+
+import serverless_tasks
+from serverless_tasks import Task, TaskError
+from serverless_tasks.cli.app import app
+from serverless_tasks.config import Config
+from serverless_tasks.errors import AwsError, InvokeFailed, SubmitFailed, SubmitUncertain
+from serverless_tasks.params import ListParameter, NumberParameter, StringParameter
+from serverless_tasks.record import Attempt, Failure, Record
+from serverless_tasks.services import Services, reset
+
+UUID = "0b9f7a52-6a1c-4a3e-9c53-1d2f3a4b5c6d"
+
+
+class SumNumbers(Task):
+    name = "sum"
+    inputs = {"numbers": ListParameter(NumberParameter())}
+    outputs = {"sum": NumberParameter()}
+
+    def run(self, numbers):
+        self.add_message("[bold]adding[/bold] \x1b[2J")
+        return sum(numbers)
+
+
+class Greet(Task):
+    name = "greet"
+    inputs = {"who": StringParameter(), "greeting": StringParameter(required=False)}
+    outputs = {"text": StringParameter()}
+    queue = "low"
+    retries = 2
+
+    def run(self, who, greeting="hello"):
+        return f"{greeting} {who}"
+
+
+class PictureParams(BaseModel):
+    picture: Base64Bytes
+    width: int = 1
+
+
+class Weigh(Task[PictureParams]):
+    name = "weigh"
+
+    def run(self) -> int:
+        return len(self.params.picture) * self.params.width
+
+
+class Refuse(Task):
+    name = "refuse"
+
+    def run(self):
+        raise TaskError("The month has no such day.")
+
+
+class Crash(Task):
+    name = "crash"
+
+    def run(self):
+        raise KeyError("secret")
+
+
+class ScriptedClock:
+    """Time that passes only when somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.time = 1_772_000_000.0
+        self.slept: list[float] = []
+
+    def now(self) -> float:
+        return self.time
+
+    def sleep(self, seconds: float) -> None:
+        self.slept.append(seconds)
+        self.time += seconds
+
+
+class ScriptedStore:
+    """Gives one record after the other, the last one for good."""
+
+    def __init__(self, *records: Record) -> None:
+        self.records = list(records)
+
+    def read(self, uuid: str) -> Record | None:
+        return self.records.pop(0) if len(self.records) > 1 else self.records[0]
+
+
+class RefusingBackend:
+    def __init__(self, error: serverless_tasks.ServerlessTasksError) -> None:
+        self.error = error
+
+    def publish(self, messages):
+        return [self.error for _ in messages]
+
+
+@pytest.fixture
+def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+    """Services that run jobs at once and keep them in memory, with the tasks of this file."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    monkeypatch.delenv("DJANGO_SETTINGS_MODULE", raising=False)
+    yield configured(backend="immediate")
+    reset()
+
+
+def configured(**overrides: Any) -> Services:
+    through = serverless_tasks.configure(Config(), **overrides)
+    for task in (SumNumbers, Greet, Weigh, Refuse, Crash):
+        through.registry.add(task)
+    return through
+
+
+def call(*words: str, code: int = 0) -> Any:
+    result = CliRunner().invoke(app, list(words), env={"COLUMNS": "160", "NO_COLOR": "1"})
+    assert result.exit_code == code, (result.exit_code, result.output, result.exception)
+    return result
+
+
+def document(*words: str, code: int = 0) -> Any:
+    return json.loads(call(*words, "--json", code=code).stdout)
+
+
+def submitted(*words: str) -> str:
+    return document("submit", *words)["uuid"]
+
+
+class TestSubmit:
+    def test_prints_the_id_alone(self, project: Services) -> None:
+        uuid = call("submit", "sum", "numbers=[1, 2]").stdout.strip()
+        assert project.store.read(uuid).outputs == {"sum": 3}
+
+    def test_gives_a_program_the_record(self, project: Services) -> None:
+        record = document("submit", "sum", "numbers=[1]")
+        assert record["task"] == "sum"
+        assert record["status"] == "pending"
+
+    def test_takes_inputs_as_json_and_words_on_top(self, project: Services) -> None:
+        uuid = submitted("greet", "--inputs", '{"who": "you", "greeting": "hi"}', "who=Ada")
+        assert project.store.read(uuid).outputs == {"text": "hi Ada"}
+
+    def test_reads_inputs_from_a_file(self, project: Services, tmp_path: Path) -> None:
+        (tmp_path / "inputs.json").write_text('{"numbers": [4, 5]}')
+        assert project.store.read(submitted("sum", "--inputs", "@inputs.json")).outputs == {"sum": 9}
+
+    def test_takes_a_text_as_it_stands_where_the_task_wants_text(self, project: Services) -> None:
+        assert project.store.read(submitted("greet", "who=007")).outputs == {"text": "hello 007"}
+
+    def test_reads_text_and_binary_files_as_the_input_wants_them(
+        self, project: Services, tmp_path: Path
+    ) -> None:
+        (tmp_path / "name.txt").write_text("Grace=Hopper")
+        (tmp_path / "picture.png").write_bytes(bytes(range(256)))
+        assert project.store.read(submitted("greet", "who=@name.txt")).outputs == {
+            "text": "hello Grace=Hopper"
+        }
+        weighed = submitted("weigh", "picture=@picture.png", "width=2")
+        assert project.store.read(weighed).outputs == {"result": 512}
+
+    def test_follows_the_job_when_asked(self, project: Services) -> None:
+        result = call("submit", "sum", "numbers=[1, 2]", "--watch")
+        assert '"sum": 3' in result.stdout
+        call("submit", "refuse", "--watch", code=1)
+
+    @pytest.mark.parametrize(
+        ("words", "reason"),
+        [
+            (["sum", "numbers=many"], "numbers: String is not a number"),
+            (["sum"], "numbers: Field required"),
+            (["sum", "numbers"], "give inputs as name=value"),
+            (["sum", "--inputs", "[1]"], "must be a JSON object, not a list"),
+            (["sum", "--inputs", "{"], "--inputs is not JSON"),
+            (["sum", "--inputs", "@none.json"], "'none.json' cannot be read: No such file"),
+            (["greet", "who=@bytes"], "bytes is not UTF-8 text"),
+            (["summ", "numbers=[1]"], "No task is named 'summ'"),
+            (["sum", "numbers=[1]", "--delay", "901"], "Option delay is 901"),
+        ],
+    )
+    def test_refuses_in_one_sentence(
+        self, project: Services, tmp_path: Path, words: list[str], reason: str
+    ) -> None:
+        (tmp_path / "bytes").write_bytes(b"\xff\xfe")
+        result = call("submit", *words, code=2)
+        assert reason in result.stderr
+        assert "Traceback" not in result.output
+        assert result.stdout == ""
+
+    def test_tells_a_program_which_field_was_refused(self, project: Services) -> None:
+        error = document("submit", "sum", "numbers=many", code=2)["error"]
+        assert error["type"] == "InvalidInputs"
+        assert [each["field"] for each in error["fields"]] == ["numbers"]
+
+    def test_tells_certain_from_uncertain(self, project: Services) -> None:
+        configured(backend=RefusingBackend(SubmitFailed("the queue is gone")))
+        call("submit", "sum", "numbers=[1]", code=5)
+        configured(backend=RefusingBackend(SubmitUncertain(UUID, "timeout")))
+        assert document("submit", "sum", "numbers=[1]", code=6)["error"]["uuid"] == UUID
+
+
+class TestRun:
+    @pytest.fixture
+    def invoked(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+        """What the function was called with; it answers as the invoke handler does."""
+        calls: list[Any] = []
+
+        def invoke(function: str, payload: dict[str, Any]) -> dict[str, Any]:
+            calls.append((function, payload))
+            if payload["task"] == "refuse":
+                return {"uuid": UUID, "status": "failed", "error": {"type": "TaskError", "message": "No."}}
+            if payload["task"] == "crash":
+                raise AwsError("lambda.Invoke", "AccessDenied", "no", applied=False)
+            if payload["task"] == "greet":
+                return {"error": {"type": "InvalidInputs", "message": "who: bad"}}
+            return {"uuid": UUID, "status": "succeeded", "outputs": {"sum": 3}, "error": None}
+
+        monkeypatch.setattr("serverless_tasks.aws.functions.invoke", invoke)
+        through = serverless_tasks.configure(Config(invoke_function="invoke"))
+        for task in (SumNumbers, Refuse, Crash, Greet):
+            through.registry.add(task)
+        return calls
+
+    def test_prints_the_outputs(self, project: Services, invoked: list[Any]) -> None:
+        assert '"sum": 3' in call("run", "sum", "numbers=[1, 2]").stdout
+        ((function, payload),) = invoked
+        assert function == "invoke"
+        assert payload["inputs"] == {"numbers": [1, 2]}
+        assert document("run", "sum", "numbers=[1]") == {
+            "task": "sum",
+            "status": "succeeded",
+            "outputs": {"sum": 3},
+        }
+
+    def test_failure_has_its_reason_and_code(self, project: Services, invoked: list[Any]) -> None:
+        assert "TaskError: No." in call("run", "refuse", code=1).stderr
+        failed = document("run", "refuse", code=1)
+        assert failed == {"uuid": UUID, "status": "failed", "error": {"type": "TaskError", "message": "No."}}
+
+    def test_refusals_of_aws_and_of_the_function_differ(self, project: Services, invoked: list[Any]) -> None:
+        call("run", "crash", code=5)
+        call("run", "greet", "who=x", code=2)
+
+    def test_a_missing_setting_is_named(self, project: Services) -> None:
+        assert (
+            "SERVERLESS_TASKS_INVOKE_FUNCTION is not set" in call("run", "sum", "numbers=[1]", code=2).stderr
+        )
+
+    def test_a_broken_function_is_no_usage_error(self) -> None:
+        from serverless_tasks.cli.exits import exit_code
+
+        assert exit_code(InvokeFailed("Runtime.ImportModuleError", "no module")) == 5
+
+
+class TestStatus:
+    def test_shows_the_record(self, project: Services) -> None:
+        uuid = submitted("sum", "numbers=[1, 2]")
+        shown = call("status", uuid).stdout
+        assert uuid in shown
+        assert "succeeded" in shown
+        assert document("status", uuid)["outputs"] == {"sum": 3}
+
+    def test_shows_an_operator_the_whole_error(self, project: Services) -> None:
+        uuid = submitted("crash")
+        assert document("status", uuid)["error"] == {"type": "KeyError", "message": "'secret'"}
+
+    def test_messages_cannot_steer_the_terminal(self, project: Services) -> None:
+        shown = call("status", submitted("sum", "numbers=[1]")).stdout
+        assert "[bold]adding[/bold] \\x1b[2J" in shown
+        assert "\x1b[2J" not in shown
+
+    def test_an_unknown_id_is_not_found(self, project: Services) -> None:
+        for command in ("status", "watch", "cancel", "explain"):
+            assert UUID in call(command, UUID, code=3).stderr
+        assert document("status", UUID, code=3)["error"]["type"] == "TaskNotFound"
+
+    def test_an_ended_job_cannot_be_cancelled(self, project: Services) -> None:
+        uuid = submitted("sum", "numbers=[1]")
+        assert "already ended: succeeded" in call("cancel", uuid, code=4).stderr
+
+    def test_a_waiting_job_is_cancelled(self, project: Services) -> None:
+        project.backend.publish = lambda messages: (project.store.put_jobs(messages), [None])[1]
+        uuid = submitted("sum", "numbers=[1]")
+        assert document("cancel", uuid)["status"] == "cancelled"
+        call("watch", uuid, code=1)
+
+
+class TestWatch:
+    RUNNING = Record(uuid=UUID, task="sum", status="running", attempt=1, created=1, started=2, target=4)
+
+    def follow(self, *records: Record) -> ScriptedClock:
+        clock = ScriptedClock()
+        configured(store=ScriptedStore(*records), clock=clock)
+        return clock
+
+    def test_writes_a_line_of_json_for_each_change(self, project: Services) -> None:
+        done = replace(self.RUNNING, status="succeeded", progress=4, finished=9, outputs={"sum": 0})
+        half = replace(self.RUNNING, progress=2, messages=("half way",))
+        clock = self.follow(self.RUNNING, self.RUNNING, half, done)
+        lines = [json.loads(line) for line in call("watch", UUID, "--json").stdout.splitlines()]
+        assert [(line["status"], line["progress"]) for line in lines] == [
+            ("running", 0),
+            ("running", 2),
+            ("succeeded", 4),
+        ]
+        assert clock.slept == [1.0, 1.0, 1.0]
+
+    def test_draws_progress_and_messages_and_ends_with_the_outputs(self, project: Services) -> None:
+        half = replace(self.RUNNING, progress=2, messages=("half way",))
+        self.follow(half, replace(half, status="succeeded", progress=4, outputs={"sum": 0}, finished=9))
+        result = call("watch", UUID)
+        assert "half way" in result.stderr
+        assert "4 of 4" in result.stderr
+        assert '"sum": 0' in result.stdout
+
+    def test_a_failed_task_is_exit_1_with_its_reason(self, project: Services) -> None:
+        failure = Failure(type="TaskError", message="The month has no such day.")
+        self.follow(replace(self.RUNNING, status="failed", failure=failure, finished=9))
+        assert "The month has no such day." in call("watch", UUID, code=1).stdout
+
+    def test_stops_looking_in_time(self, project: Services) -> None:
+        clock = self.follow(self.RUNNING)
+        assert "it goes on" in call("watch", UUID, "--timeout", "5", code=6).stderr
+        assert sum(clock.slept) == 5
+
+
+class TestExplain:
+    def test_tells_each_attempt(self, project: Services) -> None:
+        failed = Attempt(
+            number=1,
+            started=1_000,
+            ended=3_500,
+            failure=Failure(type="OSError", message="no disk", public=False, traceback="Traceback: here"),
+            request_id="req-1",
+        )
+        record = Record(
+            uuid=UUID,
+            task="sum",
+            owner="7",
+            status="succeeded",
+            attempt=3,
+            created=500,
+            started=1_000,
+            finished=9_000,
+            request_id="req-3",
+            history=(failed,),
+        )
+        configured(store=ScriptedStore(record))
+        told = document("explain", UUID)
+        created, first, second, third, last = told["timeline"]
+        assert created == {"event": "created", "at": "1970-01-01T00:00:00.500Z"}
+        assert (first["outcome"], first["type"], first["reason"]) == ("failed", "OSError", "no disk")
+        assert (first["request_id"], first["traceback"]) == ("req-1", "Traceback: here")
+        assert second == {"event": "attempt", "at": None, "attempt": 2, "outcome": "lost"}
+        assert (third["outcome"], third["request_id"]) == ("succeeded", "req-3")
+        assert last == {"event": "succeeded", "at": "1970-01-01T00:00:09.000Z"}
+        shown = call("explain", UUID).stdout
+        for part in (
+            "attempt 1 failed",
+            "2.500 s",
+            "OSError: no disk",
+            "req-1",
+            "attempt 2 lost",
+            "Traceback: here",
+        ):
+            assert part in shown
+
+    def test_of_a_real_failure_has_the_traceback(self, project: Services) -> None:
+        uuid = submitted("crash")
+        told = document("explain", uuid)
+        assert [event["event"] for event in told["timeline"]] == ["created", "attempt", "failed"]
+        assert "raise KeyError" in told["timeline"][1]["traceback"]
+
+    def test_of_a_job_that_waits(self, project: Services) -> None:
+        configured(store=ScriptedStore(Record(uuid=UUID, task="sum", created=1)))
+        assert [event["event"] for event in document("explain", UUID)["timeline"]] == ["created", "pending"]
+
+
+class TestList:
+    def test_describes_every_task(self, project: Services) -> None:
+        tasks = {task["name"]: task for task in document("list")}
+        assert list(tasks) == ["crash", "greet", "refuse", "sum", "weigh"]
+        greet = tasks["greet"]
+        assert (greet["queue"], greet["retries"], greet["timeout"]) == ("low", 2, 60)
+        assert greet["inputs"]["required"] == ["who"]
+        shown = call("list").stdout
+        assert "who: string, greeting?: string" in shown
+        assert "numbers: array of number" in shown
+
+    def test_loads_modules_of_the_working_directory(self, project: Services, tmp_path: Path) -> None:
+        (tmp_path / "my_cli_jobs.py").write_text(
+            "from serverless_tasks import Task\nclass Mine(Task):\n    name = 'mine'\n    def run(self): return 1\n"
+        )
+        assert "mine" in {task["name"] for task in document("list", "--modules", "my_cli_jobs")}
+
+    def test_without_tasks_says_where_to_name_them(self, project: Services) -> None:
+        serverless_tasks.configure(Config())
+        assert "SERVERLESS_TASKS_MODULES" in call("list", code=2).stderr
+
+    def test_an_unimportable_settings_module_is_named(
+        self, project: Services, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("DJANGO_SETTINGS_MODULE", "no_such_site.settings")
+        assert "'no_such_site.settings'" in call("list", code=2).stderr
+
+
+class TestProject:
+    def test_init_tells_what_became_of_each_file(self, project: Services, tmp_path: Path) -> None:
+        assert "no manage.py" in call("init", code=2).stderr
+        (tmp_path / "manage.py").write_text("")
+        files = {
+            file["path"]: file["action"] for file in document("init", "--requirement", "serverless-tasks")
+        }
+        assert files["template.yaml"] == "created"
+        assert "unchanged" in call("init", "--requirement", "serverless-tasks").stdout
+
+    def test_worker_hands_on_what_it_was_given(
+        self, project: Services, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        given: list[Any] = []
+        monkeypatch.setattr(
+            "serverless_tasks.poller.run_worker", lambda *args, **kwargs: given.append((args, kwargs)) or 3
+        )
+        assert document("worker", "high", "low", "-c", "high=2", "-c", "low=1", "--dead-letter") == {
+            "given_back": 3
+        }
+        ((args, kwargs),) = given
+        assert args == (["high", "low"], {"high": 2, "low": 1})
+        assert kwargs == {"grace": 25.0, "dead_letter": True, "config": Config()}
+        document("worker", "-c", "4")
+        assert given[1][0] == ((), 4)
+        assert "--concurrency 'many'" in call("worker", "-c", "many", code=2).stderr
+
+    def test_dev_hands_on_what_it_was_given(self, project: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+        given: list[Any] = []
+        monkeypatch.setattr(
+            "serverless_tasks.local.dev.run_dev", lambda *args, **kwargs: given.append((args, kwargs))
+        )
+        call("dev", "--modules", "a.b, c", "--django", "--no-reload", "--parameter", "WorkerTimeout=60")
+        ((args, kwargs),) = given
+        assert args == (Path("template.yaml"), ["a.b", "c"])
+        assert kwargs["django"] is True
+        assert kwargs["reload"] is False
+        assert kwargs["parameters"] == {"WorkerTimeout": "60"}
+        assert "give NAME=VALUE" in call("dev", "--parameter", "WorkerTimeout", code=2).stderr
+
+
+class TestStack:
+    def test_configures_from_its_outputs(self, project: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+        asked: list[str] = []
+
+        def outputs(stack: str) -> dict[str, str]:
+            asked.append(stack)
+            return {"Something": "else"}
+
+        monkeypatch.setattr("serverless_tasks.aws.functions.stack_outputs", outputs)
+        assert "has no output 'TableName'" in call("status", UUID, "--stack", "shop", code=2).stderr
+        assert asked == ["shop"]
+
+
+def test_help_loads_neither_boto3_nor_moto_nor_django() -> None:
+    script = (
+        "import sys; sys.argv[1:] = ['--help']\n"
+        "from serverless_tasks.cli import main\n"
+        "try: main()\n"
+        "except SystemExit as end: assert end.code == 0\n"
+        "print([name for name in ('boto3', 'moto', 'django') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
+@pytest.mark.parametrize("package", ["typer", "rich"])
+def test_a_missing_extra_is_one_sentence(package: str) -> None:
+    script = (
+        f"import sys; sys.modules[{package!r}] = None\n"
+        "sys.argv[1:] = ['list']\n"
+        "from serverless_tasks.cli import main; main()"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert done.stderr == (
+        f"The command line needs the package {package}: install it with `pip install 'serverless-tasks[cli]'`.\n"
+    )
