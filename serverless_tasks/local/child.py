@@ -14,9 +14,10 @@ import threading
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
+from serverless_tasks.errors import ServerlessTasksError
 from serverless_tasks.local.functions import Function, InvokeApp
 from serverless_tasks.local.server import LocalServer
-from serverless_tasks.poller.mapping import Mapping
+from serverless_tasks.poller.mapping import Mapping, initialise_as_lambda_does
 from serverless_tasks.poller.poller import Poller
 
 if TYPE_CHECKING:
@@ -64,20 +65,34 @@ def main(lifeline: TextIO = sys.stdin) -> None:
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
     )
+    logging.getLogger("botocore").setLevel(logging.WARNING)
     work = Work.from_line(lifeline.readline())
     stopping = threading.Event()
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, lambda *_: stopping.set())
+    signal.signal(signal.SIGTERM, lambda *_: _stop(stopping))
     threading.Thread(target=_watch, args=(lifeline, stopping), daemon=True).start()
-    poller = Poller(work.mappings, wait=1)
+    initialise_as_lambda_does("local")
+    try:
+        poller = Poller(work.mappings, wait=1)
+    except ServerlessTasksError as error:
+        sys.exit(str(error))
     with LocalServer(InvokeApp(work.functions, region=work.region), work.port):
         poller.start()
         stopping.wait()
-        poller.stop(work.grace)
+        try:
+            poller.stop(work.grace)
+        except KeyboardInterrupt:
+            poller.stop(grace=0)
     # A handler that ignored the grace must not hold up the exit.
     logging.shutdown()
     sys.stdout.flush()
     os._exit(0)
+
+
+def _stop(stopping: threading.Event) -> None:
+    if stopping.is_set():
+        raise KeyboardInterrupt
+    stopping.set()
 
 
 def _watch(lifeline: TextIO, stopping: threading.Event) -> None:

@@ -90,10 +90,17 @@ class Code:
             )
 
     def stop(self) -> None:
-        """Stop them all: the site first, so that nothing more is submitted."""
+        """Stop them all: the site first, so that nothing more is submitted. Interrupted, give no more grace."""
+        grace = self._grace
         for name in ("site", "workers"):
-            if child := self._children.pop(name, None):
-                child.stop(self._grace + _STOP_MARGIN)
+            child = self._children.pop(name, None)
+            if child is None:
+                continue
+            try:
+                child.stop(grace + _STOP_MARGIN)
+            except KeyboardInterrupt:
+                grace = 0.0
+                child.stop(_STOP_MARGIN)
 
     def look_after(self, changed: Sequence[str]) -> None:
         """Start anew when files were saved; tell when a process has ended by itself."""

@@ -14,10 +14,11 @@ from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.local.changes import no_files, saved_files
 from serverless_tasks.local.child import Work
 from serverless_tasks.local.code import Code, Site, code_environment
-from serverless_tasks.local.emulator import MotoApp, MotoHandler, forget_state
+from serverless_tasks.local.emulator import MotoApp, aws_stand_in
+from serverless_tasks.local.environment import REGION, local_environment
 from serverless_tasks.local.functions import ForwardApp
-from serverless_tasks.local.server import DEFAULT_PORT, LocalServer, free_port
-from serverless_tasks.local.stack import MOST_THREADS, REGION, create_stack
+from serverless_tasks.local.server import DEFAULT_PORT, free_port
+from serverless_tasks.local.stack import MOST_THREADS, create_stack
 from serverless_tasks.local.template import read_template
 
 if TYPE_CHECKING:
@@ -68,33 +69,30 @@ def run_dev(
     site = Site(manage, address) if django else None
     if site and not manage.is_file():
         raise ConfigurationError(f"There is no {manage}: give the site's manage.py, or leave the site out.")
-    read = read_template(template, REGION)
     invoke_port = free_port()
     app = ForwardApp(invoke_port, MotoApp())
-    try:
-        server = LocalServer(app, free_port(DEFAULT_PORT) if port is None else port, reader=MotoHandler)
-    except OSError as error:
-        raise ConfigurationError(f"Port {port} on 127.0.0.1 cannot be used: {error.strerror}.") from error
-    with server, _stop_signals() as stopping:
+    served = aws_stand_in(app, free_port(DEFAULT_PORT) if port is None else port)
+    with local_environment({}), served as server, _stop_signals() as stopping:
+        stack = create_stack(
+            server.endpoint,
+            read_template(template),
+            parameters=parameters,
+            modules=modules,
+            most_threads=most_threads,
+        )
+        work = Work(stack.mappings, stack.functions, invoke_port, REGION, grace)
+        code = Code(code_environment(stack, site), work, site, grace=grace, say=say)
+        code.start()
         try:
-            stack = create_stack(
-                server.endpoint, read, parameters=parameters, modules=modules, most_threads=most_threads
-            )
-            work = Work(stack.mappings, stack.functions, invoke_port, REGION, grace)
-            code = Code(code_environment(stack, site), work, site, grace=grace, say=say)
-            code.start()
-            try:
-                _introduce(stack, site, reload=reload, say=say)
-                if ready:
-                    ready(stack)
-                watched = [Path.cwd(), *([site.directory] if site else [])]
-                for changed in (saved_files if reload else no_files)(watched, stopping):
-                    code.look_after(changed)
-            finally:
-                say("Stopping: running tasks may finish, the rest goes back to its queue.")
-                code.stop()
+            _introduce(stack, site, reload=reload, say=say)
+            if ready:
+                ready(stack)
+            watched = [Path.cwd(), *([site.directory] if site else [])]
+            for changed in (saved_files if reload else no_files)(watched, stopping):
+                code.look_after(changed)
         finally:
-            forget_state(server.port)
+            say("Stopping: running tasks may finish, the rest goes back to its queue.")
+            code.stop()
 
 
 @contextmanager
@@ -133,7 +131,7 @@ def _introduce(stack: LocalStack, site: Site | None, *, reload: bool, say: Calla
     else:
         say("Ctrl-C ends.")
     say("To submit from another terminal:")
-    say("  " + " ".join(f"export {name}={shlex.quote(value)}" for name, value in _to_submit(stack).items()))
+    say("  export " + " ".join(f"{name}={shlex.quote(value)}" for name, value in _to_submit(stack).items()))
     say("  serverless-tasks submit <task> ...")
 
 

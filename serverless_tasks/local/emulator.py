@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 
+from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.local.server import LocalServer
+
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Iterator
+
+    from serverless_tasks.local.functions import WsgiApp
 
 _LONG_POLL = "AmazonSQS.ReceiveMessage"
 
@@ -43,12 +49,32 @@ class MotoHandler(MotoRequestHandler):
         """Say nothing."""
 
 
-def forget_state(port: int) -> None:
-    """Empty the stand-in: its state is a global of the process, and outlives the server.
+@contextmanager
+def aws_stand_in(app: WsgiApp, port: int) -> Iterator[LocalServer]:
+    """Serve an application that falls back to MotoApp, until the block ends; then its state is gone.
 
     Args:
-        port: where it listens on 127.0.0.1.
+        app: the application.
+        port: the port on 127.0.0.1; 0 takes a free one.
+
+    Raises:
+        ConfigurationError: the port cannot be used.
     """
+    try:
+        server = LocalServer(app, port, reader=MotoHandler)
+    except OSError as error:
+        raise ConfigurationError(
+            f"Port {port} on 127.0.0.1 cannot be used ({error}); give another."
+        ) from error
+    with server:
+        try:
+            yield server
+        finally:
+            _forget_state(server.port)
+
+
+def _forget_state(port: int) -> None:
+    """moto's state is a global of the process, and outlives its server."""
     connection = HTTPConnection("127.0.0.1", port)
     connection.request("POST", "/moto-api/reset")
     connection.getresponse().read()

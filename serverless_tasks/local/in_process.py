@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from serverless_tasks.aws import session
-from serverless_tasks.local.emulator import MotoApp, MotoHandler, forget_state
-from serverless_tasks.local.environment import process_environment
+from serverless_tasks.local.emulator import MotoApp, aws_stand_in
+from serverless_tasks.local.environment import REGION, local_environment
 from serverless_tasks.local.functions import InvokeApp
-from serverless_tasks.local.server import LocalServer
-from serverless_tasks.local.stack import MOST_THREADS, REGION, create_stack
+from serverless_tasks.local.stack import MOST_THREADS, create_stack
 from serverless_tasks.local.template import read_template
 
 if TYPE_CHECKING:
@@ -33,7 +30,7 @@ def local_stack(
     """Run the template's stack in this process and set this process's environment for it, until the block ends.
 
     Direct invokes are answered by the template's handlers in process. Queues are polled by
-    ``Poller(stack.mappings, wait=1)``.
+    ``Poller(stack.mappings, wait=1)``. moto keeps its state in globals: a process has one such stack at a time.
 
     Args:
         template: the SAM template.
@@ -45,31 +42,15 @@ def local_stack(
     Raises:
         ConfigurationError: the template cannot be read, translated or created.
     """
-    read = read_template(template, REGION)
     app = InvokeApp(region=REGION, fallback=MotoApp())
-    with LocalServer(app, port, reader=MotoHandler) as server:
-        try:
-            stack = create_stack(
-                server.endpoint, read, parameters=parameters, modules=modules, most_threads=most_threads
-            )
-            app.functions = stack.functions
-            with _environment(stack.environment):
-                yield stack
-        finally:
-            forget_state(server.port)
-
-
-@contextmanager
-def _environment(variables: Mapping[str, str]) -> Iterator[None]:
-    before = dict(os.environ)
-    _become(process_environment(variables))
-    try:
-        yield
-    finally:
-        _become(before)
-
-
-def _become(environment: Mapping[str, str]) -> None:
-    os.environ.clear()
-    os.environ.update(environment)
-    session.reset()
+    with local_environment({}), aws_stand_in(app, port) as server:
+        stack = create_stack(
+            server.endpoint,
+            read_template(template),
+            parameters=parameters,
+            modules=modules,
+            most_threads=most_threads,
+        )
+        app.functions = stack.functions
+        with local_environment(stack.environment):
+            yield stack

@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.local.environment import LOCAL_AWS, REGION
 from serverless_tasks.local.functions import Function
 from serverless_tasks.local.template import MAPPING_PARTS, LocalTemplate
 from serverless_tasks.poller.mapping import Mapping
@@ -20,12 +21,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping as Dictionary
     from collections.abc import Sequence
 
-REGION = "us-east-1"
 STACK_NAME = "local"
 MOST_THREADS = 4
 """Threads for one queue at most: a laptop is not Lambda."""
-
-CREDENTIALS = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
 
 _SETTINGS = {
     "TableName": "SERVERLESS_TASKS_TABLE",
@@ -174,11 +172,8 @@ def _environment(
         variables["SERVERLESS_TASKS_MODULES"] = ",".join(modules)
     return {
         **{name: str(value) for name, value in variables.items() if value},
-        **CREDENTIALS,
+        **LOCAL_AWS,
         "AWS_ENDPOINT_URL": endpoint,
-        "AWS_REGION": REGION,
-        "AWS_DEFAULT_REGION": REGION,
-        "AWS_EC2_METADATA_DISABLED": "true",
     }
 
 
@@ -187,7 +182,7 @@ def _client(service: str, endpoint: str) -> Any:
         service,
         endpoint_url=endpoint,
         region_name=REGION,
-        aws_access_key_id=CREDENTIALS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=CREDENTIALS["AWS_SECRET_ACCESS_KEY"],
+        aws_access_key_id=LOCAL_AWS["AWS_ACCESS_KEY_ID"],
+        aws_secret_access_key=LOCAL_AWS["AWS_SECRET_ACCESS_KEY"],
         config=ClientConfig(proxies={}, retries={"total_max_attempts": 1}),
     )

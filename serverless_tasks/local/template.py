@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
 import re
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +15,7 @@ from yaml import YAMLError
 from serverless_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping
+    from collections.abc import Mapping
     from pathlib import Path
 
 FUNCTION = "AWS::Lambda::Function"
@@ -83,12 +81,13 @@ class LocalTemplate:
     functions: tuple[str, ...]
 
 
-def read_template(path: Path, region: str = "us-east-1") -> LocalTemplate:
+def read_template(path: Path) -> LocalTemplate:
     """Read a SAM template, translate it as ``sam deploy`` does, and keep what moto can make of it.
+
+    The translator asks boto3 for the region: call it with one in the environment.
 
     Args:
         path: the template's file.
-        region: the region that the translation assumes.
 
     Raises:
         ConfigurationError: there is no such file, or it is no template.
@@ -104,16 +103,15 @@ def read_template(path: Path, region: str = "us-east-1") -> LocalTemplate:
         raise ConfigurationError(f"Template {path} is not YAML: {error}") from error
     if not isinstance(template, dict) or not isinstance(template.get("Resources"), dict):
         raise ConfigurationError(f"Template {path} has no Resources.")
-    return reduce_template(translate(template, str(path), region))
+    return reduce_template(translate(template, str(path)))
 
 
-def translate(template: dict[str, Any], name: str, region: str) -> dict[str, Any]:
+def translate(template: dict[str, Any], name: str) -> dict[str, Any]:
     """Translate SAM to plain CloudFormation; code stays where it is and aliases are left out.
 
     Args:
         template: the parsed template; changed in place.
         name: what to call it in errors.
-        region: the region that the translation assumes.
 
     Raises:
         ConfigurationError: with what the translator found wrong.
@@ -124,15 +122,14 @@ def translate(template: dict[str, Any], name: str, region: str) -> dict[str, Any
             properties = resource.setdefault("Properties", {})
             _forget(properties)
             properties["InlineCode"] = "pass"
-    logging.getLogger("samtranslator").setLevel(logging.WARNING)
-    with _region(region):
-        try:
-            translated: dict[str, Any] = transform(template, {}, _NoManagedPolicies())
-        except InvalidDocumentException as error:
-            causes = "; ".join(cause.message for cause in error.causes)
-            raise ConfigurationError(
-                f"Template {name} cannot be translated: {causes or error.message}"
-            ) from error
+    logging.getLogger("samtranslator").setLevel(logging.ERROR)
+    try:
+        translated: dict[str, Any] = transform(template, {}, _NoManagedPolicies())
+    except InvalidDocumentException as error:
+        causes = "; ".join(cause.message for cause in error.causes)
+        raise ConfigurationError(
+            f"Template {name} cannot be translated: {causes or error.message}"
+        ) from error
     return translated
 
 
@@ -234,17 +231,3 @@ class _NoManagedPolicies:
 
     def load(self) -> dict[str, str]:
         return {}
-
-
-@contextmanager
-def _region(region: str) -> Iterator[None]:
-    """The translator asks boto3 for the region, and fails without one."""
-    before = os.environ.get("AWS_DEFAULT_REGION")
-    os.environ["AWS_DEFAULT_REGION"] = region
-    try:
-        yield
-    finally:
-        if before is None:
-            del os.environ["AWS_DEFAULT_REGION"]
-        else:
-            os.environ["AWS_DEFAULT_REGION"] = before

@@ -77,6 +77,11 @@ class Context:
     identity: None = None
 
     @property
+    def has_deadline(self) -> bool:
+        """Whether anything will stop the invocation; Lambda's own context has no such word, and always a deadline."""
+        return self.deadline is not None
+
+    @property
     def invoked_function_arn(self) -> str:
         """The function's ARN in the account that local stand-ins use."""
         return f"arn:aws:lambda:{self.region}:123456789012:function:{self.function_name}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, cast
 
@@ -52,6 +53,14 @@ class Mapping:
     def queue_name(self) -> str:
         """The last part of the queue's URL."""
         return self.queue_url.rsplit("/", 1)[-1]
+
+
+def initialise_as_lambda_does(function_name: str) -> None:
+    """Let handlers load tasks and clients when they are imported, as in Lambda's INIT, and on this thread.
+
+    What is wrong with the settings or with a task then shows at the start, not with the first message.
+    """
+    os.environ.setdefault("AWS_LAMBDA_FUNCTION_NAME", function_name)
 
 
 def load_handler(name: str) -> Handler:

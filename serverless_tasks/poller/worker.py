@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from serverless_tasks.config import Config
 from serverless_tasks.errors import ConfigurationError
-from serverless_tasks.poller.mapping import Mapping
+from serverless_tasks.poller.mapping import Mapping, initialise_as_lambda_does
 from serverless_tasks.poller.poller import Poller
 
 if TYPE_CHECKING:
@@ -56,6 +56,7 @@ def run_worker(
     mappings = worker_mappings(
         queues, concurrency, handler, dead_letter=dead_letter, config=config or Config.from_environ()
     )
+    initialise_as_lambda_does("worker")
     poller = Poller(mappings, heartbeat=True, wait=_WAIT)
     stopping = threading.Event()
 
