@@ -1,0 +1,7 @@
+"""The example's tasks. They need no Django, so that their Lambda artefact needs none either."""
+
+from examples.tasks.columns import SummariseColumns
+from examples.tasks.numbers import SumNumbers
+from examples.tasks.thumbnail import MakeThumbnail
+
+__all__ = ["MakeThumbnail", "SumNumbers", "SummariseColumns"]
