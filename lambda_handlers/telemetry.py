@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -13,11 +14,13 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from serverless_tasks.message import Message
-    from serverless_tasks.runner import Outcome
+    from serverless_tasks.outcome import Outcome
 
-logger = Logger()
-metrics = Metrics()
-tracer = Tracer(auto_patch=False)
+_SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME", "serverless-tasks")
+
+logger = Logger(service=_SERVICE)
+metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "ServerlessTasks"), service=_SERVICE)
+tracer = Tracer(service=_SERVICE, auto_patch=False)
 
 _COUNTED = {
     "succeeded": "TaskSucceeded",

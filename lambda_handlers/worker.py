@@ -93,7 +93,7 @@ class _Batch:
             outcome = self._through.runner.execute(
                 message, deadline=self._deadline, request_id=self._context.aws_request_id
             )
-        except Exception as error:  # noqa: BLE001 - the batch processor would drop it without a word
+        except Exception as error:
             logger.exception("the job could not be claimed or recorded")
             raise self._back(record, AFTER_ERROR, type(error).__name__) from error
         report(outcome)

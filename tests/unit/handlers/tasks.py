@@ -1,0 +1,55 @@
+"""The tasks that the handlers' tests send."""
+
+from pydantic import BaseModel
+
+from serverless_tasks import Task, TaskError
+from serverless_tasks.params import ListParameter, NumberParameter
+
+begun: list[str] = []
+
+
+class Sum(Task):
+    name = "sum"
+    inputs = {"numbers": ListParameter(NumberParameter())}
+    outputs = {"sum": NumberParameter()}
+
+    def run(self, numbers):
+        begun.append("sum")
+        self.set_target(len(numbers))
+        self.inc_progress(len(numbers))
+        return sum(numbers)
+
+
+class Text(BaseModel):
+    text: str
+
+
+class Refuse(Task[Text]):
+    name = "refuse"
+
+    def run(self) -> str:
+        begun.append("refuse")
+        raise TaskError(f"I do not like {self.params.text}.")
+
+
+class Break(Task):
+    name = "break"
+
+    def run(self):
+        raise RuntimeError("the password is swordfish")
+
+
+class Again(Task):
+    name = "again"
+    retries = 2
+
+    def run(self):
+        raise RuntimeError("not this time")
+
+
+class Slow(Task):
+    name = "slow"
+    timeout = 100
+
+    def run(self):
+        begun.append("slow")

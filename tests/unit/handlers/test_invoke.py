@@ -1,0 +1,80 @@
+"""Direct invoke: a task and its inputs in, the record out; errors are structured."""
+
+from __future__ import annotations
+
+import pytest
+
+from lambda_handlers import invoke
+from tests.unit.handlers import tasks
+from tests.unit.handlers.conftest import Context
+
+UUID = "11111111-2222-4333-8444-555555555555"
+
+
+def run(event):
+    return invoke.handler(event, Context())
+
+
+def test_the_record_is_returned(site):
+    answer = run({"task": "sum", "inputs": {"numbers": [1, "2"]}})
+    assert answer["status"] == "succeeded"
+    assert answer["outputs"] == {"sum": 3}
+
+
+def test_the_same_uuid_runs_once_and_is_answered_twice(site):
+    first = run({"task": "sum", "inputs": {"numbers": [1]}, "uuid": UUID})
+    again = run({"task": "sum", "inputs": {"numbers": [1]}, "uuid": UUID})
+    assert first == again
+    assert tasks.begun == ["sum"]
+
+
+def test_a_failed_task_is_a_failed_record_with_its_whole_reason(site):
+    answer = run({"task": "break", "inputs": {}})
+    assert answer["status"] == "failed"
+    assert answer["error"] == {"type": "RuntimeError", "message": "the password is swordfish"}
+
+
+def test_a_failure_is_final_although_the_task_has_retries(site):
+    assert run({"task": "again"})["status"] == "failed"
+    assert site.event()["Records"] == []
+
+
+@pytest.mark.parametrize(
+    ("event", "type_"),
+    [
+        ([], "InvalidEvent"),
+        ({}, "InvalidEvent"),
+        ({"task": 7}, "InvalidEvent"),
+        ({"task": "sum", "input": {}}, "InvalidEvent"),
+        ({"task": "sum", "inputs": {"numbers": [1]}, "uuid": "x"}, "InvalidEvent"),
+        ({"task": "sum", "inputs": {"numbers": [1]}, "uuid": 7}, "InvalidEvent"),
+        ({"task": "sum", "inputs": {"numbers": [1]}, "owner": 7}, "InvalidEvent"),
+        ({"task": "os.system"}, "UnknownTask"),
+        ({"task": "sum", "inputs": {}}, "InvalidInputs"),
+        ({"task": "sum", "inputs": {"numbers": ["x"]}}, "InvalidInputs"),
+        ({"task": "sum", "inputs": {"numbers": [1], "extra": 1}}, "InvalidInputs"),
+        ({"task": "sum", "inputs": [1]}, "InvalidInputs"),
+        ({"task": "sum", "inputs": {"numbers": [float("nan")]}}, "InvalidInputs"),
+    ],
+)
+def test_bad_input_is_a_structured_error_and_nothing_runs(site, event, type_):
+    answer = run(event)
+    assert answer["error"]["type"] == type_
+    assert answer["error"]["message"]
+    assert tasks.begun == []
+
+
+def test_bad_inputs_name_the_field(site):
+    assert run({"task": "refuse", "inputs": {"text": 7}})["error"]["fields"][0]["field"] == "text"
+
+
+def test_a_fault_of_ours_is_a_structured_error_too(site, monkeypatch):
+    monkeypatch.setattr(site.through.store, "_table", "gone")
+    assert run({"task": "sum", "inputs": {"numbers": [1]}})["error"]["type"] == "AwsError"
+
+
+def test_outputs_past_lambda_s_answer_are_refused_with_their_size(site, monkeypatch):
+    monkeypatch.setattr(invoke, "ANSWER_LIMIT", 100)
+    error = run({"task": "sum", "inputs": {"numbers": [1]}})["error"]
+    assert error["type"] == "PayloadTooLarge"
+    assert "100" in error["message"]

@@ -1,0 +1,137 @@
+"""The worker: batches in, partial batch responses out."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import replace
+
+from lambda_handlers import telemetry, worker
+from tests.unit.handlers import tasks
+from tests.unit.handlers.conftest import Context
+from tests.unit.handlers.tasks import Again, Break, Refuse, Slow, Sum
+
+
+def test_a_job_is_run_and_its_message_deleted(site):
+    job = Sum.submit(numbers=[1, 2])
+    assert site.deliver(worker.handler) == []
+    record = job.refresh().record
+    assert (record.status, record.outputs, record.progress, record.target) == ("succeeded", {"sum": 3}, 2, 2)
+    assert record.request_id == Context().aws_request_id
+
+
+def test_a_failed_task_does_not_harm_its_batch(site):
+    jobs = [Sum.submit(numbers=[1]), Refuse.submit(text="eggs"), Sum.submit(numbers=[2])]
+    assert site.deliver(worker.handler) == []
+    assert [job.refresh().status for job in jobs] == ["succeeded", "failed", "succeeded"]
+    assert jobs[1].record.to_json()["error"] == {"type": "TaskError", "message": "I do not like eggs."}
+
+
+def test_an_error_that_is_not_meant_for_users_is_neutral_in_the_record_and_whole_for_operators(site):
+    job = Break.submit()
+    site.deliver(worker.handler)
+    record = job.refresh().record
+    assert record.to_json()["error"]["type"] == "RuntimeError"
+    assert "swordfish" not in json.dumps(record.to_json())
+    assert "swordfish" in record.history[0].failure.traceback
+
+
+def test_a_job_that_ended_is_acknowledged_and_not_run_again(site, message):
+    site.put(message(numbers=[1]).encode())
+    site.put(message(numbers=[1]).encode())
+    assert site.deliver(worker.handler) == []
+    assert tasks.begun == ["sum"]
+
+
+def test_a_duplicate_under_a_live_lease_goes_back_until_the_lease_ends(site, message):
+    now = site.through.clock.now()
+    lease = round((now + 200) * 1000)
+    site.through.store.claim(message(numbers=[1]), token="other", lease=lease, request_id="")
+    site.put(message(numbers=[1]).encode())
+    assert len(site.deliver(worker.handler)) == 1
+    assert tasks.begun == []
+    assert 199 <= site.hidden_for()[0] <= 203
+
+
+def test_an_undecodable_body_goes_to_the_dead_letter_queue_at_once(site):
+    job = Sum.submit(numbers=[1])
+    site.put("not ours")
+    assert site.deliver(worker.handler) == []
+    assert [record["body"] for record in site.event("dead")["Records"]] == ["not ours"]
+    assert job.refresh().status == "succeeded"
+
+
+def test_an_undecodable_body_goes_back_when_the_dead_letter_queue_does_not_take_it(site):
+    site.put("not ours")
+    site.sqs.delete_queue(QueueUrl=site.url("dead"))
+    assert site.deliver(worker.handler) == ["not ours"]
+
+
+def test_a_task_that_this_deployment_lacks_goes_back_for_a_minute(site, message):
+    site.put(message("not.deployed.yet").encode())
+    assert len(site.deliver(worker.handler)) == 1
+    assert site.hidden_for() == [60]
+
+
+def test_a_message_of_a_newer_version_goes_back_for_a_minute(site, message):
+    body = json.dumps(json.loads(message(numbers=[1]).encode()) | {"v": 2})
+    site.put(body)
+    assert site.deliver(worker.handler) == [body]
+    assert site.hidden_for() == [60]
+
+
+def test_visibility_is_shortened_to_what_the_run_can_last(site):
+    Sum.submit(numbers=[1])
+    site.deliver(worker.handler, seconds=300)
+    assert 300 <= site.visibility[0][0] <= 311
+
+
+def test_a_record_without_enough_time_left_is_not_begun_and_returns_at_once(site):
+    first, second = Slow.submit(), Slow.submit()
+    assert len(site.deliver(worker.handler, seconds=90)) == 1
+    assert tasks.begun == ["slow"]
+    assert {first.refresh().status, second.refresh().status} == {"succeeded", "pending"}
+    assert site.hidden_for() == [0]
+
+
+def test_the_first_record_begins_even_when_its_timeout_is_longer_than_the_function_s(site):
+    job = Slow.submit()
+    assert site.deliver(worker.handler, seconds=20) == []
+    assert job.refresh().status == "succeeded"
+
+
+def test_a_retry_sends_the_same_uuid_again_and_acknowledges(site):
+    job = Again.submit()
+    assert site.deliver(worker.handler) == []
+    assert (job.refresh().status, job.record.attempt) == ("pending", 1)
+    counts = site.sqs.get_queue_attributes(QueueUrl=site.url("default"), AttributeNames=["All"])["Attributes"]
+    waiting = int(counts["ApproximateNumberOfMessagesDelayed"]) + int(counts["ApproximateNumberOfMessages"])
+    assert waiting == 1
+
+
+def test_when_the_store_cannot_be_asked_the_message_goes_back_and_nothing_counts(site, message, monkeypatch):
+    site.put(message(numbers=[1]).encode())
+    monkeypatch.setattr(site.through.store, "_table", "gone")
+    assert len(site.deliver(worker.handler)) == 1
+    assert tasks.begun == []
+    assert site.hidden_for() == [worker.AFTER_ERROR]
+
+
+def test_an_expired_job_is_settled_and_not_run(site, message):
+    old = replace(message(numbers=[1]), created=1, expires=2)
+    site.put(old.encode())
+    assert site.deliver(worker.handler) == []
+    record = site.through.store.read(old.uuid)
+    assert (record.status, record.error["type"], tasks.begun) == ("failed", "Expired", [])
+
+
+def test_log_lines_carry_the_job_and_metrics_count_it(site, capsys):
+    telemetry.logger.registered_handler.setStream(sys.stdout)
+    job = Sum.submit(numbers=[1])
+    site.deliver(worker.handler)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    said = next(line for line in lines if line.get("message") == "task succeeded")
+    assert (said["uuid"], said["task"]) == (job.uuid, "sum")
+    counted = next(line for line in lines if "_aws" in line)
+    assert counted["TaskSucceeded"] == [1.0]
+    assert counted["TaskDuration"][0] >= 0
