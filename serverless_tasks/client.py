@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from serverless_tasks.config import Config
+from serverless_tasks.encoding import encode
 from serverless_tasks.errors import InvokeFailed, TaskFailed, TaskNotFound, WaitTimeout
 from serverless_tasks.handle import Handle, Publication
 from serverless_tasks.message import Message
 from serverless_tasks.options import Options
 from serverless_tasks.record import SUCCEEDED, Record
-from serverless_tasks.schema import encode
 from serverless_tasks.services import Services, services
 from serverless_tasks.submit import Submission, submit_unchecked
 

@@ -64,10 +64,9 @@ class Config:
             raise ConfigurationError(
                 f"SERVERLESS_TASKS has no setting {unknown[0]!r}; it knows {setting_names()}."
             )
-        readers: dict[str, Callable[[str, Any], Any]] = {"MODULES": _modules, "QUEUE_URLS": _queue_urls}
-        return replace(
-            self, **{name.lower(): readers.get(name, _text)(name, value) for name, value in settings.items()}
-        )
+        readers: dict[str, Callable[[str, Any], Any]] = dict.fromkeys(setting_names(), _text)
+        readers |= {"MODULES": _modules, "QUEUE_URLS": _queue_urls}
+        return replace(self, **{name.lower(): readers[name](name, value) for name, value in settings.items()})
 
     def require(self, name: str) -> Any:
         """The value of a setting that is needed now.

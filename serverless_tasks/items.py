@@ -7,25 +7,24 @@ Items here are plain dictionaries of str, int, float and bool.
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
+from serverless_tasks.encoding import encode
+from serverless_tasks.message import RETENTION
+from serverless_tasks.options import MAX_DELAY
 from serverless_tasks.record import (
-    FAILED,
+    ENDED,
     PENDING,
     RUNNING,
-    SUCCEEDED,
+    WORKER_LOST,
     Attempt,
     Failure,
-    Record,
 )
-from serverless_tasks.schema import encode
+from serverless_tasks.store import Claim
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     from serverless_tasks.message import Message
     from serverless_tasks.progress import Snapshot
 
@@ -38,12 +37,16 @@ DAY_MS: Final = 86_400_000
 # A dead-letter queue keeps a message until 14 days after it was first sent, 10 days past the queues' own 4; a terminal
 # state outlives the last moment of delivery by another 15.
 KEEP_AFTER_EXPIRY_MS: Final = 25 * DAY_MS
+COPIED: Final = ("task", "created", "expires", "owner")
 LISTED_DAYS: Final = 30
 OWNER_SHARDS: Final = 2
 TASK_SHARDS: Final = 4
+# Bytes in the state, so that it stays within the 1 KB of one write unit with names and owners of common length.
 INLINE_OUTPUTS: Final = 300
 INLINE_ERROR: Final = 200
+INLINE_TYPE: Final = 80
 ITEM_OUTPUTS: Final = 300_000
+ITEM_MESSAGES: Final = 300_000
 TRACEBACK_TAIL: Final = 8_000
 ERROR_TEXT: Final = 20_000
 
@@ -88,21 +91,51 @@ def keep_until(milliseconds: int) -> int:
     return (milliseconds + KEEP_AFTER_EXPIRY_MS) // 1000
 
 
+def refusal(state: Item, now: int) -> Claim | None:
+    """What stands in the way of a claim, or None."""
+    if state["status"] in ENDED:
+        return Claim(answer="ended", status=state["status"])
+    if state["status"] == RUNNING and state["lease"] >= now:
+        return Claim(answer="busy", until=state["lease"], status=RUNNING)
+    if state["status"] == PENDING and state.get("not_before", 0) > now:
+        return Claim(answer="waiting", until=state["not_before"], status=PENDING)
+    return None
+
+
+def deliverable_until(now: int) -> int:
+    """The last moment at which a queue could deliver a message that has been sent by now."""
+    return now + (RETENTION + MAX_DELAY) * 1000
+
+
 def copies(message: Message) -> Item:
     """What the state repeats of the job, so that it can be read alone."""
-    item: Item = {"task": message.task, "created": message.created, "expires": message.expires}
-    if message.owner is not None:
-        item["owner"] = message.owner
-    return item
+    copied = {name: getattr(message, name) for name in COPIED}
+    return {name: value for name, value in copied.items() if value is not None}
 
 
-def messages_item(uuid: str, token: str, snapshot: Snapshot) -> Item:
-    """The item that holds a snapshot's messages."""
+def message_items(uuid: str, token: str, snapshot: Snapshot) -> list[Item]:
+    """The items that hold a snapshot's messages, as many as their size asks for."""
+    items: list[Item] = []
+    first, size = snapshot.first, 0
+    chunk: list[str] = []
+    for number, text in enumerate(snapshot.messages, snapshot.first):
+        length = len(encode(text).encode()) + 1
+        if chunk and size + length > ITEM_MESSAGES:
+            items.append(_message_item(uuid, token, first, chunk))
+            first, size, chunk = number, 0, []
+        chunk.append(text)
+        size += length
+    if chunk:
+        items.append(_message_item(uuid, token, first, chunk))
+    return items
+
+
+def _message_item(uuid: str, token: str, first: int, messages: list[str]) -> Item:
     return {
         "pk": uuid,
-        "sk": f"{STATE_PREFIX}{token}#m#{snapshot.first:08d}",
-        "n": len(snapshot.messages),
-        "messages": encode(snapshot.messages),
+        "sk": f"{STATE_PREFIX}{token}#m#{first:08d}",
+        "n": len(messages),
+        "messages": encode(messages),
     }
 
 
@@ -121,9 +154,9 @@ def ended_item(uuid: str, token: str, attempt: Attempt) -> Item:
         "ended": attempt.ended,
         "request_id": attempt.request_id,
         "type": attempt.failure.type,
-        "message": attempt.failure.message[:ERROR_TEXT],
+        "message": _storable(attempt.failure.message[:ERROR_TEXT]),
         "public": attempt.failure.public,
-        "traceback": attempt.failure.traceback[-TRACEBACK_TAIL:],
+        "traceback": _storable(attempt.failure.traceback[-TRACEBACK_TAIL:]),
     }
 
 
@@ -151,135 +184,19 @@ def lost_item(state: Item, now: int) -> Item | None:
 
 
 def failure_fields(failure: Failure) -> Item:
-    """The state's own short copy of a failure."""
-    return {
-        "error_type": failure.type[:INLINE_ERROR],
-        "error": failure.message[:INLINE_ERROR],
-        "error_public": failure.public,
-    }
+    """The state's own copy of a failure, marked when it is shorter than the failure."""
+    error_type, error = clipped(failure.type, INLINE_TYPE), clipped(failure.message, INLINE_ERROR)
+    fields: Item = {"error_type": error_type, "error": error, "error_public": failure.public}
+    if (error_type, error) != (failure.type, failure.message):
+        fields["error_clipped"] = True
+    return fields
 
 
-def assemble(items: Iterable[Item], now: int) -> Record | None:
-    """The record that a job's items make.
-
-    Args:
-        items: the job's items, in any order; without a state, the ``job`` item alone says what is known.
-        now: the present, in milliseconds since the epoch.
-
-    Returns:
-        The record, its outputs still under ``outputs_key`` when they lie in the bucket; None when nothing is known.
-    """
-    by_key = {item["sk"]: item for item in items}
-    state = by_key.get(STATE)
-    if state is not None:
-        return _from_state(state, by_key, now)
-    job = by_key.get(JOB)
-    return _from_job(job, now) if job is not None else None
+def clipped(text: str, size: int) -> str:
+    """The text's beginning, of at most so many bytes."""
+    return text.encode(errors="replace")[:size].decode(errors="ignore")
 
 
-def outputs_key(items: Iterable[Item]) -> str | None:
-    """Where in the bucket the outputs lie, when they do."""
-    for item in items:
-        if item["sk"] == STATE:
-            key: str | None = item.get("outputs_key")
-            return key
-    return None
-
-
-def names_others(state: Item) -> bool:
-    """Whether the record needs more items than the state: messages, large outputs, a long error."""
-    if state.get("messages", 0) > 0:
-        return True
-    if state["status"] == SUCCEEDED:
-        return "outputs" not in state and "outputs_key" not in state
-    return len(state.get("error", "")) >= INLINE_ERROR
-
-
-def _from_job(job: Item, now: int) -> Record:
-    expired = now > job["expires"]
-    return Record(
-        uuid=job["pk"],
-        task=job["task"],
-        owner=job.get("owner"),
-        created=job["created"],
-        status=FAILED if expired else PENDING,
-        failure=EXPIRED if expired else None,
-        finished=job["expires"] if expired else None,
-    )
-
-
-def _from_state(state: Item, by_key: dict[str, Item], now: int) -> Record:
-    prefix = f"{STATE_PREFIX}{state.get('token', '')}#"
-    status, failure, finished = _status(state, by_key.get(f"{prefix}end"), now)
-    return Record(
-        uuid=state["pk"],
-        task=state["task"],
-        owner=state.get("owner"),
-        created=state["created"],
-        status=status,
-        progress=state.get("progress", 0),
-        target=state.get("target"),
-        outputs=_outputs(state, by_key.get(f"{prefix}outputs")),
-        messages=_messages(by_key, f"{prefix}m#", state.get("messages", 0)),
-        failure=failure,
-        attempt=state.get("attempt", 0),
-        started=state.get("started"),
-        finished=finished,
-        cancel_requested=state.get("cancel", False),
-        request_id=state.get("request_id", ""),
-        history=tuple(
-            sorted(
-                (_attempt(item) for key, item in by_key.items() if key.endswith("#end")),
-                key=lambda attempt: (attempt.number, attempt.ended),
-            )
-        ),
-    )
-
-
-def _status(state: Item, end: Item | None, now: int) -> tuple[str, Failure | None, int | None]:
-    """Status, failure and end of a state; past every delivery, what waits or runs no more has failed."""
-    status = state["status"]
-    if status == PENDING and now > state["expires"]:
-        return FAILED, EXPIRED, state["expires"]
-    if status == RUNNING and now > max(state["lease"], state["expires"]):
-        return FAILED, WORKER_LOST, state["lease"]
-    if status in (PENDING, RUNNING):
-        return status, None, None
-    failure = None
-    if "error_type" in state:
-        source = {"error_type": end["type"], "error": end["message"]} if end else state
-        failure = Failure(type=source["error_type"], message=source["error"], public=state["error_public"])
-    return status, failure, state["finished"]
-
-
-def _outputs(state: Item, stored: Item | None) -> dict[str, Any]:
-    if state["status"] != SUCCEEDED:
-        return {}
-    text = state.get("outputs") or (stored or {}).get("outputs")
-    outputs: dict[str, Any] = json.loads(text) if text else {}
-    return outputs
-
-
-def _messages(by_key: dict[str, Item], prefix: str, count: int) -> tuple[str, ...]:
-    chunks = sorted(key for key in by_key if key.startswith(prefix))
-    messages: list[str] = []
-    for key in chunks:
-        del messages[int(key.removeprefix(prefix)) :]  # a chunk written again replaces what follows
-        messages += json.loads(by_key[key]["messages"])
-    return tuple(messages[:count])
-
-
-def _attempt(item: Item) -> Attempt:
-    return Attempt(
-        number=item["number"],
-        started=item["started"],
-        ended=item["ended"],
-        request_id=item["request_id"],
-        failure=Failure(
-            type=item["type"], message=item["message"], public=item["public"], traceback=item["traceback"]
-        ),
-    )
-
-
-EXPIRED = Failure(type="Expired", message="The job was not delivered in time.")
-WORKER_LOST = Failure(type="WorkerLost", message="The worker that ran the task was lost.")
+def _storable(text: str) -> str:
+    """The text without lone surrogates, which UTF-8 has no form for."""
+    return text.encode(errors="replace").decode()

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from serverless_tasks.encoding import encode
 from serverless_tasks.errors import MessageTooNew, MessageUndecodable
-from serverless_tasks.schema import encode
 
 VERSION = 1
 # How long a queue keeps a message, in seconds: template.yaml's MessageRetentionPeriod.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
@@ -13,7 +14,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
 INTERVAL = 1.0
+# Past these DynamoDB refuses a number.
 LARGEST = 1e30
+SMALLEST = 1e-100
+LONGEST_MESSAGE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +51,7 @@ class Writer(Protocol):
         LeaseLost: the attempt no longer holds the job.
     """
 
-    def __call__(self, snapshot: Snapshot) -> bool: ...
+    def __call__(self, snapshot: Snapshot, /) -> bool: ...
 
 
 class Progress:
@@ -96,9 +100,9 @@ class Progress:
         self._touched()
 
     def add_message(self, text: str) -> None:
-        """Add a message for the person who waits."""
+        """Add a message for the person who waits; of a very long one the first 10,000 characters are kept."""
         with self._lock:
-            self._messages.append(str(text))
+            self._messages.append(str(text)[:LONGEST_MESSAGE])
             self._dirty = True
         self._touched()
 
@@ -142,6 +146,7 @@ class Progress:
             self._messages[:0] = snapshot.messages
             self._taken = snapshot.first
             self._dirty = True
+        self.changed.set()
 
     def _touched(self) -> None:
         self.changed.set()
@@ -149,12 +154,14 @@ class Progress:
             raise self._stop
 
 
-def _number(value: float, instead: float | None = None) -> int | float:
-    """The value, if it is a number that can be stored; else ``instead``, or an error."""
-    if not isinstance(value, (int, float)):
-        value = float(value)
-    if abs(value) < LARGEST:  # False for NaN as well
-        return value
+def _number(value: object, instead: float | None = None) -> int | float:
+    """The value as a number that can be stored (numpy's become Python's); else ``instead``, or an error."""
+    try:
+        number = int(value) if isinstance(value, int) else float(value)  # type: ignore[arg-type]
+    except (TypeError, ValueError, OverflowError):
+        number = math.nan
+    if abs(number) < LARGEST:  # False for NaN as well
+        return number if abs(number) > SMALLEST else 0
     if instead is None:
         raise ValueError(f"Progress and target must be numbers below {LARGEST:g}, not {value!r}.")
     return instead

@@ -37,6 +37,11 @@ class Failure:
         return {"type": self.type, "message": self.message if self.public or reveal else NEUTRAL_MESSAGE}
 
 
+TASK_CANCELLED: Final = Failure(type="TaskCancelled", message="The task was cancelled.")
+EXPIRED: Final = Failure(type="Expired", message="The job was not delivered in time.")
+WORKER_LOST: Final = Failure(type="WorkerLost", message="The worker that ran the task was lost.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Attempt:
     """One attempt that ended without success, for ``explain``; times in milliseconds since the epoch."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from serverless_tasks.declaration import Declaration, is_task_class
 from serverless_tasks.errors import ConfigurationError, DuplicateTask, UnknownTask
-from serverless_tasks.schema import Definition, define
+from serverless_tasks.schema import Definition
+from serverless_tasks.styles import define
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import inspect
 import json
-import traceback
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
@@ -17,14 +16,21 @@ from serverless_tasks.errors import (
     ServerlessTasksError,
     TaskCancelled,
     TaskDefinitionError,
-    TaskError,
 )
 from serverless_tasks.execution import Execution
-from serverless_tasks.items import EXPIRED, WORKER_LOST
 from serverless_tasks.limit import time_limit
 from serverless_tasks.message import RETENTION
+from serverless_tasks.outcome import Outcome, failure_of
 from serverless_tasks.progress import Progress, ProgressWriter, Snapshot
-from serverless_tasks.record import CANCELLED, FAILED, SUCCEEDED, Failure
+from serverless_tasks.record import (
+    CANCELLED,
+    EXPIRED,
+    FAILED,
+    SUCCEEDED,
+    TASK_CANCELLED,
+    WORKER_LOST,
+    Failure,
+)
 from serverless_tasks.retry import backoff
 from serverless_tasks.schema import InvalidOutputs
 
@@ -42,28 +48,6 @@ RENEW = 20.0
 MARGIN = 2.0
 LOST_LIMIT = 3
 GIVE_BACK = 30.0
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
-    """What became of one delivery of a message.
-
-    Attributes:
-        status: the job's status now (``pending``: it will be retried), or ``busy``, ``waiting``, ``ended``, ``lost``
-            when this delivery did not decide it.
-        give_back: None when the message is done with; else seconds until it should be delivered again.
-        attempt: the attempt's number, 0 when none was begun.
-        failure: why it did not succeed.
-        exception: the exception behind it.
-        duration: how long the task ran, in seconds.
-    """
-
-    status: str
-    give_back: float | None = None
-    attempt: int = 0
-    failure: Failure | None = None
-    exception: BaseException | None = None
-    duration: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,17 +166,17 @@ class Runner:
                 run = replace(run, exception=error)
             else:
                 return Outcome(status=SUCCEEDED, attempt=claim.attempt, duration=run.duration)
-        error = run.exception
-        assert error is not None
-        if isinstance(error, LeaseLost):
-            raise error
-        if isinstance(error, TaskCancelled):
+        raised = run.exception
+        assert raised is not None
+        if isinstance(raised, LeaseLost):
+            raise raised
+        if isinstance(raised, TaskCancelled):
             return self._cancelled(message, claim, last, run.duration)
-        failure = failure_of(error)
+        failure = failure_of(raised)
         told = Outcome(
-            status=FAILED, attempt=claim.attempt, failure=failure, exception=error, duration=run.duration
+            status=FAILED, attempt=claim.attempt, failure=failure, exception=raised, duration=run.duration
         )
-        if isinstance(error, _FINAL) or claim.failures >= retries:
+        if isinstance(raised, _FINAL) or claim.failures >= retries:
             self._store.fail(message.uuid, claim, last, failure)
             return told
         return replace(told, status="pending", give_back=self._retry(message, claim, last, failure))
@@ -213,9 +197,8 @@ class Runner:
         return None
 
     def _cancelled(self, message: Message, claim: Claim, last: Snapshot, duration: float = 0.0) -> Outcome:
-        failure = Failure(type="TaskCancelled", message="The task was cancelled.")
-        self._store.fail(message.uuid, claim, last, failure, status=CANCELLED)
-        return Outcome(status=CANCELLED, attempt=claim.attempt, failure=failure, duration=duration)
+        self._store.fail(message.uuid, claim, last, TASK_CANCELLED, status=CANCELLED)
+        return Outcome(status=CANCELLED, attempt=claim.attempt, failure=TASK_CANCELLED, duration=duration)
 
     def _not_claimed(self, claim: Claim, now: float) -> Outcome:
         if claim.answer == "ended":
@@ -258,14 +241,10 @@ class Runner:
 _FINAL = (InvalidInputs, InvalidOutputs, PayloadTooLarge, TaskDefinitionError)
 
 
-def failure_of(error: BaseException) -> Failure:
-    """What the record keeps of an exception."""
-    public = isinstance(error, (TaskError, InvalidInputs, PayloadTooLarge))
-    text = "".join(traceback.format_exception(error))
-    return Failure(type=type(error).__name__, message=str(error), public=public, traceback=text)
-
-
 def _await(coroutine: Any) -> Any:
     import asyncio
 
-    return asyncio.run(coroutine)
+    try:
+        return asyncio.run(coroutine)
+    except asyncio.CancelledError as error:  # it is no Exception, and would pass for the process's own end
+        raise RuntimeError("The task's coroutine was cancelled from within.") from error

@@ -149,6 +149,3 @@ class Blobs(Protocol):
 
     def get(self, key: str) -> bytes:
         """Fetch a payload."""
-
-    def delete(self, key: str) -> None:
-        """Remove a payload."""

@@ -11,8 +11,9 @@ from serverless_tasks.errors import InvalidInputs
 from serverless_tasks.handle import Handle, Publication
 from serverless_tasks.message import RETENTION, Message
 from serverless_tasks.options import Options
-from serverless_tasks.schema import Definition, define
+from serverless_tasks.schema import Definition
 from serverless_tasks.services import Services, services
+from serverless_tasks.styles import define
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence

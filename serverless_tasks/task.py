@@ -119,7 +119,7 @@ class Task(Declaration, Generic[Params]):
         self.execution.progress.inc_progress(by)
 
     def add_message(self, message: str) -> None:
-        """Tell the person who waits something."""
+        """Tell the person who waits something; of a very long message the first 10,000 characters are kept."""
         self.execution.progress.add_message(message)
 
     def check_cancelled(self) -> None:

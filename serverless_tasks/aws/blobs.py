@@ -30,7 +30,3 @@ class BucketBlobs:
         """Fetch a payload."""
         body: bytes = call(self._client.get_object, Bucket=self._bucket, Key=key)["Body"].read()
         return body
-
-    def delete(self, key: str) -> None:
-        """Remove a payload."""
-        call(self._client.delete_object, Bucket=self._bucket, Key=key)

@@ -7,10 +7,11 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from serverless_tasks.assembly import assemble, names_others, outputs_key
 from serverless_tasks.aws.items import from_dynamodb, to_dynamodb
 from serverless_tasks.aws.session import call
 from serverless_tasks.clock import to_ms
-from serverless_tasks.errors import InvalidCursor
+from serverless_tasks.errors import ConfigurationError, InvalidCursor
 from serverless_tasks.items import (
     DAY_MS,
     JOB,
@@ -20,10 +21,7 @@ from serverless_tasks.items import (
     STATE_PREFIX,
     TASK_SHARDS,
     Item,
-    assemble,
     day_of,
-    names_others,
-    outputs_key,
 )
 from serverless_tasks.store import Page
 
@@ -35,6 +33,8 @@ if TYPE_CHECKING:
     from serverless_tasks.store import Blobs
 
 GET_BATCH = 100
+# Seconds before DynamoDB is asked again for what it left out of a batch.
+UNPROCESSED_PAUSE = 0.05
 
 
 class TableReader:
@@ -99,8 +99,12 @@ class TableReader:
     def _record(self, items: Sequence[Item]) -> Record | None:
         record = assemble(items, to_ms(self._clock.now()))
         key = outputs_key(items)
-        if record is None or key is None or self._blobs is None:
+        if record is None or key is None:
             return record
+        if self._blobs is None:
+            raise ConfigurationError(
+                f"The outputs of job {record.uuid} lie in the bucket, and SERVERLESS_TASKS_BUCKET is not set."
+            )
         return replace(record, outputs=json.loads(self._blobs.get(key)))
 
     def _records(self, jobs: dict[str, Item | None]) -> dict[str, Record]:
@@ -131,12 +135,14 @@ class TableReader:
                 for item in map(from_dynamodb, answer["Responses"].get(self._table, [])):
                     found[item["pk"]] = item
                 left = answer.get("UnprocessedKeys", {})
+                if left:
+                    self._clock.sleep(UNPROCESSED_PAUSE)
         return found
 
     def _list(self, index: str, key: str, value: str, shards: int, limit: int, cursor: str | None) -> Page:
         """A page from an index whose keys hold the day and a shard: day by day backwards, the shards merged."""
         now = to_ms(self._clock.now())
-        oldest = now - LISTED_DAYS * DAY_MS
+        oldest = (now // DAY_MS - LISTED_DAYS) * DAY_MS
         moment, before = _read_cursor(cursor) if cursor else (now, "~")
         found: list[Item] = []
         while moment >= oldest and len(found) <= limit:

@@ -10,57 +10,49 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.aws.items import from_dynamodb, to_dynamodb, update
-from serverless_tasks.aws.reader import TableReader
 from serverless_tasks.aws.session import ConditionFailed, call
-from serverless_tasks.clock import to_ms
+from serverless_tasks.aws.writer import FREE, WRITE_BATCH, TableWriter
+from serverless_tasks.encoding import encode
 from serverless_tasks.errors import AlreadyFinished, LeaseLost, PayloadTooLarge, TaskNotFound
 from serverless_tasks.items import (
     BEFORE,
     INLINE_OUTPUTS,
     ITEM_OUTPUTS,
-    JOB,
     STATE,
     Item,
     copies,
-    ended_item,
+    deliverable_until,
     failure_fields,
     job_item,
     keep_until,
     lost_item,
-    messages_item,
     outputs_item,
+    refusal,
 )
 from serverless_tasks.record import (
-    CANCELLED,
-    ENDED,
     FAILED,
     PENDING,
     RUNNING,
     SUCCEEDED,
-    Attempt,
     Failure,
     Record,
 )
-from serverless_tasks.schema import encode
 from serverless_tasks.store import Claim
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from serverless_tasks.message import Message
     from serverless_tasks.progress import Snapshot
 
-WRITE_BATCH = 25
-_FREE = "attribute_not_exists(#pk) OR #status = :pending"
 _CLAIMABLE = (
     "attribute_not_exists(#pk)"
     " OR (#status = :pending AND (attribute_not_exists(#not_before) OR #not_before <= :now))"
     " OR (#status = :running AND #lease < :now)"
 )
-_HELD = "#token = :token AND #status = :running"
 
 
-class Table(TableReader):
+class Table(TableWriter):
     """The store on DynamoDB; see `TableReader` for its arguments."""
 
     def put_jobs(self, messages: Sequence[Message]) -> None:
@@ -96,7 +88,7 @@ class Table(TableReader):
                 "progress": 0,
                 "seq": 0,
                 "messages": 0,
-                "ttl": keep_until(max(message.expires, now)),
+                "ttl": keep_until(max(message.expires, deliverable_until(now))),
             },
             add={"attempt": 1, "failures": 0},
             keep={"started": now},
@@ -111,7 +103,7 @@ class Table(TableReader):
             state = from_dynamodb(failed.item)
             # With one's own token boto3 tried twice, and both arrived.
             if state.get("token") != token or state["status"] != RUNNING:
-                return _refusal(state)
+                return _refused(state, now)
         lost = lost_item(state, now)
         if lost is not None:
             self._put(lost)
@@ -146,9 +138,10 @@ class Table(TableReader):
         """See `Store.succeed`."""
         text = encode(outputs)
         place: Item = {}
-        if len(text) <= INLINE_OUTPUTS:
+        data = text.encode()
+        if len(data) <= INLINE_OUTPUTS:
             place["outputs"] = text
-        elif len(data := text.encode()) <= ITEM_OUTPUTS:
+        elif len(data) <= ITEM_OUTPUTS:
             self._put(outputs_item(uuid, claim.token, text))
         elif self._blobs is None:
             raise PayloadTooLarge(
@@ -159,7 +152,7 @@ class Table(TableReader):
             self._blobs.put(place["outputs_key"], data)
         self._put_messages(uuid, claim.token, snapshot)
         end = {**self._counters(snapshot), **place, "status": SUCCEEDED, "finished": self._now()}
-        self._fenced(uuid, claim.token, end, remove=("cancel",))
+        self._fenced(uuid, claim.token, end, remove=("cancel", *BEFORE))
 
     def fail(
         self, uuid: str, claim: Claim, snapshot: Snapshot, failure: Failure, *, status: str = FAILED
@@ -169,7 +162,7 @@ class Table(TableReader):
         self._put_ended(uuid, claim, failure, now)
         self._put_messages(uuid, claim.token, snapshot)
         end = {**self._counters(snapshot), **failure_fields(failure), "status": status, "finished": now}
-        self._fenced(uuid, claim.token, end, remove=("cancel",))
+        self._fenced(uuid, claim.token, end, remove=("cancel", *BEFORE))
 
     def retry(
         self, message: Message, claim: Claim, snapshot: Snapshot, failure: Failure, *, not_before: int
@@ -183,9 +176,9 @@ class Table(TableReader):
             "not_before": not_before,
             "failures": claim.failures + 1,
             "expires": message.expires,
-            "ttl": keep_until(message.expires),
+            "ttl": keep_until(max(message.expires, deliverable_until(self._now()))),
         }
-        self._fenced(message.uuid, claim.token, wait)
+        self._fenced(message.uuid, claim.token, wait, remove=BEFORE)
 
     def release(self, uuid: str, token: str) -> None:
         """See `Store.release`."""
@@ -205,16 +198,16 @@ class Table(TableReader):
                 **failure_fields(failure),
                 "status": FAILED,
                 "finished": now,
-                "ttl": keep_until(max(message.expires, now)),
+                "ttl": keep_until(max(message.expires, deliverable_until(now))),
             },
             remove=("not_before", "cancel"),
-            condition=f"{_FREE} OR (#status = :running AND #lease < :now)",
+            condition=f"{FREE} OR (#status = :running AND #lease < :now)",
             values={"pending": PENDING, "running": RUNNING, "now": now},
         )
         try:
             call(self._client.update_item, **parameters)
         except ConditionFailed as failed:
-            return _refusal(from_dynamodb(failed.item))
+            return _refused(from_dynamodb(failed.item), now)
         return Claim(answer="ended", status=FAILED)
 
     def cancel(self, uuid: str) -> Record:
@@ -234,125 +227,8 @@ class Table(TableReader):
                 continue  # it was begun, given back or ended in between: look again
             return self.read(uuid) or record
 
-    def _ask_to_stop(self, uuid: str) -> None:
-        condition, values = "#status = :running", {"running": RUNNING}
-        asked = update(self._table, (uuid, STATE), put={"cancel": True}, condition=condition, values=values)
-        call(self._client.update_item, **asked)
 
-    def _cancel_waiting(self, record: Record) -> None:
-        now = self._now()
-        job = self._get(record.uuid, JOB) or {}
-        expires = job.get("expires", now)
-        copied = {"task": record.task, "created": record.created, "expires": expires}
-        if record.owner is not None:
-            copied["owner"] = record.owner
-        parameters = update(
-            self._table,
-            (record.uuid, STATE),
-            put={"status": CANCELLED, "finished": now, "ttl": keep_until(max(expires, now))},
-            keep=copied,
-            remove=("not_before",),
-            condition=_FREE,
-            values={"pending": PENDING},
-        )
-        call(self._client.update_item, **parameters)
-
-    def _fenced(
-        self,
-        uuid: str,
-        token: str,
-        put: Item,
-        *,
-        add: dict[str, int] | None = None,
-        remove: Iterable[str] = (),
-        newer_than: int | None = None,
-    ) -> Item:
-        """Write under a token; returns the state after it.
-
-        Raises:
-            LeaseLost: the token no longer holds the job.
-        """
-        condition, values = _HELD, {"token": token, "running": RUNNING}
-        if newer_than is not None:
-            condition += " AND #seq < :seq"
-        parameters = update(
-            self._table, (uuid, STATE), put=put, add=add, remove=remove, condition=condition, values=values
-        )
-        try:
-            return from_dynamodb(call(self._client.update_item, **parameters)["Attributes"])
-        except ConditionFailed as failed:
-            state = from_dynamodb(failed.item)
-            if state.get("token") == token and _was_applied(state, put):
-                return state
-            raise LeaseLost(
-                f"Attempt {token} no longer holds job {uuid}, which is {state.get('status')}."
-            ) from None
-
-    @staticmethod
-    def _counters(snapshot: Snapshot) -> Item:
-        counters: Item = {
-            "progress": snapshot.progress,
-            "seq": snapshot.seq,
-            "messages": snapshot.message_count,
-        }
-        if snapshot.target is not None:
-            counters["target"] = snapshot.target
-        return counters
-
-    def _put_messages(self, uuid: str, token: str, snapshot: Snapshot) -> None:
-        if not snapshot.messages:
-            return
-        item = to_dynamodb(self._kept(messages_item(uuid, token, snapshot)))
-        try:
-            call(
-                self._client.put_item,
-                TableName=self._table,
-                Item=item,
-                ConditionExpression="attribute_not_exists(pk) OR n <= :n",
-                ExpressionAttributeValues={":n": item["n"]},
-            )
-        except ConditionFailed:
-            return  # a later write of the same messages, and more, is already there
-
-    def _put_ended(self, uuid: str, claim: Claim, failure: Failure, now: int) -> None:
-        attempt = Attempt(
-            number=claim.attempt,
-            started=claim.started,
-            ended=now,
-            failure=failure,
-            request_id=claim.request_id,
-        )
-        self._put(ended_item(uuid, claim.token, attempt))
-
-    def _put(self, item: Item) -> None:
-        call(self._client.put_item, TableName=self._table, Item=to_dynamodb(self._kept(item)))
-
-    def _kept(self, item: Item) -> Item:
-        return {**item, "ttl": keep_until(self._now())}
-
-    def _now(self) -> int:
-        return to_ms(self._clock.now())
-
-    def _write_batch(self, requests: list[dict[str, Any]]) -> None:
-        left = {self._table: requests}
-        pause = 0.05
-        while left:
-            left = call(self._client.batch_write_item, RequestItems=left).get("UnprocessedItems", {})
-            if left:
-                self._clock.sleep(pause)
-                pause = min(2 * pause, 2.0)
-
-
-def _was_applied(state: Item, put: Item) -> bool:
-    """Whether a write that was refused under one's own token had in fact arrived before: boto3 tried twice."""
-    if put.get("status", RUNNING) != state["status"]:
-        return False
-    return put.get("seq") is None or bool(state["seq"] >= put["seq"])
-
-
-def _refusal(state: Item) -> Claim:
-    if state["status"] in ENDED:
-        return Claim(answer="ended", status=state["status"])
-    if state["status"] == RUNNING:
-        return Claim(answer="busy", until=state["lease"], status=RUNNING)
-    return Claim(answer="waiting", until=state.get("not_before", 0), status=PENDING)
+def _refused(state: Item, now: int) -> Claim:
+    refused = refusal(state, now)
+    assert refused is not None, "the condition of the write says what refusal() says"
+    return refused

@@ -5,33 +5,35 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
+from serverless_tasks.assembly import assemble
 from serverless_tasks.clock import to_ms
+from serverless_tasks.encoding import encode
 from serverless_tasks.errors import AlreadyFinished, InvalidCursor, LeaseLost, TaskNotFound
 from serverless_tasks.items import (
     BEFORE,
+    COPIED,
     JOB,
     STATE,
     Item,
-    assemble,
     copies,
     ended_item,
     failure_fields,
     job_item,
     lost_item,
-    messages_item,
+    message_items,
+    refusal,
 )
 from serverless_tasks.record import (
     CANCELLED,
-    ENDED,
     FAILED,
     PENDING,
     RUNNING,
     SUCCEEDED,
+    TASK_CANCELLED,
     Attempt,
     Failure,
     Record,
 )
-from serverless_tasks.schema import encode
 from serverless_tasks.store import Claim, Page
 
 if TYPE_CHECKING:
@@ -66,9 +68,9 @@ class MemoryStore:
             now = self._now()
             state = self._state(message.uuid)
             if state is not None:
-                refusal = self._refusal(state, now)
-                if refusal is not None:
-                    return refusal
+                refused = refusal(state, now)
+                if refused is not None:
+                    return refused
             state = {"failures": 0, "attempt": 0, "started": now} | (
                 state or {"pk": message.uuid, "sk": STATE}
             )
@@ -126,6 +128,7 @@ class MemoryStore:
             state = self._held(uuid, claim.token)
             self._count(state, snapshot)
             state |= {"status": SUCCEEDED, "finished": self._now(), "outputs": encode(outputs)}
+            state.pop("cancel", None)
 
     def fail(
         self, uuid: str, claim: Claim, snapshot: Snapshot, failure: Failure, *, status: str = FAILED
@@ -136,6 +139,7 @@ class MemoryStore:
             self._count(state, snapshot)
             self._keep_ended(uuid, claim, failure)
             state |= {**failure_fields(failure), "status": status, "finished": self._now()}
+            state.pop("cancel", None)
 
     def retry(
         self, message: Message, claim: Claim, snapshot: Snapshot, failure: Failure, *, not_before: int
@@ -160,11 +164,11 @@ class MemoryStore:
         with self._lock:
             now = self._now()
             state = self._state(message.uuid) or {"pk": message.uuid, "sk": STATE, "status": PENDING}
-            if state["status"] in ENDED:
-                return Claim(answer="ended", status=state["status"])
-            if state["status"] == RUNNING and state["lease"] >= now:
-                return Claim(answer="busy", until=state["lease"], status=RUNNING)
+            refused = refusal(state | {"not_before": 0}, now)
+            if refused is not None:
+                return refused
             state |= {**copies(message), **failure_fields(failure), "status": FAILED, "finished": now}
+            state.pop("cancel", None)
             self._items.setdefault(message.uuid, {})[STATE] = state
             return Claim(answer="ended", status=FAILED)
 
@@ -181,9 +185,9 @@ class MemoryStore:
                 items[STATE]["cancel"] = True
             else:
                 job = items.get(JOB, {})
-                copied = {name: job[name] for name in ("task", "owner", "created", "expires") if name in job}
-                state = items.setdefault(STATE, {"pk": uuid, "sk": STATE, **copied})
-                state |= {"status": CANCELLED, "finished": self._now()}
+                copied: Item = {name: job[name] for name in COPIED if name in job}
+                state = items.setdefault(STATE, {"pk": uuid, "sk": STATE} | copied)
+                state |= {**failure_fields(TASK_CANCELLED), "status": CANCELLED, "finished": self._now()}
             return self.read(uuid) or record
 
     def read(self, uuid: str) -> Record | None:
@@ -224,21 +228,11 @@ class MemoryStore:
             raise LeaseLost(f"Attempt {token} no longer holds job {uuid}.")
         return state
 
-    def _refusal(self, state: Item, now: int) -> Claim | None:
-        if state["status"] in ENDED:
-            return Claim(answer="ended", status=state["status"])
-        if state["status"] == RUNNING and state["lease"] >= now:
-            return Claim(answer="busy", until=state["lease"], status=RUNNING)
-        if state["status"] == PENDING and state.get("not_before", 0) > now:
-            return Claim(answer="waiting", until=state["not_before"], status=PENDING)
-        return None
-
     def _count(self, state: Item, snapshot: Snapshot) -> None:
         state |= {"progress": snapshot.progress, "seq": snapshot.seq, "messages": snapshot.message_count}
         if snapshot.target is not None:
             state["target"] = snapshot.target
-        if snapshot.messages:
-            item = messages_item(state["pk"], state["token"], snapshot)
+        for item in message_items(state["pk"], state["token"], snapshot):
             self._items[state["pk"]][item["sk"]] = item
 
     def _keep_ended(self, uuid: str, claim: Claim, failure: Failure) -> None:
@@ -254,22 +248,3 @@ class MemoryStore:
 
     def _now(self) -> int:
         return to_ms(self._clock.now())
-
-
-class MemoryBlobs:
-    """Payloads in this process's memory; see `Blobs`."""
-
-    def __init__(self) -> None:
-        self._payloads: dict[str, bytes] = {}
-
-    def put(self, key: str, data: bytes) -> None:
-        """Keep a payload."""
-        self._payloads[key] = data
-
-    def get(self, key: str) -> bytes:
-        """Fetch a payload."""
-        return self._payloads[key]
-
-    def delete(self, key: str) -> None:
-        """Remove a payload."""
-        self._payloads.pop(key, None)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from serverless_tasks.encoding import encode
 from serverless_tasks.errors import (
     AwsError,
     PayloadTooLarge,
@@ -13,7 +14,6 @@ from serverless_tasks.errors import (
     SubmitUncertain,
 )
 from serverless_tasks.message import inputs_key
-from serverless_tasks.schema import encode
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

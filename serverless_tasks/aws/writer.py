@@ -1,0 +1,162 @@
+"""Writing to DynamoDB: under a token, and what the state names."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from serverless_tasks.aws.items import from_dynamodb, to_dynamodb, update
+from serverless_tasks.aws.reader import TableReader
+from serverless_tasks.aws.session import ConditionFailed, call
+from serverless_tasks.clock import to_ms
+from serverless_tasks.errors import LeaseLost
+from serverless_tasks.items import (
+    JOB,
+    STATE,
+    Item,
+    deliverable_until,
+    ended_item,
+    failure_fields,
+    keep_until,
+    message_items,
+)
+from serverless_tasks.record import (
+    CANCELLED,
+    PENDING,
+    RUNNING,
+    TASK_CANCELLED,
+    Attempt,
+    Failure,
+    Record,
+)
+from serverless_tasks.store import Claim
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from serverless_tasks.progress import Snapshot
+
+WRITE_BATCH = 25
+FREE = "attribute_not_exists(#pk) OR #status = :pending"
+_HELD = "#token = :token AND #status = :running"
+
+
+class TableWriter(TableReader):
+    """The writes that the store is made of; see `TableReader` for its arguments."""
+
+    def _fenced(
+        self,
+        uuid: str,
+        token: str,
+        put: Item,
+        *,
+        add: dict[str, int] | None = None,
+        remove: Iterable[str] = (),
+        newer_than: int | None = None,
+    ) -> Item:
+        """Write under a token; returns the state after it.
+
+        Raises:
+            LeaseLost: the token no longer holds the job.
+        """
+        condition, values = _HELD, {"token": token, "running": RUNNING}
+        if newer_than is not None:
+            condition += " AND #seq < :seq"
+        parameters = update(
+            self._table, (uuid, STATE), put=put, add=add, remove=remove, condition=condition, values=values
+        )
+        try:
+            return from_dynamodb(call(self._client.update_item, **parameters)["Attributes"])
+        except ConditionFailed as failed:
+            state = from_dynamodb(failed.item)
+            if state.get("token") == token and _was_applied(state, put):
+                return state
+            raise LeaseLost(
+                f"Attempt {token} no longer holds job {uuid}, which is {state.get('status')}."
+            ) from None
+
+    @staticmethod
+    def _counters(snapshot: Snapshot) -> Item:
+        counters: Item = {
+            "progress": snapshot.progress,
+            "seq": snapshot.seq,
+            "messages": snapshot.message_count,
+        }
+        if snapshot.target is not None:
+            counters["target"] = snapshot.target
+        return counters
+
+    def _ask_to_stop(self, uuid: str) -> None:
+        condition, values = "#status = :running", {"running": RUNNING}
+        asked = update(self._table, (uuid, STATE), put={"cancel": True}, condition=condition, values=values)
+        call(self._client.update_item, **asked)
+
+    def _cancel_waiting(self, record: Record) -> None:
+        now = self._now()
+        job = self._get(record.uuid, JOB) or {}
+        expires = job.get("expires", now)
+        copied = {"task": record.task, "created": record.created, "expires": expires}
+        if record.owner is not None:
+            copied["owner"] = record.owner
+        parameters = update(
+            self._table,
+            (record.uuid, STATE),
+            put={
+                **failure_fields(TASK_CANCELLED),
+                "status": CANCELLED,
+                "finished": now,
+                "ttl": keep_until(max(expires, deliverable_until(now))),
+            },
+            keep=copied,
+            remove=("not_before",),
+            condition=FREE,
+            values={"pending": PENDING},
+        )
+        call(self._client.update_item, **parameters)
+
+    def _put_messages(self, uuid: str, token: str, snapshot: Snapshot) -> None:
+        for item in message_items(uuid, token, snapshot):
+            try:
+                call(
+                    self._client.put_item,
+                    TableName=self._table,
+                    Item=to_dynamodb(self._kept(item)),
+                    ConditionExpression="attribute_not_exists(pk) OR n <= :n",
+                    ExpressionAttributeValues=to_dynamodb({":n": item["n"]}),
+                )
+            except ConditionFailed:
+                continue  # a later write of the same messages, and more, is already there
+
+    def _put_ended(self, uuid: str, claim: Claim, failure: Failure, now: int) -> None:
+        attempt = Attempt(
+            number=claim.attempt,
+            started=claim.started,
+            ended=now,
+            failure=failure,
+            request_id=claim.request_id,
+        )
+        self._put(ended_item(uuid, claim.token, attempt))
+
+    def _put(self, item: Item) -> None:
+        call(self._client.put_item, TableName=self._table, Item=to_dynamodb(self._kept(item)))
+
+    def _kept(self, item: Item) -> Item:
+        return {**item, "ttl": keep_until(deliverable_until(self._now()))}
+
+    def _now(self) -> int:
+        return to_ms(self._clock.now())
+
+    def _write_batch(self, requests: list[dict[str, Any]]) -> None:
+        left = {self._table: requests}
+        pause = 0.05
+        while left:
+            left = call(self._client.batch_write_item, RequestItems=left).get("UnprocessedItems", {})
+            if left:
+                self._clock.sleep(pause)
+                pause = min(2 * pause, 2.0)
+
+
+def _was_applied(state: Item, put: Item) -> bool:
+    """Whether a write that was refused under one's own token had in fact arrived before: boto3 tried twice."""
+    if put.get("status", RUNNING) != state["status"]:
+        return False
+    return put.get("seq") is None or bool(state["seq"] >= put["seq"])

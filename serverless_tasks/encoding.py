@@ -1,0 +1,16 @@
+"""The one form of JSON that is stored and sent."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+
+def encode(value: Any) -> str:
+    """A JSON value as compact text.
+
+    Raises:
+        ValueError: for NaN, the infinities, and nesting without end.
+        TypeError: for what JSON has no form for.
+    """
+    return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))

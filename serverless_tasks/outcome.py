@@ -1,0 +1,38 @@
+"""What became of one delivery of a message."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass
+
+from serverless_tasks.errors import InvalidInputs, PayloadTooLarge, TaskError
+from serverless_tasks.record import Failure
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What became of one delivery of a message.
+
+    Attributes:
+        status: the job's status now (``pending``: it will be retried), or ``busy``, ``waiting``, ``ended``, ``lost``
+            when this delivery did not decide it.
+        give_back: None when the message is done with; else seconds until it should be delivered again.
+        attempt: the attempt's number, 0 when none was begun.
+        failure: why it did not succeed.
+        exception: the exception behind it.
+        duration: how long the task ran, in seconds.
+    """
+
+    status: str
+    give_back: float | None = None
+    attempt: int = 0
+    failure: Failure | None = None
+    exception: BaseException | None = None
+    duration: float = 0.0
+
+
+def failure_of(error: BaseException) -> Failure:
+    """What the record keeps of an exception."""
+    public = isinstance(error, (TaskError, InvalidInputs, PayloadTooLarge))
+    text = "".join(traceback.format_exception(error))
+    return Failure(type=type(error).__name__, message=str(error), public=public, traceback=text)
