@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from serverless_tasks.config import Config
-from serverless_tasks.encoding import encode
 from serverless_tasks.errors import InvokeFailed, TaskFailed, TaskNotFound, WaitTimeout
 from serverless_tasks.handle import Handle, Publication
 from serverless_tasks.message import Message
 from serverless_tasks.options import Options
 from serverless_tasks.record import SUCCEEDED, Record
 from serverless_tasks.services import Services, services
-from serverless_tasks.submit import Submission, submit_unchecked
+from serverless_tasks.submit import Submission, check_json, submit_unchecked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -190,5 +188,6 @@ class TaskClient:
         if isinstance(task, str) and task in self._through.registry:
             task = self._through.registry.get(task)
         if isinstance(task, str):
-            return task, json.loads(encode(inputs))
+            check_json(task, inputs)
+            return task, inputs
         return task.name, Submission(task, Options(), self._through).to_json(inputs)

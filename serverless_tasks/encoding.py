@@ -14,3 +14,12 @@ def encode(value: Any) -> str:
         TypeError: for what JSON has no form for.
     """
     return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+
+
+def is_json(value: Any) -> bool:
+    """Whether a value has a form in JSON."""
+    try:
+        encode(value)
+    except (ValueError, TypeError, RecursionError):
+        return False
+    return True

@@ -13,6 +13,8 @@ from serverless_tasks.errors import MessageTooNew, MessageUndecodable
 VERSION = 1
 # How long a queue keeps a message, in seconds: template.yaml's MessageRetentionPeriod.
 RETENTION = 4 * 86_400
+# The last moment that has a date, in milliseconds.
+_LAST = 253_402_300_800_000
 # The characters that SQS refuses in a body although JSON allows them raw:
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 _REFUSED_BY_SQS = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
@@ -104,7 +106,9 @@ class Message:
             raise ValueError("inputs_key must be the job's own")
         if not isinstance(message.inputs, dict):
             raise ValueError("inputs must be an object")
-        if not all(isinstance(time, int) and time >= 0 for time in (message.created, message.expires)):
+        if not all(
+            isinstance(time, int) and 0 <= time < _LAST for time in (message.created, message.expires)
+        ):
             raise ValueError("created and expires must be milliseconds")
         return message
 

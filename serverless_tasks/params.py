@@ -7,6 +7,7 @@ They convert as the documentation of Django Task API says
 from __future__ import annotations
 
 import math
+from decimal import Decimal
 from numbers import Number
 from typing import Any
 
@@ -59,6 +60,8 @@ class StringParameter(Parameter):
         raise ParameterNotValidError(f"Value must be a string or a number, not {_shown(value)}")
 
     def to_json(self, value: Any) -> str:
+        if isinstance(value, (bytes, bytearray, memoryview)):
+            raise ParameterNotValidError("Value must be text; encode bytes first, for example as base64")
         return str(value)
 
     def json_schema(self) -> dict[str, Any]:
@@ -77,7 +80,12 @@ class NumberParameter(Parameter):
 
     def to_json(self, value: Any) -> Any:
         number = self.to_python(value)
-        return number if isinstance(number, (int, float)) else self._finite(float(number))
+        if isinstance(number, (int, float)):
+            return number
+        converted = self._finite(float(number))
+        if isinstance(number, Decimal) and Decimal(repr(converted)) != number:
+            raise ParameterNotValidError(f"Value has more digits than a JSON number keeps: {_shown(number)}")
+        return converted
 
     def json_schema(self) -> dict[str, Any]:
         return {"type": "number"}

@@ -135,7 +135,7 @@ class Services:
         if self._backend == "immediate":
             from serverless_tasks.backends.immediate import ImmediateBackend
 
-            return ImmediateBackend(self.runner, self.store)
+            return ImmediateBackend(self.runner, self.store, self.clock)
         raise ConfigurationError(
             f"There is no backend {self._backend!r}; use 'sqs', 'threading' or 'immediate'."
         )

@@ -18,17 +18,19 @@ from pydantic import (
 )
 from pydantic_core import PydanticSerializationError
 
-from serverless_tasks.encoding import encode
+from serverless_tasks.encoding import encode, is_json
 from serverless_tasks.errors import FieldError, TaskDefinitionError
 from serverless_tasks.schema import Definition, InvalidOutputs, field_errors, reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from serverless_tasks.declaration import Declaration
     from serverless_tasks.execution import Execution
     from serverless_tasks.params import Parameter
 
+# What a parameter class raises when a value does not fit it, by itself or through what it calls.
+_UNFIT = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
 _DICT_CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
 
@@ -38,6 +40,7 @@ class ModelDefinition(Definition):
     def __init__(self, task: type[Declaration], inputs_model: type[BaseModel]) -> None:
         super().__init__(task)
         self.inputs_model = inputs_model
+        self._annotation = self._returned()
 
     def to_json(self, inputs: Any) -> dict[str, Any]:
         model = self._model(inputs)
@@ -81,9 +84,14 @@ class ModelDefinition(Definition):
         wrapped: dict[str, Any] = {"type": "object", "properties": {"result": schema}, "required": ["result"]}
         return {**wrapped, "$defs": definitions} if definitions else wrapped
 
-    @cached_property
-    def _annotation(self) -> Any:
-        hints = get_type_hints(self.task.run, include_extras=True)
+    def _returned(self) -> Any:
+        try:
+            hints = get_type_hints(self.task.run, include_extras=True)
+        except NameError as error:
+            where = f"{self.task.__qualname__}.run()"
+            raise TaskDefinitionError(
+                f"An annotation of {where} cannot be found in its module: {error}."
+            ) from error
         annotation = hints.get("return", Any)
         return None if annotation is type(None) else annotation
 
@@ -149,7 +157,7 @@ class DictionaryDefinition(Definition):
         fields: dict[str, Any] = {}
         for name, parameter in self._inputs.items():
             typed = Annotated[
-                Any, PlainValidator(parameter.to_python), WithJsonSchema(parameter.json_schema())
+                Any, PlainValidator(_converter(parameter)), WithJsonSchema(parameter.json_schema())
             ]
             default = ... if parameter.required else self._defaults.get(name)
             fields[f"field_{len(fields)}"] = (typed, Field(default, alias=name))
@@ -175,9 +183,10 @@ class DictionaryDefinition(Definition):
             if name not in returned:
                 continue
             try:
-                outputs[name] = parameter.to_json(returned[name])
+                given = returned[name]
+                outputs[name] = None if given is None else parameter.to_json(given)
                 encode(outputs[name])
-            except (ValueError, TypeError) as error:
+            except _UNFIT as error:
                 raise InvalidOutputs(f"Output {name!r} of task {self.task.name!r}: {error}") from error
         return outputs
 
@@ -201,13 +210,13 @@ class DictionaryDefinition(Definition):
 
     def _carried(self, name: str, value: Any) -> Any:
         """A value that is JSON already travels as it is given; any other goes through the parameter's to_json."""
-        if _is_json(value):
+        if is_json(value):
             return value
         parameter = self._inputs.get(name)
         try:
             converted = value if parameter is None else parameter.to_json(value)
             encode(converted)
-        except (ValueError, TypeError, AttributeError) as error:
+        except _UNFIT as error:
             raise self._refused([FieldError(name, reason(error), (name,), "json")]) from None
         return converted
 
@@ -233,9 +242,11 @@ def _parameter(task: type[Declaration], name: str, given: Any) -> Parameter:
     return parameter
 
 
-def _is_json(value: Any) -> bool:
-    try:
-        encode(value)
-    except (ValueError, TypeError, RecursionError):
-        return False
-    return True
+def _converter(parameter: Parameter) -> Callable[[Any], Any]:
+    def convert(value: Any) -> Any:
+        try:
+            return parameter.to_python(value)
+        except _UNFIT as error:
+            raise ValueError(reason(error)) from error
+
+    return convert

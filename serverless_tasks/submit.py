@@ -7,7 +7,8 @@ from uuid import uuid4
 
 from serverless_tasks.clock import to_ms
 from serverless_tasks.declaration import queue_for
-from serverless_tasks.errors import InvalidInputs
+from serverless_tasks.encoding import encode
+from serverless_tasks.errors import FieldError, InvalidInputs, UnknownOption
 from serverless_tasks.handle import Handle, Publication
 from serverless_tasks.message import RETENTION, Message
 from serverless_tasks.options import Options
@@ -62,7 +63,14 @@ class Submission:
         through = self._through or services()
         if through.runs_here:
             through.registry.add(self._task)
-        messages = [message_for(through, self._task, self.to_json(given), self._options) for given in inputs]
+        given_inputs = list(inputs)
+        if self._options.uuid is not None and len(given_inputs) > 1:
+            raise UnknownOption(
+                f"Option uuid names one job; {len(given_inputs)} were to be submitted with it."
+            )
+        messages = [
+            message_for(through, self._task, self.to_json(given), self._options) for given in given_inputs
+        ]
         return publish(through, messages, on_commit=self._options.on_commit)
 
     def to_json(self, inputs: Any) -> dict[str, Any]:
@@ -104,13 +112,27 @@ def submit_unchecked(through: Services, task: str, inputs: Sequence[Any], option
         InvalidInputs: inputs are not an object.
     """
     for given in inputs:
-        if not isinstance(given, dict):
-            raise InvalidInputs(task, [])
+        check_json(task, given)
     messages = [
         _message(through, task, given, options, queue_for(options.queue, options.priority or 0))
         for given in inputs
     ]
     return publish(through, messages, on_commit=options.on_commit)
+
+
+def check_json(task: str, inputs: Any) -> None:
+    """See that inputs are a JSON object; of a task without its code that is all that can be seen.
+
+    Raises:
+        InvalidInputs: they are not.
+    """
+    if not isinstance(inputs, dict):
+        raise InvalidInputs(task, [FieldError("", f"must be an object, not {type(inputs).__name__}")])
+    for name, value in inputs.items():
+        try:
+            encode({name: value})
+        except (ValueError, TypeError, RecursionError) as error:
+            raise InvalidInputs(task, [FieldError(str(name), str(error), (str(name),), "json")]) from None
 
 
 def message_for(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from serverless_tasks.errors import ServerlessTasksError
 from serverless_tasks.message import Message
+from serverless_tasks.outcome import failure_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from serverless_tasks.errors import ServerlessTasksError
+    from serverless_tasks.clock import Clock
     from serverless_tasks.runner import Runner
     from serverless_tasks.store import Store
 
@@ -21,15 +23,26 @@ class ImmediateBackend:
     Args:
         runner: runs the jobs.
         store: where they are kept.
+        clock: the time to wait for a retry in.
     """
 
-    def __init__(self, runner: Runner, store: Store) -> None:
+    def __init__(self, runner: Runner, store: Store, clock: Clock) -> None:
         self._runner = runner
         self._store = store
+        self._clock = clock
 
     def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
         """See `Backend.publish`."""
-        self._store.put_jobs(messages)
-        for message in messages:
-            self._runner.execute(Message.decode(message.encode()))
-        return [None] * len(messages)
+        return [self._run(message) for message in messages]
+
+    def _run(self, message: Message) -> ServerlessTasksError | None:
+        self._store.put_jobs([message])
+        try:
+            outcome = self._runner.execute(Message.decode(message.encode()))
+            while outcome.status == "waiting":  # a retry, which is due in a moment
+                self._clock.sleep(outcome.give_back or 0)
+                outcome = self._runner.execute(Message.decode(message.encode()))
+        except ServerlessTasksError as error:
+            self._store.settle(message, failure_of(error))
+            return error
+        return None

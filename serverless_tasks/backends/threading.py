@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from serverless_tasks.message import Message
+from serverless_tasks.outcome import failure_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,8 +53,9 @@ class ThreadingBackend:
             outcome = self._runner.execute(Message.decode(body))
             if outcome.give_back is not None:
                 self._executor().submit(self._run, body, outcome.give_back)
-        except Exception:
+        except Exception as error:
             logger.exception("a job could not be run")
+            self._store.settle(Message.decode(body), failure_of(error))
 
     def _executor(self) -> ThreadPoolExecutor:
         with self._lock:
