@@ -1,0 +1,44 @@
+"""The Django app."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.apps import AppConfig
+from django.core.signals import setting_changed
+
+if TYPE_CHECKING:
+    from serverless_tasks.errors import ConfigurationError
+
+
+class ServerlessTasksConfig(AppConfig):
+    """``INSTALLED_APPS = ["django_integration", ...]``.
+
+    Attributes:
+        problem: what is wrong with the configuration, or None.
+    """
+
+    name = "django_integration"
+    label = "serverless_tasks"
+    verbose_name = "Serverless Tasks"
+
+    problem: ConfigurationError | None = None
+
+    def ready(self) -> None:
+        """Configure the services, register the tasks of all apps, and add the system checks."""
+        from django_integration import checks
+
+        self._wire()
+        checks.register()
+        setting_changed.connect(self._setting_changed, dispatch_uid="serverless_tasks")
+
+    def _wire(self) -> None:
+        from django_integration import wiring
+
+        self.problem = wiring.wire()
+
+    def _setting_changed(self, *, setting: str, **_: Any) -> None:
+        from django_integration import conf
+
+        if conf.forget(setting):
+            self._wire()

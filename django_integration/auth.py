@@ -1,0 +1,98 @@
+"""Who calls, and what they may: Django's own login, or Django REST framework's classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.http import HttpResponseForbidden
+from django.middleware.csrf import CsrfViewMiddleware
+
+from django_integration import conf
+from django_integration.answers import Refused
+from serverless_tasks.errors import TaskNotFound
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
+
+    from serverless_tasks.record import Record
+
+SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
+# What the client of Django Task API sends; Django's own is X-CSRFToken.
+OLD_CSRF_HEADER = "HTTP_X_CSRF_TOKEN"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls; ``owner`` is None for callers who are not logged in."""
+
+    owner: str | None = None
+
+    def check_sees(self, record: Record) -> None:
+        """Refuse another owner's job exactly as if it did not exist.
+
+        Raises:
+            TaskNotFound: it is not theirs.
+        """
+        if record.owner is not None and record.owner != self.owner:
+            raise TaskNotFound(record.uuid)
+
+
+def identify(request: HttpRequest) -> Caller:
+    """Find out who calls, and refuse those who may not.
+
+    Raises:
+        Refused: 401 or 403.
+    """
+    accept_old_csrf_header(request)
+    if conf.current().uses_drf:
+        from django_integration import drf
+
+        user = drf.user_of(request)
+    else:
+        user = _session_user(request)
+    if not getattr(user, "is_authenticated", False):
+        return Caller()
+    key = getattr(user, "pk", None)
+    return Caller(None if key is None else str(key))
+
+
+def accept_old_csrf_header(request: HttpRequest) -> None:
+    """Let ``X-CSRF-Token`` stand for Django's own header when that is absent."""
+    token = request.META.get(OLD_CSRF_HEADER)
+    if token is not None:
+        request.META.setdefault(settings.CSRF_HEADER_NAME, token)
+
+
+def _session_user(request: HttpRequest) -> Any:
+    user = getattr(request, "user", None)
+    if user is not None and user.is_authenticated:
+        _check_csrf(request)
+        return user
+    if not conf.current().serves_anonymous:
+        raise Refused(401, "NotAuthenticated", "Log in first.", headers={"WWW-Authenticate": "Session"})
+    return user
+
+
+def _check_csrf(request: HttpRequest) -> None:
+    """The views are exempt from Django's check, so that callers with a token need no cookie; a session needs it."""
+    if request.method in SAFE:
+        return
+    check = _CsrfCheck(_no_answer)
+    check.process_request(request)
+    if (refusal := check.process_view(request, _no_answer, (), {})) is not None:
+        message = f"CSRF check failed: {refusal.content.decode()} Send the cookie's token in the X-CSRFToken header."
+        raise Refused(403, "CSRFFailed", message)
+
+
+class _CsrfCheck(CsrfViewMiddleware):
+    """Django's check, with the reason as its answer."""
+
+    def _reject(self, request: HttpRequest, reason: str) -> HttpResponseForbidden:
+        return HttpResponseForbidden(reason)
+
+
+def _no_answer(request: HttpRequest) -> HttpResponseBase:
+    return HttpResponseForbidden()

@@ -1,0 +1,104 @@
+"""System checks: what ``manage.py check`` says about the configuration."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.conf import settings
+from django.core import checks
+
+from django_integration import conf
+from serverless_tasks.errors import ConfigurationError, TaskDefinitionError
+from serverless_tasks.services import services
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+NEEDED_FOR_SQS = ("table", "queue_urls")
+AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
+
+
+def register() -> None:
+    """Add the checks."""
+    checks.register(check_configuration, "serverless_tasks")
+    checks.register(check_access, "serverless_tasks", deploy=True)
+
+
+def check_configuration(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
+    """What keeps tasks from being submitted or called: settings, entries, definitions."""
+    problem = apps.get_app_config("serverless_tasks").problem
+    try:
+        conf.current()
+    except ConfigurationError as error:
+        return [checks.Error(str(error), id="serverless_tasks.E001")]
+    found = [*_missing_settings(), *_wrong_entries(), *_drf(), *_definitions()]
+    if problem is not None and all(str(problem) != message.msg for message in found):
+        found.insert(0, checks.Error(str(problem), id="serverless_tasks.E001"))
+    return found
+
+
+def check_access(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
+    """Who may call in production."""
+    try:
+        given = conf.current()
+    except ConfigurationError:
+        return []  # check_configuration says it
+    if given.permission_classes is not None:
+        return []
+    if given.allow_anonymous:
+        message = "SERVERLESS_TASKS['ALLOW_ANONYMOUS'] is True: everybody may submit the tasks of this site."
+        hint = "Take it away to serve only callers who are logged in."
+        return [checks.Warning(message, hint=hint, id="serverless_tasks.W001")]
+    if given.authentication_classes is None and AUTHENTICATION not in settings.MIDDLEWARE:
+        message = "Nobody can submit tasks: no authentication is configured, and anonymous callers are served under DEBUG only."
+        hint = (
+            f"Add {AUTHENTICATION} or set TASK_API_AUTHENTICATION_CLASSES; to serve everybody, set"
+            " SERVERLESS_TASKS['ALLOW_ANONYMOUS'] to True."
+        )
+        return [checks.Warning(message, hint=hint, id="serverless_tasks.W002")]
+    return []
+
+
+def _missing_settings() -> Iterator[checks.CheckMessage]:
+    given = conf.current()
+    if given.backend != "sqs":
+        return
+    for name in NEEDED_FOR_SQS:
+        yield from _errors("E002", lambda name=name: given.config.require(name))
+
+
+def _wrong_entries() -> Iterator[checks.CheckMessage]:
+    for entry in conf.current().served:
+        yield from _errors("E003", lambda entry=entry: conf.task_class(entry))
+
+
+def _drf() -> Iterator[checks.CheckMessage]:
+    if not conf.current().uses_drf:
+        return
+
+    def classes(setting: str) -> None:
+        from django_integration import drf
+
+        drf.classes(setting)
+
+    messages: dict[str, checks.CheckMessage] = {}
+    for setting in ("TASK_API_AUTHENTICATION_CLASSES", "TASK_API_PERMISSIONS_CLASSES"):
+        messages |= {found.msg: found for found in _errors("E004", lambda setting=setting: classes(setting))}
+    yield from messages.values()
+
+
+def _definitions() -> Iterator[checks.CheckMessage]:
+    registry = services().registry
+    for task in list(registry):
+        try:
+            registry.definition(task.name)
+        except TaskDefinitionError as error:
+            yield checks.Error(str(error), obj=task, id="serverless_tasks.E005")
+
+
+def _errors(number: str, look: Callable[[], Any]) -> Iterator[checks.CheckMessage]:
+    try:
+        look()
+    except ConfigurationError as error:
+        yield checks.Error(str(error), id=f"serverless_tasks.{number}")

@@ -1,0 +1,100 @@
+"""Publishing on commit: a job that is submitted inside a transaction is sent when it commits, and not otherwise."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from serverless_tasks.errors import ServerlessTasksError
+from serverless_tasks.submit import publish_now
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from django.db.backends.base.base import BaseDatabaseWrapper
+
+    from serverless_tasks.handle import Publication
+    from serverless_tasks.services import Services
+
+
+class Bulk:
+    """Jobs that share the fate of one savepoint, and are published together.
+
+    Django drops the hooks of a savepoint that is rolled back, and tells nobody. Jobs of different savepoints can
+    therefore not share a bulk: one of them may be dropped and the other not.
+
+    Args:
+        through: the services to publish with.
+        connection: the connection whose transaction is open.
+        savepoints: the savepoints that are open, outermost first.
+    """
+
+    def __init__(self, through: Services, connection: BaseDatabaseWrapper, savepoints: tuple[str | None, ...]) -> None:
+        self._connection = connection
+        self._publications: list[Publication] = []
+        self.through = through
+        self.savepoints = savepoints
+
+    def add(self, publications: Sequence[Publication]) -> None:
+        """Add jobs, each call with a hook of its own, so that whoever runs only the latest hooks (as
+        ``TestCase.captureOnCommitCallbacks`` does) finds one; the first hook to run publishes all.
+        """
+        self._publications += publications
+        for publication in publications:
+            publication.awaited = self._is_waiting
+        self._connection.on_commit(self.publish)
+
+    def publish(self) -> None:
+        """Publish the jobs that are left.
+
+        Raises:
+            ServerlessTasksError: some could not be published; each knows its own error.
+        """
+        publications, self._publications = self._publications, []
+        if not publications:
+            return
+        try:
+            publish_now(self.through, publications)
+        except ServerlessTasksError as error:
+            for publication in publications:
+                publication.settle(error)
+        for publication in publications:
+            if publication.error is not None:
+                raise publication.error
+
+    def _is_waiting(self) -> bool:
+        return any(bulk is self for bulk in _bulks(self._connection))
+
+
+def defer(through: Services, publications: Sequence[Publication]) -> bool:
+    """Leave publications to the commit of the transaction that is open, if one is.
+
+    The default database's transaction counts; when it has none, that of another connection.
+
+    Returns:
+        Whether they were taken; False means that no transaction is open.
+    """
+    connection = _open_transaction()
+    if connection is None:
+        return False
+    savepoints = tuple(connection.savepoint_ids)
+    for bulk in _bulks(connection):
+        if bulk.savepoints == savepoints and bulk.through is through:
+            break
+    else:
+        bulk = Bulk(through, connection, savepoints)
+    bulk.add(publications)
+    return True
+
+
+def _open_transaction() -> BaseDatabaseWrapper | None:
+    opened = {connection.alias: connection for connection in connections.all(initialized_only=True)}
+    default = opened.pop(DEFAULT_DB_ALIAS, None)
+    candidates = [default, *opened.values()] if default is not None else list(opened.values())
+    return next((connection for connection in candidates if connection.in_atomic_block), None)
+
+
+def _bulks(connection: BaseDatabaseWrapper) -> list[Bulk]:
+    hooks = (getattr(hook, "__self__", None) for _, hook, _ in connection.run_on_commit)
+    return [bulk for bulk in hooks if isinstance(bulk, Bulk)]

@@ -1,0 +1,150 @@
+"""Django's settings as this app reads them: one typed object, read when it is first asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from serverless_tasks.config import Config
+from serverless_tasks.declaration import Declaration, is_task_class
+from serverless_tasks.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+BACKENDS = ("sqs", "threading", "immediate")
+MAX_BODY = 10_000_000
+WIRED = frozenset({"SERVERLESS_TASKS"})
+READ = WIRED | {"TASK_API_BACKGROUND_TASKS", "TASK_API_AUTHENTICATION_CLASSES", "TASK_API_PERMISSIONS_CLASSES"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaskSettings:
+    """What the project says about tasks.
+
+    Attributes:
+        config: the core's settings: the environment's, with those in ``SERVERLESS_TASKS`` in their place.
+        backend: ``SERVERLESS_TASKS["BACKEND"]``: ``"sqs"``, ``"threading"`` or ``"immediate"``.
+        allow_anonymous: ``SERVERLESS_TASKS["ALLOW_ANONYMOUS"]``: serve callers without a login outside ``DEBUG`` too.
+        max_body: ``SERVERLESS_TASKS["MAX_BODY"]``: the largest request body that is read, in bytes.
+        served: ``TASK_API_BACKGROUND_TASKS``: the tasks at ``POST /tasks/``, as dotted paths or classes.
+        authentication_classes: ``TASK_API_AUTHENTICATION_CLASSES``, or None when it is not set.
+        permission_classes: ``TASK_API_PERMISSIONS_CLASSES``, or None when it is not set.
+    """
+
+    config: Config
+    backend: str
+    allow_anonymous: bool
+    max_body: int
+    served: tuple[Any, ...]
+    authentication_classes: tuple[Any, ...] | None
+    permission_classes: tuple[Any, ...] | None
+
+    @property
+    def uses_drf(self) -> bool:
+        """Whether Django REST framework says who calls and what they may."""
+        return self.authentication_classes is not None or self.permission_classes is not None
+
+    @property
+    def serves_anonymous(self) -> bool:
+        """Whether callers without a login are served where no permission classes say otherwise."""
+        return self.allow_anonymous or (bool(settings.DEBUG) and not self.uses_drf)
+
+
+@cache
+def current() -> TaskSettings:
+    """The settings.
+
+    Raises:
+        ConfigurationError: naming the one that cannot be used.
+    """
+    given = getattr(settings, "SERVERLESS_TASKS", {})
+    if not isinstance(given, dict):
+        raise ConfigurationError(f"SERVERLESS_TASKS is {given!r}; give a dictionary such as {{'TABLE': 'tasks'}}.")
+    backend = given.get("BACKEND", "sqs")
+    if backend not in BACKENDS:
+        raise ConfigurationError(f"SERVERLESS_TASKS['BACKEND'] is {backend!r}; use one of {', '.join(BACKENDS)}.")
+    own = ("BACKEND", "ALLOW_ANONYMOUS", "MAX_BODY")
+    return TaskSettings(
+        config=Config.from_environ().merged({name: value for name, value in given.items() if name not in own}),
+        backend=backend,
+        allow_anonymous=_allow_anonymous(given),
+        max_body=_max_body(given),
+        served=_sequence("TASK_API_BACKGROUND_TASKS") or (),
+        authentication_classes=_sequence("TASK_API_AUTHENTICATION_CLASSES"),
+        permission_classes=_sequence("TASK_API_PERMISSIONS_CLASSES"),
+    )
+
+
+def forget(name: str) -> bool:
+    """Read the settings again when this one of Django's changed; says whether it is one of ours."""
+    if name in READ:
+        current.cache_clear()
+    return name in READ
+
+
+def served_tasks() -> dict[str, type[Declaration]]:
+    """The tasks that ``POST /tasks/`` takes, by name.
+
+    Raises:
+        ConfigurationError: naming the entry of ``TASK_API_BACKGROUND_TASKS`` that is no task.
+    """
+    tasks = (task_class(entry) for entry in current().served)
+    return {task.name: task for task in tasks}
+
+
+def task_class(entry: Any) -> type[Declaration]:
+    """The task class that an entry of ``TASK_API_BACKGROUND_TASKS`` stands for.
+
+    Raises:
+        ConfigurationError: naming the entry that is no task.
+    """
+    found = imported("TASK_API_BACKGROUND_TASKS", entry)
+    if not is_task_class(found):
+        raise ConfigurationError(
+            f"TASK_API_BACKGROUND_TASKS names {entry!r}, which is not a task: derive it from serverless_tasks.Task and"
+            " define run()."
+        )
+    task: type[Declaration] = found
+    return task
+
+
+def imported(setting: str, entry: Any) -> Any:
+    """What a dotted path in a setting names; anything but a text is taken as it is.
+
+    Raises:
+        ConfigurationError: the path leads nowhere.
+    """
+    if not isinstance(entry, str):
+        return entry
+    try:
+        return import_string(entry)
+    except ImportError as error:
+        raise ConfigurationError(f"{setting} names {entry!r}, which cannot be imported: {error}.") from error
+
+
+def _sequence(name: str) -> tuple[Any, ...] | None:
+    value = getattr(settings, name, None)
+    if value is None:
+        return None
+    if not isinstance(value, (list, tuple)):
+        raise ConfigurationError(f"{name} is {value!r}; give a list of dotted paths or classes.")
+    return tuple(value)
+
+
+def _allow_anonymous(given: Mapping[str, Any]) -> bool:
+    value = given.get("ALLOW_ANONYMOUS", False)
+    if not isinstance(value, bool):
+        raise ConfigurationError(f"SERVERLESS_TASKS['ALLOW_ANONYMOUS'] is {value!r}; give True or False.")
+    return value
+
+
+def _max_body(given: Mapping[str, Any]) -> int:
+    value = given.get("MAX_BODY", MAX_BODY)
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise ConfigurationError(f"SERVERLESS_TASKS['MAX_BODY'] is {value!r}; give a number of bytes.")
+    return value

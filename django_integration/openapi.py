@@ -1,0 +1,88 @@
+"""OpenAPI 3.1 of the tasks: each with its inputs and outputs, in the place of the general description."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from serverless_tasks.schema import Definition
+
+type Json = dict[str, Any]
+
+CREATE: Final = "create_task"
+_COMPONENTS: Final = "#/components/schemas/"
+
+
+def describe(document: Json, base: str, definitions: Sequence[Definition]) -> None:
+    """Put the tasks into an OpenAPI document.
+
+    Args:
+        document: the document, which is changed.
+        base: the path that the tasks are served at.
+        definitions: what each task takes and gives back.
+    """
+    schemas: Json = document["components"]["schemas"]
+    submissions, records = [], []
+    for number, definition in enumerate(definitions):
+        name = f"{_safe(definition.task.name)}.{number}"
+        inputs = _component(schemas, f"{name}.inputs", definition.input_schema())
+        outputs = _component(schemas, f"{name}.outputs", definition.output_schema())
+        submissions.append(_component(schemas, f"{name}.submission", _submission(definition, inputs)))
+        records.append(_component(schemas, f"{name}.record", _record(schemas, definition.task.name, outputs)))
+    operation = document["paths"][base]["post"]
+    operation["requestBody"] = {"required": True, "content": _json(_one_of(submissions))}
+    operation["responses"][201]["content"] = _json(_one_of(records))
+
+
+def _submission(definition: Definition, inputs: Json) -> Json:
+    about = inspect.cleandoc(definition.task.__doc__ or "")
+    schema: Json = {
+        "title": definition.task.name,
+        "type": "object",
+        "properties": {"task": {"const": definition.task.name}, "inputs": inputs},
+        "required": ["task", "inputs"],
+        "additionalProperties": False,
+    }
+    return {**schema, "description": about} if about else schema
+
+
+def _record(schemas: Json, task: str, outputs: Json) -> Json:
+    general = schemas["RecordBody"]
+    # Outputs are empty until there are some, so that none of them is required.
+    properties = {**general["properties"], "task": {"const": task}, "outputs": {"anyOf": [outputs, {"maxProperties": 0}]}}
+    return {**general, "title": f"Record of {task}", "properties": properties}
+
+
+def _component(schemas: Json, name: str, schema: Json) -> Json:
+    """Keep a schema under a name, its own definitions beside it, and refer to it."""
+    inner = schema.get("$defs", {})
+    names = {f"#/$defs/{key}": f"{_COMPONENTS}{name}.{_safe(key)}" for key in inner}
+    for key, part in inner.items():
+        schemas[f"{name}.{_safe(key)}"] = _renamed(part, names)
+    schemas[name] = _renamed({key: value for key, value in schema.items() if key != "$defs"}, names)
+    return {"$ref": f"{_COMPONENTS}{name}"}
+
+
+def _renamed(part: Any, names: dict[str, str]) -> Any:
+    if isinstance(part, dict):
+        return {
+            key: names.get(value, value) if key == "$ref" and isinstance(value, str) else _renamed(value, names)
+            for key, value in part.items()
+        }
+    return [_renamed(element, names) for element in part] if isinstance(part, list) else part
+
+
+def _one_of(references: list[Json]) -> Json:
+    return {"oneOf": references} if references else {"not": {}}
+
+
+def _json(schema: Json) -> Json:
+    return {"application/json": {"schema": schema}}
+
+
+def _safe(name: str) -> str:
+    return re.sub(r"[^a-zA-Z0-9_-]", "_", name)

@@ -1,0 +1,68 @@
+"""The pages for people: a task's status page, and the description of all tasks."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
+from django.http import Http404
+from django.middleware.csrf import get_token
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from django_integration.answers import Refused, record_json
+from django_integration.api import find
+from django_integration.auth import Caller, identify
+from serverless_tasks.errors import TaskNotFound
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest, HttpResponse
+
+
+@never_cache
+@require_safe
+def view(request: HttpRequest, uuid: str) -> HttpResponse:
+    """The status page of one task."""
+    caller = _identify(request)
+    if caller is None:
+        return redirect_to_login(request.get_full_path())
+    try:
+        record = record_json(find(caller, uuid))
+    except TaskNotFound as error:
+        raise Http404(str(error)) from None
+    outputs = [(name, _text(value)) for name, value in record["outputs"].items()]
+    base = request.path.removesuffix(f"{uuid}/view/")
+    return _page(request, "view", {"record": record, "outputs": outputs, "task_api_base": base})
+
+
+@never_cache
+@require_safe
+def docs(request: HttpRequest) -> HttpResponse:
+    """The page of the OpenAPI document."""
+    if _identify(request) is None:
+        return redirect_to_login(request.get_full_path())
+    base = request.path.removesuffix("docs")
+    return _page(request, "docs", {"openapi_url": f"{base}openapi.json", "task_api_base": base})
+
+
+def _identify(request: HttpRequest) -> Caller | None:
+    """Who asks; None when they should log in first."""
+    try:
+        return identify(request)
+    except Refused as refused:
+        if refused.status == 401:
+            return None
+        raise PermissionDenied(str(refused)) from None
+
+
+def _page(request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
+    get_token(request)  # sets the cookie that the page's buttons need
+    return render(request, f"serverless_tasks/{name}.html", {**context, "csrf_cookie_name": settings.CSRF_COOKIE_NAME})
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)

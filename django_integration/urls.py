@@ -1,0 +1,24 @@
+"""``path("tasks/", include("django_integration.urls"))``; any prefix works."""
+
+from __future__ import annotations
+
+from django.contrib.auth.decorators import login_not_required
+from django.db.transaction import non_atomic_requests
+from django.urls import URLPattern, path
+
+from django_integration import pages
+from django_integration.api import api
+
+app_name = "serverless_tasks"
+
+# Ninja gives one pattern a method, all of them with a view that takes every method: the first of each is enough.
+_calls = {str(pattern.pattern): pattern for pattern in reversed(api.urls[0]) if isinstance(pattern, URLPattern)}
+for _call in _calls.values():
+    non_atomic_requests(_call.callback)  # an answer of 201 means sent, not "sent if the transaction commits"
+    login_not_required(_call.callback)  # the calls ask for a login themselves, and answer in JSON
+
+urlpatterns = [
+    path("docs", login_not_required(pages.docs), name="docs"),
+    path("<uuid>/view/", login_not_required(pages.view), name="view"),
+    *_calls.values(),
+]

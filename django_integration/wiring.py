@@ -1,0 +1,71 @@
+"""Joining the core with a Django project: its settings, its apps' tasks, its transactions."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from django.apps import apps
+from django.utils.module_loading import autodiscover_modules
+
+from django_integration import conf
+from django_integration.commit import defer
+from serverless_tasks.config import Config
+from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.registry import Registry
+from serverless_tasks.services import configure
+
+TASK_MODULES = ("background", "tasks")
+
+
+class Misconfigured:
+    """Stands where a part of the services should be and raises the reason whenever it is used.
+
+    A wrong setting must not stop ``manage.py check`` from naming it.
+
+    Args:
+        reason: what is wrong.
+    """
+
+    def __init__(self, reason: ConfigurationError) -> None:
+        self._reason = reason
+
+    def __getattr__(self, name: str) -> Any:
+        raise self._reason
+
+
+def wire() -> ConfigurationError | None:
+    """Configure the process's services from the project's settings and register its tasks.
+
+    Any error inside a module of tasks that is not one of configuration is raised here.
+
+    Returns:
+        What is wrong with the configuration, for the system check; submitting a task raises it as well.
+    """
+    problem = None
+    registry = Registry()
+    try:
+        through = configure(conf.current().config, backend=conf.current().backend, registry=registry)
+        register(registry)
+        through.registry  # noqa: B018 - imports SERVERLESS_TASKS_MODULES now rather than in the first request
+    except ConfigurationError as error:
+        problem = error
+        stand_in: Any = Misconfigured(error)
+        through = configure(Config(), backend=stand_in, store=stand_in, registry=registry)
+    through.defer = defer
+    return problem
+
+
+def register(registry: Registry) -> None:
+    """Register the tasks of the installed apps, and those that ``TASK_API_BACKGROUND_TASKS`` serves.
+
+    Raises:
+        ConfigurationError: an entry is no task, or two tasks share a name.
+    """
+    autodiscover_modules(*TASK_MODULES)
+    for app in apps.get_app_configs():
+        for module in (f"{app.name}.{name}" for name in TASK_MODULES):
+            if module in sys.modules:
+                registry.add_defined_in(module)
+    for task in conf.served_tasks().values():
+        registry.add(task)

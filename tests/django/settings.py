@@ -1,0 +1,51 @@
+"""The project that the tests of the Django app run in."""
+
+from pathlib import Path
+
+SECRET_KEY = "not a secret"  # noqa: S105
+DEBUG = False
+ALLOWED_HOSTS = ["testserver"]
+USE_TZ = True
+ROOT_URLCONF = "tests.django.urls"
+DATABASES = {
+    "default": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"},
+    "other": {"ENGINE": "django.db.backends.sqlite3", "NAME": ":memory:"},
+}
+INSTALLED_APPS = [
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "rest_framework.authtoken",
+    "django_integration",
+    "tests.django.shop",
+]
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "DIRS": [str(Path(__file__).with_name("templates"))],
+    }
+]
+STATIC_URL = "/static/"
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TASK_API_BACKGROUND_TASKS = [
+    "tests.django.shop.background.SumNumbers",
+    "tests.django.shop.background.Resize",
+    "tests.django.shop.background.Fails",
+]
+SERVERLESS_TASKS = {
+    "TABLE": "tasks",
+    "QUEUE_URLS": {
+        name: f"https://sqs.us-east-1.amazonaws.com/123456789012/{name}" for name in ("high", "default", "low")
+    },
+}
