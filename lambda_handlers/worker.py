@@ -48,7 +48,9 @@ class _Batch:
         self._through = through
         self._records = event["Records"]
         self._context = context
-        self._deadline = time.time() + context.get_remaining_time_in_millis() / 1000
+        # A container's worker has none: nothing ends it, and its poller keeps the message hidden while it runs.
+        bounded = getattr(context, "has_deadline", True)
+        self._deadline = time.time() + context.get_remaining_time_in_millis() / 1000 if bounded else None
         self._again: dict[str, int] = {}
         self._begun = False
 
@@ -56,6 +58,8 @@ class _Batch:
         """Hide the batch no longer than this run can last: after a kill the rest comes back soon, not after the
         queue's own visibility timeout (six times the function's).
         """
+        if self._deadline is None:
+            return
         seconds = math.ceil(self._remaining() + GRACE)
         self._hide({record["receiptHandle"]: seconds for record in self._records})
 
@@ -106,7 +110,7 @@ class _Batch:
         return GiveBack(reason)
 
     def _remaining(self) -> float:
-        return self._deadline - time.time()
+        return math.inf if self._deadline is None else self._deadline - time.time()
 
     def _hide(self, seconds: dict[str, int]) -> None:
         if not seconds:
