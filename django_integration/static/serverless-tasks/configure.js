@@ -1,0 +1,5 @@
+// Tells the client what {% task_api %} knows of the site. A file of its own: a strict policy forbids inline scripts.
+Object.assign(TaskAPI.options, {
+  baseURL: document.currentScript.dataset.base,
+  csrfCookieName: document.currentScript.dataset.csrfCookie,
+})
