@@ -48,7 +48,7 @@ _STATUSES: dict[type[ServerlessTasksError], int] = {
 }
 
 
-class Refused(Exception):  # noqa: N818 - an answer, not an error
+class Refused(Exception):
     """A request that is answered with an error instead of what it asked for.
 
     Args:
@@ -121,11 +121,15 @@ def _unavailable(error: Exception) -> HttpResponse:
     logger.error("a task could not be submitted or read: %s", error)
     headers = {"Retry-After": RETRY_AFTER}
     if isinstance(error, SubmitUncertain):
-        sentence = f"Task {error.uuid} may or may not have been submitted. Ask for it by its uuid to find out."
+        sentence = (
+            f"Task {error.uuid} may or may not have been submitted. Ask for it by its uuid to find out."
+        )
         return _error(503, "SubmitUncertain", sentence, {"uuid": error.uuid}, headers)
     if isinstance(error, SubmitFailed):
         return _error(503, "SubmitFailed", "The task was not submitted. Try again later.", headers=headers)
-    return _error(503, "Unavailable", "Tasks cannot be asked about at the moment. Try again later.", headers=headers)
+    return _error(
+        503, "Unavailable", "Tasks cannot be asked about at the moment. Try again later.", headers=headers
+    )
 
 
 def _error(
@@ -147,12 +151,19 @@ def _extra(error: Exception) -> dict[str, Any]:
     if isinstance(error, InvalidInputs):
         return {
             "fields": [
-                {"field": refused.field, "message": refused.message, "loc": list(refused.loc), "type": refused.type}
+                {
+                    "field": refused.field,
+                    "message": refused.message,
+                    "loc": list(refused.loc),
+                    "type": refused.type,
+                }
                 for refused in error.fields
             ]
         }
     if isinstance(error, UnknownTask):
-        return {"fields": [{"field": "task", "message": _said(error), "loc": ["task"], "type": "unknown_task"}]}
+        return {
+            "fields": [{"field": "task", "message": _said(error), "loc": ["task"], "type": "unknown_task"}]
+        }
     if isinstance(error, PayloadTooLarge):
         return {"size": error.size, "limit": error.limit}
     return {}

@@ -10,7 +10,14 @@ from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from ninja import NinjaAPI
 
 from django_integration import body, conf, events, openapi
-from django_integration.answers import Refused, error_answer, json_answer, polled_answer, record_answer, record_json
+from django_integration.answers import (
+    Refused,
+    error_answer,
+    json_answer,
+    polled_answer,
+    record_answer,
+    record_json,
+)
 from django_integration.auth import Caller, identify
 from django_integration.bodies import PageBody, RecordBody, RefusalBody
 from serverless_tasks.errors import TaskNotFound, UnknownTask
@@ -110,17 +117,23 @@ def cancel(request: HttpRequest, uuid: str) -> HttpResponse:
 
 
 @api.get(
-    "/{uuid}/events/", summary="Follow a task (server-sent events)", response=_responses(200, RecordBody, 404, 501)
+    "/{uuid}/events/",
+    summary="Follow a task (server-sent events)",
+    response=_responses(200, RecordBody, 404, 501),
 )
 async def follow(request: HttpRequest, uuid: str) -> HttpResponseBase:
     """One event a change, each holding the record, the last one the ended task's. Only under ASGI; else poll."""
     caller = await sync_to_async(identify)(request)
     record = await sync_to_async(find, thread_sensitive=False)(caller, uuid)
     if not events.offered(request):
-        raise Refused(501, "NotImplemented", "This server does not stream (it runs under WSGI); poll the task instead.")
+        raise Refused(
+            501, "NotImplemented", "This server does not stream (it runs under WSGI); poll the task instead."
+        )
     if events.was_the_last(request, record):
         return HttpResponse(status=204)  # what keeps an EventSource from connecting again and again
-    return StreamingHttpResponse(events.stream(record), content_type="text/event-stream", headers=events.HEADERS)
+    return StreamingHttpResponse(
+        events.stream(record), content_type="text/event-stream", headers=events.HEADERS
+    )
 
 
 def find(caller: Caller, uuid: str) -> Record:

@@ -31,7 +31,9 @@ class RecordBody(Schema):
     created: datetime
     started: datetime | None
     finished: datetime | None
-    cancel_requested: bool = Field(False, description="Present, and true, while a running task is asked to stop.")
+    cancel_requested: bool = Field(
+        False, description="Present, and true, while a running task is asked to stop."
+    )
 
 
 class PageBody(Schema):

@@ -48,7 +48,7 @@ def read(request: HttpRequest) -> bytes:
         raise Refused(400, "Unreadable", "The body could not be read: the connection broke.") from error
     if len(data) > limit:
         raise _too_large(len(data), limit)
-    request._body = data  # noqa: SLF001 - `body` would enforce a limit that is not ours; DRF's classes may read it
+    request._body = data
     return data
 
 
@@ -61,7 +61,9 @@ def parse(data: bytes) -> Any:
     try:
         return json.loads(data.decode("utf-8"))
     except UnicodeDecodeError as error:
-        raise Refused(400, "InvalidJSON", f"The body is not UTF-8: byte {error.start} does not fit.") from None
+        raise Refused(
+            400, "InvalidJSON", f"The body is not UTF-8: byte {error.start} does not fit."
+        ) from None
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise Refused(400, "InvalidJSON", f"The body is not JSON: {error.msg}, {place}.") from None
@@ -114,7 +116,9 @@ def _unfit(inputs: Any) -> list[FieldError]:
         if isinstance(value, dict):
             left += [((*loc, _printable(name)), element) for name, element in value.items()]
             if any(name != _printable(name) for name in value):
-                found.append(FieldError(where, "has a name with half of a surrogate pair", loc, "string_unicode"))
+                found.append(
+                    FieldError(where, "has a name with half of a surrogate pair", loc, "string_unicode")
+                )
         elif isinstance(value, list):
             left += [((*loc, index), element) for index, element in enumerate(value)]
         elif isinstance(value, float) and not math.isfinite(value):

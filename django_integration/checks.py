@@ -9,7 +9,7 @@ from django.conf import settings
 from django.core import checks
 
 from django_integration import conf
-from serverless_tasks.errors import ConfigurationError, TaskDefinitionError
+from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.services import services
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def register() -> None:
 
 def check_configuration(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     """What keeps tasks from being submitted or called: settings, entries, definitions."""
-    problem = apps.get_app_config("serverless_tasks").problem
+    problem = getattr(apps.get_app_config("serverless_tasks"), "problem", None)
     try:
         conf.current()
     except ConfigurationError as error:
@@ -51,7 +51,7 @@ def check_access(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
         hint = "Take it away to serve only callers who are logged in."
         return [checks.Warning(message, hint=hint, id="serverless_tasks.W001")]
     if given.authentication_classes is None and AUTHENTICATION not in settings.MIDDLEWARE:
-        message = "Nobody can submit tasks: no authentication is configured, and anonymous callers are served under DEBUG only."
+        message = "No authentication is configured, so outside DEBUG nobody may submit or see a task."
         hint = (
             f"Add {AUTHENTICATION} or set TASK_API_AUTHENTICATION_CLASSES; to serve everybody, set"
             " SERVERLESS_TASKS['ALLOW_ANONYMOUS'] to True."
@@ -62,43 +62,39 @@ def check_access(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
 
 def _missing_settings() -> Iterator[checks.CheckMessage]:
     given = conf.current()
-    if given.backend != "sqs":
-        return
-    for name in NEEDED_FOR_SQS:
-        yield from _errors("E002", lambda name=name: given.config.require(name))
+    if given.backend == "sqs":
+        for name in NEEDED_FOR_SQS:
+            yield from _errors("E002", given.config.require, name)
 
 
 def _wrong_entries() -> Iterator[checks.CheckMessage]:
     for entry in conf.current().served:
-        yield from _errors("E003", lambda entry=entry: conf.task_class(entry))
+        yield from _errors("E003", conf.task_class, entry)
 
 
 def _drf() -> Iterator[checks.CheckMessage]:
     if not conf.current().uses_drf:
         return
+    found = list(_errors("E004", _drf_classes, "TASK_API_AUTHENTICATION_CLASSES"))
+    again = _errors("E004", _drf_classes, "TASK_API_PERMISSIONS_CLASSES")
+    yield from found
+    yield from (message for message in again if message not in found)
 
-    def classes(setting: str) -> None:
-        from django_integration import drf
 
-        drf.classes(setting)
+def _drf_classes(setting: str) -> None:
+    from django_integration import drf
 
-    messages: dict[str, checks.CheckMessage] = {}
-    for setting in ("TASK_API_AUTHENTICATION_CLASSES", "TASK_API_PERMISSIONS_CLASSES"):
-        messages |= {found.msg: found for found in _errors("E004", lambda setting=setting: classes(setting))}
-    yield from messages.values()
+    drf.classes(setting)
 
 
 def _definitions() -> Iterator[checks.CheckMessage]:
     registry = services().registry
     for task in list(registry):
-        try:
-            registry.definition(task.name)
-        except TaskDefinitionError as error:
-            yield checks.Error(str(error), obj=task, id="serverless_tasks.E005")
+        yield from _errors("E005", registry.definition, task.name)
 
 
-def _errors(number: str, look: Callable[[], Any]) -> Iterator[checks.CheckMessage]:
+def _errors(number: str, look: Callable[[str], Any], what: Any) -> Iterator[checks.CheckMessage]:
     try:
-        look()
+        look(what)
     except ConfigurationError as error:
         yield checks.Error(str(error), id=f"serverless_tasks.{number}")

@@ -30,7 +30,9 @@ class Bulk:
         savepoints: the savepoints that are open, outermost first.
     """
 
-    def __init__(self, through: Services, connection: BaseDatabaseWrapper, savepoints: tuple[str | None, ...]) -> None:
+    def __init__(
+        self, through: Services, connection: BaseDatabaseWrapper, savepoints: tuple[str | None, ...]
+    ) -> None:
         self._connection = connection
         self._publications: list[Publication] = []
         self.through = through
@@ -96,5 +98,5 @@ def _open_transaction() -> BaseDatabaseWrapper | None:
 
 
 def _bulks(connection: BaseDatabaseWrapper) -> list[Bulk]:
-    hooks = (getattr(hook, "__self__", None) for _, hook, _ in connection.run_on_commit)
+    hooks = (getattr(entry[1], "__self__", None) for entry in connection.run_on_commit)
     return [bulk for bulk in hooks if isinstance(bulk, Bulk)]

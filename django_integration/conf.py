@@ -18,8 +18,12 @@ if TYPE_CHECKING:
 
 BACKENDS = ("sqs", "threading", "immediate")
 MAX_BODY = 10_000_000
-WIRED = frozenset({"SERVERLESS_TASKS"})
-READ = WIRED | {"TASK_API_BACKGROUND_TASKS", "TASK_API_AUTHENTICATION_CLASSES", "TASK_API_PERMISSIONS_CLASSES"}
+READ = (
+    "SERVERLESS_TASKS",
+    "TASK_API_BACKGROUND_TASKS",
+    "TASK_API_AUTHENTICATION_CLASSES",
+    "TASK_API_PERMISSIONS_CLASSES",
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,13 +68,19 @@ def current() -> TaskSettings:
     """
     given = getattr(settings, "SERVERLESS_TASKS", {})
     if not isinstance(given, dict):
-        raise ConfigurationError(f"SERVERLESS_TASKS is {given!r}; give a dictionary such as {{'TABLE': 'tasks'}}.")
+        raise ConfigurationError(
+            f"SERVERLESS_TASKS is {given!r}; give a dictionary such as {{'TABLE': 'tasks'}}."
+        )
     backend = given.get("BACKEND", "sqs")
     if backend not in BACKENDS:
-        raise ConfigurationError(f"SERVERLESS_TASKS['BACKEND'] is {backend!r}; use one of {', '.join(BACKENDS)}.")
+        raise ConfigurationError(
+            f"SERVERLESS_TASKS['BACKEND'] is {backend!r}; use one of {', '.join(BACKENDS)}."
+        )
     own = ("BACKEND", "ALLOW_ANONYMOUS", "MAX_BODY")
     return TaskSettings(
-        config=Config.from_environ().merged({name: value for name, value in given.items() if name not in own}),
+        config=Config.from_environ().merged(
+            {name: value for name, value in given.items() if name not in own}
+        ),
         backend=backend,
         allow_anonymous=_allow_anonymous(given),
         max_body=_max_body(given),

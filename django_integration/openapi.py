@@ -30,7 +30,9 @@ def describe(document: Json, base: str, definitions: Sequence[Definition]) -> No
     for number, definition in enumerate(definitions):
         name = f"{_safe(definition.task.name)}.{number}"
         inputs = _component(schemas, f"{name}.inputs", definition.input_schema())
-        outputs = _component(schemas, f"{name}.outputs", definition.output_schema())
+        # Outputs are empty until there are some, so that none of them is required.
+        optional = {key: value for key, value in definition.output_schema().items() if key != "required"}
+        outputs = _component(schemas, f"{name}.outputs", optional)
         submissions.append(_component(schemas, f"{name}.submission", _submission(definition, inputs)))
         records.append(_component(schemas, f"{name}.record", _record(schemas, definition.task.name, outputs)))
     operation = document["paths"][base]["post"]
@@ -52,8 +54,7 @@ def _submission(definition: Definition, inputs: Json) -> Json:
 
 def _record(schemas: Json, task: str, outputs: Json) -> Json:
     general = schemas["RecordBody"]
-    # Outputs are empty until there are some, so that none of them is required.
-    properties = {**general["properties"], "task": {"const": task}, "outputs": {"anyOf": [outputs, {"maxProperties": 0}]}}
+    properties = {**general["properties"], "task": {"const": task}, "outputs": outputs}
     return {**general, "title": f"Record of {task}", "properties": properties}
 
 
@@ -70,7 +71,9 @@ def _component(schemas: Json, name: str, schema: Json) -> Json:
 def _renamed(part: Any, names: dict[str, str]) -> Any:
     if isinstance(part, dict):
         return {
-            key: names.get(value, value) if key == "$ref" and isinstance(value, str) else _renamed(value, names)
+            key: names.get(value, value)
+            if key == "$ref" and isinstance(value, str)
+            else _renamed(value, names)
             for key, value in part.items()
         }
     return [_renamed(element, names) for element in part] if isinstance(part, list) else part

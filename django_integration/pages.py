@@ -61,7 +61,9 @@ def _identify(request: HttpRequest) -> Caller | None:
 
 def _page(request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
     get_token(request)  # sets the cookie that the page's buttons need
-    return render(request, f"serverless_tasks/{name}.html", {**context, "csrf_cookie_name": settings.CSRF_COOKIE_NAME})
+    return render(
+        request, f"serverless_tasks/{name}.html", {**context, "csrf_cookie_name": settings.CSRF_COOKIE_NAME}
+    )
 
 
 def _text(value: Any) -> str:

@@ -12,7 +12,9 @@ from django_integration.api import api
 app_name = "serverless_tasks"
 
 # Ninja gives one pattern a method, all of them with a view that takes every method: the first of each is enough.
-_calls = {str(pattern.pattern): pattern for pattern in reversed(api.urls[0]) if isinstance(pattern, URLPattern)}
+_calls = {
+    str(pattern.pattern): pattern for pattern in reversed(api.urls[0]) if isinstance(pattern, URLPattern)
+}
 for _call in _calls.values():
     non_atomic_requests(_call.callback)  # an answer of 201 means sent, not "sent if the transaction commits"
     login_not_required(_call.callback)  # the calls ask for a login themselves, and answer in JSON

@@ -8,7 +8,7 @@ import pytest
 
 # The variable is taken away again: a subprocess of another test must not become a Django process.
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.django.settings"
-import django  # noqa: E402
+import django
 
 django.setup()
 del os.environ["DJANGO_SETTINGS_MODULE"]
@@ -16,13 +16,12 @@ del os.environ["DJANGO_SETTINGS_MODULE"]
 import boto3  # noqa: E402
 from django.apps import apps  # noqa: E402
 from django.contrib.auth.models import User  # noqa: E402
-from django.core.signals import setting_changed  # noqa: E402
 from django.test import Client  # noqa: E402
 from moto import mock_aws  # noqa: E402
 
 from serverless_tasks.aws import session  # noqa: E402
 from serverless_tasks.message import Message  # noqa: E402
-from serverless_tasks.services import Services, reset, services  # noqa: E402
+from serverless_tasks.services import reset, services  # noqa: E402
 
 reset()  # what `ready` wired is for these tests alone
 
@@ -54,12 +53,8 @@ def calls(aws: None) -> Counter[str]:
     counted: Counter[str] = Counter()
     for service in ("sqs", "dynamodb"):
         client = services().queue._client if service == "sqs" else services().store._client
-        client.meta.events.register(
-            f"before-send.{service}", lambda request, operation=None, **_: None
-        )
-        client.meta.events.register(
-            f"before-call.{service}", lambda model, **_: counted.update([model.name])
-        )
+        client.meta.events.register(f"before-send.{service}", lambda request, operation=None, **_: None)
+        client.meta.events.register(f"before-call.{service}", lambda model, **_: counted.update([model.name]))
     return counted
 
 

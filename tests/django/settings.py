@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-SECRET_KEY = "not a secret"  # noqa: S105
+SECRET_KEY = "not a secret"
 DEBUG = False
 ALLOWED_HOSTS = ["testserver"]
 USE_TZ = True
@@ -46,6 +46,7 @@ TASK_API_BACKGROUND_TASKS = [
 SERVERLESS_TASKS = {
     "TABLE": "tasks",
     "QUEUE_URLS": {
-        name: f"https://sqs.us-east-1.amazonaws.com/123456789012/{name}" for name in ("high", "default", "low")
+        name: f"https://sqs.us-east-1.amazonaws.com/123456789012/{name}"
+        for name in ("high", "default", "low")
     },
 }

@@ -2,8 +2,6 @@
 
 import json
 
-from tests.django.conftest import queued, stored
-
 
 def post(client, body, **extra):
     text = body if isinstance(body, (str, bytes)) else json.dumps(body)
