@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import contextmanager
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +14,7 @@ from serverless_tasks.registry import Registry
 from serverless_tasks.runner import Runner
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from serverless_tasks.aws.queue import DeadLetterQueue, QueueSender, Visibility
     from serverless_tasks.backends.base import Backend
@@ -179,6 +180,17 @@ def configure(config: Config | None = None, **overrides: Any) -> Services:
     global _current  # noqa: PLW0603
     _current = Services(config or Config.from_environ(), **overrides)
     return _current
+
+
+@contextmanager
+def use(these: Services) -> Iterator[Services]:
+    """Let the process use other services for the length of a block, as tests do."""
+    global _current  # noqa: PLW0603
+    before, _current = _current, these
+    try:
+        yield these
+    finally:
+        _current = before
 
 
 def reset() -> None:

@@ -148,17 +148,17 @@ class DictionaryDefinition(Definition):
                 raise TaskDefinitionError(
                     f"{task.__qualname__}.run() has no default for {name!r}, which is not required; give it one."
                 )
+        defaults = {name: given.default for name, given in accepted.items()}
         self._defaults = {
-            name: given.default for name, given in accepted.items() if given.default is not given.empty
+            name: given for name, given in defaults.items() if given is not inspect.Parameter.empty
         }
 
     @cached_property
     def inputs_model(self) -> type[BaseModel]:  # type: ignore[override]
         fields: dict[str, Any] = {}
         for name, parameter in self._inputs.items():
-            typed = Annotated[
-                Any, PlainValidator(_converter(parameter)), WithJsonSchema(parameter.json_schema())
-            ]
+            schema = WithJsonSchema(parameter.json_schema())
+            typed = Annotated[Any, PlainValidator(_converter(parameter)), schema]
             default = ... if parameter.required else self._defaults.get(name)
             fields[f"field_{len(fields)}"] = (typed, Field(default, alias=name))
         return create_model(self.task.__name__, __config__=_DICT_CONFIG, **fields)

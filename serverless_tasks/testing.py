@@ -1,0 +1,168 @@
+"""For the tests of one's own project: jobs are recorded instead of sent, and run when the test says so.
+
+No AWS, no thread to wait for, no time that passes by itself; nothing here needs pytest.
+"""
+
+from __future__ import annotations
+
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from serverless_tasks.backends.memory import MemoryStore
+from serverless_tasks.clock import Clock
+from serverless_tasks.config import Config
+from serverless_tasks.errors import ServerlessTasksError, TaskNotFound
+from serverless_tasks.message import Message
+from serverless_tasks.registry import Registry
+from serverless_tasks.services import Services, services, use
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from serverless_tasks.declaration import Declaration
+    from serverless_tasks.outcome import Outcome
+    from serverless_tasks.record import Record
+
+# 2026-01-01T00:00:00Z
+START = 1_767_225_600.0
+
+
+class MovableClock(Clock):
+    """A clock that stands still until it is moved; sleeping moves it.
+
+    Args:
+        start: the first moment, in seconds since the epoch.
+    """
+
+    def __init__(self, start: float = START) -> None:
+        self._now = start
+
+    def now(self) -> float:
+        """Seconds since the epoch."""
+        return self._now
+
+    def sleep(self, seconds: float) -> None:
+        """Move on."""
+        self.move(seconds)
+
+    def move(self, seconds: float) -> None:
+        """Move on by so many seconds."""
+        self._now += seconds
+
+
+@dataclass(frozen=True, slots=True)
+class _Delivery:
+    due: float
+    message: Message
+
+
+class RecordedTasks:
+    """The jobs that were submitted, and the means to run them; `recorded` makes it.
+
+    Args:
+        registry: the tasks that can be run.
+
+    Attributes:
+        services: what the block uses.
+        clock: the time of everything in the block.
+        submitted: every message that was published, retries included, oldest first.
+    """
+
+    def __init__(self, registry: Registry) -> None:
+        self.clock = MovableClock()
+        self.submitted: list[Message] = []
+        self._queue: list[_Delivery] = []
+        self._store = MemoryStore(self.clock)
+        self.services = Services(
+            Config(), backend=self, clock=self.clock, store=self._store, registry=registry
+        )
+
+    def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
+        """Keep messages instead of sending them; see `Backend.publish`."""
+        self._store.put_jobs(messages)
+        for message in messages:
+            self.submitted.append(message)
+            sent = Message.decode(message.encode())
+            self._queue.append(_Delivery(self.clock.now() + message.delay, sent))
+        return [None] * len(messages)
+
+    def run_due(self) -> list[Outcome]:
+        """Run the jobs that are due now, and those that they submit for now; returns what became of them."""
+        outcomes = []
+        while due := [delivery for delivery in self._queue if delivery.due <= self.clock.now()]:
+            self._queue.remove(due[0])
+            outcomes.append(self._run(due[0].message))
+        return outcomes
+
+    def drain(self) -> list[Outcome]:
+        """Run jobs until none is left, moving the time on to those that wait: delays and retries included."""
+        outcomes = self.run_due()
+        while self._queue:
+            self.move(min(delivery.due for delivery in self._queue) - self.clock.now())
+            outcomes += self.run_due()
+        return outcomes
+
+    def move(self, seconds: float) -> None:
+        """Move the time on by so many seconds; nothing is run by it."""
+        self.clock.move(seconds)
+
+    def record(self, uuid: str) -> Record:
+        """The record of a job.
+
+        Raises:
+            TaskNotFound: nothing is known of it.
+        """
+        record = self._store.read(uuid)
+        if record is None:
+            raise TaskNotFound(uuid)
+        return record
+
+    def assert_submitted(self, task: type[Declaration], /, **inputs: Any) -> Message:
+        """See that a task was submitted, with these inputs at least; returns the latest such message.
+
+        Args:
+            task: the task class.
+            inputs: inputs as they travel, in JSON.
+
+        Raises:
+            AssertionError: it was not.
+        """
+        for message in reversed(self.submitted):
+            if message.task == task.name and message.inputs | inputs == message.inputs:
+                return message
+        said = "".join(f"\n  {message.task} {message.inputs}" for message in self.submitted) or " nothing"
+        raise AssertionError(f"{task.name} {inputs} was not submitted. Submitted:{said}")
+
+    def assert_nothing_submitted(self) -> None:
+        """See that no job was submitted.
+
+        Raises:
+            AssertionError: one was.
+        """
+        if self.submitted:
+            names = [message.task for message in self.submitted]
+            raise AssertionError(f"Nothing should have been submitted, but {names} were.")
+
+    def _run(self, message: Message) -> Outcome:
+        outcome = self.services.runner.execute(message)
+        if outcome.give_back is not None:
+            self._queue.append(_Delivery(self.clock.now() + outcome.give_back, message))
+        return outcome
+
+
+@contextmanager
+def recorded(*tasks: type[Declaration]) -> Iterator[RecordedTasks]:
+    """Record what is submitted inside the block, in place of the configured backend and store.
+
+    Jobs are published at once there, whether a database transaction is open or not.
+
+    Args:
+        tasks: task classes to register besides the project's own.
+    """
+    registry = Registry()
+    for task in (*services().registry, *tasks):
+        registry.add(task)
+    jobs = RecordedTasks(registry)
+    with use(jobs.services):
+        yield jobs
