@@ -39,7 +39,9 @@ class SummariseColumns(Task):
                 count += 1
                 if len(row) != len(columns):
                     uneven += 1
-                    self._remark(uneven, f"Line {rows.line_num} has {len(row)} cells instead of {len(columns)}.")
+                    self._remark(
+                        uneven, f"Line {rows.line_num} has {len(row)} cells instead of {len(columns)}."
+                    )
                 for column, cell in zip(columns, row, strict=False):
                     column.add(cell)
         except csv.Error as error:
@@ -135,8 +137,12 @@ def _header(rows: Iterator[list[str]]) -> list[Column]:
     if names is None:
         raise TaskError("The file is empty: it needs a first line with the names of its columns.")
     if len(names) > MOST_COLUMNS:
-        raise TaskError(f"The file has {len(names)} columns; the most that are summarised are {MOST_COLUMNS}.")
-    return [Column(name.lstrip("\ufeff").strip() or f"column {number}") for number, name in enumerate(names, 1)]
+        raise TaskError(
+            f"The file has {len(names)} columns; the most that are summarised are {MOST_COLUMNS}."
+        )
+    return [
+        Column(name.lstrip("\ufeff").strip() or f"column {number}") for number, name in enumerate(names, 1)
+    ]
 
 
 def _number(cell: str) -> float | None:

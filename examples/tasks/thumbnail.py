@@ -57,11 +57,14 @@ class MakeThumbnail(Task[ThumbnailParams]):
             with Image.open(io.BytesIO(self.params.image)) as opened:
                 width, height = opened.size
                 if width * height > LARGEST_PICTURE:
+                    most = LARGEST_PICTURE // 1_000_000
                     raise TaskError(
-                        f"The picture has {width} x {height} pixels; {LARGEST_PICTURE // 1_000_000} million are the most."
+                        f"The picture has {width} x {height} pixels; at most {most} million are taken."
                     )
                 self.add_message(f"Read a {opened.format} picture of {width} x {height} pixels.")
-                picture = ImageOps.exif_transpose(opened).convert("RGB" if self.params.format == "jpeg" else "RGBA")
+                picture = ImageOps.exif_transpose(opened).convert(
+                    "RGB" if self.params.format == "jpeg" else "RGBA"
+                )
         except (OSError, SyntaxError, ValueError, Image.DecompressionBombError) as error:
             raise TaskError("The file is not a picture that can be read, or it is damaged.") from error
         self.inc_progress()

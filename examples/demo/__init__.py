@@ -1,0 +1,1 @@
+"""`python -m examples.demo`: the way of a job, shown on the real local stack."""

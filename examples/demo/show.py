@@ -1,0 +1,130 @@
+"""The demo itself: four tasks, what is seen of each on the way, and whether that is as it should be."""
+
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+from rich.text import Text
+
+from examples.demo import http, samples
+from examples.demo.local import Local
+
+
+class Show:
+    """Runs tasks over HTTP and shows them.
+
+    Args:
+        console: where to show.
+        local: the stack that runs.
+    """
+
+    def __init__(self, console: Console, local: Local) -> None:
+        self.console = console
+        self.local = local
+        self.wrong: list[str] = []
+
+    def everything(self) -> int:
+        """Show it all; the exit code."""
+        self.console.print(f"[bold]The example site runs at {self.local.site}[/]; a task goes")
+        self.console.print("[dim]HTTP -> Django -> SQS -> worker handler -> DynamoDB -> Django -> HTTP[/]\n")
+        self.columns()
+        self.thumbnail()
+        self.failure()
+        self.refusal()
+        if self.wrong:
+            self.console.print("\n[red bold]Not as it should be:[/]")
+            for fault in self.wrong:
+                self.console.print(f"  {fault}", markup=False)
+            self.console.print(Text(self.local.log.read_text()[-4000:], style="dim"))
+            return 1
+        self.console.print(
+            "\n[bold green]All as it should be.[/] `make serve` keeps the site up for a browser."
+        )
+        return 0
+
+    def columns(self) -> None:
+        """A task in dictionary style, with progress."""
+        text = samples.weather()
+        seen = self.follow("summarise-columns", {"text": text}, unit=lambda size: f"{size / 1e6:.1f} MB")
+        last = seen[-1]
+        self.expect(last["status"] == "succeeded", f"summarise-columns {last['status']}: {last['error']}")
+        parts = [record["progress"] for record in seen if 0 < record["progress"] < len(text)]
+        self.expect(bool(parts), "summarise-columns showed no progress on its way")
+        self.expect(last["outputs"].get("rows") == samples.ROWS, f"summarise-columns gave {last['outputs']}")
+        table = Table(box=None, pad_edge=False, header_style="dim")
+        for name in ("column", "kind", "distinct", "empty"):
+            table.add_column(name, justify="right" if name in ("distinct", "empty") else "left")
+        for column in last["outputs"].get("columns", ()):
+            more = "+" if column["distinct_is_least"] else ""
+            table.add_row(
+                column["name"], column["kind"], f"{column['distinct']:,}{more}", f"{column['empty']:,}"
+            )
+        self.console.print(table)
+
+    def thumbnail(self) -> None:
+        """A task in pydantic style."""
+        last = self.follow("make-thumbnail", {"image": samples.picture(), "width": 320, "height": 320})[-1]
+        self.expect(last["status"] == "succeeded", f"make-thumbnail {last['status']}: {last['error']}")
+        made = last["outputs"]
+        self.expect((made.get("width"), made.get("height")) == (320, 200), "the thumbnail has the wrong size")
+        if made:
+            self.console.print(
+                f"{made['original_width']} x {made['original_height']}, {made['original_size']:,} bytes ->"
+                f" {made['width']} x {made['height']} {made['media_type']}, {made['size']:,} bytes",
+                markup=False,
+            )
+
+    def failure(self) -> None:
+        """A task that fails with a reason for its user."""
+        last = self.follow("make-thumbnail", {"image": samples.no_picture()})[-1]
+        error = last["error"] or {}
+        self.expect(last["status"] == "failed", f"a file that is no picture {last['status']}")
+        self.expect("not a picture" in error.get("message", ""), f"its reason is {error}")
+        self.console.print(Text(f"{error.get('type')}: {error.get('message')}", style="red"))
+
+    def refusal(self) -> None:
+        """Inputs that are refused before anything is published."""
+        self._title("sum", "numbers that are none")
+        try:
+            http.submit(self.local.site, "sum", {"numbers": ["one"]})
+        except http.Refused as refused:
+            fields = [each["field"] for each in refused.body["error"].get("fields", ())]
+            self.expect((refused.status, fields) == (400, ["numbers"]), f"the refusal was {refused.body}")
+            self.console.print(Text(str(refused), style="red"))
+        else:
+            self.expect(False, "numbers that are none were taken")
+
+    def follow(self, task: str, inputs: dict[str, Any], unit: Any = "{:g}".format) -> list[dict[str, Any]]:
+        """Submit a task and show it until it has ended; every record that was seen."""
+        size = sum(len(value) for value in inputs.values() if isinstance(value, str))
+        self._title(task, f"{size:,} bytes of input")
+        first = http.submit(self.local.site, task, inputs)
+        seen = [first]
+        columns = (
+            TextColumn("{task.description:<10}"),
+            BarColumn(40),
+            TextColumn("{task.fields[far]}", markup=False),
+        )
+        with Progress(*columns, console=self.console) as progress:
+            bar = progress.add_task(first["status"], total=None, far="")
+            told = 0
+            for record in http.records(self.local.site, first["uuid"]):
+                seen.append(record)
+                for message in record["messages"][told:]:
+                    self.console.print(Text(f"  {message}", style="dim"))
+                told = len(record["messages"])
+                target = record["target"]
+                far = f"{unit(record['progress'])} of {unit(target)}" if target else ""
+                progress.update(
+                    bar, description=record["status"], total=target, completed=record["progress"], far=far
+                )
+        return seen
+
+    def expect(self, holds: bool, otherwise: str) -> None:
+        """Note what is not as it should be."""
+        if not holds:
+            self.wrong.append(otherwise)
+
+    def _title(self, task: str, about: str) -> None:
+        self.console.print(f"\n[bold]{task}[/] [dim]{about}[/]")
