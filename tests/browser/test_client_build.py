@@ -16,7 +16,7 @@ CONSUMER = """
 import tasks, { run, watch, cancel, options, HTTPError, type TaskRecord } from 'serverless-tasks-client'
 options.pollInterval = 500
 async function example(): Promise<number> {
-  const seen = ({ progress }: TaskRecord<{ sum: number }>): number | null => progress
+  const seen = ({ progress }: TaskRecord<{ sum: number }>): number => progress
   const record = await tasks.run<{ sum: number }>('sum', { numbers: [1, 2] }, seen)
   await watch(record.uuid, null, (last) => void last.outputs, (reason) => {
     if (reason instanceof HTTPError) void reason.status.toFixed()

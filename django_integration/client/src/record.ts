@@ -5,7 +5,7 @@ export interface TaskRecord<Outputs = { [name: string]: unknown }> {
   uuid: string
   task: string
   status: Status
-  progress: number | null
+  progress: number
   target: number | null
   /** Empty until there are some. */
   outputs: Outputs

@@ -1,0 +1,244 @@
+// Shows each task of the site's OpenAPI document: what it takes, what it gives back, and a form to run it.
+(() => {
+  'use strict'
+
+  const root = document.getElementById('docs')
+  const part = (name) => root.querySelector(`[data-part="${name}"]`)
+  const field = (name) => root.querySelector(`[data-field="${name}"]`)
+  const make = (tag, text, className) => {
+    const node = document.createElement(tag)
+    if (text !== undefined) node.textContent = text
+    if (className) node.className = className
+    return node
+  }
+  const METHODS = ['get', 'post', 'put', 'patch', 'delete']
+
+  TaskAPI.options.baseURL = root.dataset.base
+  TaskAPI.options.csrfCookieName = root.dataset.csrfCookie
+
+  let api = {}
+
+  function resolve(schema) {
+    let found = schema || {}
+    while (found.$ref) {
+      const { $ref, ...own } = found
+      const path = $ref.replace(/^#\//, '').split('/')
+      const target = path.reduce((node, key) => node && node[key.replace(/~1/g, '/').replace(/~0/g, '~')], api)
+      found = { ...target, ...own }
+    }
+    return found
+  }
+
+  const variants = (schema) => schema.oneOf || schema.anyOf || [schema]
+  const jsonOf = (holder) => resolve(resolve(holder).content?.['application/json']?.schema)
+  const property = (schema, name) => resolve(resolve(schema).properties?.[name])
+  // While a task runs its outputs are empty, which the document offers as a second variant.
+  const outputsOf = (record) => {
+    const schema = property(record, 'outputs')
+    return variants(schema).map(resolve).find((variant) => variant.properties) || schema
+  }
+  const nameIn = (schema) => {
+    const name = property(schema, 'task')
+    return name.const ?? (name.enum?.length === 1 ? name.enum[0] : undefined)
+  }
+
+  /** The tasks that an operation starts: those its body's `task` names, or one whose inputs are the body itself. */
+  function tasksOf(path, operation) {
+    if (!operation.requestBody) return []
+    const body = jsonOf(operation.requestBody)
+    const records = variants(jsonOf(operation.responses?.[201]))
+    const named = variants(body).filter((variant) => nameIn(variant) !== undefined)
+    if (named.length > 0) {
+      return named.map((variant) => {
+        const name = nameIn(variant)
+        const outputs = outputsOf(records.find((each) => nameIn(each) === name))
+        return { path, name, description: resolve(variant).description || '', inputs: property(variant, 'inputs'), outputs }
+      })
+    }
+    if (!operation.responses?.[201] || !body.properties || body.properties.task) return []
+    const name = nameIn(records[0]) ?? path.split('/').filter(Boolean).pop()
+    return [{ path, name, description: operation.description || '', inputs: body, outputs: outputsOf(records[0]), typed: true }]
+  }
+
+  function typeOf(given) {
+    const schema = resolve(given)
+    const values = schema.const === undefined ? schema.enum : [schema.const]
+    if (values) return values.map((value) => JSON.stringify(value)).join(' or ')
+    const choices = schema.anyOf || schema.oneOf
+    if (choices) return [...new Set(choices.map(typeOf))].join(' or ')
+    if (schema.type === 'array') return schema.items ? `list of ${typeOf(schema.items)}` : 'list'
+    if (Array.isArray(schema.type)) return schema.type.join(' or ')
+    if (schema.format) return `${schema.type} (${schema.format})`
+    return schema.type || 'any value'
+  }
+
+  function shape(title, schema) {
+    const box = make('div')
+    box.append(make('h3', title))
+    const fields = Object.entries(schema.properties || {})
+    if (fields.length === 0) {
+      box.append(make('p', schema.type === 'object' && schema.properties ? 'None.' : 'Not described.', 'none'))
+      return box
+    }
+    const list = make('dl', undefined, 'shape')
+    fields.forEach(([name, given]) => {
+      const { description, default: preset } = resolve(given)
+      const row = make('div')
+      const text = make('dd', typeOf(given))
+      const optional = !(schema.required || []).includes(name)
+      if (title === 'Inputs' && optional) {
+        text.append(preset === undefined ? ', optional' : `, optional (${JSON.stringify(preset)} if left out)`)
+      }
+      if (description) text.append(make('span', description, 'note'))
+      row.append(make('dt', name), text)
+      list.append(row)
+    })
+    box.append(list)
+    return box
+  }
+
+  /** A form field for an input; `read` gives its value, undefined when it is left empty, or throws a SyntaxError. */
+  function control(id, name, given, required) {
+    const whole = resolve(given)
+    const choices = variants(whole).filter((each) => resolve(each).type !== 'null')
+    const schema = choices.length === 1 ? { default: whole.default, ...resolve(choices[0]) } : whole
+    const label = make('label', name)
+    let input = make('input')
+    let read = () => (input.value === '' ? undefined : input.value)
+    if (schema.type === 'boolean') {
+      input.type = 'checkbox'
+      input.checked = schema.default === true
+      label.prepend(input)
+      return { label, input, read: () => input.checked }
+    }
+    if (schema.enum) {
+      input = make('select')
+      if (!required) input.append(make('option', ''))
+      schema.enum.forEach((value) => input.append(make('option', String(value))))
+      read = () => schema.enum[input.selectedIndex - (required ? 0 : 1)]
+    } else if (schema.type === 'number' || schema.type === 'integer') {
+      input.type = 'number'
+      input.step = schema.type === 'integer' ? '1' : 'any'
+      read = () => (input.value === '' ? undefined : Number(input.value))
+    } else if (schema.type !== 'string') {
+      input = make('textarea')
+      read = () => (input.value.trim() === '' ? undefined : JSON.parse(input.value))
+      label.append(make('span', ', as JSON', 'hint'))
+    }
+    if (!required) label.append(make('span', ', optional', 'hint'))
+    label.htmlFor = input.id = id
+    label.append(input)
+    return { label, input, read }
+  }
+
+  function entry(task, id) {
+    const node = document.getElementById('task-template').content.firstElementChild.cloneNode(true)
+    node.id = id
+    node.querySelector('h2').textContent = task.name
+    node.querySelector('.call code').textContent = `POST ${task.path}`
+    node.querySelector('.about').textContent = task.description
+    node.querySelector('.shapes').append(shape('Inputs', task.inputs), shape('Outputs', task.outputs))
+    const controls = Object.entries(task.inputs.properties || {}).map(([name, given]) => {
+      const made = control(`${id}-${name}`, name, given, (task.inputs.required || []).includes(name))
+      node.querySelector('.fields').append(made.label)
+      return { name, ...made }
+    })
+    node.querySelector('progress').setAttribute('aria-label', `Progress of ${task.name}`)
+    node.querySelector('pre').setAttribute('aria-label', `Answer of ${task.name}`)
+    node.querySelector('form').addEventListener('submit', (event) => {
+      event.preventDefault()
+      submit(task, controls, node.querySelector('.run'), event.submitter)
+    })
+    return node
+  }
+
+  async function submit(task, controls, box, button) {
+    const bar = box.querySelector('progress')
+    const answer = box.querySelector('pre')
+    const show = (status, text, detail) => {
+      box.hidden = false
+      box.dataset.status = status
+      box.querySelector('p').textContent = text
+      answer.hidden = detail === undefined
+      if (detail !== undefined) answer.textContent = typeof detail === 'string' ? detail : JSON.stringify(detail, null, 2)
+    }
+    const inputs = {}
+    for (const { name, input, read } of controls) {
+      try {
+        const value = read()
+        if (value !== undefined) inputs[name] = value
+      } catch (error) {
+        bar.hidden = true
+        show('refused', `${name} is not JSON: ${error.message}`)
+        input.focus()
+        return
+      }
+    }
+    const progress = ({ status, progress: done, target, messages }) => {
+      if (target) Object.assign(bar, { max: target, value: done })
+      show(status, status === 'pending' ? 'Waiting to be picked up' : messages[messages.length - 1] || 'Running')
+    }
+    bar.hidden = false
+    bar.removeAttribute('value')
+    button.disabled = true
+    show('pending', 'Submitting')
+    try {
+      const record = await (task.typed ? start(task, inputs, progress) : TaskAPI.run(task.name, inputs, progress))
+      Object.assign(bar, { max: 1, value: 1 })
+      show('succeeded', 'Succeeded', record.outputs)
+    } catch (reason) {
+      bar.hidden = true
+      if (reason instanceof Error) show('refused', reason.message, reason.body)
+      else show(reason.status, reason.status === 'failed' ? 'Failed' : 'Cancelled', reason.error)
+    }
+    button.disabled = false
+  }
+
+  /** Submits to a task's own typed call; from then on it is a task like any other. */
+  async function start(task, inputs, progress) {
+    const prefix = `${TaskAPI.options.csrfCookieName}=`
+    const cookie = document.cookie.split('; ').find((each) => each.startsWith(prefix)) || prefix
+    const headers = { 'Content-Type': 'application/json', [TaskAPI.options.csrfHeaderName]: cookie.slice(prefix.length) }
+    const response = await fetch(task.path, { method: 'POST', headers, body: JSON.stringify(inputs) })
+    const body = await response.json()
+    if (!response.ok) throw Object.assign(new Error(`${task.path} answered ${response.status}`), { body })
+    return TaskAPI.watch(body.uuid, progress)
+  }
+
+  async function load() {
+    field('state').textContent = 'Reading the OpenAPI document'
+    const response = await fetch(root.dataset.openapi, { headers: { Accept: 'application/json' } })
+    if (!response.ok) throw new Error(`${root.dataset.openapi} answered ${response.status}`)
+    api = await response.json()
+    if (api.info?.title) field('title').textContent = document.title = api.info.title
+    if (api.info?.description) field('description').textContent = api.info.description
+
+    let count = 0
+    Object.entries(api.paths || {}).forEach(([path, item]) => {
+      METHODS.filter((method) => item[method]).forEach((method) => {
+        const operation = item[method]
+        const tasks = method === 'post' ? tasksOf(path, operation) : []
+        tasks.forEach((task) => {
+          const id = `task-${count++}`
+          const link = Object.assign(make('a', task.name), { href: `#${id}` })
+          const place = make('li')
+          place.append(link)
+          part('index').firstElementChild.append(place)
+          part('tasks').append(entry(task, id))
+        })
+        if (tasks.length > 0) return
+        const call = make('li')
+        call.append(make('code', `${method.toUpperCase()} ${path}`))
+        call.append(make('span', operation.summary || operation.description || '', 'note'))
+        part('calls').querySelector('ul').append(call)
+      })
+    })
+    part('index').hidden = count < 2
+    part('calls').hidden = part('calls').querySelector('ul').childElementCount === 0
+    field('state').textContent = count ? '' : 'This site serves no tasks.'
+  }
+
+  load().catch((error) => {
+    field('state').textContent = `The OpenAPI document could not be read: ${error.message}`
+  })
+})()

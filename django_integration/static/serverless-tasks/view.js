@@ -1,0 +1,165 @@
+// Keeps the status page of one task current. The page is complete without it.
+(() => {
+  'use strict'
+
+  const root = document.getElementById('task')
+  const field = (name) => root.querySelector(`[data-field="${name}"]`)
+  const part = (name) => root.querySelector(`[data-part="${name}"]`)
+  const list = (name) => root.querySelector(`[data-list="${name}"]`)
+  const cancelButton = root.querySelector('[data-action="cancel"]')
+  const retryButton = root.querySelector('[data-action="retry"]')
+  const bar = root.querySelector('progress')
+  const first = JSON.parse(document.getElementById('record').textContent)
+
+  TaskAPI.options.baseURL = root.dataset.base
+  TaskAPI.options.csrfCookieName = root.dataset.csrfCookie
+
+  // Setting the same text again would make a screen reader speak again.
+  const say = (name, text) => {
+    const node = field(name)
+    if (node.textContent !== text) node.textContent = text
+  }
+  const capitalise = (word) => word[0].toUpperCase() + word.slice(1)
+  const number = new Intl.NumberFormat()
+  const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' })
+  const hasEnded = ({ status }) => status !== 'pending' && status !== 'running'
+  const SHORT = 60 // characters of JSON that stay on one line
+
+  function valueText(value) {
+    if (typeof value === 'string') return value
+    const text = JSON.stringify(value)
+    return text.length <= SHORT ? text : JSON.stringify(value, null, 2)
+  }
+
+  function duration(milliseconds) {
+    const seconds = Math.max(0, milliseconds) / 1000
+    if (seconds < 10) return `${seconds.toFixed(1)} s`
+    if (seconds < 60) return `${Math.floor(seconds)} s`
+    const minutes = Math.floor(seconds / 60)
+    if (minutes < 60) return `${minutes} min ${Math.floor(seconds % 60)} s`
+    const hours = Math.floor(minutes / 60)
+    return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`
+  }
+
+  function renderProgress({ status, progress, target }) {
+    const done = status === 'succeeded'
+    part('progress').hidden = !target && (status === 'failed' || status === 'cancelled')
+    if (!done && !target && status === 'running') {
+      bar.removeAttribute('value')
+    } else {
+      bar.max = done ? 1 : target || 1
+      bar.value = done ? 1 : target ? progress : 0
+    }
+    let count = done ? 'Done' : status === 'pending' ? 'Waiting to be picked up' : 'Working'
+    if (target) count = `${number.format(progress)} of ${number.format(target)}`
+    else if (progress) count = `${number.format(progress)} so far`
+    const percent = done ? 100 : target ? Math.min(100, Math.floor((progress / target) * 100)) : null
+    say('count', count)
+    say('percent', percent === null ? '' : `${percent}%`)
+    document.title = `${first.task}: ${status === 'running' && percent !== null ? `${percent}%` : status}`
+  }
+
+  function renderMessages(messages) {
+    const items = list('messages')
+    const shown = [...items.children].map((item) => item.textContent)
+    const log = items.parentElement
+    const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40
+    if (shown.some((text, i) => text !== messages[i])) items.replaceChildren()
+    messages.slice(items.children.length).forEach((text) => {
+      items.append(Object.assign(document.createElement('li'), { textContent: text }))
+    })
+    part('messages').hidden = messages.length === 0
+    if (atEnd) log.scrollTop = log.scrollHeight
+  }
+
+  let shownOutputs = '{}'
+  function renderOutputs(outputs) {
+    const next = JSON.stringify(outputs)
+    if (next === shownOutputs) return
+    shownOutputs = next
+    const rows = Object.entries(outputs).map(([name, value]) => {
+      const row = document.createElement('div')
+      row.append(
+        Object.assign(document.createElement('dt'), { textContent: name }),
+        Object.assign(document.createElement('dd'), { textContent: valueText(value) }),
+      )
+      return row
+    })
+    list('outputs').replaceChildren(...rows)
+    part('result').hidden = rows.length === 0
+  }
+
+  function renderTimes(record) {
+    root.querySelectorAll('[data-time]').forEach((node) => {
+      const value = record[node.dataset.time]
+      node.textContent = value ? moment.format(new Date(value)) : hasEnded(record) ? 'Never' : 'Not yet'
+    })
+    const { started, finished } = record
+    part('took').hidden = !started
+    say('took-label', finished ? 'Took' : 'Running for')
+    say('took', started ? duration((finished ? Date.parse(finished) : Date.now()) - Date.parse(started)) : '')
+  }
+
+  let last = first
+  function render(record) {
+    last = record
+    root.dataset.status = record.status
+    say('status', capitalise(record.status))
+    renderProgress(record)
+    renderMessages(record.messages)
+    renderOutputs(record.outputs)
+    renderTimes(record)
+    part('error').hidden = !record.error
+    say('error-message', record.error ? record.error.message : '')
+    say('error-type', record.error ? record.error.type : '')
+    say('attempt', record.attempt ? number.format(record.attempt) : 'None yet')
+    part('cancel').hidden = hasEnded(record)
+    if (record.cancel_requested) cancelAsked()
+  }
+
+  function notify(text, again) {
+    say('notice', text)
+    retryButton.hidden = !again
+    part('notice').hidden = !text
+  }
+
+  function cancelAsked() {
+    cancelButton.disabled = true
+    say('cancel-note', 'Asked to stop. A running task stops at its next step.')
+  }
+
+  function watch() {
+    notify('')
+    TaskAPI.watch(first.uuid, render).catch((reason) => {
+      if (!(reason instanceof Error)) return
+      const gone = reason.status === 403 || reason.status === 404
+      notify(
+        gone
+          ? 'This task can no longer be read here. Below is what was last known of it.'
+          : 'Updates have stopped because the server does not answer. Below is what was last known.',
+        !gone,
+      )
+    })
+  }
+
+  cancelButton.addEventListener('click', async () => {
+    cancelAsked()
+    try {
+      const record = await TaskAPI.cancel(first.uuid)
+      if (!hasEnded(last)) render(record)
+    } catch (error) {
+      if (error.status === 409) return
+      cancelButton.disabled = false
+      say('cancel-note', 'Cancelling did not work. Try again.')
+    }
+  })
+  retryButton.addEventListener('click', watch)
+
+  render(first)
+  if (hasEnded(first)) return
+  watch()
+  const clock = setInterval(() => {
+    if (hasEnded(last)) clearInterval(clock)
+    else renderTimes(last)
+  }, 1000)
+})()

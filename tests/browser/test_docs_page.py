@@ -1,0 +1,189 @@
+"""The documentation page: every task of the OpenAPI document, readable, and runnable from a form."""
+
+import re
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.axe import violations
+from tests.browser.scripted_site import Answer, ScriptedSite, record, succeeded
+
+pytestmark = pytest.mark.browser
+
+WIDTHS = [1280, 375]
+
+
+def json_body(schema: dict[str, Any]) -> dict[str, Any]:
+    return {"content": {"application/json": {"schema": schema}}}
+
+
+SUM = {
+    "title": "sum",
+    "description": "Adds numbers.",
+    "type": "object",
+    "properties": {"task": {"const": "sum"}, "inputs": {"$ref": "#/components/schemas/SumInputs"}},
+}
+SUM_RECORD = {
+    "type": "object",
+    "properties": {
+        "task": {"const": "sum"},
+        "outputs": {"anyOf": [{"$ref": "#/components/schemas/SumOutputs"}, {"maxProperties": 0}]},
+    },
+}
+WAIT = {
+    "type": "object",
+    "properties": {
+        "task": {"enum": ["wait"]},
+        "inputs": {"type": "object", "properties": {}},
+    },
+}
+OPENAPI = {
+    "openapi": "3.1.0",
+    "info": {
+        "title": "Tasks of the shop",
+        "version": "1",
+        "description": "What runs in the background here.",
+    },
+    "paths": {
+        "/tasks/": {
+            "post": {
+                "summary": "Submit a task",
+                "requestBody": json_body({"oneOf": [{"$ref": "#/components/schemas/SumSubmission"}, WAIT]}),
+                "responses": {"201": json_body({"oneOf": [SUM_RECORD]})},
+            },
+            "get": {"summary": "Your tasks, newest first", "responses": {"200": {}}},
+        },
+        "/tasks/shop.tasks.Resize/": {
+            "post": {
+                "description": "Makes an image smaller.",
+                "requestBody": json_body({"$ref": "#/components/schemas/ResizeParams"}),
+                "responses": {
+                    "201": json_body(
+                        {
+                            "type": "object",
+                            "properties": {
+                                "task": {"const": "shop.tasks.Resize"},
+                                "outputs": {"type": "object", "properties": {"result": {"type": "string"}}},
+                            },
+                        }
+                    )
+                },
+            }
+        },
+        "/tasks/{uuid}/": {"get": {"summary": "A task's record", "responses": {"200": {}}}},
+    },
+    "components": {
+        "schemas": {
+            "SumSubmission": SUM,
+            "SumOutputs": {"type": "object", "properties": {"sum": {"type": "number"}}, "required": ["sum"]},
+            "SumInputs": {
+                "type": "object",
+                "properties": {
+                    "numbers": {"type": "array", "items": {"type": "number"}, "description": "What to add."},
+                    "round": {"type": "boolean", "default": False},
+                },
+                "required": ["numbers"],
+            },
+            "ResizeParams": {
+                "type": "object",
+                "properties": {
+                    "url": {"type": "string", "format": "uri"},
+                    "width": {"type": "integer"},
+                    "mode": {"enum": ["fit", "crop"], "default": "fit"},
+                    "quality": {"anyOf": [{"type": "integer"}, {"type": "null"}], "default": None},
+                },
+                "required": ["url", "width"],
+            },
+        }
+    },
+}
+
+
+@pytest.fixture
+def docs(site: ScriptedSite, page: Page) -> Page:
+    site.on("GET", "/tasks/openapi.json", Answer(OPENAPI))
+    page.goto(site.shows("docs.html", {"openapi_url": "/tasks/openapi.json", "task_api_base": "/tasks/"}))
+    page.get_by_role("heading", name="shop.tasks.Resize").wait_for()
+    return page
+
+
+def test_lists_every_task_with_its_typed_inputs_and_outputs(docs: Page) -> None:
+    expect(docs).to_have_title("Tasks of the shop")
+    names = docs.get_by_role("article").get_by_role("heading", level=2)
+    expect(names).to_have_text(["sum", "wait", "shop.tasks.Resize"])
+    total = docs.get_by_role("article").first
+    expect(total).to_contain_text("Adds numbers.")
+    rows = total.locator(".shape > div")
+    expect(rows).to_have_text(
+        [
+            re.compile(r"numbers\s*list of numberWhat to add\."),
+            re.compile(r"round\s*boolean, optional \(false if left out\)"),
+            re.compile(r"sum\s*number"),
+        ]
+    )
+    resize = docs.get_by_role("article").nth(2)
+    expect(resize).to_contain_text("POST /tasks/shop.tasks.Resize/")
+    expect(resize).to_contain_text('"fit" or "crop"')
+    expect(docs.get_by_role("region", name="Other calls").get_by_role("listitem")).to_have_text(
+        ["GET /tasks/Your tasks, newest first", "GET /tasks/{uuid}/A task's record"]
+    )
+
+
+def test_runs_a_task_from_its_form(docs: Page, site: ScriptedSite) -> None:
+    site.on("POST", "/tasks/", Answer(record(status="pending"), 201))
+    site.polls(record(progress=1, target=2, messages=["half way"]), succeeded())
+    total = docs.get_by_role("article").first
+    total.get_by_text("Try it").click()
+    total.get_by_label("numbers").fill("[1, 2]")
+    total.get_by_role("button", name="Run").click()
+    expect(total.get_by_role("status")).to_have_text("half way")
+    expect(total.get_by_role("status")).to_have_text("Succeeded")
+    expect(total.locator("pre")).to_have_text(re.compile(r'"sum": 3'))
+    (request,) = site.asked("POST", "/tasks/")
+    assert request.body == {"task": "sum", "inputs": {"numbers": [1, 2], "round": False}}
+
+
+def test_runs_a_typed_call_from_its_form(docs: Page, site: ScriptedSite) -> None:
+    path = "/tasks/shop.tasks.Resize/"
+    site.on("POST", path, Answer(record(status="pending"), 201))
+    site.polls(succeeded(outputs={"result": "small.png"}))
+    resize = docs.get_by_role("article").nth(2)
+    resize.get_by_text("Try it").click()
+    resize.get_by_label("url").fill("a.png")
+    resize.get_by_label("width").fill("320")
+    resize.get_by_label("mode").select_option("crop")
+    resize.get_by_role("button", name="Run").click()
+    expect(resize.locator("pre")).to_have_text(re.compile("small.png"))
+    (request,) = site.asked("POST", path)
+    assert request.body == {"url": "a.png", "width": 320, "mode": "crop"}
+    assert request.headers["x-csrftoken"] == "s3cret"
+
+
+def test_shows_what_the_server_refuses_and_what_is_not_json(docs: Page, site: ScriptedSite) -> None:
+    site.on("POST", "/tasks/", Answer({"error": {"numbers": "is required"}}, 400))
+    total = docs.get_by_role("article").first
+    total.get_by_text("Try it").click()
+    total.get_by_label("numbers").fill("[1,")
+    total.get_by_role("button", name="Run").click()
+    expect(total.get_by_role("status")).to_contain_text("numbers is not JSON")
+    assert site.asked("POST", "/tasks/") == []
+    total.get_by_label("numbers").fill("")
+    total.get_by_role("button", name="Run").click()
+    expect(total.locator("pre")).to_contain_text("is required")
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_has_no_accessibility_violation(docs: Page, width: int, scheme: Any) -> None:
+    docs.set_viewport_size({"width": width, "height": 800})
+    docs.emulate_media(color_scheme=scheme)
+    docs.get_by_text("Try it").first.click()
+    docs.get_by_text("Try it").last.click()
+    assert violations(docs) == []
+    assert docs.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_says_when_the_document_cannot_be_read(site: ScriptedSite, page: Page) -> None:
+    page.goto(site.shows("docs.html", {"openapi_url": "/tasks/none.json", "task_api_base": "/tasks/"}))
+    expect(page.get_by_role("status")).to_contain_text("/tasks/none.json answered 404")

@@ -1,0 +1,224 @@
+"""The status page of one task: read without JavaScript, kept current with it, usable by everyone."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import pytest
+from playwright.sync_api import Browser, Page, Request, expect
+
+from tests.browser.axe import violations
+from tests.browser.scripted_site import UUID, Answer, ScriptedSite, record, succeeded
+
+pytestmark = pytest.mark.browser
+
+POLL = f"/tasks/{UUID}/"
+CANCEL = f"/tasks/{UUID}/cancel/"
+PENDING = record(status="pending", attempt=0, started=None)
+HALF = record(progress=1200, target=2400, messages=["Opened", "Half way"])
+RESULT = {"rows": 48211, "columns": ["id", "price"], "note": "<b>skipped</b> two", "empty": None}
+DONE = succeeded(progress=2400, target=2400, messages=["Opened", "Half way", "Done"], outputs=RESULT)
+FAILED = record(
+    status="failed",
+    progress=40,
+    target=100,
+    error={"type": "ValueError", "message": "Line 41: “twelve” is not a number."},
+    finished="2026-03-04T10:15:14.750Z",
+)
+CANCELLED = record(
+    status="cancelled",
+    finished="2026-03-04T10:15:14.750Z",
+    error={"type": "TaskCancelled", "message": "Cancelled on request."},
+)
+STATES = {"pending": PENDING, "running": HALF, "working": record(), "failed": FAILED, "succeeded": DONE}
+
+
+def show(site: ScriptedSite, page: Page, first: dict[str, Any], *polled: Any) -> None:
+    """Open the page of a record; the clock stands still, and `polled` are the answers to later polls."""
+    site.polls(*(polled or (first,)))
+    page.clock.install(time=datetime.fromisoformat("2026-03-04T10:16:00Z"))
+    page.clock.pause_at(datetime.fromisoformat("2026-03-04T10:16:02.250Z"))
+    if first["finished"]:
+        page.goto(address(site, first))
+        return
+    with page.expect_event("requestfinished", lambda request: request.url.endswith(POLL)):
+        page.goto(address(site, first))
+
+
+def address(site: ScriptedSite, first: dict[str, Any]) -> str:
+    outputs = [
+        (name, value if isinstance(value, str) else json.dumps(value, indent=2))
+        for name, value in first["outputs"].items()
+    ]
+    context = {"record": first, "outputs": outputs, "task_api_base": "/tasks/"}
+    return site.shows("view.html", context)
+
+
+def next_poll(page: Page) -> None:
+    """Let time pass, a tenth of a second at a time, until a poll is answered."""
+    answered = False
+
+    def note(request: Request) -> None:
+        nonlocal answered
+        answered = True
+
+    page.once("requestfinished", note)
+    let_pass(page, 100, lambda: answered)
+
+
+def let_pass(page: Page, milliseconds: int, until: Callable[[], bool]) -> None:
+    """Let time pass in steps until something holds."""
+    for _ in range(300):
+        page.clock.run_for(milliseconds)
+        if until():
+            return
+    raise AssertionError(f"not within {300 * milliseconds} ms")
+
+
+def status(page: Page) -> Any:
+    return page.locator("[data-field=status]")
+
+
+def progress(page: Page) -> Any:
+    return page.get_by_role("progressbar")
+
+
+def test_shows_progress_messages_and_result_as_they_come(site: ScriptedSite, page: Page) -> None:
+    show(site, page, PENDING, PENDING, HALF, DONE)
+    expect(status(page)).to_have_text("Pending")
+    expect(page.get_by_text("Waiting to be picked up")).to_be_visible()
+    expect(page.get_by_role("heading", name="Messages")).to_be_hidden()
+
+    next_poll(page)
+    expect(status(page)).to_have_text("Running")
+    expect(progress(page)).to_have_js_property("position", 0.5)
+    expect(page.get_by_text("1,200 of 2,400")).to_be_visible()
+    expect(page).to_have_title("sum: 50%")
+    expect(page.get_by_role("log").get_by_role("listitem")).to_have_text(["Opened", "Half way"])
+    expect(page.get_by_text("Running for")).to_be_visible()
+
+    next_poll(page)
+    expect(status(page)).to_have_text("Succeeded")
+    expect(progress(page)).to_have_js_property("position", 1)
+    expect(page.get_by_role("region", name="Result").get_by_role("definition")).to_have_text(
+        ["48211", '["id","price"]', "<b>skipped</b> two", "null"]
+    )
+    expect(page.get_by_role("log").get_by_role("listitem")).to_have_text(["Opened", "Half way", "Done"])
+    expect(page.get_by_role("button", name="Cancel task")).to_be_hidden()
+    expect(page.locator("[data-field=took]")).to_have_text("12 s")
+
+
+def test_adds_messages_without_touching_those_already_read(site: ScriptedSite, page: Page) -> None:
+    show(site, page, HALF, HALF, DONE)
+    first = page.get_by_role("log").get_by_role("listitem").first.element_handle()
+    next_poll(page)
+    expect(page.get_by_role("log").get_by_role("listitem")).to_have_count(3)
+    assert first is not None
+    assert first.evaluate("node => node.isConnected")
+
+
+def test_a_failure_shows_its_reason(site: ScriptedSite, page: Page) -> None:
+    show(site, page, HALF, HALF, FAILED)
+    next_poll(page)
+    expect(status(page)).to_have_text("Failed")
+    expect(page.get_by_role("region", name="Why it ended")).to_contain_text("“twelve” is not a number.")
+    expect(page.get_by_role("region", name="Why it ended")).to_contain_text("ValueError")
+
+
+def test_a_running_task_without_a_target_shows_that_it_works(site: ScriptedSite, page: Page) -> None:
+    show(site, page, record(progress=7))
+    expect(progress(page)).to_have_js_property("position", -1)
+    expect(page.get_by_text("7 so far")).to_be_visible()
+
+
+def test_cancel_asks_the_server_and_says_so(site: ScriptedSite, page: Page) -> None:
+    show(site, page, HALF, HALF, CANCELLED)
+    site.on("POST", CANCEL, HALF | {"cancel_requested": True})
+    with page.expect_response(f"**{CANCEL}"):
+        page.get_by_role("button", name="Cancel task").click()
+    expect(page.get_by_role("button", name="Cancel task")).to_be_disabled()
+    expect(page.get_by_text("Asked to stop")).to_be_visible()
+    (request,) = site.asked("POST", CANCEL)
+    assert request.headers["x-csrftoken"] == "s3cret"
+    next_poll(page)
+    expect(status(page)).to_have_text("Cancelled")
+    expect(page.get_by_text("Asked to stop")).to_be_hidden()
+
+
+def test_a_cancel_that_did_not_work_can_be_tried_again(site: ScriptedSite, page: Page) -> None:
+    show(site, page, HALF)
+    site.on("POST", CANCEL, Answer({"detail": "away"}, 503))
+    page.get_by_role("button", name="Cancel task").click()
+    expect(page.get_by_text("Cancelling did not work. Try again.")).to_be_visible()
+    expect(page.get_by_role("button", name="Cancel task")).to_be_enabled()
+
+
+def test_a_server_that_is_away_for_a_while_goes_unnoticed(site: ScriptedSite, page: Page) -> None:
+    away = Answer({"detail": "away"}, 503)
+    show(site, page, HALF, HALF, away, away, DONE)
+    next_poll(page)
+    next_poll(page)
+    next_poll(page)
+    expect(status(page)).to_have_text("Succeeded")
+    expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_a_server_that_stays_away_is_said_and_can_be_asked_again(site: ScriptedSite, page: Page) -> None:
+    show(site, page, HALF, HALF, Answer({"detail": "away"}, 503))
+    next_poll(page)
+    let_pass(page, 1000, page.get_by_role("alert").is_visible)
+    expect(page.get_by_role("alert")).to_contain_text("the server does not answer")
+    assert len(site.asked("GET", POLL)) == 1 + 9
+    site.polls(DONE)
+    page.get_by_role("button", name="Try again").click()
+    expect(status(page)).to_have_text("Succeeded")
+    expect(page.get_by_role("alert")).to_be_hidden()
+
+
+def test_a_task_that_is_gone_is_said(site: ScriptedSite, page: Page) -> None:
+    show(site, page, HALF, Answer({"detail": "unknown"}, 404))
+    expect(page.get_by_role("alert")).to_contain_text("can no longer be read")
+    expect(page.get_by_role("button", name="Try again")).to_be_hidden()
+
+
+def test_an_ended_task_is_not_asked_for_again(site: ScriptedSite, page: Page) -> None:
+    show(site, page, DONE)
+    expect(page.locator("[data-time=created]")).to_have_text("4 Mar 2026, 10:15:00")
+    page.clock.run_for(60_000)
+    assert site.asked("GET", POLL) == []
+
+
+def test_is_read_without_javascript(site: ScriptedSite, chromium: Browser) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address(site, DONE))
+    for text in [
+        "Succeeded",
+        "2400 of 2400",
+        "48211",
+        "<b>skipped</b> two",
+        "2026-03-04 10:15:00 UTC",
+        "Half way",
+    ]:
+        expect(page.get_by_text(text).first).to_be_visible()
+    expect(page.get_by_role("button")).to_have_count(0)
+    page.goto(address(site, FAILED))
+    expect(page.get_by_text("“twelve” is not a number.")).to_be_visible()
+    expect(page.get_by_role("heading", name="Result")).to_have_count(0)
+    context.close()
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("width", [1280, 375])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_has_no_accessibility_violation(
+    site: ScriptedSite, page: Page, state: str, width: int, scheme: Any
+) -> None:
+    page.set_viewport_size({"width": width, "height": 800})
+    page.emulate_media(color_scheme=scheme)
+    site.polls(STATES[state])
+    page.goto(address(site, STATES[state]))
+    expect(page.locator("[data-time=created]")).to_have_text("4 Mar 2026, 10:15:00")
+    assert violations(page) == []
+    assert page.evaluate("document.documentElement.scrollWidth") <= width
