@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import socket
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,6 +39,12 @@ class Site:
         return self.manage.resolve().parent
 
     @property
+    def host_and_port(self) -> tuple[str, int]:
+        """The address in two."""
+        host, _, port = self.address.rpartition(":")
+        return host.strip("[]") or "127.0.0.1", int(port)
+
+    @property
     def settings(self) -> str | None:
         """The settings module that ``manage.py`` names, None when it names none."""
         found = _SETTINGS.search(self.manage.read_text(encoding="utf-8"))
@@ -71,10 +78,18 @@ class Code:
         self._say = say
         self._children: dict[str, ChildProcess] = {}
         self._ended: set[str] = set()
+        self._told_up = False
+
+    @property
+    def up(self) -> bool:
+        """Whether the workers poll and the site answers."""
+        ports = [("127.0.0.1", self._work.port), *([self._site.host_and_port] if self._site else [])]
+        return all(child.exit_code is None for child in self._children.values()) and all(map(_accepts, ports))
 
     def start(self) -> None:
         """Start the workers and the site."""
         self._ended.clear()
+        self._told_up = False
         self._children["workers"] = ChildProcess(
             "serverless_tasks.local.child",
             environment=self._environment,
@@ -103,7 +118,7 @@ class Code:
                 child.stop(_STOP_MARGIN)
 
     def look_after(self, changed: Sequence[str]) -> None:
-        """Start anew when files were saved; tell when a process has ended by itself."""
+        """Start anew when files were saved; tell when all is up, and when a process has ended by itself."""
         if changed:
             self._say(f"{', '.join(changed)} changed: starting anew.")
             self.stop()
@@ -112,6 +127,18 @@ class Code:
             if child.exit_code is not None and name not in self._ended:
                 self._ended.add(name)
                 self._say(f"The process of the {name} ended with code {child.exit_code}; see above.")
+        if not self._told_up and self.up:
+            self._told_up = True
+            self._say("Ready.")
+
+
+def _accepts(address: tuple[str, int]) -> bool:
+    """Whether somebody listens there."""
+    try:
+        socket.create_connection(address, timeout=1).close()
+    except OSError:
+        return False
+    return True
 
 
 def code_environment(stack: LocalStack, site: Site | None) -> dict[str, str]:

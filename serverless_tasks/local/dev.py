@@ -60,7 +60,7 @@ def run_dev(
         most_threads: threads for one queue at most.
         grace: seconds for running tasks to finish at a reload and at the end; what has not goes back to its queue.
         say: where to tell what is going on, line by line; standard output unless given.
-        ready: called once, when everything has been started.
+        ready: called once, when the workers poll and the site answers.
 
     Raises:
         ConfigurationError: the template, or what was asked for, cannot be used; or the port is taken.
@@ -85,11 +85,12 @@ def run_dev(
         code.start()
         try:
             _introduce(stack, site, reload=reload, say=say)
-            if ready:
-                ready(stack)
             watched = [Path.cwd(), *([site.directory] if site else [])]
             for changed in (saved_files if reload else no_files)(watched, stopping):
                 code.look_after(changed)
+                if ready and code.up:
+                    ready(stack)
+                    ready = None
         finally:
             say("Stopping: running tasks may finish, the rest goes back to its queue.")
             code.stop()
@@ -132,7 +133,7 @@ def _introduce(stack: LocalStack, site: Site | None, *, reload: bool, say: Calla
         say("Ctrl-C ends.")
     say("To submit from another terminal:")
     say("  export " + " ".join(f"{name}={shlex.quote(value)}" for name, value in _to_submit(stack).items()))
-    say("  serverless-tasks submit <task> ...")
+    say("  serverless-tasks submit TASK NAME=VALUE ...")
 
 
 def _to_submit(stack: LocalStack) -> dict[str, str]:

@@ -40,7 +40,7 @@ class LocalStack:
 
     Args:
         endpoint: the server's URL.
-        outputs: the template's outputs, but for those that refer to what is not made locally.
+        outputs: the template's outputs; empty where they refer to what is not made locally.
         environment: what processes need in their environment to use the stack, AWS's variables included.
         mappings: which handler serves which queue.
         functions: the template's functions.
@@ -94,7 +94,9 @@ def create_stack(
     stack = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"][0]
     outputs = {
         # moto names queues as AWS does; a client without the endpoint would ask there.
-        output["OutputKey"]: output["OutputValue"].replace(f"https://sqs.{REGION}.amazonaws.com", endpoint)
+        output["OutputKey"]: output.get("OutputValue", "").replace(
+            f"https://sqs.{REGION}.amazonaws.com", endpoint
+        )
         for output in stack.get("Outputs", ())
     }
     configurations = _configurations(endpoint, template)
@@ -167,7 +169,7 @@ def _environment(
     for configuration in configurations.values():
         variables |= configuration.get("Environment", {}).get("Variables", {})
     # The outputs last: their queue URLs are the local ones.
-    variables |= {_SETTINGS[name]: value for name, value in outputs.items() if name in _SETTINGS}
+    variables |= {_SETTINGS[name]: value for name, value in outputs.items() if name in _SETTINGS and value}
     if modules:
         variables["SERVERLESS_TASKS_MODULES"] = ",".join(modules)
     return {

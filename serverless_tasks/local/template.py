@@ -33,7 +33,7 @@ CREATED_TYPES = frozenset(
         "AWS::SSM::Parameter",
     }
 )
-"""Resource types that are made locally; moto knows them all. Others are dropped, with what refers to them."""
+"""Resource types that are made locally; moto knows them all. The properties that refer to others are dropped too."""
 
 MAPPING_PARTS = {
     "Source": ("EventSourceArn",),
@@ -134,7 +134,7 @@ def translate(template: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def reduce_template(template: Mapping[str, Any]) -> LocalTemplate:
-    """Keep the resources that local work needs, and outputs that refer to nothing else."""
+    """Keep the resources that local work needs; outputs that refer to others are empty."""
     resources = template["Resources"]
     dropped = {name for name, resource in resources.items() if resource["Type"] not in CREATED_TYPES}
     mappings = {
@@ -150,7 +150,9 @@ def reduce_template(template: Mapping[str, Any]) -> LocalTemplate:
         name: _resource(resource, dropped) for name, resource in resources.items() if name not in dropped
     }
     body["Resources"][_LOCAL_ROLE] = _ROLE
-    body["Outputs"] = {name: output for name, output in outputs.items() if not _references(output) & dropped}
+    body["Outputs"] = {
+        name: {"Value": ""} if _references(output) & dropped else output for name, output in outputs.items()
+    }
     functions = tuple(name for name, resource in resources.items() if resource["Type"] == FUNCTION)
     return LocalTemplate(body, tuple(mappings), functions)
 

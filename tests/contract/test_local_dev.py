@@ -175,7 +175,7 @@ def gone(process: int) -> bool:
 def test_saving_a_file_starts_the_code_anew_and_the_state_stays(project: Path) -> None:
     dev = Dev(project)
     try:
-        dev.until("Ctrl-C")
+        dev.until("Ready.")
         dev.send("one")
         first = pid(dev.until("handled one by version 1"))
         assert dev.invoke() == 1

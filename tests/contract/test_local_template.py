@@ -113,7 +113,7 @@ def test_what_is_not_made_locally_is_left_out_with_all_that_refers_to_it(tmp_pat
         body = read_template(path).body
 
     assert "Alarm" not in body["Resources"]
-    assert "AlarmText" not in body["Outputs"]
+    assert body["Outputs"]["AlarmText"] == {"Value": ""}
     variables = body["Resources"]["Worker"]["Properties"]["Environment"]["Variables"]
     assert variables == {"SERVERLESS_TASKS_TABLE": {"Ref": "Table"}}
     assert not {"AWS::IAM::Role", "AWS::Lambda::Alias"} & {

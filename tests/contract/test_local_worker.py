@@ -141,6 +141,7 @@ def test_the_whole_way_in_one_process(stack: LocalStack) -> None:
     assert handle.status == "succeeded"
     assert handle.outputs == {"doubled": 8}
     assert tasks.run("double", number=5) == {"doubled": 10}
+    assert TaskClient.from_stack("local").get(handle.uuid).outputs == {"doubled": 8}
 
 
 def test_a_worker_finishes_its_task_and_leaves_the_other_queues_alone(
