@@ -1,0 +1,139 @@
+"""Publishing on commit."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+from botocore.exceptions import EndpointConnectionError
+from django.db import connection, transaction
+from django.test import TestCase
+
+from serverless_tasks.errors import NotPublished, SubmitFailed
+from serverless_tasks.services import services
+from tests.django.conftest import queued, stored
+from tests.django.shop.background import SumNumbers
+
+transactional = pytest.mark.django_db(transaction=True, databases=["default", "other"])
+
+
+class Stop(Exception):
+    pass
+
+
+def sums() -> list[int]:
+    return sorted(message.inputs["numbers"][0] for message in queued())
+
+
+@transactional
+def test_a_job_is_published_when_the_transaction_commits() -> None:
+    with transaction.atomic():
+        handle = SumNumbers.submit(numbers=[1])
+        assert (handle.status, handle.published) == ("pending", False)
+        assert queued() == []
+    assert handle.published
+    assert sums() == [1]
+    assert handle.refresh().status == "pending"
+
+
+@transactional
+def test_ten_jobs_are_one_send_and_one_write(calls: Counter[str]) -> None:
+    with transaction.atomic():
+        for number in range(10):
+            SumNumbers.submit(numbers=[number])
+    assert calls == {"SendMessageBatch": 1, "BatchWriteItem": 1}
+    assert sums() == list(range(10))
+
+
+@transactional
+def test_a_rollback_drops_the_job() -> None:
+    with pytest.raises(Stop), transaction.atomic():
+        handle = SumNumbers.submit(numbers=[1])
+        raise Stop
+    assert not handle.published
+    assert handle.error is not None
+    assert handle.error["type"] == "NotPublished"
+    assert handle.status == "failed"
+    with pytest.raises(NotPublished, match="rolled back"):
+        handle.wait(timeout=0)
+    assert (queued(), stored()) == ([], 0)
+
+
+@transactional
+def test_waiting_before_the_commit_is_refused() -> None:
+    with transaction.atomic():
+        handle = SumNumbers.submit(numbers=[1])
+        with pytest.raises(NotPublished, match="still open"):
+            handle.wait(timeout=0)
+        with pytest.raises(NotPublished):
+            handle.cancel()
+
+
+@transactional
+def test_a_savepoint_that_is_rolled_back_drops_its_jobs_alone() -> None:
+    with transaction.atomic():
+        before = SumNumbers.submit(numbers=[1])
+        with pytest.raises(Stop), transaction.atomic():
+            inside = SumNumbers.submit(numbers=[2])
+            with transaction.atomic():
+                deeper = SumNumbers.submit(numbers=[3])
+            raise Stop
+        assert inside.status == deeper.status == "failed"
+        assert before.status == "pending"
+        with transaction.atomic():
+            SumNumbers.submit(numbers=[4])
+        SumNumbers.submit(numbers=[5])
+    assert [before.published, inside.published, deeper.published] == [True, False, False]
+    assert sums() == [1, 4, 5]
+
+
+@transactional
+def test_an_option_publishes_at_once() -> None:
+    with pytest.raises(Stop), transaction.atomic():
+        handle = SumNumbers.options(on_commit=False).submit(numbers=[1])
+        assert handle.published
+        raise Stop
+    assert sums() == [1]
+
+
+@transactional
+def test_outside_a_transaction_it_is_published_at_once() -> None:
+    assert SumNumbers.submit(numbers=[1]).published
+
+
+@transactional
+def test_another_databases_transaction_counts_when_the_default_has_none() -> None:
+    with transaction.atomic(using="other"):
+        handle = SumNumbers.submit(numbers=[1])
+        assert not handle.published
+    assert handle.published
+
+
+@transactional
+def test_a_send_that_fails_on_commit_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
+    def send(**_: Any) -> Any:
+        raise EndpointConnectionError(endpoint_url="https://sqs")
+
+    monkeypatch.setattr(services().queue._client, "send_message", send)
+    monkeypatch.setattr(services().queue._clock, "sleep", lambda seconds: None)
+    with pytest.raises(SubmitFailed), transaction.atomic():
+        handle = SumNumbers.submit(numbers=[1])
+    assert isinstance(handle.publication_error, SubmitFailed)
+    with pytest.raises(SubmitFailed):
+        handle.wait(timeout=0)
+    assert not connection.in_atomic_block
+
+
+class TestInDjangosTestCase(TestCase):
+    def test_captured_callbacks_publish(self) -> None:
+        early = SumNumbers.submit(numbers=[0])
+        with self.captureOnCommitCallbacks(execute=True) as callbacks:
+            first = SumNumbers.submit(numbers=[1])
+            second = SumNumbers.submit(numbers=[2])
+            self.assertFalse(first.published)
+        self.assertEqual(len(callbacks), 2)
+        self.assertTrue(first.published and second.published)
+        with self.captureOnCommitCallbacks(execute=True):
+            third = SumNumbers.submit(numbers=[3])
+        self.assertTrue(third.published)
+        self.assertTrue(early.published)
+        self.assertEqual(sums(), [0, 1, 2, 3])
