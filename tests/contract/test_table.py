@@ -1,0 +1,368 @@
+"""What only holds of DynamoDB: sizes, calls, and answers that were lost on their way."""
+
+from typing import Any
+
+import pytest
+from botocore.exceptions import ReadTimeoutError
+
+from serverless_tasks.aws import session
+from serverless_tasks.aws.blobs import BucketBlobs
+from serverless_tasks.aws.table import Table
+from serverless_tasks.config import Config
+from serverless_tasks.errors import AwsError, ConfigurationError, LeaseLost, PayloadTooLarge
+from serverless_tasks.items import BEFORE
+from serverless_tasks.message import RETENTION
+from serverless_tasks.progress import Snapshot
+from serverless_tasks.record import Failure
+from serverless_tasks.store import Claim
+from tests.support.calls import counted_calls
+from tests.support.clock import FakeClock
+from tests.support.jobs import a_message
+
+DAY = 86_400
+LAMBDA_REQUEST = "8f507cfc-xmpl-4697-b07a-ac58fc914c95"
+BROKEN = Failure(type="ValueError", message="it broke", public=False, traceback="Traceback")
+
+
+def begin(table: Table, clock: FakeClock, message: Any, token: str = "a" * 32) -> Claim:
+    return table.claim(message, token=token, lease=clock.ms + 60_000, request_id=LAMBDA_REQUEST)
+
+
+def item(config: Config, uuid: str, sk: str = "s#state") -> dict[str, Any]:
+    key = {"pk": {"S": uuid}, "sk": {"S": sk}}
+    found: dict[str, Any] = session.client("dynamodb").get_item(TableName=config.table, Key=key)["Item"]
+    return found
+
+
+def size(item: dict[str, Any]) -> int:
+    """An item's size as DynamoDB counts it, numbers by their longest form."""
+    total = 0
+    for name, value in item.items():
+        ((kind, content),) = value.items()
+        of_value = {"S": lambda: len(content.encode()), "N": lambda: (len(content) + 1) // 2 + 2, "BOOL": lambda: 1}
+        total += len(name) + of_value[kind]()
+    return total
+
+
+class Sizes:
+    """Sizes of the state while a job runs."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.largest = 0
+        client = session.client("dynamodb")
+        update = client.update_item
+
+        def measured(**parameters: Any) -> Any:
+            answer = update(**parameters)
+            self.largest = max(self.largest, size(answer["Attributes"]))
+            return answer
+
+        monkeypatch.setattr(client, "update_item", measured)
+
+
+LONG_FAILURE = Failure(type="E" * 300, message="ä€" * 5_000, public=False, traceback="x" * 50_000)
+
+
+@pytest.mark.parametrize("ending", ["succeed", "large", "fail", "retry", "lost"])
+def test_a_state_stays_within_one_write_unit_whatever_the_payload(
+    table: Table, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, ending: str
+) -> None:
+    message = a_message(clock, owner="12345678-1234-1234-1234-123456789012", task="shop.orders.background." + "T" * 60)
+    sizes = Sizes(monkeypatch)
+    begin(table, clock, message)
+    clock.move(61)
+    claim = begin(table, clock, message, "b" * 32)
+    texts = tuple("ä" * 2_000 for _ in range(40))
+    table.write_progress(message.uuid, "b" * 32, Snapshot(1, 123456.789, 99999999.5, texts), lease=clock.ms)
+    table.cancel(message.uuid)
+    last = Snapshot(2, 123456.789, 99999999.5, texts, 40)
+    if ending == "succeed":
+        table.succeed(message.uuid, claim, last, {"text": "x" * 289})
+    elif ending == "large":
+        table.succeed(message.uuid, claim, last, {"text": "ä" * 250})
+    elif ending == "fail":
+        table.fail(message.uuid, claim, last, LONG_FAILURE)
+    elif ending == "retry":
+        table.retry(message, claim, last, LONG_FAILURE, not_before=clock.ms + 1000)
+    else:
+        clock.move(61)
+        table.settle(message, LONG_FAILURE)
+
+    assert 300 < sizes.largest <= 1024
+
+
+def test_a_run_costs_two_writes(table: Table, clock: FakeClock) -> None:
+    message = a_message(clock)
+    with counted_calls() as calls:
+        claim = begin(table, clock, message)
+        table.succeed(message.uuid, claim, Snapshot(1), {"sum": 3})
+
+    assert calls == {"UpdateItem": 2}
+
+
+def test_the_status_of_a_begun_job_costs_one_query(table: Table, clock: FakeClock) -> None:
+    message = a_message(clock)
+    table.put_jobs([message])
+    begin(table, clock, message)
+    with counted_calls() as calls:
+        table.read(message.uuid)
+
+    assert calls == {"Query": 1}
+
+
+@pytest.mark.parametrize(("jobs", "writes"), [(2, 1), (25, 1), (26, 2), (100, 4)])
+def test_many_jobs_are_kept_25_to_a_call(table: Table, clock: FakeClock, jobs: int, writes: int) -> None:
+    messages = [a_message(clock) for _ in range(jobs)]
+    with counted_calls() as calls:
+        table.put_jobs(messages)
+
+    assert calls == {"BatchWriteItem": writes}
+    assert len(table.read_many([message.uuid for message in messages])) == jobs
+
+
+def test_what_dynamodb_left_out_of_a_batch_is_written_again(
+    table: Table, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    messages = [a_message(clock) for _ in range(5)]
+    client = session.client("dynamodb")
+    write = client.batch_write_item
+    sent: list[int] = []
+
+    def reluctant(RequestItems: dict[str, Any]) -> Any:
+        ((name, requests),) = RequestItems.items()
+        sent.append(len(requests))
+        answer = write(RequestItems={name: requests[:2]})
+        return answer | {"UnprocessedItems": {name: requests[2:]} if requests[2:] else {}}
+
+    monkeypatch.setattr(client, "batch_write_item", reluctant)
+    table.put_jobs(messages)
+
+    assert sent == [5, 3, 1]
+    assert len(table.read_many([message.uuid for message in messages])) == 5
+
+
+def test_a_job_submitted_again_keeps_its_item(table: Table, config: Config, clock: FakeClock) -> None:
+    message = a_message(clock)
+    table.put_jobs([message])
+    before = item(config, message.uuid, "job")
+    clock.move(10)
+
+    table.put_jobs([a_message(clock, uuid=message.uuid, inputs={"numbers": []})])
+
+    assert item(config, message.uuid, "job") == before
+
+
+class TestAnAnswerThatWasLost:
+    """boto3 tries again, and finds that its first try had arrived."""
+
+    @pytest.fixture(autouse=True)
+    def lose_the_first_answer(self, table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+        client = session.client("dynamodb")
+        monkeypatch.setattr(client, "update_item", twice(client.update_item))
+
+    def test_of_a_claim(self, table: Table, clock: FakeClock) -> None:
+        claim = begin(table, clock, a_message(clock))
+
+        assert (claim.answer, claim.attempt) == ("claimed", 1)
+
+    def test_of_a_success(self, table: Table, clock: FakeClock) -> None:
+        message = a_message(clock)
+        claim = begin(table, clock, message)
+
+        table.succeed(message.uuid, claim, Snapshot(1), {"sum": 3})
+
+    def test_of_a_failure(self, table: Table, clock: FakeClock) -> None:
+        message = a_message(clock)
+        claim = begin(table, clock, message)
+
+        table.fail(message.uuid, claim, Snapshot(1), BROKEN)
+
+    def test_of_a_retry(self, table: Table, clock: FakeClock) -> None:
+        message = a_message(clock)
+        claim = begin(table, clock, message)
+
+        table.retry(message, claim, Snapshot(1), BROKEN, not_before=clock.ms)
+
+        record = table.read(message.uuid)
+        assert record is not None
+        assert record.status == "pending"
+
+    def test_of_progress(self, table: Table, clock: FakeClock) -> None:
+        message = a_message(clock)
+        begin(table, clock, message)
+
+        assert table.write_progress(message.uuid, "a" * 32, Snapshot(1, 5), lease=None) is False
+
+    def test_of_a_release(self, table: Table, clock: FakeClock) -> None:
+        message = a_message(clock)
+        begin(table, clock, message)
+
+        table.release(message.uuid, "a" * 32)
+
+        assert begin(table, clock, message, "b" * 32).attempt == 1
+
+    def test_a_stale_token_is_still_refused(self, table: Table, clock: FakeClock) -> None:
+        message = a_message(clock)
+        stale = begin(table, clock, message)
+        clock.move(61)
+        begin(table, clock, message, "b" * 32)
+
+        with pytest.raises(LeaseLost):
+            table.succeed(message.uuid, stale, Snapshot(1), {})
+
+
+def twice(update: Any) -> Any:
+    def first_lost(**parameters: Any) -> Any:
+        update(**parameters)
+        return update(**parameters)
+
+    first_lost.__self__ = update.__self__  # type: ignore[attr-defined]
+    return first_lost
+
+
+def test_a_settled_jobs_worker_learns_that_its_lease_is_lost(table: Table, clock: FakeClock) -> None:
+    message = a_message(clock)
+    claim = begin(table, clock, message)
+    clock.move(61)
+    table.settle(message, BROKEN)
+
+    with pytest.raises(LeaseLost):
+        table.fail(message.uuid, claim, Snapshot(5), Failure(type="KeyError", message="too late"))
+
+    record = table.read(message.uuid)
+    assert record is not None
+    assert record.failure is not None
+    assert record.failure.type == "ValueError"
+
+
+@pytest.mark.parametrize(("length", "place"), [(300, "state"), (280_000, "item"), (400_000, "bucket")])
+def test_outputs_lie_where_they_fit(
+    table: Table, config: Config, clock: FakeClock, length: int, place: str
+) -> None:
+    message = a_message(clock)
+    outputs = {"text": "x" * (length - 20)}
+    table.succeed(message.uuid, begin(table, clock, message), Snapshot(1), outputs)
+
+    state = item(config, message.uuid)
+    found = "state" if "outputs" in state else "bucket" if "outputs_key" in state else "item"
+    record = table.read(message.uuid)
+    assert record is not None
+    assert (found, record.outputs) == (place, outputs)
+    assert table.read_many([message.uuid])[message.uuid].outputs == outputs
+
+
+def test_outputs_in_the_bucket_lie_under_the_attempts_token(
+    table: Table, config: Config, clock: FakeClock
+) -> None:
+    message = a_message(clock)
+    table.succeed(message.uuid, begin(table, clock, message), Snapshot(1), {"text": "x" * 400_000})
+
+    listed = session.client("s3").list_objects_v2(Bucket=config.bucket, Prefix=f"outputs/{message.uuid}/")
+    assert [found["Key"] for found in listed["Contents"]] == [f"outputs/{message.uuid}/{'a' * 32}"]
+
+
+def test_outputs_too_large_for_an_item_are_refused_without_a_bucket(
+    table: Table, config: Config, clock: FakeClock
+) -> None:
+    without = Table(session.client("dynamodb"), config.table, clock, None)
+    message = a_message(clock)
+
+    with pytest.raises(PayloadTooLarge, match="SERVERLESS_TASKS_BUCKET") as raised:
+        without.succeed(message.uuid, begin(table, clock, message), Snapshot(1), {"text": "x" * 400_000})
+
+    assert raised.value.size > raised.value.limit
+
+
+def test_outputs_in_a_bucket_that_is_not_configured_are_not_read_as_none(
+    table: Table, config: Config, clock: FakeClock
+) -> None:
+    message = a_message(clock)
+    table.succeed(message.uuid, begin(table, clock, message), Snapshot(1), {"text": "x" * 400_000})
+    without = Table(session.client("dynamodb"), config.table, clock, None)
+
+    with pytest.raises(ConfigurationError, match="SERVERLESS_TASKS_BUCKET"):
+        without.read(message.uuid)
+
+
+class TestHowLongThingsAreKept:
+    """At least 15 days past the last moment of delivery: 4 days in the queue, 14 from the first sending in all."""
+
+    LAST_DELIVERY = 14 * DAY
+
+    def kept(self, config: Config, uuid: str, sk: str = "s#state") -> int:
+        return int(item(config, uuid, sk)["ttl"]["N"])
+
+    def test_of_a_success_and_its_outputs(self, table: Table, config: Config, clock: FakeClock) -> None:
+        message = a_message(clock)
+        sent = clock.now()
+        table.succeed(message.uuid, begin(table, clock, message), Snapshot(1), {"text": "x" * 5_000})
+
+        assert self.kept(config, message.uuid) >= sent + self.LAST_DELIVERY + 15 * DAY
+        outputs = f"s#{'a' * 32}#outputs"
+        assert self.kept(config, message.uuid, outputs) >= sent + self.LAST_DELIVERY + 15 * DAY
+
+    def test_of_a_retry_that_was_cancelled(self, table: Table, config: Config, clock: FakeClock) -> None:
+        message = a_message(clock)
+        table.put_jobs([message])
+        clock.move(3 * DAY)
+        again = a_message(clock, uuid=message.uuid)
+        table.retry(again, begin(table, clock, message), Snapshot(1), BROKEN, not_before=clock.ms)
+        table.cancel(message.uuid)
+
+        assert self.kept(config, message.uuid) >= clock.now() + self.LAST_DELIVERY + 15 * DAY
+
+    def test_of_a_retry_whose_first_message_came_again(
+        self, table: Table, config: Config, clock: FakeClock
+    ) -> None:
+        message = a_message(clock)
+        clock.move(3 * DAY)
+        again = a_message(clock, uuid=message.uuid)
+        table.retry(again, begin(table, clock, message), Snapshot(1), BROKEN, not_before=clock.ms)
+        table.succeed(message.uuid, begin(table, clock, message, "b" * 32), Snapshot(1), {})
+
+        assert self.kept(config, message.uuid) >= clock.now() + self.LAST_DELIVERY + 15 * DAY
+
+    def test_of_what_was_settled_at_the_end(self, table: Table, config: Config, clock: FakeClock) -> None:
+        message = a_message(clock)
+        clock.move(self.LAST_DELIVERY)
+        table.settle(message, BROKEN)
+
+        assert self.kept(config, message.uuid) >= clock.now() + 15 * DAY
+
+    def test_of_the_job_itself(self, table: Table, config: Config, clock: FakeClock) -> None:
+        message = a_message(clock)
+        table.put_jobs([message])
+
+        assert self.kept(config, message.uuid, "job") >= clock.now() + RETENTION + 15 * DAY
+
+
+def test_a_claim_forgets_the_attempt_before_once_it_has_ended(
+    table: Table, config: Config, clock: FakeClock
+) -> None:
+    message = a_message(clock)
+    table.succeed(message.uuid, begin(table, clock, message), Snapshot(1), {})
+
+    assert not set(BEFORE) & set(item(config, message.uuid))
+
+
+def test_a_call_that_may_have_arrived_says_so(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+    def lost(**_: Any) -> Any:
+        raise ReadTimeoutError(endpoint_url="https://dynamodb")
+
+    client = session.client("dynamodb")
+    lost.__self__ = client  # type: ignore[attr-defined]
+    monkeypatch.setattr(client, "query", lost)
+
+    with pytest.raises(AwsError) as raised:
+        table.read("0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11")
+
+    assert (raised.value.code, raised.value.applied) == ("ReadTimeoutError", True)
+
+
+def test_a_missing_table_is_named(config: Config, clock: FakeClock) -> None:
+    nowhere = Table(session.client("dynamodb"), "nowhere", clock, BucketBlobs(config.bucket))
+
+    with pytest.raises(AwsError, match="dynamodb.query failed: ResourceNotFoundException") as raised:
+        nowhere.read("0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11")
+
+    assert not raised.value.applied

@@ -1,0 +1,27 @@
+"""Counting AWS calls."""
+
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from serverless_tasks.aws import session
+
+
+@contextmanager
+def counted_calls(*services: str) -> Iterator[Counter[str]]:
+    """Count the calls of the process's shared clients by operation, each try of botocore's among them."""
+    calls: Counter[str] = Counter()
+
+    def count(model: Any, **_: Any) -> None:
+        calls[model.name] += 1
+
+    clients = [session.client(service) for service in services or ("dynamodb",)]
+    clients.append(session.client("sqs", attempts=1))
+    for client in clients:
+        client.meta.events.register("before-call", count)
+    try:
+        yield calls
+    finally:
+        for client in clients:
+            client.meta.events.unregister("before-call", count)
