@@ -66,9 +66,9 @@ async function request(url: string, init: RequestInit): Promise<Answer> {
     // Not JSON: a proxy's page, or a login form that the request was redirected to. The error below carries it.
   }
   if (!response.ok || body === text) {
-    const status = response.ok ? `${response.status} without a record` : response.status
+    const said = (body as { error?: { message?: string } } | null)?.error?.message ?? (response.ok ? 'not a record' : '')
     const seconds = Number(response.headers.get('Retry-After')) || 0
-    throw new HTTPError(`${url} answered ${status}`, response.status, body, seconds * 1000)
+    throw new HTTPError(`${url} answered ${response.status}${said && `: ${said}`}`, response.status, body, seconds * 1000)
   }
   return { record: body as TaskRecord, streams: response.headers.get('X-Task-Events') === '1' }
 }

@@ -65,23 +65,23 @@ for (const status of ['failed', 'cancelled']) {
 }
 
 test('a refused submission rejects with its status and parsed answer, and is not tried again', async () => {
-  const world = makeWorld([refusal(400, { error: { fields: ['numbers'] } })])
+  const world = makeWorld([refusal(400, { error: { message: 'numbers is required', fields: ['numbers'] } })])
   const outcome = outcomeOf(tasks.run('sum', {}))
   await settle()
   await advance(60_000)
   assert.equal(outcome.state, 'rejected')
   assert.ok(outcome.value instanceof HTTPError && outcome.value instanceof Error)
   assert.equal(outcome.value.status, 400)
-  assert.deepEqual(outcome.value.body, { error: { fields: ['numbers'] } })
-  assert.match(outcome.value.message, /\/tasks\/ answered 400/)
+  assert.deepEqual(outcome.value.body, { error: { message: 'numbers is required', fields: ['numbers'] } })
+  assert.equal(outcome.value.message, '/tasks/ answered 400: numbers is required')
   assert.equal(world.requests.length, 1)
 })
 
 test('an uncertain submission (503) rejects with the uuid to watch', async () => {
-  makeWorld([refusal(503, { uuid: 'u-1' })])
+  makeWorld([refusal(503, { error: { uuid: 'u-1' } })])
   const outcome = outcomeOf(tasks.run('sum', {}))
   await settle()
-  assert.deepEqual([outcome.value.status, outcome.value.body.uuid], [503, 'u-1'])
+  assert.deepEqual([outcome.value.status, outcome.value.body.error.uuid], [503, 'u-1'])
 })
 
 test('an answer that is not JSON rejects with its text', async () => {
@@ -90,6 +90,7 @@ test('an answer that is not JSON rejects with its text', async () => {
   await settle()
   assert.equal(outcome.state, 'rejected')
   assert.equal(outcome.value.body, '<h1>Log in</h1>')
+  assert.equal(outcome.value.message, '/tasks/ answered 200: not a record')
 })
 
 test('failed polls are tried again, ever later, and the task still succeeds', async () => {

@@ -23,7 +23,7 @@
   const number = new Intl.NumberFormat()
   const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' })
   const hasEnded = ({ status }) => status !== 'pending' && status !== 'running'
-  const SHORT = 60 // characters of JSON that stay on one line
+  const SHORT = 32 // characters of JSON that stay on one line
 
   function valueText(value) {
     if (typeof value === 'string') return value
