@@ -9,7 +9,6 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from django.contrib.auth.models import User
 from django.db import transaction
-from django.http import HttpResponse
 from django.test import Client, RequestFactory
 from django.test.client import FakePayload
 

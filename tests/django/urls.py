@@ -1,6 +1,14 @@
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.urls import include, path
+
+
+def page(request: HttpRequest) -> HttpResponse:
+    return render(request, "page.html")
+
 
 urlpatterns = [
     path("tasks/", include("django_integration.urls")),
     path("deep/er/work/", include("django_integration.urls", namespace="again")),
+    path("page/", page),
 ]

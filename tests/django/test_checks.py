@@ -1,0 +1,171 @@
+"""What `manage.py check` says, and what is registered."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core.checks import run_checks
+from django.core.management import call_command
+from django.core.management.base import CommandError
+
+from django_integration import conf
+from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.services import services
+from tests.django.shop.background import SumNumbers
+
+ROOT = Path(__file__).resolve().parents[2]
+QUEUES = {"default": "https://sqs.us-east-1.amazonaws.com/123456789012/default"}
+
+
+def messages(deploy: bool = False) -> list[tuple[str, str]]:
+    found = run_checks(tags=["serverless_tasks"], include_deployment_checks=deploy)
+    return [(str(message.id).removeprefix("serverless_tasks."), message.msg) for message in found]
+
+
+def test_a_good_configuration_has_no_message() -> None:
+    assert messages() == []
+    assert messages(deploy=True) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "number", "named"),
+    [
+        ({"QUEUE_URLS": QUEUES}, "E002", "SERVERLESS_TASKS_TABLE"),
+        ({"TABLE": "tasks"}, "E002", "SERVERLESS_TASKS_QUEUE_URLS"),
+        ({"TABEL": "tasks"}, "E001", "TABEL"),
+        ({"TABLE": 7}, "E001", "TABLE"),
+        ({"BACKEND": "celery"}, "E001", "BACKEND"),
+        ({"ALLOW_ANONYMOUS": "no"}, "E001", "ALLOW_ANONYMOUS"),
+        ({"MAX_BODY": "10 MB"}, "E001", "MAX_BODY"),
+        ("tasks", "E001", "SERVERLESS_TASKS"),
+        ({"BACKEND": "immediate", "MODULES": "no.such.module"}, "E001", "no.such.module"),
+    ],
+)
+def test_a_wrong_setting_is_named_in_one_sentence(settings: Any, given: Any, number: str, named: str) -> None:
+    settings.SERVERLESS_TASKS = given
+    ((found, sentence),) = messages()
+    assert found == number
+    assert named in sentence
+
+
+@pytest.mark.parametrize("given", [{"QUEUE_URLS": QUEUES}, {"BACKEND": "celery"}])
+def test_a_wrong_setting_is_raised_when_a_task_is_submitted(settings: Any, given: Any) -> None:
+    settings.SERVERLESS_TASKS = given
+    ((_, sentence),) = messages()
+    with pytest.raises(ConfigurationError) as caught:
+        SumNumbers.submit(numbers=[1])
+    assert str(caught.value) == sentence
+
+
+def test_the_in_process_backends_need_no_settings(settings: Any) -> None:
+    settings.SERVERLESS_TASKS = {"BACKEND": "immediate"}
+    assert messages() == []
+    assert SumNumbers.submit(numbers=[1, 2]).refresh().outputs == {"sum": 3}
+
+
+@pytest.mark.parametrize(
+    "entry", ["tests.django.shop.background.Nothing", "nowhere.Task", "plain", "django.http.HttpRequest", 7]
+)
+def test_an_entry_that_is_no_task_is_named(settings: Any, entry: Any) -> None:
+    settings.TASK_API_BACKGROUND_TASKS = [entry]
+    ((number, sentence),) = messages()
+    assert number == "E003"
+    assert "TASK_API_BACKGROUND_TASKS" in sentence
+    assert repr(entry) in sentence
+
+
+def test_a_class_is_as_good_as_a_path(settings: Any) -> None:
+    settings.TASK_API_BACKGROUND_TASKS = [SumNumbers]
+    assert messages() == []
+    assert set(conf.served_tasks()) == {"sum"}
+
+
+def test_two_tasks_of_one_name_are_an_error(settings: Any) -> None:
+    settings.TASK_API_BACKGROUND_TASKS = ["tests.django.rivals.OtherSum"]
+    ((number, sentence),) = messages()
+    assert number == "E001"
+    assert "'sum'" in sentence
+    assert "tests.django.rivals.OtherSum" in sentence
+
+
+def test_a_task_that_contradicts_itself_is_named(settings: Any) -> None:
+    settings.TASK_API_BACKGROUND_TASKS = ["tests.django.rivals.ForgetsAnInput"]
+    ((number, sentence),) = messages()
+    assert number == "E005"
+    assert "ForgetsAnInput" in sentence
+
+
+@pytest.mark.parametrize("setting", ["TASK_API_AUTHENTICATION_CLASSES", "TASK_API_PERMISSIONS_CLASSES"])
+def test_a_drf_class_that_is_not_there_is_named(settings: Any, setting: str) -> None:
+    setattr(settings, setting, ["rest_framework.permissions.Nothing"])
+    ((number, sentence),) = messages()
+    assert number == "E004"
+    assert setting in sentence
+
+
+def test_without_drf_its_settings_are_an_error(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("rest_framework")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "rest_framework", None)
+    monkeypatch.delitem(sys.modules, "django_integration.drf", raising=False)
+    monkeypatch.delattr("django_integration.drf", raising=False)
+    settings.TASK_API_AUTHENTICATION_CLASSES = []
+    ((number, sentence),) = messages()
+    assert number == "E004"
+    assert "serverless-tasks[drf]" in sentence
+
+
+def test_a_site_open_to_everybody_is_told(settings: Any) -> None:
+    settings.SERVERLESS_TASKS = settings.SERVERLESS_TASKS | {"ALLOW_ANONYMOUS": True}
+    ((number, sentence),) = messages(deploy=True)
+    assert number == "W001"
+    assert "ALLOW_ANONYMOUS" in sentence
+
+
+def test_a_site_closed_to_everybody_is_told(settings: Any) -> None:
+    settings.MIDDLEWARE = []
+    ((number, _),) = messages(deploy=True)
+    assert number == "W002"
+
+
+class TestRegistered:
+    def test_the_background_and_tasks_modules_of_installed_apps(self) -> None:
+        assert "hidden" in services().registry
+        assert "later" in services().registry
+
+    def test_configured_modules(self, settings: Any) -> None:
+        assert "forgetful" not in services().registry
+        settings.SERVERLESS_TASKS = settings.SERVERLESS_TASKS | {"MODULES": ["tests.django.configured"]}
+        assert "configured" in services().registry
+
+    def test_an_error_inside_a_module_surfaces(self) -> None:
+        script = (
+            "import django; from django.conf import settings\n"
+            "settings.configure(INSTALLED_APPS=['django_integration', 'tests.django.broken'])\n"
+            "django.setup()"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode != 0
+        assert "ZeroDivisionError" in done.stderr
+
+
+class TestCommand:
+    def test_it_hands_its_words_over(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as caught:
+            call_command("serverless_tasks", "list", "--json")
+        assert caught.value.code == 0
+        assert "sum" in capsys.readouterr().out
+
+    def test_without_a_command_line_it_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "serverless_tasks.cli", None)
+        with pytest.raises(CommandError, match="serverless-tasks"):
+            call_command("serverless_tasks", "list")
+
+
+def test_the_app_has_the_label_of_the_templates() -> None:
+    assert apps.get_app_config("serverless_tasks").name == "django_integration"

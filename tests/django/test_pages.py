@@ -1,0 +1,150 @@
+"""The pages, the template tag, and the OpenAPI document."""
+
+import json
+import re
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.contrib.staticfiles import finders
+from django.template import Context, Template, TemplateSyntaxError
+from django.test import Client
+
+from tests.django.shop.background import Resize, SumNumbers
+
+
+class TestView:
+    def test_it_shows_the_task_without_javascript(
+        self, browser: Client, user: User, work: Callable[[], int]
+    ) -> None:
+        uuid = SumNumbers.options(owner=str(user.pk), on_commit=False).submit(numbers=[20, 22]).uuid
+        work()
+        answer = browser.get(f"/tasks/{uuid}/view/")
+        page = answer.content.decode()
+        assert answer.status_code == 200
+        assert "<dt>sum</dt><dd>42</dd>" in page
+        assert 'data-base="/tasks/"' in page
+        assert f'href="/tasks/{uuid}/"' in page
+        assert "csrftoken" in browser.cookies
+        assert "no-store" in answer["Cache-Control"]
+
+    def test_its_base_is_where_it_is_included(self, browser: Client) -> None:
+        uuid = SumNumbers.options(on_commit=False).submit(numbers=[1]).uuid
+        assert b'data-base="/deep/er/work/"' in browser.get(f"/deep/er/work/{uuid}/view/").content
+
+    def test_another_owners_task_is_404(self, browser: Client, other_user: User) -> None:
+        uuid = SumNumbers.options(owner=str(other_user.pk), on_commit=False).submit(numbers=[1]).uuid
+        assert browser.get(f"/tasks/{uuid}/view/").status_code == 404
+
+    @pytest.mark.django_db
+    def test_callers_without_a_login_are_sent_to_it(self) -> None:
+        answer = Client().get("/tasks/0b9f7a52-6a1c-4a3e-9c53-1d2f3a4b5c6d/view/")
+        assert answer.status_code == 302
+        assert answer["Location"].startswith("/accounts/login/?next=/tasks/")
+
+
+class TestDocs:
+    def test_the_page_points_at_the_document(self, browser: Client) -> None:
+        page = browser.get("/deep/er/work/docs").content.decode()
+        assert 'data-openapi="/deep/er/work/openapi.json"' in page
+        assert 'data-base="/deep/er/work/"' in page
+
+    @pytest.fixture
+    def document(self, browser: Client) -> dict[str, Any]:
+        found: dict[str, Any] = browser.get("/tasks/openapi.json").json()
+        return found
+
+    @staticmethod
+    def at(document: dict[str, Any], schema: dict[str, Any]) -> dict[str, Any]:
+        while "$ref" in schema:
+            node: Any = document
+            for part in schema["$ref"].removeprefix("#/").split("/"):
+                node = node[part]
+            schema = node
+        return schema
+
+    def test_each_served_task_is_typed(self, document: dict[str, Any]) -> None:
+        create = document["paths"]["/tasks/"]["post"]
+        variants = create["requestBody"]["content"]["application/json"]["schema"]["oneOf"]
+        submissions = {
+            schema["properties"]["task"]["const"]: schema
+            for schema in (self.at(document, variant) for variant in variants)
+        }
+        assert set(submissions) == {"sum", "resize", "fails"}
+        inputs = self.at(document, submissions["sum"]["properties"]["inputs"])
+        assert inputs["properties"]["numbers"] == {
+            "items": {"type": "number"},
+            "title": "Numbers",
+            "type": "array",
+        }
+        assert inputs["required"] == ["numbers"]
+        assert submissions["sum"]["description"] == "Adds numbers."
+        box = self.at(document, submissions["resize"]["properties"]["inputs"])["properties"]["box"]
+        assert self.at(document, box)["properties"]["width"]["description"] == "In pixels."
+
+    def test_each_record_has_its_tasks_outputs(self, document: dict[str, Any]) -> None:
+        records = document["paths"]["/tasks/"]["post"]["responses"]["201"]["content"]["application/json"][
+            "schema"
+        ]
+        outputs = {
+            record["properties"]["task"]["const"]: self.at(document, record["properties"]["outputs"])
+            for record in (self.at(document, variant) for variant in records["oneOf"])
+        }
+        assert outputs["sum"]["properties"]["sum"]["type"] == "number"
+
+    def test_every_call_is_described(self, document: dict[str, Any]) -> None:
+        calls = {(path, method) for path, item in document["paths"].items() for method in item}
+        assert calls == {
+            ("/tasks/", "post"),
+            ("/tasks/", "get"),
+            ("/tasks/{uuid}/", "get"),
+            ("/tasks/{uuid}/cancel/", "post"),
+            ("/tasks/{uuid}/events/", "get"),
+        }
+
+    def test_every_reference_leads_somewhere(self, document: dict[str, Any]) -> None:
+        for reference in set(re.findall(r'"\$ref": "([^"]+)"', json.dumps(document))):
+            assert self.at(document, {"$ref": reference}), reference
+
+    def test_a_record_fits_its_description(self, document: dict[str, Any], browser: Client) -> None:
+        uuid = Resize.options(on_commit=False).submit(box={"width": 1, "height": 1}).uuid
+        record = browser.get(f"/tasks/{uuid}/").json()
+        described = document["components"]["schemas"]["RecordBody"]
+        assert set(record) == set(described["properties"]) - {"cancel_requested"}
+        assert set(record) == set(described["required"])
+
+
+class TestTemplateTag:
+    def scripts(self, answer: Any) -> list[str]:
+        return re.findall(r"<script .*?</script>", answer.content.decode())
+
+    @pytest.mark.django_db
+    def test_it_loads_and_configures_the_client_and_sets_the_cookie(self, settings: Any) -> None:
+        client = Client()
+        answer = client.get("/page/")
+        assert self.scripts(answer) == [
+            '<script src="/static/django-task-api.min.js"></script>',
+            '<script src="/static/serverless-tasks/configure.js" data-base="/tasks/"'
+            ' data-csrf-cookie="csrftoken"></script>',
+        ]
+        assert "csrftoken" in client.cookies
+
+    @pytest.mark.django_db
+    def test_the_scripts_carry_the_policys_nonce(self, settings: Any) -> None:
+        from django.utils.csp import CSP
+
+        settings.MIDDLEWARE = [*settings.MIDDLEWARE, "django.middleware.csp.ContentSecurityPolicyMiddleware"]
+        settings.SECURE_CSP = {"script-src": [CSP.NONCE]}
+        answer = Client().get("/page/")
+        nonces = {re.search('nonce="(.+?)"', script)[1] for script in self.scripts(answer)}  # type: ignore[index]
+        assert len(nonces) == 1
+        assert f"'nonce-{nonces.pop()}'" in answer["Content-Security-Policy"]
+
+    def test_its_files_exist(self) -> None:
+        assert finders.find("django-task-api.min.js")
+        assert finders.find("serverless-tasks/configure.js")
+
+    def test_without_the_request_it_says_so(self) -> None:
+        with pytest.raises(TemplateSyntaxError, match="render"):
+            Template("{% load task_api %}{% task_api %}").render(Context())
