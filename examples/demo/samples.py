@@ -4,7 +4,7 @@ import base64
 import io
 import math
 
-ROWS = 240_000
+ROWS = 320_000
 
 
 def weather(rows: int = ROWS) -> str:

@@ -37,7 +37,7 @@ TEMPLATES = [
     }
 ]
 STATIC_URL = "/static/"
-USE_TZ = True
+TIME_ZONE = "UTC"
 
 # Pictures come back as data: URLs; nothing else leaves the site's own files.
 SECURE_CSP = {

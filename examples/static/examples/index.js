@@ -59,7 +59,7 @@
         {},
         element('th', { textContent: column.name, scope: 'row' }),
         element('td', { textContent: column.kind }),
-        element('td', { textContent: rangeOf(column) }),
+        element('td', { textContent: rangeOf(column), className: column.kind === 'text' ? '' : 'range' }),
         element('td', {
           textContent: `${number.format(column.distinct)}${column.distinct_is_least ? '+' : ''}`,
           className: 'figure',
@@ -80,7 +80,7 @@
     const stations = ['Alder Point', 'Birchwood', 'Cedar Falls', 'Dunmore', 'Elm Harbour']
     const lines = ['station,measured,temperature,humidity,remark']
     const day = 86_400_000
-    for (let row = 0; row < 260_000; row++) {
+    for (let row = 0; row < 400_000; row++) {
       const date = new Date(Date.UTC(2024, 0, 1) + (row % 731) * day).toISOString().slice(0, 10)
       const temperature = (12 + 11 * Math.sin(row / 58) + 3 * Math.sin(row / 7)).toFixed(2)
       const humidity = row % 97 ? Math.round(60 + 25 * Math.cos(row / 41)) : ''
