@@ -1,0 +1,241 @@
+"""The real tools of a deployment: MiniStack in a clean environment, SAM, and the stack that they make."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import boto3
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+
+ROOT = Path(__file__).resolve().parents[2]
+REGION = "us-east-1"
+# MiniStack's own root user: what deploys. The tests themselves take a user that holds PublisherPolicy alone.
+ROOT_KEY = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
+PYTHON = f"python{sys.version_info[0]}.{sys.version_info[1]}"
+
+
+def tool(variable: str, environment: str, name: str) -> Path:
+    """A program of an environment that `make setup` makes, or of the one that a variable names."""
+    path = Path(os.environ.get(variable) or ROOT / ".venvs" / environment / "bin" / name)
+    if not path.exists():
+        pytest.skip(f"{path} is missing: run `make setup`, or name {name} in {variable}")
+    return path
+
+
+@contextmanager
+def ministack(directory: Path) -> Iterator[str]:
+    """Run MiniStack with its policies enforced; yields its endpoint."""
+    program = tool("MINISTACK_BIN", "ministack", "ministack")
+    version = subprocess.check_output(
+        [program.parent / "python", "-c", "import sys; print(*sys.version_info[:2])"]
+    )
+    # Functions run on MiniStack's interpreter, so the artefact is built for that one.
+    assert tuple(map(int, version.split())) == sys.version_info[:2], (
+        f"{program} has another Python than the tests"
+    )
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    (directory / "state").mkdir(parents=True)
+    # Functions inherit its environment: nothing of this one may get there.
+    environment = {
+        "PATH": "/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(directory),
+        "TMPDIR": str(directory),
+        "STATE_DIR": str(directory / "state"),
+        "BIND_HOST": "127.0.0.1",
+        "GATEWAY_PORT": str(port),
+        "IOT_MTLS_ENABLED": "0",
+        "AUTH": "true",
+        "LOG_LEVEL": "WARNING",
+    }
+    endpoint = f"http://127.0.0.1:{port}"
+    with (directory / "log").open("wb") as log:
+        process = subprocess.Popen(
+            [program],
+            env=environment,
+            cwd=directory,
+            stdout=log,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        _wait(f"{endpoint}/_ministack/health", process, directory / "log")
+        yield endpoint
+    finally:
+        # Its function workers are in its process group and may outlive it.
+        os.killpg(process.pid, signal.SIGTERM)
+        try:
+            process.wait(timeout=10)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+
+
+def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
+    limit = time.monotonic() + 60
+    while time.monotonic() < limit:
+        assert process.poll() is None, f"MiniStack ended: {log.read_text()[-2000:]}"
+        try:
+            with urllib.request.urlopen(url, timeout=2):
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    raise AssertionError(f"{url} does not answer: {log.read_text()[-2000:]}")
+
+
+@dataclass(frozen=True)
+class Stack:
+    """What a deployment made."""
+
+    name: str
+    endpoint: str
+    outputs: dict[str, str]
+
+    def client(self, service: str, key: dict[str, str] = ROOT_KEY) -> Any:
+        """A boto3 client, as MiniStack's root user unless another's access key is given."""
+        parameters = {name.lower(): value for name, value in key.items()}
+        return boto3.client(service, endpoint_url=self.endpoint, region_name=REGION, **parameters)
+
+    def physical(self, logical: str) -> str:
+        """The name that a resource of the template has."""
+        detail = self.client("cloudformation").describe_stack_resource(
+            StackName=self.name, LogicalResourceId=logical
+        )
+        name: str = detail["StackResourceDetail"]["PhysicalResourceId"]
+        return name
+
+    def invoke(self, event: object, key: dict[str, str] = ROOT_KEY) -> tuple[str | None, Any]:
+        """Direct invoke; Lambda's word on whether the function failed, and the decoded answer."""
+        answer = self.client("lambda", key).invoke(
+            FunctionName=self.outputs["InvokeFunctionName"], Payload=json.dumps(event)
+        )
+        return answer.get("FunctionError"), json.load(answer["Payload"])
+
+    def status(self, path: str, key: dict[str, str] | None = None) -> tuple[int, Any]:
+        """GET below the status URL, signed with `key` if given; the status code and the decoded body."""
+        host = urlsplit(self.outputs["StatusUrl"]).netloc
+        signed = AWSRequest("GET", f"https://{host}/{path}", headers={"Host": host})
+        if key:
+            credentials = Credentials(key["AWS_ACCESS_KEY_ID"], key["AWS_SECRET_ACCESS_KEY"])
+            SigV4Auth(credentials, "lambda", REGION).add_auth(signed)
+        # The host name of the URL does not resolve here: MiniStack goes by the Host header.
+        request = urllib.request.Request(f"{self.endpoint}/{path}", headers=dict(signed.headers))
+        try:
+            with urllib.request.urlopen(request, timeout=30) as answer:
+                return answer.status, json.load(answer)
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, json.load(error)
+
+
+def eventually[T](look: Callable[[], T], seconds: float = 30) -> T:
+    """Look until there is something to be seen of what another process does."""
+    limit = time.monotonic() + seconds
+    while not (seen := look()):
+        assert time.monotonic() < limit, f"nothing was seen in {seconds} s"
+        time.sleep(0.2)
+    return seen
+
+
+def user(stack: Stack, name: str, statements: list[dict[str, Any]], *policies: str) -> dict[str, str]:
+    """Access keys, as environment variables, of a new user who may do just this."""
+    iam = stack.client("iam")
+    iam.create_user(UserName=name)
+    for policy in policies:
+        iam.attach_user_policy(UserName=name, PolicyArn=policy)
+    if statements:
+        document = json.dumps({"Version": "2012-10-17", "Statement": statements})
+        iam.put_user_policy(UserName=name, PolicyName="more", PolicyDocument=document)
+    key = iam.create_access_key(UserName=name)["AccessKey"]
+    return {"AWS_ACCESS_KEY_ID": key["AccessKeyId"], "AWS_SECRET_ACCESS_KEY": key["SecretAccessKey"]}
+
+
+def build(project: Path) -> None:
+    """`sam build`, for the interpreter of the tests."""
+    template = project / "template.yaml"
+    template.write_text(template.read_text().replace("Runtime: python3.13", f"Runtime: {PYTHON}"))
+    _sam(project, "build", environment={"BUILD_PYTHON": sys.executable})
+
+
+def deploy(project: Path, name: str, endpoint: str) -> Stack:
+    """`sam deploy` of what `build` built."""
+    _sam(project, "deploy", "--stack-name", name, environment={"AWS_ENDPOINT_URL": endpoint, **ROOT_KEY})
+    stack = Stack(name, endpoint, {})
+    [found] = stack.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
+    stack.outputs.update({each["OutputKey"]: each["OutputValue"] for each in found["Outputs"]})
+    _make_up_for_ministack(stack)
+    return stack
+
+
+def _make_up_for_ministack(stack: Stack) -> None:
+    """Where MiniStack differs from AWS, bring the deployed stack to what AWS would have made of the same template.
+
+    It keeps a mapping's concurrency as a text when a parameter gives it, and then polls no more; and it asks for
+    permission by names such as sqs:SendMessageBatch, which IAM does not have: sqs:SendMessage covers both.
+    """
+    functions = stack.client("lambda")
+    for function in ("WorkerFunction", "DeadLetterFunction"):
+        mappings = functions.list_event_source_mappings(FunctionName=stack.physical(function))
+        for each in mappings["EventSourceMappings"]:
+            limit = int(each["ScalingConfig"]["MaximumConcurrency"])
+            functions.update_event_source_mapping(
+                UUID=each["UUID"], ScalingConfig={"MaximumConcurrency": limit}
+            )
+    # Plain HTTP is all that it speaks, and the bucket refuses that.
+    stack.client("s3").delete_bucket_policy(Bucket=stack.outputs["PayloadBucketName"])
+    iam = stack.client("iam")
+    for role in map(stack.physical, ("WorkerRole", "DeadLetterRole")):
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+            document = _with_batches(iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"])
+            iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=document)
+    arn = stack.outputs["PublisherPolicyArn"]
+    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+    document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+    iam.create_policy_version(PolicyArn=arn, PolicyDocument=_with_batches(document), SetAsDefault=True)
+
+
+def _with_batches(document: dict[str, Any]) -> str:
+    batched = ("sqs:SendMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility")
+    for statement in document["Statement"]:
+        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
+        statement["Action"] = [*actions, *(f"{action}Batch" for action in actions if action in batched)]
+    return json.dumps(document)
+
+
+def _sam(project: Path, *arguments: str, environment: dict[str, str]) -> None:
+    done = subprocess.run(
+        [tool("SAM_BIN", "sam", "sam"), *arguments],
+        cwd=project,
+        env={**os.environ, "SAM_CLI_TELEMETRY": "0", "AWS_DEFAULT_REGION": REGION, **environment},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, f"sam {arguments[0]}: {done.stdout[-3000:]}\n{done.stderr[-3000:]}"
+
+
+def copy_of_the_repository(target: Path) -> Path:
+    """What a deployment of this repository needs, so that building leaves the checkout as it is."""
+    for name in ("template.yaml", "samconfig.toml"):
+        target.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, target)
+    for name in ("infra", "serverless_tasks", "lambda_handlers"):
+        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+    return target
