@@ -17,7 +17,7 @@ LONG: dict[str, str] = {}
 
 # A path of one machine, or the host of one registry, in a committed file.
 PLACES = re.compile(
-    r"/root/|/work/|/opt/pypi|/opt/wheels|pypi\.org/simple|files\.pythonhosted|registry\.npmjs"
+    r"(?<![\w.])/(root|work)/|/opt/pypi|/opt/wheels|pypi\.org/simple|files\.pythonhosted|registry\.npmjs"
 )
 # The files that may name one: the path, and why.
 PLACES_ALLOWED = {
