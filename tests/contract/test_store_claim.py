@@ -15,7 +15,9 @@ LAST = Snapshot(seq=99)
 
 
 def claim(store: Store, clock: FakeClock, message: Message, token: str, lease: float = 60) -> Claim:
-    return store.claim(message, token=token, lease=clock.ms + int(lease * 1000), request_id=f"request-{token}")
+    return store.claim(
+        message, token=token, lease=clock.ms + int(lease * 1000), request_id=f"request-{token}"
+    )
 
 
 def test_a_job_that_nobody_began_is_claimed(store: Store, clock: FakeClock) -> None:

@@ -404,5 +404,3 @@ def test_an_owner_without_jobs_has_an_empty_page(store: Store) -> None:
 def test_a_cursor_that_no_listing_gave_is_refused(store: Store, cursor: str) -> None:
     with pytest.raises(InvalidCursor):
         store.list_owner("7", cursor=cursor)
-
-

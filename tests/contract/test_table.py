@@ -39,7 +39,11 @@ def size(item: dict[str, Any]) -> int:
     total = 0
     for name, value in item.items():
         ((kind, content),) = value.items()
-        of_value = {"S": lambda: len(content.encode()), "N": lambda: (len(content) + 1) // 2 + 2, "BOOL": lambda: 1}
+        of_value = {
+            "S": lambda: len(content.encode()),
+            "N": lambda: (len(content) + 1) // 2 + 2,
+            "BOOL": lambda: 1,
+        }
         total += len(name) + of_value[kind]()
     return total
 
@@ -67,7 +71,9 @@ LONG_FAILURE = Failure(type="E" * 300, message="ä€" * 5_000, public=False, tr
 def test_a_state_stays_within_one_write_unit_whatever_the_payload(
     table: Table, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, ending: str
 ) -> None:
-    message = a_message(clock, owner="12345678-1234-1234-1234-123456789012", task="shop.orders.background." + "T" * 60)
+    message = a_message(
+        clock, owner="12345678-1234-1234-1234-123456789012", task="shop.orders.background." + "T" * 60
+    )
     sizes = Sizes(monkeypatch)
     begin(table, clock, message)
     clock.move(61)
