@@ -1,6 +1,8 @@
 """Publishing on commit."""
 
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
@@ -18,6 +20,14 @@ transactional = pytest.mark.django_db(transaction=True, databases=["default", "o
 
 class Stop(Exception):
     pass
+
+
+@contextmanager
+def rolled_back() -> Iterator[None]:
+    """A transaction, or a savepoint, that is rolled back."""
+    with suppress(Stop), transaction.atomic():
+        yield
+        raise Stop
 
 
 def sums() -> list[int]:
@@ -46,9 +56,8 @@ def test_ten_jobs_are_one_send_and_one_write(calls: Counter[str]) -> None:
 
 @transactional
 def test_a_rollback_drops_the_job() -> None:
-    with pytest.raises(Stop), transaction.atomic():
+    with rolled_back():
         handle = SumNumbers.submit(numbers=[1])
-        raise Stop
     assert not handle.published
     assert handle.error is not None
     assert handle.error["type"] == "NotPublished"
@@ -72,11 +81,10 @@ def test_waiting_before_the_commit_is_refused() -> None:
 def test_a_savepoint_that_is_rolled_back_drops_its_jobs_alone() -> None:
     with transaction.atomic():
         before = SumNumbers.submit(numbers=[1])
-        with pytest.raises(Stop), transaction.atomic():
+        with rolled_back():
             inside = SumNumbers.submit(numbers=[2])
             with transaction.atomic():
                 deeper = SumNumbers.submit(numbers=[3])
-            raise Stop
         assert inside.status == deeper.status == "failed"
         assert before.status == "pending"
         with transaction.atomic():
@@ -88,10 +96,9 @@ def test_a_savepoint_that_is_rolled_back_drops_its_jobs_alone() -> None:
 
 @transactional
 def test_an_option_publishes_at_once() -> None:
-    with pytest.raises(Stop), transaction.atomic():
+    with rolled_back():
         handle = SumNumbers.options(on_commit=False).submit(numbers=[1])
         assert handle.published
-        raise Stop
     assert sums() == [1]
 
 
@@ -129,11 +136,12 @@ class TestInDjangosTestCase(TestCase):
         with self.captureOnCommitCallbacks(execute=True) as callbacks:
             first = SumNumbers.submit(numbers=[1])
             second = SumNumbers.submit(numbers=[2])
-            self.assertFalse(first.published)
-        self.assertEqual(len(callbacks), 2)
-        self.assertTrue(first.published and second.published)
+            assert not first.published
+        assert len(callbacks) == 2
+        assert first.published
+        assert second.published
         with self.captureOnCommitCallbacks(execute=True):
             third = SumNumbers.submit(numbers=[3])
-        self.assertTrue(third.published)
-        self.assertTrue(early.published)
-        self.assertEqual(sums(), [0, 1, 2, 3])
+        assert third.published
+        assert early.published
+        assert sums() == [0, 1, 2, 3]
