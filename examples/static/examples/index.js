@@ -49,28 +49,37 @@
     return column.kind === 'text' ? `most often “${column.most_common}”` : ''
   }
 
+  // The roles say again what the elements are: a narrow page draws them as blocks, which makes some browsers forget.
+  function cell(role, textContent, className = '', label = null) {
+    const made = element(role === 'cell' ? 'td' : 'th', { textContent, className, role })
+    if (role !== 'cell') made.scope = role === 'rowheader' ? 'row' : 'col'
+    if (label !== null) made.dataset.label = label
+    return made
+  }
+
+  const row = (...cells) => element('tr', { role: 'row' }, ...cells)
+
+  function columnRow(column) {
+    const distinct = `${number.format(column.distinct)}${column.distinct_is_least ? '+' : ''}`
+    return row(
+      cell('rowheader', column.name),
+      cell('cell', column.kind),
+      cell('cell', rangeOf(column), column.kind === 'text' ? '' : 'range'),
+      cell('cell', distinct, 'figure', 'distinct'),
+      cell('cell', number.format(column.empty), 'figure', 'empty'),
+    )
+  }
+
   function drawColumns({ rows, columns }, place) {
-    const head = ['Column', 'Kind', 'Values', 'Distinct', 'Empty'].map((textContent, index) =>
-      element('th', { textContent, scope: 'col', className: index > 2 ? 'figure' : '' }),
+    const head = ['Column', 'Kind', 'Values', 'Distinct', 'Empty']
+    const table = element(
+      'table',
+      { role: 'table' },
+      element('caption', { textContent: `${rows.toLocaleString('en')} rows, ${columns.length} columns` }),
+      element('thead', { role: 'rowgroup' }, row(...head.map((name, at) => cell('columnheader', name, at > 2 ? 'figure' : '')))),
+      element('tbody', { role: 'rowgroup' }, ...columns.map(columnRow)),
     )
-    const body = columns.map((column) =>
-      element(
-        'tr',
-        {},
-        element('th', { textContent: column.name, scope: 'row' }),
-        element('td', { textContent: column.kind }),
-        element('td', { textContent: rangeOf(column), className: column.kind === 'text' ? '' : 'range' }),
-        element('td', {
-          textContent: `${number.format(column.distinct)}${column.distinct_is_least ? '+' : ''}`,
-          className: 'figure',
-        }),
-        element('td', { textContent: number.format(column.empty), className: 'figure' }),
-      ),
-    )
-    const caption = element('caption', { textContent: `${rows.toLocaleString('en')} rows, ${columns.length} columns` })
-    const table = element('table', {}, caption, element('thead', {}, element('tr', {}, ...head)), element('tbody', {}, ...body))
-    const frame = element('div', { className: 'table', tabIndex: 0 }, table)
-    frame.setAttribute('role', 'region')
+    const frame = element('div', { className: 'table', tabIndex: 0, role: 'region' }, table)
     frame.setAttribute('aria-label', 'Summary of the columns')
     place.append(frame)
   }
