@@ -5,8 +5,9 @@ from __future__ import annotations
 import traceback
 from dataclasses import dataclass
 
-from serverless_tasks.errors import InvalidInputs, PayloadTooLarge, TaskError
+from serverless_tasks.errors import InvalidInputs, PayloadTooLarge, TaskDefinitionError, TaskError
 from serverless_tasks.record import Failure
+from serverless_tasks.schema import InvalidOutputs
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -36,3 +37,8 @@ def failure_of(error: BaseException) -> Failure:
     public = isinstance(error, (TaskError, InvalidInputs, PayloadTooLarge))
     text = "".join(traceback.format_exception(error))
     return Failure(type=type(error).__name__, message=str(error), public=public, traceback=text)
+
+
+def is_final(error: BaseException) -> bool:
+    """Whether running the task again would end the same way."""
+    return isinstance(error, (InvalidInputs, InvalidOutputs, PayloadTooLarge, TaskDefinitionError))

@@ -10,17 +10,17 @@ from uuid import uuid4
 
 from serverless_tasks.clock import to_ms
 from serverless_tasks.errors import (
-    InvalidInputs,
+    AwsError,
     LeaseLost,
     PayloadTooLarge,
     ServerlessTasksError,
     TaskCancelled,
     TaskDefinitionError,
 )
-from serverless_tasks.execution import Execution
+from serverless_tasks.execution import Execution, finish
 from serverless_tasks.limit import time_limit
 from serverless_tasks.message import RETENTION
-from serverless_tasks.outcome import Outcome, failure_of
+from serverless_tasks.outcome import Outcome, failure_of, is_final
 from serverless_tasks.progress import Progress, ProgressWriter, Snapshot
 from serverless_tasks.record import (
     CANCELLED,
@@ -32,7 +32,6 @@ from serverless_tasks.record import (
     Failure,
 )
 from serverless_tasks.retry import backoff
-from serverless_tasks.schema import InvalidOutputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -152,7 +151,7 @@ class Runner:
             with time_limit(seconds):
                 value = task.run(**definition.arguments(model))
                 if inspect.iscoroutine(value):
-                    value = _await(value)
+                    value = finish(value)
             outputs = definition.outputs_to_json(value)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a task raises is recorded
             return _Run(None, error, self._clock.now() - began)
@@ -176,7 +175,7 @@ class Runner:
         told = Outcome(
             status=FAILED, attempt=claim.attempt, failure=failure, exception=raised, duration=run.duration
         )
-        if isinstance(raised, _FINAL) or claim.failures >= retries:
+        if is_final(raised) or claim.failures >= retries:
             self._store.fail(message.uuid, claim, last, failure)
             return told
         return replace(told, status="pending", give_back=self._retry(message, claim, last, failure))
@@ -232,19 +231,9 @@ class Runner:
             if now - asked < 1.0:
                 return False
             asked = now
-            return self._store.cancel_requested(message.uuid, claim.token)
+            try:
+                return self._store.cancel_requested(message.uuid, claim.token)
+            except AwsError:
+                return False  # a store that is busy is no reason for the task to fail: the next call asks again
 
         return ask
-
-
-# Running these again gives the same answer.
-_FINAL = (InvalidInputs, InvalidOutputs, PayloadTooLarge, TaskDefinitionError)
-
-
-def _await(coroutine: Any) -> Any:
-    import asyncio
-
-    try:
-        return asyncio.run(coroutine)
-    except asyncio.CancelledError as error:  # it is no Exception, and would pass for the process's own end
-        raise RuntimeError("The task's coroutine was cancelled from within.") from error
