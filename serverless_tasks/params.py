@@ -9,9 +9,12 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 from numbers import Number
+from types import NoneType
 from typing import Any
 
 from serverless_tasks.errors import ServerlessTasksError
+
+_NO_TEXT = (bytes, bytearray, memoryview, list, tuple, dict, set, frozenset, NoneType)
 
 
 class ParameterNotValidError(ServerlessTasksError, ValueError):
@@ -60,8 +63,10 @@ class StringParameter(Parameter):
         raise ParameterNotValidError(f"Value must be a string or a number, not {_shown(value)}")
 
     def to_json(self, value: Any) -> str:
-        if isinstance(value, (bytes, bytearray, memoryview)):
-            raise ParameterNotValidError("Value must be text; encode bytes first, for example as base64")
+        kind: Any = type(value)
+        nameless = kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__
+        if nameless or isinstance(value, _NO_TEXT):
+            raise ParameterNotValidError(f"Value must be text or have a text form, unlike {_shown(value)}")
         return str(value)
 
     def json_schema(self) -> dict[str, Any]:

@@ -1,0 +1,142 @@
+"""The dictionary style of a task: parameter objects under ``inputs`` and ``outputs``."""
+
+from __future__ import annotations
+
+import inspect
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+    create_model,
+)
+
+from serverless_tasks.encoding import encode, is_json
+from serverless_tasks.errors import FieldError, TaskDefinitionError
+from serverless_tasks.schema import Definition, InvalidOutputs, reason
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from serverless_tasks.declaration import Declaration
+    from serverless_tasks.params import Parameter
+
+# What a parameter class raises when a value does not fit it, by itself or through what it calls.
+_UNFIT = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
+_DICT_CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+
+class DictionaryDefinition(Definition):
+    """Dictionary style: parameter objects under ``inputs`` and ``outputs``."""
+
+    def __init__(self, task: type[Declaration]) -> None:
+        super().__init__(task)
+        self._inputs = {name: _parameter(task, name, given) for name, given in task.inputs.items()}
+        self._outputs = {name: _parameter(task, name, given) for name, given in task.outputs.items()}
+        accepted = inspect.signature(task.run).parameters
+        anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values())
+        for name, parameter in self._inputs.items():
+            if not anything and name not in accepted:
+                raise TaskDefinitionError(
+                    f"{task.__qualname__}.run() does not take the input {name!r}; add it."
+                )
+            given = accepted.get(name)
+            if not parameter.required and not anything and given is not None and given.default is given.empty:
+                raise TaskDefinitionError(
+                    f"{task.__qualname__}.run() has no default for {name!r}, which is not required; give it one."
+                )
+        defaults = {name: given.default for name, given in accepted.items()}
+        self._defaults = {
+            name: given for name, given in defaults.items() if given is not inspect.Parameter.empty
+        }
+
+    @cached_property
+    def inputs_model(self) -> type[BaseModel]:  # type: ignore[override]
+        fields: dict[str, Any] = {}
+        for name, parameter in self._inputs.items():
+            schema = WithJsonSchema(parameter.json_schema())
+            typed = Annotated[Any, PlainValidator(_converter(parameter)), schema]
+            default = ... if parameter.required else self._defaults.get(name)
+            fields[f"field_{len(fields)}"] = (typed, Field(default, alias=name))
+        return create_model(self.task.__name__, __config__=_DICT_CONFIG, **fields)
+
+    def to_json(self, inputs: Any) -> dict[str, Any]:
+        self._check_names(inputs)
+        carried = {name: self._carried(name, value) for name, value in inputs.items()}
+        self.parse_json(carried)
+        return carried
+
+    def arguments(self, model: BaseModel) -> dict[str, Any]:
+        given = model.model_fields_set
+        fields = type(model).model_fields
+        return {str(fields[field].alias): getattr(model, field) for field in fields if field in given}
+
+    def outputs_to_json(self, value: Any) -> dict[str, Any]:
+        if not self._outputs:
+            return {}
+        returned = self._by_name(value)
+        outputs: dict[str, Any] = {}
+        for name, parameter in self._outputs.items():
+            if name not in returned:
+                continue
+            try:
+                given = returned[name]
+                outputs[name] = None if given is None else parameter.to_json(given)
+                encode(outputs[name])
+            except _UNFIT as error:
+                raise InvalidOutputs(f"Output {name!r} of task {self.task.name!r}: {error}") from error
+        return outputs
+
+    def output_schema(self) -> dict[str, Any]:
+        properties = {name: {"title": name, **given.json_schema()} for name, given in self._outputs.items()}
+        return {"type": "object", "properties": properties}
+
+    def _by_name(self, value: Any) -> Mapping[str, Any]:
+        if len(self._outputs) == 1:
+            (name,) = self._outputs
+            named = isinstance(value, dict) and value.keys() == {name}
+            return value if named else {name: value}
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise InvalidOutputs(
+                f"Task {self.task.name!r} has {len(self._outputs)} outputs and returned a {type(value).__name__};"
+                f" return a dictionary with the keys {sorted(self._outputs)}."
+            )
+        return value
+
+    def _carried(self, name: str, value: Any) -> Any:
+        """A value that is JSON already travels as it is given; any other goes through the parameter's to_json."""
+        if is_json(value):
+            return value
+        parameter = self._inputs.get(name)
+        try:
+            converted = value if parameter is None else parameter.to_json(value)
+            encode(converted)
+        except _UNFIT as error:
+            raise self._refused([FieldError(name, reason(error), (name,), "json")]) from None
+        return converted
+
+
+def _parameter(task: type[Declaration], name: str, given: Any) -> Parameter:
+    if isinstance(given, type) or not (hasattr(given, "to_python") and hasattr(given, "to_json")):
+        hint = f"; write {given.__name__}() with brackets" if isinstance(given, type) else ""
+        raise TaskDefinitionError(
+            f"{task.__qualname__}: {name!r} is {given!r}, which is not a parameter{hint}."
+        )
+    parameter: Parameter = given
+    return parameter
+
+
+def _converter(parameter: Parameter) -> Callable[[Any], Any]:
+    def convert(value: Any) -> Any:
+        try:
+            return parameter.to_python(value)
+        except _UNFIT as error:
+            raise ValueError(reason(error)) from error
+
+    return convert
