@@ -20,6 +20,7 @@ from django_integration.answers import (
 )
 from django_integration.auth import Caller, identify
 from django_integration.bodies import PageBody, RecordBody, RefusalBody
+from django_integration.router import router
 from serverless_tasks.errors import TaskNotFound, UnknownTask
 from serverless_tasks.options import Options
 from serverless_tasks.services import services
@@ -98,8 +99,12 @@ def openapi_document(request: HttpRequest) -> HttpResponse:
     identify(request)
     base = request.path.removesuffix("openapi.json")
     document = dict(api.get_openapi_schema(path_prefix=base))
-    definitions = [services().registry.definition(name) for name in conf.served_tasks()]
-    openapi.describe(document, base, definitions)
+    served = conf.served_tasks()
+    names = dict.fromkeys([*served, *router.task_names()])
+    registry = services().registry
+    openapi.describe(
+        document, base, [registry.definition(name) for name in names if name in registry], served
+    )
     return json_answer(document)
 
 
@@ -166,6 +171,8 @@ def _refuse_others(path: str, *allowed: str) -> None:
     view = not_allowed_for_task if "{uuid}" in path else not_allowed
     api.api_operation(sorted(METHODS.difference(allowed)), path, include_in_schema=False)(view)
 
+
+api.add_router("", router)
 
 _refuse_others("/", "GET", "POST")
 _refuse_others("/openapi.json", "GET")

@@ -26,10 +26,10 @@ class ServerlessTasksConfig(AppConfig):
 
     def ready(self) -> None:
         """Configure the services, register the tasks of all apps, and add the system checks."""
-        from django_integration import checks
+        from django_integration.checks import register
 
         self._wire()
-        checks.register()
+        register()
         setting_changed.connect(self._setting_changed, dispatch_uid="serverless_tasks")
 
     def _wire(self) -> None:

@@ -7,7 +7,7 @@ import re
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Container, Sequence
 
     from serverless_tasks.schema import Definition
 
@@ -17,27 +17,39 @@ CREATE: Final = "create_task"
 _COMPONENTS: Final = "#/components/schemas/"
 
 
-def describe(document: Json, base: str, definitions: Sequence[Definition]) -> None:
+def describe(document: Json, base: str, definitions: Sequence[Definition], served: Container[str]) -> None:
     """Put the tasks into an OpenAPI document.
+
+    The typed calls are described anew as well: ninja names a model's schema by its class alone, so that of two tasks
+    with a ``Params`` one would be shown with the other's.
 
     Args:
         document: the document, which is changed.
         base: the path that the tasks are served at.
         definitions: what each task takes and gives back.
+        served: the names of those that ``POST <base>`` takes.
     """
     schemas: Json = document["components"]["schemas"]
     submissions, records = [], []
     for number, definition in enumerate(definitions):
-        name = f"{_safe(definition.task.name)}.{number}"
+        task = definition.task.name
+        name = f"{_safe(task)}.{number}"
         inputs = _component(schemas, f"{name}.inputs", definition.input_schema())
         # Outputs are empty until there are some, so that none of them is required.
         optional = {key: value for key, value in definition.output_schema().items() if key != "required"}
         outputs = _component(schemas, f"{name}.outputs", optional)
-        submissions.append(_component(schemas, f"{name}.submission", _submission(definition, inputs)))
-        records.append(_component(schemas, f"{name}.record", _record(schemas, definition.task.name, outputs)))
-    operation = document["paths"][base]["post"]
-    operation["requestBody"] = {"required": True, "content": _json(_one_of(submissions))}
-    operation["responses"][201]["content"] = _json(_one_of(records))
+        record = _component(schemas, f"{name}.record", _record(schemas, task, outputs))
+        if task in served:
+            submissions.append(_component(schemas, f"{name}.submission", _submission(definition, inputs)))
+            records.append(record)
+        if typed := document["paths"].get(f"{base}{task}/"):
+            _type(typed["post"], inputs, record)
+    _type(document["paths"][base]["post"], _one_of(submissions), _one_of(records))
+
+
+def _type(operation: Json, takes: Json, gives: Json) -> None:
+    operation["requestBody"] = {"required": True, "content": _json(takes)}
+    operation["responses"][201]["content"] = _json(gives)
 
 
 def _submission(definition: Definition, inputs: Json) -> Json:

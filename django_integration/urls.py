@@ -15,12 +15,14 @@ app_name = "serverless_tasks"
 _calls = {
     str(pattern.pattern): pattern for pattern in reversed(api.urls[0]) if isinstance(pattern, URLPattern)
 }
-for _call in _calls.values():
+# "<uuid>/" would take a task's name as well, and "openapi.json" that of a task so named.
+_in_order = sorted(_calls.values(), key=lambda call: ("<" in str(call.pattern), call.name != "openapi"))
+for _call in _in_order:
     non_atomic_requests(_call.callback)  # an answer of 201 means sent, not "sent if the transaction commits"
     login_not_required(_call.callback)  # the calls ask for a login themselves, and answer in JSON
 
 urlpatterns = [
     path("docs", login_not_required(pages.docs), name="docs"),
     path("<uuid>/view/", login_not_required(pages.view), name="view"),
-    *_calls.values(),
+    *_in_order,
 ]

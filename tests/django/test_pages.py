@@ -101,6 +101,8 @@ class TestDocs:
             ("/tasks/{uuid}/", "get"),
             ("/tasks/{uuid}/cancel/", "post"),
             ("/tasks/{uuid}/events/", "get"),
+            ("/tasks/resize/", "post"),
+            ("/tasks/later.resize/", "post"),
         }
 
     def test_every_reference_leads_somewhere(self, document: dict[str, Any]) -> None:

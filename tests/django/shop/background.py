@@ -55,3 +55,13 @@ class Hidden(Task):
 
     def run(self):
         return None
+
+
+class Quiet(Task[Box]):
+    """Registered, and in no way served."""
+
+    name = "quiet"
+    http = False
+
+    def run(self) -> None:
+        return None

@@ -1,5 +1,7 @@
 """Found without being named anywhere."""
 
+from pydantic import BaseModel
+
 from serverless_tasks import Task
 
 
@@ -7,4 +9,15 @@ class Later(Task):
     name = "later"
 
     def run(self):
+        return None
+
+
+class ResizeParams(BaseModel):
+    percent: int
+
+
+class ResizeLater(Task[ResizeParams]):
+    name = "later.resize"
+
+    def run(self) -> None:
         return None
