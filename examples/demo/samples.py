@@ -4,11 +4,15 @@ import base64
 import io
 import math
 
-ROWS = 320_000
+ROWS = 310_000
 
 
-def weather(rows: int = ROWS) -> str:
-    """A CSV file of invented measurements, large enough that its progress can be seen."""
+def weather(rows: int) -> str:
+    """A CSV file of invented measurements, large enough that its progress can be seen.
+
+    Args:
+        rows: how many.
+    """
     stations = ("Alder Point", "Birchwood", "Cedar Falls", "Dunmore", "Elm Harbour")
     lines = ["station,measured,temperature,humidity,remark"]
     for row in range(rows):

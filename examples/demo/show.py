@@ -45,13 +45,16 @@ class Show:
 
     def columns(self) -> None:
         """A task in dictionary style, with progress."""
-        text = samples.weather()
-        seen = self.follow("summarise-columns", {"text": text}, unit=lambda size: f"{size / 1e6:.1f} MB")
+        rows = samples.ROWS
+        seen = self._summarise(rows)
+        if not _on_its_way(seen):
+            # Progress is written once a second: a machine that needs no longer gets more to do.
+            rows *= 2
+            seen = self._summarise(rows)
+        self.expect(_on_its_way(seen), "summarise-columns showed no progress on its way")
         last = seen[-1]
         self.expect(last["status"] == "succeeded", f"summarise-columns {last['status']}: {last['error']}")
-        parts = [record["progress"] for record in seen if 0 < record["progress"] < len(text)]
-        self.expect(bool(parts), "summarise-columns showed no progress on its way")
-        self.expect(last["outputs"].get("rows") == samples.ROWS, f"summarise-columns gave {last['outputs']}")
+        self.expect(last["outputs"].get("rows") == rows, f"summarise-columns gave {last['outputs']}")
         table = Table(box=None, pad_edge=False, header_style="dim")
         for name in ("column", "kind", "distinct", "empty"):
             table.add_column(name, justify="right" if name in ("distinct", "empty") else "left")
@@ -85,7 +88,7 @@ class Show:
 
     def refusal(self) -> None:
         """Inputs that are refused before anything is published."""
-        self._title("sum", "numbers that are none")
+        self._title("sum", "an input that is no number")
         try:
             http.submit(self.local.site, "sum", {"numbers": ["one"]})
         except http.Refused as refused:
@@ -93,7 +96,11 @@ class Show:
             self.expect((refused.status, fields) == (400, ["numbers"]), f"the refusal was {refused.body}")
             self.console.print(Text(str(refused), style="red"))
         else:
-            self.expect(False, "numbers that are none were taken")
+            self.expect(False, "an input that is no number was taken")
+
+    def _summarise(self, rows: int) -> list[dict[str, Any]]:
+        text = samples.weather(rows)
+        return self.follow("summarise-columns", {"text": text}, unit=lambda size: f"{size / 1e6:.1f} MB")
 
     def follow(self, task: str, inputs: dict[str, Any], unit: Any = "{:g}".format) -> list[dict[str, Any]]:
         """Submit a task and show it until it has ended; every record that was seen."""
@@ -119,6 +126,8 @@ class Show:
                 progress.update(
                     bar, description=record["status"], total=target, completed=record["progress"], far=far
                 )
+                if not self.console.is_terminal and target:
+                    self.console.print(f"  {record['status']} {record['progress'] / target:.0%}")
         return seen
 
     def expect(self, holds: bool, otherwise: str) -> None:
@@ -128,3 +137,8 @@ class Show:
 
     def _title(self, task: str, about: str) -> None:
         self.console.print(f"\n[bold]{task}[/] [dim]{about}[/]")
+
+
+def _on_its_way(seen: list[dict[str, Any]]) -> bool:
+    """Whether any of the records shows a task that has done neither nothing nor all."""
+    return any(record["target"] and 0 < record["progress"] < record["target"] for record in seen)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from serverless_tasks.record import FAILED, PENDING, RUNNING, iso
+from serverless_tasks.record import FAILED, PENDING, RUNNING, WORKER_LOST, Attempt, iso
 
 if TYPE_CHECKING:
     from serverless_tasks.record import Record
@@ -59,7 +59,7 @@ def _attempt(record: Record, number: int) -> Event:
             at=iso(ended.started),
             ended=iso(ended.ended),
             attempt=number,
-            outcome=record.status if number == record.attempt and record.ended else FAILED,
+            outcome=_outcome(record, ended),
             type=failure.type,
             reason=failure.message,
             request_id=ended.request_id or None,
@@ -76,6 +76,12 @@ def _attempt(record: Record, number: int) -> Event:
         outcome=record.status,
         request_id=record.request_id or None,
     )
+
+
+def _outcome(record: Record, ended: Attempt) -> str:
+    if ended.failure.type == WORKER_LOST.type:
+        return LOST
+    return record.status if ended.number == record.attempt and record.ended else FAILED
 
 
 def _state(record: Record) -> Event:

@@ -18,7 +18,7 @@ from serverless_tasks.cli.app import app
 from serverless_tasks.config import Config
 from serverless_tasks.errors import AwsError, InvokeFailed, SubmitFailed, SubmitUncertain
 from serverless_tasks.params import ListParameter, NumberParameter, StringParameter
-from serverless_tasks.record import Attempt, Failure, Record
+from serverless_tasks.record import WORKER_LOST, Attempt, Failure, Record
 from serverless_tasks.services import Services, reset
 
 UUID = "0b9f7a52-6a1c-4a3e-9c53-1d2f3a4b5c6d"
@@ -341,26 +341,28 @@ class TestExplain:
             failure=Failure(type="OSError", message="no disk", public=False, traceback="Traceback: here"),
             request_id="req-1",
         )
+        lost = Attempt(number=3, started=5_000, ended=6_000, failure=WORKER_LOST, request_id="req-3")
         record = Record(
             uuid=UUID,
             task="sum",
             owner="7",
             status="succeeded",
-            attempt=3,
+            attempt=4,
             created=500,
             started=1_000,
             finished=9_000,
-            request_id="req-3",
-            history=(failed,),
+            request_id="req-4",
+            history=(failed, lost),
         )
         configured(store=ScriptedStore(record))
         told = document("explain", UUID)
-        created, first, second, third, last = told["timeline"]
+        created, first, second, third, fourth, last = told["timeline"]
         assert created == {"event": "created", "at": "1970-01-01T00:00:00.500Z"}
         assert (first["outcome"], first["type"], first["reason"]) == ("failed", "OSError", "no disk")
         assert (first["request_id"], first["traceback"]) == ("req-1", "Traceback: here")
         assert second == {"event": "attempt", "at": None, "attempt": 2, "outcome": "lost"}
-        assert (third["outcome"], third["request_id"]) == ("succeeded", "req-3")
+        assert (third["outcome"], third["type"], third["request_id"]) == ("lost", "WorkerLost", "req-3")
+        assert (fourth["outcome"], fourth["request_id"]) == ("succeeded", "req-4")
         assert last == {"event": "succeeded", "at": "1970-01-01T00:00:09.000Z"}
         shown = call("explain", UUID).stdout
         for part in (

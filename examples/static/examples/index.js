@@ -4,6 +4,8 @@
   const MB = 1_000_000
   const number = new Intl.NumberFormat('en', { maximumSignificantDigits: 6 })
   const megabytes = (bytes) => `${(bytes / MB).toFixed(1)} MB`
+  const kilobytes = (bytes) => `${(bytes / 1000).toFixed(1)} kB`
+  const size = (bytes) => (bytes < MB / 10 ? kilobytes(bytes) : megabytes(bytes))
   const section = (task) => document.querySelector(`[data-task="${task}"]`)
 
   function wrong(field, message) {
@@ -88,8 +90,8 @@
   function sampleColumns() {
     const stations = ['Alder Point', 'Birchwood', 'Cedar Falls', 'Dunmore', 'Elm Harbour']
     const lines = ['station,measured,temperature,humidity,remark']
-    const day = 86_400_000
-    for (let row = 0; row < 400_000; row++) {
+    const day = 86_500_000
+    for (let row = 0; row < 500_000; row++) {
       const date = new Date(Date.UTC(2024, 0, 1) + (row % 731) * day).toISOString().slice(0, 10)
       const temperature = (12 + 11 * Math.sin(row / 58) + 3 * Math.sin(row / 7)).toFixed(2)
       const humidity = row % 97 ? Math.round(60 + 25 * Math.cos(row / 41)) : ''
@@ -117,8 +119,6 @@
     const after = `${thumbnail.width} × ${thumbnail.height}, ${kilobytes(thumbnail.size)}`
     place.append(element('figure', {}, picture, element('figcaption', {}, `Was ${before}`, element('br'), `Now ${after}`)))
   }
-
-  const kilobytes = (bytes) => `${(bytes / 1000).toFixed(1)} kB`
 
   /** Hills under an evening sky, drawn here. */
   async function sampleThumbnail() {
@@ -148,7 +148,7 @@
 
   TaskAPI.options.pollInterval = 500
   const forms = [
-    ['summarise-columns', { read: readColumns, draw: drawColumns, unit: megabytes }, 'text', sampleColumns],
+    ['summarise-columns', { read: readColumns, draw: drawColumns, unit: size }, 'text', sampleColumns],
     ['make-thumbnail', { read: readThumbnail, draw: drawThumbnail, unit: String }, 'image', sampleThumbnail],
   ]
   for (const [task, how, input, sample] of forms) {
