@@ -7,6 +7,7 @@ import json
 import queue
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
@@ -14,7 +15,7 @@ from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 REQUEST_ID = "8476a536-e9f4-11e8-9739-2dfe598c3fcd"
 # What Lambda's runtime has beside Python: its own client, and boto3.
@@ -30,6 +31,8 @@ class RuntimeApi(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Request)
         self.events: queue.Queue[Any] = queue.Queue()
         self.answers: queue.Queue[tuple[str, Any]] = queue.Queue()
+        self.process: subprocess.Popen[bytes] | None = None
+        self.output: IO[bytes] | None = None
 
     @property
     def address(self) -> str:
@@ -39,9 +42,22 @@ class RuntimeApi(ThreadingHTTPServer):
     def run(self, event: Any, seconds: float = 60) -> Any:
         """Hand out an event and wait for the function's answer."""
         self.events.put(event)
-        kind, answer = self.answers.get(timeout=seconds)
-        assert kind == "response", f"{kind}: {answer}"
-        return answer
+        limit = time.monotonic() + seconds
+        while time.monotonic() < limit:
+            try:
+                kind, answer = self.answers.get(timeout=0.5)
+            except queue.Empty:
+                assert self.process is not None
+                assert self.process.poll() is None, f"the function ended ({self.process.returncode}): {self._output()}"
+            else:
+                assert kind == "response", f"{kind}: {answer}"
+                return answer
+        raise AssertionError(f"no answer in {seconds} s: {self._output()}")
+
+    def _output(self) -> str:
+        assert self.output is not None
+        self.output.seek(0)
+        return self.output.read().decode()[-3000:]
 
 
 class _Request(BaseHTTPRequestHandler):
@@ -60,6 +76,8 @@ class _Request(BaseHTTPRequestHandler):
             "Lambda-Runtime-Trace-Id",
             "Root=1-5bef4de7-ad49b0e87f6ef6c87fc2e700;Parent=9a9197af755a6419;Sampled=0",
         )
+        # Its client does not survive an answer without one.
+        self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
@@ -87,7 +105,8 @@ def function(code: Path, handler: str, packages: Path, environment: dict[str, st
         packages: a directory with what the runtime brings; see `runtime_packages`.
         environment: all the variables that the process gets beside Lambda's own.
     """
-    with RuntimeApi() as api:
+    with RuntimeApi() as api, tempfile.TemporaryFile() as output:
+        api.output = output
         threading.Thread(target=api.serve_forever, daemon=True).start()
         variables = {
             "PATH": "/usr/bin:/bin",
@@ -106,14 +125,15 @@ def function(code: Path, handler: str, packages: Path, environment: dict[str, st
             [sys.executable, "-S", "-m", "awslambdaric", handler],
             cwd=code,
             env=variables,
-            stdout=subprocess.PIPE,
+            stdout=output,
             stderr=subprocess.STDOUT,
         )
+        api.process = process
         try:
             yield api
         finally:
             process.kill()
-            process.communicate()
+            process.wait()
             api.shutdown()
 
 

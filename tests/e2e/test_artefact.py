@@ -95,9 +95,9 @@ def test_nothing_in_it_tells_where_it_was_built(artefact: Path, project: Path) -
 
 
 def test_packages_still_tell_their_version(artefact: Path) -> None:
-    found = {each.name: each.version for each in metadata.distributions(path=[str(artefact)])}
-    assert found["pydantic"].startswith("2.")
-    assert found["aws-lambda-powertools"]
+    for name in ("pydantic", "aws-lambda-powertools"):
+        [found] = metadata.distributions(name=name, path=[str(artefact)])
+        assert found.version == metadata.version(name)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)
