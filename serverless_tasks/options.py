@@ -75,7 +75,8 @@ def _check(name: str, given: dict[str, Any], fits: Any, wanted: str, kinds: Any 
     value = given.get(name)
     if value is None:
         return
-    if not isinstance(value, kinds) or not fits(value):
+    misplaced = isinstance(value, bool) and kinds is not bool
+    if misplaced or not isinstance(value, kinds) or not fits(value):
         raise UnknownOption(f"Option {name} is {value!r}; give {wanted}.")
 
 

@@ -1,0 +1,91 @@
+from typing import Any
+
+import pytest
+
+from serverless_tasks.config import Config, setting_names
+from serverless_tasks.errors import ConfigurationError
+
+URL = "https://sqs.us-east-1.amazonaws.com/1/default"
+
+
+def test_an_empty_environment_is_an_empty_configuration() -> None:
+    assert Config.from_environ({}) == Config()
+
+
+def test_every_setting_is_read_from_the_environment() -> None:
+    config = Config.from_environ(
+        {
+            "SERVERLESS_TASKS_MODULES": "shop.background, shop.tasks,",
+            "SERVERLESS_TASKS_TABLE": "jobs ",
+            "SERVERLESS_TASKS_QUEUE_URLS": f'{{"default": "{URL}", "low": "{URL}-low"}}',
+            "SERVERLESS_TASKS_DEAD_LETTER_QUEUE_URL": f"{URL}-dead",
+            "SERVERLESS_TASKS_BUCKET": "payloads",
+            "SERVERLESS_TASKS_INVOKE_FUNCTION": "invoke",
+            "SERVERLESS_TASKS_SCHEDULE_GROUP": "group",
+            "SERVERLESS_TASKS_SCHEDULER_ROLE": "role",
+            "UNRELATED": "x",
+        }
+    )
+
+    assert config == Config(
+        modules=("shop.background", "shop.tasks"),
+        table="jobs",
+        queue_urls={"default": URL, "low": f"{URL}-low"},
+        dead_letter_queue_url=f"{URL}-dead",
+        bucket="payloads",
+        invoke_function="invoke",
+        schedule_group="group",
+        scheduler_role="role",
+    )
+    assert len(setting_names()) == 8
+
+
+def test_a_bare_url_is_the_default_queue() -> None:
+    assert Config().merged({"QUEUE_URLS": f" {URL} "}).queue_urls == {"default": URL}
+
+
+def test_django_settings_win_over_the_environment() -> None:
+    config = Config(table="from-environment", bucket="kept").merged({"TABLE": "from-django", "MODULES": ["shop"]})
+
+    assert (config.table, config.bucket, config.modules) == ("from-django", "kept", ("shop",))
+
+
+def test_an_unknown_setting_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="no setting 'TABEL'"):
+        Config().merged({"TABEL": "jobs"})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("QUEUE_URLS", "not json"),
+        ("QUEUE_URLS", "[]"),
+        ("QUEUE_URLS", '{"default": 5}'),
+        ("QUEUE_URLS", 5),
+        ("MODULES", 5),
+        ("MODULES", [5]),
+        ("TABLE", None),
+        ("BUCKET", 5),
+    ],
+)
+def test_a_setting_that_cannot_be_read_is_named_with_its_value(name: str, value: Any) -> None:
+    with pytest.raises(ConfigurationError) as raised:
+        Config().merged({name: value})
+
+    assert f"SERVERLESS_TASKS_{name}" in str(raised.value)
+    assert repr(value) in str(raised.value)
+
+
+@pytest.mark.parametrize("name", ["table", "bucket", "queue_urls", "invoke_function", "dead_letter_queue_url"])
+def test_a_missing_setting_is_one_sentence_that_names_it(name: str) -> None:
+    with pytest.raises(ConfigurationError, match=f"SERVERLESS_TASKS_{name.upper()} is not set"):
+        Config().require(name)
+
+
+def test_a_queue_is_found_by_its_name() -> None:
+    assert Config(queue_urls={"default": URL}).queue_url("default") == URL
+
+
+def test_a_queue_without_url_is_named_with_those_that_there_are() -> None:
+    with pytest.raises(ConfigurationError, match=r"no queue 'low'; it has \['default'\]"):
+        Config(queue_urls={"default": URL}).queue_url("low")

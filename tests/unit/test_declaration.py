@@ -1,0 +1,109 @@
+from typing import Any
+
+import pytest
+from pydantic import BaseModel
+
+from serverless_tasks import Task
+from serverless_tasks.declaration import Declaration, is_task_class, queue_for
+from serverless_tasks.errors import ConfigurationError, TaskDefinitionError
+from serverless_tasks.params import IntParameter
+
+
+class Params(BaseModel):
+    number: int = 0
+
+
+def declare(**attributes: Any) -> type[Task]:
+    return type("Declared", (Task,), {"run": lambda self: None, **attributes})
+
+
+def test_a_name_defaults_to_the_dotted_path() -> None:
+    assert declare(__module__="shop.background").name == "shop.background.Declared"
+
+
+def test_a_name_is_not_inherited() -> None:
+    base = declare(name="base")
+
+    assert type("Derived", (base,), {"__module__": "shop"}).name == "shop.Derived"
+
+
+def test_defaults() -> None:
+    task = declare()
+
+    assert (task.retries, task.timeout, task.priority, task.queue, task.http) == (0, 60, 0, None, True)
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        {"name": ""},
+        {"name": 5},
+        {"name": "x" * 201},
+        {"retries": -1},
+        {"retries": 1.5},
+        {"retries": True},
+        {"timeout": 0},
+        {"timeout": -5},
+        {"timeout": 43_201},
+        {"timeout": "60"},
+        {"priority": "high"},
+        {"queue": ""},
+        {"queue": 5},
+    ],
+    ids=str,
+)
+def test_an_attribute_that_cannot_be_is_refused_with_its_name_and_value(attributes: dict[str, Any]) -> None:
+    ((name, value),) = attributes.items()
+
+    with pytest.raises(TaskDefinitionError) as raised:
+        declare(**attributes)
+
+    assert name in str(raised.value)
+    assert repr(value) in str(raised.value)
+    assert isinstance(raised.value, ConfigurationError)
+
+
+def test_both_styles_at_once_are_refused() -> None:
+    with pytest.raises(TaskDefinitionError, match="keep one of the styles"):
+
+        class Both(Task[Params]):
+            inputs = {"number": IntParameter()}
+
+            def run(self) -> None:
+                return None
+
+
+@pytest.mark.parametrize(
+    ("explicit", "priority", "queue"),
+    [
+        (None, 0, "default"),
+        (None, 1, "high"),
+        (None, 100, "high"),
+        (None, -1, "low"),
+        ("low", 5, "low"),
+        ("reports", -5, "reports"),
+    ],
+)
+def test_an_explicit_queue_wins_else_the_priority_decides(
+    explicit: str | None, priority: int, queue: str
+) -> None:
+    assert queue_for(explicit, priority) == queue
+
+
+def test_only_a_class_with_run_is_a_task_that_can_run() -> None:
+    class Base(Task):
+        pass
+
+    class Runs(Base):
+        def run(self) -> None:
+            return None
+
+    assert [is_task_class(one) for one in (Task, Declaration, Base, Runs, Runs(), "Runs", dict)] == [
+        False,
+        False,
+        False,
+        True,
+        False,
+        False,
+        False,
+    ]

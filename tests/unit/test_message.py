@@ -1,0 +1,106 @@
+import json
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from serverless_tasks.errors import MessageTooNew, MessageUndecodable
+from serverless_tasks.message import VERSION, Message, inputs_key, version_of
+
+UUID = "0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11"
+MESSAGE = Message(
+    uuid=UUID,
+    task="sum",
+    inputs={"numbers": [1, 2.5, None, "ä\U0001f600"]},
+    owner="7",
+    queue="low",
+    tenant="acme",
+    created=1_767_225_600_000,
+    expires=1_767_571_200_000,
+)
+
+
+def body(**changed: Any) -> str:
+    return json.dumps(json.loads(MESSAGE.encode()) | changed)
+
+
+def test_a_message_is_decoded_as_it_was_encoded() -> None:
+    assert Message.decode(MESSAGE.encode()) == MESSAGE
+
+
+def test_a_message_without_what_is_optional_too() -> None:
+    message = replace(MESSAGE, owner=None, tenant=None, inputs={})
+
+    assert Message.decode(message.encode()) == message
+
+
+def test_a_message_whose_inputs_lie_in_the_bucket_too() -> None:
+    message = replace(MESSAGE, inputs={}, inputs_key=inputs_key(UUID))
+
+    assert Message.decode(message.encode()) == message
+
+
+def test_the_delay_is_not_sent_along() -> None:
+    assert Message.decode(replace(MESSAGE, delay=60).encode()).delay == 0
+
+
+@pytest.mark.parametrize("character", ["\x00", "\x0b", "\x1f", "\ufffe", "\uffff"])
+def test_characters_that_sqs_refuses_are_escaped(character: str) -> None:
+    message = replace(MESSAGE, inputs={"text": character})
+
+    assert character not in message.encode()
+    assert Message.decode(message.encode()) == message
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "not json", "null", "[]", "5", '"text"', "{}", '{"v": "1"}', '{"v": true}', '{"v": 1}', "[" * 100_000],
+    ids=lambda text: text[:20],
+)
+def test_what_is_no_message_is_undecodable(text: str) -> None:
+    with pytest.raises(MessageUndecodable):
+        Message.decode(text)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [
+        {"uuid": "not a uuid"},
+        {"uuid": None},
+        {"task": ""},
+        {"task": None},
+        {"task": ["sum"]},
+        {"inputs": []},
+        {"inputs": None},
+        {"owner": 7},
+        {"options": None},
+        {"options": {}},
+        {"options": {"queue": ""}},
+        {"created": "today"},
+        {"created": -1},
+        {"expires": None},
+        {"expires": 10**20},
+        {"inputs_key": "inputs/another"},
+        {"inputs_key": "../../etc"},
+    ],
+    ids=str,
+)
+def test_what_is_no_whole_message_is_undecodable(changed: dict[str, Any]) -> None:
+    with pytest.raises(MessageUndecodable):
+        Message.decode(body(**changed))
+
+
+def test_a_newer_message_is_told_apart_from_an_undecodable_one() -> None:
+    with pytest.raises(MessageTooNew, match=f"version {VERSION + 1}"):
+        Message.decode(body(v=VERSION + 1, options="of another kind"))
+
+
+def test_of_a_newer_message_what_can_be_read_is_read_on_request() -> None:
+    newer = body(v=VERSION + 1, surprise=True)
+
+    assert Message.decode(newer, any_version=True) == MESSAGE
+    assert version_of(newer) == VERSION + 1
+
+
+def test_unknown_fields_of_this_version_are_passed_over() -> None:
+    assert Message.decode(body(surprise=True)) == MESSAGE

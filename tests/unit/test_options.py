@@ -1,0 +1,75 @@
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from serverless_tasks.errors import ServerlessTasksError, UnknownOption
+from serverless_tasks.options import Options
+
+ID = "0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11"
+
+
+def test_options_are_taken_by_name() -> None:
+    given = {
+        "owner": "7",
+        "queue": "low",
+        "priority": -1,
+        "delay": 60,
+        "tenant": "acme",
+        "uuid": ID,
+        "on_commit": False,
+    }
+
+    assert Options.parse(given) == Options(**given)  # type: ignore[arg-type]
+
+
+def test_none_means_not_given() -> None:
+    assert Options.parse({"owner": None, "delay": None, "on_commit": None}) == Options()
+
+
+def test_a_part_of_a_second_is_rounded_up() -> None:
+    assert Options.parse({"delay": 0.2}).delay == 1
+
+
+@pytest.mark.parametrize("given", [UUID(ID), ID.upper(), ID.replace("-", "")])
+def test_a_uuid_takes_its_usual_form(given: Any) -> None:
+    assert Options.parse({"uuid": given}).uuid == ID
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("delay", -1),
+        ("delay", 901),
+        ("delay", "60"),
+        ("delay", float("nan")),
+        ("delay", True),
+        ("tenant", ""),
+        ("tenant", "a b"),
+        ("tenant", "x" * 129),
+        ("tenant", 5),
+        ("owner", ""),
+        ("owner", 7),
+        ("owner", "x" * 201),
+        ("queue", ""),
+        ("queue", 5),
+        ("priority", "high"),
+        ("priority", 1.5),
+        ("uuid", "not one"),
+        ("uuid", 5),
+        ("on_commit", 1),
+    ],
+)
+def test_a_value_that_does_not_fit_is_refused_with_its_option(name: str, value: Any) -> None:
+    with pytest.raises(UnknownOption, match=f"Option {name} is") as raised:
+        Options.parse({name: value})
+
+    assert repr(value) in str(raised.value)
+
+
+def test_an_unknown_option_is_refused_with_those_that_there_are() -> None:
+    with pytest.raises(UnknownOption, match="'colour' is not an option; the options are owner, queue") as raised:
+        Options.parse({"colour": "red"})
+
+    assert isinstance(raised.value, ServerlessTasksError)
+    assert isinstance(raised.value, TypeError)

@@ -1,0 +1,118 @@
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from serverless_tasks import Task
+from serverless_tasks.errors import ConfigurationError, DuplicateTask, UnknownTask
+from serverless_tasks.registry import Registry
+
+TASKS = """
+from serverless_tasks import Task
+from shop_elsewhere import Other
+
+class Base(Task):
+    pass
+
+class Pack(Base):
+    name = "pack"
+    def run(self): return None
+
+class Ship(Base):
+    def run(self): return None
+"""
+
+
+@pytest.fixture
+def modules(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    monkeypatch.syspath_prepend(tmp_path)
+    before = set(sys.modules)
+    (tmp_path / "shop_elsewhere.py").write_text(
+        "from serverless_tasks import Task\nclass Other(Task):\n    def run(self): return None\n"
+    )
+    (tmp_path / "shop_tasks.py").write_text(TASKS)
+    yield tmp_path
+    for name in set(sys.modules) - before:
+        del sys.modules[name]
+
+
+def declare(name: str, module: str = "shop") -> type[Task]:
+    return type("Declared", (Task,), {"run": lambda self: None, "name": name, "__module__": module})
+
+
+def test_a_task_is_found_by_its_name() -> None:
+    registry = Registry()
+    task = declare("pack")
+    registry.add(task)
+
+    assert registry.get("pack") is task
+    assert registry.definition("pack").task is task
+    assert "pack" in registry
+
+
+def test_a_name_that_is_not_registered_is_unknown() -> None:
+    with pytest.raises(UnknownTask, match="No task is named 'os.system'") as raised:
+        Registry().get("os.system")
+
+    assert raised.value.name == "os.system"
+
+
+def test_two_tasks_of_one_name_are_an_error_that_names_both() -> None:
+    registry = Registry()
+    registry.add(declare("pack", "shop"))
+
+    with pytest.raises(DuplicateTask, match=r"'pack': shop\.Declared and store\.Declared"):
+        registry.add(declare("pack", "store"))
+
+
+def test_a_class_may_be_registered_twice() -> None:
+    registry = Registry()
+    task = declare("pack")
+    registry.add(task)
+    registry.add(task)
+
+    assert len(registry) == 1
+
+
+def test_a_class_whose_module_was_loaded_again_takes_its_place() -> None:
+    registry = Registry()
+    registry.add(declare("pack"))
+    registry.definition("pack")
+    again = declare("pack")
+    registry.add(again)
+
+    assert registry.get("pack") is again
+    assert registry.definition("pack").task is again
+
+
+def test_what_a_module_defines_is_registered_and_what_it_imports_is_not(modules: Path) -> None:
+    registry = Registry()
+    registry.load(["shop_tasks"])
+
+    assert sorted(task.name for task in registry) == ["pack", "shop_tasks.Ship"]
+
+
+def test_what_a_package_holds_of_its_own_modules_is_registered(modules: Path) -> None:
+    package = modules / "shop_package"
+    package.mkdir()
+    (package / "__init__.py").write_text("from shop_package.tasks import Wrap\n")
+    (package / "tasks.py").write_text(
+        "from serverless_tasks import Task\nclass Wrap(Task):\n    def run(self): return None\n"
+    )
+    registry = Registry()
+    registry.load(["shop_package"])
+
+    assert [task.name for task in registry] == ["shop_package.tasks.Wrap"]
+
+
+def test_a_module_that_does_not_exist_is_named_with_its_setting() -> None:
+    with pytest.raises(ConfigurationError, match="SERVERLESS_TASKS_MODULES names 'no_such.tasks'"):
+        Registry().load(["no_such.tasks"])
+
+
+def test_a_module_that_misses_another_says_which(modules: Path) -> None:
+    (modules / "shop_broken.py").write_text("import a_missing_library\n")
+
+    with pytest.raises(ModuleNotFoundError, match="a_missing_library"):
+        Registry().load(["shop_broken"])
