@@ -87,15 +87,16 @@ def tasks_picture(tasks: Sequence[dict[str, Any]]) -> RenderableType:
 
 def timeline_picture(record: Record, events: Sequence[Event]) -> RenderableType:
     """A job's timeline, with the tracebacks of its attempts below it."""
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("when", "what", "lasted", "why", "request id"):
-        table.add_column(column, overflow="fold")
+    table = _grid()
     for event in events:
         what = status_text(event.event)
         if event.attempt is not None:
-            what = Text(f"attempt {event.attempt} ") + status_text(str(event.outcome))
-        why = ": ".join(filter(None, [event.type, event.reason]))
-        table.add_row(_time(event.at), what, _lasted(event), _text(why), event.request_id or "")
+            what = Text(f"attempt {event.attempt} ") + status_text(str(event.outcome)) + Text(_lasted(event))
+        details = [": ".join(filter(None, [event.type, event.reason]))]
+        details += [f"request {event.request_id}"] if event.request_id else []
+        table.add_row(
+            _time(event.at), Text("\n").join([what, *(_text(detail) for detail in details if detail)])
+        )
     head = _grid()
     head.add_row("task", _text(record.task))
     head.add_row("uuid", record.uuid)
@@ -127,7 +128,7 @@ def _time(iso_time: str | None) -> str:
 def _lasted(event: Event) -> str:
     if event.at is None or event.ended is None:
         return ""
-    return f"{(datetime.fromisoformat(event.ended) - datetime.fromisoformat(event.at)).total_seconds():.3f} s"
+    return f" after {(datetime.fromisoformat(event.ended) - datetime.fromisoformat(event.at)).total_seconds():.3f} s"
 
 
 def _kind(schema: dict[str, Any]) -> str:

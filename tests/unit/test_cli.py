@@ -366,8 +366,7 @@ class TestExplain:
         assert last == {"event": "succeeded", "at": "1970-01-01T00:00:09.000Z"}
         shown = call("explain", UUID).stdout
         for part in (
-            "attempt 1 failed",
-            "2.500 s",
+            "attempt 1 failed after 2.500 s",
             "OSError: no disk",
             "req-1",
             "attempt 2 lost",
