@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import User
-from django.test import AsyncClient, Client
+from django.test import AsyncClient, Client, RequestFactory
 
 from django_integration import events
 from serverless_tasks.errors import AwsError
@@ -67,6 +67,11 @@ class TestCall:
         last = body.decode().split("\n")[0].removeprefix("id: ")
         answer, _ = read_asgi(f"/tasks/{job}/events/", user, **{"Last-Event-ID": last})
         assert answer.status_code == 204
+
+    def test_a_client_that_lost_the_stream_of_a_running_task_goes_on(self) -> None:
+        record = Record(uuid="u", task="sum", status="running")
+        headers = {"Last-Event-ID": events._id(events._data(record))}
+        assert not events.was_the_last(RequestFactory().get("/", headers=headers), record)
 
     def test_records_say_that_there_are_events(self, job: str, user: User, browser: Client) -> None:
         answer, _ = read_asgi(f"/tasks/{job}/", user)
