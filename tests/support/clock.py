@@ -11,6 +11,7 @@ class FakeClock(MovableClock):
     def __init__(self, start: float = 1_767_225_600.0) -> None:
         super().__init__(start)
         self.slept: list[float] = []
+        self.waiting: list[float] = []
 
     def sleep(self, seconds: float) -> None:
         self.slept.append(seconds)
@@ -18,10 +19,21 @@ class FakeClock(MovableClock):
 
     def wait(self, event: threading.Event, seconds: float) -> bool:
         end = self.now() + seconds
-        while not event.wait(0.001):
-            if self.now() >= end:
-                return event.is_set()
-        return True
+        self.waiting.append(end)
+        try:
+            while not event.wait(0.001):
+                if self.now() >= end:
+                    return event.is_set()
+            return True
+        finally:
+            self.waiting.remove(end)
+
+    def pass_wait(self, seconds: float) -> None:
+        """Let a thread that waits for so many seconds wait them out."""
+        end = self.now() + seconds
+        until(lambda: end in self.waiting)
+        self.move(seconds)
+        until(lambda: end not in self.waiting)
 
     @property
     def ms(self) -> int:
