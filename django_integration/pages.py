@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
+from django.apps import apps
 from django.conf import settings
-from django.contrib.auth.views import redirect_to_login
 from django.core.exceptions import PermissionDenied
 from django.http import Http404
 from django.middleware.csrf import get_token
@@ -29,7 +29,7 @@ def view(request: HttpRequest, uuid: str) -> HttpResponse:
     """The status page of one task."""
     caller = _identify(request)
     if caller is None:
-        return redirect_to_login(request.get_full_path())
+        return _login(request)
     try:
         record = record_json(find(caller, uuid))
     except TaskNotFound as error:
@@ -44,7 +44,7 @@ def view(request: HttpRequest, uuid: str) -> HttpResponse:
 def docs(request: HttpRequest) -> HttpResponse:
     """The page of the OpenAPI document."""
     if _identify(request) is None:
-        return redirect_to_login(request.get_full_path())
+        return _login(request)
     base = request.path.removesuffix("docs")
     return _page(request, "docs", {"openapi_url": f"{base}openapi.json", "task_api_base": base})
 
@@ -57,6 +57,14 @@ def _identify(request: HttpRequest) -> Caller | None:
         if refused.status == 401:
             return None
         raise PermissionDenied(str(refused)) from None
+
+
+def _login(request: HttpRequest) -> HttpResponse:
+    if not apps.is_installed("django.contrib.auth"):
+        raise PermissionDenied("This site has no login, and serves nobody without one outside DEBUG.")
+    from django.contrib.auth.views import redirect_to_login
+
+    return redirect_to_login(request.get_full_path())
 
 
 def _page(request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
