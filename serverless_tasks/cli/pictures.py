@@ -88,15 +88,17 @@ def tasks_picture(tasks: Sequence[dict[str, Any]]) -> RenderableType:
 def timeline_picture(record: Record, events: Sequence[Event]) -> RenderableType:
     """A job's timeline, with the tracebacks of its attempts below it."""
     table = _grid()
+    said = ""
     for event in events:
         what = status_text(event.event)
         if event.attempt is not None:
             what = Text(f"attempt {event.attempt} ") + status_text(str(event.outcome)) + Text(_lasted(event))
-        details = [": ".join(filter(None, [event.type, event.reason]))]
+        why = ": ".join(filter(None, [event.type, event.reason]))
+        # The last attempt's reason is the job's too: once is enough for people.
+        details = [] if why in ("", said) else [why]
         details += [f"request {event.request_id}"] if event.request_id else []
-        table.add_row(
-            _time(event.at), Text("\n").join([what, *(_text(detail) for detail in details if detail)])
-        )
+        table.add_row(_time(event.at), Text("\n").join([what, *map(_text, details)]))
+        said = why
     head = _grid()
     head.add_row("task", _text(record.task))
     head.add_row("uuid", record.uuid)
