@@ -190,7 +190,7 @@ def test_the_answer_to_a_write_stops_the_task(
     store.cancelled = True
 
     with pytest.raises(TaskCancelled):
-        until(lambda: progress.inc_progress())
+        until(progress.inc_progress)
     writer.close()
 
 

@@ -1,6 +1,7 @@
 """The way in: what becomes a message, and how it is published."""
 
 from collections.abc import Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import pytest
@@ -225,7 +226,7 @@ class TestInATransaction:
         def defer(through: Services, publications: Sequence[Publication]) -> bool:
             waiting.extend(publications)
             for publication in publications:
-                publication.awaited = lambda: publication in waiting
+                publication.awaited = partial(waiting.__contains__, publication)
             return True
 
         services.defer = defer

@@ -1,0 +1,144 @@
+import pytest
+
+from serverless_tasks import AlreadyFinished, TaskFailed, TaskNotFound, WaitTimeout
+from serverless_tasks.backends.memory import MemoryStore
+from serverless_tasks.handle import Handle, Publication
+from serverless_tasks.message import Message
+from serverless_tasks.progress import Snapshot
+from serverless_tasks.record import Failure
+from serverless_tasks.store import Claim
+from tests.support.clock import FakeClock
+from tests.support.jobs import a_message
+
+
+class Eventful(FakeClock):
+    """A clock that makes things happen while others sleep."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.events: list[object] = []
+
+    def sleep(self, seconds: float) -> None:
+        super().sleep(seconds)
+        if self.events:
+            event = self.events.pop(0)
+            assert callable(event)
+            event()
+
+
+@pytest.fixture
+def clock() -> Eventful:
+    return Eventful()
+
+
+@pytest.fixture
+def store(clock: Eventful) -> MemoryStore:
+    return MemoryStore(clock)
+
+
+@pytest.fixture
+def message(clock: Eventful) -> Message:
+    return a_message(clock, owner="7")
+
+
+@pytest.fixture
+def handle(store: MemoryStore, message: Message, clock: Eventful) -> Handle:
+    store.put_jobs([message])
+    publication = Publication(message)
+    publication.settle(None)
+    return Handle(publication, store, clock)
+
+
+def begin(store: MemoryStore, clock: Eventful, message: Message) -> Claim:
+    return store.claim(message, token="a", lease=clock.ms + 60_000, request_id="")
+
+
+def nothing() -> None:
+    return None
+
+
+def test_a_new_handle_knows_what_was_submitted(handle: Handle, message: Message) -> None:
+    assert (handle.uuid, handle.status, handle.published) == (message.uuid, "pending", True)
+    assert (handle.progress, handle.target, handle.messages, handle.outputs, handle.error) == (0, None, (), {}, None)
+    assert handle.record.owner == "7"
+
+
+def test_refresh_reads_the_record(
+    handle: Handle, store: MemoryStore, clock: Eventful, message: Message
+) -> None:
+    begin(store, clock, message)
+    store.write_progress(message.uuid, "a", Snapshot(1, 3, 9, ("hello",)), lease=None)
+    before = handle.progress
+
+    handle.refresh()
+
+    assert (before, handle.status, handle.progress, handle.target) == (0, "running", 3, 9)
+    assert handle.messages == ("hello",)
+
+
+def test_refresh_of_a_job_that_is_gone(clock: Eventful, store: MemoryStore, message: Message) -> None:
+    publication = Publication(message)
+    publication.settle(None)
+
+    with pytest.raises(TaskNotFound):
+        Handle(publication, store, clock).refresh()
+
+
+@pytest.mark.parametrize("outputs", [{"sum": 0}, {"sum": None}, {}], ids=str)
+def test_wait_returns_the_outputs(
+    handle: Handle, store: MemoryStore, clock: Eventful, message: Message, outputs: dict[str, object]
+) -> None:
+    def end() -> None:
+        store.succeed(message.uuid, begin(store, clock, message), Snapshot(1), outputs)
+
+    clock.events = [nothing, nothing, end]
+
+    assert handle.wait() == outputs
+    assert len(clock.slept) == 3
+
+
+def test_wait_asks_less_and_less_often_up_to_every_two_seconds(
+    handle: Handle, store: MemoryStore, clock: Eventful, message: Message
+) -> None:
+    with pytest.raises(WaitTimeout):
+        handle.wait(timeout=60)
+
+    assert clock.slept[0] == 0.1
+    assert sorted(clock.slept[:-1]) == clock.slept[:-1]
+    assert max(clock.slept) == 2.0
+
+
+def test_wait_ends_in_time_and_leaves_the_job_alone(handle: Handle, clock: Eventful) -> None:
+    begun = clock.now()
+
+    with pytest.raises(WaitTimeout, match="is pending after 5 seconds; it goes on") as raised:
+        handle.wait(timeout=5)
+
+    assert clock.now() == pytest.approx(begun + 5)
+    assert isinstance(raised.value, TimeoutError)
+
+
+def test_wait_for_a_job_that_fails_raises_its_reason(
+    handle: Handle, store: MemoryStore, clock: Eventful, message: Message
+) -> None:
+    failure = Failure(type="ValueError", message="it broke", public=False)
+    store.fail(message.uuid, begin(store, clock, message), Snapshot(1), failure)
+
+    with pytest.raises(TaskFailed, match="failed: ValueError: it broke") as raised:
+        handle.wait()
+
+    assert raised.value.status == "failed"
+
+
+def test_cancel(handle: Handle) -> None:
+    assert handle.cancel().status == "cancelled"
+    with pytest.raises(AlreadyFinished):
+        handle.cancel()
+    with pytest.raises(TaskFailed, match="cancelled: TaskCancelled"):
+        handle.wait()
+
+
+def test_its_text_names_the_job(handle: Handle, message: Message) -> None:
+    assert repr(handle) == f"<Handle {message.uuid} sum pending>"
+
+

@@ -1,0 +1,606 @@
+"""The way through: what a delivery of a message leads to, and what is recorded of it."""
+
+import asyncio
+import os
+import signal
+import threading
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+
+from serverless_tasks import Task, TaskCancelled, TaskError, UnknownTask
+from serverless_tasks.backends.memory import MemoryStore
+from serverless_tasks.clock import to_ms
+from serverless_tasks.errors import AwsError, LeaseLost, PayloadTooLarge, SubmitFailed
+from serverless_tasks.message import RETENTION, Message, inputs_key
+from serverless_tasks.outcome import Outcome
+from serverless_tasks.params import IntParameter, NumberParameter, Parameter
+from serverless_tasks.record import NEUTRAL_MESSAGE, Failure, Record
+from serverless_tasks.registry import Registry
+from serverless_tasks.runner import Runner
+from serverless_tasks.store import Blobs
+from tests.support.clock import FakeClock
+from tests.support.jobs import a_message
+
+
+class TooFewNumbers(TaskError):
+    pass
+
+
+class World:
+    """A runner with a task whose `run` each test gives."""
+
+    def __init__(self, clock: FakeClock) -> None:
+        self.clock = clock
+        self.store = MemoryStore(clock)
+        self.registry = Registry()
+        self.sent: list[Message] = []
+        self.blobs: Blobs | None = None
+        self.message = a_message(clock, task="work", inputs={})
+        self.store.put_jobs([self.message])
+
+    def task(self, run: Callable[[Task], Any], **attributes: Any) -> None:
+        declared = {"name": "work", "run": run, "outputs": {"result": Parameter()}, **attributes}
+        self.registry.add(type("Work", (Task,), {"__module__": "shop", **declared}))
+
+    def republish(self, message: Message) -> None:
+        self.sent.append(message)
+
+    def execute(self, message: Message | None = None, **given: Any) -> Outcome:
+        runner = Runner(self.registry, self.store, self.blobs, self.republish, self.clock)
+        given.setdefault("deadline", self.clock.now() + 300)
+        return runner.execute(message or self.message, **given)
+
+    def lose_a_worker(self) -> None:
+        """Claim as a worker does that is then lost."""
+        self.store.claim(self.message, token=f"lost-{self.clock.ms}", lease=self.clock.ms, request_id="")
+        self.clock.move(1)
+
+    @property
+    def record(self) -> Record:
+        record = self.store.read(self.message.uuid)
+        assert record is not None
+        return record
+
+
+@pytest.fixture
+def world(clock: FakeClock) -> World:
+    return World(clock)
+
+
+def broken(task: Task) -> None:
+    raise ValueError("the password is x")
+
+
+# -- ends --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("value", [3, 0, "", [], None, False])
+def test_a_result_is_recorded_and_the_message_is_done_with(world: World, value: Any) -> None:
+    world.task(lambda task: value)
+
+    outcome = world.execute()
+
+    assert (outcome.status, outcome.give_back, outcome.attempt) == ("succeeded", None, 1)
+    assert (world.record.status, world.record.outputs) == ("succeeded", {"result": value})
+
+
+def test_inputs_are_converted_for_run(world: World) -> None:
+    def run(task: Task, number: int, times: int = 2) -> int:
+        return number * times
+
+    world.task(run, inputs={"number": IntParameter(), "times": IntParameter(required=False)})
+
+    world.execute(a_message(world.clock, uuid=world.message.uuid, task="work", inputs={"number": "21"}))
+
+    assert world.record.outputs == {"result": 42}
+
+
+def test_a_coroutine_is_run(world: World) -> None:
+    async def run(task: Task) -> int:
+        await asyncio.sleep(0)
+        return 5
+
+    world.task(run)
+    world.execute()
+
+    assert world.record.outputs == {"result": 5}
+
+
+def test_a_coroutine_that_cancels_itself_fails(world: World) -> None:
+    async def run(task: Task) -> None:
+        raise asyncio.CancelledError
+
+    world.task(run)
+
+    assert world.execute().status == "failed"
+
+
+def test_a_task_knows_its_run(world: World) -> None:
+    seen: list[Any] = []
+    world.task(lambda task: seen.append((task.execution.uuid, task.execution.attempt)))
+    world.execute(request_id="r")
+
+    assert seen == [(world.message.uuid, 1)]
+    assert world.record.request_id == "r"
+
+
+def test_an_exception_is_recorded_and_hidden_from_browsers(world: World) -> None:
+    world.task(broken)
+
+    outcome = world.execute()
+
+    assert (outcome.status, outcome.give_back) == ("failed", None)
+    assert isinstance(outcome.exception, ValueError)
+    assert world.record.error == {"type": "ValueError", "message": NEUTRAL_MESSAGE}
+    assert world.record.to_json(reveal=True)["error"]["message"] == "the password is x"
+    assert "in broken" in world.record.history[0].failure.traceback
+
+
+def test_a_task_error_is_shown_to_its_user(world: World) -> None:
+    def run(task: Task) -> None:
+        raise TooFewNumbers("Give two numbers.")
+
+    world.task(run)
+    world.execute()
+
+    assert world.record.error == {"type": "TooFewNumbers", "message": "Give two numbers."}
+
+
+def test_leaving_the_process_is_a_failure_like_others(world: World) -> None:
+    def run(task: Task) -> None:
+        raise SystemExit(1)
+
+    world.task(run)
+
+    assert world.execute().status == "failed"
+
+
+def test_progress_is_recorded_with_the_end(world: World) -> None:
+    def run(task: Task) -> None:
+        task.set_target(10)
+        task.inc_progress(4)
+        task.add_message("one")
+        task.add_message("two")
+        raise ValueError("it broke")
+
+    world.task(run)
+    world.execute()
+
+    record = world.record
+    assert (record.progress, record.target, record.messages) == (4, 10, ("one", "two"))
+
+
+def test_outputs_that_do_not_fit_are_a_failure_that_is_not_tried_again(world: World) -> None:
+    world.task(lambda task: "a lot", outputs={"sum": NumberParameter()}, retries=5)
+
+    assert world.execute().status == "failed"
+    assert world.record.failure is not None
+    assert world.record.failure.type == "InvalidOutputs"
+
+
+def test_inputs_that_do_not_fit_are_a_failure_that_is_not_tried_again(world: World) -> None:
+    world.task(lambda task, number: number, inputs={"number": IntParameter()}, retries=5)
+
+    assert world.execute().status == "failed"
+    assert world.record.failure is not None
+    assert (world.record.failure.type, world.record.failure.public) == ("InvalidInputs", True)
+
+
+def test_outputs_too_large_to_keep_are_a_failure(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    def succeed(*_: Any) -> None:
+        raise PayloadTooLarge("outputs", 500_000, 300_000)
+
+    monkeypatch.setattr(world.store, "succeed", succeed)
+    world.task(lambda task: "x", retries=5)
+
+    assert world.execute().status == "failed"
+    assert world.record.error is not None
+    assert "500,000 bytes; the limit is 300,000" in world.record.error["message"]
+
+
+def test_a_class_that_contradicts_itself_is_a_failure(world: World) -> None:
+    world.task(lambda task: None, inputs={"number": IntParameter()})
+
+    assert world.execute().status == "failed"
+    assert world.record.failure is not None
+    assert world.record.failure.type == "TaskDefinitionError"
+
+
+def test_large_inputs_are_fetched(world: World) -> None:
+    class Kept:
+        def put(self, key: str, data: bytes) -> None:
+            raise AssertionError
+
+        def get(self, key: str) -> bytes:
+            assert key == inputs_key(world.message.uuid)
+            return b'{"number": 5}'
+
+    world.blobs = Kept()
+    world.task(lambda task, number: number, inputs={"number": IntParameter()})
+
+    world.execute(
+        a_message(
+            world.clock,
+            uuid=world.message.uuid,
+            task="work",
+            inputs={},
+            inputs_key=inputs_key(world.message.uuid),
+        )
+    )
+
+    assert world.record.outputs == {"result": 5}
+
+
+# -- what does not begin ----------------------------------------------------------------------------------------
+
+
+def test_a_task_that_this_deployment_lacks_leaves_the_job_alone(world: World) -> None:
+    with pytest.raises(UnknownTask):
+        world.execute()
+
+    assert world.record.status == "pending"
+
+
+def test_a_message_of_an_ended_job_is_done_with_and_not_run(world: World) -> None:
+    runs: list[int] = []
+    world.task(lambda task: runs.append(1))
+    world.execute()
+
+    outcome = world.execute()
+
+    assert (outcome.status, outcome.give_back, len(runs)) == ("ended", None, 1)
+
+
+def test_a_duplicate_under_a_live_lease_goes_back_until_the_lease_ends(world: World) -> None:
+    world.task(lambda task: pytest.fail("it is held by another"))
+    lease = world.clock.ms + 120_000
+    world.store.claim(world.message, token="other", lease=lease, request_id="")
+
+    outcome = world.execute()
+
+    assert outcome.status == "busy"
+    assert outcome.give_back is not None
+    assert 120 <= outcome.give_back <= 122
+    world.clock.move(outcome.give_back)
+    assert to_ms(world.clock.now()) > lease
+
+
+def test_a_retry_that_comes_too_early_goes_back(world: World) -> None:
+    world.task(broken, retries=1)
+    world.execute()
+    (again,) = world.sent
+
+    outcome = world.execute(again)
+
+    assert outcome.status == "waiting"
+    assert outcome.give_back is not None
+    assert outcome.give_back >= 1
+
+
+def test_a_message_past_its_time_is_settled_and_not_run(world: World) -> None:
+    world.task(lambda task: pytest.fail("it is too late"))
+    world.clock.move(RETENTION + 1)
+
+    outcome = world.execute()
+
+    assert outcome.give_back is None
+    assert world.record.error is not None
+    assert world.record.error["type"] == "Expired"
+
+
+def test_a_message_past_its_time_never_ends_a_job_that_runs(world: World) -> None:
+    world.task(lambda task: None)
+    world.clock.move(RETENTION - 10)
+    world.store.claim(world.message, token="other", lease=world.clock.ms + 60_000, request_id="")
+    world.clock.move(20)
+
+    outcome = world.execute()
+
+    assert outcome.status == "busy"
+    assert outcome.give_back is not None
+    assert world.record.status == "running"
+
+
+def test_a_job_cancelled_before_it_began_is_not_run(world: World) -> None:
+    world.task(lambda task: pytest.fail("it was cancelled"))
+    world.store.cancel(world.message.uuid)
+
+    assert world.execute().status == "ended"
+    assert world.record.status == "cancelled"
+
+
+def test_a_store_that_cannot_be_asked_gives_the_message_back(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def claim(*_: Any, **__: Any) -> Any:
+        raise AwsError("dynamodb.UpdateItem", "ThrottlingException", "slow down", applied=False)
+
+    monkeypatch.setattr(world.store, "claim", claim)
+    world.task(lambda task: None)
+
+    with pytest.raises(AwsError):
+        world.execute()
+
+
+# -- retries ---------------------------------------------------------------------------------------------------
+
+
+def test_without_retries_the_first_exception_is_the_last(world: World) -> None:
+    world.task(broken)
+
+    world.execute()
+
+    assert (world.record.status, world.sent) == ("failed", [])
+
+
+def test_a_retry_waits_sends_the_same_job_with_a_delay_and_is_done_with(world: World) -> None:
+    world.task(broken, retries=1)
+
+    outcome = world.execute()
+
+    assert (outcome.status, outcome.give_back) == ("pending", None)
+    assert isinstance(outcome.exception, ValueError)
+    (again,) = world.sent
+    assert (again.uuid, again.task, again.delay >= 1) == (world.message.uuid, "work", True)
+    assert again.expires == world.clock.ms + (again.delay + RETENTION) * 1000
+    assert (world.record.status, world.record.error) == ("pending", None)
+
+
+def test_a_retry_is_due_when_its_message_comes(world: World) -> None:
+    world.task(broken, retries=1)
+    world.execute()
+    (again,) = world.sent
+    world.clock.move(again.delay)
+
+    assert world.execute(again).status == "failed"
+
+
+def test_retries_count_exceptions(world: World) -> None:
+    world.task(broken, retries=2)
+    statuses = [world.execute().status]
+    while statuses[-1] == "pending":
+        world.clock.move(901)
+        statuses.append(world.execute(world.sent[-1]).status)
+
+    assert statuses == ["pending", "pending", "failed"]
+    assert [attempt.number for attempt in world.record.history] == [1, 2, 3]
+    assert world.record.attempt == 3
+
+
+def test_a_lost_worker_burns_no_retry(world: World) -> None:
+    world.task(broken, retries=1)
+    for _ in range(2):
+        world.lose_a_worker()
+
+    assert world.execute().status == "pending"
+
+
+def test_a_redelivery_burns_no_retry(world: World) -> None:
+    world.task(broken, retries=1)
+    world.execute()
+    for _ in range(5):
+        assert world.execute(world.sent[-1]).status == "waiting"
+    world.clock.move(901)
+
+    assert world.execute(world.sent[-1]).status == "failed"
+    assert world.record.attempt == 2
+
+
+def test_a_retry_that_cannot_be_sent_gives_its_own_message_back(world: World) -> None:
+    def refuse(message: Message) -> None:
+        raise SubmitFailed("down")
+
+    world.task(broken, retries=1)
+    world.republish = refuse  # type: ignore[method-assign]
+
+    outcome = world.execute()
+
+    assert outcome.status == "pending"
+    assert outcome.give_back is not None
+    world.clock.move(outcome.give_back)
+    assert world.execute().status == "failed"
+
+
+def test_a_direct_run_does_not_retry(world: World) -> None:
+    world.task(broken, retries=5)
+
+    assert world.execute(retry=False).status == "failed"
+
+
+def test_lost_workers_have_a_limit_of_three(world: World) -> None:
+    runs: list[int] = []
+    world.task(lambda task: runs.append(1))
+    for _ in range(4):
+        world.lose_a_worker()
+
+    outcome = world.execute()
+
+    assert (outcome.status, runs) == ("failed", [])
+    assert world.record.error is not None
+    assert world.record.error["type"] == "WorkerLost"
+
+
+def test_after_three_lost_workers_a_job_is_still_run(world: World) -> None:
+    world.task(lambda task: 5)
+    for _ in range(3):
+        world.lose_a_worker()
+
+    assert world.execute().status == "succeeded"
+
+
+# -- stopping ----------------------------------------------------------------------------------------------------
+
+
+def test_a_cancelled_run_ends_as_cancelled_and_is_not_retried(world: World) -> None:
+    def run(task: Task) -> None:
+        world.store.cancel(world.message.uuid)
+        task.check_cancelled()
+        pytest.fail("it should have stopped")
+
+    world.task(run, retries=5)
+
+    assert world.execute().status == "cancelled"
+    assert (world.record.status, world.sent) == ("cancelled", [])
+
+
+def test_a_task_may_finish_although_it_was_cancelled(world: World) -> None:
+    def run(task: Task) -> int:
+        world.store.cancel(world.message.uuid)
+        try:
+            task.check_cancelled()
+        except TaskCancelled:
+            return 5
+        return 0
+
+    world.task(run)
+
+    assert world.execute().status == "succeeded"
+    assert world.record.cancel_requested is False
+
+
+def test_checking_asks_the_store_once_a_second(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(world.store, "cancel_requested", lambda uuid, token: asked.append(uuid))
+
+    def run(task: Task) -> None:
+        for _ in range(10):
+            task.check_cancelled()
+            world.clock.move(0.25)
+
+    world.task(run)
+    world.execute()
+
+    assert len(asked) == 3
+
+
+def test_a_job_whose_cancelled_run_was_lost_is_not_run_again(world: World) -> None:
+    world.task(lambda task: pytest.fail("it was cancelled"))
+    world.store.claim(world.message, token="lost", lease=world.clock.ms + 1000, request_id="")
+    world.store.cancel(world.message.uuid)
+    world.clock.move(2)
+
+    assert world.execute().status == "cancelled"
+    assert world.record.status == "cancelled"
+
+
+def test_a_run_whose_job_was_taken_over_is_void(world: World) -> None:
+    def run(task: Task) -> int:
+        world.clock.move(400)
+        world.store.claim(world.message, token="other", lease=world.clock.ms + 60_000, request_id="")
+        return 5
+
+    world.task(run)
+
+    outcome = world.execute()
+
+    assert outcome.status == "lost"
+    assert outcome.give_back is not None
+    assert isinstance(outcome.exception, LeaseLost)
+    assert (world.record.status, world.record.attempt) == ("running", 2)
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, GeneratorExit])
+def test_an_interrupted_attempt_does_not_count(world: World, error: type[BaseException]) -> None:
+    def run(task: Task) -> None:
+        task.add_message("begun")
+        raise error
+
+    world.task(run)
+
+    with pytest.raises(error):
+        world.execute()
+
+    assert (world.record.status, world.record.attempt) == ("pending", 0)
+    world.task(lambda task: 5)
+    assert world.execute().attempt == 1
+
+
+def test_a_run_past_its_timeout_fails(world: World) -> None:
+    def run(task: Task) -> None:
+        # What the timer does when the time is up, without waiting for it.
+        assert 0 < signal.getitimer(signal.ITIMER_REAL)[0] <= 7
+        os.kill(os.getpid(), signal.SIGALRM)
+        pytest.fail("it should have stopped")
+
+    world.task(run, timeout=7)
+
+    assert world.execute().status == "failed"
+    assert world.record.error == {
+        "type": "TaskTimeout",
+        "message": "The task ran longer than the 7 seconds that it has.",
+    }
+
+
+def test_a_run_is_stopped_before_its_function_is(world: World) -> None:
+    left: list[float] = []
+    world.task(lambda task: left.append(signal.getitimer(signal.ITIMER_REAL)[0]), timeout=60)
+
+    world.execute(deadline=world.clock.now() + 10)
+
+    assert 7 < left[0] <= 8
+
+
+def test_the_timer_is_taken_back(world: World) -> None:
+    before = signal.getsignal(signal.SIGALRM)
+    world.task(lambda task: None)
+    world.execute()
+
+    assert signal.getitimer(signal.ITIMER_REAL)[0] == 0
+    assert signal.getsignal(signal.SIGALRM) is before
+
+
+def test_a_run_on_another_thread_needs_no_signal(world: World) -> None:
+    world.task(lambda task: 5)
+    outcomes: list[Outcome] = []
+    thread = threading.Thread(target=lambda: outcomes.append(world.execute()))
+    thread.start()
+    thread.join()
+
+    assert outcomes[0].status == "succeeded"
+
+
+# -- leases ------------------------------------------------------------------------------------------------------
+
+
+def test_a_lease_lasts_to_the_functions_deadline(world: World) -> None:
+    busy: list[int] = []
+
+    def run(task: Task) -> None:
+        claim = world.store.claim(world.message, token="other", lease=0, request_id="")
+        busy.append(claim.until)
+
+    world.task(run)
+    world.execute(deadline=world.clock.now() + 123)
+
+    assert busy == [world.clock.ms + 123_000]
+
+
+def test_a_worker_without_deadline_renews_its_lease(world: World) -> None:
+    leases: list[float] = []
+
+    def run(task: Task) -> None:
+        for _ in range(5):
+            world.clock.pass_wait(20)
+            world.clock.pass_wait(1)
+            claim = world.store.claim(world.message, token="other", lease=0, request_id="")
+            assert claim.answer == "busy"
+            leases.append(claim.until / 1000 - world.clock.now())
+
+    world.task(run)
+
+    assert world.execute(deadline=None).status == "succeeded"
+    assert leases == pytest.approx([59] * 5)
+
+
+def test_a_settled_job_keeps_its_end(world: World) -> None:
+    def run(task: Task) -> int:
+        world.clock.move(400)
+        world.store.settle(world.message, Failure(type="Undeliverable", message="given up"))
+        return 5
+
+    world.task(run)
+
+    assert world.execute().status == "lost"
+    assert world.record.error == {"type": "Undeliverable", "message": "given up"}
