@@ -184,13 +184,18 @@ def _installer(machine: str) -> list[str]:
 def _drop_runtime(installed: Path, runtime: list[str]) -> None:
     """Take out what Lambda's runtime has, with all that only those packages had asked for."""
     packages = {_name(each.name): each for each in importlib.metadata.distributions(path=[str(installed)])}
-    waiting = _wanted()
-    needed: set[str] = set()
+    waiting = [line for line in REQUIREMENTS.read_text().splitlines() if re.match(r"[A-Za-z0-9./]", line)]
+    needed, seen = set[str](), set[str]()
     while waiting:
-        name = waiting.pop()
-        if name in packages and name not in needed and name not in runtime:
+        requirement = waiting.pop()
+        name = _name(requirement)
+        if name in packages and name not in runtime and requirement not in seen:
             needed.add(name)
-            waiting += [_name(each) for each in packages[name].requires or []]
+            seen.add(requirement)
+            for each in packages[name].requires or []:
+                extra = re.search(r"extra *== *['\"]([^'\"]+)", each)
+                if extra is None or extra[1] in re.split(r"[\[\], ]+", requirement.split(";")[0]):
+                    waiting.append(each)
     for name, package in packages.items():
         if name not in needed:
             for file in package.files or []:
@@ -200,17 +205,11 @@ def _drop_runtime(installed: Path, runtime: list[str]) -> None:
             directory.rmdir()
 
 
-def _wanted() -> list[str]:
-    """The packages that the list asks for; a bare path to a wheel has the name at the start of its file's name."""
-    lines = [line for line in REQUIREMENTS.read_text().splitlines() if re.match(r"[A-Za-z0-9./]", line)]
-    return [
-        _name(Path(line).name.split("-")[0] if line.split("[")[0].endswith(".whl") else line)
-        for line in lines
-    ]
-
-
 def _name(requirement: str) -> str:
-    return re.sub(r"[-_.]+", "-", re.split(r"[\s\[<>=!~;@(]", requirement, maxsplit=1)[0]).lower()
+    """The package that a line asks for; a bare path to a wheel has it at the start of the file's name."""
+    start = re.split(r"[\s\[<>=!~;@(]", requirement, maxsplit=1)[0]
+    start = Path(start).name.split("-")[0] if start.endswith(".whl") else start
+    return re.sub(r"[-_.]+", "-", start).lower()
 
 
 def _trim_metadata(installed: Path) -> None:

@@ -105,7 +105,7 @@ def _contents(
     if not django_settings:
         artefact = artefact.replace("trim = [\n", 'trim = [\n    "django_integration",\n', 1)
     read["infra/lambda/artefact.toml"] = artefact
-    own = requirement or _own_requirement("django,lambda" if django_settings else "lambda")
+    own = requirement or _own_requirement()
     needed = [own, *project.requirements(django_settings)]
     read["infra/lambda/requirements.txt"] = _REQUIREMENTS + "".join(f"{line}\n" for line in needed)
     return read
@@ -119,11 +119,8 @@ def _source() -> Path:
 
 def _replaced(text: str, **values: str) -> str:
     for key, value in values.items():
-        text, count = re.subn(
-            rf"^{key} = .*$", lambda _, line=f"{key} = {value}": line, text, flags=re.MULTILINE
-        )
-        if count != 1:
-            raise AssertionError(f"{key} is set {count} times")
+        [line] = re.findall(rf"^{key} = .*$", text, flags=re.MULTILINE)
+        text = text.replace(line, f"{key} = {value}")
     return text
 
 
@@ -136,11 +133,11 @@ def _stack_name(directory: Path) -> str:
     return name if name[:1].isalpha() else f"tasks-{name}".rstrip("-")
 
 
-def _own_requirement(extras: str) -> str:
+def _own_requirement() -> str:
     try:
-        return f"serverless-tasks[{extras}]=={metadata.version('serverless-tasks')}"
+        return f"serverless-tasks[lambda]=={metadata.version('serverless-tasks')}"
     except metadata.PackageNotFoundError:
-        return f"serverless-tasks[{extras}]"
+        return "serverless-tasks[lambda]"
 
 
 def _write(directory: Path, path: Path, new: str, recorded: str | None) -> WrittenFile:

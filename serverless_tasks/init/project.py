@@ -84,12 +84,13 @@ class Project:
             if isinstance(node, (ast.Assign, ast.AugAssign)):
                 targets = node.targets if isinstance(node, ast.Assign) else [node.target]
                 if any(isinstance(target, ast.Name) and target.id == "INSTALLED_APPS" for target in targets):
-                    apps |= {each.value for each in ast.walk(node.value) if _is_text(each)}
+                    apps |= set(_texts(node.value))
         return {app.split(".")[0] for app in apps if _file(self.directory, app.split(".")[0]) is None}
 
 
-def _is_text(node: ast.AST) -> bool:
-    return isinstance(node, ast.Constant) and isinstance(node.value, str)
+def _texts(value: ast.AST) -> list[str]:
+    constants = [node.value for node in ast.walk(value) if isinstance(node, ast.Constant)]
+    return [each for each in constants if isinstance(each, str)]
 
 
 def _pinned(module: str, distributions: list[str]) -> str:

@@ -36,11 +36,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = directory / "infra/lambda/artefact.toml"
     settings.write_text(settings.read_text().replace("include = [", f'include = ["{TASKS.name}", ', 1))
     config = directory / "samconfig.toml"
-    config.write_text(
-        config.read_text().replace(
-            "parameter_overrides = [", f'parameter_overrides = ["TaskModules={TASKS.stem}"', 1
-        )
-    )
+    config.write_text(config.read_text().replace("=examples.tasks", f"=examples.tasks,{TASKS.stem}"))
     deployment.build(directory)
     return directory
 

@@ -1,26 +1,8 @@
-"""Tasks that the deployed tests run; they travel in the artefact."""
+"""What the example's tasks do not do; it travels in the artefact of the deployed tests."""
 
 from pydantic import BaseModel
 
 from serverless_tasks import Task, TaskError
-from serverless_tasks.params import ListParameter, NumberParameter
-
-
-class SumNumbers(Task):
-    """Adds up, and tells how far it is."""
-
-    name = "sum"
-    inputs = {"numbers": ListParameter(NumberParameter())}
-    outputs = {"sum": NumberParameter()}
-
-    def run(self, numbers):
-        self.set_target(len(numbers))
-        total = 0
-        for number in numbers:
-            total += number
-            self.inc_progress()
-        self.add_message(f"added {len(numbers)} numbers")
-        return total
 
 
 class Words(BaseModel):

@@ -236,6 +236,6 @@ def copy_of_the_repository(target: Path) -> Path:
     for name in ("template.yaml", "samconfig.toml"):
         target.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, target)
-    for name in ("infra", "serverless_tasks", "lambda_handlers"):
+    for name in ("infra", "serverless_tasks", "lambda_handlers", "examples"):
         shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
     return target

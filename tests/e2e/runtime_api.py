@@ -48,7 +48,9 @@ class RuntimeApi(ThreadingHTTPServer):
                 kind, answer = self.answers.get(timeout=0.5)
             except queue.Empty:
                 assert self.process is not None
-                assert self.process.poll() is None, f"the function ended ({self.process.returncode}): {self._output()}"
+                assert self.process.poll() is None, (
+                    f"the function ended ({self.process.returncode}): {self._output()}"
+                )
             else:
                 assert kind == "response", f"{kind}: {answer}"
                 return answer

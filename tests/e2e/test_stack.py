@@ -26,14 +26,15 @@ def reader(stack: Stack) -> dict[str, str]:
 
 
 def test_a_submitted_task_travels_to_its_end_and_leaves_its_progress(client: TaskClient) -> None:
-    handle = client.submit("sum", numbers=[1, 2, 3.5])
-    assert handle.wait(SECONDS) == {"sum": 6.5}
+    text = "name,score\nada,1\ngrace,2\n"
+    handle = client.submit("summarise-columns", text=text)
+    assert handle.wait(SECONDS)["rows"] == 2
     record = client.get(handle.uuid).to_json()
     assert {key: record[key] for key in ("status", "progress", "target", "messages", "attempt", "error")} == {
         "status": "succeeded",
-        "progress": 3,
-        "target": 3,
-        "messages": ["added 3 numbers"],
+        "progress": len(text),
+        "target": len(text),
+        "messages": ["Found 2 columns.", "Read 2 rows."],
         "attempt": 1,
         "error": None,
     }

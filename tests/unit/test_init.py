@@ -107,7 +107,7 @@ def test_tasks_that_reach_django_by_way_of_another_module_bring_it(
     init_project(project)
     assert overrides(project) == ["TaskModules=shop.background", "DjangoSettingsModule=site_.settings"]
     own, django = requirements(project)[-1], requirements(project)[0]
-    assert {own.split("==")[0], django.split("==")[0]} == {"serverless-tasks[django,lambda]", "Django"}
+    assert {own.split("==")[0], django.split("==")[0]} == {"serverless-tasks[lambda]", "Django"}
     trimmed = tomllib.loads((project / "infra/lambda/artefact.toml").read_text())["trim"]
     assert "django_integration" not in trimmed
 

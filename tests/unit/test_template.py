@@ -140,7 +140,7 @@ def test_the_table_has_the_keys_and_indexes_of_the_store() -> None:
     for index in table["GlobalSecondaryIndexes"]:
         assert index["Projection"] == {
             "ProjectionType": "INCLUDE",
-            "NonKeyAttributes": ["task", "owner", "created"],
+            "NonKeyAttributes": ["task", "owner", "created", "expires"],
         }
 
 
