@@ -45,7 +45,9 @@ def test_a_bare_url_is_the_default_queue() -> None:
 
 
 def test_django_settings_win_over_the_environment() -> None:
-    config = Config(table="from-environment", bucket="kept").merged({"TABLE": "from-django", "MODULES": ["shop"]})
+    config = Config(table="from-environment", bucket="kept").merged(
+        {"TABLE": "from-django", "MODULES": ["shop"]}
+    )
 
     assert (config.table, config.bucket, config.modules) == ("from-django", "kept", ("shop",))
 
@@ -76,7 +78,9 @@ def test_a_setting_that_cannot_be_read_is_named_with_its_value(name: str, value:
     assert repr(value) in str(raised.value)
 
 
-@pytest.mark.parametrize("name", ["table", "bucket", "queue_urls", "invoke_function", "dead_letter_queue_url"])
+@pytest.mark.parametrize(
+    "name", ["table", "bucket", "queue_urls", "invoke_function", "dead_letter_queue_url"]
+)
 def test_a_missing_setting_is_one_sentence_that_names_it(name: str) -> None:
     with pytest.raises(ConfigurationError, match=f"SERVERLESS_TASKS_{name.upper()} is not set"):
         Config().require(name)

@@ -59,7 +59,13 @@ def nothing() -> None:
 
 def test_a_new_handle_knows_what_was_submitted(handle: Handle, message: Message) -> None:
     assert (handle.uuid, handle.status, handle.published) == (message.uuid, "pending", True)
-    assert (handle.progress, handle.target, handle.messages, handle.outputs, handle.error) == (0, None, (), {}, None)
+    assert (handle.progress, handle.target, handle.messages, handle.outputs, handle.error) == (
+        0,
+        None,
+        (),
+        {},
+        None,
+    )
     assert handle.record.owner == "7"
 
 
@@ -140,5 +146,3 @@ def test_cancel(handle: Handle) -> None:
 
 def test_its_text_names_the_job(handle: Handle, message: Message) -> None:
     assert repr(handle) == f"<Handle {message.uuid} sum pending>"
-
-

@@ -54,7 +54,19 @@ def test_characters_that_sqs_refuses_are_escaped(character: str) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "not json", "null", "[]", "5", '"text"', "{}", '{"v": "1"}', '{"v": true}', '{"v": 1}', "[" * 100_000],
+    [
+        "",
+        "not json",
+        "null",
+        "[]",
+        "5",
+        '"text"',
+        "{}",
+        '{"v": "1"}',
+        '{"v": true}',
+        '{"v": 1}',
+        "[" * 100_000,
+    ],
     ids=lambda text: text[:20],
 )
 def test_what_is_no_message_is_undecodable(text: str) -> None:

@@ -68,7 +68,9 @@ def test_a_value_that_does_not_fit_is_refused_with_its_option(name: str, value: 
 
 
 def test_an_unknown_option_is_refused_with_those_that_there_are() -> None:
-    with pytest.raises(UnknownOption, match="'colour' is not an option; the options are owner, queue") as raised:
+    with pytest.raises(
+        UnknownOption, match="'colour' is not an option; the options are owner, queue"
+    ) as raised:
         Options.parse({"colour": "red"})
 
     assert isinstance(raised.value, ServerlessTasksError)

@@ -114,7 +114,7 @@ def test_what_does_not_fit_is_refused(parameter: Parameter, value: Any) -> None:
         (NumberParameter(), Decimal("0.1"), 0.1),
         (NumberParameter(), "5", 5),
         (IntParameter(), 5.9, 5),
-        (FloatParameter(), Decimal("2"), 2.0),
+        (FloatParameter(), Decimal(2), 2.0),
         (StringParameter(), UUID(int=1), "00000000-0000-0000-0000-000000000001"),
         (StringParameter(), date(2026, 1, 2), "2026-01-02"),
         (BooleanParameter(), "false", False),

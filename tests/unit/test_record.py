@@ -68,7 +68,9 @@ def test_a_public_error_shows_its_text() -> None:
 
 
 def test_operators_see_every_text() -> None:
-    assert a_record(status="failed", failure=SECRET).to_json(reveal=True)["error"]["message"] == SECRET.message
+    assert (
+        a_record(status="failed", failure=SECRET).to_json(reveal=True)["error"]["message"] == SECRET.message
+    )
 
 
 def test_a_request_to_stop_shows_while_it_lasts() -> None:
@@ -78,7 +80,9 @@ def test_a_request_to_stop_shows_while_it_lasts() -> None:
 
 
 def test_only_terminal_states_have_ended() -> None:
-    ended = [a_record(status=status).ended for status in ("pending", "running", "succeeded", "failed", "cancelled")]
+    ended = [
+        a_record(status=status).ended for status in ("pending", "running", "succeeded", "failed", "cancelled")
+    ]
 
     assert ended == [False, False, True, True, True]
 

@@ -274,7 +274,19 @@ class TestModelInputs:
             Inner(when=datetime(2026, 1, 1, tzinfo=UTC), price=Decimal(1)),
             {1: "integer key"},
         ],
-        ids="datetime decimal uuid no-text text-bytes tuple nan infinity object model integer-key".split(),
+        ids=[
+            "datetime",
+            "decimal",
+            "uuid",
+            "no-text",
+            "text-bytes",
+            "tuple",
+            "nan",
+            "infinity",
+            "object",
+            "model",
+            "integer-key",
+        ],
     )
     def test_that_would_come_back_as_another_are_refused_by_name(self, value: Any) -> None:
         with pytest.raises(InvalidInputs) as raised:
@@ -391,7 +403,9 @@ class TestModelOutputs:
 
     def test_have_a_schema(self) -> None:
         assert set(self.definition(Answer).output_schema()["properties"]) == {"total", "Note"}
-        assert self.definition(list[int]).output_schema()["properties"]["result"]["items"] == {"type": "integer"}
+        assert self.definition(list[int]).output_schema()["properties"]["result"]["items"] == {
+            "type": "integer"
+        }
         assert self.definition(None).output_schema() == {"type": "object", "properties": {}}
 
     def test_in_a_list_have_their_definitions_at_the_top(self) -> None:

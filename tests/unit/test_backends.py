@@ -1,0 +1,160 @@
+"""The backends that run jobs in this process."""
+
+import threading
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from serverless_tasks import Task, UnknownTask
+from serverless_tasks.config import Config
+from serverless_tasks.options import Options
+from serverless_tasks.params import IntParameter, Parameter
+from serverless_tasks.services import Services, use
+from serverless_tasks.submit import submit_unchecked
+from tests.support.clock import FakeClock, until
+
+
+class Double(Task):
+    name = "double"
+    inputs = {"number": IntParameter()}
+    outputs = {"result": Parameter()}
+
+    def run(self, number: int) -> int:
+        self.inc_progress()
+        return 2 * number
+
+
+class Flaky(Task):
+    name = "flaky"
+    outputs = {"attempt": IntParameter()}
+    retries = 2
+
+    def run(self) -> int:
+        if self.execution.attempt <= 2:
+            raise ValueError("not yet")
+        return self.execution.attempt
+
+
+class Broken(Task):
+    name = "broken"
+
+    def run(self) -> None:
+        raise ValueError("it broke")
+
+
+class Unregistered(Task):
+    name = "unregistered"
+
+    def run(self) -> None:
+        return None
+
+
+class Where(Task):
+    name = "where"
+    outputs = {"thread": Parameter()}
+
+    def run(self) -> str:
+        return threading.current_thread().name
+
+
+class NeedsText(Task):
+    name = "needs-text"
+    inputs = {"keys": Parameter()}
+    outputs = {"keys": Parameter()}
+
+    def run(self, keys: Any) -> Any:
+        return keys
+
+
+@pytest.fixture(params=["immediate", "threading"])
+def services(request: pytest.FixtureRequest, clock: FakeClock) -> Iterator[Services]:
+    with use(Services(Config(), backend=request.param, clock=clock)) as services:
+        for task in (Double, Flaky, Broken, Where, NeedsText):
+            services.registry.add(task)
+        yield services
+
+
+def ended(handle: Any) -> Any:
+    until(lambda: handle.refresh().record.ended)
+    return handle
+
+
+@pytest.mark.usefixtures("services")
+class TestEither:
+    def test_a_job_is_run_and_recorded(self) -> None:
+        handle = ended(Double.submit(number="21"))
+
+        assert (handle.status, handle.outputs, handle.progress) == ("succeeded", {"result": 42}, 1)
+
+    def test_a_bulk_is_run(self) -> None:
+        handles = Double.submit_many({"number": number} for number in range(20))
+
+        assert [ended(handle).outputs["result"] for handle in handles] == list(range(0, 40, 2))
+
+    def test_a_failure_is_recorded_and_not_raised(self) -> None:
+        handle = ended(Broken.submit())
+
+        assert handle.error == {"type": "ValueError", "message": "it broke"}
+
+    def test_retries_are_run(self) -> None:
+        handle = ended(Flaky.submit())
+
+        assert (handle.outputs, handle.record.attempt) == ({"attempt": 3}, 3)
+
+    def test_jobs_are_listed(self, services: Services) -> None:
+        handle = ended(Double.options(owner="7").submit(number=1))
+
+        assert [record.uuid for record in services.store.list_owner("7").records] == [handle.uuid]
+
+    def test_a_task_that_is_submitted_here_is_known_here(self) -> None:
+        assert ended(Unregistered.submit()).status == "succeeded"
+
+    def test_what_travels_is_json(self) -> None:
+        assert ended(NeedsText.submit(keys=(1, 2))).outputs == {"keys": [1, 2]}
+
+
+class TestImmediate:
+    def test_the_job_has_ended_when_submit_returns(self, immediate: Services) -> None:
+        assert Double.submit(number=1).refresh().record.ended
+
+    def test_a_task_that_is_not_registered_is_an_error_and_ends(self, immediate: Services) -> None:
+        with pytest.raises(UnknownTask):
+            submit_unchecked(immediate, "elsewhere", [{}], Options(owner="7"))
+
+        (record,) = immediate.store.list_owner("7").records
+        assert (record.status, record.error and record.error["type"]) == ("failed", "UnknownTask")
+
+    def test_a_retry_waits_by_the_clock(self, immediate: Services, clock: FakeClock) -> None:
+        Flaky.submit()
+
+        assert len(clock.slept) == 2
+        assert all(seconds > 0 for seconds in clock.slept)
+
+
+class TestThreading:
+    @pytest.fixture
+    def threads(self, clock: FakeClock) -> Iterator[Services]:
+        with use(Services(Config(), backend="threading", clock=clock)) as services:
+            services.registry.add(Where)
+            yield services
+
+    def test_a_job_is_run_on_another_thread(self, threads: Services) -> None:
+        handle = ended(Where.submit())
+
+        assert handle.outputs["thread"].startswith("task")
+
+    def test_a_delay_is_waited_for(self, threads: Services, clock: FakeClock) -> None:
+        ended(Where.options(delay=60).submit())
+
+        assert 60 in clock.slept
+
+    def test_a_task_that_is_not_registered_ends(
+        self, threads: Services, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        (submitted,) = submit_unchecked(threads, "elsewhere", [{}], Options())
+        handle = ended(submitted)
+
+        assert handle.error is not None
+        assert handle.error["type"] == "UnknownTask"
+        assert "a job could not be run" in caplog.text

@@ -1,0 +1,232 @@
+"""Jobs from scripts."""
+
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from serverless_tasks import InvalidInputs, Task, TaskClient, TaskFailed, TaskNotFound, WaitTimeout
+from serverless_tasks.aws import functions
+from serverless_tasks.config import Config
+from serverless_tasks.errors import ConfigurationError, InvokeFailed, SubmitFailed
+from serverless_tasks.params import ListParameter, NumberParameter
+from serverless_tasks.services import Services
+from serverless_tasks.testing import RecordedTasks, recorded
+from tests.support.clock import FakeClock
+
+
+class SumNumbers(Task):
+    name = "sum"
+    inputs = {"numbers": ListParameter(NumberParameter())}
+    outputs = {"sum": NumberParameter()}
+
+    def run(self, numbers: list[float]) -> float:
+        if not numbers:
+            raise ValueError("no numbers")
+        return sum(numbers)
+
+
+@pytest.fixture
+def jobs() -> Iterator[RecordedTasks]:
+    with recorded(SumNumbers) as jobs:
+        yield jobs
+
+
+@pytest.fixture
+def client(jobs: RecordedTasks) -> TaskClient:
+    return TaskClient()
+
+
+class TestSubmitting:
+    @pytest.mark.parametrize("task", [SumNumbers, "sum"], ids=["class", "name"])
+    def test_a_task_by_class_or_name(self, client: TaskClient, jobs: RecordedTasks, task: Any) -> None:
+        handle = client.submit(task, numbers=[1, 2])
+        jobs.drain()
+
+        assert handle.wait() == {"sum": 3}
+        assert client.get(handle.uuid).outputs == {"sum": 3}
+
+    def test_inputs_that_do_not_fit_are_refused_here(self, client: TaskClient, jobs: RecordedTasks) -> None:
+        with pytest.raises(InvalidInputs):
+            client.submit("sum", numbers=["x"])
+
+        jobs.assert_nothing_submitted()
+
+    def test_a_task_without_its_code_is_sent_unchecked(self, client: TaskClient, jobs: RecordedTasks) -> None:
+        client.submit("elsewhere", anything=1)
+
+        assert (jobs.submitted[0].task, jobs.submitted[0].inputs) == ("elsewhere", {"anything": 1})
+
+    def test_options_are_for_all_of_a_bulk(self, client: TaskClient, jobs: RecordedTasks) -> None:
+        client.submit_many("sum", [{"numbers": [1]}, {"numbers": [2]}], owner="7", priority=-1)
+
+        assert [(one.owner, one.queue) for one in jobs.submitted] == [("7", "low")] * 2
+
+
+class TestFollowing:
+    def test_nothing_is_known_of_a_stranger(self, client: TaskClient) -> None:
+        with pytest.raises(TaskNotFound):
+            client.get("0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11")
+        with pytest.raises(TaskNotFound):
+            client.wait("0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11")
+        with pytest.raises(TaskNotFound):
+            client.cancel("0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11")
+
+    def test_wait_by_id(self, client: TaskClient, jobs: RecordedTasks) -> None:
+        uuid = client.submit("sum", numbers=[1, 2]).uuid
+        jobs.drain()
+
+        assert client.wait(uuid) == {"sum": 3}
+
+    def test_wait_for_a_failure(self, client: TaskClient, jobs: RecordedTasks) -> None:
+        uuid = client.submit("sum", numbers=[]).uuid
+        jobs.drain()
+
+        with pytest.raises(TaskFailed, match="ValueError: no numbers"):
+            client.wait(uuid)
+
+    def test_cancel(self, client: TaskClient, jobs: RecordedTasks) -> None:
+        assert client.cancel(client.submit("sum", numbers=[1]).uuid).status == "cancelled"
+
+    def test_map_yields_records_as_they_end(
+        self, client: TaskClient, jobs: RecordedTasks, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        slept: list[float] = []
+
+        def sleep(seconds: float) -> None:
+            slept.append(seconds)
+            jobs.run_due() if len(slept) == 2 else None
+
+        monkeypatch.setattr(jobs.clock, "sleep", sleep)
+
+        records = list(client.map("sum", [{"numbers": [1]}, {"numbers": []}, {"numbers": [3]}]))
+
+        assert sorted((one.status, one.outputs.get("sum", 0)) for one in records) == [
+            ("failed", 0),
+            ("succeeded", 1),
+            ("succeeded", 3),
+        ]
+        assert len(slept) == 2
+
+    def test_map_raises_what_could_not_be_published(
+        self, client: TaskClient, jobs: RecordedTasks, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(jobs, "publish", lambda messages: [None, SubmitFailed("down")])
+
+        with pytest.raises(SubmitFailed):
+            list(client.map("sum", [{"numbers": [1]}, {"numbers": [2]}]))
+
+    def test_waiting_for_many_ends_in_time(self, client: TaskClient, jobs: RecordedTasks) -> None:
+        handles = client.submit_many("sum", [{"numbers": [1]}] * 3)
+
+        with pytest.raises(WaitTimeout, match="3 of 3 jobs have not ended after 10 seconds"):
+            list(client.as_ended([handle.uuid for handle in handles], timeout=10))
+
+
+class Lambda:
+    """Answers invocations as it is told."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.calls: list[tuple[str, dict[str, Any]]] = []
+        self.answer: dict[str, Any] = {}
+        monkeypatch.setattr(functions, "invoke", self.invoke)
+
+    def invoke(self, function: str, payload: dict[str, Any]) -> dict[str, Any]:
+        self.calls.append((function, json.loads(json.dumps(payload))))
+        return {"uuid": payload["uuid"], **self.answer} if "status" in self.answer else self.answer
+
+
+class TestDirectInvocation:
+    @pytest.fixture
+    def deployed(self, monkeypatch: pytest.MonkeyPatch) -> Lambda:
+        deployed = Lambda(monkeypatch)
+        deployed.answer = {"status": "succeeded", "outputs": {"sum": 0}, "error": None}
+        return deployed
+
+    @pytest.fixture
+    def client(self, deployed: Lambda, clock: FakeClock) -> TaskClient:
+        services = Services(Config(invoke_function="invoke-me"), backend="immediate", clock=clock)
+        services.registry.add(SumNumbers)
+        return TaskClient(through=services)
+
+    def test_returns_the_outputs(self, client: TaskClient, deployed: Lambda) -> None:
+        assert client.run(SumNumbers, numbers=["1", 2]) == {"sum": 0}
+
+        ((function, payload),) = deployed.calls
+        assert function == "invoke-me"
+        assert (payload["task"], payload["inputs"]) == ("sum", {"numbers": ["1", 2]})
+
+    def test_carries_a_uuid_of_its_own(self, client: TaskClient, deployed: Lambda) -> None:
+        client.run("sum", numbers=[1])
+        client.run("sum", numbers=[1])
+
+        assert len({payload["uuid"] for _, payload in deployed.calls}) == 2
+
+    def test_of_a_task_that_fails_raises(self, client: TaskClient, deployed: Lambda) -> None:
+        error = {"type": "ValueError", "message": "no numbers"}
+        deployed.answer = {"status": "failed", "outputs": {}, "error": error}
+
+        with pytest.raises(TaskFailed, match="ValueError: no numbers") as raised:
+            client.run("sum", numbers=[1])
+
+        assert raised.value.error == error
+
+    def test_that_is_refused_raises_the_reason(self, client: TaskClient, deployed: Lambda) -> None:
+        deployed.answer = {"error": {"type": "UnknownTask", "message": "No task is named 'x'."}}
+
+        with pytest.raises(InvokeFailed, match="UnknownTask: No task is named 'x'") as raised:
+            client.run("x")
+
+        assert raised.value.type == "UnknownTask"
+
+    @pytest.mark.parametrize("task", ["sum", "elsewhere"])
+    def test_of_inputs_that_are_not_json_is_refused_here(
+        self, client: TaskClient, deployed: Lambda, task: str
+    ) -> None:
+        with pytest.raises(InvalidInputs):
+            client.run(task, numbers=[datetime(2026, 1, 1, tzinfo=UTC)])
+
+        assert deployed.calls == []
+
+    def test_without_a_function_names_the_setting(self, deployed: Lambda, clock: FakeClock) -> None:
+        client = TaskClient(through=Services(Config(), backend="immediate", clock=clock))
+
+        with pytest.raises(ConfigurationError, match="SERVERLESS_TASKS_INVOKE_FUNCTION"):
+            client.run("sum", numbers=[])
+
+    def test_of_a_function_that_is_named(self, deployed: Lambda, clock: FakeClock) -> None:
+        TaskClient("other", through=Services(Config(), backend="immediate", clock=clock)).run("x")
+
+        assert deployed.calls[0][0] == "other"
+
+
+def test_a_client_of_a_stack_takes_the_stacks_outputs(monkeypatch: pytest.MonkeyPatch) -> None:
+    outputs = {
+        "TableName": "jobs",
+        "QueueUrls": '{"default": "https://sqs/default"}',
+        "PayloadBucketName": "payloads",
+        "InvokeFunctionName": "invoke",
+        "DeadLetterQueueUrl": "https://sqs/dead",
+        "ScheduleGroupName": "group",
+        "SchedulerRoleArn": "role",
+    }
+    monkeypatch.setattr(functions, "stack_outputs", lambda stack: outputs if stack == "mine" else {})
+    made: list[Config] = []
+    monkeypatch.setattr("serverless_tasks.client.Services", lambda config: made.append(config))
+    monkeypatch.setattr("serverless_tasks.client.services", lambda: None)
+
+    TaskClient.from_stack("mine")
+
+    assert made == [
+        Config(
+            table="jobs",
+            queue_urls={"default": "https://sqs/default"},
+            bucket="payloads",
+            invoke_function="invoke",
+            dead_letter_queue_url="https://sqs/dead",
+            schedule_group="group",
+            scheduler_role="role",
+        )
+    ]

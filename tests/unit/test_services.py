@@ -1,0 +1,128 @@
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+
+import pytest
+
+from serverless_tasks import configure, services
+from serverless_tasks.backends.immediate import ImmediateBackend
+from serverless_tasks.backends.memory import MemoryStore
+from serverless_tasks.backends.sqs import SqsBackend
+from serverless_tasks.backends.threading import ThreadingBackend
+from serverless_tasks.config import Config
+from serverless_tasks.errors import ConfigurationError, ServerlessTasksError, SubmitFailed
+from serverless_tasks.message import Message
+from serverless_tasks.services import Services, reset, use
+from tests.support.clock import FakeClock
+from tests.support.jobs import a_message
+
+
+@pytest.fixture(autouse=True)
+def fresh() -> Iterator[None]:
+    with use(Services(Config())):
+        reset()
+        yield
+
+
+def test_the_environment_is_read_when_first_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SERVERLESS_TASKS_TABLE", "first")
+    first = services()
+    monkeypatch.setenv("SERVERLESS_TASKS_TABLE", "second")
+
+    assert (first.config.table, services()) == ("first", first)
+    reset()
+    assert services().config.table == "second"
+
+
+def test_configure_sets_the_processs_services() -> None:
+    made = configure(Config(table="jobs"), backend="immediate")
+
+    assert services() is made
+
+
+def test_use_gives_back_what_was_before() -> None:
+    before = configure(Config())
+    with use(Services(Config())) as inside:
+        assert services() is inside
+    assert services() is before
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("threading", ThreadingBackend), ("immediate", ImmediateBackend)],
+)
+def test_in_process_backends_need_no_settings(name: str, kind: type) -> None:
+    made = Services(Config(), backend=name)
+
+    assert isinstance(made.backend, kind)
+    assert isinstance(made.store, MemoryStore)
+
+
+def test_sqs_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+
+    assert isinstance(Services(Config(table="jobs")).backend, SqsBackend)
+
+
+def test_a_backend_of_ones_own_is_taken() -> None:
+    class Own:
+        def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
+            return [None] * len(messages)
+
+    own = Own()
+
+    assert Services(Config(), backend=own).backend is own
+
+
+def test_a_backend_that_there_is_not_is_named() -> None:
+    with pytest.raises(
+        ConfigurationError, match="no backend 'celery'; use 'sqs', 'threading' or 'immediate'"
+    ):
+        _ = Services(Config(), backend="celery").backend
+
+
+@pytest.mark.parametrize(
+    ("part", "setting"),
+    [("store", "SERVERLESS_TASKS_TABLE"), ("dead_letters", "SERVERLESS_TASKS_DEAD_LETTER_QUEUE_URL")],
+)
+def test_a_missing_setting_is_named_where_it_is_needed(
+    monkeypatch: pytest.MonkeyPatch, part: str, setting: str
+) -> None:
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+
+    with pytest.raises(ConfigurationError, match=f"{setting} is not set"):
+        getattr(Services(Config()), part)
+
+
+def test_a_missing_region_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    from serverless_tasks.aws import session
+
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    session.reset()
+
+    with pytest.raises(ConfigurationError, match="AWS_REGION is not set"):
+        _ = Services(Config(table="jobs")).store
+    session.reset()
+
+
+def test_a_retry_goes_through_a_backend_of_ones_own(clock: FakeClock) -> None:
+    class Refuses:
+        def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
+            return [SubmitFailed("down")]
+
+    made = Services(Config(), backend=Refuses(), clock=clock, store=MemoryStore(clock))
+
+    with pytest.raises(SubmitFailed):
+        made._republish(a_message(clock))
+
+
+def test_importing_the_package_loads_no_aws_no_django_and_no_command_line() -> None:
+    code = (
+        "import sys, serverless_tasks\n"
+        "print([name for name in ('boto3', 'botocore', 'django', 'moto', 'typer', 'rich') if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+
+    assert done.stdout.strip() == "[]"

@@ -1,0 +1,101 @@
+"""What users' own tests are written with."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from serverless_tasks import Task, TaskNotFound, services
+from serverless_tasks.params import IntParameter
+from serverless_tasks.services import Services
+from serverless_tasks.testing import RecordedTasks, recorded
+
+
+class Receipt(Task):
+    name = "receipt"
+    inputs = {"order": IntParameter(), "copies": IntParameter(required=False)}
+    outputs = {"sent": IntParameter()}
+    retries = 1
+
+    def run(self, order: int, copies: int = 1) -> int:
+        if order == 13 and self.execution.attempt == 1:
+            raise ValueError("not at once")
+        if order > 100:
+            Receipt.submit(order=order - 100)
+        return copies
+
+
+@pytest.fixture
+def jobs() -> Iterator[RecordedTasks]:
+    with recorded(Receipt) as jobs:
+        yield jobs
+
+
+def test_jobs_are_recorded_and_not_run(jobs: RecordedTasks) -> None:
+    handle = Receipt.submit(order=7)
+
+    message = jobs.assert_submitted(Receipt, order=7)
+    assert message.uuid == handle.uuid
+    assert jobs.record(handle.uuid).status == "pending"
+
+
+def test_drain_runs_them_and_what_they_submit(jobs: RecordedTasks) -> None:
+    handle = Receipt.submit(order=107, copies=2)
+
+    outcomes = jobs.drain()
+
+    assert [outcome.status for outcome in outcomes] == ["succeeded", "succeeded"]
+    assert handle.refresh().outputs == {"sent": 2}
+    jobs.assert_submitted(Receipt, order=7)
+
+
+def test_a_delayed_job_is_due_when_the_time_was_moved(jobs: RecordedTasks) -> None:
+    Receipt.options(delay=60).submit(order=7)
+
+    assert jobs.run_due() == []
+    jobs.move(59)
+    assert jobs.run_due() == []
+    jobs.move(1)
+    assert [outcome.status for outcome in jobs.run_due()] == ["succeeded"]
+
+
+def test_drain_moves_the_time_on_to_delays_and_retries(jobs: RecordedTasks) -> None:
+    begun = jobs.clock.now()
+    Receipt.options(delay=60).submit(order=13)
+
+    outcomes = jobs.drain()
+
+    assert [outcome.status for outcome in outcomes] == ["pending", "succeeded"]
+    assert jobs.clock.now() > begun + 60
+
+
+def test_an_assertion_that_fails_shows_what_was_submitted(jobs: RecordedTasks) -> None:
+    Receipt.submit(order=7)
+
+    with pytest.raises(
+        AssertionError, match=r"receipt {'order': 8} was not submitted\. Submitted:\n  receipt"
+    ):
+        jobs.assert_submitted(Receipt, order=8)
+    with pytest.raises(AssertionError, match="but \\['receipt'\\] were"):
+        jobs.assert_nothing_submitted()
+
+
+def test_nothing_submitted(jobs: RecordedTasks) -> None:
+    jobs.assert_nothing_submitted()
+    with pytest.raises(AssertionError, match="Submitted: nothing"):
+        jobs.assert_submitted(Receipt)
+    with pytest.raises(TaskNotFound):
+        jobs.record("0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11")
+
+
+def test_what_was_configured_is_back_afterwards(immediate: Services) -> None:
+    with recorded():
+        assert services() is not immediate
+    assert services() is immediate
+
+
+def test_the_projects_own_tasks_can_be_run(immediate: Services) -> None:
+    immediate.registry.add(Receipt)
+    with recorded() as jobs:
+        Receipt.submit(order=7)
+
+        assert [outcome.status for outcome in jobs.drain()] == ["succeeded"]
