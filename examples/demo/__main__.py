@@ -29,6 +29,8 @@ def show() -> int:
     except NotUp as error:
         console.print(str(error), markup=False)
         return 1
+    except KeyboardInterrupt:
+        return 130
 
 
 def serve() -> int:

@@ -145,7 +145,6 @@ def worker(
 
     answer = Answer(as_json)
     with answer.errors():
-        # To standard error, so that a program reads one document from standard output.
         logging.basicConfig(
             stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
         )
@@ -157,7 +156,11 @@ def worker(
             dead_letter=dead_letter,
             config=services().config,
         )
-        answer.document({"given_back": given_back}, f"{given_back} messages were given back.")
+        # Handlers log to standard output: a program reads its last line.
+        if as_json:
+            answer.line({"given_back": given_back})
+        else:
+            answer.say(f"{given_back} messages were given back.")
 
 
 def _described(registry: Registry) -> list[dict[str, Any]]:
