@@ -110,7 +110,7 @@ class Show:
         seen = [first]
         columns = (
             TextColumn("{task.description:<10}"),
-            BarColumn(40),
+            BarColumn(40, complete_style="cyan", finished_style="green"),
             TextColumn("{task.fields[far]}", markup=False),
         )
         with Progress(*columns, console=self.console) as progress:

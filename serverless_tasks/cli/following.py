@@ -60,7 +60,7 @@ def show(records: Iterator[Record]) -> Record:
     console = Console(file=sys.stderr, highlight=False, markup=False)
     columns = (
         TextColumn("{task.description}", markup=False),
-        BarColumn(),
+        BarColumn(complete_style="cyan", finished_style="green"),
         TextColumn("{task.fields[far]}", markup=False),
         TimeElapsedColumn(),
     )
