@@ -114,6 +114,7 @@ def test_the_reason_of_a_failure_comes_back_whole(store: Store, clock: FakeClock
         False,
     )
     assert record.history[0].failure == failure
+    assert store.read_many([message.uuid])[message.uuid].failure == record.failure
 
 
 def test_a_reason_that_is_not_utf8_is_kept_all_the_same(store: Store, clock: FakeClock) -> None:

@@ -84,7 +84,7 @@ def test_a_state_stays_within_one_write_unit_whatever_the_payload(
     if ending == "succeed":
         table.succeed(message.uuid, claim, last, {"text": "x" * 289})
     elif ending == "large":
-        table.succeed(message.uuid, claim, last, {"text": "ä" * 250})
+        table.succeed(message.uuid, claim, last, {"text": "€" * 285})
     elif ending == "fail":
         table.fail(message.uuid, claim, last, LONG_FAILURE)
     elif ending == "retry":

@@ -214,7 +214,7 @@ def test_a_client_of_a_stack_takes_the_stacks_outputs(monkeypatch: pytest.Monkey
     }
     monkeypatch.setattr(functions, "stack_outputs", lambda stack: outputs if stack == "mine" else {})
     made: list[Config] = []
-    monkeypatch.setattr("serverless_tasks.client.Services", lambda config: made.append(config))
+    monkeypatch.setattr("serverless_tasks.client.Services", made.append)
     monkeypatch.setattr("serverless_tasks.client.services", lambda: None)
 
     TaskClient.from_stack("mine")

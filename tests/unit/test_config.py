@@ -93,3 +93,8 @@ def test_a_queue_is_found_by_its_name() -> None:
 def test_a_queue_without_url_is_named_with_those_that_there_are() -> None:
     with pytest.raises(ConfigurationError, match=r"no queue 'low'; it has \['default'\]"):
         Config(queue_urls={"default": URL}).queue_url("low")
+
+
+def test_a_stack_of_something_else_is_named() -> None:
+    with pytest.raises(ConfigurationError, match="'shop' has no output TableName"):
+        Config.from_outputs("shop", {"WebsiteURL": "https://example.com"})

@@ -52,7 +52,7 @@ def test_a_task_is_found_by_its_name() -> None:
 
 
 def test_a_name_that_is_not_registered_is_unknown() -> None:
-    with pytest.raises(UnknownTask, match="No task is named 'os.system'") as raised:
+    with pytest.raises(UnknownTask, match=r"No task is named 'os\.system'") as raised:
         Registry().get("os.system")
 
     assert raised.value.name == "os.system"
@@ -107,7 +107,7 @@ def test_what_a_package_holds_of_its_own_modules_is_registered(modules: Path) ->
 
 
 def test_a_module_that_does_not_exist_is_named_with_its_setting() -> None:
-    with pytest.raises(ConfigurationError, match="SERVERLESS_TASKS_MODULES names 'no_such.tasks'"):
+    with pytest.raises(ConfigurationError, match=r"SERVERLESS_TASKS_MODULES names 'no_such\.tasks'"):
         Registry().load(["no_such.tasks"])
 
 
