@@ -87,6 +87,7 @@ def _from_state(state: Item, by_key: dict[str, Item], now: int) -> Record:
         failure=failure,
         attempt=state.get("attempt", 0),
         started=state.get("started"),
+        attempted=state.get("attempted"),
         finished=finished,
         cancel_requested=state.get("cancel", False),
         request_id=state.get("request_id", ""),

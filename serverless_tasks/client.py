@@ -44,21 +44,11 @@ class TaskClient:
 
         Raises:
             AwsError: there is no such stack, or it may not be read.
+            ConfigurationError: it is a stack of something else.
         """
         from serverless_tasks.aws.functions import stack_outputs
 
-        outputs = stack_outputs(stack)
-        config = Config().merged(
-            {
-                "TABLE": outputs["TableName"],
-                "QUEUE_URLS": outputs["QueueUrls"],
-                "BUCKET": outputs["PayloadBucketName"],
-                "INVOKE_FUNCTION": outputs["InvokeFunctionName"],
-                "DEAD_LETTER_QUEUE_URL": outputs["DeadLetterQueueUrl"],
-                "SCHEDULE_GROUP": outputs["ScheduleGroupName"],
-                "SCHEDULER_ROLE": outputs["SchedulerRoleArn"],
-            }
-        )
+        config = Config.from_outputs(stack, stack_outputs(stack))
         return cls(through=Services(config))
 
     def run(self, task: str | type[Declaration], /, **inputs: Any) -> dict[str, Any]:

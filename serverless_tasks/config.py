@@ -13,6 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
 PREFIX = "SERVERLESS_TASKS_"
+# Setting -> the output of template.yaml that holds it.
+_OUTPUTS = {
+    "TABLE": "TableName",
+    "QUEUE_URLS": "QueueUrls",
+    "BUCKET": "PayloadBucketName",
+    "INVOKE_FUNCTION": "InvokeFunctionName",
+    "DEAD_LETTER_QUEUE_URL": "DeadLetterQueueUrl",
+    "SCHEDULE_GROUP": "ScheduleGroupName",
+    "SCHEDULER_ROLE": "SchedulerRoleArn",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +59,24 @@ class Config:
         return cls().merged(
             {name: environ[PREFIX + name] for name in setting_names() if PREFIX + name in environ}
         )
+
+    @classmethod
+    def from_outputs(cls, stack: str, outputs: Mapping[str, str]) -> Config:
+        """The settings in the outputs of a deployed stack.
+
+        Args:
+            stack: the stack's name, for the error.
+            outputs: its outputs, by key.
+
+        Raises:
+            ConfigurationError: an output is missing: the stack is not one of ours.
+        """
+        missing = [output for output in _OUTPUTS.values() if output not in outputs]
+        if missing:
+            raise ConfigurationError(
+                f"The stack {stack!r} has no output {missing[0]}; name a stack that template.yaml has made."
+            )
+        return cls().merged({name: outputs[output] for name, output in _OUTPUTS.items()})
 
     def merged(self, settings: Mapping[str, Any]) -> Config:
         """These settings with others in their place.

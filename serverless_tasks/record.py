@@ -57,7 +57,8 @@ class Attempt:
 class Record:
     """A job's state at one moment; times in milliseconds since the epoch.
 
-    ``owner``, ``queue``, ``request_id``, ``history`` and ``inputs`` are for operators and are not in `to_json`.
+    ``owner``, ``attempted`` (when the present attempt began), ``request_id`` and ``history`` are for operators and are
+    not in `to_json`.
     """
 
     uuid: str
@@ -72,6 +73,7 @@ class Record:
     attempt: int = 0
     created: int = 0
     started: int | None = None
+    attempted: int | None = None
     finished: int | None = None
     cancel_requested: bool = False
     request_id: str = ""

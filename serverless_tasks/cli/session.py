@@ -71,10 +71,4 @@ def connect(stack: str | None) -> Session:
     through = services()
     if stack is None:
         return Session(TaskClient(), through.registry, through.clock, remote=False)
-    try:
-        client = TaskClient.from_stack(stack)
-    except KeyError as missing:
-        raise ConfigurationError(
-            f"Stack {stack!r} has no output {missing}: it was not made from the template of `serverless-tasks init`."
-        ) from missing
-    return Session(client, through.registry, through.clock, remote=True)
+    return Session(TaskClient.from_stack(stack), through.registry, through.clock, remote=True)

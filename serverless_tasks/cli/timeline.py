@@ -65,7 +65,7 @@ def _attempt(record: Record, number: int) -> Event:
             request_id=ended.request_id or None,
             traceback=failure.traceback or None,
         )
-    started = iso(record.started) if number == 1 else None
+    started = iso(record.attempted) if number == record.attempt else None
     if number < record.attempt or record.status == PENDING:
         return Event(event="attempt", at=started, attempt=number, outcome=LOST)
     return Event(

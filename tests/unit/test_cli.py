@@ -463,7 +463,7 @@ class TestStack:
             return {"Something": "else"}
 
         monkeypatch.setattr("serverless_tasks.aws.functions.stack_outputs", outputs)
-        assert "has no output 'TableName'" in call("status", UUID, "--stack", "shop", code=2).stderr
+        assert "has no output TableName" in call("status", UUID, "--stack", "shop", code=2).stderr
         assert asked == ["shop"]
 
 
