@@ -9,7 +9,7 @@ from serverless_tasks.aws import session
 from serverless_tasks.aws.blobs import BucketBlobs
 from serverless_tasks.aws.table import Table
 from serverless_tasks.config import Config
-from serverless_tasks.errors import AwsError, ConfigurationError, LeaseLost, PayloadTooLarge
+from serverless_tasks.errors import AlreadyFinished, AwsError, ConfigurationError, LeaseLost, PayloadTooLarge
 from serverless_tasks.items import BEFORE
 from serverless_tasks.message import RETENTION
 from serverless_tasks.progress import Snapshot
@@ -371,3 +371,42 @@ def test_a_missing_table_is_named(config: Config, clock: FakeClock) -> None:
         nowhere.read("0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11")
 
     assert not raised.value.applied
+
+
+def test_a_job_that_is_begun_while_it_is_cancelled_is_asked_to_stop(
+    table: Table, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = a_message(clock)
+    table.put_jobs([message])
+    read = table.read
+
+    def begun_right_after(uuid: str) -> Any:
+        monkeypatch.setattr(table, "read", read)
+        record = read(uuid)
+        begin(table, clock, message)
+        return record
+
+    monkeypatch.setattr(table, "read", begun_right_after)
+
+    record = table.cancel(message.uuid)
+
+    assert (record.status, record.cancel_requested) == ("running", True)
+
+
+def test_a_job_that_ends_while_it_is_cancelled_keeps_its_end(
+    table: Table, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = a_message(clock)
+    claim = begin(table, clock, message)
+    read = table.read
+
+    def ended_right_after(uuid: str) -> Any:
+        monkeypatch.setattr(table, "read", read)
+        record = read(uuid)
+        table.succeed(uuid, claim, Snapshot(1), {"sum": 3})
+        return record
+
+    monkeypatch.setattr(table, "read", ended_right_after)
+
+    with pytest.raises(AlreadyFinished):
+        table.cancel(message.uuid)

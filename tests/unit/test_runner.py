@@ -475,6 +475,22 @@ def test_checking_asks_the_store_once_a_second(world: World, monkeypatch: pytest
     assert len(asked) == 3
 
 
+def test_a_store_that_cannot_be_asked_whether_to_stop_does_not_fail_the_task(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def down(uuid: str, token: str) -> bool:
+        raise AwsError("dynamodb.GetItem", "ThrottlingException", "slow down", applied=False)
+
+    def run(task: Task) -> int:
+        task.check_cancelled()
+        return 5
+
+    monkeypatch.setattr(world.store, "cancel_requested", down)
+    world.task(run)
+
+    assert world.execute().status == "succeeded"
+
+
 def test_a_job_whose_cancelled_run_was_lost_is_not_run_again(world: World) -> None:
     world.task(lambda task: pytest.fail("it was cancelled"))
     world.store.claim(world.message, token="lost", lease=world.clock.ms + 1000, request_id="")
