@@ -124,18 +124,24 @@ class TaskClient:
             timeout: seconds to wait at most for all of them.
 
         Raises:
+            TaskNotFound: nothing is known of one of them.
             WaitTimeout: some had not ended in time.
         """
         clock = self._through.clock
         deadline = None if timeout is None else clock.now() + timeout
         left = dict.fromkeys(uuids)
         while left:
-            known = self._through.store.read_many(list(left)[:MAP_WINDOW])
-            ended = [record for record in known.values() if record.ended]
-            for record in ended:
-                del left[record.uuid]
-                yield record
-            if left and not ended:
+            window = list(left)[:MAP_WINDOW]
+            known = self._through.store.read_many(window)
+            for uuid in window:
+                if uuid not in known:
+                    raise TaskNotFound(uuid)
+                del left[uuid]
+                if known[uuid].ended:
+                    yield known[uuid]
+                else:
+                    left[uuid] = None  # behind those that have not been looked at
+            if left and not any(record.ended for record in known.values()):
                 if deadline is not None and clock.now() >= deadline:
                     raise WaitTimeout(
                         f"{len(left)} of {len(uuids)} jobs have not ended after {timeout:g} seconds."

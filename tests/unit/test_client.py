@@ -124,6 +124,21 @@ class TestFollowing:
         with pytest.raises(WaitTimeout, match="3 of 3 jobs have not ended after 10 seconds"):
             list(client.as_ended([handle.uuid for handle in handles], timeout=10))
 
+    def test_jobs_past_the_first_window_are_seen_while_those_in_it_go_on(
+        self, client: TaskClient, jobs: RecordedTasks, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("serverless_tasks.client.MAP_WINDOW", 2)
+        waiting = [client.submit("sum", numbers=[1]) for _ in range(3)]
+        last = client.submit("sum", numbers=[2]).cancel()
+
+        ended = client.as_ended([handle.uuid for handle in (*waiting, last)], timeout=10)
+
+        assert next(ended).uuid == last.uuid
+
+    def test_a_job_of_which_nothing_is_known_is_said(self, client: TaskClient) -> None:
+        with pytest.raises(TaskNotFound):
+            list(client.as_ended(["0b9f7a52-6a1c-4a3e-9c53-1d2f3a4b5c6d"]))
+
 
 class Lambda:
     """Answers invocations as it is told."""
