@@ -234,6 +234,8 @@ class Runner:
             try:
                 return self._store.cancel_requested(message.uuid, claim.token)
             except AwsError:
-                return False  # a store that is busy is no reason for the task to fail: the next call asks again
+                return (
+                    False  # a store that is busy is no reason for the task to fail: the next call asks again
+                )
 
         return ask
