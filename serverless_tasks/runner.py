@@ -234,8 +234,7 @@ class Runner:
             try:
                 return self._store.cancel_requested(message.uuid, claim.token)
             except AwsError:
-                return (
-                    False  # a store that is busy is no reason for the task to fail: the next call asks again
-                )
+                # A store that is busy is no reason for the task to fail: the next call asks again.
+                return False
 
         return ask
