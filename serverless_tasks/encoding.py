@@ -10,10 +10,14 @@ def encode(value: Any) -> str:
     """A JSON value as compact text.
 
     Raises:
-        ValueError: for NaN, the infinities, and nesting without end.
+        ValueError: for NaN, the infinities, nesting without end, and halves of characters, which UTF-8 has no form
+            for.
         TypeError: for what JSON has no form for.
     """
-    return json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    if not text.isascii():
+        text.encode()
+    return text
 
 
 def is_json(value: Any) -> bool:

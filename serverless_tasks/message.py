@@ -102,6 +102,8 @@ class Message:
             raise ValueError("task and queue must be texts")
         if not all(text is None or isinstance(text, str) for text in optional):
             raise ValueError("owner, tenant and inputs_key must be texts")
+        for text in (*texts, *optional):
+            (text or "").encode()  # half of a surrogate pair could never be written to the state
         if message.inputs_key not in (None, inputs_key(message.uuid)):
             raise ValueError("inputs_key must be the job's own")
         if not isinstance(message.inputs, dict):

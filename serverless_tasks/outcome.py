@@ -36,7 +36,14 @@ def failure_of(error: BaseException) -> Failure:
     """What the record keeps of an exception."""
     public = isinstance(error, (TaskError, InvalidInputs, PayloadTooLarge))
     text = "".join(traceback.format_exception(error))
-    return Failure(type=type(error).__name__, message=str(error), public=public, traceback=text)
+    return Failure(type=type(error).__name__, message=_said(error), public=public, traceback=text)
+
+
+def _said(error: BaseException) -> str:
+    try:
+        return str(error)
+    except Exception as broken:  # noqa: BLE001 - what a user's exception does must not keep its job from ending
+        return f"The exception has no text: its __str__ raised {type(broken).__name__}."
 
 
 def is_final(error: BaseException) -> bool:

@@ -101,8 +101,9 @@ class Progress:
 
     def add_message(self, text: str) -> None:
         """Add a message for the person who waits; of a very long one the first 10,000 characters are kept."""
+        kept = str(text)[:LONGEST_MESSAGE]
         with self._lock:
-            self._messages.append(str(text)[:LONGEST_MESSAGE])
+            self._messages.append(kept.encode(errors="replace").decode())  # a lone surrogate has no UTF-8
             self._dirty = True
         self._touched()
 

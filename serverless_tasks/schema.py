@@ -13,7 +13,7 @@ from pydantic import (
 )
 
 from serverless_tasks.encoding import encode
-from serverless_tasks.errors import FieldError, InvalidInputs, TaskError
+from serverless_tasks.errors import FieldError, InvalidInputs, ServerlessTasksError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
     from serverless_tasks.execution import Execution
 
 
-class InvalidOutputs(TaskError):
-    """What ``run`` returned does not fit the task's declared outputs."""
+class InvalidOutputs(ServerlessTasksError):
+    """What ``run`` returned does not fit the task's declared outputs; the text quotes it, for operators only."""
 
 
 class Definition:

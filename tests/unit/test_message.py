@@ -85,6 +85,8 @@ def test_what_is_no_message_is_undecodable(text: str) -> None:
         {"inputs": []},
         {"inputs": None},
         {"owner": 7},
+        {"owner": "\ud800"},
+        {"task": "\ud800"},
         {"options": None},
         {"options": {}},
         {"options": {"queue": ""}},

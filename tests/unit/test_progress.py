@@ -271,6 +271,14 @@ def test_a_message_is_text_of_bounded_length(progress: Progress) -> None:
     assert [len(text) for text in last.messages] == [1, 10_000]
 
 
+def test_a_message_without_utf8_is_kept_as_far_as_it_has_some(progress: Progress) -> None:
+    progress.add_message("half a pair: \ud800")
+
+    snapshot = progress.take()
+    assert snapshot is not None
+    assert snapshot.messages == ("half a pair: ?",)
+
+
 def test_asking_whether_to_stop(progress: Progress) -> None:
     answers = iter([False, True])
     progress.ask = lambda: next(answers)

@@ -180,6 +180,37 @@ def test_outputs_that_do_not_fit_are_a_failure_that_is_not_tried_again(world: Wo
     assert world.record.failure.type == "InvalidOutputs"
 
 
+def test_outputs_that_do_not_fit_are_not_shown_to_browsers(world: World) -> None:
+    world.task(lambda task: {"password": "swordfish"}, outputs={"sum": NumberParameter()})
+
+    world.execute()
+
+    assert world.record.error == {"type": "InvalidOutputs", "message": NEUTRAL_MESSAGE}
+
+
+def test_outputs_that_have_no_utf8_are_a_failure(world: World) -> None:
+    world.task(lambda task: "half a pair: \ud800")
+
+    assert world.execute().status == "failed"
+    assert world.record.failure is not None
+    assert world.record.failure.type == "InvalidOutputs"
+
+
+def test_an_exception_that_has_no_text_is_recorded(world: World) -> None:
+    class Mute(Exception):
+        def __str__(self) -> str:
+            raise KeyError("reason")
+
+    def run(task: Task) -> None:
+        raise Mute
+
+    world.task(run)
+
+    assert world.execute().status == "failed"
+    assert world.record.failure is not None
+    assert world.record.failure.message == "The exception has no text: its __str__ raised KeyError."
+
+
 def test_inputs_that_do_not_fit_are_a_failure_that_is_not_tried_again(world: World) -> None:
     world.task(lambda task, number: number, inputs={"number": IntParameter()}, retries=5)
 
