@@ -46,6 +46,8 @@ RENEW = 20.0
 # What stays between a task's end and the function's deadline, for the writes that record it.
 MARGIN = 2.0
 LOST_LIMIT = 3
+# S3's words for an object that no later try will find; without ListBucket a missing one is refused.
+_GONE = ("NoSuchKey", "NoSuchBucket", "AccessDenied")
 GIVE_BACK = 30.0
 
 
@@ -142,18 +144,26 @@ class Runner:
             return Outcome(status="lost", give_back=GIVE_BACK, attempt=claim.attempt, exception=lost)
 
     def _run(self, message: Message, execution: Execution, deadline: float | None, timeout: float) -> _Run:
+        try:
+            inputs = self._inputs(message)
+        except Exception as error:
+            if isinstance(error, AwsError) and error.code not in _GONE:
+                raise  # a bucket that is busy is no fault of the task's: the attempt does not count
+            return _Run(None, error, 0.0)
         began = self._clock.now()
         seconds = timeout if deadline is None else min(timeout, deadline - began - MARGIN)
         try:
             definition = self._registry.definition(message.task)
-            model = definition.parse_json(self._inputs(message))
+            model = definition.parse_json(inputs)
             task = definition.instance(model, execution)
             with time_limit(seconds):
                 value = task.run(**definition.arguments(model))
                 if inspect.iscoroutine(value):
                     value = finish(value)
             outputs = definition.outputs_to_json(value)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - whatever a task raises is recorded
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a task raises is recorded
             return _Run(None, error, self._clock.now() - began)
         return _Run(outputs, None, self._clock.now() - began)
 

@@ -28,5 +28,10 @@ class BucketBlobs:
 
     def get(self, key: str) -> bytes:
         """Fetch a payload."""
-        body: bytes = call(self._client.get_object, Bucket=self._bucket, Key=key)["Body"].read()
-        return body
+
+        def get_object(**parameters: Any) -> dict[str, bytes]:
+            # Reading is a part of the call: most of the network's errors come up there.
+            return {"data": self._client.get_object(**parameters)["Body"].read()}
+
+        data: bytes = call(get_object, Bucket=self._bucket, Key=key)["data"]
+        return data

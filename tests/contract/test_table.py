@@ -410,3 +410,17 @@ def test_a_job_that_ends_while_it_is_cancelled_keeps_its_end(
 
     with pytest.raises(AlreadyFinished):
         table.cancel(message.uuid)
+
+
+def test_an_object_whose_reading_breaks_off_is_an_error_of_aws(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Client:
+        def get_object(self, **_: Any) -> dict[str, Any]:
+            return {"Body": self}
+
+        def read(self) -> bytes:
+            raise ReadTimeoutError(endpoint_url="https://s3")
+
+    monkeypatch.setattr("serverless_tasks.aws.blobs.client", lambda service: Client())
+
+    with pytest.raises(AwsError, match="ReadTimeoutError"):
+        BucketBlobs("payloads").get("inputs/1")

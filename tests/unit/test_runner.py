@@ -5,6 +5,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -157,6 +158,17 @@ def test_leaving_the_process_is_a_failure_like_others(world: World) -> None:
     assert world.execute().status == "failed"
 
 
+def test_a_cancelled_error_outside_a_coroutine_is_a_failure_like_others(world: World) -> None:
+    def run(task: Task) -> None:
+        raise asyncio.CancelledError
+
+    world.task(run)
+
+    assert world.execute().status == "failed"
+    assert world.record.failure is not None
+    assert world.record.failure.type == "CancelledError"
+
+
 def test_progress_is_recorded_with_the_end(world: World) -> None:
     def run(task: Task) -> None:
         task.set_target(10)
@@ -265,6 +277,41 @@ def test_large_inputs_are_fetched(world: World) -> None:
 
 
 # -- what does not begin ----------------------------------------------------------------------------------------
+
+
+class Bucket:
+    """A bucket that refuses."""
+
+    def __init__(self, code: str) -> None:
+        self.error = AwsError("s3.get_object", code, "refused", applied=False)
+
+    def put(self, key: str, data: bytes) -> None:
+        raise self.error
+
+    def get(self, key: str) -> bytes:
+        raise self.error
+
+
+def test_a_bucket_that_is_busy_gives_the_message_back_and_the_attempt_does_not_count(world: World) -> None:
+    world.task(lambda task: 5)
+    world.blobs = Bucket("SlowDown")
+
+    with pytest.raises(AwsError, match="SlowDown"):
+        world.execute(replace(world.message, inputs_key=inputs_key(world.message.uuid)))
+
+    assert (world.record.status, world.record.attempt) == ("pending", 0)
+
+
+@pytest.mark.parametrize("code", ["NoSuchKey", "AccessDenied"])
+def test_inputs_that_are_gone_are_a_failure(world: World, code: str) -> None:
+    world.task(lambda task: 5)
+    world.blobs = Bucket(code)
+
+    outcome = world.execute(replace(world.message, inputs_key=inputs_key(world.message.uuid)))
+
+    assert outcome.status == "failed"
+    assert world.record.failure is not None
+    assert (world.record.failure.type, world.record.failure.public) == ("AwsError", False)
 
 
 def test_a_task_that_this_deployment_lacks_leaves_the_job_alone(world: World) -> None:
