@@ -144,6 +144,7 @@ class TableReader:
         now = to_ms(self._clock.now())
         oldest = (now // DAY_MS - LISTED_DAYS) * DAY_MS
         moment, before = _read_cursor(cursor) if cursor else (now, "~")
+        moment = min(moment, now)  # a made-up cursor of the year 9999 would ask for every day until then
         found: list[Item] = []
         while moment >= oldest and len(found) <= limit:
             of_day: list[Item] = []

@@ -57,7 +57,9 @@ class Table(TableWriter):
 
     def put_jobs(self, messages: Sequence[Message]) -> None:
         """See `Store.put_jobs`."""
-        items = [to_dynamodb(job_item(message)) for message in messages]
+        # A batch with the same key twice is refused as a whole, which one uuid submitted twice would be.
+        once = {message.uuid: message for message in reversed(messages)}
+        items = [to_dynamodb(job_item(message)) for message in once.values()]
         if len(items) == 1:
             try:
                 call(

@@ -140,6 +140,13 @@ def test_read_many_leaves_out_strangers(store: Store, clock: FakeClock) -> None:
     assert found[ended.uuid].messages == ("hello",)
 
 
+def test_a_job_that_was_submitted_twice_at_once_is_kept_once(store: Store, clock: FakeClock) -> None:
+    twice, other = a_message(clock, owner="7"), a_message(clock)
+    store.put_jobs([twice, other, twice])
+
+    assert set(store.read_many([twice.uuid, other.uuid])) == {twice.uuid, other.uuid}
+
+
 def test_keeping_a_job_again_does_not_touch_a_running_one(store: Store, clock: FakeClock) -> None:
     messages = [a_message(clock) for _ in range(3)]
     store.put_jobs(messages)

@@ -1,5 +1,6 @@
 """What only holds of DynamoDB: sizes, calls, and answers that were lost on their way."""
 
+import base64
 from typing import Any
 
 import pytest
@@ -424,3 +425,14 @@ def test_an_object_whose_reading_breaks_off_is_an_error_of_aws(monkeypatch: pyte
 
     with pytest.raises(AwsError, match="ReadTimeoutError"):
         BucketBlobs("payloads").get("inputs/1")
+
+
+def test_a_cursor_of_a_day_to_come_asks_for_no_days_to_come(table: Table) -> None:
+    cursor = base64.urlsafe_b64encode(b"253402300799999#x").decode()
+
+    with counted_calls("dynamodb") as made_up:
+        assert table.list_owner("7", cursor=cursor).records == ()
+    with counted_calls("dynamodb") as first:
+        table.list_owner("7")
+
+    assert made_up == first
