@@ -25,6 +25,18 @@ if TYPE_CHECKING:
     type Defer = Callable[[Services, Sequence[Publication]], bool]
 
 
+class _part[T](cached_property[T]):  # noqa: N801 - stands where cached_property would
+    """A part that is made once, whichever thread asks first: Python's own has no lock."""
+
+    if not TYPE_CHECKING:
+
+        def __get__(self, instance, owner=None):
+            if instance is None:
+                return self
+            with instance._making:
+                return super().__get__(instance, owner)
+
+
 class Services:
     """Everything that a process needs, each part made when it is first used.
 
@@ -51,20 +63,21 @@ class Services:
         self._backend = backend
         self._store = store
         self._registry = registry
+        self._making = threading.RLock()
 
     @property
     def runs_here(self) -> bool:
         """Whether jobs are run by this process, which then needs no list of modules to find a submitted class."""
         return self._backend in ("threading", "immediate")
 
-    @cached_property
+    @_part
     def registry(self) -> Registry:
         """The tasks of this process; the configured modules are imported."""
         registry = self._registry or Registry()
         registry.load(self.config.modules)
         return registry
 
-    @cached_property
+    @_part
     def store(self) -> Store:
         """The table; without one, the in-process backends keep jobs in memory."""
         if self._store is not None:
@@ -78,7 +91,7 @@ class Services:
 
         return Table(client("dynamodb"), self.config.require("table"), self.clock, self.blobs)
 
-    @cached_property
+    @_part
     def blobs(self) -> Blobs | None:
         """The payload bucket, or None when none is configured."""
         if not self.config.bucket:
@@ -87,7 +100,7 @@ class Services:
 
         return BucketBlobs(self.config.bucket)
 
-    @cached_property
+    @_part
     def queue(self) -> QueueSender:
         """The sender to the configured queues."""
         from serverless_tasks.aws.queue import QueueSender
@@ -95,7 +108,7 @@ class Services:
 
         return QueueSender(client("sqs", attempts=1), self.config, self.clock)
 
-    @cached_property
+    @_part
     def visibility(self) -> Visibility:
         """Changes when received messages come back."""
         from serverless_tasks.aws.queue import Visibility
@@ -103,7 +116,7 @@ class Services:
 
         return Visibility(client("sqs"))
 
-    @cached_property
+    @_part
     def dead_letters(self) -> DeadLetterQueue:
         """Where undecodable messages go."""
         from serverless_tasks.aws.queue import DeadLetterQueue
@@ -111,12 +124,12 @@ class Services:
 
         return DeadLetterQueue(client("sqs"), self.config.require("dead_letter_queue_url"))
 
-    @cached_property
+    @_part
     def runner(self) -> Runner:
         """Runs messages; a retry is published through the backend's own way."""
         return Runner(self.registry, self.store, self.blobs, self._republish, self.clock)
 
-    @cached_property
+    @_part
     def backend(self) -> Backend:
         """Where submitted jobs go.
 

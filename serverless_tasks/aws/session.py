@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 from typing import TYPE_CHECKING, Any
 
 import boto3
@@ -27,6 +28,10 @@ CONNECT_TIMEOUT = 3
 # Before these a request has not left this machine, so it cannot have had an effect.
 _NOT_SENT = (ConnectTimeoutError, EndpointConnectionError, NoCredentialsError, ParamValidationError)
 
+# boto3's default session makes clients safely on one thread at a time only:
+# https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html
+_making = threading.Lock()
+
 
 class ConditionFailed(Exception):
     """DynamoDB refused a conditional write.
@@ -40,7 +45,6 @@ class ConditionFailed(Exception):
         self.item = item
 
 
-@functools.cache
 def client(service: str, *, attempts: int = 4, read_timeout: float = 10) -> Any:
     """A boto3 client, shared by all callers that ask with the same words.
 
@@ -52,6 +56,12 @@ def client(service: str, *, attempts: int = 4, read_timeout: float = 10) -> Any:
     Raises:
         ConfigurationError: no region is set.
     """
+    with _making:
+        return _client(service, attempts, read_timeout)
+
+
+@functools.cache
+def _client(service: str, attempts: int, read_timeout: float) -> Any:
     config = Config(
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=read_timeout,
@@ -68,7 +78,7 @@ def client(service: str, *, attempts: int = 4, read_timeout: float = 10) -> Any:
 
 def reset() -> None:
     """Forget all clients, so that the next ones see the environment as it is now (tests, local stand-ins)."""
-    client.cache_clear()
+    _client.cache_clear()
     boto3.DEFAULT_SESSION = None
 
 

@@ -14,6 +14,7 @@ from serverless_tasks import Task, TaskCancelled, TaskError, UnknownTask
 from serverless_tasks.backends.memory import MemoryStore
 from serverless_tasks.clock import to_ms
 from serverless_tasks.errors import AwsError, LeaseLost, PayloadTooLarge, SubmitFailed
+from serverless_tasks.limit import time_limit
 from serverless_tasks.message import RETENTION, Message, inputs_key
 from serverless_tasks.outcome import Outcome
 from serverless_tasks.params import IntParameter, NumberParameter, Parameter
@@ -634,6 +635,17 @@ def test_a_run_is_stopped_before_its_function_is(world: World) -> None:
     world.execute(deadline=world.clock.now() + 10)
 
     assert 7 < left[0] <= 8
+
+
+def test_a_run_inside_a_limit_gives_the_outer_timer_back(world: World) -> None:
+    world.task(lambda task: 5, timeout=60)
+
+    with time_limit(30):
+        world.execute()
+        left, _ = signal.getitimer(signal.ITIMER_REAL)
+
+    assert 29 < left <= 30
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
 
 
 def test_the_timer_is_taken_back(world: World) -> None:

@@ -1,14 +1,18 @@
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from serverless_tasks import configure, services
+from serverless_tasks.aws import session
 from serverless_tasks.backends.immediate import ImmediateBackend
 from serverless_tasks.backends.memory import MemoryStore
 from serverless_tasks.backends.sqs import SqsBackend
 from serverless_tasks.backends.threading import ThreadingBackend
+from serverless_tasks.clock import Clock
 from serverless_tasks.config import Config
 from serverless_tasks.errors import ConfigurationError, ServerlessTasksError, SubmitFailed
 from serverless_tasks.message import Message
@@ -126,3 +130,49 @@ def test_importing_the_package_loads_no_aws_no_django_and_no_command_line() -> N
     done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
 
     assert done.stdout.strip() == "[]"
+
+
+def at_once(call: Callable[[], object]) -> list[object]:
+    """What four threads are given that call at the same moment."""
+    together = threading.Barrier(4)
+
+    def meet(_: int) -> object:
+        together.wait(5)
+        return call()
+
+    with ThreadPoolExecutor(4) as pool:
+        return list(pool.map(meet, range(4)))
+
+
+def test_a_part_is_made_once_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[Config] = []
+
+    class Slow(MemoryStore):
+        def __init__(self, clock: Clock) -> None:
+            made.append(Config())
+            threading.Event().wait(0.02)
+            super().__init__(clock)
+
+    monkeypatch.setattr("serverless_tasks.backends.memory.MemoryStore", Slow)
+    through = Services(Config(), backend="threading")
+
+    stores = at_once(lambda: through.backend and through.store)
+
+    assert (len(made), len(set(map(id, stores)))) == (1, 1)
+
+
+def test_a_client_is_made_once_for_all_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+
+    def slow(service: str, **_: object) -> object:
+        made.append(service)
+        threading.Event().wait(0.02)
+        return object()
+
+    monkeypatch.setattr(session.boto3, "client", slow)
+    session.reset()
+
+    clients = at_once(lambda: session.client("sqs"))
+
+    session.reset()
+    assert (made, len(set(map(id, clients)))) == (["sqs"], 1)
