@@ -11,7 +11,7 @@ from lambda_handlers.bootstrap import initialise, ready
 from lambda_handlers.telemetry import counted, job, logger, report
 from serverless_tasks.clock import to_ms
 from serverless_tasks.errors import InvalidInputs, PayloadTooLarge, ServerlessTasksError, TaskNotFound
-from serverless_tasks.message import RETENTION, Message
+from serverless_tasks.message import Message
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -54,8 +54,8 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
 
 
 def _run(through: Services, event: Any, context: LambdaContext) -> dict[str, Any]:
-    message = _message(through, event)
     deadline = time.time() + context.get_remaining_time_in_millis() / 1000
+    message = _message(through, event, deadline)
     with job(message):
         report(
             through.runner.execute(message, deadline=deadline, request_id=context.aws_request_id, retry=False)
@@ -71,8 +71,9 @@ def _run(through: Services, event: Any, context: LambdaContext) -> dict[str, Any
     return answer
 
 
-def _message(through: Services, event: Any) -> Message:
-    """The job that an event asks for, validated.
+def _message(through: Services, event: Any, deadline: float) -> Message:
+    """The job that an event asks for, validated. No message stands behind it: when the function is killed, nobody
+    takes the job up again, and past the deadline it reads as lost.
 
     Raises:
         InvalidEvent: it is not one.
@@ -93,12 +94,11 @@ def _message(through: Services, event: Any) -> Message:
         raise InvalidEvent(f"The event's owner is {owner!r}; give a text.")
     inputs = event.get("inputs", {})
     through.registry.definition(event["task"]).parse_json(inputs)
-    now = through.clock.now()
     return Message(
         uuid=uuid,
         task=event["task"],
         inputs=inputs,
         owner=owner,
-        created=to_ms(now),
-        expires=to_ms(now + RETENTION),
+        created=to_ms(through.clock.now()),
+        expires=to_ms(deadline),
     )

@@ -28,6 +28,20 @@ def test_the_same_uuid_runs_once_and_is_answered_twice(site):
     assert tasks.begun == ["sum"]
 
 
+def test_a_job_whose_function_was_killed_reads_as_lost(site, monkeypatch):
+    def killed(*_, **__):
+        raise RuntimeError("the sandbox is gone")
+
+    monkeypatch.setattr(site.through.store, "succeed", killed)
+    run({"task": "sum", "inputs": {"numbers": [1]}, "uuid": UUID})
+    assert site.through.store.read(UUID).status == "running"
+
+    ends = site.through.clock.now() + Context().seconds
+    monkeypatch.setattr(site.through.clock, "now", lambda: ends + 1)
+    record = site.through.store.read(UUID)
+    assert (record.status, record.error["type"]) == ("failed", "WorkerLost")
+
+
 def test_a_failed_task_is_a_failed_record_with_its_whole_reason(site):
     answer = run({"task": "break", "inputs": {}})
     assert answer["status"] == "failed"
