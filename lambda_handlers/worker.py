@@ -132,6 +132,13 @@ class _Batch:
         raise ServerlessTasksError(f"SERVERLESS_TASKS_QUEUE_URLS has no queue whose URL ends in {name!r}.")
 
 
+def _deliveries(record: dict[str, Any]) -> int:
+    """How often a message was delivered. What went back most often begins first: of ten long tasks one is begun a
+    run, and by chance alone some would meet the queue's limit of deliveries.
+    """
+    return int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
+
+
 @counted
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Run a batch of jobs; the answer names the messages that must be delivered again.
@@ -140,6 +147,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
         event: SQS records.
         context: Lambda's context.
     """
+    event = {**event, "Records": sorted(event["Records"], key=_deliveries, reverse=True)}
     batch = _Batch(ready(), event, context)
     batch.shorten_visibility()
     processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)

@@ -94,6 +94,18 @@ def test_a_record_without_enough_time_left_is_not_begun_and_returns_at_once(site
     assert site.hidden_for() == [0]
 
 
+def test_what_went_back_most_often_begins_first(site):
+    first, second = Slow.submit(), Slow.submit()
+    event = site.event()
+    uuids = [json.loads(record["body"])["uuid"] for record in event["Records"]]
+    jobs = {first.uuid: first, second.uuid: second}
+    for record, count in zip(event["Records"], ("9", "10"), strict=True):
+        record["attributes"] = record["attributes"] | {"ApproximateReceiveCount": count}
+    answer = worker.handler(event, Context(90))
+    assert answer["batchItemFailures"] == [{"itemIdentifier": event["Records"][0]["messageId"]}]
+    assert [jobs[uuid].refresh().status for uuid in uuids] == ["pending", "succeeded"]
+
+
 def test_the_first_record_begins_even_when_its_timeout_is_longer_than_the_function_s(site):
     job = Slow.submit()
     assert site.deliver(worker.handler, seconds=20) == []
