@@ -9,6 +9,7 @@ from django.conf import settings
 from django.core import checks
 
 from django_integration import conf
+from django_integration.own_backend import backend_class
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.services import services
 
@@ -32,7 +33,7 @@ def check_configuration(app_configs: Any, **_: Any) -> list[checks.CheckMessage]
         conf.current()
     except ConfigurationError as error:
         return [checks.Error(str(error), id="serverless_tasks.E001")]
-    found = [*_missing_settings(), *_wrong_entries(), *_drf(), *_definitions()]
+    found = [*_missing_settings(), *_wrong_entries(), *_own_backend(), *_drf(), *_definitions()]
     if problem is not None and all(str(problem) != message.msg for message in found):
         found.insert(0, checks.Error(str(problem), id="serverless_tasks.E001"))
     return found
@@ -62,7 +63,7 @@ def check_access(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
 
 def _missing_settings() -> Iterator[checks.CheckMessage]:
     given = conf.current()
-    if given.backend == "sqs":
+    if given.backend == "sqs" and given.own_backend is None:
         for name in NEEDED_FOR_SQS:
             yield from _errors("E002", given.config.require, name)
 
@@ -70,6 +71,12 @@ def _missing_settings() -> Iterator[checks.CheckMessage]:
 def _wrong_entries() -> Iterator[checks.CheckMessage]:
     for entry in conf.current().served:
         yield from _errors("E003", conf.task_class, entry)
+
+
+def _own_backend() -> Iterator[checks.CheckMessage]:
+    entry = conf.current().own_backend
+    if entry is not None:
+        yield from _errors("E006", backend_class, entry)
 
 
 def _drf() -> Iterator[checks.CheckMessage]:
@@ -93,7 +100,7 @@ def _definitions() -> Iterator[checks.CheckMessage]:
         yield from _errors("E005", registry.definition, task.name)
 
 
-def _errors(number: str, look: Callable[[str], Any], what: Any) -> Iterator[checks.CheckMessage]:
+def _errors[What](number: str, look: Callable[[What], Any], what: What) -> Iterator[checks.CheckMessage]:
     try:
         look(what)
     except ConfigurationError as error:

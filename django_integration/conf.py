@@ -18,9 +18,11 @@ if TYPE_CHECKING:
 
 BACKENDS = ("sqs", "threading", "immediate")
 MAX_BODY = 10_000_000
+SERVED = ("TASK_API_BACKGROUND_TASKS", "TASK_API_BACKGROUND_CLASSES")
 READ = (
     "SERVERLESS_TASKS",
-    "TASK_API_BACKGROUND_TASKS",
+    *SERVED,
+    "TASK_API_BACKEND",
     "TASK_API_AUTHENTICATION_CLASSES",
     "TASK_API_PERMISSIONS_CLASSES",
 )
@@ -35,7 +37,9 @@ class TaskSettings:
         backend: ``SERVERLESS_TASKS["BACKEND"]``: ``"sqs"``, ``"threading"`` or ``"immediate"``.
         allow_anonymous: ``SERVERLESS_TASKS["ALLOW_ANONYMOUS"]``: serve callers without a login outside ``DEBUG`` too.
         max_body: ``SERVERLESS_TASKS["MAX_BODY"]``: the largest request body that is read, in bytes.
-        served: ``TASK_API_BACKGROUND_TASKS``: the tasks at ``POST /tasks/``, as dotted paths or classes.
+        own_backend: ``TASK_API_BACKEND``: a backend of the project's own, as a dotted path or a class, or None.
+        served: ``TASK_API_BACKGROUND_TASKS``, and its alias ``TASK_API_BACKGROUND_CLASSES``: the tasks at
+            ``POST /tasks/``, each as the setting's name and the entry, a dotted path or a class.
         authentication_classes: ``TASK_API_AUTHENTICATION_CLASSES``, or None when it is not set.
         permission_classes: ``TASK_API_PERMISSIONS_CLASSES``, or None when it is not set.
     """
@@ -44,7 +48,8 @@ class TaskSettings:
     backend: str
     allow_anonymous: bool
     max_body: int
-    served: tuple[Any, ...]
+    own_backend: Any
+    served: tuple[tuple[str, Any], ...]
     authentication_classes: tuple[Any, ...] | None
     permission_classes: tuple[Any, ...] | None
 
@@ -84,7 +89,8 @@ def current() -> TaskSettings:
         backend=backend,
         allow_anonymous=_allow_anonymous(given),
         max_body=_max_body(given),
-        served=_sequence("TASK_API_BACKGROUND_TASKS") or (),
+        own_backend=getattr(settings, "TASK_API_BACKEND", None),
+        served=tuple((name, entry) for name in SERVED for entry in _sequence(name) or ()),
         authentication_classes=_sequence("TASK_API_AUTHENTICATION_CLASSES"),
         permission_classes=_sequence("TASK_API_PERMISSIONS_CLASSES"),
     )
@@ -101,23 +107,23 @@ def served_tasks() -> dict[str, type[Declaration]]:
     """The tasks that ``POST /tasks/`` takes, by name.
 
     Raises:
-        ConfigurationError: naming the entry of ``TASK_API_BACKGROUND_TASKS`` that is no task.
+        ConfigurationError: naming the setting and its entry that is no task.
     """
     tasks = (task_class(entry) for entry in current().served)
     return {task.name: task for task in tasks}
 
 
-def task_class(entry: Any) -> type[Declaration]:
-    """The task class that an entry of ``TASK_API_BACKGROUND_TASKS`` stands for.
+def task_class(served: tuple[str, Any]) -> type[Declaration]:
+    """The task class that an entry of `TaskSettings.served` stands for.
 
     Raises:
-        ConfigurationError: naming the entry that is no task.
+        ConfigurationError: naming the setting and its entry that is no task.
     """
-    found = imported("TASK_API_BACKGROUND_TASKS", entry)
+    setting, entry = served
+    found = imported(setting, entry)
     if not is_task_class(found):
         raise ConfigurationError(
-            f"TASK_API_BACKGROUND_TASKS names {entry!r}, which is not a task: derive it from serverless_tasks.Task and"
-            " define run()."
+            f"{setting} names {entry!r}, which is not a task: derive it from serverless_tasks.Task and define run()."
         )
     task: type[Declaration] = found
     return task

@@ -10,6 +10,9 @@ from django.utils.module_loading import autodiscover_modules
 
 from django_integration import conf
 from django_integration.commit import defer
+from django_integration.own_backend import OwnBackend, backend_class
+from serverless_tasks.backends.memory import MemoryStore
+from serverless_tasks.clock import Clock
 from serverless_tasks.config import Config
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.registry import Registry
@@ -45,7 +48,7 @@ def wire() -> ConfigurationError | None:
     problem = None
     registry = Registry()
     try:
-        through = configure(conf.current().config, backend=conf.current().backend, registry=registry)
+        through = configure(conf.current().config, registry=registry, **_parts(conf.current()))
         register(registry)
         through.registry  # noqa: B018 - imports SERVERLESS_TASKS_MODULES now rather than in the first request
     except ConfigurationError as error:
@@ -56,8 +59,16 @@ def wire() -> ConfigurationError | None:
     return problem
 
 
+def _parts(given: conf.TaskSettings) -> dict[str, Any]:
+    """The backend, and for a backend of the project's own the store as well: its jobs run without a table too."""
+    if given.own_backend is None:
+        return {"backend": given.backend}
+    own = {"backend": OwnBackend(backend_class(given.own_backend))}
+    return own if given.config.table else {**own, "store": MemoryStore(Clock())}
+
+
 def register(registry: Registry) -> None:
-    """Register the tasks of the installed apps, and those that ``TASK_API_BACKGROUND_TASKS`` serves.
+    """Register the tasks of the installed apps, and those that the settings serve.
 
     Raises:
         ConfigurationError: an entry is no task, or two tasks share a name.

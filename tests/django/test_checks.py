@@ -77,6 +77,17 @@ def test_an_entry_that_is_no_task_is_named(settings: Any, entry: Any) -> None:
     assert repr(entry) in sentence
 
 
+def test_the_alias_is_read_too_and_named(settings: Any) -> None:
+    settings.TASK_API_BACKGROUND_TASKS = [SumNumbers]
+    settings.TASK_API_BACKGROUND_CLASSES = [SumNumbers, "tests.django.shop.background.Fails"]
+    assert messages() == []
+    assert set(conf.served_tasks()) == {"sum", "fails"}
+    settings.TASK_API_BACKGROUND_CLASSES = ["tests.django.shop.background.Nothing"]
+    ((number, sentence),) = messages()
+    assert number == "E003"
+    assert "TASK_API_BACKGROUND_CLASSES names 'tests.django.shop.background.Nothing'" in sentence
+
+
 def test_a_class_is_as_good_as_a_path(settings: Any) -> None:
     settings.TASK_API_BACKGROUND_TASKS = [SumNumbers]
     assert messages() == []

@@ -1,0 +1,188 @@
+"""``TASK_API_BACKEND``: a backend of a project's own, in the shape that Django Task API gave it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django_integration import conf
+from serverless_tasks.encoding import encode
+from serverless_tasks.errors import (
+    AwsError,
+    ConfigurationError,
+    ServerlessTasksError,
+    SubmitFailed,
+    SubmitUncertain,
+    UnknownTask,
+)
+from serverless_tasks.message import Message
+from serverless_tasks.outcome import failure_of
+from serverless_tasks.record import Record
+from serverless_tasks.services import services
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from serverless_tasks.declaration import Declaration
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(slots=True)
+class TaskInfo:
+    """A submitted job, as ``run_task`` is given it.
+
+    Attributes:
+        message: the whole job as JSON text: what to carry to another process, for `execute`.
+        record: the job's record at this moment.
+        inputs: the inputs as JSON text.
+        delay: seconds that the job should be held back.
+        queue: the name of the queue that it is meant for.
+        backend_data: for the backend's own use while it has this object; it is not kept.
+    """
+
+    message: str
+    record: Record
+    inputs: str
+    delay: int
+    queue: str
+    backend_data: str = ""
+
+    @property
+    def uuid(self) -> str:
+        """The job's id."""
+        return self.record.uuid
+
+    @property
+    def pk(self) -> str:
+        """The job's id."""
+        return self.record.uuid
+
+    @property
+    def task(self) -> str:
+        """The task's name."""
+        return self.record.task
+
+    @property
+    def status(self) -> str:
+        """The job's status at this moment."""
+        return self.record.status
+
+    def execute(self) -> None:
+        """Run the job in this thread, after its delay; how it ends is recorded, and nothing is raised for it."""
+        if self.delay:
+            services().clock.sleep(self.delay)
+        execute(self.message)
+
+
+class TaskBackend:
+    """What a backend may derive from. Any class with ``run_task`` serves as one; it is made anew for each job."""
+
+    def run_task(self, info: TaskInfo, task: str) -> None:
+        """See to it that a job is run: here with ``info.execute()``, elsewhere with ``execute(info.message)``.
+
+        It is called again, with the same job and a delay, for each retry.
+
+        Args:
+            info: the job.
+            task: the dotted path of the task's class.
+        """
+        raise NotImplementedError(f"{type(self).__qualname__} does not define run_task().")
+
+    def resolve_class(self, task: str) -> type[Declaration]:
+        """The registered task class of a dotted path.
+
+        Raises:
+            UnknownTask: no registered task has this path.
+        """
+        found = next((known for known in services().registry if _path(known) == task), None)
+        if found is None:
+            raise UnknownTask(task)
+        return found
+
+
+class OwnBackend:
+    """Hands jobs to a backend class of the project's own.
+
+    Args:
+        backend: the class.
+    """
+
+    def __init__(self, backend: type[Any]) -> None:
+        self._backend = backend
+
+    def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
+        """See `Backend.publish`."""
+        return [self._publish(message) for message in messages]
+
+    def _publish(self, message: Message) -> ServerlessTasksError | None:
+        try:
+            task = services().registry.get(message.task)
+            self._backend().run_task(_info(message), _path(task))
+            services().store.put_jobs([message])
+        except AwsError as error:
+            return SubmitUncertain(message.uuid, str(error))
+        except ServerlessTasksError as error:
+            return error
+        except Exception as error:
+            name = f"{self._backend.__qualname__}.run_task()"
+            logger.exception("%s did not take job %s", name, message.uuid)
+            return SubmitFailed(
+                f"Job {message.uuid} was not sent: {name} raised {type(error).__name__}: {error}"
+            )
+        return None
+
+
+def execute(message: str) -> None:
+    """Run a job from the text that ``info.message`` carried; how it ends is recorded.
+
+    A job that ended already, or that another worker runs at this moment, is left alone.
+
+    Args:
+        message: the text.
+
+    Raises:
+        MessageError: the text is no job.
+        AwsError: the store could not be asked; run it again later.
+    """
+    job = Message.decode(message)
+    try:
+        outcome = services().runner.execute(job)
+        while outcome.status == "waiting":  # a retry, which is due in a moment
+            services().clock.sleep(outcome.give_back or 0)
+            outcome = services().runner.execute(job)
+    except UnknownTask as error:
+        services().store.settle(job, failure_of(error))
+
+
+def backend_class(entry: Any) -> type[Any]:
+    """The class that ``TASK_API_BACKEND`` stands for.
+
+    Raises:
+        ConfigurationError: it cannot be imported, or is no class with ``run_task``.
+    """
+    found = conf.imported("TASK_API_BACKEND", entry)
+    if not isinstance(found, type) or not callable(getattr(found, "run_task", None)):
+        raise ConfigurationError(
+            f"TASK_API_BACKEND is {entry!r}, which is not a class with run_task(info, task); without the setting"
+            " SERVERLESS_TASKS['BACKEND'] says where jobs go."
+        )
+    return found
+
+
+def _info(message: Message) -> TaskInfo:
+    record = services().store.read(message.uuid) or Record(
+        uuid=message.uuid, task=message.task, owner=message.owner, created=message.created
+    )
+    return TaskInfo(
+        message=message.encode(),
+        record=record,
+        inputs=encode(message.inputs),
+        delay=message.delay,
+        queue=message.queue,
+    )
+
+
+def _path(task: type[Declaration]) -> str:
+    return f"{task.__module__}.{task.__qualname__}"
