@@ -63,6 +63,14 @@ class Declaration:
         """Do the work; every task defines it."""
         raise NotImplementedError(f"{type(self).__qualname__} does not define run().")
 
+    def retries_after(self, error: BaseException) -> int:
+        """How often this job may be run again after such an error: ``retries``, unless a task says otherwise.
+
+        Args:
+            error: what ``run`` raised; asked after each failure anew.
+        """
+        return self.retries
+
 
 def is_task_class(candidate: object) -> bool:
     """Whether this is a task that can be run: a class derived from ``Task`` that defines ``run``."""

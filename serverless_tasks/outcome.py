@@ -4,10 +4,31 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.errors import InvalidInputs, PayloadTooLarge, TaskDefinitionError, TaskError
 from serverless_tasks.record import Failure
 from serverless_tasks.schema import InvalidOutputs
+
+if TYPE_CHECKING:
+    from serverless_tasks.declaration import Declaration
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """How ``run`` ended: with outputs, or with an exception.
+
+    Attributes:
+        outputs: what it returned, as JSON; None when it did not end well.
+        exception: what it raised, or None.
+        duration: how long it ran, in seconds.
+        retries: how often the job may be run again because of the exception.
+    """
+
+    outputs: dict[str, Any] | None
+    exception: BaseException | None
+    duration: float
+    retries: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,3 +70,14 @@ def _said(error: BaseException) -> str:
 def is_final(error: BaseException) -> bool:
     """Whether running the task again would end the same way."""
     return isinstance(error, (InvalidInputs, InvalidOutputs, PayloadTooLarge, TaskDefinitionError))
+
+
+def retries_after(task: type[Declaration] | Declaration, error: BaseException) -> int:
+    """How often a job may be run again after an error: what its task says, or its class when none could be made."""
+    if isinstance(task, type):
+        return task.retries
+    try:
+        return int(task.retries_after(error))
+    except Exception as broken:  # noqa: BLE001 - the job has to end, and its error to say why
+        error.add_note(f"It is not run again: {type(task).__qualname__}.retries_after() raised {broken!r}.")
+        return 0

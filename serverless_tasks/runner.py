@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import json
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -20,7 +20,7 @@ from serverless_tasks.errors import (
 from serverless_tasks.execution import Execution, finish
 from serverless_tasks.limit import time_limit
 from serverless_tasks.message import RETENTION
-from serverless_tasks.outcome import Outcome, failure_of, is_final
+from serverless_tasks.outcome import Outcome, Run, failure_of, is_final, retries_after
 from serverless_tasks.progress import Progress, ProgressWriter, Snapshot
 from serverless_tasks.record import (
     CANCELLED,
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from serverless_tasks.clock import Clock
+    from serverless_tasks.declaration import Declaration
     from serverless_tasks.message import Message
     from serverless_tasks.registry import Registry
     from serverless_tasks.store import Blobs, Claim, Store
@@ -49,15 +50,6 @@ LOST_LIMIT = 3
 # S3's words for an object that no later try will find; without ListBucket a missing one is refused.
 _GONE = ("NoSuchKey", "NoSuchBucket", "AccessDenied")
 GIVE_BACK = 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class _Run:
-    """How ``run`` ended: with outputs, or with an exception."""
-
-    outputs: dict[str, Any] | None
-    exception: BaseException | None
-    duration: float
 
 
 class Runner:
@@ -115,10 +107,10 @@ class Runner:
         if claim.lost > LOST_LIMIT:
             self._store.fail(message.uuid, claim, Snapshot(seq=1), WORKER_LOST)
             return Outcome(status=FAILED, attempt=claim.attempt, failure=WORKER_LOST)
-        return self._attempt(message, claim, deadline, task.timeout, task.retries if retry else 0)
+        return self._attempt(message, claim, deadline, task, retry)
 
     def _attempt(
-        self, message: Message, claim: Claim, deadline: float | None, timeout: float, retries: int
+        self, message: Message, claim: Claim, deadline: float | None, task: type[Declaration], retry: bool
     ) -> Outcome:
         progress = Progress()
         writer = ProgressWriter(
@@ -132,26 +124,29 @@ class Runner:
             uuid=message.uuid, attempt=claim.attempt, owner=message.owner, progress=progress
         )
         try:
-            run = self._run(message, execution, deadline, timeout)
+            run = self._run(message, execution, deadline, task)
         except BaseException:  # Ctrl-C and the like: the attempt does not count, the message goes back
             writer.close()
             self._store.release(message.uuid, claim.token)
             raise
         last = writer.close()
         try:
-            return self._record(message, claim, retries, run, last)
+            return self._record(message, claim, retry, run, last)
         except LeaseLost as lost:
             return Outcome(status="lost", give_back=GIVE_BACK, attempt=claim.attempt, exception=lost)
 
-    def _run(self, message: Message, execution: Execution, deadline: float | None, timeout: float) -> _Run:
+    def _run(
+        self, message: Message, execution: Execution, deadline: float | None, declared: type[Declaration]
+    ) -> Run:
+        task: type[Declaration] | Declaration = declared
         try:
             inputs = self._inputs(message)
         except Exception as error:
             if isinstance(error, AwsError) and error.code not in _GONE:
                 raise  # a bucket that is busy is no fault of the task's: the attempt does not count
-            return _Run(None, error, 0.0)
+            return Run(None, error, 0.0, declared.retries)
         began = self._clock.now()
-        seconds = timeout if deadline is None else min(timeout, deadline - began - MARGIN)
+        seconds = declared.timeout if deadline is None else min(declared.timeout, deadline - began - MARGIN)
         try:
             definition = self._registry.definition(message.task)
             model = definition.parse_json(inputs)
@@ -164,10 +159,10 @@ class Runner:
         except (KeyboardInterrupt, GeneratorExit):
             raise
         except BaseException as error:  # noqa: BLE001 - whatever a task raises is recorded
-            return _Run(None, error, self._clock.now() - began)
-        return _Run(outputs, None, self._clock.now() - began)
+            return Run(None, error, self._clock.now() - began, retries_after(task, error))
+        return Run(outputs, None, self._clock.now() - began)
 
-    def _record(self, message: Message, claim: Claim, retries: int, run: _Run, last: Snapshot) -> Outcome:
+    def _record(self, message: Message, claim: Claim, retry: bool, run: Run, last: Snapshot) -> Outcome:
         if run.outputs is not None:
             try:
                 self._store.succeed(message.uuid, claim, last, run.outputs)
@@ -185,7 +180,7 @@ class Runner:
         told = Outcome(
             status=FAILED, attempt=claim.attempt, failure=failure, exception=raised, duration=run.duration
         )
-        if is_final(raised) or claim.failures >= retries:
+        if is_final(raised) or not retry or claim.failures >= run.retries:
             self._store.fail(message.uuid, claim, last, failure)
             return told
         return replace(told, status="pending", give_back=self._retry(message, claim, last, failure))

@@ -482,6 +482,39 @@ def test_a_retry_that_cannot_be_sent_gives_its_own_message_back(world: World) ->
     assert world.execute().status == "failed"
 
 
+def test_a_task_says_after_which_error_it_is_run_again(world: World) -> None:
+    errors: list[Exception] = [OSError("busy"), OSError("busy"), ValueError("never")]
+
+    def raises(task: Task) -> None:
+        raise errors.pop(0)
+
+    def retries_after(task: Task, error: BaseException) -> int:
+        return 5 if isinstance(error, OSError) else 0
+
+    world.task(raises, retries_after=retries_after)
+
+    outcomes = [world.execute()]
+    while world.sent:
+        world.clock.move(1000)
+        outcomes.append(world.execute(world.sent.pop()))
+
+    assert [outcome.status for outcome in outcomes] == ["pending", "pending", "failed"]
+    assert isinstance(outcomes[-1].exception, ValueError)
+
+
+@pytest.mark.parametrize("answer", [lambda: None, lambda: 1 // 0], ids=["nothing", "an error"])
+def test_a_task_that_cannot_say_whether_it_is_run_again_ends(
+    world: World, answer: Callable[[], int | None]
+) -> None:
+    world.task(broken, retries=5, retries_after=lambda task, error: answer())
+
+    assert world.execute().status == "failed"
+    assert world.sent == []
+    assert world.record.failure is not None
+    assert world.record.failure.type == "ValueError"
+    assert "retries_after() raised" in (world.record.failure.traceback or "")
+
+
 def test_a_direct_run_does_not_retry(world: World) -> None:
     world.task(broken, retries=5)
 
