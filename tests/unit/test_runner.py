@@ -508,11 +508,12 @@ def test_a_task_that_cannot_say_whether_it_is_run_again_ends(
 ) -> None:
     world.task(broken, retries=5, retries_after=lambda task, error: answer())
 
-    assert world.execute().status == "failed"
-    assert world.sent == []
-    assert world.record.failure is not None
-    assert world.record.failure.type == "ValueError"
-    assert "retries_after() raised" in (world.record.failure.traceback or "")
+    outcome = world.execute()
+
+    assert (outcome.status, world.sent) == ("failed", [])
+    assert outcome.failure is not None
+    assert outcome.failure.type == "ValueError"
+    assert "retries_after() raised" in outcome.failure.traceback
 
 
 def test_a_direct_run_does_not_retry(world: World) -> None:
