@@ -30,6 +30,7 @@ from serverless_tasks.items import (
     refusal,
 )
 from serverless_tasks.record import (
+    CANCELLED,
     FAILED,
     PENDING,
     RUNNING,
@@ -214,10 +215,13 @@ class Table(TableWriter):
 
     def cancel(self, uuid: str) -> Record:
         """See `Store.cancel`."""
+        tried = False
         while True:
             record = self.read(uuid)
             if record is None:
                 raise TaskNotFound(uuid)
+            if tried and record.status == CANCELLED:
+                return record  # boto3 tried twice, and both arrived
             if record.ended:
                 raise AlreadyFinished(uuid, record.status)
             try:
@@ -226,6 +230,7 @@ class Table(TableWriter):
                 else:
                     self._cancel_waiting(record)
             except ConditionFailed:
+                tried = True
                 continue  # it was begun, given back or ended in between: look again
             return self.read(uuid) or record
 

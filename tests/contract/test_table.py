@@ -207,6 +207,14 @@ class TestAnAnswerThatWasLost:
 
         assert begin(table, clock, message, "b" * 32).attempt == 1
 
+    def test_of_a_cancellation(self, table: Table, clock: FakeClock) -> None:
+        message = a_message(clock)
+        table.put_jobs([message])
+
+        assert table.cancel(message.uuid).status == "cancelled"
+        with pytest.raises(AlreadyFinished):
+            table.cancel(message.uuid)
+
     def test_a_stale_token_is_still_refused(self, table: Table, clock: FakeClock) -> None:
         message = a_message(clock)
         stale = begin(table, clock, message)
