@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from serverless_tasks.params import Parameter
 
 DEFAULT_TIMEOUT = 60
+LONGEST_NAME = 200
 QUEUES = ("high", "default", "low")
 
 
@@ -82,9 +83,9 @@ def is_task_class(candidate: object) -> bool:
 
 
 def _check_name(cls: type[Declaration]) -> None:
-    if not isinstance(cls.name, str) or not cls.name or len(cls.name) > 200:
+    if not isinstance(cls.name, str) or not cls.name or len(cls.name) > LONGEST_NAME:
         raise TaskDefinitionError(
-            f"{cls.__qualname__}.name is {cls.name!r}; give it a text of 1 to 200 characters."
+            f"{cls.__qualname__}.name is {cls.name!r}; give it a text of 1 to {LONGEST_NAME} characters."
         )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, fields
 from typing import Any
 from uuid import UUID
 
+from serverless_tasks.encoding import is_json
 from serverless_tasks.errors import UnknownOption
 
 MAX_DELAY = 900
@@ -58,7 +59,12 @@ class Options:
         _check(
             "tenant", given, lambda value: bool(_TENANT.fullmatch(value)), "1 to 128 visible ASCII characters"
         )
-        _check("owner", given, lambda value: 0 < len(value) <= 200, "a text of 1 to 200 characters")
+        _check(
+            "owner",
+            given,
+            lambda value: 0 < len(value) <= 200 and is_json(value),
+            "a text of 1 to 200 characters",
+        )
         _check("queue", given, bool, "a queue's name")
         _check("priority", given, lambda _: True, "a whole number", int)
         _check("on_commit", given, lambda _: True, "True or False", bool)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from serverless_tasks.clock import to_ms
-from serverless_tasks.declaration import queue_for
-from serverless_tasks.encoding import encode
-from serverless_tasks.errors import FieldError, InvalidInputs, UnknownOption
+from serverless_tasks.declaration import LONGEST_NAME, queue_for
+from serverless_tasks.encoding import encode, is_json
+from serverless_tasks.errors import FieldError, InvalidInputs, UnknownOption, UnknownTask
 from serverless_tasks.handle import Handle, Publication
 from serverless_tasks.message import RETENTION, Message
 from serverless_tasks.options import Options
@@ -109,8 +109,11 @@ def submit_unchecked(through: Services, task: str, inputs: Sequence[Any], option
     """Submit jobs of a task whose code this process does not have; the worker validates them.
 
     Raises:
+        UnknownTask: no task can have that name.
         InvalidInputs: inputs are not an object.
     """
+    if not 0 < len(task) <= LONGEST_NAME or not is_json(task):
+        raise UnknownTask(task)
     for given in inputs:
         check_json(task, given)
     messages = [

@@ -50,6 +50,7 @@ def test_a_uuid_takes_its_usual_form(given: Any) -> None:
         ("tenant", 5),
         ("owner", ""),
         ("owner", 7),
+        ("owner", "\ud800"),
         ("owner", "x" * 201),
         ("queue", ""),
         ("queue", 5),

@@ -193,6 +193,15 @@ class TestByName:
 
 
 class TestOfATaskWithoutItsCode:
+    @pytest.mark.parametrize("name", ["", "x" * 201, "\ud800"])
+    def test_a_name_that_no_task_can_have_is_refused(
+        self, services: Services, outbox: Outbox, name: str
+    ) -> None:
+        with pytest.raises(UnknownTask):
+            submit_unchecked(services, name, [{}], Options())
+
+        assert outbox.messages == []
+
     def test_inputs_travel_unchecked(self, services: Services, outbox: Outbox) -> None:
         submit_unchecked(services, "elsewhere", [{"a": 1}, {"a": 2}], Options(priority=1))
 
