@@ -11,7 +11,7 @@ from serverless_tasks.assembly import assemble, names_others, outputs_key
 from serverless_tasks.aws.items import from_dynamodb, to_dynamodb
 from serverless_tasks.aws.session import call
 from serverless_tasks.clock import to_ms
-from serverless_tasks.errors import ConfigurationError, InvalidCursor
+from serverless_tasks.errors import AwsError, ConfigurationError, InvalidCursor
 from serverless_tasks.items import (
     DAY_MS,
     JOB,
@@ -26,15 +26,14 @@ from serverless_tasks.items import (
 from serverless_tasks.store import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from serverless_tasks.clock import Clock
     from serverless_tasks.record import Record
     from serverless_tasks.store import Blobs
 
 GET_BATCH = 100
-# Seconds before DynamoDB is asked again for what it left out of a batch.
-UNPROCESSED_PAUSE = 0.05
+BATCH_TRIES = 12
 
 
 class TableReader:
@@ -130,14 +129,30 @@ class TableReader:
         for start in range(0, len(uuids), GET_BATCH):
             keys = [to_dynamodb({"pk": uuid, "sk": sk}) for uuid in uuids[start : start + GET_BATCH]]
             left: dict[str, Any] = {self._table: {"Keys": keys, "ConsistentRead": True}}
-            while left:
+            for pause in self._pauses("batch_get_item"):
                 answer = call(self._client.batch_get_item, RequestItems=left)
                 for item in map(from_dynamodb, answer["Responses"].get(self._table, [])):
                     found[item["pk"]] = item
                 left = answer.get("UnprocessedKeys", {})
-                if left:
-                    self._clock.sleep(UNPROCESSED_PAUSE)
+                if not left:
+                    break
+                self._clock.sleep(pause)
         return found
+
+    def _pauses(self, operation: str) -> Iterator[float]:
+        """The seconds to wait before DynamoDB is asked again for what it left out of a batch, doubling.
+
+        Raises:
+            AwsError: it still leaves something out after a quarter of a minute.
+        """
+        for attempt in range(BATCH_TRIES):
+            yield min(0.05 * 2**attempt, 2.0)
+        raise AwsError(
+            f"dynamodb.{operation}",
+            "Unprocessed",
+            f"a part was left out of {BATCH_TRIES} tries; the table is throttled",
+            applied=True,
+        )
 
     def _list(self, index: str, key: str, value: str, shards: int, limit: int, cursor: str | None) -> Page:
         """A page from an index whose keys hold the day and a shard: day by day backwards, the shards merged."""

@@ -147,12 +147,11 @@ class TableWriter(TableReader):
 
     def _write_batch(self, requests: list[dict[str, Any]]) -> None:
         left = {self._table: requests}
-        pause = 0.05
-        while left:
+        for pause in self._pauses("batch_write_item"):
             left = call(self._client.batch_write_item, RequestItems=left).get("UnprocessedItems", {})
-            if left:
-                self._clock.sleep(pause)
-                pause = min(2 * pause, 2.0)
+            if not left:
+                return
+            self._clock.sleep(pause)
 
 
 def _was_applied(state: Item, put: Item) -> bool:

@@ -147,6 +147,29 @@ def test_what_dynamodb_left_out_of_a_batch_is_written_again(
     assert len(table.read_many([message.uuid for message in messages])) == 5
 
 
+def test_a_table_that_leaves_out_everything_is_an_error_in_the_end(
+    table: Table, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    client = session.client("dynamodb")
+
+    def nothing(**given: Any) -> Any:
+        return {
+            "Responses": {},
+            "UnprocessedItems": given["RequestItems"],
+            "UnprocessedKeys": given["RequestItems"],
+        }
+
+    monkeypatch.setattr(client, "batch_write_item", nothing)
+    monkeypatch.setattr(client, "batch_get_item", nothing)
+
+    with pytest.raises(AwsError, match="throttled") as raised:
+        table.put_jobs([a_message(clock), a_message(clock)])
+    with pytest.raises(AwsError, match="throttled"):
+        table.read_many(["0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11"])
+    assert raised.value.applied
+    assert 10 < sum(clock.slept) / 2 < 20
+
+
 def test_a_job_submitted_again_keeps_its_item(table: Table, config: Config, clock: FakeClock) -> None:
     message = a_message(clock)
     table.put_jobs([message])
