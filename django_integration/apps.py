@@ -24,6 +24,12 @@ class ServerlessTasksConfig(AppConfig):
 
     problem: ConfigurationError | None = None
 
+    def __init__(self, app_name: str, app_module: Any) -> None:
+        super().__init__(app_name, app_module)
+        from django_integration.imported import watch
+
+        watch()
+
     def ready(self) -> None:
         """Configure the services, register the tasks of all apps, and add the system checks."""
         from django_integration.checks import register

@@ -96,7 +96,12 @@ def _drf_classes(setting: str) -> None:
 
 def _definitions() -> Iterator[checks.CheckMessage]:
     registry = services().registry
-    for task in list(registry):
+    try:
+        tasks = list(registry)
+    except ConfigurationError as error:  # two tasks of one name, one of them imported after our own `ready`
+        yield checks.Error(str(error), id="serverless_tasks.E001")
+        return
+    for task in tasks:
         yield from _errors("E005", registry.definition, task.name)
 
 

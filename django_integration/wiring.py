@@ -10,6 +10,7 @@ from django.utils.module_loading import autodiscover_modules
 
 from django_integration import conf
 from django_integration.commit import defer
+from django_integration.imported import IMPORTED
 from django_integration.own_backend import OwnBackend, backend_class
 from serverless_tasks.backends.memory import MemoryStore
 from serverless_tasks.clock import Clock
@@ -46,7 +47,7 @@ def wire() -> ConfigurationError | None:
         What is wrong with the configuration, for the system check; submitting a task raises it as well.
     """
     problem = None
-    registry = Registry()
+    registry = Registry(IMPORTED)
     try:
         through = configure(conf.current().config, registry=registry, **_parts(conf.current()))
         register(registry)

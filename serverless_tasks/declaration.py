@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from serverless_tasks.errors import TaskDefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from pydantic import BaseModel
 
@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT = 60
 LONGEST_NAME = 200
 QUEUES = ("high", "default", "low")
+# Told of every class that is made. Django's registration by import listens while its apps are loaded.
+WATCHERS: list[Callable[[type[Declaration]], None]] = []
 
 
 class Declaration:
@@ -59,6 +61,8 @@ class Declaration:
             raise TaskDefinitionError(
                 f"{cls.__qualname__} has both a pydantic model and inputs/outputs dictionaries; keep one of the styles."
             )
+        for watch in WATCHERS:
+            watch(cls)
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
         """Do the work; every task defines it."""

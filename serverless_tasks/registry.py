@@ -12,15 +12,22 @@ from serverless_tasks.schema import Definition
 from serverless_tasks.styles import define
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
 
 class Registry:
-    """Task classes by name."""
+    """Task classes by name.
 
-    def __init__(self) -> None:
+    Args:
+        imported: classes that belong in it, a list that may grow: what is new there is registered before the next
+            look, and two tasks of one name raise `DuplicateTask` at every look.
+    """
+
+    def __init__(self, imported: Sequence[type[Declaration]] = ()) -> None:
         self._tasks: dict[str, type[Declaration]] = {}
         self._definitions: dict[str, Definition] = {}
+        self._imported = imported
+        self._seen = 0
 
     def add(self, task: type[Declaration]) -> None:
         """Register a task class; doing so twice is fine.
@@ -70,7 +77,7 @@ class Registry:
             UnknownTask: there is none.
         """
         try:
-            return self._tasks[name]
+            return self._known()[name]
         except KeyError:
             raise UnknownTask(name) from None
 
@@ -87,13 +94,20 @@ class Registry:
         return definition
 
     def __contains__(self, name: object) -> bool:
-        return name in self._tasks
+        return name in self._known()
 
     def __iter__(self) -> Iterator[type[Declaration]]:
-        return iter(self._tasks.values())
+        return iter(self._known().values())
 
     def __len__(self) -> int:
-        return len(self._tasks)
+        return len(self._known())
+
+    def _known(self) -> dict[str, type[Declaration]]:
+        for place in range(self._seen, len(self._imported)):
+            if is_task_class(candidate := self._imported[place]):
+                self.add(candidate)
+            self._seen = place + 1
+        return self._tasks
 
 
 def _place(task: type[Declaration]) -> str:

@@ -73,7 +73,7 @@ class Services:
     @_part
     def registry(self) -> Registry:
         """The tasks of this process; the configured modules are imported."""
-        registry = self._registry or Registry()
+        registry = Registry() if self._registry is None else self._registry
         registry.load(self.config.modules)
         return registry
 
