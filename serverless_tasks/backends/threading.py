@@ -43,19 +43,32 @@ class ThreadingBackend:
         """See `Backend.publish`."""
         self._store.put_jobs(messages)
         for message in messages:
-            self._executor().submit(self._run, message.encode(), message.delay)
+            self._hand_over(message.encode(), message.delay)
         return [None] * len(messages)
 
-    def _run(self, body: str, delay: float) -> None:
+    def _hand_over(self, body: str, delay: float) -> None:
+        """Let a worker run a message; one that is held back waits outside the pool, where it is in nobody's way."""
+        if delay:
+            threading.Thread(target=self._later, args=(body, delay), name="delay", daemon=True).start()
+        else:
+            self._executor().submit(self._run, body)
+
+    def _later(self, body: str, delay: float) -> None:
+        self._clock.sleep(delay)
+        self._executor().submit(self._run, body)
+
+    def _run(self, body: str) -> None:
         try:
-            if delay:
-                self._clock.sleep(delay)
             outcome = self._runner.execute(Message.decode(body))
             if outcome.give_back is not None:
-                self._executor().submit(self._run, body, outcome.give_back)
+                self._hand_over(body, outcome.give_back)
         except Exception as error:
             logger.exception("a job could not be run")
-            self._store.settle(Message.decode(body), failure_of(error))
+            claim = self._store.settle(Message.decode(body), failure_of(error))
+            if (
+                claim.answer == "busy"
+            ):  # its end could not be recorded: it is run again once its lease is over
+                self._hand_over(body, max(1.0, claim.until / 1000 - self._clock.now() + 1))
 
     def _executor(self) -> ThreadPoolExecutor:
         with self._lock:

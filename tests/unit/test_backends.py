@@ -8,6 +8,7 @@ import pytest
 
 from serverless_tasks import Task, UnknownTask
 from serverless_tasks.config import Config
+from serverless_tasks.errors import AwsError
 from serverless_tasks.options import Options
 from serverless_tasks.params import IntParameter, Parameter
 from serverless_tasks.services import Services, use
@@ -148,6 +149,37 @@ class TestThreading:
         ended(Where.options(delay=60).submit())
 
         assert 60 in clock.slept
+
+    def test_jobs_that_wait_are_in_nobodys_way(
+        self, threads: Services, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        over = threading.Event()
+        monkeypatch.setattr(clock, "sleep", lambda seconds: over.wait(5))
+        waiting = [Where.options(delay=900).submit() for _ in range(8)]
+
+        ended(Where.submit())
+
+        assert {handle.refresh().status for handle in waiting} == {"pending"}
+        over.set()
+        for handle in waiting:
+            ended(handle)
+
+    def test_a_job_whose_end_could_not_be_recorded_is_run_again(
+        self, threads: Services, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        succeed = threads.store.succeed
+        answers = [AwsError("dynamodb.update_item", "Throttled", "slow down", applied=False)]
+
+        def busy_once(*given: Any) -> None:
+            if answers:
+                raise answers.pop()
+            succeed(*given)
+
+        monkeypatch.setattr(threads.store, "succeed", busy_once)
+
+        handle = ended(Where.submit())
+
+        assert (handle.status, handle.record.attempt) == ("succeeded", 2)
 
     def test_a_task_that_is_not_registered_ends(
         self, threads: Services, caplog: pytest.LogCaptureFixture
