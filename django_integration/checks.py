@@ -63,7 +63,7 @@ def check_access(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
 
 def _missing_settings() -> Iterator[checks.CheckMessage]:
     given = conf.current()
-    if given.backend == "sqs" and given.own_backend is None:
+    if given.backend == "sqs" and given.own_backend is None and given.generic_backend is None:
         for name in NEEDED_FOR_SQS:
             yield from _errors("E002", given.config.require, name)
 

@@ -23,6 +23,7 @@ READ = (
     "SERVERLESS_TASKS",
     *SERVED,
     "TASK_API_BACKEND",
+    "TASKS_BACKEND",
     "TASK_API_AUTHENTICATION_CLASSES",
     "TASK_API_PERMISSIONS_CLASSES",
 )
@@ -38,6 +39,7 @@ class TaskSettings:
         allow_anonymous: ``SERVERLESS_TASKS["ALLOW_ANONYMOUS"]``: serve callers without a login outside ``DEBUG`` too.
         max_body: ``SERVERLESS_TASKS["MAX_BODY"]``: the largest request body that is read, in bytes.
         own_backend: ``TASK_API_BACKEND``: a backend of the project's own, as a dotted path or a class, or None.
+        generic_backend: ``TASKS_BACKEND``: a backend with ``run(task)``, or None.
         served: ``TASK_API_BACKGROUND_TASKS``, and its alias ``TASK_API_BACKGROUND_CLASSES``: the tasks at
             ``POST /tasks/``, each as the setting's name and the entry, a dotted path or a class.
         authentication_classes: ``TASK_API_AUTHENTICATION_CLASSES``, or None when it is not set.
@@ -49,6 +51,7 @@ class TaskSettings:
     allow_anonymous: bool
     max_body: int
     own_backend: Any
+    generic_backend: Any
     served: tuple[tuple[str, Any], ...]
     authentication_classes: tuple[Any, ...] | None
     permission_classes: tuple[Any, ...] | None
@@ -90,6 +93,7 @@ def current() -> TaskSettings:
         allow_anonymous=_allow_anonymous(given),
         max_body=_max_body(given),
         own_backend=getattr(settings, "TASK_API_BACKEND", None),
+        generic_backend=getattr(settings, "TASKS_BACKEND", None),
         served=tuple((name, entry) for name in SERVED for entry in _sequence(name) or ()),
         authentication_classes=_sequence("TASK_API_AUTHENTICATION_CLASSES"),
         permission_classes=_sequence("TASK_API_PERMISSIONS_CLASSES"),

@@ -1,7 +1,7 @@
 """Registration by import: the task classes that were made while Django loaded the project's apps.
 
-A project imports a module of tasks in an ``AppConfig.ready``, and needs no other list. Our own ``ready`` may come before
-that one, so the classes are noted as they are made; a class made later (by a test, in a view's module) is not.
+A project imports a module of tasks in an ``AppConfig.ready``, and needs no other list. Our own ``ready`` may come
+before that one, so the classes are noted as they are made; a class made later (by a test, in a view's module) is not.
 """
 
 from __future__ import annotations

@@ -10,6 +10,7 @@ from django.utils.module_loading import autodiscover_modules
 
 from django_integration import conf
 from django_integration.commit import defer
+from django_integration.generic_tasks import GenericBackend, backend_of
 from django_integration.imported import IMPORTED
 from django_integration.own_backend import OwnBackend, backend_class
 from serverless_tasks.backends.memory import MemoryStore
@@ -62,9 +63,18 @@ def wire() -> ConfigurationError | None:
 
 def _parts(given: conf.TaskSettings) -> dict[str, Any]:
     """The backend, and for a backend of the project's own the store as well: its jobs run without a table too."""
-    if given.own_backend is None:
+    backend: OwnBackend | GenericBackend
+    if given.generic_backend is not None:
+        if given.own_backend is not None:
+            raise ConfigurationError(
+                "TASKS_BACKEND and TASK_API_BACKEND both say where jobs go; keep one of them."
+            )
+        backend = GenericBackend(backend_of(given.generic_backend))
+    elif given.own_backend is not None:
+        backend = OwnBackend(backend_class(given.own_backend))
+    else:
         return {"backend": given.backend}
-    own = {"backend": OwnBackend(backend_class(given.own_backend))}
+    own: dict[str, Any] = {"backend": backend}
     return own if given.config.table else {**own, "store": MemoryStore(Clock())}
 
 

@@ -68,7 +68,8 @@ class Services:
     @property
     def runs_here(self) -> bool:
         """Whether jobs are run by this process, which then needs no list of modules to find a submitted class."""
-        return self._backend in ("threading", "immediate")
+        named = self._backend in ("threading", "immediate")
+        return named or bool(getattr(self._backend, "runs_here", False))
 
     @_part
     def registry(self) -> Registry:

@@ -1,0 +1,144 @@
+"""``TASKS_BACKEND``: a backend with ``run(task)``, in the shape that django-generic-tasks gave it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol
+
+from django.db import connections
+
+from django_integration import conf
+from django_integration.own_backend import execute
+from serverless_tasks.errors import (
+    AwsError,
+    ConfigurationError,
+    ServerlessTasksError,
+    SubmitFailed,
+    SubmitUncertain,
+)
+from serverless_tasks.execution import Execution
+from serverless_tasks.options import Options
+from serverless_tasks.services import services
+from serverless_tasks.styles import define
+from serverless_tasks.submit import message_for
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from serverless_tasks.declaration import Declaration
+    from serverless_tasks.message import Message
+
+logger = logging.getLogger(__name__)
+# Where a task that a backend is given keeps its job; no name that a user's class would have.
+_JOB = "_serverless_tasks_job"
+
+
+class TasksBackend(Protocol):
+    """What ``TASKS_BACKEND`` names: an object, or a class that is made without arguments."""
+
+    def run(self, task: Any) -> None:
+        """See to it that a task is run.
+
+        Args:
+            task: the task with its ``params``. ``task.run()`` runs it here, and records progress and result under
+                ``task.execution.uuid``.
+        """
+
+
+class ThreadingBackend:
+    """Runs each task on a thread of its own. The process ends when its threads have."""
+
+    def run(self, task: Any) -> None:
+        """See `TasksBackend.run`."""
+        threading.Thread(target=_run_and_close, args=(task,), name=f"task {task.name}").start()
+
+
+class GenericBackend:
+    """Hands jobs to a ``TASKS_BACKEND``.
+
+    Args:
+        backend: the backend.
+    """
+
+    def __init__(self, backend: TasksBackend) -> None:
+        self._backend = backend
+        # A backend that carries its jobs to another process says so with `runs_here = False`.
+        self.runs_here = bool(getattr(backend, "runs_here", True))
+
+    def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
+        """See `Backend.publish`."""
+        return [self._publish(message) for message in messages]
+
+    def _publish(self, message: Message) -> ServerlessTasksError | None:
+        try:
+            self._backend.run(_task(message))
+            services().store.put_jobs([message])
+        except AwsError as error:
+            return SubmitUncertain(message.uuid, str(error))
+        except ServerlessTasksError as error:
+            return error
+        except Exception as error:
+            name = f"{type(self._backend).__qualname__}.run()"
+            logger.exception("%s did not take job %s", name, message.uuid)
+            said = f"Job {message.uuid} was not sent: {name} raised {type(error).__name__}: {error}"
+            return SubmitFailed(said)
+        return None
+
+
+def backend_of(entry: Any) -> TasksBackend:
+    """The backend that ``TASKS_BACKEND`` stands for: a dotted path, a class, or an object.
+
+    Raises:
+        ConfigurationError: it cannot be imported, cannot be made, or has no ``run``.
+    """
+    found = conf.imported("TASKS_BACKEND", entry)
+    if isinstance(found, type):
+        try:
+            found = found()
+        except TypeError as error:
+            raise ConfigurationError(
+                f"TASKS_BACKEND is {entry!r}, which cannot be made without arguments ({error}); give an object."
+            ) from error
+    if not callable(getattr(found, "run", None)):
+        raise ConfigurationError(f"TASKS_BACKEND is {entry!r}, which has no run(task).")
+    backend: TasksBackend = found
+    return backend
+
+
+def job_of(task: Any) -> Message:
+    """The job of a task that a backend was given; a new one for a task that was made by hand.
+
+    Raises:
+        InvalidInputs: its params do not survive JSON.
+    """
+    known: Message | None = vars(task).get(_JOB)
+    if known is not None:
+        return known
+    kind = type(task)
+    return message_for(services(), kind, define(kind).to_json(task.params), Options())
+
+
+def _task(message: Message) -> Declaration:
+    """The task of a job, its ``run`` replaced by one that records."""
+    definition = services().registry.definition(message.task)
+    task = definition.instance(
+        definition.parse_json(message.inputs), Execution(uuid=message.uuid, owner=message.owner)
+    )
+    vars(task)[_JOB] = message
+    vars(task)["run"] = partial(_execute, message)
+    return task
+
+
+def _execute(message: Message) -> None:
+    if message.delay:
+        services().clock.sleep(message.delay)
+    execute(message.encode())
+
+
+def _run_and_close(task: Any) -> None:
+    try:
+        task.run()
+    finally:
+        connections.close_all()
