@@ -109,6 +109,17 @@ def test_the_callbacks_are_called(opened: Page) -> None:
     assert opened.evaluate(CALLBACKS, ["fails", {}]) == [["error", "failed"]]
 
 
+def test_tasks_of_another_origin_are_run_with_cors(address: str, client: str, page: Page) -> None:
+    page.goto(f"{address.replace('127.0.0.1', 'localhost')}/page/{client}/")
+    ended = follow(page, "steps", {"names": ["one"]}, baseURL=f"{address}/tasks/", corsMode="cors")
+    assert ended["resolved"]["outputs"] == {"count": 1}
+
+
+def test_another_origin_is_not_asked_without_cors(address: str, client: str, page: Page) -> None:
+    page.goto(f"{address.replace('127.0.0.1', 'localhost')}/page/{client}/")
+    assert "fetch" in follow(page, "steps", {"names": []}, baseURL=f"{address}/tasks/")["rejected"]
+
+
 class TestSession:
     @pytest.fixture
     def user(self, address: str, client: str, page: Page) -> Page:
