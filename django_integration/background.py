@@ -1,0 +1,44 @@
+"""The task that runs deferred tasks of endpoints; found, like those of every installed app, by its module's name."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import close_old_connections
+
+from django_integration.declarative.job import DeferredJob, InstanceDeleted
+from django_integration.declarative.registration import UnknownEndpointTask, find
+from serverless_tasks import Task
+from serverless_tasks.declaration import DEFAULT_TIMEOUT
+
+# A site that is deployed before its workers publishes what they do not know yet: a minute or so of retries.
+DEPLOYING = 6
+LONGEST = 43_200
+
+
+class RunDeferred(Task[DeferredJob]):
+    """Runs the endpoint task, or the model's method, that its inputs name among the registered ones."""
+
+    name = "declarative.deferred"
+    http = False
+    timeout = min(getattr(settings, "DDA_DEFERRED_TASK_TIME_LIMIT", DEFAULT_TIMEOUT), LONGEST)
+
+    def run(self) -> None:
+        """Run it.
+
+        Raises:
+            UnknownEndpointTask: no class has registered the name.
+            InstanceDeleted: the instance is no longer there.
+        """
+        close_old_connections()
+        try:
+            find(self.params.task).call(self.params)
+        finally:
+            close_old_connections()
+
+    def retries_after(self, error: BaseException) -> int:
+        """What the registered task says of its retries."""
+        if isinstance(error, UnknownEndpointTask):
+            return DEPLOYING
+        if isinstance(error, InstanceDeleted):
+            return 0
+        return find(self.params.task).retries_after(error)

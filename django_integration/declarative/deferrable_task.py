@@ -1,0 +1,195 @@
+"""`deferrable_task` and `deferrable_generic_task`: what an endpoint leaves to a worker."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, Protocol
+
+from django.db import models
+
+from django_integration.declarative.deferral import Deferral
+from django_integration.declarative.endpoint_task import EndpointTask
+from django_integration.declarative.job import DeferredJob, as_lists, job_on
+from django_integration.declarative.registration import register
+from serverless_tasks.errors import TaskDefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    type Arguments = tuple[Sequence[Any], Mapping[str, Any]]
+
+HINT = "Put @staticmethod below it: what the task has to know comes from the resource and its arguments."
+
+
+class DeferrableTask(EndpointTask):
+    """``@deferrable_task`` over ``@staticmethod``: called in a worker with the endpoint's resource.
+
+    The resource is an instance of a Django model; one that is not saved yet is saved first. The job is published after
+    the request's own tasks, and on commit when a transaction is open.
+
+    Args:
+        method: the decorated static method.
+        task_runner: a static method, instead of a decorated one.
+        task_args_factory: a function of the endpoint that gives further arguments: ``(args, kwargs)``, in JSON.
+        depends_on: see `EndpointTask`.
+        priority: see `EndpointTask`.
+        options: the attributes of `Deferral`.
+
+    Attributes:
+        key: the name that jobs call it by.
+        deferral: when and where it is run.
+
+    Raises:
+        TaskDefinitionError: it does not decorate a static method, or an argument does not fit.
+    """
+
+    deferred = True
+
+    def __init__(
+        self,
+        method: Callable[..., Any] | None = None,
+        /,
+        *,
+        task_runner: Callable[..., Any] | None = None,
+        task_args_factory: Callable[[Any], Arguments] | None = None,
+        depends_on: Any = None,
+        priority: int = 0,
+        **options: Any,
+    ) -> None:
+        super().__init__(method or task_runner, depends_on=depends_on, priority=priority)
+        if task_args_factory is not None and not callable(task_args_factory):
+            raise TaskDefinitionError(f"task_args_factory is {task_args_factory!r}; give a function.")
+        self.key = ""
+        self.task_args_factory = task_args_factory
+        try:
+            self.deferral = Deferral(**options)
+        except TypeError as error:
+            if isinstance(error, TaskDefinitionError):
+                raise
+            raise TaskDefinitionError(f"A deferrable task does not take these options: {error}.") from None
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        super().__set_name__(owner, name)
+        self.key = self.key or f"{owner.__module__}.{owner.__qualname__}.{name}"
+        self._check_resource(owner)
+        register(self)
+
+    def execute(self, endpoint: Any) -> None:
+        """Publish the job, or do the work where it is not to be deferred."""
+        if self.deferral.execute_unless is not None and self.deferral.execute_unless(endpoint):
+            return
+        delay = self.deferral.delay_for(endpoint)
+        if self.deferral.runs_here(endpoint, delay):
+            self.call_here(endpoint)
+        else:
+            self.deferral.publish(self.job(endpoint), delay)
+
+    def call(self, job: DeferredJob) -> None:
+        """Do the work of a job, in a worker."""
+        self._function(job.instance(), *job.args, **job.kwargs)
+
+    def retries_after(self, error: BaseException) -> int:
+        """How often a job may be run again after this error."""
+        return self.deferral.retries_after(error)
+
+    def call_here(self, endpoint: Any) -> None:
+        """Do the work in the request."""
+        args, kwargs = self._arguments(endpoint)
+        self._function(self._resource(endpoint), *args, **kwargs)
+
+    def job(self, endpoint: Any) -> DeferredJob:
+        """What a worker needs of this request."""
+        return job_on(self._resource(endpoint), self.key, *self._arguments(endpoint))
+
+    @property
+    def _function(self) -> Callable[..., Any]:
+        assert self._method is not None
+        return self._method
+
+    def _accept(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        if not isinstance(method, staticmethod):
+            raise TaskDefinitionError(
+                f"A deferrable task has to be a static method; {method!r} is none. {HINT}"
+            )
+        return method.__func__
+
+    def _arguments(self, endpoint: Any) -> Arguments:
+        return self.task_args_factory(endpoint) if self.task_args_factory is not None else ((), {})
+
+    def _resource(self, endpoint: Any) -> models.Model:
+        resource = endpoint.resource
+        if not isinstance(resource, models.Model):
+            raise TaskDefinitionError(
+                f"The resource of {type(endpoint).__qualname__} is {resource!r}; deferrable task {self.name!r} needs an"
+                " instance of a Django model. Use @task, or @deferrable_generic_task with its own arguments."
+            )
+        return resource
+
+    def _check_resource(self, owner: type) -> None:
+        """Refuse a class whose resource can be seen to be no model instance, before any request is made."""
+        resource = inspect.getattr_static(owner, "resource", None)
+        getter = getattr(resource, "fget", None) or getattr(resource, "func", None)
+        annotated = getattr(getter, "__annotations__", {}).get("return")
+        declared = annotated if isinstance(annotated, type) else None
+        plain = isinstance(resource, (dict, list, tuple, set, str, int, float))
+        if plain or (declared is not None and declared in (dict, list, tuple, set, str, int, float)):
+            raise TaskDefinitionError(
+                f"The resource of {owner.__module__}.{owner.__qualname__} is {declared or resource!r}; deferrable task"
+                f" {self.name!r} needs an instance of a Django model. Use @task, or @deferrable_generic_task with its"
+                " own arguments."
+            )
+
+
+class Packer(Protocol):
+    """Says what a generic task is called with: ``pack`` in the request, ``unpack`` in the worker."""
+
+    def pack(self, endpoint: Any, /) -> Any:
+        """What travels, in JSON."""
+
+    def unpack(self, packed: Any, /) -> Arguments:
+        """The arguments: ``(args, kwargs)``."""
+
+
+class DeferrableGenericTask(DeferrableTask):
+    """``@deferrable_generic_task(task_args_packer=...)`` over ``@staticmethod``: the resource may be anything.
+
+    Args:
+        method: the decorated static method.
+        task_args_packer: makes the arguments: a class or object with ``pack`` and ``unpack``.
+        options: what `DeferrableTask` takes, apart from ``task_args_factory``.
+
+    Raises:
+        TaskDefinitionError: as for `DeferrableTask`, or the packer is missing.
+    """
+
+    def __init__(
+        self, method: Callable[..., Any] | None = None, /, *, task_args_packer: Any = None, **options: Any
+    ) -> None:
+        super().__init__(method, **options)
+        for needed in ("pack", "unpack"):
+            if not callable(getattr(task_args_packer, needed, None)):
+                raise TaskDefinitionError(
+                    f"task_args_packer is {task_args_packer!r}; give a class with static methods pack(endpoint) and"
+                    " unpack(packed)."
+                )
+        self._packer: Packer = task_args_packer
+
+    def call(self, job: DeferredJob) -> None:
+        """Do the work of a job, in a worker."""
+        args, kwargs = self._packer.unpack(job.packed)
+        self._function(*args, **kwargs)
+
+    def call_here(self, endpoint: Any) -> None:
+        """Do the work in the request."""
+        self.call(self.job(endpoint))
+
+    def job(self, endpoint: Any) -> DeferredJob:
+        """What a worker needs of this request."""
+        return DeferredJob(task=self.key, packed=as_lists(self._packer.pack(endpoint)))
+
+    def _check_resource(self, owner: type) -> None:
+        """Any resource will do."""
+
+
+deferrable_task = DeferrableTask
+deferrable_generic_task = DeferrableGenericTask

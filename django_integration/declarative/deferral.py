@@ -1,0 +1,120 @@
+"""How a task is deferred: when, through which queue, and what happens when it fails."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+
+from serverless_tasks.errors import TaskDefinitionError
+from serverless_tasks.options import MAX_DELAY
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from django_integration.declarative.job import DeferredJob
+    from serverless_tasks.handle import Handle
+
+# Django's settings: run deferred tasks in the request; the queues that routing keys stand for.
+FORCE_SYNCHRONOUS = "DECLARATIVE_ENDPOINT_TASKS_FORCE_SYNCHRONOUS"
+ROUTING_KEYS = "DECLARATIVE_ENDPOINT_TASKS_ROUTING_KEYS"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Deferral:
+    """The options of a deferrable task, checked as the class is made.
+
+    Attributes:
+        delay: seconds to hold the job back, up to 900; or a function of the endpoint that gives them.
+        always_defer: False runs the task in the request where there is no delay; or a function of the endpoint.
+        queue: the queue's name.
+        routing_key: stands for a queue in ``DECLARATIVE_ENDPOINT_TASKS_ROUTING_KEYS``, else is its name; `queue` wins.
+        retries: how often it is run again after an exception.
+        retry_exception_filter: the exceptions that are worth it, subclasses included; empty means all.
+        execute_unless: a function of the endpoint; the task is left out when it gives true.
+
+    Raises:
+        TaskDefinitionError: one of them does not fit.
+    """
+
+    delay: float | Callable[[Any], float | None] | None = None
+    always_defer: bool | Callable[[Any], bool] = True
+    queue: str | None = None
+    routing_key: str | None = None
+    retries: int = 0
+    retry_exception_filter: Sequence[type[BaseException]] = ()
+    execute_unless: Callable[[Any], Any] | None = None
+
+    def __post_init__(self) -> None:
+        if not callable(self.delay):
+            _check(
+                "delay", self.delay, _is_delay(self.delay), f"seconds from 0 to {MAX_DELAY}, or a function"
+            )
+        fits = isinstance(self.always_defer, bool) or callable(self.always_defer)
+        _check("always_defer", self.always_defer, fits, "True, False or a function")
+        for name, value in (("queue", self.queue), ("routing_key", self.routing_key)):
+            _check(name, value, value is None or (isinstance(value, str) and value != ""), "a text")
+        fits = isinstance(self.retries, int) and not isinstance(self.retries, bool) and self.retries >= 0
+        _check("retries", self.retries, fits, "a whole number from 0")
+        allowed = self.retry_exception_filter
+        fits = isinstance(allowed, (tuple, list)) and all(
+            isinstance(each, type) and issubclass(each, BaseException) for each in allowed
+        )
+        _check("retry_exception_filter", allowed, fits, "a tuple of exception classes")
+        fits = self.execute_unless is None or _takes_the_endpoint(self.execute_unless)
+        _check("execute_unless", self.execute_unless, fits, "a function that takes only self, the endpoint")
+
+    def delay_for(self, endpoint: Any) -> float:
+        """The delay of this request's job, in seconds."""
+        return (self.delay(endpoint) if callable(self.delay) else self.delay) or 0
+
+    def runs_here(self, endpoint: Any, delay: float) -> bool:
+        """Whether the task is run in this request."""
+        always = self.always_defer(endpoint) if callable(self.always_defer) else self.always_defer
+        return (delay == 0 and not always) or bool(getattr(settings, FORCE_SYNCHRONOUS, False))
+
+    def retries_after(self, error: BaseException) -> int:
+        """How often a job may be run again after this error."""
+        wanted = tuple(self.retry_exception_filter)
+        if wanted and not isinstance(error, wanted):
+            return 0
+        return self.retries
+
+    def publish(self, job: DeferredJob, delay: float) -> Handle:
+        """Submit a job, on commit when a transaction is open.
+
+        Args:
+            job: the job.
+            delay: seconds to hold it back.
+
+        Raises:
+            InvalidInputs: its arguments would not survive the way there.
+            SubmitFailed: it was certainly not sent.
+            SubmitUncertain: it may have been sent.
+        """
+        from django_integration.background import RunDeferred
+
+        return RunDeferred.options(delay=delay, queue=self._queue()).start(job)
+
+    def _queue(self) -> str | None:
+        if self.queue is not None or self.routing_key is None:
+            return self.queue
+        queues: dict[str, str] = getattr(settings, ROUTING_KEYS, {})
+        return queues.get(self.routing_key, self.routing_key)
+
+
+def _is_delay(value: Any) -> bool:
+    if value is None:
+        return True
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= MAX_DELAY
+
+
+def _takes_the_endpoint(function: Any) -> bool:
+    return callable(function) and len(inspect.signature(function).parameters) == 1
+
+
+def _check(name: str, value: Any, fits: bool, wanted: str) -> None:
+    if not fits:
+        raise TaskDefinitionError(f"The deferrable task's {name} is {value!r}; give {wanted}.")
