@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django_integration import conf
+from serverless_tasks.backends.sqs import lightened
 from serverless_tasks.encoding import encode
 from serverless_tasks.errors import (
     AwsError,
@@ -119,8 +120,9 @@ class OwnBackend:
     def _publish(self, message: Message) -> ServerlessTasksError | None:
         try:
             task = services().registry.get(message.task)
+            item = kept(message)
             self._backend().run_task(_info(message), _path(task))
-            services().store.put_jobs([message])
+            services().store.put_jobs([item])
         except AwsError as error:
             return SubmitUncertain(message.uuid, str(error))
         except ServerlessTasksError as error:
@@ -154,6 +156,16 @@ def execute(message: str) -> None:
             outcome = services().runner.execute(job)
     except UnknownTask as error:
         services().store.settle(job, failure_of(error))
+
+
+def kept(message: Message) -> Message:
+    """A job as the store can keep it: in a table, large inputs have no room and go to the bucket.
+
+    Raises:
+        PayloadTooLarge: they are too large even for that, or there is no bucket.
+        AwsError: the bucket did not take them.
+    """
+    return lightened(message, services().blobs) if services().config.table else message
 
 
 def backend_class(entry: Any) -> type[Any]:

@@ -47,7 +47,7 @@ class SqsBackend:
         light = {}
         for index, message in enumerate(messages):
             try:
-                light[index] = self._lightened(message)
+                light[index] = lightened(message, self._blobs)
             except (PayloadTooLarge, AwsError) as error:
                 errors[index] = error if isinstance(error, PayloadTooLarge) else SubmitFailed(str(error))
         self._send(light, errors)
@@ -78,21 +78,22 @@ class SqsBackend:
                 if errors[index] is None:
                     errors[index] = SubmitUncertain(message.uuid, str(error))
 
-    def _lightened(self, message: Message) -> Message:
-        """The message with its inputs in the bucket, when they are large.
 
-        Raises:
-            PayloadTooLarge: they are too large even for that, or there is no bucket.
-            AwsError: the bucket did not take them.
-        """
-        size = len(data := encode(message.inputs).encode())
-        if size <= INLINE_INPUTS:
-            return message
-        what = f"inputs of task {message.task!r}"
-        if size > LARGEST_INPUTS:
-            raise PayloadTooLarge(what, size, LARGEST_INPUTS)
-        if self._blobs is None:
-            raise PayloadTooLarge(f"{what} (without SERVERLESS_TASKS_BUCKET)", size, INLINE_INPUTS)
-        key = inputs_key(message.uuid)
-        self._blobs.put(key, data)
-        return replace(message, inputs={}, inputs_key=key)
+def lightened(message: Message, blobs: Blobs | None) -> Message:
+    """The message with its inputs in the bucket, when they are large.
+
+    Raises:
+        PayloadTooLarge: they are too large even for that, or there is no bucket.
+        AwsError: the bucket did not take them.
+    """
+    size = len(data := encode(message.inputs).encode())
+    if size <= INLINE_INPUTS:
+        return message
+    what = f"inputs of task {message.task!r}"
+    if size > LARGEST_INPUTS:
+        raise PayloadTooLarge(what, size, LARGEST_INPUTS)
+    if blobs is None:
+        raise PayloadTooLarge(f"{what} (without SERVERLESS_TASKS_BUCKET)", size, INLINE_INPUTS)
+    key = inputs_key(message.uuid)
+    blobs.put(key, data)
+    return replace(message, inputs={}, inputs_key=key)

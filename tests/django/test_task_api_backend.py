@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 from typing import Any
 
+import boto3
 import pytest
 from django.core.checks import run_checks
 from django.test import Client
 
-from serverless_tasks.errors import ConfigurationError, SubmitFailed, UnknownTask
+from serverless_tasks.errors import ConfigurationError, PayloadTooLarge, SubmitFailed, UnknownTask
 from serverless_tasks.services import services
 from tests.django.own_backends import Broken, Courier, Inline
 from tests.django.shop.background import Fails, SumNumbers
@@ -92,6 +93,17 @@ def test_a_retry_goes_through_it(settings: Any, monkeypatch: pytest.MonkeyPatch,
     assert (job.refresh().status, job.record.attempt) == ("failed", 3)
     assert len(Inline.seen) + len(Courier.sent) == 3
     assert len(clock.slept) == 2
+
+
+def test_inputs_that_are_too_large_for_the_table_go_to_the_bucket(settings: Any) -> None:
+    settings.TASK_API_BACKEND = Inline
+    numbers = [1] * 300_000
+    with pytest.raises(PayloadTooLarge):
+        SumNumbers.submit(numbers=numbers)
+    assert Inline.seen == []
+    boto3.client("s3").create_bucket(Bucket="payloads")
+    settings.SERVERLESS_TASKS = settings.SERVERLESS_TASKS | {"BUCKET": "payloads"}
+    assert SumNumbers.submit(numbers=numbers).wait() == {"sum": 300_000}
 
 
 def test_a_backend_that_raises_has_not_taken_the_job(settings: Any) -> None:
