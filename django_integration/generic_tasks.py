@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from django.db import connections
 
 from django_integration import conf
-from django_integration.own_backend import execute
+from django_integration.own_backend import execute, kept
 from serverless_tasks.errors import (
     AwsError,
     ConfigurationError,
@@ -73,8 +73,9 @@ class GenericBackend:
 
     def _publish(self, message: Message) -> ServerlessTasksError | None:
         try:
+            item = kept(message)
             self._backend.run(_task(message))
-            services().store.put_jobs([message])
+            services().store.put_jobs([item])
         except AwsError as error:
             return SubmitUncertain(message.uuid, str(error))
         except ServerlessTasksError as error:
