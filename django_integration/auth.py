@@ -69,15 +69,21 @@ def accept_old_csrf_header(request: HttpRequest) -> None:
 def _session_user(request: HttpRequest) -> Any:
     user = getattr(request, "user", None)
     if user is not None and user.is_authenticated:
-        _check_csrf(request)
+        check_csrf(request)
         return user
     if not conf.current().serves_anonymous:
         raise Refused(401, "NotAuthenticated", "Log in first.", headers={"WWW-Authenticate": "Session"})
     return user
 
 
-def _check_csrf(request: HttpRequest) -> None:
-    """The views are exempt from Django's check, so that callers with a token need no cookie; a session needs it."""
+def check_csrf(request: HttpRequest) -> None:
+    """Refuse a request without the CSRF token, unless it only reads.
+
+    The views are exempt from Django's check, so that callers with a token need no cookie; a session needs it.
+
+    Raises:
+        Refused: 403.
+    """
     if request.method in SAFE:
         return
     check = _CsrfCheck(_no_answer)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
@@ -24,6 +25,7 @@ def register() -> None:
     """Add the checks."""
     checks.register(check_configuration, "serverless_tasks")
     checks.register(check_access, "serverless_tasks", deploy=True)
+    checks.register(check_typed_calls, "serverless_tasks", deploy=True)
 
 
 def check_configuration(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
@@ -33,7 +35,14 @@ def check_configuration(app_configs: Any, **_: Any) -> list[checks.CheckMessage]
         conf.current()
     except ConfigurationError as error:
         return [checks.Error(str(error), id="serverless_tasks.E001")]
-    found = [*_missing_settings(), *_wrong_entries(), *_own_backend(), *_drf(), *_definitions()]
+    found = [
+        *_missing_settings(),
+        *_wrong_entries(),
+        *_own_backend(),
+        *_drf(),
+        *_authentication(),
+        *_definitions(),
+    ]
     if problem is not None and all(str(problem) != message.msg for message in found):
         found.insert(0, checks.Error(str(problem), id="serverless_tasks.E001"))
     return found
@@ -61,6 +70,22 @@ def check_access(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     return []
 
 
+def check_typed_calls(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
+    """Who may use the typed calls in production."""
+    given = getattr(settings, "TASKS_API_AUTHENTICATION", "")
+    if given is None:
+        message = (
+            "TASKS_API_AUTHENTICATION is None: everybody may submit and run the pydantic tasks of this site."
+        )
+        return [checks.Warning(message, id="serverless_tasks.W003")]
+    issuer = getattr(settings, "TASKS_API_OIDC_ISSUER", None)
+    if given == "oidc" and issuer is None and getattr(settings, "TASKS_API_OIDC_EMAILS", None) is None:
+        message = "Every Google account may call: Google signs tokens for any audience that is asked for."
+        hint = "Name the service accounts that may in TASKS_API_OIDC_EMAILS."
+        return [checks.Warning(message, hint=hint, id="serverless_tasks.W004")]
+    return []
+
+
 def _missing_settings() -> Iterator[checks.CheckMessage]:
     given = conf.current()
     if given.backend == "sqs" and given.own_backend is None and given.generic_backend is None:
@@ -77,6 +102,18 @@ def _own_backend() -> Iterator[checks.CheckMessage]:
     entry = conf.current().own_backend
     if entry is not None:
         yield from _errors("E006", backend_class, entry)
+
+
+def _authentication() -> Iterator[checks.CheckMessage]:
+    """Of all typed calls, and of those whose task says otherwise."""
+    from django_integration import router_auth
+
+    given = [getattr(settings, router_auth.NAME, None)]
+    with suppress(ConfigurationError):  # _definitions says it
+        given += [getattr(task, router_auth.NAME, None) for task in services().registry]
+    for entry in dict.fromkeys(given):
+        if entry is not None:
+            yield from _errors("E007", router_auth.authenticator, entry)
 
 
 def _drf() -> Iterator[checks.CheckMessage]:

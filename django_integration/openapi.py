@@ -43,13 +43,15 @@ def describe(document: Json, base: str, definitions: Sequence[Definition], serve
             submissions.append(_component(schemas, f"{name}.submission", _submission(definition, inputs)))
             records.append(record)
         if typed := document["paths"].get(f"{base}{task}/"):
-            _type(typed["post"], inputs, record)
-    _type(document["paths"][base]["post"], _one_of(submissions), _one_of(records))
+            _type(typed["post"], 201, inputs, record)
+        if typed := document["paths"].get(f"{base}{task}/run"):
+            _type(typed["post"], 200, inputs, record)
+    _type(document["paths"][base]["post"], 201, _one_of(submissions), _one_of(records))
 
 
-def _type(operation: Json, takes: Json, gives: Json) -> None:
+def _type(operation: Json, status: int, takes: Json, gives: Json) -> None:
     operation["requestBody"] = {"required": True, "content": _json(takes)}
-    operation["responses"][201]["content"] = _json(gives)
+    operation["responses"][status]["content"] = _json(gives)
 
 
 def _submission(definition: Definition, inputs: Json) -> Json:

@@ -1,32 +1,41 @@
-"""``POST <name>/`` for each pydantic task, typed by its model: for our own URLs, and for a project's own NinjaAPI."""
+"""``POST <name>/`` and ``POST <name>/run`` for each pydantic task, typed by its model: for our own URLs, and for a
+project's own NinjaAPI.
+"""
 # No `from __future__ import annotations`: ninja reads a view's annotations, and these are values.
 
 import functools
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from ninja import Router
+from ninja.decorators import decorate_view
 from ninja.errors import ValidationError
 from ninja.router import RouterMount
 from pydantic import BaseModel
 
 from django_integration import body
 from django_integration.answers import Refused, error_answer, record_answer
-from django_integration.auth import identify
+from django_integration.auth import Caller
 from django_integration.bodies import RecordBody, RefusalBody
+from django_integration.router_auth import caller_of, runner_of
+from django_integration.run_here import run_here
 from serverless_tasks.declaration import Declaration
 from serverless_tasks.errors import InvalidInputs, ServerlessTasksError
 from serverless_tasks.options import Options
 from serverless_tasks.services import services
 from serverless_tasks.submit import submit_json
 
-type Run = Callable[..., HttpResponseBase]
+type View = Callable[..., HttpResponseBase]
+type Decorator = Callable[[View], View]
 
 _ROUTABLE = re.compile(r"[\w.~-]+")
+# Where a request keeps who calls; no header can have this name.
+_CALLER = "serverless_tasks.caller"
 
 
 class TaskRouter(Router):
@@ -44,7 +53,7 @@ class TaskRouter(Router):
 
     def task_names(self) -> list[str]:
         """The tasks that have a route."""
-        return [path.strip("/") for path in self.path_operations]
+        return [path.strip("/") for path in self.path_operations if path.endswith("/")]
 
     def _add(self, task: type[Declaration]) -> None:
         path = f"/{task.name}/"
@@ -52,55 +61,98 @@ class TaskRouter(Router):
         if not served or path in self.path_operations:
             return
         assert task.params_model is not None
+        safe = re.sub(r"[^a-zA-Z0-9]", "_", task.name)
+        refusals = dict.fromkeys((401, 403, 413, 415, 503), RefusalBody)
         self.add_api_operation(
             path,
             ["POST"],
-            _view(task.name, task.params_model),
-            operation_id=f"submit_{re.sub(r'[^a-zA-Z0-9]', '_', task.name)}",
+            decorate_view(_guard(task, caller_of))(_submit(task.name, task.params_model)),
+            operation_id=f"submit_{safe}",
             url_name=f"submit:{task.name}",
             summary=f"Submit {task.name}",
-            response={201: RecordBody, **dict.fromkeys((401, 403, 413, 415, 503), RefusalBody)},
+            response={201: RecordBody, **refusals},
+        )
+        self.add_api_operation(
+            f"{path}run",
+            ["POST"],
+            decorate_view(_guard(task, runner_of))(_run(task.name, task.params_model)),
+            operation_id=f"run_{safe}",
+            url_name=run_url_name(task.name),
+            summary=f"Run {task.name} in the request",
+            response={200: RecordBody, 400: RefusalBody, **refusals},
         )
 
 
-def _view(name: str, model: type[BaseModel]) -> Run:
+def run_url_name(task: str) -> str:
+    """The name that the URL of ``POST <task>/run`` has in the namespace of its API."""
+    return f"run-{task}"
+
+
+def _submit(name: str, model: type[BaseModel]) -> View:
     def submit(request: HttpRequest, params: model) -> HttpResponse:  # type: ignore[valid-type]
         """201 means that the task was sent; 422 names each field that was refused."""
-        try:
-            inputs = json.loads(request.body)  # as it was sent: what the model would drop is refused
-            body.check_values(name, inputs)
-            options = Options(owner=identify(request).owner, on_commit=False)
-            handle = submit_json(services(), name, inputs, options)
-        except InvalidInputs as error:
-            raise ValidationError(
-                [
-                    {"type": field.type, "loc": ["body", "params", *field.loc], "msg": field.message}
-                    for field in error.fields
-                ]
-            ) from None
+        with _unprocessable():
+            options = Options(owner=_caller(request).owner, on_commit=False)
+            handle = submit_json(services(), name, _inputs(request, name), options)
         return record_answer(request, handle.record, 201)
 
     return submit
 
 
-def _guarded(run: Run) -> Run:
+def _run(name: str, model: type[BaseModel]) -> View:
+    def run(request: HttpRequest, params: model) -> HttpResponse:  # type: ignore[valid-type]
+        """200 and the record once the task has ended, however it did; off unless authentication is configured."""
+        with _unprocessable():
+            return run_here(request, _caller(request), name, _inputs(request, name))
+
+    return run
+
+
+def _inputs(request: HttpRequest, name: str) -> Any:
+    """The inputs as they were sent, so that what the model would drop is refused."""
+    inputs = json.loads(request.body)
+    body.check_values(name, inputs)
+    return inputs
+
+
+@contextmanager
+def _unprocessable() -> Iterator[None]:
+    try:
+        yield
+    except InvalidInputs as error:
+        raise ValidationError(
+            [
+                {"type": field.type, "loc": ["body", "params", *field.loc], "msg": field.message}
+                for field in error.fields
+            ]
+        ) from None
+
+
+def _guard(task: type[Declaration], find: Callable[[HttpRequest, type[Declaration]], Caller]) -> Decorator:
     """Ask who calls before the inputs are looked at, and answer in our own words on any API."""
 
-    @functools.wraps(run)
-    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        try:
-            body.require_json(request)
-            body.read(request)
-            identify(request)
-            return run(request, *args, **kwargs)
-        except (Refused, ServerlessTasksError) as error:
-            answer = error_answer(error)
-            if answer is None:
-                raise
-            return answer
+    def guard(view: View) -> View:
+        @functools.wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            try:
+                body.require_json(request)
+                body.read(request)
+                request.META[_CALLER] = find(request, task)
+                return view(request, *args, **kwargs)
+            except (Refused, ServerlessTasksError) as error:
+                answer = error_answer(error)
+                if answer is None:
+                    raise
+                return answer
 
-    return guarded
+        return guarded
+
+    return guard
+
+
+def _caller(request: HttpRequest) -> Caller:
+    caller: Caller = request.META[_CALLER]
+    return caller
 
 
 router = TaskRouter(tags=["Tasks"])
-router.add_decorator(_guarded, mode="view")

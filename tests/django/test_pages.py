@@ -13,6 +13,8 @@ from django.test import Client
 
 from tests.django.shop.background import Resize, SumNumbers
 
+TYPED = ("resize", "later.resize", "tests.django.mailing.notifications.EmailNotificationTask")
+
 
 class TestView:
     def test_it_shows_the_task_without_javascript(
@@ -101,8 +103,7 @@ class TestDocs:
             ("/tasks/{uuid}/", "get"),
             ("/tasks/{uuid}/cancel/", "post"),
             ("/tasks/{uuid}/events/", "get"),
-            ("/tasks/resize/", "post"),
-            ("/tasks/later.resize/", "post"),
+            *((f"/tasks/{task}/{call}", "post") for task in TYPED for call in ("", "run")),
         }
 
     def test_every_reference_leads_somewhere(self, document: dict[str, Any]) -> None:
