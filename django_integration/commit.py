@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
@@ -85,6 +85,7 @@ def defer(through: Services, publications: Sequence[Publication]) -> bool:
         if bulk.savepoints == savepoints and bulk.through is through:
             break
     else:
+        _let_fail_alone(connection)
         bulk = Bulk(through, connection, savepoints)
     bulk.add(publications)
     return True
@@ -100,3 +101,14 @@ def _open_transaction() -> BaseDatabaseWrapper | None:
 def _bulks(connection: BaseDatabaseWrapper) -> list[Bulk]:
     hooks = (getattr(entry[1], "__self__", None) for entry in connection.run_on_commit)
     return [bulk for bulk in hooks if isinstance(bulk, Bulk)]
+
+
+def _let_fail_alone(connection: BaseDatabaseWrapper) -> None:
+    """Make the hooks of the bulks before a further one robust: an error that a hook raises makes Django drop all hooks
+    after it, and with them the jobs of the other bulks. Django logs the error, and the handles hold it.
+    """
+    hooks: Any = connection.run_on_commit  # as Django keeps them: savepoints, hook, robust
+    connection.run_on_commit = [
+        (savepoints, hook, robust or isinstance(getattr(hook, "__self__", None), Bulk))
+        for savepoints, hook, robust in hooks
+    ]

@@ -52,8 +52,11 @@ class _Batch:
                 GRACE, math.ceil(claim.until / 1000 - time.time()) + GRACE
             )
             raise LiveLease(message.uuid)
-        count("DeadLettered")
-        logger.error("dead letter", uuid=message.uuid, task=message.task, status=claim.status)
+        if claim.answer == "settled":
+            count("DeadLettered")
+            logger.error("dead letter", uuid=message.uuid, task=message.task)
+        else:
+            logger.info("the job had ended before", uuid=message.uuid, task=message.task, status=claim.status)
 
     def finish(self) -> None:
         """Let the messages of live leases come back when those end."""

@@ -19,7 +19,9 @@ if TYPE_CHECKING:
 _SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME", "serverless-tasks")
 
 logger = Logger(service=_SERVICE)
-metrics = Metrics(namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "ServerlessTasks"), service=_SERVICE)
+metrics = Metrics(
+    namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "ServerlessTasks"), service=_SERVICE
+)
 tracer = Tracer(service=_SERVICE, auto_patch=False)
 
 _COUNTED = {

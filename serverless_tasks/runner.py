@@ -97,7 +97,7 @@ class Runner:
         now = self._clock.now()
         if to_ms(now) > message.expires:
             settled = self._store.settle(message, EXPIRED)
-            return Outcome(status="ended") if settled.answer == "ended" else self._not_claimed(settled, now)
+            return self._not_claimed(settled, now) if settled.answer == "busy" else Outcome(status="ended")
         lease = to_ms(now + LEASE if deadline is None else deadline)
         claim = self._store.claim(message, token=uuid4().hex, lease=lease, request_id=request_id)
         if claim.answer != "claimed":

@@ -19,7 +19,7 @@ class Claim:
 
     Attributes:
         answer: ``claimed``: run it; ``busy``: another attempt holds a live lease; ``waiting``: it is not due yet;
-            ``ended``: it has a terminal state.
+            ``ended``: it has a terminal state; ``settled``: this call has just given it one.
         token: the attempt's token, which every later write of the attempt must show.
         attempt: the attempt's number, from 1.
         failures: how many attempts before it ended in an exception.
@@ -30,7 +30,7 @@ class Claim:
         cancelled: whether a running job that was taken over had been asked to stop.
     """
 
-    answer: Literal["claimed", "busy", "waiting", "ended"]
+    answer: Literal["claimed", "busy", "waiting", "ended", "settled"]
     token: str = ""
     attempt: int = 0
     failures: int = 0
@@ -117,7 +117,7 @@ class Store(Protocol):
         """End a job that nobody holds, for the dead-letter handler.
 
         Returns:
-            ``ended`` when it is settled now or was before; ``busy`` while an attempt holds a live lease.
+            ``settled``; ``ended`` when it had ended before; ``busy`` while an attempt holds a live lease.
         """
 
     def cancel(self, uuid: str) -> Record:

@@ -211,7 +211,7 @@ class Table(TableWriter):
             call(self._client.update_item, **parameters)
         except ConditionFailed as failed:
             return _refused(from_dynamodb(failed.item), now)
-        return Claim(answer="ended", status=FAILED)
+        return Claim(answer="settled", status=FAILED)
 
     def cancel(self, uuid: str) -> Record:
         """See `Store.cancel`."""

@@ -170,7 +170,7 @@ class MemoryStore:
             state |= {**copies(message), **failure_fields(failure), "status": FAILED, "finished": now}
             state.pop("cancel", None)
             self._items.setdefault(message.uuid, {})[STATE] = state
-            return Claim(answer="ended", status=FAILED)
+            return Claim(answer="settled", status=FAILED)
 
     def cancel(self, uuid: str) -> Record:
         """See `Store.cancel`."""

@@ -299,7 +299,7 @@ def test_a_stranger_cannot_be_cancelled(store: Store) -> None:
 def test_a_dead_letter_is_settled_with_its_reason(store: Store, clock: FakeClock) -> None:
     message = a_message(clock, owner="7")
 
-    assert store.settle(message, LATE).answer == "ended"
+    assert store.settle(message, LATE).answer == "settled"
 
     record = read(store, message)
     assert (record.status, record.owner, record.failure) == ("failed", "7", LATE)
@@ -315,7 +315,7 @@ def test_settling_never_ends_a_job_with_a_live_lease(store: Store, clock: FakeCl
     expired = store.settle(message, LATE)
 
     assert (live.answer, live.until) == ("busy", clock.ms - 1)
-    assert expired.answer == "ended"
+    assert expired.answer == "settled"
     assert read(store, message).status == "failed"
 
 

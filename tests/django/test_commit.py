@@ -130,6 +130,28 @@ def test_a_send_that_fails_on_commit_is_raised(monkeypatch: pytest.MonkeyPatch) 
     assert not connection.in_atomic_block
 
 
+@transactional
+def test_a_bulk_that_cannot_be_sent_does_not_take_the_next_one_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sent = services().queue._client.send_message
+
+    def send(**message: Any) -> Any:
+        if '"numbers":[1]' in message["MessageBody"]:
+            raise EndpointConnectionError(endpoint_url="https://sqs")
+        return sent(**message)
+
+    monkeypatch.setattr(services().queue._client, "send_message", send)
+    monkeypatch.setattr(services().queue._clock, "sleep", lambda seconds: None)
+    with transaction.atomic():
+        first = SumNumbers.submit(numbers=[1])
+        with transaction.atomic():
+            second = SumNumbers.submit(numbers=[2])
+    assert isinstance(first.publication_error, SubmitFailed)
+    assert second.published
+    assert sums() == [2]
+
+
 class TestInDjangosTestCase(TestCase):
     def test_captured_callbacks_publish(self) -> None:
         early = SumNumbers.submit(numbers=[0])

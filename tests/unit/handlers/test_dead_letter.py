@@ -37,11 +37,13 @@ def test_a_live_lease_is_never_settled(site, message):
     assert 50 <= site.hidden_for()[0] <= 53
 
 
-def test_an_ended_job_stays_as_it_ended(site):
+def test_an_ended_job_stays_as_it_ended_and_raises_no_alarm(site, capsys):
     job = Sum.submit(numbers=[1]).cancel()
     site.sqs.send_message(QueueUrl=site.url("dead"), MessageBody=site.event()["Records"][0]["body"])
+    capsys.readouterr()
     assert site.deliver(dead_letter.handler, "dead") == []
     assert job.refresh().status == "cancelled"
+    assert "DeadLettered" not in capsys.readouterr().out
 
 
 def test_a_body_that_is_no_job_is_kept_in_the_bucket(site):
