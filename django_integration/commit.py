@@ -108,7 +108,7 @@ def _let_fail_alone(connection: BaseDatabaseWrapper) -> None:
     after it, and with them the jobs of the other bulks. Django logs the error, and the handles hold it.
     """
     hooks: Any = connection.run_on_commit  # as Django keeps them: savepoints, hook, robust
-    connection.run_on_commit = [
+    hooks[:] = [
         (savepoints, hook, robust or isinstance(getattr(hook, "__self__", None), Bulk))
         for savepoints, hook, robust in hooks
     ]
