@@ -1,6 +1,5 @@
 """The project that the tests of the Django app run in."""
 
-from importlib.util import find_spec
 from pathlib import Path
 
 SECRET_KEY = "not a secret"
@@ -22,8 +21,7 @@ INSTALLED_APPS = [
     "django_integration",
     "tests.django.shop",
     "tests.django.warehouse",
-    # Its releases do not admit Django 6 yet, so that it cannot be among the pinned requirements; it works with it.
-    *(["django_declarative_apis"] if find_spec("django_declarative_apis") else []),
+    "django_declarative_apis",
     "tests.django.mailing",
 ]
 MIDDLEWARE = [
