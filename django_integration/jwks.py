@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import cryptography  # noqa: F401 - without it PyJWT reads no public key
 import jwt
 
 from serverless_tasks.clock import Clock

@@ -10,19 +10,13 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import jwt
 from django.conf import settings
 from ninja.security import HttpBearer
 
 from django_integration.answers import Refused
 from django_integration.jwks import IssuerUnreachable, KeySet
 from serverless_tasks.errors import ConfigurationError
-
-try:
-    import jwt
-except ImportError as problem:
-    raise ConfigurationError(
-        "TASKS_API_AUTHENTICATION is 'oidc', which needs PyJWT; install serverless-tasks[oidc]."
-    ) from problem
 
 if TYPE_CHECKING:
     from django.http import HttpRequest

@@ -75,8 +75,12 @@ def authenticator(given: Any) -> Any:
         ConfigurationError: it cannot be imported, made, or called.
     """
     if given == "oidc":
-        from django_integration.oidc import OIDCAuth, trust
-
+        try:
+            from django_integration.oidc import OIDCAuth, trust
+        except ImportError as error:
+            raise ConfigurationError(
+                f"{NAME} is 'oidc', which needs PyJWT and cryptography; install serverless-tasks[oidc]."
+            ) from error
         trust()
         return OIDCAuth()
     found = conf.imported(NAME, given)

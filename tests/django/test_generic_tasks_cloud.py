@@ -190,6 +190,13 @@ class TestDelivery:
         assert int(early["Retry-After"]) >= 1
 
 
+def test_a_missing_library_is_named(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "google.cloud", None)
+    settings.TASKS_BACKEND = CloudTasksBackend("p", "l", "q", "https://shop.example.com", ACCOUNT)
+    with pytest.raises(ConfigurationError, match=r"serverless-tasks\[google\]"):
+        EmailNotificationTask(PARAMS).start()
+
+
 def test_the_library_is_imported_only_when_a_job_is_sent() -> None:
     code = (
         "import os, sys, django\n"

@@ -4,6 +4,7 @@ import base64
 import hashlib
 import hmac
 import json
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -248,6 +249,17 @@ def test_a_wrong_setting_is_a_check_error(issuer: Issuer, settings: Any, name: s
     setattr(settings, name, value)
     (error,) = run_checks(tags=["serverless_tasks"])
     assert (error.id, name in error.msg) == ("serverless_tasks.E007", True)
+
+
+@pytest.mark.parametrize("library", ["jwt", "cryptography"])
+def test_a_missing_library_is_a_check_error(
+    issuer: Issuer, monkeypatch: pytest.MonkeyPatch, library: str
+) -> None:
+    for module in ("django_integration.oidc", "django_integration.jwks"):
+        monkeypatch.delitem(sys.modules, module)
+    monkeypatch.setitem(sys.modules, library, None)
+    (error,) = run_checks(tags=["serverless_tasks"])
+    assert (error.id, "serverless-tasks[oidc]" in error.msg) == ("serverless_tasks.E007", True)
 
 
 class TestKeys:
