@@ -1,7 +1,9 @@
 """With django-declarative-apis' own endpoint definitions: the import of the tasks is all that changes."""
 
 import json
+import sys
 import threading
+from abc import ABCMeta
 from collections.abc import Callable
 from typing import Any
 
@@ -16,7 +18,13 @@ from django_declarative_apis.machinery import (
     field,
 )
 
-from django_integration.declarative import deferrable_generic_task, deferrable_task, task
+from django_integration.declarative import (
+    TaskMixin,
+    deferrable_generic_task,
+    deferrable_task,
+    definitions,
+    task,
+)
 from tests.django.conftest import queued
 from tests.django.warehouse.models import Order
 
@@ -170,3 +178,47 @@ def test_two_requests_at_once_share_nothing() -> None:
     for thread in threads:
         thread.join(10)
     assert answers == {"ada": "checked ada", "bob": "checked bob"}
+
+
+def test_tasks_of_a_mixin_that_is_imported_before_the_library_are_found(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Theirs:
+        EndpointTask = ABCMeta("EndpointTask", (), {})
+        DeferrableEndpointTask = ABCMeta("DeferrableEndpointTask", (EndpointTask,), {})
+
+    monkeypatch.delitem(sys.modules, definitions.THEIRS)
+    monkeypatch.setattr(definitions, "import_module", {definitions.THEIRS: Theirs}.__getitem__)
+
+    class Greeting:
+        @task
+        def greet(self):
+            raise AssertionError
+
+        @deferrable_task
+        @staticmethod
+        def send(order):
+            raise AssertionError
+
+    assert isinstance(Greeting.greet, Theirs.EndpointTask)
+    assert not isinstance(Greeting.greet, Theirs.DeferrableEndpointTask)
+    assert isinstance(Greeting.send, Theirs.DeferrableEndpointTask)
+
+
+def test_tasks_of_mixins_run_in_an_endpoint_definition() -> None:
+    class Greeting:
+        @task(priority=1)
+        def greet(self):
+            self.resource.status += " hello"
+
+    class Ordering(TaskMixin, Greeting, Open):
+        @endpoint_resource(type=Order)
+        def resource(self):
+            return Order(status="new")
+
+        @property
+        def response(self):
+            return JsonResponse({"status": self.resource.status})
+
+    serve = BehavioralEndpointDefinitionRouter(Ordering)
+    assert answer(serve, RequestFactory().get("/")) == {"status": "new hello"}
