@@ -9,7 +9,7 @@ from django.db import models
 
 from django_integration.declarative.deferral import Deferral
 from django_integration.declarative.endpoint_task import EndpointTask
-from django_integration.declarative.job import DeferredJob, as_lists, job_on
+from django_integration.declarative.job import DeferredJob, as_lists, job_on, save_first
 from django_integration.declarative.registration import register
 from serverless_tasks.errors import TaskDefinitionError
 
@@ -94,8 +94,10 @@ class DeferrableTask(EndpointTask):
 
     def call_here(self, endpoint: Any) -> None:
         """Do the work in the request."""
+        resource = self._resource(endpoint)
+        save_first(resource)
         args, kwargs = self._arguments(endpoint)
-        self._function(self._resource(endpoint), *args, **kwargs)
+        self._function(resource, *args, **kwargs)
 
     def job(self, endpoint: Any) -> DeferredJob:
         """What a worker needs of this request."""

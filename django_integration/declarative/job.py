@@ -79,8 +79,7 @@ def job_on(instance: models.Model, task: str, args: Any, kwargs: Any) -> Deferre
         args: further arguments.
         kwargs: further arguments by name.
     """
-    if instance._state.adding or instance.pk is None:
-        instance.save()
+    save_first(instance)
     model = type(instance)
     field = model._meta.pk
     assert field is not None
@@ -92,6 +91,12 @@ def job_on(instance: models.Model, task: str, args: Any, kwargs: Any) -> Deferre
         args=as_lists(list(args)),
         kwargs=as_lists(dict(kwargs)),
     )
+
+
+def save_first(instance: models.Model) -> None:
+    """Save an instance that is not in its database yet."""
+    if instance._state.adding or instance.pk is None:
+        instance.save()
 
 
 def as_lists(value: Any) -> Any:

@@ -89,6 +89,18 @@ def test_an_instance_that_is_not_saved_is_saved_first(jobs: RecordedTasks) -> No
     jobs.drain()
     assert status(order) == "sent"
 
+    here = Order(customer="bob")
+    seen = []
+
+    class Sending(Endpoint):
+        @deferrable_task(always_defer=False)
+        @staticmethod
+        def send(order):
+            seen.append((order is here, order.pk is not None))
+
+    run_tasks(Sending(here))
+    assert seen == [(True, True)]
+
     parcel = Parcel(weight=3)  # has a key before it is saved
 
     class Weighing(Endpoint):
