@@ -9,6 +9,7 @@ from uuid import uuid4
 from django.core import signing
 
 from django_integration.answers import Refused, record_answer
+from django_integration.own_backend import kept
 from serverless_tasks.errors import MessageError, TaskNotFound
 from serverless_tasks.message import Message
 from serverless_tasks.options import Options
@@ -44,6 +45,7 @@ def run_here(request: HttpRequest, caller: Caller, task: str, inputs: Any) -> Ht
 
     Raises:
         InvalidInputs: they do not fit.
+        PayloadTooLarge: there is no room to keep them.
         Refused: 400, the header is not ours; 503, deliver it again.
     """
     through = services()
@@ -53,6 +55,7 @@ def run_here(request: HttpRequest, caller: Caller, task: str, inputs: Any) -> Ht
     if token is None:
         options = Options(owner=caller.owner, uuid=str(uuid4()))
         message = message_for(through, definition.task, inputs, options)
+        through.store.put_jobs([kept(message)])
     else:
         message = replace(_delivered(token, task), inputs=inputs)
     outcome = through.runner.execute(message, retry=token is not None)
@@ -60,8 +63,6 @@ def run_here(request: HttpRequest, caller: Caller, task: str, inputs: Any) -> Ht
         again = str(max(1, round(outcome.give_back)))
         refused = f"Job {message.uuid} is {outcome.status}; deliver it again."
         raise Refused(503, "NotNow", refused, headers={"Retry-After": again}, extra={"uuid": message.uuid})
-    if token is None:
-        through.store.put_jobs([message])
     record = through.store.read(message.uuid)
     if record is None:
         raise TaskNotFound(message.uuid)

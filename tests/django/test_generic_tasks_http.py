@@ -54,6 +54,10 @@ class TestRunningInTheRequest:
         assert record is not None
         assert record.outputs == BOX
 
+    def test_inputs_that_cannot_be_kept_are_413_and_nothing_runs(self) -> None:
+        answer = post(Client(), f"{EMAIL}run", PARAMS | {"content": "x" * 1_000_000}, headers=WORD)
+        assert (answer.status_code, mail.outbox, stored()) == (413, [], 0)
+
     def test_bad_inputs_are_422_with_their_place(self) -> None:
         answer = post(Client(), f"{EMAIL}run", PARAMS | {"recipients": [1]}, headers=WORD)
         assert answer.status_code == 422
