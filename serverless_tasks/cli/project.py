@@ -93,7 +93,10 @@ def dev(
     manage: Annotated[Path, typer.Option(help="The site's manage.py.")] = Path("manage.py"),
     address: Annotated[str, typer.Option(help="Where the site listens.")] = "127.0.0.1:8000",
     port: Annotated[
-        int | None, typer.Option(help="Where the AWS stand-in listens.", show_default="4580, or a free one")
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Where the AWS stand-in listens.", show_default="4580, or a free one"
+        ),
     ] = None,
     reload: Annotated[bool, typer.Option(help="Start the code anew when a Python file is saved.")] = True,
     parameter: Annotated[

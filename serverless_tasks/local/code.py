@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.local.environment import process_environment
 from serverless_tasks.local.process import ChildProcess
 
@@ -40,9 +41,32 @@ class Site:
 
     @property
     def host_and_port(self) -> tuple[str, int]:
-        """The address in two."""
+        """The address in two.
+
+        Raises:
+            ConfigurationError: it has no port, or one past 65535.
+        """
         host, _, port = self.address.rpartition(":")
+        if not (port.isdecimal() and 0 < int(port) < 65536):
+            raise ConfigurationError(
+                f"Address {self.address!r} has no port; give one such as 127.0.0.1:8000."
+            )
         return host.strip("[]") or "127.0.0.1", int(port)
+
+    def check(self) -> None:
+        """See that the site can be started.
+
+        Raises:
+            ConfigurationError: there is no such ``manage.py``, or somebody else listens at the address.
+        """
+        if not self.manage.is_file():
+            raise ConfigurationError(
+                f"There is no {self.manage}: give the site's manage.py, or leave the site out."
+            )
+        if accepts(self.host_and_port):
+            raise ConfigurationError(
+                f"Another server listens at {self.address}: end it, or give the site another --address."
+            )
 
     @property
     def settings(self) -> str | None:
@@ -84,7 +108,7 @@ class Code:
     def up(self) -> bool:
         """Whether the workers poll and the site answers."""
         ports = [("127.0.0.1", self._work.port), *([self._site.host_and_port] if self._site else [])]
-        return all(child.exit_code is None for child in self._children.values()) and all(map(_accepts, ports))
+        return all(child.exit_code is None for child in self._children.values()) and all(map(accepts, ports))
 
     def start(self) -> None:
         """Start the workers and the site."""
@@ -132,7 +156,7 @@ class Code:
             self._say("Ready.")
 
 
-def _accepts(address: tuple[str, int]) -> bool:
+def accepts(address: tuple[str, int]) -> bool:
     """Whether somebody listens there."""
     try:
         socket.create_connection(address, timeout=1).close()

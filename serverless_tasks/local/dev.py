@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.local.changes import no_files, saved_files
 from serverless_tasks.local.child import Work
 from serverless_tasks.local.code import Code, Site, code_environment
@@ -63,12 +62,12 @@ def run_dev(
         ready: called once, when the workers poll and the site answers.
 
     Raises:
-        ConfigurationError: the template, or what was asked for, cannot be used; or the port is taken.
+        ConfigurationError: the template, or what was asked for, cannot be used; or a port is taken.
     """
     say = say or _say
     site = Site(manage, address) if django else None
-    if site and not manage.is_file():
-        raise ConfigurationError(f"There is no {manage}: give the site's manage.py, or leave the site out.")
+    if site:
+        site.check()
     invoke_port = free_port()
     app = ForwardApp(invoke_port, MotoApp())
     served = aws_stand_in(app, free_port(DEFAULT_PORT) if port is None else port)
@@ -131,13 +130,18 @@ def _introduce(stack: LocalStack, site: Site | None, *, reload: bool, say: Calla
         say("Saving a Python file starts the code anew; the state stays. Ctrl-C ends.")
     else:
         say("Ctrl-C ends.")
-    say("To submit from another terminal:")
-    say("  export " + " ".join(f"{name}={shlex.quote(value)}" for name, value in _to_submit(stack).items()))
+    say("To submit from another terminal, in this directory:")
+    say(
+        "  export "
+        + " ".join(f"{name}={shlex.quote(value)}" for name, value in _to_submit(stack, site).items())
+    )
     say("  serverless-tasks submit TASK NAME=VALUE ...")
 
 
-def _to_submit(stack: LocalStack) -> dict[str, str]:
-    return {
+def _to_submit(stack: LocalStack, site: Site | None) -> dict[str, str]:
+    # With the site's settings, names and inputs are checked there too.
+    settings = site.settings if site and site.directory == Path.cwd() else None
+    return ({"DJANGO_SETTINGS_MODULE": settings} if settings else {}) | {
         name: value
         for name, value in stack.environment.items()
         if name.startswith(("AWS_", "SERVERLESS_TASKS_")) and name != "AWS_EC2_METADATA_DISABLED"

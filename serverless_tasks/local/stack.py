@@ -77,8 +77,10 @@ def create_stack(
         most_threads: threads for one queue at most, whatever concurrency the template allows.
 
     Raises:
-        ConfigurationError: CloudFormation refused the template, with its reason.
+        ConfigurationError: a parameter is not the template's, or CloudFormation refused the template, with its
+            reason.
     """
+    _check_parameters(parameters or {}, template.body.get("Parameters", {}))
     cloudformation = _client("cloudformation", endpoint)
     try:
         cloudformation.create_stack(
@@ -111,6 +113,18 @@ def create_stack(
         mappings=mappings,
         functions=functions,
     )
+
+
+def _check_parameters(given: Dictionary[str, str], declared: Dictionary[str, Any]) -> None:
+    """As CloudFormation does; moto takes what it is given."""
+    for name, value in given.items():
+        if name not in declared:
+            raise ConfigurationError(
+                f"The template has no parameter {name!r}; it has {', '.join(sorted(declared)) or 'none'}."
+            )
+        allowed = [str(each) for each in declared[name].get("AllowedValues", [])]
+        if allowed and value not in allowed:
+            raise ConfigurationError(f"Parameter {name} is {value!r}; give one of {', '.join(allowed)}.")
 
 
 def _configurations(endpoint: str, template: LocalTemplate) -> dict[str, dict[str, Any]]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
 import threading
@@ -69,18 +70,27 @@ threading.Event().wait()
 
 RUN = """
 from serverless_tasks.local.dev import run_dev
-run_dev(port={port}, django={django}, grace=0.2)
+run_dev(port={port}, django={django}, address={address!r}, grace=0.2, parameters={parameters})
 """
 
 
 class Dev:
     """A running `dev`, its output and its queue."""
 
-    def __init__(self, directory: Path, *, django: bool = False) -> None:
+    def __init__(
+        self,
+        directory: Path,
+        *,
+        django: bool = False,
+        address: str | None = None,
+        parameters: dict[str, str] | None = None,
+    ) -> None:
         self.directory = directory
         self.port = free_port()
+        self.address = address or f"127.0.0.1:{free_port()}"
+        run = RUN.format(port=self.port, django=django, address=self.address, parameters=parameters)
         self.process = subprocess.Popen(
-            [sys.executable, "-c", RUN.format(port=self.port, django=django)],
+            [sys.executable, "-c", run],
             cwd=directory,
             env={**os.environ, "PYTHONPATH": str(ROOT), "AWS_PROFILE": "no-such-profile"},
             stdout=subprocess.PIPE,
@@ -202,7 +212,7 @@ def test_saving_a_file_starts_the_code_anew_and_the_state_stays(project: Path) -
 def test_ctrl_c_gives_back_what_is_in_flight_and_ends_the_site_too(project: Path) -> None:
     dev = Dev(project, django=True)
     try:
-        line = dev.until("site runserver --noreload 127.0.0.1:8000")
+        line = dev.until(f"site runserver --noreload {dev.address}")
         assert f"at http://127.0.0.1:{dev.port} " in line
         dev.send("hang")
         worker = pid(dev.until("handled hang"))
@@ -214,6 +224,48 @@ def test_ctrl_c_gives_back_what_is_in_flight_and_ends_the_site_too(project: Path
         assert gone(pid(line))
     finally:
         dev.end()
+
+
+@pytest.mark.usefixtures("aws")
+def test_the_line_for_another_terminal_names_the_sites_settings(project: Path) -> None:
+    dev = Dev(project, django=True)
+    try:
+        assert "export DJANGO_SETTINGS_MODULE=somewhere.settings " in dev.until("export")
+    finally:
+        dev.end()
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"address": "localhost"}, "Address 'localhost' has no port"),
+        ({"address": "127.0.0.1:80808"}, "Address '127.0.0.1:80808' has no port"),
+        ({"parameters": {"Timeout": "61"}}, "Parameter Timeout is '61'; give one of 60, 120."),
+        ({"parameters": {"Size": "1"}}, "The template has no parameter 'Size'; it has Timeout."),
+    ],
+)
+def test_what_cannot_be_used_is_said_before_anything_runs(
+    project: Path, given: dict[str, Any], said: str
+) -> None:
+    (project / "template.yaml").write_text(
+        "Parameters: {Timeout: {Type: Number, Default: 60, AllowedValues: [60, 120]}}\n" + TEMPLATE
+    )
+    dev = Dev(project, django=True, **given)
+    try:
+        dev.until(f"ConfigurationError: {said}")
+        assert dev.process.wait(PATIENCE) == 1
+    finally:
+        dev.end()
+
+
+def test_a_site_does_not_start_where_another_listens(project: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        address = f"127.0.0.1:{other.getsockname()[1]}"
+        dev = Dev(project, django=True, address=address)
+        try:
+            dev.until(f"ConfigurationError: Another server listens at {address}")
+        finally:
+            dev.end()
 
 
 @pytest.mark.usefixtures("aws")
