@@ -4,6 +4,7 @@ project's own NinjaAPI.
 # No `from __future__ import annotations`: ninja reads a view's annotations, and these are values.
 
 import functools
+import inspect
 import json
 import re
 from collections.abc import Callable, Iterator
@@ -34,6 +35,7 @@ type View = Callable[..., HttpResponseBase]
 type Decorator = Callable[[View], View]
 
 _ROUTABLE = re.compile(r"[\w.~-]+")
+_OFF = "off unless authentication is configured"
 # Where a request keeps who calls; no header can have this name.
 _CALLER = "serverless_tasks.caller"
 
@@ -68,8 +70,11 @@ class TaskRouter(Router):
             ["POST"],
             decorate_view(_guard(task, caller_of))(_submit(task.name, task.params_model)),
             operation_id=f"submit_{safe}",
-            url_name=f"submit:{task.name}",
+            url_name=f"submit-{task.name}",
             summary=f"Submit {task.name}",
+            description=_about(
+                task, "201 means that the task was sent; 422 names each field that was refused."
+            ),
             response={201: RecordBody, **refusals},
         )
         self.add_api_operation(
@@ -79,6 +84,7 @@ class TaskRouter(Router):
             operation_id=f"run_{safe}",
             url_name=run_url_name(task.name),
             summary=f"Run {task.name} in the request",
+            description=_about(task, f"200 and the record once the task has ended, however it did; {_OFF}."),
             response={200: RecordBody, 400: RefusalBody, **refusals},
         )
 
@@ -88,9 +94,12 @@ def run_url_name(task: str) -> str:
     return f"run-{task}"
 
 
+def _about(task: type[Declaration], answers: str) -> str:
+    return "\n\n".join(filter(None, [inspect.cleandoc(task.__doc__ or ""), answers]))
+
+
 def _submit(name: str, model: type[BaseModel]) -> View:
     def submit(request: HttpRequest, params: model) -> HttpResponse:  # type: ignore[valid-type]
-        """201 means that the task was sent; 422 names each field that was refused."""
         with _unprocessable():
             options = Options(owner=_caller(request).owner, on_commit=False)
             handle = submit_json(services(), name, _inputs(request, name), options)
@@ -101,7 +110,6 @@ def _submit(name: str, model: type[BaseModel]) -> View:
 
 def _run(name: str, model: type[BaseModel]) -> View:
     def run(request: HttpRequest, params: model) -> HttpResponse:  # type: ignore[valid-type]
-        """200 and the record once the task has ended, however it did; off unless authentication is configured."""
         with _unprocessable():
             return run_here(request, _caller(request), name, _inputs(request, name))
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.core.checks import run_checks
 from django.test import Client
 
 from tests.django.conftest import queued, stored
@@ -73,6 +74,21 @@ def test_the_call_is_typed_in_the_document(browser: Client) -> None:
     assert set(parts[inputs]["properties"]) == {"box", "note"}
     record = call["responses"]["201"]["content"]["application/json"]["schema"]["$ref"].split("/")[-1]
     assert parts[record]["properties"]["task"] == {"const": "resize"}
+
+
+def test_the_call_is_described_by_its_tasks_docstring(browser: Client) -> None:
+    paths = browser.get("/tasks/openapi.json").json()["paths"]
+    assert paths["/tasks/later.resize/"]["post"]["description"].startswith(
+        "Resizes when there is time.\n\n201 "
+    )
+    assert paths["/tasks/later.resize/run"]["post"]["description"].startswith(
+        "Resizes when there is time.\n\n200 "
+    )
+    assert paths["/tasks/resize/"]["post"]["description"].startswith("201 ")
+
+
+def test_django_has_nothing_to_say_about_the_urls() -> None:
+    assert run_checks(tags=["urls"]) == []
 
 
 def test_models_of_one_name_are_kept_apart(browser: Client) -> None:

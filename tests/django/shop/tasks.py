@@ -17,6 +17,8 @@ class ResizeParams(BaseModel):
 
 
 class ResizeLater(Task[ResizeParams]):
+    """Resizes when there is time."""
+
     name = "later.resize"
 
     def run(self) -> None:
