@@ -24,6 +24,7 @@ AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 def register() -> None:
     """Add the checks."""
     checks.register(check_configuration, "serverless_tasks")
+    checks.register(check_stack, "serverless_tasks", deploy=True)
     checks.register(check_access, "serverless_tasks", deploy=True)
     checks.register(check_typed_calls, "serverless_tasks", deploy=True)
 
@@ -36,7 +37,7 @@ def check_configuration(app_configs: Any, **_: Any) -> list[checks.CheckMessage]
     except ConfigurationError as error:
         return [checks.Error(str(error), id="serverless_tasks.E001")]
     found = [
-        *_missing_settings(),
+        *(_no_stack_yet() if _lacks_a_stack() else _missing_settings()),
         *_wrong_entries(),
         *_own_backend(),
         *_drf(),
@@ -46,6 +47,15 @@ def check_configuration(app_configs: Any, **_: Any) -> list[checks.CheckMessage]
     if problem is not None and all(str(problem) != message.msg for message in found):
         found.insert(0, checks.Error(str(problem), id="serverless_tasks.E001"))
     return found
+
+
+def check_stack(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
+    """What a site without a stack lacks in production."""
+    try:
+        conf.current()
+    except ConfigurationError:
+        return []  # check_configuration says it
+    return _missing_settings() if _lacks_a_stack() else []
 
 
 def check_access(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
@@ -86,11 +96,27 @@ def check_typed_calls(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     return []
 
 
-def _missing_settings() -> Iterator[checks.CheckMessage]:
+def _missing_settings() -> list[checks.CheckMessage]:
     given = conf.current()
-    if given.backend == "sqs" and given.own_backend is None and given.generic_backend is None:
-        for name in NEEDED_FOR_SQS:
-            yield from _errors("E002", given.config.require, name)
+    needed = NEEDED_FOR_SQS if _needs_a_stack() else ()
+    return [message for name in needed for message in _errors("E002", given.config.require, name)]
+
+
+def _needs_a_stack() -> bool:
+    given = conf.current()
+    return given.backend == "sqs" and given.own_backend is None and given.generic_backend is None
+
+
+def _lacks_a_stack() -> bool:
+    return _needs_a_stack() and len(_missing_settings()) == len(NEEDED_FOR_SQS)
+
+
+def _no_stack_yet() -> list[checks.CheckMessage]:
+    """No errors: without a stack `migrate` and `test` have to work all the same."""
+    hint = "Until there is a stack, `serverless-tasks dev --django` runs the site with one on this machine."
+    return [
+        checks.Warning(message.msg, hint=hint, id="serverless_tasks.W005") for message in _missing_settings()
+    ]
 
 
 def _wrong_entries() -> Iterator[checks.CheckMessage]:

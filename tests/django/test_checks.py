@@ -60,6 +60,19 @@ def test_a_wrong_setting_is_raised_when_a_task_is_submitted(settings: Any, given
     assert str(caught.value) == sentence
 
 
+def test_a_site_that_has_no_stack_yet_is_warned_and_an_error_in_production(settings: Any) -> None:
+    settings.SERVERLESS_TASKS = {}
+    warned = run_checks(tags=["serverless_tasks"])
+    assert {message.id for message in warned} == {"serverless_tasks.W005"}
+    assert not any(message.is_serious() for message in warned)
+    assert all("serverless-tasks dev" in str(message.hint) for message in warned)
+    errors = [sentence for number, sentence in messages(deploy=True) if number == "E002"]
+    assert errors == [message.msg for message in warned]
+    with pytest.raises(ConfigurationError) as caught:
+        SumNumbers.submit(numbers=[1])
+    assert str(caught.value) in errors
+
+
 def test_the_in_process_backends_need_no_settings(settings: Any) -> None:
     settings.SERVERLESS_TASKS = {"BACKEND": "immediate"}
     assert messages() == []
