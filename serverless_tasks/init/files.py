@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
@@ -47,6 +48,26 @@ class WrittenFile(NamedTuple):
     action: Action
 
 
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What was asked for, now or the last time; None where nothing was."""
+
+    django_settings: str | None = None
+    requirement: str | None = None
+    stack_name: str | None = None
+
+    def over(self, last: Mapping[str, str | None]) -> _Options:
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        return _Options(**{**last, **given})
+
+
+class _State(NamedTuple):
+    """What the last `init` wrote and was asked for."""
+
+    digests: Mapping[str, str]
+    options: Mapping[str, str | None]
+
+
 def init_project(
     directory: Path,
     *,
@@ -58,38 +79,40 @@ def init_project(
 
     A file that is as it was once written is replaced. One that its user has edited is never touched: if there is
     something new for it, the new version is written beside it. What was written last is remembered by its hash in
-    `infra/lambda/.generated.json`, which belongs in version control with the rest.
+    `infra/lambda/.generated.json`, which belongs in version control with the rest. So are the options: what is not
+    given is as it was the last time.
 
     Args:
         directory: where `manage.py` is.
         django_settings: settings module to ship Django with; empty to ship none; None to look whether the task
             modules import Django, and then take the settings that `manage.py` names.
-        requirement: how to install serverless-tasks in the artefact, as a line of a requirements file; by default this
-            version from the package index.
-        stack_name: CloudFormation's name for the deployment; by default made from the directory's name.
+        requirement: how to install serverless-tasks in the artefact, as a line of a requirements file; by default,
+            or when empty, this version from the package index.
+        stack_name: CloudFormation's name for the deployment; by default, or when empty, made from the directory's
+            name.
 
     Raises:
         ConfigurationError: there is no Django project, or it has no such settings module.
     """
     project = Project.read(directory)
-    if django_settings is None:
-        django_settings = (project.settings_module or "") if project.needs_django else ""
-    contents = _contents(project, django_settings, requirement, stack_name)
-    recorded = _read_state(directory / STATE)
-    written = [_write(directory, Path(path), new, recorded.get(path)) for path, new in contents.items()]
-    state = {path: _digest(new) for path, new in contents.items()}
-    (directory / STATE).write_text(json.dumps(state, indent=2) + "\n", encoding="utf-8")
+    last = _read_state(directory / STATE)
+    options = _Options(django_settings, requirement, stack_name).over(last.options)
+    contents = _contents(project, options)
+    written = [_write(directory, Path(path), new, last.digests.get(path)) for path, new in contents.items()]
+    state = _State({path: _digest(new) for path, new in contents.items()}, asdict(options))
+    (directory / STATE).write_text(json.dumps(state._asdict(), indent=2) + "\n", encoding="utf-8")
     return written
 
 
-def _contents(
-    project: Project, django_settings: str, requirement: str | None, stack_name: str | None
-) -> dict[str, str]:
+def _contents(project: Project, options: _Options) -> dict[str, str]:
+    django_settings = options.django_settings
+    if django_settings is None:
+        django_settings = (project.settings_module or "") if project.needs_django else ""
     root = _source()
     read = {path: (root / path).read_text(encoding="utf-8") for path in _COPIED}
     read["samconfig.toml"] = _replaced(
         (root / "samconfig.toml").read_text(encoding="utf-8"),
-        stack_name=json.dumps(stack_name or _stack_name(project.directory)),
+        stack_name=json.dumps(options.stack_name or _stack_name(project.directory)),
         parameter_overrides=_list(
             [
                 f"TaskModules={','.join(project.task_modules)}",
@@ -105,7 +128,7 @@ def _contents(
     if not django_settings:
         artefact = artefact.replace("trim = [\n", 'trim = [\n    "django_integration",\n', 1)
     read["infra/lambda/artefact.toml"] = artefact
-    own = requirement or _own_requirement()
+    own = options.requirement or _own_requirement()
     needed = [own, *project.requirements(django_settings)]
     read["infra/lambda/requirements.txt"] = _REQUIREMENTS + "".join(f"{line}\n" for line in needed)
     return read
@@ -164,13 +187,12 @@ def _digest(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def _read_state(path: Path) -> dict[str, str]:
+def _read_state(path: Path) -> _State:
     if not path.exists():
-        return {}
+        return _State({}, {})
     try:
-        state: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        return _State(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
         raise ConfigurationError(
-            f"{path} is not JSON ({error}): restore it, or remove it and compare every file."
+            f"{path} cannot be read ({error}): restore it, or remove it and compare every file."
         ) from error
-    return state
