@@ -151,6 +151,8 @@ def worker(
         logging.basicConfig(
             stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
         )
+        # It tells where each client found its credentials and its endpoint.
+        logging.getLogger("botocore").setLevel(logging.WARNING)
         load_project()
         given_back = run_worker(
             queues or (),
