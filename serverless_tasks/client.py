@@ -6,7 +6,14 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from serverless_tasks.config import Config
-from serverless_tasks.errors import InvokeFailed, TaskFailed, TaskNotFound, WaitTimeout
+from serverless_tasks.errors import (
+    FieldError,
+    InvalidInputs,
+    InvokeFailed,
+    TaskFailed,
+    TaskNotFound,
+    WaitTimeout,
+)
 from serverless_tasks.handle import Handle, Publication
 from serverless_tasks.message import Message
 from serverless_tasks.options import Options
@@ -60,7 +67,8 @@ class TaskClient:
 
         Raises:
             TaskFailed: it failed.
-            InvokeFailed: the function refused: unknown task, bad inputs.
+            InvalidInputs: the inputs do not fit, here or where the task's code is.
+            InvokeFailed: the function refused: unknown task, or a fault of its own.
             AwsError: it could not be invoked, or its answer did not come; the task may have run.
         """
         from serverless_tasks.aws.functions import invoke
@@ -70,6 +78,8 @@ class TaskClient:
         answer = invoke(function, {"task": name, "inputs": given, "uuid": str(uuid4())})
         if "uuid" not in answer:
             error = answer.get("error") or {}
+            if fields := error.get("fields"):
+                raise InvalidInputs(name, [FieldError(found["field"], found["message"]) for found in fields])
             raise InvokeFailed(str(error.get("type", "Error")), str(error.get("message", answer)))
         if answer["status"] != SUCCEEDED:
             raise TaskFailed(answer["uuid"], answer["status"], answer["error"])

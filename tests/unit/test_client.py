@@ -196,6 +196,17 @@ class TestDirectInvocation:
 
         assert raised.value.type == "UnknownTask"
 
+    def test_of_inputs_that_only_the_function_can_check_names_the_fields(
+        self, client: TaskClient, deployed: Lambda
+    ) -> None:
+        refused = {"field": "width", "message": "Field required"}
+        deployed.answer = {"error": {"type": "InvalidInputs", "message": "...", "fields": [refused]}}
+
+        with pytest.raises(InvalidInputs, match="'elsewhere' were refused: width: Field required") as raised:
+            client.run("elsewhere")
+
+        assert [found.field for found in raised.value.fields] == ["width"]
+
     @pytest.mark.parametrize("task", ["sum", "elsewhere"])
     def test_of_inputs_that_are_not_json_is_refused_here(
         self, client: TaskClient, deployed: Lambda, task: str
