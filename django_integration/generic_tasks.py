@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol
@@ -10,13 +9,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 from django.db import connections
 
 from django_integration import conf
-from django_integration.own_backend import execute, kept
+from django_integration.own_backend import execute, hand_over
 from serverless_tasks.errors import (
-    AwsError,
     ConfigurationError,
     ServerlessTasksError,
-    SubmitFailed,
-    SubmitUncertain,
 )
 from serverless_tasks.execution import Execution
 from serverless_tasks.options import Options
@@ -30,7 +26,6 @@ if TYPE_CHECKING:
     from serverless_tasks.declaration import Declaration
     from serverless_tasks.message import Message
 
-logger = logging.getLogger(__name__)
 # Where a task that a backend is given keeps its job; no name that a user's class would have.
 _JOB = "_serverless_tasks_job"
 
@@ -72,20 +67,8 @@ class GenericBackend:
         return [self._publish(message) for message in messages]
 
     def _publish(self, message: Message) -> ServerlessTasksError | None:
-        try:
-            item = kept(message)
-            self._backend.run(_task(message))
-            services().store.put_jobs([item])
-        except AwsError as error:
-            return SubmitUncertain(message.uuid, str(error))
-        except ServerlessTasksError as error:
-            return error
-        except Exception as error:
-            name = f"{type(self._backend).__qualname__}.run()"
-            logger.exception("%s did not take job %s", name, message.uuid)
-            said = f"Job {message.uuid} was not sent: {name} raised {type(error).__name__}: {error}"
-            return SubmitFailed(said)
-        return None
+        name = f"{type(self._backend).__qualname__}.run()"
+        return hand_over(message, lambda: self._backend.run(_task(message)), name)
 
 
 def backend_of(entry: Any) -> TasksBackend:

@@ -23,7 +23,7 @@ from serverless_tasks.record import Record
 from serverless_tasks.services import services
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from serverless_tasks.declaration import Declaration
 
@@ -118,22 +118,36 @@ class OwnBackend:
         return [self._publish(message) for message in messages]
 
     def _publish(self, message: Message) -> ServerlessTasksError | None:
-        try:
+        def give() -> None:
             task = services().registry.get(message.task)
-            item = kept(message)
             self._backend().run_task(_info(message), _path(task))
-            services().store.put_jobs([item])
-        except AwsError as error:
-            return SubmitUncertain(message.uuid, str(error))
-        except ServerlessTasksError as error:
-            return error
-        except Exception as error:
-            name = f"{self._backend.__qualname__}.run_task()"
-            logger.exception("%s did not take job %s", name, message.uuid)
-            return SubmitFailed(
-                f"Job {message.uuid} was not sent: {name} raised {type(error).__name__}: {error}"
-            )
-        return None
+
+        return hand_over(message, give, f"{self._backend.__qualname__}.run_task()")
+
+
+def hand_over(message: Message, give: Callable[[], None], name: str) -> ServerlessTasksError | None:
+    """Give a job to a project's own code, then keep it.
+
+    Args:
+        message: the job.
+        give: calls that code.
+        name: what the code is called, for the error.
+
+    Returns:
+        None, or why the job was not (or perhaps not) taken: see `Backend.publish`.
+    """
+    try:
+        item = kept(message)
+        give()
+        services().store.put_jobs([item])
+    except AwsError as error:
+        return SubmitUncertain(message.uuid, str(error))
+    except ServerlessTasksError as error:
+        return error
+    except Exception as error:
+        logger.exception("%s did not take job %s", name, message.uuid)
+        return SubmitFailed(f"Job {message.uuid} was not sent: {name} raised {type(error).__name__}: {error}")
+    return None
 
 
 def execute(message: str) -> None:

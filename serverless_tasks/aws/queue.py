@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 BODY_LIMIT = 1_048_576
 BATCH_ENTRIES = 10
-MAX_DELAY = 900
 ATTEMPTS = 3
 
 
