@@ -39,7 +39,7 @@ serve: .venv/$(STAMP) ## The same stack, kept up for a browser until Ctrl-C
 ##@ Develop
 
 .PHONY: setup
-setup: .venv/$(STAMP) .venvs/ministack/$(STAMP) .venvs/sam/$(STAMP) client-modules ## Install all that the tests and checks need
+setup: .venv/$(STAMP) .venvs/checkov/$(STAMP) .venvs/ministack/$(STAMP) .venvs/sam/$(STAMP) client-modules ## Install all that the tests and checks need
 
 .PHONY: test
 test: setup chromium test-unit test-contract test-django test-client test-e2e test-browser ## Run every kind of test
@@ -61,9 +61,9 @@ test-client: client-modules
 	@cd $(CLIENT) && npm test
 
 .PHONY: check
-check: lint types imports template client ## Lint, types, import rules, template, client build
+check: lint types imports template checkov client ## Lint, types, import rules, template and its security, client build
 
-.PHONY: lint types imports template client
+.PHONY: lint types imports template checkov client
 lint: .venv/$(STAMP) ## ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -77,6 +77,10 @@ imports: .venv/$(STAMP) ## The import rules of CONTRIBUTING.md
 template: .venv/$(STAMP) .venvs/sam/$(STAMP) ## cfn-lint and sam validate
 	$(BIN)/cfn-lint template.yaml
 	SAM_CLI_TELEMETRY=0 AWS_DEFAULT_REGION=us-east-1 .venvs/sam/bin/sam validate --lint --template template.yaml
+
+# Its rules come with it: nothing is downloaded, and nothing is told.
+checkov: .venvs/checkov/$(STAMP) ## Security rules over the template; what is let pass says why, in its place
+	.venvs/checkov/bin/checkov --file template.yaml --framework cloudformation --skip-download --quiet --compact
 
 client: client-modules ## Type check and build the JavaScript client
 	cd $(CLIENT) && npm run check && npm run build
@@ -94,7 +98,7 @@ lock: $(UV) ## Pin the requirements anew
 			--no-emit-package serverless-tasks --custom-compile-command "make lock" -o "$$out" "$$@" >/dev/null; \
 	}; \
 	lock dev pyproject.toml --all-extras --group dev; \
-	for group in ministack node sam uv; do lock "$$group" --group "$$group"; done
+	for group in checkov ministack node sam uv; do lock "$$group" --group "$$group"; done
 	@echo infra/lambda/requirements.txt
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes --no-emit-index-url \
 		--no-header --no-annotate --constraints requirements/dev.txt $(addprefix --no-emit-package ,$(RUNTIME)) \
@@ -123,7 +127,7 @@ $(UV): requirements/uv.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venvs/ministack/$(STAMP) .venvs/sam/$(STAMP) .venvs/node/$(STAMP): .venvs/%/$(STAMP): requirements/%.txt $(UV)
+.venvs/checkov/$(STAMP) .venvs/ministack/$(STAMP) .venvs/sam/$(STAMP) .venvs/node/$(STAMP): .venvs/%/$(STAMP): requirements/%.txt $(UV)
 	@echo "Installing .venvs/$*"
 	@$(UV) venv --quiet --clear --python .venvs/uv/bin/python .venvs/$*
 	@$(UV) pip install --quiet --python .venvs/$*/bin/python --require-hashes -r $<

@@ -1,5 +1,6 @@
 """What template.yaml promises, read from the file: much of it no local stand-in would notice."""
 
+import copy
 import json
 import re
 from pathlib import Path
@@ -7,6 +8,8 @@ from typing import Any
 
 import pytest
 from samtranslator.yaml_helper import yaml_parse
+
+from serverless_tasks.local.template import translate
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
@@ -255,6 +258,22 @@ def test_the_environment_names_the_resources_and_django_only_when_it_is_asked_fo
 
 def test_the_status_url_asks_for_a_signature() -> None:
     assert RESOURCES["StatusFunction"]["Properties"]["FunctionUrlConfig"] == {"AuthType": "AWS_IAM"}
+
+
+def test_nobody_may_call_a_function_by_a_permission_on_the_function(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What SAM makes of the template counts: an open function URL is a permission that it adds by itself."""
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
+    made = translate(copy.deepcopy(TEMPLATE), "template.yaml")
+    kinds = [each["Type"] for each in made["Resources"].values()]
+    assert kinds.count("AWS::Lambda::Url") == 1
+    assert "AWS::Lambda::Permission" not in kinds
+
+
+def test_what_the_security_rules_let_pass_says_why() -> None:
+    """`make checkov` reads these comments, and takes one without a reason as well."""
+    skips = re.findall(r"checkov:skip=(.*)", (ROOT / "template.yaml").read_text())
+    assert skips
+    assert [skip for skip in skips if not re.fullmatch(r"CKV_AWS_\d+:[A-Z].{20,}\.", skip)] == []
 
 
 def test_alarms_watch_what_can_go_wrong_and_tell_the_topic_if_there_is_one() -> None:
