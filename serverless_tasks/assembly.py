@@ -1,4 +1,4 @@
-"""The record that a job's items make, as far as it can be told without the bucket."""
+"""The record and the message that a job's items make, as far as they can be told without the bucket."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.items import JOB, STATE, STATE_PREFIX, Item
+from serverless_tasks.message import Message
 from serverless_tasks.record import (
     EXPIRED,
     FAILED,
@@ -38,6 +39,22 @@ def assemble(items: Iterable[Item], now: int) -> Record | None:
         return _from_state(state, by_key, now)
     job = by_key.get(JOB)
     return _from_job(job, now) if job is not None else None
+
+
+def submitted(job: Item) -> Message:
+    """The message that a ``job`` item was made of; large inputs are still under ``inputs_key``."""
+    return Message(
+        uuid=job["pk"],
+        task=job["task"],
+        inputs=json.loads(job["inputs"]),
+        owner=job.get("owner"),
+        queue=job["queue"],
+        tenant=job.get("tenant"),
+        created=job["created"],
+        expires=job["expires"],
+        inputs_key=job.get("inputs_key"),
+        retry_of=job.get("retry_of"),
+    )
 
 
 def outputs_key(items: Iterable[Item]) -> str | None:

@@ -19,7 +19,7 @@ from serverless_tasks.message import Message
 from serverless_tasks.options import Options
 from serverless_tasks.record import SUCCEEDED, Record
 from serverless_tasks.services import Services, services
-from serverless_tasks.submit import Submission, check_json, submit_unchecked
+from serverless_tasks.submit import Submission, check_json, resubmit, submit_unchecked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -181,6 +181,23 @@ class TaskClient:
             AlreadyFinished: it has ended.
         """
         return self._through.store.cancel(uuid)
+
+    def retry(self, uuid: str, *, new_uuid: str | None = None) -> Handle:
+        """Submit an ended job once more, under a new id; see `serverless_tasks.submit.resubmit`.
+
+        Args:
+            uuid: the ended job.
+            new_uuid: the new job's id, to repeat a retry that may have been sent already.
+
+        Raises:
+            TaskNotFound: nothing is known of it.
+            NotFinished: it has not ended.
+            InputsUnavailable: its inputs are not all kept.
+            InvalidInputs: the task's present code refuses them; nothing was published.
+            SubmitFailed: it was certainly not sent.
+            SubmitUncertain: it may have been sent.
+        """
+        return resubmit(self._through, uuid, new_uuid=new_uuid)
 
     def _handle(self, uuid: str) -> Handle:
         record = self.get(uuid)

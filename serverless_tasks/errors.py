@@ -165,6 +165,33 @@ class AlreadyFinished(ServerlessTasksError):
         self.status = status
 
 
+class NotFinished(ServerlessTasksError):
+    """A task that has not ended can be neither retried nor deleted.
+
+    Args:
+        uuid: the task's id.
+        status: ``pending`` or ``running``.
+    """
+
+    def __init__(self, uuid: str, status: str) -> None:
+        super().__init__(f"Task {uuid} is {status}; cancel it, or wait for its end.")
+        self.uuid = uuid
+        self.status = status
+
+
+class InputsUnavailable(ServerlessTasksError):
+    """A job cannot be retried, since its inputs are not all kept; submit the task anew.
+
+    Args:
+        uuid: the job's id.
+        reason: why they are not there.
+    """
+
+    def __init__(self, uuid: str, reason: str) -> None:
+        super().__init__(f"Task {uuid} cannot be retried: {reason}. Submit it anew with its inputs.")
+        self.uuid = uuid
+
+
 class TaskFailed(ServerlessTasksError):
     """A task that was waited for failed or was cancelled.
 
@@ -214,6 +241,13 @@ class AwsError(ServerlessTasksError):
         self.operation = operation
         self.code = code
         self.applied = applied
+
+    @property
+    def gone(self) -> bool:
+        """Whether a payload is not there, so that no later try finds it: S3 refuses a missing one to those who may
+        not list the bucket.
+        """
+        return self.code in ("NoSuchKey", "NoSuchBucket", "AccessDenied")
 
 
 # -- messages and workers ----------------------------------------------------------------------------------------

@@ -70,6 +70,8 @@ def job_item(message: Message) -> Item:
         item["inputs_key"] = message.inputs_key
     if message.tenant is not None:
         item["tenant"] = message.tenant
+    if message.retry_of is not None:
+        item["retry_of"] = message.retry_of
     if message.owner is not None:
         item["owner"] = message.owner
         item["owner_day"] = f"{message.owner}#{day}#{shard(message.uuid, OWNER_SHARDS)}"

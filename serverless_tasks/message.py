@@ -34,6 +34,7 @@ class Message:
         created: when it was submitted, milliseconds since the epoch.
         expires: when it can no longer be delivered, milliseconds since the epoch.
         inputs_key: where in the bucket the inputs lie, or None.
+        retry_of: the id of the ended job that this one repeats, or None.
         delay: how long it is held back before its first delivery, in seconds; not sent along.
     """
 
@@ -46,6 +47,7 @@ class Message:
     created: int = 0
     expires: int = 0
     inputs_key: str | None = None
+    retry_of: str | None = None
     delay: int = 0
 
     def encode(self) -> str:
@@ -55,6 +57,8 @@ class Message:
             body["owner"] = self.owner
         if self.inputs_key is not None:
             body["inputs_key"] = self.inputs_key
+        if self.retry_of is not None:
+            body["retry_of"] = self.retry_of
         body["options"] = {"queue": self.queue} | ({"tenant": self.tenant} if self.tenant is not None else {})
         body |= {"created": self.created, "expires": self.expires}
         return encode(body).translate(_REFUSED_BY_SQS)
@@ -95,13 +99,14 @@ class Message:
             created=body["created"],
             expires=body["expires"],
             inputs_key=body.get("inputs_key"),
+            retry_of=body.get("retry_of"),
         )
         texts = (message.task, message.queue)
-        optional = (message.owner, message.tenant, message.inputs_key)
+        optional = (message.owner, message.tenant, message.inputs_key, message.retry_of)
         if not all(isinstance(text, str) and text for text in texts):
             raise ValueError("task and queue must be texts")
         if not all(text is None or isinstance(text, str) for text in optional):
-            raise ValueError("owner, tenant and inputs_key must be texts")
+            raise ValueError("owner, tenant, inputs_key and retry_of must be texts")
         for text in (*texts, *optional):
             (text or "").encode()  # half of a surrogate pair could never be written to the state
         if message.inputs_key not in (None, inputs_key(message.uuid)):

@@ -47,8 +47,6 @@ RENEW = 20.0
 # What stays between a task's end and the function's deadline, for the writes that record it.
 MARGIN = 2.0
 LOST_LIMIT = 3
-# S3's words for an object that no later try will find; without ListBucket a missing one is refused.
-_GONE = ("NoSuchKey", "NoSuchBucket", "AccessDenied")
 GIVE_BACK = 30.0
 
 
@@ -142,7 +140,7 @@ class Runner:
         try:
             inputs = self._inputs(message)
         except Exception as error:
-            if isinstance(error, AwsError) and error.code not in _GONE:
+            if isinstance(error, AwsError) and not error.gone:
                 raise  # a bucket that is busy is no fault of the task's: the attempt does not count
             return Run(None, error, 0.0, declared.retries)
         began = self._clock.now()

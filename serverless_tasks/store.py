@@ -134,6 +134,13 @@ class Store(Protocol):
     def read_many(self, uuids: Sequence[str]) -> dict[str, Record]:
         """The records of several jobs; those of which nothing is known are left out."""
 
+    def job(self, uuid: str) -> Message | None:
+        """The job as it was submitted, or None when that was not kept.
+
+        Large inputs are fetched from the bucket; where it no longer has them, ``inputs`` is empty and ``inputs_key``
+        says where they lay.
+        """
+
     def list_owner(self, owner: str, *, limit: int = 50, cursor: str | None = None) -> Page:
         """An owner's jobs, newest first."""
 

@@ -2,13 +2,22 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from serverless_tasks.clock import to_ms
 from serverless_tasks.declaration import LONGEST_NAME, queue_for
 from serverless_tasks.encoding import encode, is_json
-from serverless_tasks.errors import FieldError, InvalidInputs, UnknownOption, UnknownTask
+from serverless_tasks.errors import (
+    FieldError,
+    InputsUnavailable,
+    InvalidInputs,
+    NotFinished,
+    TaskNotFound,
+    UnknownOption,
+    UnknownTask,
+)
 from serverless_tasks.handle import Handle, Publication
 from serverless_tasks.message import RETENTION, Message
 from serverless_tasks.options import Options
@@ -121,6 +130,46 @@ def submit_unchecked(through: Services, task: str, inputs: Sequence[Any], option
         for given in inputs
     ]
     return publish(through, messages, on_commit=options.on_commit)
+
+
+def resubmit(through: Services, uuid: str, *, new_uuid: str | None = None, on_commit: bool = True) -> Handle:
+    """Submit an ended job once more: the same task, inputs, owner, queue and tenant under a new id.
+
+    The new job says which one it repeats (`Message.retry_of`); the old one stays as it is.
+
+    Args:
+        through: the services to use.
+        uuid: the ended job.
+        new_uuid: the new job's id, to repeat a retry that may have been sent already.
+        on_commit: inside a database transaction, publish on commit instead of at once.
+
+    Raises:
+        TaskNotFound: nothing is known of it.
+        NotFinished: it has not ended.
+        InputsUnavailable: its inputs are not all kept.
+        InvalidInputs: the task's present code refuses them; nothing was published.
+        UnknownOption: the new id is no UUID.
+        SubmitFailed: it was certainly not sent.
+        SubmitUncertain: it may have been sent.
+    """
+    record = through.store.read(uuid)
+    if record is None:
+        raise TaskNotFound(uuid)
+    if not record.ended:
+        raise NotFinished(uuid, record.status)
+    job = through.store.job(uuid)
+    if job is None:
+        raise InputsUnavailable(
+            uuid, "its inputs were never kept (a direct invoke, or a submit that was cut short)"
+        )
+    if job.inputs_key is not None:
+        raise InputsUnavailable(uuid, "the bucket no longer has its inputs")
+    if job.task in through.registry:
+        through.registry.definition(job.task).parse_json(job.inputs)
+    options = replace(Options.parse({"uuid": new_uuid}), owner=job.owner, tenant=job.tenant)
+    message = replace(_message(through, job.task, job.inputs, options, job.queue), retry_of=uuid)
+    (handle,) = publish(through, [message], on_commit=on_commit)
+    return handle
 
 
 def check_json(task: str, inputs: Any) -> None:

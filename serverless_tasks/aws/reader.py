@@ -7,7 +7,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from serverless_tasks.assembly import assemble, names_others, outputs_key
+from serverless_tasks.assembly import assemble, names_others, outputs_key, submitted
 from serverless_tasks.aws.items import from_dynamodb, to_dynamodb
 from serverless_tasks.aws.session import call
 from serverless_tasks.clock import to_ms
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from serverless_tasks.clock import Clock
+    from serverless_tasks.message import Message
     from serverless_tasks.record import Record
     from serverless_tasks.store import Blobs
 
@@ -63,6 +64,26 @@ class TableReader:
     def read_many(self, uuids: Sequence[str]) -> dict[str, Record]:
         """See `Store.read_many`."""
         return self._records(dict.fromkeys(uuids))
+
+    def job(self, uuid: str) -> Message | None:
+        """See `Store.job`."""
+        item = self._get(uuid, JOB)
+        if item is None:
+            return None
+        message = submitted(item)
+        if message.inputs_key is None:
+            return message
+        if self._blobs is None:
+            raise ConfigurationError(
+                f"The inputs of job {uuid} lie in the bucket, and SERVERLESS_TASKS_BUCKET is not set."
+            )
+        try:
+            inputs = json.loads(self._blobs.get(message.inputs_key))
+        except AwsError as error:
+            if not error.gone:
+                raise
+            return message
+        return replace(message, inputs=inputs, inputs_key=None)
 
     def list_owner(self, owner: str, *, limit: int = 50, cursor: str | None = None) -> Page:
         """See `Store.list_owner`."""

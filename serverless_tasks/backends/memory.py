@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import threading
 from typing import TYPE_CHECKING, Any
 
-from serverless_tasks.assembly import assemble
-from serverless_tasks.clock import to_ms
+from serverless_tasks.backends.memory_reader import MemoryReader
 from serverless_tasks.encoding import encode
-from serverless_tasks.errors import AlreadyFinished, InvalidCursor, LeaseLost, TaskNotFound
+from serverless_tasks.errors import AlreadyFinished, LeaseLost, TaskNotFound
 from serverless_tasks.items import (
     BEFORE,
     COPIED,
@@ -34,27 +32,17 @@ from serverless_tasks.record import (
     Failure,
     Record,
 )
-from serverless_tasks.store import Claim, Page
+from serverless_tasks.store import Claim
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Sequence
 
-    from serverless_tasks.clock import Clock
     from serverless_tasks.message import Message
     from serverless_tasks.progress import Snapshot
 
 
-class MemoryStore:
-    """See `Store`; everything is lost with the process.
-
-    Args:
-        clock: the time.
-    """
-
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
-        self._items: dict[str, dict[str, Item]] = {}
-        self._lock = threading.RLock()
+class MemoryStore(MemoryReader):
+    """See `Store`; everything is lost with the process. See `MemoryReader` for its arguments."""
 
     def put_jobs(self, messages: Sequence[Message]) -> None:
         """See `Store.put_jobs`."""
@@ -190,38 +178,6 @@ class MemoryStore:
                 state |= {**failure_fields(TASK_CANCELLED), "status": CANCELLED, "finished": self._now()}
             return self.read(uuid) or record
 
-    def read(self, uuid: str) -> Record | None:
-        """See `Store.read`."""
-        with self._lock:
-            return assemble(list(self._items.get(uuid, {}).values()), self._now())
-
-    def read_many(self, uuids: Sequence[str]) -> dict[str, Record]:
-        """See `Store.read_many`."""
-        found = {uuid: self.read(uuid) for uuid in uuids}
-        return {uuid: record for uuid, record in found.items() if record is not None}
-
-    def list_owner(self, owner: str, *, limit: int = 50, cursor: str | None = None) -> Page:
-        """See `Store.list_owner`."""
-        return self._list(lambda job: job.get("owner") == owner, limit, cursor)
-
-    def list_task(self, task: str, *, limit: int = 50, cursor: str | None = None) -> Page:
-        """See `Store.list_task`."""
-        return self._list(lambda job: job["task"] == task, limit, cursor)
-
-    def _list(self, wanted: Callable[[Item], bool], limit: int, cursor: str | None) -> Page:
-        if cursor is not None and "#" not in cursor:
-            raise InvalidCursor(f"The cursor {cursor!r} is not one that a listing has given.")
-        with self._lock:
-            jobs = [items[JOB] for items in self._items.values() if JOB in items and wanted(items[JOB])]
-            places = sorted((str(job["created_uuid"]) for job in jobs), reverse=True)
-            after = [place for place in places if cursor is None or place < cursor]
-            records = [self.read(place.split("#")[1]) for place in after[:limit]]
-        more = after[limit - 1] if len(after) > limit else None
-        return Page(records=tuple(record for record in records if record is not None), cursor=more)
-
-    def _state(self, uuid: str) -> Item | None:
-        return self._items.get(uuid, {}).get(STATE)
-
     def _held(self, uuid: str, token: str) -> Item:
         state = self._state(uuid)
         if state is None or state.get("token") != token or state["status"] != RUNNING:
@@ -245,6 +201,3 @@ class MemoryStore:
         )
         item = ended_item(uuid, claim.token, attempt)
         self._items[uuid][item["sk"]] = item
-
-    def _now(self) -> int:
-        return to_ms(self._clock.now())

@@ -8,6 +8,7 @@ from serverless_tasks.errors import (
     AlreadyFinished,
     AwsError,
     InvokeFailed,
+    NotFinished,
     ServerlessTasksError,
     SubmitFailed,
     SubmitUncertain,
@@ -28,7 +29,7 @@ class Exit(IntEnum):
     NOT_FOUND = 3
     """Nothing is known of the uuid."""
     FINISHED = 4
-    """The task has ended and cannot be cancelled."""
+    """The task has ended and cannot be cancelled, or has not and cannot be retried or deleted."""
     UNAVAILABLE = 5
     """AWS refused or could not be asked; nothing was submitted."""
     UNCERTAIN = 6
@@ -41,6 +42,7 @@ _CODES: tuple[tuple[type[ServerlessTasksError], Exit], ...] = (
     (TaskFailed, Exit.FAILED),
     (TaskNotFound, Exit.NOT_FOUND),
     (AlreadyFinished, Exit.FINISHED),
+    (NotFinished, Exit.FINISHED),
     (SubmitUncertain, Exit.UNCERTAIN),
     (WaitTimeout, Exit.UNCERTAIN),
     (SubmitFailed, Exit.UNAVAILABLE),

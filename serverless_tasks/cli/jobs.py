@@ -1,4 +1,4 @@
-"""The commands about jobs: submit, run, status, watch, cancel, explain."""
+"""The commands about jobs: submit, run, status, watch, cancel, retry, explain."""
 
 from __future__ import annotations
 
@@ -128,6 +128,29 @@ def cancel(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
     with answer.errors():
         record = connect(stack).client.cancel(uuid)
         answer.document(record.to_json(reveal=True), record_picture(record))
+
+
+def retry(
+    uuid: Uuid,
+    new_uuid: Annotated[
+        str | None, typer.Option("--uuid", help="The new id, to repeat a retry that may have been sent.")
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow it until it ends, as `watch` does.")] = False,
+    stack: Stack = None,
+    as_json: Json = False,
+) -> None:
+    """Submit an ended job once more, with the same inputs, and print the new job's id."""
+    from rich.text import Text
+
+    answer = Answer(as_json)
+    with answer.errors():
+        session = connect(stack)
+        handle = session.client.retry(uuid, new_uuid=new_uuid)
+        if watch:
+            answer.say(f"Submitted {handle.uuid}.")
+            _watch(answer, follow(session, handle.uuid, interval=1.0))
+        else:
+            answer.document(handle.record.to_json(reveal=True), Text(handle.uuid))
 
 
 def explain(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:

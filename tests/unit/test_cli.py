@@ -207,6 +207,30 @@ class TestSubmit:
         assert document("submit", "sum", "numbers=[1]", code=6)["error"]["uuid"] == UUID
 
 
+class TestRetry:
+    def test_prints_the_new_id(self, project: Services) -> None:
+        first = submitted("sum", "numbers=[1, 2]")
+
+        again = call("retry", first).stdout.strip()
+
+        assert again != first
+        assert project.store.read(again).outputs == {"sum": 3}
+        assert project.store.job(again).retry_of == first
+
+    def test_follows_the_new_job_when_asked(self, project: Services) -> None:
+        assert '"sum": 3' in call("retry", submitted("sum", "numbers=[1, 2]"), "--watch").stdout
+
+    def test_takes_the_id_of_a_retry_that_may_have_been_sent(self, project: Services) -> None:
+        assert document("retry", submitted("sum", "numbers=[1]"), "--uuid", UUID)["uuid"] == UUID
+
+    def test_a_job_that_is_not_known_or_has_not_ended_has_its_own_code(
+        self, project: Services, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        assert "No task has the id" in call("retry", UUID, code=3).stderr
+        monkeypatch.setattr(project.store, "read", ScriptedStore(Record(uuid=UUID, task="sum")).read)
+        assert f"Task {UUID} is pending; cancel it" in call("retry", UUID, code=4).stderr
+
+
 class TestRun:
     @pytest.fixture
     def invoked(self, monkeypatch: pytest.MonkeyPatch) -> list[Any]:

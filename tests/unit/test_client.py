@@ -7,7 +7,15 @@ from typing import Any
 
 import pytest
 
-from serverless_tasks import InvalidInputs, Task, TaskClient, TaskFailed, TaskNotFound, WaitTimeout
+from serverless_tasks import (
+    InvalidInputs,
+    NotFinished,
+    Task,
+    TaskClient,
+    TaskFailed,
+    TaskNotFound,
+    WaitTimeout,
+)
 from serverless_tasks.aws import functions
 from serverless_tasks.config import Config
 from serverless_tasks.errors import ConfigurationError, InvokeFailed, SubmitFailed
@@ -63,6 +71,36 @@ class TestSubmitting:
         client.submit_many("sum", [{"numbers": [1]}, {"numbers": [2]}], owner="7", priority=-1)
 
         assert [(one.owner, one.queue) for one in jobs.submitted] == [("7", "low")] * 2
+
+
+class TestRetrying:
+    def test_an_ended_job_is_submitted_once_more(self, client: TaskClient, jobs: RecordedTasks) -> None:
+        (first,) = client.submit_many("sum", [{"numbers": []}], owner="7")
+        jobs.drain()
+
+        again = client.retry(first.uuid)
+
+        assert again.uuid != first.uuid
+        assert (jobs.submitted[-1].inputs, jobs.submitted[-1].owner) == ({"numbers": []}, "7")
+        assert jobs.submitted[-1].retry_of == first.uuid
+
+    def test_a_retry_that_may_have_been_sent_is_repeated_under_its_id(
+        self, client: TaskClient, jobs: RecordedTasks
+    ) -> None:
+        first = client.submit("sum", numbers=[1])
+        jobs.drain()
+        new = "0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11"
+
+        client.retry(first.uuid, new_uuid=new)
+        client.retry(first.uuid, new_uuid=new)
+
+        assert [message.uuid for message in jobs.submitted] == [first.uuid, new, new]
+
+    def test_a_job_that_has_not_ended_is_refused(self, client: TaskClient, jobs: RecordedTasks) -> None:
+        uuid = client.submit("sum", numbers=[1]).uuid
+
+        with pytest.raises(NotFinished, match=f"Task {uuid} is pending; cancel it"):
+            client.retry(uuid)
 
 
 class TestFollowing:

@@ -40,6 +40,13 @@ def test_a_message_whose_inputs_lie_in_the_bucket_too() -> None:
     assert Message.decode(message.encode()) == message
 
 
+def test_a_message_of_a_retry_too() -> None:
+    message = replace(MESSAGE, retry_of="1b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11")
+
+    assert Message.decode(message.encode()) == message
+    assert "retry_of" not in json.loads(MESSAGE.encode())
+
+
 def test_the_delay_is_not_sent_along() -> None:
     assert Message.decode(replace(MESSAGE, delay=60).encode()).delay == 0
 

@@ -1,0 +1,73 @@
+"""Reading jobs from this process's memory."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+from serverless_tasks.assembly import assemble, submitted
+from serverless_tasks.clock import to_ms
+from serverless_tasks.errors import InvalidCursor
+from serverless_tasks.items import JOB, STATE, Item
+from serverless_tasks.store import Page
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from serverless_tasks.clock import Clock
+    from serverless_tasks.message import Message
+    from serverless_tasks.record import Record
+
+
+class MemoryReader:
+    """The reading half of the store in memory.
+
+    Args:
+        clock: the time.
+    """
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._items: dict[str, dict[str, Item]] = {}
+        self._lock = threading.RLock()
+
+    def read(self, uuid: str) -> Record | None:
+        """See `Store.read`."""
+        with self._lock:
+            return assemble(list(self._items.get(uuid, {}).values()), self._now())
+
+    def read_many(self, uuids: Sequence[str]) -> dict[str, Record]:
+        """See `Store.read_many`."""
+        found = {uuid: self.read(uuid) for uuid in uuids}
+        return {uuid: record for uuid, record in found.items() if record is not None}
+
+    def job(self, uuid: str) -> Message | None:
+        """See `Store.job`."""
+        with self._lock:
+            job = self._items.get(uuid, {}).get(JOB)
+        return submitted(job) if job is not None else None
+
+    def list_owner(self, owner: str, *, limit: int = 50, cursor: str | None = None) -> Page:
+        """See `Store.list_owner`."""
+        return self._list(lambda job: job.get("owner") == owner, limit, cursor)
+
+    def list_task(self, task: str, *, limit: int = 50, cursor: str | None = None) -> Page:
+        """See `Store.list_task`."""
+        return self._list(lambda job: job["task"] == task, limit, cursor)
+
+    def _list(self, wanted: Callable[[Item], bool], limit: int, cursor: str | None) -> Page:
+        if cursor is not None and "#" not in cursor:
+            raise InvalidCursor(f"The cursor {cursor!r} is not one that a listing has given.")
+        with self._lock:
+            jobs = [items[JOB] for items in self._items.values() if JOB in items and wanted(items[JOB])]
+            places = sorted((str(job["created_uuid"]) for job in jobs), reverse=True)
+            after = [place for place in places if cursor is None or place < cursor]
+            records = [self.read(place.split("#")[1]) for place in after[:limit]]
+        more = after[limit - 1] if len(after) > limit else None
+        return Page(records=tuple(record for record in records if record is not None), cursor=more)
+
+    def _state(self, uuid: str) -> Item | None:
+        return self._items.get(uuid, {}).get(STATE)
+
+    def _now(self) -> int:
+        return to_ms(self._clock.now())

@@ -1,0 +1,89 @@
+"""A job as it was submitted: over every store."""
+
+from dataclasses import replace
+
+import pytest
+
+from serverless_tasks.aws.blobs import BucketBlobs
+from serverless_tasks.aws.table import Table
+from serverless_tasks.backends.sqs import lightened
+from serverless_tasks.config import Config
+from serverless_tasks.errors import AwsError
+from serverless_tasks.store import Store
+from tests.support.calls import counted_calls
+from tests.support.clock import FakeClock
+from tests.support.jobs import a_message
+
+RETRIED = "0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11"
+
+
+def test_nothing_is_known_of_a_stranger(store: Store) -> None:
+    assert store.job(RETRIED) is None
+
+
+def test_a_job_is_given_as_it_was_submitted(store: Store, clock: FakeClock) -> None:
+    message = a_message(
+        clock, owner="7", queue="low", tenant="t", retry_of=RETRIED, inputs={"a": [0, "", None]}
+    )
+    store.put_jobs([message])
+
+    assert store.job(message.uuid) == message
+
+
+def test_a_job_without_what_is_optional_too(store: Store, clock: FakeClock) -> None:
+    message = a_message(clock)
+    store.put_jobs([message])
+
+    assert store.job(message.uuid) == message
+
+
+def test_what_became_of_a_job_does_not_change_it(store: Store, clock: FakeClock) -> None:
+    message = a_message(clock, owner="7")
+    store.put_jobs([message])
+    store.cancel(message.uuid)
+
+    assert store.job(message.uuid) == message
+
+
+def test_a_job_without_a_job_item_is_not_known(store: Store, clock: FakeClock) -> None:
+    message = a_message(clock)
+    store.claim(message, token="a", lease=clock.ms + 1, request_id="")
+
+    assert store.job(message.uuid) is None
+
+
+class TestInTheBucket:
+    @pytest.fixture
+    def blobs(self, config: Config) -> BucketBlobs:
+        return BucketBlobs(config.bucket)
+
+    def test_large_inputs_are_fetched(self, table: Table, clock: FakeClock, blobs: BucketBlobs) -> None:
+        message = a_message(clock, inputs={"text": "ä" * 200_000})
+        table.put_jobs([lightened(message, blobs)])
+
+        with counted_calls("dynamodb", "s3") as calls:
+            job = table.job(message.uuid)
+
+        assert job == message
+        assert calls == {"GetItem": 1, "GetObject": 1}
+
+    def test_inputs_that_are_gone_leave_their_key(self, table: Table, clock: FakeClock) -> None:
+        message = a_message(clock)
+        message = replace(message, inputs={}, inputs_key=f"inputs/{message.uuid}")
+        table.put_jobs([message])
+
+        assert table.job(message.uuid) == message
+
+    def test_a_bucket_that_cannot_be_asked_is_an_error(
+        self, table: Table, clock: FakeClock, blobs: BucketBlobs, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        message = a_message(clock, inputs={"text": "x" * 200_000})
+        table.put_jobs([lightened(message, blobs)])
+
+        def busy(self: BucketBlobs, key: str) -> bytes:
+            raise AwsError("s3.GetObject", "SlowDown", "", applied=True)
+
+        monkeypatch.setattr(BucketBlobs, "get", busy)
+
+        with pytest.raises(AwsError):
+            table.job(message.uuid)
