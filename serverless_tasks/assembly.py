@@ -162,6 +162,10 @@ def _attempt(item: Item) -> Attempt:
         ended=item["ended"],
         request_id=item["request_id"],
         failure=Failure(
-            type=item["type"], message=item["message"], public=item["public"], traceback=item["traceback"]
+            type=item["type"],
+            message=item["message"],
+            public=item["public"],
+            traceback=item["traceback"],
+            path=item.get("path", ""),
         ),
     )

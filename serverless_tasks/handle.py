@@ -31,11 +31,23 @@ class Publication:
         self.published = False
         self.error: ServerlessTasksError | None = None
         self.awaited: Callable[[], bool] = lambda: False
+        self._then: list[Callable[[], object]] = []
 
     def settle(self, error: ServerlessTasksError | None) -> None:
         """Note the answer of the backend."""
         self.published = error is None
         self.error = error
+        then, self._then = self._then, []
+        if self.published:
+            for call in then:
+                call()
+
+    def then(self, call: Callable[[], object]) -> None:
+        """Call this once the message is published, or now if it is; it must not raise."""
+        if self.published:
+            call()
+        else:
+            self._then.append(call)
 
     @property
     def rolled_back(self) -> bool:
@@ -82,6 +94,10 @@ class Handle:
     def published(self) -> bool:
         """Whether the job has been sent."""
         return self._publication.published
+
+    def when_published(self, call: Callable[[], object]) -> None:
+        """Call a function once the job has been sent, or now if it has been; it must not raise."""
+        self._publication.then(call)
 
     @property
     def publication_error(self) -> ServerlessTasksError | None:

@@ -148,7 +148,7 @@ def outputs_item(uuid: str, token: str, outputs: str) -> Item:
 
 def ended_item(uuid: str, token: str, attempt: Attempt) -> Item:
     """The item that tells how an attempt ended without success."""
-    return {
+    item: Item = {
         "pk": uuid,
         "sk": f"{STATE_PREFIX}{token}#end",
         "number": attempt.number,
@@ -160,6 +160,9 @@ def ended_item(uuid: str, token: str, attempt: Attempt) -> Item:
         "public": attempt.failure.public,
         "traceback": _storable(attempt.failure.traceback[-TRACEBACK_TAIL:]),
     }
+    if attempt.failure.path:
+        item["path"] = _storable(attempt.failure.path[:ERROR_TEXT])
+    return item
 
 
 # What a claim keeps of the attempt before it, in case that one was lost: its name here -> its name in the state.

@@ -57,7 +57,9 @@ def failure_of(error: BaseException) -> Failure:
     """What the record keeps of an exception."""
     public = isinstance(error, (TaskError, InvalidInputs, PayloadTooLarge))
     text = "".join(traceback.format_exception(error))
-    return Failure(type=type(error).__name__, message=_said(error), public=public, traceback=text)
+    kind = type(error)
+    path = f"{kind.__module__}.{kind.__qualname__}"
+    return Failure(type=kind.__name__, message=_said(error), public=public, traceback=text, path=path)
 
 
 def _said(error: BaseException) -> str:

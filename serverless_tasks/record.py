@@ -25,12 +25,14 @@ class Failure:
         message: its text.
         public: whether the text is meant for the person who submitted the task.
         traceback: the traceback, for operators, or "".
+        path: the exception class's dotted path, kept with the attempt alone, or "".
     """
 
     type: str
     message: str
     public: bool = True
     traceback: str = ""
+    path: str = ""
 
     def to_json(self, *, reveal: bool = False) -> dict[str, str]:
         """The record's ``error``; ``reveal`` shows what only operators and developers should read."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.clock import Clock
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from serverless_tasks.aws.queue import DeadLetterQueue, QueueSender, Visibility
     from serverless_tasks.backends.base import Backend
+    from serverless_tasks.delivery import Around
     from serverless_tasks.handle import Publication
     from serverless_tasks.message import Message
     from serverless_tasks.store import Blobs, Store
@@ -60,6 +61,7 @@ class Services:
         self.config = config
         self.clock = clock or Clock()
         self.defer: Defer | None = None
+        self.around: Around | None = None
         self._backend = backend
         self._store = store
         self._registry = registry
@@ -128,7 +130,7 @@ class Services:
     @_part
     def runner(self) -> Runner:
         """Runs messages; a retry is published through the backend's own way."""
-        return Runner(self.registry, self.store, self.blobs, self._republish, self.clock)
+        return self._runner_kind()(self.registry, self.store, self.blobs, self._republish, self.clock)
 
     @_part
     def backend(self) -> Backend:
@@ -154,6 +156,13 @@ class Services:
         raise ConfigurationError(
             f"There is no backend {self._backend!r}; use 'sqs', 'threading' or 'immediate'."
         )
+
+    def _runner_kind(self) -> Callable[..., Runner]:
+        if self.around is None:
+            return Runner
+        from serverless_tasks.delivery import ObservedRunner
+
+        return partial(ObservedRunner, self.around)
 
     def _republish(self, message: Message) -> None:
         if self._backend == "sqs":

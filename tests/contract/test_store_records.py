@@ -101,7 +101,13 @@ def test_outputs_come_back_as_they_went(store: Store, clock: FakeClock, outputs:
 
 def test_the_reason_of_a_failure_comes_back_whole(store: Store, clock: FakeClock) -> None:
     message = a_message(clock)
-    failure = Failure(type="ValueError", message="ä" * 3_000, public=False, traceback="Traceback ...")
+    failure = Failure(
+        type="ValueError",
+        message="ä" * 3_000,
+        public=False,
+        traceback="Traceback ...",
+        path="builtins.ValueError",
+    )
     store.fail(message.uuid, begin(store, clock, message), Snapshot(1), failure)
 
     record = read(store, message)

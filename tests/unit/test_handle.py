@@ -1,6 +1,6 @@
 import pytest
 
-from serverless_tasks import AlreadyFinished, TaskFailed, TaskNotFound, WaitTimeout
+from serverless_tasks import AlreadyFinished, SubmitFailed, TaskFailed, TaskNotFound, WaitTimeout
 from serverless_tasks.backends.memory import MemoryStore
 from serverless_tasks.handle import Handle, Publication
 from serverless_tasks.message import Message
@@ -146,3 +146,25 @@ def test_cancel(handle: Handle) -> None:
 
 def test_its_text_names_the_job(handle: Handle, message: Message) -> None:
     assert repr(handle) == f"<Handle {message.uuid} sum pending>"
+
+
+def test_whoever_waits_for_the_publication_is_called_once_it_is_sent(message: Message) -> None:
+    told: list[str] = []
+    publication = Publication(message)
+    publication.then(lambda: told.append("first"))
+    assert told == []
+    publication.settle(None)
+    assert told == ["first"]
+    publication.then(lambda: told.append("second"))
+    assert told == ["first", "second"]
+
+
+def test_nobody_is_called_for_what_was_not_sent(
+    message: Message, store: MemoryStore, clock: Eventful
+) -> None:
+    told: list[str] = []
+    publication = Publication(message)
+    Handle(publication, store, clock).when_published(lambda: told.append("sent"))
+    publication.settle(SubmitFailed("no"))
+    publication.settle(None)
+    assert told == []

@@ -1,0 +1,59 @@
+"""What may stand around the run of a delivery."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from serverless_tasks import Task
+from serverless_tasks.config import Config
+from serverless_tasks.delivery import Delivery
+from serverless_tasks.options import Options
+from serverless_tasks.outcome import Outcome
+from serverless_tasks.services import Services
+from serverless_tasks.submit import Submission
+from tests.support.clock import FakeClock
+
+
+class Works(Task):
+    name = "works"
+
+    def run(self) -> None:
+        return None
+
+
+class Breaks(Task):
+    name = "breaks"
+
+    def run(self) -> None:
+        raise LookupError("no such thing")
+
+
+@pytest.fixture
+def through() -> Services:
+    made = Services(Config(), backend="immediate", clock=FakeClock())
+    made.registry.add(Works)
+    made.registry.add(Breaks)
+    return made
+
+
+def test_a_delivery_goes_through_whoever_stands_around_it(through: Services) -> None:
+    seen: list[tuple[Delivery, str]] = []
+
+    def around(delivery: Delivery, execute: Callable[[Delivery], Outcome]) -> Outcome:
+        outcome = execute(replace(delivery, request_id="renamed"))
+        seen.append((delivery, outcome.status))
+        return outcome
+
+    through.around = around
+    handle = Submission(Works, Options(), through).submit()
+    ((delivery, status),) = seen
+    assert (delivery.message.uuid, delivery.deadline, delivery.retry) == (handle.uuid, None, True)
+    assert status == "succeeded"
+    assert handle.refresh().record.request_id == "renamed"
+
+
+def test_an_attempt_keeps_the_path_of_its_exception(through: Services) -> None:
+    handle = Submission(Breaks, Options(), through).submit()
+    (attempt,) = handle.refresh().record.history
+    assert (attempt.failure.type, attempt.failure.path) == ("LookupError", "builtins.LookupError")
