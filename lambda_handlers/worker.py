@@ -13,6 +13,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 
 from lambda_handlers.bootstrap import initialise, ready
 from lambda_handlers.telemetry import counted, job, logger, report
+from serverless_tasks.attempt import MARGIN
 from serverless_tasks.errors import (
     MessageTooNew,
     MessageUndecodable,
@@ -20,7 +21,6 @@ from serverless_tasks.errors import (
     UnknownTask,
 )
 from serverless_tasks.message import Message
-from serverless_tasks.runner import MARGIN
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord

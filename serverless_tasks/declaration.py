@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+import math
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
-from serverless_tasks.errors import TaskDefinitionError
+from serverless_tasks.errors import TaskDefinitionError, TaskRetry
+from serverless_tasks.retry import BASE, CAP, LONGEST_WAIT
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,7 +33,13 @@ class Declaration:
         queue: the queue that it is sent to; unless given, the priority decides.
         priority: above 0 means queue ``high``, below 0 ``low``, 0 ``default``.
         retries: how often it is run again after an exception.
+        retry_on: the exceptions after which it is run again.
+        never_retry: those of them after which it is not.
+        backoff: the longest wait before the first retry, in seconds; each further one may be twice as long.
+        backoff_cap: the longest wait before any retry, in seconds.
         timeout: the longest run of one attempt, in seconds.
+        on_lost: what becomes of a job whose worker was lost: ``"retry"``, or ``"fail"`` for one that must not run
+            twice.
         http: False keeps a pydantic task out of the router of typed endpoints.
         params_model: pydantic style: the model in ``Task[Params]``.
         params: pydantic style: this run's inputs.
@@ -44,7 +52,12 @@ class Declaration:
     queue: ClassVar[str | None] = None
     priority: ClassVar[int] = 0
     retries: ClassVar[int] = 0
+    retry_on: ClassVar[tuple[type[BaseException], ...]] = (Exception,)
+    never_retry: ClassVar[tuple[type[BaseException], ...]] = ()
+    backoff: ClassVar[float] = BASE
+    backoff_cap: ClassVar[float] = CAP
     timeout: ClassVar[float] = DEFAULT_TIMEOUT
+    on_lost: ClassVar[Literal["retry", "fail"]] = "retry"
     http: ClassVar[bool] = True
     params_model: ClassVar[type[BaseModel] | None] = None
 
@@ -57,6 +70,7 @@ class Declaration:
             cls.name = f"{cls.__module__}.{cls.__qualname__}"
         _check_name(cls)
         _check_numbers(cls)
+        _check_retries(cls)
         if cls.params_model is not None and (cls.inputs or cls.outputs):
             raise TaskDefinitionError(
                 f"{cls.__qualname__} has both a pydantic model and inputs/outputs dictionaries; keep one of the styles."
@@ -69,12 +83,14 @@ class Declaration:
         raise NotImplementedError(f"{type(self).__qualname__} does not define run().")
 
     def retries_after(self, error: BaseException) -> int:
-        """How often this job may be run again after such an error: ``retries``, unless a task says otherwise.
+        """How often this job may be run again after such an error: ``retries``, if it is one of those to retry on.
 
         Args:
-            error: what ``run`` raised; asked after each failure anew.
+            error: what ``run`` raised, `TaskRetry` when it called ``retry()``; asked after each failure anew.
         """
-        return self.retries
+        asked_for = isinstance(error, TaskRetry)
+        wanted = isinstance(error, self.retry_on) and not isinstance(error, self.never_retry)
+        return self.retries if asked_for or wanted else 0
 
 
 def is_task_class(candidate: object) -> bool:
@@ -93,10 +109,35 @@ def _check_name(cls: type[Declaration]) -> None:
         )
 
 
-def _check_numbers(cls: type[Declaration]) -> None:
+def _check_retries(cls: type[Declaration]) -> None:
     wants = f"{cls.__qualname__} has"
     if isinstance(cls.retries, bool) or not isinstance(cls.retries, int) or cls.retries < 0:
         raise TaskDefinitionError(f"{wants} retries = {cls.retries!r}; give a whole number from 0.")
+    for name in ("retry_on", "never_retry"):
+        kinds = getattr(cls, name)
+        if not isinstance(kinds, tuple) or not all(
+            isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds
+        ):
+            raise TaskDefinitionError(
+                f"{wants} {name} = {kinds!r}; give a tuple of exception classes, such as (OSError,)."
+            )
+    if not _is_seconds(cls.backoff) or cls.backoff < 0:
+        raise TaskDefinitionError(f"{wants} backoff = {cls.backoff!r}; give seconds, from 0.")
+    if not _is_seconds(cls.backoff_cap) or not max(1, cls.backoff) <= cls.backoff_cap <= LONGEST_WAIT:
+        raise TaskDefinitionError(
+            f"{wants} backoff_cap = {cls.backoff_cap!r}; give seconds, from 1, from its backoff of {cls.backoff!r}, "
+            f"and up to {LONGEST_WAIT}."
+        )
+    if cls.on_lost not in ("retry", "fail"):
+        raise TaskDefinitionError(f"{wants} on_lost = {cls.on_lost!r}; give 'retry' or 'fail'.")
+
+
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _check_numbers(cls: type[Declaration]) -> None:
+    wants = f"{cls.__qualname__} has"
     if not isinstance(cls.timeout, (int, float)) or not 0 < cls.timeout <= 43_200:
         raise TaskDefinitionError(
             f"{wants} timeout = {cls.timeout!r}; give seconds, above 0 and up to 43200."

@@ -34,6 +34,35 @@ class TaskCancelled(TaskError):
 class TaskTimeout(TaskError):
     """The task ran longer than its ``timeout``; raised inside ``run`` so that it can clean up."""
 
+    def __str__(self) -> str:
+        # In a thread an exception can be raised from outside as a class alone, without its text.
+        return super().__str__() or "The task ran longer than it may."
+
+
+class TaskStopped(BaseException):
+    """The task went on after its `TaskTimeout`; raised inside ``run`` until it ends.
+
+    No ``except Exception`` holds it. The record says `TaskTimeout`.
+    """
+
+
+class TaskRetry(ServerlessTasksError):
+    """The task asked to be run again; raised by ``self.retry()``, for the runner.
+
+    Args:
+        reason: why, for operators.
+        after: seconds until then; None for the task's own backoff.
+    """
+
+    def __init__(self, reason: str = "", after: float | None = None) -> None:
+        super().__init__(reason or "The task asked to be run again.")
+        self.reason = reason
+        self.after = after
+
+
+class RetriesExhausted(ServerlessTasksError):
+    """The task asked to be run again and may not be any more."""
+
 
 # -- configuration -----------------------------------------------------------------------------------------------
 

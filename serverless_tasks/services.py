@@ -130,7 +130,14 @@ class Services:
     @_part
     def runner(self) -> Runner:
         """Runs messages; a retry is published through the backend's own way."""
-        return self._runner_kind()(self.registry, self.store, self.blobs, self._republish, self.clock)
+        return self._runner_kind()(
+            self.registry,
+            self.store,
+            self.blobs,
+            self._republish,
+            self.clock,
+            redelivers=not self.runs_here,
+        )
 
     @_part
     def backend(self) -> Backend:

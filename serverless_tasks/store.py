@@ -99,12 +99,15 @@ class Store(Protocol):
 
     def retry(
         self, message: Message, claim: Claim, snapshot: Snapshot, failure: Failure, *, not_before: int
-    ) -> None:
+    ) -> bool:
         """Let the job wait for its next attempt.
 
         Args:
             message: the message that will be sent for it; its ``expires`` is the state's from now on.
             not_before: when that attempt may begin.
+
+        Returns:
+            Whether the job was asked to stop meanwhile.
 
         Raises:
             LeaseLost: the token no longer holds the job.

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, get_args, get_origin
 
 from pydantic import BaseModel
 from typing_extensions import TypeVar
 
 from serverless_tasks.declaration import Declaration
-from serverless_tasks.errors import TaskDefinitionError
+from serverless_tasks.errors import TaskDefinitionError, TaskRetry
 from serverless_tasks.execution import Execution
 from serverless_tasks.options import Options
+from serverless_tasks.retry import LONGEST_WAIT
 from serverless_tasks.submit import Submission
 
 if TYPE_CHECKING:
@@ -105,6 +106,28 @@ class Task(Declaration, Generic[Params]):
         return Submission(type(self), Options()).start(inputs or {})
 
     # -- inside run ----------------------------------------------------------------------------------------------
+
+    @property
+    def attempt(self) -> int:
+        """Which attempt of the job this is, from 1; those whose worker was lost are counted too."""
+        return self.execution.attempt
+
+    def retry(self, after: float | None = None, reason: str = "") -> NoReturn:
+        """End this attempt and run the job again: ``raise``-like, nothing after it is done.
+
+        It counts as one of the task's ``retries``; when those are used up, the job fails with `RetriesExhausted`.
+
+        Args:
+            after: seconds until then, at most 1,209,600 (two weeks); the task's own backoff unless given.
+            reason: why, for operators.
+
+        Raises:
+            TaskRetry: always; let it pass.
+            ValueError: ``after`` is not such a number.
+        """
+        if after is not None and not 0 <= after <= LONGEST_WAIT:
+            raise ValueError(f"retry(after={after!r}): give seconds, from 0 to {LONGEST_WAIT} (two weeks).")
+        raise TaskRetry(reason, after)
 
     def set_target(self, target: float) -> None:
         """Say where the progress ends."""

@@ -169,7 +169,7 @@ class Table(TableWriter):
 
     def retry(
         self, message: Message, claim: Claim, snapshot: Snapshot, failure: Failure, *, not_before: int
-    ) -> None:
+    ) -> bool:
         """See `Store.retry`."""
         self._put_ended(message.uuid, claim, failure, self._now())
         self._put_messages(message.uuid, claim.token, snapshot)
@@ -181,7 +181,8 @@ class Table(TableWriter):
             "expires": message.expires,
             "ttl": keep_until(max(message.expires, deliverable_until(self._now()))),
         }
-        self._fenced(message.uuid, claim.token, wait, remove=BEFORE)
+        state = self._fenced(message.uuid, claim.token, wait, remove=BEFORE)
+        return bool(state.get("cancel", False))
 
     def release(self, uuid: str, token: str) -> None:
         """See `Store.release`."""

@@ -107,7 +107,7 @@ class TableWriter(TableReader):
                 "ttl": keep_until(max(expires, deliverable_until(now))),
             },
             keep=copied,
-            remove=("not_before",),
+            remove=("not_before", "cancel"),
             condition=FREE,
             values={"pending": PENDING},
         )

@@ -63,23 +63,21 @@ class MemoryStore(MemoryReader):
                 state or {"pk": message.uuid, "sk": STATE}
             )
             before = {name: state.get(source, "") for name, source in BEFORE.items()}
-            state.pop("not_before", None)
-            state.pop("target", None)
+            for name in ("not_before", "target"):
+                state.pop(name, None)
             state |= {
                 **copies(message),
                 "status": RUNNING,
                 "token": token,
                 "lease": lease,
                 "request_id": request_id,
-            }
-            state |= {
                 "attempted": now,
                 "progress": 0,
                 "seq": 0,
                 "messages": 0,
                 "attempt": state["attempt"] + 1,
+                **before,
             }
-            state |= before
             self._items.setdefault(message.uuid, {})[STATE] = state
             lost = lost_item(state, now)
             if lost is not None:
@@ -131,14 +129,15 @@ class MemoryStore(MemoryReader):
 
     def retry(
         self, message: Message, claim: Claim, snapshot: Snapshot, failure: Failure, *, not_before: int
-    ) -> None:
+    ) -> bool:
         """See `Store.retry`."""
         with self._lock:
             state = self._held(message.uuid, claim.token)
             self._count(state, snapshot)
             self._keep_ended(message.uuid, claim, failure)
-            state |= {"status": PENDING, "not_before": not_before, "failures": claim.failures + 1}
-            state["expires"] = message.expires
+            waits = {"status": PENDING, "not_before": not_before, "expires": message.expires}
+            state |= {**waits, "failures": claim.failures + 1}
+            return bool(state.get("cancel", False))
 
     def release(self, uuid: str, token: str) -> None:
         """See `Store.release`."""
@@ -175,7 +174,8 @@ class MemoryStore(MemoryReader):
                 job = items.get(JOB, {})
                 copied: Item = {name: job[name] for name in COPIED if name in job}
                 state = items.setdefault(STATE, {"pk": uuid, "sk": STATE} | copied)
-                state |= {**failure_fields(TASK_CANCELLED), "status": CANCELLED, "finished": self._now()}
+                ended = {"status": CANCELLED, "finished": self._now(), "cancel": False}
+                state |= failure_fields(TASK_CANCELLED) | ended
             return self.read(uuid) or record
 
     def _held(self, uuid: str, token: str) -> Item:

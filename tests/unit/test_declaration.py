@@ -5,7 +5,7 @@ from pydantic import BaseModel
 
 from serverless_tasks import Task
 from serverless_tasks.declaration import Declaration, is_task_class, queue_for
-from serverless_tasks.errors import ConfigurationError, TaskDefinitionError
+from serverless_tasks.errors import ConfigurationError, TaskDefinitionError, TaskRetry
 from serverless_tasks.params import IntParameter
 
 
@@ -49,6 +49,22 @@ def test_defaults() -> None:
         {"priority": "high"},
         {"queue": ""},
         {"queue": 5},
+        {"retry_on": ValueError},
+        {"retry_on": [ValueError]},
+        {"retry_on": ("ValueError",)},
+        {"retry_on": (int,)},
+        {"never_retry": ValueError},
+        {"backoff": -1},
+        {"backoff": True},
+        {"backoff": "2"},
+        {"backoff": float("nan")},
+        {"backoff": 901},
+        {"backoff_cap": 0},
+        {"backoff_cap": 1.5},
+        {"backoff_cap": float("inf")},
+        {"backoff_cap": 1_209_601},
+        {"on_lost": "ignore"},
+        {"on_lost": None},
     ],
     ids=str,
 )
@@ -61,6 +77,39 @@ def test_an_attribute_that_cannot_be_is_refused_with_its_name_and_value(attribut
     assert name in str(raised.value)
     assert repr(value) in str(raised.value)
     assert isinstance(raised.value, ConfigurationError)
+
+
+def test_the_defaults_of_retries() -> None:
+    task = declare()
+
+    assert (task.retry_on, task.never_retry, task.on_lost) == ((Exception,), (), "retry")
+    assert (task.backoff, task.backoff_cap) == (2.0, 900.0)
+
+
+class Busy(OSError):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("attributes", "error", "retries"),
+    [
+        ({}, ValueError(), 5),
+        ({}, SystemExit(), 0),
+        ({"retry_on": (OSError,)}, Busy(), 5),
+        ({"retry_on": (OSError,)}, ValueError(), 0),
+        ({"never_retry": (OSError,)}, Busy(), 0),
+        ({"never_retry": (OSError,)}, ValueError(), 5),
+        ({"retry_on": (OSError,), "never_retry": (Busy,)}, OSError(), 5),
+        ({"retry_on": (OSError,), "never_retry": (Busy,)}, Busy(), 0),
+        ({"retry_on": ()}, ValueError(), 0),
+        ({"retry_on": (), "never_retry": (Exception,)}, TaskRetry(), 5),
+    ],
+    ids=str,
+)
+def test_a_task_says_after_which_exceptions_it_is_run_again(
+    attributes: dict[str, Any], error: BaseException, retries: int
+) -> None:
+    assert declare(retries=5, **attributes)().retries_after(error) == retries
 
 
 def test_both_styles_at_once_are_refused() -> None:

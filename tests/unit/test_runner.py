@@ -1,6 +1,7 @@
 """The way through: what a delivery of a message leads to, and what is recorded of it."""
 
 import asyncio
+import math
 import os
 import signal
 import threading
@@ -13,7 +14,7 @@ import pytest
 from serverless_tasks import Task, TaskCancelled, TaskError, UnknownTask
 from serverless_tasks.backends.memory import MemoryStore
 from serverless_tasks.clock import to_ms
-from serverless_tasks.errors import AwsError, LeaseLost, PayloadTooLarge, SubmitFailed
+from serverless_tasks.errors import AwsError, LeaseLost, PayloadTooLarge, SubmitFailed, TaskRetry
 from serverless_tasks.limit import time_limit
 from serverless_tasks.message import RETENTION, Message, inputs_key
 from serverless_tasks.outcome import Outcome
@@ -543,6 +544,262 @@ def test_after_three_lost_workers_a_job_is_still_run(world: World) -> None:
     assert world.execute().status == "succeeded"
 
 
+# -- a task that asks to be run again ----------------------------------------------------------------------------
+
+
+def asks(after: float | None = None, reason: str = "") -> Callable[[Task], None]:
+    def run(task: Task) -> None:
+        task.retry(after=after, reason=reason)
+
+    return run
+
+
+@pytest.mark.parametrize("after", [0, 0.5, 30, 900])
+def test_a_task_may_ask_for_its_own_retry(world: World, after: float) -> None:
+    world.task(asks(after, "the file is not there yet"), retries=1)
+
+    outcome = world.execute()
+
+    (again,) = world.sent
+    assert (outcome.status, outcome.give_back) == ("pending", None)
+    assert (again.uuid, again.delay) == (world.message.uuid, math.ceil(after))
+    assert (world.record.status, world.record.error) == ("pending", None)
+    (attempt,) = world.record.history
+    assert (attempt.failure.type, attempt.failure.message) == ("TaskRetry", "the file is not there yet")
+    world.clock.move(after)
+    world.task(lambda task: task.attempt)
+    assert world.execute(again).status == "succeeded"
+    assert world.record.outputs == {"result": 2}
+
+
+def test_a_retry_without_a_time_waits_as_after_an_exception(world: World) -> None:
+    world.task(asks(), retries=1, backoff=0.5)
+
+    world.execute()
+
+    assert world.sent[0].delay == 1
+
+
+def test_a_retry_further_away_than_sqs_can_delay_is_given_back_until_it_is_due(world: World) -> None:
+    world.task(asks(7200), retries=1)
+    world.execute()
+    (again,) = world.sent
+    due = world.clock.now() + 7200
+    assert again.delay == 900
+    assert again.expires >= to_ms(due + RETENTION)
+
+    world.clock.move(900)
+    early = world.execute(again)
+
+    assert (early.status, world.record.attempt) == ("waiting", 1)
+    assert early.give_back == pytest.approx(6300, abs=2)
+    world.task(lambda task: 5)
+    world.clock.move(early.give_back or 0)
+    assert world.execute(again).status == "succeeded"
+
+
+def test_a_retry_further_away_than_sqs_can_hide_is_sent_again_and_again(world: World) -> None:
+    world.task(asks(5 * 86_400), retries=1)
+    world.execute()
+    due = world.clock.now() + 5 * 86_400
+    world.task(lambda task: 5)
+
+    outcomes = []
+    while world.sent:
+        message = world.sent.pop()
+        world.clock.move(message.delay)
+        outcomes.append(world.execute(message))
+        while (back := outcomes[-1].give_back) is not None:
+            world.clock.move(min(back, 43_200))
+            outcomes.append(world.execute(message))
+
+    assert outcomes[-1].status == "succeeded"
+    assert world.clock.now() == pytest.approx(due, abs=5)
+    assert {outcome.status for outcome in outcomes[:-1]} == {"waiting"}
+
+
+def test_a_retry_that_cannot_be_sent_again_is_given_back(world: World) -> None:
+    world.task(asks(5 * 86_400), retries=1)
+    world.execute()
+    (again,) = world.sent
+
+    def refuse(message: Message) -> None:
+        raise SubmitFailed("down")
+
+    world.republish = refuse  # type: ignore[method-assign]
+
+    assert (world.execute(again).give_back or 0) > 43_200
+
+
+def test_what_a_task_asks_for_counts_as_a_retry(world: World) -> None:
+    world.task(asks(0, "busy"), retries=2)
+
+    statuses = [world.execute().status, world.execute().status, world.execute().status]
+
+    assert statuses == ["pending", "pending", "failed"]
+    failure = world.record.failure
+    assert failure is not None
+    assert (failure.type, failure.public) == ("RetriesExhausted", False)
+    assert failure.message == "The task asked to be run again, but its retries (2) are used up. It said: busy"
+    assert [attempt.failure.type for attempt in world.record.history] == [
+        "TaskRetry",
+        "TaskRetry",
+        "RetriesExhausted",
+    ]
+
+
+def test_what_led_a_task_to_ask_is_kept(world: World) -> None:
+    def run(task: Task) -> None:
+        try:
+            raise OSError("connection refused")
+        except OSError:
+            task.retry(after=0)
+
+    world.task(run, retries=1)
+    world.execute()
+    world.execute()
+
+    assert all("connection refused" in attempt.failure.traceback for attempt in world.record.history)
+
+
+@pytest.mark.parametrize(
+    ("attributes", "given", "why"),
+    [
+        ({}, {}, "set retries on its class"),
+        ({"retries": 5}, {"retry": False}, "a direct invoke runs it once"),
+    ],
+)
+def test_a_task_that_asks_without_having_any_retries_is_told_so(
+    world: World, attributes: dict[str, Any], given: dict[str, Any], why: str
+) -> None:
+    world.task(asks(0), **attributes)
+
+    assert world.execute(**given).status == "failed"
+    assert world.record.failure is not None
+    assert why in world.record.failure.message
+    assert world.sent == []
+
+
+@pytest.mark.parametrize("after", [-1, 1_209_601, float("nan")])
+def test_a_retry_at_no_time_is_refused(after: float) -> None:
+    class Asks(Task):
+        def run(self) -> None:
+            self.retry(after=after)
+
+    with pytest.raises(ValueError, match=r"retry\(after=.*give seconds, from 0 to 1209600"):
+        Asks().run()
+
+
+def test_a_task_run_here_and_now_raises_what_it_asks_for() -> None:
+    class Asks(Task):
+        def run(self) -> None:
+            self.retry(after=5, reason="busy")
+
+    with pytest.raises(TaskRetry, match="busy") as raised:
+        Asks().run()
+    assert raised.value.after == 5
+
+
+def test_exceptions_that_a_task_does_not_retry_on_end_the_job(world: World) -> None:
+    world.task(broken, retries=5, retry_on=(OSError,))
+
+    assert world.execute().status == "failed"
+    assert world.sent == []
+
+
+def test_a_task_waits_by_its_own_backoff(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("random.uniform", lambda low, high: high)
+    world.task(broken, retries=9, backoff=30, backoff_cap=100)
+    for _ in range(3):
+        world.execute(world.sent[-1] if world.sent else None)
+        world.clock.move(1000)
+
+    assert [message.delay for message in world.sent] == [30, 60, 100]
+
+
+# -- lost workers ------------------------------------------------------------------------------------------------
+
+
+def test_a_task_that_must_not_run_twice_fails_once_its_worker_was_lost(world: World) -> None:
+    world.task(lambda task: pytest.fail("it may have run"), on_lost="fail", retries=5)
+    world.lose_a_worker()
+
+    outcome = world.execute()
+
+    assert (outcome.status, outcome.give_back, world.sent) == ("failed", None, [])
+    assert world.record.error is not None
+    assert world.record.error["type"] == "WorkerLost"
+    assert world.record.attempt == 2
+
+
+def test_a_direct_invoke_does_not_run_twice_either(world: World) -> None:
+    world.task(lambda task: pytest.fail("it may have run"), on_lost="fail")
+    world.lose_a_worker()
+
+    assert world.execute(retry=False).status == "failed"
+
+
+def test_a_task_that_must_not_run_twice_is_still_retried_after_its_own_failures(world: World) -> None:
+    world.task(broken, on_lost="fail", retries=1)
+    world.execute()
+    world.clock.move(5)
+
+    assert world.execute(world.sent[-1]).status == "failed"
+    assert world.record.failure is not None
+    assert world.record.failure.type == "ValueError"
+
+
+@pytest.mark.parametrize("applied", [True, False])
+def test_a_claim_whose_answer_was_lost_counts_as_no_lost_worker(
+    world: World, monkeypatch: pytest.MonkeyPatch, applied: bool
+) -> None:
+    claim = world.store.claim
+
+    def unanswered(*args: Any, **given: Any) -> Any:
+        if applied:
+            claim(*args, **given)
+        raise AwsError("dynamodb.UpdateItem", "ReadTimeoutError", "no answer", applied=True)
+
+    world.task(lambda task: 5, on_lost="fail")
+    monkeypatch.setattr(world.store, "claim", unanswered)
+    with pytest.raises(AwsError, match="no answer"):
+        world.execute()
+    monkeypatch.undo()
+
+    assert world.execute().status == "succeeded"
+    assert world.record.attempt == 1
+
+
+def test_a_claim_that_was_throttled_costs_no_further_call(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def throttled(*_: Any, **__: Any) -> Any:
+        raise AwsError("dynamodb.UpdateItem", "ThrottlingException", "slow down", applied=False)
+
+    monkeypatch.setattr(world.store, "claim", throttled)
+    monkeypatch.setattr(world.store, "release", lambda *_: pytest.fail("nothing to release"))
+    world.task(lambda task: 5)
+
+    with pytest.raises(AwsError):
+        world.execute()
+
+
+def test_a_release_that_fails_does_not_hide_why_it_was_tried(
+    world: World, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    def down(*_: Any, **__: Any) -> Any:
+        raise AwsError("dynamodb.UpdateItem", "ReadTimeoutError", "no answer", applied=True)
+
+    monkeypatch.setattr(world.store, "claim", down)
+    monkeypatch.setattr(world.store, "release", lambda *_: down())
+    world.task(lambda task: 5)
+
+    with pytest.raises(AwsError):
+        world.execute()
+
+    assert "could not be released" in caplog.text
+
+
 # -- stopping ----------------------------------------------------------------------------------------------------
 
 
@@ -602,6 +859,68 @@ def test_a_store_that_cannot_be_asked_whether_to_stop_does_not_fail_the_task(
     world.task(run)
 
     assert world.execute().status == "succeeded"
+
+
+@pytest.mark.parametrize("error", [ValueError("it broke"), TaskRetry(after=600)])
+def test_a_job_that_was_cancelled_while_it_failed_does_not_wait_for_its_retry(
+    world: World, error: Exception
+) -> None:
+    def run(task: Task) -> None:
+        world.store.cancel(world.message.uuid)
+        raise error
+
+    world.task(run, retries=5)
+
+    assert world.execute().status == "cancelled"
+    assert (world.record.status, world.record.cancel_requested, world.sent) == ("cancelled", False, [])
+    assert world.record.history[0].failure.type == type(error).__name__
+
+
+def test_a_job_cancelled_between_two_attempts_is_not_run_again(world: World) -> None:
+    world.task(asks(600), retries=5)
+    world.execute()
+    assert world.store.cancel(world.message.uuid).status == "cancelled"
+    world.clock.move(600)
+
+    assert world.execute(world.sent[-1]).status == "ended"
+    assert (world.record.status, world.record.attempt) == ("cancelled", 1)
+
+
+def test_a_task_that_does_not_hear_of_its_cancellation_succeeds(world: World) -> None:
+    def run(task: Task) -> int:
+        world.store.cancel(world.message.uuid)
+        return 5
+
+    world.task(run)
+
+    assert world.execute().status == "succeeded"
+    assert world.record.outputs == {"result": 5}
+
+
+def test_a_coroutine_learns_that_it_was_cancelled(world: World) -> None:
+    cleaned: list[str] = []
+
+    async def run(task: Task) -> None:
+        world.store.cancel(world.message.uuid)
+        await asyncio.sleep(0)
+        try:
+            task.check_cancelled()
+        finally:
+            cleaned.append("up")
+
+    world.task(run)
+
+    assert world.execute().status == "cancelled"
+    assert cleaned == ["up"]
+
+
+def test_a_cancelled_job_stays_so_whatever_its_task_does(world: World) -> None:
+    world.store.cancel(world.message.uuid)
+    world.task(lambda task: pytest.fail("it was cancelled"))
+
+    assert world.execute().status == "ended"
+    assert world.store.settle(world.message, Failure(type="X", message="x")).answer == "ended"
+    assert world.record.status == "cancelled"
 
 
 def test_a_job_whose_cancelled_run_was_lost_is_not_run_again(world: World) -> None:

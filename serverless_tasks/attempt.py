@@ -1,0 +1,138 @@
+"""One attempt of a job: its inputs, its limits, what it reports, and its run."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from typing import TYPE_CHECKING, Any
+
+from serverless_tasks.clock import to_ms
+from serverless_tasks.errors import AwsError, TaskDefinitionError
+from serverless_tasks.execution import Execution, finish
+from serverless_tasks.limit import time_limit
+from serverless_tasks.outcome import Run, retries_after
+from serverless_tasks.progress import Progress, ProgressWriter
+
+if TYPE_CHECKING:
+    from serverless_tasks.clock import Clock
+    from serverless_tasks.declaration import Declaration
+    from serverless_tasks.message import Message
+    from serverless_tasks.progress import Snapshot
+    from serverless_tasks.registry import Registry
+    from serverless_tasks.store import Blobs, Claim, Store
+
+LEASE = 60.0
+RENEW = 20.0
+# What stays between a task's end and the function's deadline, for the writes that record it.
+MARGIN = 2.0
+
+
+class Attempt:
+    """An attempt that has been claimed.
+
+    Args:
+        message: the job.
+        claim: what this attempt holds it by.
+        deadline: when this process is ended, seconds since the epoch, or None.
+        registry: the tasks.
+        store: where jobs are kept.
+        blobs: where large inputs lie, or None.
+        clock: the time.
+    """
+
+    def __init__(
+        self,
+        message: Message,
+        claim: Claim,
+        deadline: float | None,
+        *,
+        registry: Registry,
+        store: Store,
+        blobs: Blobs | None,
+        clock: Clock,
+    ) -> None:
+        self._message = message
+        self._claim = claim
+        self._deadline = deadline
+        self._registry = registry
+        self._store = store
+        self._blobs = blobs
+        self._clock = clock
+        self._asked = float("-inf")
+
+    def run(self) -> tuple[Run, Snapshot]:
+        """Run the task; returns how that ended, and the progress that is still to be written.
+
+        Raises:
+            AwsError: the inputs could not be fetched now; the task was not begun.
+            KeyboardInterrupt: the process is to end.
+        """
+        progress = Progress()
+        progress.ask = self._asks_to_stop
+        renew = RENEW if self._deadline is None else None
+        writer = ProgressWriter(progress, self._write, self._clock, renew)
+        try:
+            run = self._run(progress)
+        finally:
+            last = writer.close()
+        return run, last
+
+    def _run(self, progress: Progress) -> Run:
+        declared = self._registry.get(self._message.task)
+        task: type[Declaration] | Declaration = declared
+        try:
+            inputs = self._inputs()
+        except Exception as error:
+            if isinstance(error, AwsError) and not error.gone:
+                raise  # a bucket that is busy is no fault of the task's: the attempt does not count
+            return Run(None, error, 0.0, declared.retries)
+        began = self._clock.now()
+        try:
+            definition = self._registry.definition(self._message.task)
+            model = definition.parse_json(inputs)
+            task = definition.instance(model, self._execution(progress))
+            with time_limit(self._seconds(declared, began)):
+                value = task.run(**definition.arguments(model))
+                if inspect.iscoroutine(value):
+                    value = finish(value)
+            outputs = definition.outputs_to_json(value)
+        except (KeyboardInterrupt, GeneratorExit):
+            raise
+        except BaseException as error:  # noqa: BLE001 - whatever a task raises is recorded
+            return Run(None, error, self._clock.now() - began, retries_after(task, error))
+        return Run(outputs, None, self._clock.now() - began)
+
+    def _execution(self, progress: Progress) -> Execution:
+        message = self._message
+        return Execution(
+            uuid=message.uuid, attempt=self._claim.attempt, owner=message.owner, progress=progress
+        )
+
+    def _seconds(self, task: type[Declaration], now: float) -> float:
+        if self._deadline is None:
+            return task.timeout
+        return min(task.timeout, self._deadline - now - MARGIN)
+
+    def _inputs(self) -> Any:
+        if self._message.inputs_key is None:
+            return self._message.inputs
+        if self._blobs is None:
+            raise TaskDefinitionError(
+                "The job's inputs lie in a bucket, and SERVERLESS_TASKS_BUCKET is not set."
+            )
+        return json.loads(self._blobs.get(self._message.inputs_key))
+
+    def _write(self, snapshot: Snapshot) -> bool:
+        lease = to_ms(self._clock.now() + LEASE) if self._deadline is None else None
+        return self._store.write_progress(self._message.uuid, self._claim.token, snapshot, lease=lease)
+
+    def _asks_to_stop(self) -> bool:
+        now = self._clock.now()
+        if now - self._asked < 1.0:
+            return False
+        self._asked = now
+        try:
+            return self._store.cancel_requested(self._message.uuid, self._claim.token)
+        except AwsError:
+            # A store that is busy is no reason for the task to fail: the next call asks again.
+            return False

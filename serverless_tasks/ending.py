@@ -1,0 +1,168 @@
+"""How an attempt ends: what is recorded of it, and the message that is sent for the next one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from serverless_tasks.clock import to_ms
+from serverless_tasks.errors import (
+    AlreadyFinished,
+    LeaseLost,
+    PayloadTooLarge,
+    RetriesExhausted,
+    ServerlessTasksError,
+    TaskCancelled,
+    TaskRetry,
+)
+from serverless_tasks.message import RETENTION
+from serverless_tasks.options import MAX_DELAY
+from serverless_tasks.outcome import Outcome, Run, failure_of, is_final
+from serverless_tasks.record import CANCELLED, FAILED, PENDING, SUCCEEDED, TASK_CANCELLED
+from serverless_tasks.retry import backoff
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from serverless_tasks.clock import Clock
+    from serverless_tasks.declaration import Declaration
+    from serverless_tasks.message import Message
+    from serverless_tasks.progress import Snapshot
+    from serverless_tasks.record import Failure
+    from serverless_tasks.store import Claim, Store
+
+# A retry's message may come this much before its time, in milliseconds: the queue's clock is not ours.
+_EARLY = 500
+
+
+class Ending:
+    """Records how attempts end.
+
+    Args:
+        store: where jobs are kept.
+        republish: sends the message of a retry, after its ``delay``.
+        clock: the time.
+        retention: how long after its time a retry's message can still be delivered, in seconds.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        republish: Callable[[Message], None],
+        clock: Clock,
+        retention: float = RETENTION,
+    ) -> None:
+        self._store = store
+        self._republish = republish
+        self._clock = clock
+        self._retention = retention
+
+    def record(
+        self,
+        message: Message,
+        claim: Claim,
+        task: type[Declaration],
+        run: Run,
+        last: Snapshot,
+        *,
+        retry: bool,
+    ) -> Outcome:
+        """Record a run, and see to the next one.
+
+        Args:
+            message: the job.
+            claim: what the attempt holds it by.
+            task: its class, which says how long a retry waits.
+            run: how the task ended.
+            last: the progress that is not written yet.
+            retry: whether another attempt may follow.
+
+        Raises:
+            LeaseLost: the attempt no longer holds the job.
+            AwsError: the store could not be written to.
+        """
+        if run.outputs is not None:
+            try:
+                self._store.succeed(message.uuid, claim, last, run.outputs)
+            except PayloadTooLarge as error:
+                run = replace(run, exception=error)
+            else:
+                return Outcome(status=SUCCEEDED, attempt=claim.attempt, duration=run.duration)
+        raised = run.exception
+        assert raised is not None
+        if isinstance(raised, LeaseLost):
+            raise raised
+        if isinstance(raised, TaskCancelled):
+            return self.cancelled(message, claim, last, run.duration)
+        if not is_final(raised) and retry and claim.failures < run.retries:
+            return self._retry(message, claim, task, run, last)
+        if isinstance(raised, TaskRetry):
+            raised = _exhausted(raised, run.retries, retry=retry)
+        failure = failure_of(raised)
+        self._store.fail(message.uuid, claim, last, failure)
+        return _told(FAILED, claim, run, failure, raised)
+
+    def cancelled(self, message: Message, claim: Claim, last: Snapshot, duration: float = 0.0) -> Outcome:
+        """Record that the job was cancelled while the attempt held it."""
+        self._store.fail(message.uuid, claim, last, TASK_CANCELLED, status=CANCELLED)
+        return Outcome(status=CANCELLED, attempt=claim.attempt, failure=TASK_CANCELLED, duration=duration)
+
+    def _retry(
+        self, message: Message, claim: Claim, task: type[Declaration], run: Run, last: Snapshot
+    ) -> Outcome:
+        """Let the job wait and send its next message.
+
+        SQS holds a message back for 15 minutes at most; one that comes before ``not_before`` is given back until then.
+        A message whose successor could not be sent stands in for it.
+        """
+        raised = run.exception
+        assert raised is not None
+        failure = failure_of(raised)
+        wait = _wait(task, claim.failures + 1, raised)
+        now = self._clock.now()
+        expires = max(message.expires, to_ms(now + wait + self._retention))
+        again = replace(message, delay=min(wait, MAX_DELAY), expires=expires)
+        not_before = to_ms(now + wait) - _EARLY
+        if self._store.retry(again, claim, last, failure, not_before=not_before):
+            return self._stopped(message, claim, run)
+        told = _told(PENDING, claim, run, failure, raised)
+        try:
+            self._republish(again)
+        except ServerlessTasksError:
+            return replace(told, give_back=float(wait))
+        return told
+
+    def _stopped(self, message: Message, claim: Claim, run: Run) -> Outcome:
+        """End a job whose cancellation the attempt has not heard of, and which would otherwise wait to hear of it."""
+        try:
+            self._store.cancel(message.uuid)
+        except AlreadyFinished as ended:
+            return Outcome(status=ended.status, attempt=claim.attempt, duration=run.duration)
+        return _told(CANCELLED, claim, run, TASK_CANCELLED, run.exception)
+
+
+def _told(status: str, claim: Claim, run: Run, failure: Failure, exception: BaseException | None) -> Outcome:
+    return Outcome(
+        status=status, attempt=claim.attempt, failure=failure, exception=exception, duration=run.duration
+    )
+
+
+def _wait(task: type[Declaration], failures: int, raised: BaseException) -> int:
+    """Whole seconds until the next attempt."""
+    if isinstance(raised, TaskRetry) and raised.after is not None:
+        return math.ceil(raised.after)
+    return backoff(failures, task.backoff, task.backoff_cap)
+
+
+def _exhausted(asked: TaskRetry, retries: int, *, retry: bool) -> RetriesExhausted:
+    if not retry:
+        why = "a direct invoke runs it once; submit it instead"
+    elif retries:
+        why = f"its retries ({retries}) are used up"
+    else:
+        why = "it has none left; set retries on its class"
+    said = f" It said: {asked.reason}" if asked.reason else ""
+    error = RetriesExhausted(f"The task asked to be run again, but {why}.{said}")
+    error.__cause__ = asked
+    return error
