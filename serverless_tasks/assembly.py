@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any
 
-from serverless_tasks.items import JOB, STATE, STATE_PREFIX, Item
+from serverless_tasks.items import JOB, STATE, STATE_PREFIX, Item, is_tombstone
 from serverless_tasks.message import Message
 from serverless_tasks.record import (
     EXPIRED,
@@ -31,12 +31,13 @@ def assemble(items: Iterable[Item], now: int) -> Record | None:
         now: the present, in milliseconds since the epoch.
 
     Returns:
-        The record, its outputs still under ``outputs_key`` when they lie in the bucket; None when nothing is known.
+        The record, its outputs still under ``outputs_key`` when they lie in the bucket; None when nothing is known,
+        or the job was deleted.
     """
     by_key = {item["sk"]: item for item in items}
     state = by_key.get(STATE)
     if state is not None:
-        return _from_state(state, by_key, now)
+        return None if is_tombstone(state) else _from_state(state, by_key, now)
     job = by_key.get(JOB)
     return _from_job(job, now) if job is not None else None
 
@@ -68,6 +69,8 @@ def outputs_key(items: Iterable[Item]) -> str | None:
 
 def names_others(state: Item) -> bool:
     """Whether the record needs more items than the state: messages, large outputs, a long error."""
+    if is_tombstone(state):
+        return False
     if state.get("messages", 0) > 0:
         return True
     if state["status"] == SUCCEEDED:

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from serverless_tasks.config import Config
+from serverless_tasks.erasure import OwnerDeletion, erase, jobs_of
 from serverless_tasks.errors import (
     FieldError,
     InvalidInputs,
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from serverless_tasks.declaration import Declaration
+    from serverless_tasks.erasure import Erasure
 
 MAP_WINDOW = 1000
 POLL = 0.5
@@ -183,21 +185,44 @@ class TaskClient:
         return self._through.store.cancel(uuid)
 
     def retry(self, uuid: str, *, new_uuid: str | None = None) -> Handle:
-        """Submit an ended job once more, under a new id; see `serverless_tasks.submit.resubmit`.
+        """Submit an ended job once more, under a new id; see `serverless_tasks.submit.resubmit`."""
+        return resubmit(self._through, uuid, new_uuid=new_uuid)
 
-        Args:
-            uuid: the ended job.
-            new_uuid: the new job's id, to repeat a retry that may have been sent already.
+    def delete(self, uuid: str) -> None:
+        """Delete what is kept of an ended job: inputs, outputs, messages, errors.
 
         Raises:
-            TaskNotFound: nothing is known of it.
+            TaskNotFound: nothing is known of it, or it has been deleted.
             NotFinished: it has not ended.
-            InputsUnavailable: its inputs are not all kept.
-            InvalidInputs: the task's present code refuses them; nothing was published.
-            SubmitFailed: it was certainly not sent.
-            SubmitUncertain: it may have been sent.
         """
-        return resubmit(self._through, uuid, new_uuid=new_uuid)
+        self._through.store.delete(uuid)
+
+    def delete_owner(self, owner: str, *, wait: float = 60.0, dry_run: bool = False) -> OwnerDeletion:
+        """Delete everything of one owner that their listing knows, live jobs cancelled first.
+
+        What was cut short is finished by calling it again.
+
+        Args:
+            owner: whose jobs.
+            wait: seconds to wait at most for running jobs to stop.
+            dry_run: count, and do nothing.
+
+        Raises:
+            AwsError: the store or the bucket could not be asked.
+        """
+        if dry_run:
+            found = sum(len(uuids) for uuids in jobs_of(self._through.store, owner))
+            return OwnerDeletion(found=found, deleted=0)
+        erased = list(self.erasing(owner, wait=wait))
+        return OwnerDeletion(
+            found=len(erased),
+            deleted=sum(one.outcome == "deleted" for one in erased),
+            live=tuple(one.uuid for one in erased if one.outcome == "live"),
+        )
+
+    def erasing(self, owner: str, *, wait: float = 60.0) -> Iterator[Erasure]:
+        """As `delete_owner`, job by job, for a caller that shows how far it is."""
+        return erase(self._through, owner, wait=wait)
 
     def _handle(self, uuid: str) -> Handle:
         record = self.get(uuid)

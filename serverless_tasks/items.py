@@ -27,6 +27,7 @@ from serverless_tasks.store import Claim
 if TYPE_CHECKING:
     from serverless_tasks.message import Message
     from serverless_tasks.progress import Snapshot
+    from serverless_tasks.record import Record
 
 type Item = dict[str, Any]
 
@@ -76,6 +77,25 @@ def job_item(message: Message) -> Item:
         item["owner"] = message.owner
         item["owner_day"] = f"{message.owner}#{day}#{shard(message.uuid, OWNER_SHARDS)}"
     return item
+
+
+def tombstone(record: Record, ttl: int) -> Item:
+    """The state of a deleted job: that it has ended, and nothing of what it was about."""
+    return {
+        "pk": record.uuid,
+        "sk": STATE,
+        "status": record.status,
+        "task": record.task,
+        "created": record.created,
+        "finished": record.finished,
+        "deleted": True,
+        "ttl": ttl,
+    }
+
+
+def is_tombstone(state: Item) -> bool:
+    """Whether a state is all that is left of a deleted job."""
+    return bool(state.get("deleted", False))
 
 
 def day_of(milliseconds: int) -> str:

@@ -145,3 +145,8 @@ def _body(text: str) -> dict[str, Any]:
 def inputs_key(uuid: str) -> str:
     """Where in the bucket a job's large inputs lie."""
     return f"inputs/{uuid}"
+
+
+def outputs_prefix(uuid: str) -> str:
+    """Under what in the bucket a job's large outputs lie, each attempt's under its token."""
+    return f"outputs/{uuid}/"

@@ -123,6 +123,17 @@ class Store(Protocol):
             ``settled``; ``ended`` when it had ended before; ``busy`` while an attempt holds a live lease.
         """
 
+    def delete(self, uuid: str) -> None:
+        """Delete what is kept of an ended job: its items and its payloads.
+
+        A state without any of it stays, so that a late message does not run the job again; readers see nothing. A
+        deletion that was cut short is taken up by the next one.
+
+        Raises:
+            TaskNotFound: nothing is known of it, or it has been deleted.
+            NotFinished: it has not ended.
+        """
+
     def cancel(self, uuid: str) -> Record:
         """Cancel a waiting job, or ask a running one to stop.
 
@@ -147,6 +158,14 @@ class Store(Protocol):
     def list_owner(self, owner: str, *, limit: int = 50, cursor: str | None = None) -> Page:
         """An owner's jobs, newest first."""
 
+    def owner_uuids(
+        self, owner: str, *, limit: int = 100, cursor: str | None = None
+    ) -> tuple[list[str], str | None]:
+        """The ids of an owner's jobs, newest first, and the cursor of the next page.
+
+        Among them are jobs whose deletion was cut short, of which `list_owner` says nothing.
+        """
+
     def list_task(self, task: str, *, limit: int = 50, cursor: str | None = None) -> Page:
         """A task's jobs, newest first."""
 
@@ -159,3 +178,9 @@ class Blobs(Protocol):
 
     def get(self, key: str) -> bytes:
         """Fetch a payload."""
+
+    def list(self, prefix: str) -> list[str]:
+        """The keys that begin so."""
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete payloads; one that is not there counts as deleted."""

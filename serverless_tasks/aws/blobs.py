@@ -2,9 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.aws.session import call, client
+from serverless_tasks.errors import AwsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# https://docs.aws.amazon.com/AmazonS3/latest/API/API_DeleteObjects.html
+DELETE_BATCH = 1000
 
 
 class BucketBlobs:
@@ -35,3 +42,33 @@ class BucketBlobs:
 
         data: bytes = call(get_object, Bucket=self._bucket, Key=key)["data"]
         return data
+
+    def list(self, prefix: str) -> list[str]:
+        """The keys that begin so."""
+        keys: list[str] = []
+        start: dict[str, str] = {}
+        while True:
+            answer = call(self._client.list_objects_v2, Bucket=self._bucket, Prefix=prefix, **start)
+            keys += [found["Key"] for found in answer.get("Contents", [])]
+            if not answer.get("IsTruncated"):
+                return keys
+            start = {"ContinuationToken": answer["NextContinuationToken"]}
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete payloads; one that is not there counts as deleted.
+
+        Raises:
+            AwsError: some were not deleted.
+        """
+        for first in range(0, len(keys), DELETE_BATCH):
+            objects = [{"Key": key} for key in keys[first : first + DELETE_BATCH]]
+            answer = call(
+                self._client.delete_objects, Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True}
+            )
+            for refused in answer.get("Errors", []):
+                raise AwsError(
+                    "s3.delete_objects",
+                    refused.get("Code", "Unknown"),
+                    f"{refused.get('Key')}: {refused.get('Message', '')}",
+                    applied=False,
+                )

@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import base64
 import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.assembly import assemble, names_others, outputs_key, submitted
 from serverless_tasks.aws.items import from_dynamodb, to_dynamodb
+from serverless_tasks.aws.listing import Listing
 from serverless_tasks.aws.session import call
 from serverless_tasks.clock import to_ms
-from serverless_tasks.errors import AwsError, ConfigurationError, InvalidCursor
+from serverless_tasks.errors import AwsError, ConfigurationError
 from serverless_tasks.items import (
-    DAY_MS,
     JOB,
-    LISTED_DAYS,
     OWNER_SHARDS,
     STATE,
     STATE_PREFIX,
     TASK_SHARDS,
     Item,
-    day_of,
 )
 from serverless_tasks.store import Page
 
@@ -52,6 +49,8 @@ class TableReader:
         self._table = table
         self._clock = clock
         self._blobs = blobs
+        self._by_owner = Listing(client, table, clock, "by_owner", "owner_day", OWNER_SHARDS)
+        self._by_task = Listing(client, table, clock, "by_task", "task_day", TASK_SHARDS)
 
     def read(self, uuid: str) -> Record | None:
         """See `Store.read`."""
@@ -87,22 +86,33 @@ class TableReader:
 
     def list_owner(self, owner: str, *, limit: int = 50, cursor: str | None = None) -> Page:
         """See `Store.list_owner`."""
-        return self._list("by_owner", "owner_day", owner, OWNER_SHARDS, limit, cursor)
+        return self._page(self._by_owner, owner, limit, cursor)
+
+    def owner_uuids(
+        self, owner: str, *, limit: int = 100, cursor: str | None = None
+    ) -> tuple[list[str], str | None]:
+        """See `Store.owner_uuids`."""
+        items, more = self._by_owner.page(owner, limit, cursor)
+        return [item["pk"] for item in items], more
 
     def list_task(self, task: str, *, limit: int = 50, cursor: str | None = None) -> Page:
         """See `Store.list_task`."""
-        return self._list("by_task", "task_day", task, TASK_SHARDS, limit, cursor)
+        return self._page(self._by_task, task, limit, cursor)
 
     def _state_items(self, uuid: str) -> list[Item]:
         """Everything under the state's prefix, read consistently so that progress never goes backwards."""
+        condition = "pk = :pk AND begins_with(sk, :prefix)"
+        return self._query(condition, {":pk": uuid, ":prefix": STATE_PREFIX})
+
+    def _query(self, condition: str, values: Item) -> list[Item]:
         items: list[Item] = []
         start: dict[str, Any] = {}
         while True:
             answer = call(
                 self._client.query,
                 TableName=self._table,
-                KeyConditionExpression="pk = :pk AND begins_with(sk, :prefix)",
-                ExpressionAttributeValues=to_dynamodb({":pk": uuid, ":prefix": STATE_PREFIX}),
+                KeyConditionExpression=condition,
+                ExpressionAttributeValues=to_dynamodb(values),
                 ConsistentRead=True,
                 **start,
             )
@@ -175,51 +185,9 @@ class TableReader:
             applied=True,
         )
 
-    def _list(self, index: str, key: str, value: str, shards: int, limit: int, cursor: str | None) -> Page:
-        """A page from an index whose keys hold the day and a shard: day by day backwards, the shards merged."""
-        now = to_ms(self._clock.now())
-        oldest = (now // DAY_MS - LISTED_DAYS) * DAY_MS
-        moment, before = _read_cursor(cursor) if cursor else (now, "~")
-        moment = min(moment, now)  # a made-up cursor of the year 9999 would ask for every day until then
-        found: list[Item] = []
-        while moment >= oldest and len(found) <= limit:
-            of_day: list[Item] = []
-            for number in range(shards):
-                answer = call(
-                    self._client.query,
-                    TableName=self._table,
-                    IndexName=index,
-                    KeyConditionExpression="#day = :day AND created_uuid < :before",
-                    ExpressionAttributeNames={"#day": key},
-                    ExpressionAttributeValues=to_dynamodb(
-                        {":day": f"{value}#{day_of(moment)}#{number}", ":before": before}
-                    ),
-                    ScanIndexForward=False,
-                    Limit=limit + 1,
-                )
-                of_day += map(from_dynamodb, answer["Items"])
-            found += sorted(of_day, key=lambda item: str(item["created_uuid"]), reverse=True)
-            moment -= DAY_MS
-        page = found[:limit]
-        records = self._records({item["pk"]: item for item in page})
-        more = _cursor(page[-1]) if len(found) > limit else None
-        return Page(records=tuple(records[item["pk"]] for item in page if item["pk"] in records), cursor=more)
-
-
-def _cursor(last: Item) -> str:
-    return base64.urlsafe_b64encode(str(last["created_uuid"]).encode()).decode().rstrip("=")
-
-
-def _read_cursor(cursor: str) -> tuple[int, str]:
-    """The moment and the sort key that a cursor stands for.
-
-    Raises:
-        InvalidCursor: it is not one of ours.
-    """
-    try:
-        position = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-        moment = int(position.split("#")[0])
-        day_of(moment)
-    except (ValueError, OverflowError, OSError):
-        raise InvalidCursor(f"The cursor {cursor!r} is not one that a listing has given.") from None
-    return moment, position
+    def _page(self, listing: Listing, value: str, limit: int, cursor: str | None) -> Page:
+        items, more = listing.page(value, limit, cursor)
+        records = self._records({item["pk"]: item for item in items})
+        return Page(
+            records=tuple(records[item["pk"]] for item in items if item["pk"] in records), cursor=more
+        )

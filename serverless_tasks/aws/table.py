@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from serverless_tasks.aws.eraser import TableEraser
 from serverless_tasks.aws.items import from_dynamodb, to_dynamodb, update
 from serverless_tasks.aws.session import ConditionFailed, call
-from serverless_tasks.aws.writer import FREE, WRITE_BATCH, TableWriter
+from serverless_tasks.aws.writer import FREE, WRITE_BATCH
 from serverless_tasks.encoding import encode
 from serverless_tasks.errors import AlreadyFinished, LeaseLost, PayloadTooLarge, TaskNotFound
 from serverless_tasks.items import (
@@ -29,6 +30,7 @@ from serverless_tasks.items import (
     outputs_item,
     refusal,
 )
+from serverless_tasks.message import outputs_prefix
 from serverless_tasks.record import (
     CANCELLED,
     FAILED,
@@ -53,7 +55,7 @@ _CLAIMABLE = (
 )
 
 
-class Table(TableWriter):
+class Table(TableEraser):
     """The store on DynamoDB; see `TableReader` for its arguments."""
 
     def put_jobs(self, messages: Sequence[Message]) -> None:
@@ -151,7 +153,7 @@ class Table(TableWriter):
                 f"outputs of job {uuid} (without SERVERLESS_TASKS_BUCKET)", len(data), ITEM_OUTPUTS
             )
         else:
-            place["outputs_key"] = f"outputs/{uuid}/{claim.token}"
+            place["outputs_key"] = outputs_prefix(uuid) + claim.token
             self._blobs.put(place["outputs_key"], data)
         self._put_messages(uuid, claim.token, snapshot)
         end = {**self._counters(snapshot), **place, "status": SUCCEEDED, "finished": self._now()}

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.backends.memory_reader import MemoryReader
 from serverless_tasks.encoding import encode
-from serverless_tasks.errors import AlreadyFinished, LeaseLost, TaskNotFound
+from serverless_tasks.errors import AlreadyFinished, LeaseLost, NotFinished, TaskNotFound
 from serverless_tasks.items import (
     BEFORE,
     COPIED,
@@ -17,9 +17,11 @@ from serverless_tasks.items import (
     ended_item,
     failure_fields,
     job_item,
+    keep_until,
     lost_item,
     message_items,
     refusal,
+    tombstone,
 )
 from serverless_tasks.record import (
     CANCELLED,
@@ -158,6 +160,16 @@ class MemoryStore(MemoryReader):
             state.pop("cancel", None)
             self._items.setdefault(message.uuid, {})[STATE] = state
             return Claim(answer="settled", status=FAILED)
+
+    def delete(self, uuid: str) -> None:
+        """See `Store.delete`."""
+        with self._lock:
+            record = self.read(uuid)
+            if record is None:
+                raise TaskNotFound(uuid)
+            if not record.ended:
+                raise NotFinished(uuid, record.status)
+            self._items[uuid] = {STATE: tombstone(record, keep_until(self._now()))}
 
     def cancel(self, uuid: str) -> Record:
         """See `Store.cancel`."""

@@ -51,20 +51,33 @@ class MemoryReader:
         """See `Store.list_owner`."""
         return self._list(lambda job: job.get("owner") == owner, limit, cursor)
 
+    def owner_uuids(
+        self, owner: str, *, limit: int = 100, cursor: str | None = None
+    ) -> tuple[list[str], str | None]:
+        """See `Store.owner_uuids`."""
+        return self._places(lambda job: job.get("owner") == owner, limit, cursor)
+
     def list_task(self, task: str, *, limit: int = 50, cursor: str | None = None) -> Page:
         """See `Store.list_task`."""
         return self._list(lambda job: job["task"] == task, limit, cursor)
 
     def _list(self, wanted: Callable[[Item], bool], limit: int, cursor: str | None) -> Page:
+        with self._lock:
+            uuids, more = self._places(wanted, limit, cursor)
+            records = [self.read(uuid) for uuid in uuids]
+        return Page(records=tuple(record for record in records if record is not None), cursor=more)
+
+    def _places(
+        self, wanted: Callable[[Item], bool], limit: int, cursor: str | None
+    ) -> tuple[list[str], str | None]:
         if cursor is not None and "#" not in cursor:
             raise InvalidCursor(f"The cursor {cursor!r} is not one that a listing has given.")
         with self._lock:
             jobs = [items[JOB] for items in self._items.values() if JOB in items and wanted(items[JOB])]
-            places = sorted((str(job["created_uuid"]) for job in jobs), reverse=True)
-            after = [place for place in places if cursor is None or place < cursor]
-            records = [self.read(place.split("#")[1]) for place in after[:limit]]
+        places = sorted((str(job["created_uuid"]) for job in jobs), reverse=True)
+        after = [place for place in places if cursor is None or place < cursor]
         more = after[limit - 1] if len(after) > limit else None
-        return Page(records=tuple(record for record in records if record is not None), cursor=more)
+        return [place.split("#")[1] for place in after[:limit]], more
 
     def _state(self, uuid: str) -> Item | None:
         return self._items.get(uuid, {}).get(STATE)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from serverless_tasks.cli import jobs, project
+from serverless_tasks.cli import jobs, operation, project
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -33,6 +33,7 @@ _JOBS: dict[str, Callable[..., None]] = {
     "cancel": jobs.cancel,
     "retry": jobs.retry,
     "explain": jobs.explain,
+    "delete": operation.delete,
 }
 
 for panel, commands in (("A project", _PROJECT), ("Tasks", _JOBS)):

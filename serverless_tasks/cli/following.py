@@ -1,4 +1,4 @@
-"""Following a job until it ends."""
+"""Following a job until it ends, and counting work that goes job by job."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from serverless_tasks.errors import WaitTimeout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from serverless_tasks.cli.session import Session
     from serverless_tasks.record import Record
@@ -84,6 +84,35 @@ def show(records: Iterator[Record]) -> Record:
     if last is None:
         raise ValueError("a job has at least one record")
     return last
+
+
+def counting[T](things: Iterable[T], what: str, *, total: int | None, silent: bool) -> Iterator[T]:
+    """Go through things with a progress bar on standard error.
+
+    Args:
+        things: what is gone through.
+        what: what is done with them.
+        total: how many there are, when that is known.
+        silent: draw nothing, for programs.
+    """
+    if silent:
+        yield from things
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(complete_style="cyan", finished_style="green"),
+        TextColumn("{task.completed:g}", markup=False),
+        TimeElapsedColumn(),
+    )
+    console = Console(file=sys.stderr, highlight=False, markup=False)
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task(what, total=total)
+        for thing in things:
+            yield thing
+            progress.advance(bar)
 
 
 def _total(record: Record) -> float | None:

@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from threading import Lock
 from typing import Any
 
 from serverless_tasks.aws import session
@@ -13,8 +14,11 @@ def counted_calls(*services: str) -> Iterator[Counter[str]]:
     """Count the calls of the process's shared clients by operation, each try of botocore's among them."""
     calls: Counter[str] = Counter()
 
+    counting = Lock()
+
     def count(model: Any, **_: Any) -> None:
-        calls[model.name] += 1
+        with counting:  # listings ask on several threads
+            calls[model.name] += 1
 
     clients = [session.client(service) for service in services or ("dynamodb",)]
     clients.append(session.client("sqs", attempts=1))
