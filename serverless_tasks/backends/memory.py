@@ -16,6 +16,7 @@ from serverless_tasks.items import (
     copies,
     ended_item,
     failure_fields,
+    is_tombstone,
     job_item,
     keep_until,
     lost_item,
@@ -164,6 +165,10 @@ class MemoryStore(MemoryReader):
     def delete(self, uuid: str) -> None:
         """See `Store.delete`."""
         with self._lock:
+            state = self._state(uuid)
+            if state is not None and is_tombstone(state) and len(self._items[uuid]) > 1:
+                self._items[uuid] = {STATE: state}  # it was published once more
+                return
             record = self.read(uuid)
             if record is None:
                 raise TaskNotFound(uuid)

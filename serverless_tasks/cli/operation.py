@@ -93,7 +93,8 @@ def _delete_owner(answer: Answer, session: Session, owner: str, wait: float, dry
         {"owner": owner, "deleted": count, "live": live}, Text(f"{_verb(dry_run)} {_jobs(count)} of {owner}.")
     )
     if live:
-        answer.say(f"{_jobs(len(live))} still run and were asked to stop; delete again once they have ended.")
+        running = "1 job still runs and was" if len(live) == 1 else f"{len(live)} jobs still run and were"
+        answer.say(f"{running} asked to stop; delete again once it has ended.")
         raise typer.Exit(exit_code(NotFinished(live[0], "running")))
 
 

@@ -408,6 +408,14 @@ def test_jobs_of_the_same_moment_are_all_listed(store: Store, clock: FakeClock) 
     assert {uuid for page in pages for uuid in page} == {message.uuid for message in made}
 
 
+def test_an_owners_ids_are_those_of_the_listing(store: Store, messages: list[Message]) -> None:
+    first, cursor = store.owner_uuids("7", limit=10)
+    rest, end = store.owner_uuids("7", limit=13, cursor=cursor)
+
+    assert first + rest == [message.uuid for message in reversed(messages)]
+    assert end is None
+
+
 def test_an_owner_without_jobs_has_an_empty_page(store: Store) -> None:
     page = store.list_owner("nobody")
 

@@ -1,6 +1,7 @@
 """What only holds of DynamoDB: sizes, calls, and answers that were lost on their way."""
 
 import base64
+import threading
 from typing import Any
 
 import pytest
@@ -467,3 +468,52 @@ def test_a_cursor_of_a_day_to_come_asks_for_no_days_to_come(table: Table) -> Non
         table.list_owner("7")
 
     assert made_up == first
+
+
+class TestListingCalls:
+    """Two queries a day for an owner and four for a task; days in waves of 1, 2, 4, 8 and 16."""
+
+    def test_a_page_that_today_fills_asks_for_no_other_day(self, table: Table, clock: FakeClock) -> None:
+        table.put_jobs([a_message(clock, owner="7") for _ in range(4)])
+
+        with counted_calls("dynamodb") as calls:
+            assert len(table.list_owner("7", limit=3).records) == 3
+
+        assert calls == {"Query": 2, "BatchGetItem": 1}
+
+    @pytest.mark.parametrize(("days", "queries"), [(1, 2 * 3), (2, 2 * 3), (3, 2 * 7), (7, 2 * 15)])
+    def test_days_are_asked_in_waves_that_double(
+        self, table: Table, clock: FakeClock, days: int, queries: int
+    ) -> None:
+        table.put_jobs([a_message(clock, owner="7") for _ in range(4)])
+        clock.move(days * DAY)
+
+        with counted_calls("dynamodb") as calls:
+            assert len(table.list_owner("7", limit=3).records) == 3
+
+        assert calls["Query"] == queries
+
+    def test_an_empty_listing_asks_for_each_day_once(self, table: Table) -> None:
+        with counted_calls("dynamodb") as of_owner:
+            table.list_owner("7")
+        with counted_calls("dynamodb") as of_task:
+            table.list_task("sum")
+
+        assert (of_owner, of_task) == ({"Query": 31 * 2}, {"Query": 31 * 4})
+
+    def test_the_queries_of_a_wave_wait_together(self, table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
+        together = threading.Barrier(4, timeout=5)
+        query = session.client("dynamodb").query
+
+        def meeting(**given: Any) -> Any:
+            if given["ExpressionAttributeValues"][":day"]["S"].startswith("sum#2026-01-01"):
+                together.wait()
+            return query(**given)
+
+        monkeypatch.setattr(session.client("dynamodb"), "query", meeting)
+
+        assert table.list_task("sum").records == ()
+
+    def test_a_query_that_fails_fails_the_listing(self, config: Config, clock: FakeClock) -> None:
+        with pytest.raises(AwsError, match="ResourceNotFoundException"):
+            Table(session.client("dynamodb"), "nowhere", clock, None).list_owner("7")

@@ -17,6 +17,7 @@ from serverless_tasks import Task, TaskError
 from serverless_tasks.cli.app import app
 from serverless_tasks.config import Config
 from serverless_tasks.errors import AwsError, InvokeFailed, SubmitFailed, SubmitUncertain
+from serverless_tasks.message import Message
 from serverless_tasks.params import ListParameter, NumberParameter, StringParameter
 from serverless_tasks.record import WORKER_LOST, Attempt, Failure, Record
 from serverless_tasks.services import Services, reset
@@ -229,6 +230,60 @@ class TestRetry:
         assert "No task has the id" in call("retry", UUID, code=3).stderr
         monkeypatch.setattr(project.store, "read", ScriptedStore(Record(uuid=UUID, task="sum")).read)
         assert f"Task {UUID} is pending; cancel it" in call("retry", UUID, code=4).stderr
+
+
+class TestDelete:
+    def test_deletes_ended_jobs(self, project: Services) -> None:
+        uuids = [submitted("sum", "numbers=[1]") for _ in range(2)]
+
+        assert call("delete", *uuids, uuids[0]).stdout == "Deleted 2 jobs.\n"
+
+        call("status", uuids[0], code=3)
+
+    def test_says_which_ones_it_could_not_delete(
+        self, project: Services, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        uuid = submitted("sum", "numbers=[1]")
+        told = document("delete", UUID, uuid, code=3)
+        assert told == {
+            "deleted": [uuid],
+            "refused": [
+                {"uuid": UUID, "type": "TaskNotFound", "message": f"No task has the id {UUID}."},
+            ],
+        }
+        monkeypatch.setattr(project.store, "read", ScriptedStore(Record(uuid=UUID, task="sum")).read)
+        result = call("delete", UUID, code=4)
+        assert "is pending; cancel it" in result.stderr
+        assert result.stdout == "Deleted 0 jobs.\n"
+
+    def test_a_dry_run_does_nothing(self, project: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+        uuid = submitted("sum", "numbers=[1]", "--owner", "7")
+        assert call("delete", uuid, "--dry-run").stdout == "Would delete 1 job.\n"
+        assert document("delete", uuid, "--dry-run")["would_delete"] == [uuid]
+        assert call("delete", "--owner", "7", "--dry-run").stdout == "Would delete 1 job of 7.\n"
+        assert document("delete", "--owner", "7", "--dry-run") == {"owner": "7", "would_delete": 1}
+        call("status", uuid)
+        monkeypatch.setattr(project.store, "read", ScriptedStore(Record(uuid=UUID, task="sum")).read)
+        call("delete", uuid, "--dry-run", code=4)
+
+    def test_deletes_all_of_an_owner(self, project: Services) -> None:
+        uuids = [submitted("sum", "numbers=[1]", "--owner", "7") for _ in range(3)]
+        assert document("delete", "--owner", "7") == {"owner": "7", "deleted": 3, "live": []}
+        for uuid in uuids:
+            call("status", uuid, code=3)
+        assert call("delete", "--owner", "7").stdout == "Deleted 0 jobs of 7.\n"
+
+    def test_names_what_still_runs(self, project: Services) -> None:
+        message = Message(uuid=UUID, task="sum", owner="7", created=2**40, expires=2**45)
+        project.store.put_jobs([message])
+        project.store.claim(message, token="a", lease=2**45, request_id="")
+        result = call("delete", "--owner", "7", "--wait", "0", code=4)
+        assert "1 job still runs and was asked to stop" in result.stderr
+        assert document("delete", "--owner", "7", "--wait", "0", code=4)["live"] == [UUID]
+
+    def test_wants_either_ids_or_an_owner(self, project: Services) -> None:
+        assert "Give the ids of jobs, or --owner" in call("delete", code=2).stderr
+        call("delete", UUID, "--owner", "7", code=2)
 
 
 class TestRun:

@@ -66,6 +66,7 @@ def test_outputs_are_those_that_users_rely_on() -> None:
         "ScheduleGroupName",
         "SchedulerRoleArn",
         "PublisherPolicyArn",
+        "OperatorPolicyArn",
     }
 
 
@@ -202,6 +203,20 @@ def test_roles_hold_what_their_function_does_and_no_more() -> None:
     assert "sqs:SendMessage" not in actions("DeadLetterRole")
     assert actions("SchedulerRole") == {"sts:AssumeRole", "sqs:SendMessage"}
     assert not {action for action in actions("PublisherPolicy") if "Delete" in action or "Receive" in action}
+
+
+def test_only_an_operator_may_delete_and_list_what_lies_in_the_bucket() -> None:
+    assert actions("OperatorPolicy") == {
+        "dynamodb:DeleteItem",
+        "s3:DeleteObject",
+        "s3:GetObject",
+        "s3:ListBucket",
+    }
+    held = {"s3:DeleteObject", "s3:ListBucket", "dynamodb:DeleteItem"}
+    assert {name for name, each in statements() if held & set(as_list(each["Action"]))} == {"OperatorPolicy"}
+    [listing] = [each for _, each in statements() if each["Action"] == "s3:ListBucket"]
+    assert listing["Resource"] == get_att("PayloadBucket")
+    assert listing["Condition"] == {"StringLike": {"s3:prefix": ["outputs/*", "dead-letters/*"]}}
 
 
 def test_only_our_schedules_take_the_role_of_the_scheduler() -> None:
