@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import functools
 import os
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools import Logger, Metrics, Tracer
+from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from aws_lambda_powertools import Tracer
 
     from serverless_tasks.message import Message
     from serverless_tasks.outcome import Outcome
@@ -22,7 +24,6 @@ logger = Logger(service=_SERVICE)
 metrics = Metrics(
     namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "ServerlessTasks"), service=_SERVICE
 )
-tracer = Tracer(service=_SERVICE, auto_patch=False)
 
 _COUNTED = {
     "succeeded": "TaskSucceeded",
@@ -52,12 +53,31 @@ def counted[**P, R](handler: Callable[P, R]) -> Callable[P, R]:
     return counting
 
 
+def _segment(name: str) -> AbstractContextManager[Any]:
+    """A trace segment, in an invocation that X-Ray samples; Lambda says so in a variable that it sets for each one.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+    """
+    if "Sampled=1" not in os.environ.get("_X_AMZN_TRACE_ID", ""):
+        return nullcontext()
+    segment: AbstractContextManager[Any] = _tracer().provider.in_subsegment(name=name)
+    return segment
+
+
+@functools.cache
+def _tracer() -> Tracer:
+    # X-Ray's SDK would be a third of a cold start's processor time, and most invocations are not sampled.
+    from aws_lambda_powertools import Tracer
+
+    return Tracer(service=_SERVICE, auto_patch=False)
+
+
 @contextmanager
 def job(message: Message) -> Iterator[None]:
     """Let every log line and a trace segment carry the job."""
     logger.thread_safe_append_keys(uuid=message.uuid, task=message.task)
     try:
-        with tracer.provider.in_subsegment(name=f"## {message.task}"):
+        with _segment(f"## {message.task}"):
             yield
     finally:
         logger.thread_safe_clear_keys()
