@@ -24,7 +24,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session")
 def endpoint(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """A MiniStack of these tests alone."""
-    with deployment.ministack(tmp_path_factory.mktemp("ministack")) as url:
+    with deployment.emulator(tmp_path_factory.mktemp("ministack")) as url:
         yield url
 
 

@@ -3,8 +3,6 @@
 import json
 import os
 import shutil
-import signal
-import socket
 import subprocess
 import sys
 import time
@@ -23,7 +21,9 @@ from botocore.auth import SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-ROOT = Path(__file__).resolve().parents[2]
+from tests.support import ministack
+from tests.support.ministack import ROOT
+
 REGION = "us-east-1"
 # MiniStack's own root user: what deploys. The tests themselves take a user that holds PublisherPolicy alone.
 ROOT_KEY = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": "test"}
@@ -31,16 +31,16 @@ PYTHON = f"python{sys.version_info[0]}.{sys.version_info[1]}"
 
 
 def tool(variable: str, environment: str, name: str) -> Path:
-    """A program of an environment that `make setup` makes, or of the one that a variable names."""
-    path = Path(os.environ.get(variable) or ROOT / ".venvs" / environment / "bin" / name)
-    if not path.exists():
-        pytest.skip(f"{path} is missing: run `make setup`, or name {name} in {variable}")
-    return path
+    """A program of an environment that `make setup` makes; the test is skipped where it is missing."""
+    try:
+        return ministack.installed(variable, environment, name)
+    except ministack.MissingTool as missing:
+        pytest.skip(str(missing))
 
 
 @contextmanager
-def ministack(directory: Path) -> Iterator[str]:
-    """Run MiniStack with its policies enforced; yields its endpoint."""
+def emulator(directory: Path) -> Iterator[str]:
+    """Run MiniStack; yields its endpoint."""
     program = tool("MINISTACK_BIN", "ministack", "ministack")
     version = subprocess.check_output(
         [program.parent / "python", "-c", "import sys; print(*sys.version_info[:2])"]
@@ -49,55 +49,8 @@ def ministack(directory: Path) -> Iterator[str]:
     assert tuple(map(int, version.split())) == sys.version_info[:2], (
         f"{program} has another Python than the tests"
     )
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    (directory / "state").mkdir(parents=True)
-    # Functions inherit its environment: nothing of this one may get there.
-    environment = {
-        "PATH": "/usr/local/bin:/usr/bin:/bin",
-        "HOME": str(directory),
-        "TMPDIR": str(directory),
-        "STATE_DIR": str(directory / "state"),
-        "BIND_HOST": "127.0.0.1",
-        "GATEWAY_PORT": str(port),
-        "IOT_MTLS_ENABLED": "0",
-        "AUTH": "true",
-        "LOG_LEVEL": "WARNING",
-    }
-    endpoint = f"http://127.0.0.1:{port}"
-    with (directory / "log").open("wb") as log:
-        process = subprocess.Popen(
-            [program],
-            env=environment,
-            cwd=directory,
-            stdout=log,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,
-        )
-    try:
-        _wait(f"{endpoint}/_ministack/health", process, directory / "log")
+    with ministack.ministack(directory) as endpoint:
         yield endpoint
-    finally:
-        # Its function workers are in its process group and may outlive it.
-        os.killpg(process.pid, signal.SIGTERM)
-        try:
-            process.wait(timeout=10)
-        except subprocess.TimeoutExpired:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.wait()
-
-
-def _wait(url: str, process: subprocess.Popen[bytes], log: Path) -> None:
-    limit = time.monotonic() + 60
-    while time.monotonic() < limit:
-        assert process.poll() is None, f"MiniStack ended: {log.read_text()[-2000:]}"
-        try:
-            with urllib.request.urlopen(url, timeout=2):
-                return
-        except (urllib.error.URLError, OSError):
-            time.sleep(0.1)
-    raise AssertionError(f"{url} does not answer: {log.read_text()[-2000:]}")
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,30 @@
+"""The task of the run: its effects are lines in the diary."""
+
+from __future__ import annotations
+
+import time
+
+from benchmarks.soak.diary import FINISHED, STARTED, WAITING, note
+from serverless_tasks import Task
+from serverless_tasks.params import BooleanParameter, IntParameter
+
+PATIENCE = 50
+"""Seconds that a doomed attempt waits for its end."""
+
+
+class Soak(Task):
+    """Does one thing that can be counted; when doomed, its first attempt waits to be killed before that."""
+
+    name = "soak"
+    inputs = {"number": IntParameter(), "doomed": BooleanParameter()}
+    outputs = {"number": IntParameter()}
+
+    def run(self, number: int, doomed: bool) -> int:
+        uuid, attempt = self.execution.uuid, self.execution.attempt
+        note(STARTED, uuid, attempt)
+        if doomed and attempt == 1:
+            note(WAITING, uuid, attempt)
+            time.sleep(PATIENCE)
+            raise RuntimeError(f"Nobody killed the worker in {PATIENCE} seconds.")
+        note(FINISHED, uuid, attempt)
+        return number

@@ -1,0 +1,99 @@
+"""What became of the jobs, judged by the table and by the diary."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from benchmarks.soak.diary import FINISHED, RECORDED, STARTED, THROTTLED
+from serverless_tasks.record import SUCCEEDED
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from benchmarks.soak.diary import Event
+    from serverless_tasks.record import Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verdict:
+    """The counts that must be zero.
+
+    Attributes:
+        lost: jobs of which the table knows nothing, or that ended with their work not done.
+        run_twice: attempts that were begun after the table had taken their job's end.
+        left_open: jobs that have not ended.
+        messages_left: messages that are still in a queue, the dead-letter queue among them.
+    """
+
+    lost: int
+    run_twice: int
+    left_open: int
+    messages_left: int
+
+    @property
+    def holds(self) -> bool:
+        """Whether all is as it should be."""
+        return not any(getattr(self, field.name) for field in fields(self))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seen:
+    """What the run went through.
+
+    Attributes:
+        attempts: attempts that were begun.
+        attempts_lost: those of them that ended with their worker, or whose end could not be recorded.
+        throttles: calls that were answered with a throttling error.
+    """
+
+    attempts: int
+    attempts_lost: int
+    throttles: int
+
+
+def judge(
+    uuids: Sequence[str], records: Mapping[str, Record], events: Iterable[Event], messages_left: int
+) -> Verdict:
+    """Judge a run.
+
+    Args:
+        uuids: the jobs that were submitted.
+        records: the table's records of them.
+        events: the diary, in order.
+        messages_left: messages that are still in a queue.
+    """
+    ended: set[str] = set()
+    finished: dict[str, set[int]] = defaultdict(set)
+    run_twice = 0
+    for event in events:
+        if event.what == RECORDED:
+            ended.add(event.id)
+        elif event.what == FINISHED:
+            finished[event.id].add(event.attempt)
+        elif event.what == STARTED and event.id in ended:
+            run_twice += 1
+    return Verdict(
+        lost=sum(_is_lost(records.get(uuid), finished[uuid]) for uuid in uuids),
+        run_twice=run_twice,
+        left_open=sum(uuid in records and not records[uuid].ended for uuid in uuids),
+        messages_left=messages_left,
+    )
+
+
+def _is_lost(record: Record | None, finished: set[int]) -> bool:
+    if record is None:
+        return True
+    # Every task of the run succeeds once it is let: no other end is the task's own.
+    return record.ended and (record.status != SUCCEEDED or record.attempt not in finished)
+
+
+def seen(events: Iterable[Event]) -> Seen:
+    """Count what the run went through."""
+    counted = Counter(event.what for event in events)
+    return Seen(
+        attempts=counted[STARTED],
+        attempts_lost=counted[STARTED] - counted[RECORDED],
+        throttles=counted[THROTTLED],
+    )
