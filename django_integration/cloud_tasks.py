@@ -16,7 +16,6 @@ from django_integration.generic_tasks import job_of
 from django_integration.run_here import HEADER, signed
 from serverless_tasks.encoding import encode
 from serverless_tasks.errors import ConfigurationError, PayloadTooLarge, SubmitFailed, SubmitUncertain
-from serverless_tasks.services import services
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -92,9 +91,8 @@ class CloudTasksBackend:
             },
             "dispatch_deadline": timedelta(seconds=min(max(timeout, DEADLINES[0]), DEADLINES[1])),
         }
-        if message.delay:
-            due = datetime.fromtimestamp(services().clock.now(), UTC) + timedelta(seconds=message.delay)
-            made["schedule_time"] = due
+        if message.run_at is not None:
+            made["schedule_time"] = datetime.fromtimestamp(message.run_at / 1000, UTC)
         return made
 
     def _create(self, request: Mapping[str, Any], uuid: str) -> None:

@@ -116,8 +116,9 @@ def _task(message: Message) -> Declaration:
 
 
 def _execute(message: Message) -> None:
-    if message.delay:
-        services().clock.sleep(message.delay)
+    clock = services().clock
+    if delay := message.delay(clock.now()):
+        clock.sleep(delay)
     execute(message.encode())
 
 

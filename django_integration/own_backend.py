@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from django_integration import conf
-from serverless_tasks.backends.sqs import lightened
 from serverless_tasks.encoding import encode
 from serverless_tasks.errors import (
     AwsError,
@@ -19,6 +18,7 @@ from serverless_tasks.errors import (
 )
 from serverless_tasks.message import Message
 from serverless_tasks.outcome import failure_of
+from serverless_tasks.payloads import lightened
 from serverless_tasks.record import Record
 from serverless_tasks.services import services
 
@@ -205,7 +205,7 @@ def _info(message: Message) -> TaskInfo:
         message=message.encode(),
         record=record,
         inputs=encode(message.inputs),
-        delay=message.delay,
+        delay=message.delay(services().clock.now()),
         queue=message.queue,
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from datetime import UTC, datetime
@@ -42,7 +43,7 @@ class _Batch:
             LiveLease: a worker still holds the job.
         """
         try:
-            message = Message.decode(record.body, any_version=True)
+            message = Message.decode(body_of(record.body), any_version=True)
         except MessageUndecodable as error:
             self._keep(record, error)
             return
@@ -72,12 +73,17 @@ class _Batch:
             )  # they come back later, but they do
 
     def _reason(self, message: Message, record: SQSRecord) -> Failure:
-        version = version_of(record.body)
+        version = version_of(body_of(record.body))
         if version > VERSION:
             said = f"The message has version {version}; the deployed code reads up to {VERSION}."
             return Failure(type="MessageTooNew", message=said)
         if message.task not in self._through.registry:
             return Failure(type="UnknownTask", message=f"No deployed task is named {message.task!r}.")
+        code, why = (record.message_attributes[name] for name in ("ERROR_CODE", "ERROR_MESSAGE"))
+        if code is not None:
+            reason = f"{code.string_value}: {why.string_value if why is not None else 'no reason was given'}"
+            said = f"The scheduler could not bring the job to its queue: {reason}"
+            return Failure(type="Undeliverable", message=said)
         return Failure(type="Undeliverable", message="The job was delivered many times and never ended.")
 
     def _keep(self, record: SQSRecord, error: MessageError) -> None:
@@ -90,6 +96,25 @@ class _Batch:
         self._through.blobs.put(key, record.body.encode())
         count("Undecodable")
         logger.error("undecodable message kept", key=key, reason=str(error))
+
+
+def body_of(text: str) -> str:
+    """The message in a dead letter.
+
+    EventBridge Scheduler leaves its whole call of SQS there, and says why in attributes:
+    https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
+
+    Args:
+        text: the dead letter's body.
+    """
+    if '"MessageBody"' not in text:
+        return text
+    try:
+        call_of_sqs = json.loads(text)
+    except (ValueError, RecursionError):
+        return text
+    body = call_of_sqs.get("MessageBody") if isinstance(call_of_sqs, dict) else None
+    return body if isinstance(body, str) else text
 
 
 @counted

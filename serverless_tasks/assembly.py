@@ -88,6 +88,7 @@ def _from_job(job: Item, now: int) -> Record:
         status=FAILED if expired else PENDING,
         failure=EXPIRED if expired else None,
         finished=job["expires"] if expired else None,
+        run_at=job.get("run_at"),
     )
 
 

@@ -16,8 +16,7 @@ from serverless_tasks.errors import (
     TaskCancelled,
     TaskRetry,
 )
-from serverless_tasks.message import RETENTION
-from serverless_tasks.options import MAX_DELAY
+from serverless_tasks.message import RETENTION, expires_at
 from serverless_tasks.outcome import Outcome, Run, failure_of, is_final
 from serverless_tasks.record import CANCELLED, FAILED, PENDING, SUCCEEDED, TASK_CANCELLED
 from serverless_tasks.retry import backoff
@@ -41,7 +40,7 @@ class Ending:
 
     Args:
         store: where jobs are kept.
-        republish: sends the message of a retry, after its ``delay``.
+        republish: sends the message of a retry, when it is due.
         clock: the time.
         retention: how long after its time a retry's message can still be delivered, in seconds.
     """
@@ -51,7 +50,7 @@ class Ending:
         store: Store,
         republish: Callable[[Message], None],
         clock: Clock,
-        retention: float = RETENTION,
+        retention: int = RETENTION,
     ) -> None:
         self._store = store
         self._republish = republish
@@ -113,18 +112,18 @@ class Ending:
     ) -> Outcome:
         """Let the job wait and send its next message.
 
-        SQS holds a message back for 15 minutes at most; one that comes before ``not_before`` is given back until then.
+        Where nothing holds its message back for so long, it comes before ``not_before`` and is given back until then.
         A message whose successor could not be sent stands in for it.
         """
         raised = run.exception
         assert raised is not None
         failure = failure_of(raised)
         wait = _wait(task, claim.failures + 1, raised)
-        now = self._clock.now()
-        expires = max(message.expires, to_ms(now + wait + self._retention))
-        again = replace(message, delay=min(wait, MAX_DELAY), expires=expires)
-        not_before = to_ms(now + wait) - _EARLY
-        if self._store.retry(again, claim, last, failure, not_before=not_before):
+        now = to_ms(self._clock.now())
+        run_at = now + wait * 1000
+        expires = max(message.expires, expires_at(now, run_at, self._retention))
+        again = replace(message, run_at=run_at, expires=expires)
+        if self._store.retry(again, claim, last, failure, not_before=run_at - _EARLY):
             return self._stopped(message, claim, run)
         told = _told(PENDING, claim, run, failure, raised)
         try:

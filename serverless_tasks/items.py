@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
 from serverless_tasks.encoding import encode
-from serverless_tasks.message import RETENTION
-from serverless_tasks.options import MAX_DELAY
+from serverless_tasks.message import MAX_DELAY, RETENTION
 from serverless_tasks.record import (
     ENDED,
     PENDING,
@@ -69,6 +68,8 @@ def job_item(message: Message) -> Item:
     }
     if message.inputs_key is not None:
         item["inputs_key"] = message.inputs_key
+    if message.run_at is not None:
+        item["run_at"] = message.run_at
     if message.tenant is not None:
         item["tenant"] = message.tenant
     if message.retry_of is not None:

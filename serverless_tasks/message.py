@@ -7,12 +7,17 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
+from serverless_tasks.clock import to_ms
 from serverless_tasks.encoding import encode
 from serverless_tasks.errors import MessageTooNew, MessageUndecodable
 
 VERSION = 1
 # How long a queue keeps a message, in seconds: template.yaml's MessageRetentionPeriod.
 RETENTION = 4 * 86_400
+# The longest that SQS holds a message back, in seconds; EventBridge Scheduler sends what is due later.
+MAX_DELAY = 900
+# How long EventBridge Scheduler goes on trying to send what is due, in seconds: its MaximumEventAgeInSeconds.
+SCHEDULER_TRIES = 86_400
 # The last moment that has a date, in milliseconds.
 _LAST = 253_402_300_800_000
 # The characters that SQS refuses in a body although JSON allows them raw:
@@ -35,7 +40,7 @@ class Message:
         expires: when it can no longer be delivered, milliseconds since the epoch.
         inputs_key: where in the bucket the inputs lie, or None.
         retry_of: the id of the ended job that this one repeats, or None.
-        delay: how long it is held back before its first delivery, in seconds; not sent along.
+        run_at: when it is due, milliseconds since the epoch, or None for at once; not sent along.
     """
 
     uuid: str
@@ -48,7 +53,17 @@ class Message:
     expires: int = 0
     inputs_key: str | None = None
     retry_of: str | None = None
-    delay: int = 0
+    run_at: int | None = None
+
+    def delay(self, now: float) -> int:
+        """For how many whole seconds it is to be held back.
+
+        Args:
+            now: the present, seconds since the epoch.
+        """
+        if self.run_at is None:
+            return 0
+        return max(0, -((to_ms(now) - self.run_at) // 1000))
 
     def encode(self) -> str:
         """The message as JSON text that SQS accepts."""
@@ -118,6 +133,20 @@ class Message:
         ):
             raise ValueError("created and expires must be milliseconds")
         return message
+
+
+def expires_at(now: int, run_at: int | None, retention: int = RETENTION) -> int:
+    """The last moment at which a message that is sent now can be delivered; all in milliseconds since the epoch.
+
+    Args:
+        now: the present.
+        run_at: when it is due, or None for at once.
+        retention: how long it is kept from then on, in seconds.
+    """
+    if run_at is None or run_at <= now:
+        return now + retention * 1000
+    late = SCHEDULER_TRIES if run_at - now > MAX_DELAY * 1000 else 0
+    return run_at + (late + retention) * 1000
 
 
 def version_of(text: str) -> int:

@@ -5,13 +5,15 @@ from __future__ import annotations
 import math
 import re
 from dataclasses import dataclass, fields
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from serverless_tasks.encoding import is_json
 from serverless_tasks.errors import UnknownOption
 
-MAX_DELAY = 900
+# A hundred years, in seconds; what is further away than that has no date before long.
+LONGEST_DELAY = 3_155_760_000
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html, MessageGroupId
 _TENANT = re.compile(r"[!-~]{1,128}")
 
@@ -24,7 +26,8 @@ class Options:
         owner: who may see the job; its listing is theirs.
         queue: the queue; else the task's, else its priority decides.
         priority: above 0 means queue ``high``, below 0 ``low``.
-        delay: seconds to hold the job back, at most 900.
+        delay: seconds to hold the job back.
+        run_at: when to run it, in place of a delay; what is past is run at once.
         tenant: its share of a fair queue (SQS message group).
         uuid: the job's id, to submit again what may have been sent already.
         on_commit: inside a database transaction, publish on commit (default) instead of at once.
@@ -34,6 +37,7 @@ class Options:
     queue: str | None = None
     priority: int | None = None
     delay: int = 0
+    run_at: datetime | None = None
     tenant: str | None = None
     uuid: str | None = None
     on_commit: bool = True
@@ -49,13 +53,10 @@ class Options:
         unknown = sorted(set(given) - set(names))
         if unknown:
             raise UnknownOption(f"{unknown[0]!r} is not an option; the options are {', '.join(names)}.")
-        _check(
-            "delay",
-            given,
-            lambda value: 0 <= value <= MAX_DELAY,
-            f"seconds from 0 to {MAX_DELAY}",
-            (int, float),
-        )
+        given = dict(given)
+        if isinstance(given.get("delay"), timedelta):
+            given["delay"] = given["delay"].total_seconds()
+        _check_time(given)
         _check(
             "tenant", given, lambda value: bool(_TENANT.fullmatch(value)), "1 to 128 visible ASCII characters"
         )
@@ -84,6 +85,25 @@ def _check(name: str, given: dict[str, Any], fits: Any, wanted: str, kinds: Any 
     misplaced = isinstance(value, bool) and kinds is not bool
     if misplaced or not isinstance(value, kinds) or not fits(value):
         raise UnknownOption(f"Option {name} is {value!r}; give {wanted}.")
+
+
+def _check_time(given: dict[str, Any]) -> None:
+    _check(
+        "delay",
+        given,
+        lambda value: 0 <= value <= LONGEST_DELAY,
+        f"seconds from 0 to {LONGEST_DELAY} (a hundred years), or a timedelta",
+        (int, float),
+    )
+    _check("run_at", given, _is_moment, "a datetime with a time zone, before the year 3000", datetime)
+    if given.get("delay") is not None and given.get("run_at") is not None:
+        raise UnknownOption(
+            f"Options delay ({given['delay']!r}) and run_at ({given['run_at']!r}) say the same thing twice; give one."
+        )
+
+
+def _is_moment(value: datetime) -> bool:
+    return value.utcoffset() is not None and value.year < 3000
 
 
 def _is_uuid(value: str | UUID) -> bool:

@@ -59,8 +59,8 @@ class Attempt:
 class Record:
     """A job's state at one moment; times in milliseconds since the epoch.
 
-    ``owner``, ``attempted`` (when the present attempt began), ``request_id`` and ``history`` are for operators and are
-    not in `to_json`.
+    ``owner``, ``run_at`` (when a job that waits is due), ``attempted`` (when the present attempt began), ``request_id``
+    and ``history`` are for operators and are not in `to_json`.
     """
 
     uuid: str
@@ -74,6 +74,7 @@ class Record:
     failure: Failure | None = None
     attempt: int = 0
     created: int = 0
+    run_at: int | None = None
     started: int | None = None
     attempted: int | None = None
     finished: int | None = None

@@ -11,8 +11,7 @@ from serverless_tasks.attempt import LEASE, Attempt
 from serverless_tasks.clock import to_ms
 from serverless_tasks.ending import Ending
 from serverless_tasks.errors import AwsError, LeaseLost, ServerlessTasksError
-from serverless_tasks.message import RETENTION
-from serverless_tasks.options import MAX_DELAY
+from serverless_tasks.message import RETENTION, expires_at
 from serverless_tasks.outcome import Outcome
 from serverless_tasks.progress import Snapshot
 from serverless_tasks.record import EXPIRED, FAILED, WORKER_LOST
@@ -44,7 +43,7 @@ class Runner:
         registry: the tasks that a message can name.
         store: where jobs are kept.
         blobs: where large inputs lie, or None.
-        republish: sends the message of a retry, after its ``delay``.
+        republish: sends the message of a retry, when it is due.
         clock: the time.
         redelivers: whether a queue stands behind the messages and delivers them again when this process dies. A job
             that runs without one reads as lost as soon as its lease is over.
@@ -146,9 +145,9 @@ class Runner:
         """Send a message anew that is due later than a queue can hide it: a queue keeps none for more than 4 days."""
         if claim.answer != "waiting" or not self._redelivers or claim.until / 1000 - now < LONGEST_HIDDEN:
             return None
-        expires = max(message.expires, claim.until + RETENTION * 1000)
+        expires = max(message.expires, expires_at(to_ms(now), claim.until))
         try:
-            self._republish(replace(message, delay=MAX_DELAY, expires=expires))
+            self._republish(replace(message, run_at=claim.until, expires=expires))
         except ServerlessTasksError:
             return None
         return Outcome(status="waiting")

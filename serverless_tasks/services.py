@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from functools import cached_property, partial
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.clock import Clock
 from serverless_tasks.config import Config
-from serverless_tasks.errors import ConfigurationError, SubmitFailed
+from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.part import part
 from serverless_tasks.registry import Registry
 from serverless_tasks.runner import Runner
 
@@ -17,6 +18,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
     from serverless_tasks.aws.queue import DeadLetterQueue, QueueSender, Visibility
+    from serverless_tasks.aws.schedules import Schedules
+    from serverless_tasks.aws.sender import Sender
     from serverless_tasks.backends.base import Backend
     from serverless_tasks.delivery import Around
     from serverless_tasks.handle import Publication
@@ -24,18 +27,6 @@ if TYPE_CHECKING:
     from serverless_tasks.store import Blobs, Store
 
     type Defer = Callable[[Services, Sequence[Publication]], bool]
-
-
-class _part[T](cached_property[T]):  # noqa: N801 - stands where cached_property would
-    """A part that is made once, whichever thread asks first: Python's own has no lock."""
-
-    if not TYPE_CHECKING:
-
-        def __get__(self, instance, owner=None):
-            if instance is None:
-                return self
-            with instance._making:
-                return super().__get__(instance, owner)
 
 
 class Services:
@@ -65,7 +56,7 @@ class Services:
         self._backend = backend
         self._store = store
         self._registry = registry
-        self._making = threading.RLock()
+        self.making = threading.RLock()
 
     @property
     def runs_here(self) -> bool:
@@ -73,14 +64,14 @@ class Services:
         named = self._backend in ("threading", "immediate")
         return named or bool(getattr(self._backend, "runs_here", False))
 
-    @_part
+    @part
     def registry(self) -> Registry:
         """The tasks of this process; the configured modules are imported."""
         registry = Registry() if self._registry is None else self._registry
         registry.load(self.config.modules)
         return registry
 
-    @_part
+    @part
     def store(self) -> Store:
         """The table; without one, the in-process backends keep jobs in memory."""
         if self._store is not None:
@@ -94,7 +85,7 @@ class Services:
 
         return Table(client("dynamodb"), self.config.require("table"), self.clock, self.blobs)
 
-    @_part
+    @part
     def blobs(self) -> Blobs | None:
         """The payload bucket, or None when none is configured."""
         if not self.config.bucket:
@@ -103,7 +94,7 @@ class Services:
 
         return BucketBlobs(self.config.bucket)
 
-    @_part
+    @part
     def queue(self) -> QueueSender:
         """The sender to the configured queues."""
         from serverless_tasks.aws.queue import QueueSender
@@ -111,7 +102,22 @@ class Services:
 
         return QueueSender(client("sqs", attempts=1), self.config, self.clock)
 
-    @_part
+    @part
+    def schedules(self) -> Schedules:
+        """The schedules that send what is due later than SQS can hold it back."""
+        from serverless_tasks.aws.schedules import Schedules
+        from serverless_tasks.aws.session import client
+
+        return Schedules(client("scheduler", attempts=1), self.config, self.clock)
+
+    @part
+    def sender(self) -> Sender:
+        """Sends messages, soon ones by SQS and late ones by a schedule."""
+        from serverless_tasks.aws.sender import Sender
+
+        return Sender(self.queue, lambda: self.schedules, self.blobs, self.config, self.clock)
+
+    @part
     def visibility(self) -> Visibility:
         """Changes when received messages come back."""
         from serverless_tasks.aws.queue import Visibility
@@ -119,7 +125,7 @@ class Services:
 
         return Visibility(client("sqs"))
 
-    @_part
+    @part
     def dead_letters(self) -> DeadLetterQueue:
         """Where undecodable messages go."""
         from serverless_tasks.aws.queue import DeadLetterQueue
@@ -127,7 +133,7 @@ class Services:
 
         return DeadLetterQueue(client("sqs"), self.config.require("dead_letter_queue_url"))
 
-    @_part
+    @part
     def runner(self) -> Runner:
         """Runs messages; a retry is published through the backend's own way."""
         return self._runner_kind()(
@@ -139,7 +145,7 @@ class Services:
             redelivers=not self.runs_here,
         )
 
-    @_part
+    @part
     def backend(self) -> Backend:
         """Where submitted jobs go.
 
@@ -151,7 +157,7 @@ class Services:
         if self._backend == "sqs":
             from serverless_tasks.backends.sqs import SqsBackend
 
-            return SqsBackend(self.queue, self.store, self.blobs)
+            return SqsBackend(self.sender, self.store, self.blobs)
         if self._backend == "threading":
             from serverless_tasks.backends.threading import ThreadingBackend
 
@@ -171,11 +177,18 @@ class Services:
 
         return partial(ObservedRunner, self.around)
 
+    def require_reach(self, messages: Sequence[Message]) -> None:
+        """See that messages can be held back for as long as they want to be: before an open transaction is committed.
+
+        Raises:
+            ConfigurationError: a setting of the scheduler is missing.
+        """
+        if self._backend == "sqs" and any(message.run_at for message in messages):
+            self.sender.check(messages)
+
     def _republish(self, message: Message) -> None:
         if self._backend == "sqs":
-            (unsent,) = self.queue.send([message])
-            if unsent is not None:
-                raise SubmitFailed(unsent.reason)
+            self.sender.resend(message)
             return
         (error,) = self.backend.publish([message])
         if error is not None:

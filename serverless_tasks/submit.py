@@ -19,7 +19,7 @@ from serverless_tasks.errors import (
     UnknownTask,
 )
 from serverless_tasks.handle import Handle, Publication
-from serverless_tasks.message import RETENTION, Message
+from serverless_tasks.message import Message, expires_at
 from serverless_tasks.options import Options
 from serverless_tasks.schema import Definition
 from serverless_tasks.services import Services, services
@@ -200,8 +200,10 @@ def publish(through: Services, messages: Sequence[Message], *, on_commit: bool) 
     """Publish messages, or leave it to the open transaction's commit.
 
     Raises:
+        ConfigurationError: a message is due later than this deployment can hold one back; none was published.
         ServerlessTasksError: the only message could not be published.
     """
+    through.require_reach(messages)
     publications = [Publication(message) for message in messages]
     if not (on_commit and through.defer is not None and through.defer(through, publications)):
         publish_now(through, publications)
@@ -224,7 +226,8 @@ def _definition(through: Services, task: type[Declaration]) -> Definition:
 
 
 def _message(through: Services, task: str, inputs: dict[str, Any], options: Options, queue: str) -> Message:
-    now = through.clock.now()
+    created = to_ms(through.clock.now())
+    run_at = _due(options, created)
     return Message(
         uuid=options.uuid or str(uuid4()),
         task=task,
@@ -232,7 +235,13 @@ def _message(through: Services, task: str, inputs: dict[str, Any], options: Opti
         owner=options.owner,
         queue=queue,
         tenant=options.tenant,
-        created=to_ms(now),
-        expires=to_ms(now + options.delay + RETENTION),
-        delay=options.delay,
+        created=created,
+        expires=expires_at(created, run_at),
+        run_at=run_at,
     )
+
+
+def _due(options: Options, now: int) -> int | None:
+    """When a job is due, in milliseconds since the epoch; None for at once."""
+    due = now + options.delay * 1000 if options.run_at is None else to_ms(options.run_at.timestamp())
+    return due if due > now else None

@@ -84,7 +84,7 @@ class RecordedTasks:
         for message in messages:
             self.submitted.append(message)
             sent = Message.decode(message.encode())
-            self._queue.append(_Delivery(self.clock.now() + message.delay, sent))
+            self._queue.append(_Delivery(self.clock.now() + message.delay(self.clock.now()), sent))
         return [None] * len(messages)
 
     def run_due(self) -> list[Outcome]:

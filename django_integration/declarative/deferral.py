@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from serverless_tasks.errors import TaskDefinitionError
-from serverless_tasks.options import MAX_DELAY
+from serverless_tasks.options import LONGEST_DELAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -27,7 +27,7 @@ class Deferral:
     """The options of a deferrable task, checked as the class is made.
 
     Attributes:
-        delay: seconds to hold the job back, up to 900; or a function of the endpoint that gives them.
+        delay: seconds to hold the job back; or a function of the endpoint that gives them.
         always_defer: False runs the task in the request where there is no delay; or a function of the endpoint.
         queue: the queue's name.
         routing_key: stands for a queue in ``DECLARATIVE_ENDPOINT_TASKS_ROUTING_KEYS``, else is its name; `queue` wins.
@@ -50,7 +50,10 @@ class Deferral:
     def __post_init__(self) -> None:
         if not callable(self.delay):
             _check(
-                "delay", self.delay, _is_delay(self.delay), f"seconds from 0 to {MAX_DELAY}, or a function"
+                "delay",
+                self.delay,
+                _is_delay(self.delay),
+                f"seconds from 0 to {LONGEST_DELAY}, or a function",
             )
         fits = isinstance(self.always_defer, bool) or callable(self.always_defer)
         _check("always_defer", self.always_defer, fits, "True, False or a function")
@@ -108,7 +111,7 @@ class Deferral:
 def _is_delay(value: Any) -> bool:
     if value is None:
         return True
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= MAX_DELAY
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LONGEST_DELAY
 
 
 def _takes_the_endpoint(function: Any) -> bool:

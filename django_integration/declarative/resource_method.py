@@ -96,7 +96,7 @@ def schedule_resource_task_runner(
         task_kwargs: its arguments by name.
         queue: the queue's name.
         routing_key: see `Deferral`.
-        delay: seconds to hold it back, up to 900.
+        delay: seconds to hold it back.
 
     Returns:
         The job's handle.

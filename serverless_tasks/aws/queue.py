@@ -60,7 +60,8 @@ class QueueSender:
             PayloadTooLarge: a message is past the limit; none was sent.
             ConfigurationError: a queue has no URL; none was sent.
         """
-        entries = [self._entry(index, message) for index, message in enumerate(messages)]
+        now = self._clock.now()
+        entries = [self._entry(index, message, now) for index, message in enumerate(messages)]
         urls = [self._config.queue_url(message.queue) for message in messages]
         results: list[Unsent | None] = [None] * len(messages)
         for url, group in groupby(sorted(range(len(messages)), key=lambda i: urls[i]), key=lambda i: urls[i]):
@@ -102,14 +103,14 @@ class QueueSender:
         }
 
     @staticmethod
-    def _entry(index: int, message: Message) -> dict[str, Any]:
+    def _entry(index: int, message: Message, now: float) -> dict[str, Any]:
         body = message.encode()
         size = len(body.encode())
         if size > BODY_LIMIT:
             raise PayloadTooLarge(f"inputs of task {message.task!r}", size, BODY_LIMIT)
         entry: dict[str, Any] = {"Id": str(index), "MessageBody": body}
-        if message.delay:
-            entry["DelaySeconds"] = message.delay
+        if delay := message.delay(now):
+            entry["DelaySeconds"] = delay
         if message.tenant is not None:
             entry["MessageGroupId"] = message.tenant
         return entry

@@ -43,7 +43,7 @@ class ThreadingBackend:
         """See `Backend.publish`."""
         self._store.put_jobs(messages)
         for message in messages:
-            self._hand_over(message.encode(), message.delay)
+            self._hand_over(message.encode(), message.delay(self._clock.now()))
         return [None] * len(messages)
 
     def _hand_over(self, body: str, delay: float) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from typing import TYPE_CHECKING, Annotated
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -13,6 +14,7 @@ from serverless_tasks.cli.following import follow, show
 from serverless_tasks.cli.inputs import named_task, read_inputs
 from serverless_tasks.cli.session import connect
 from serverless_tasks.cli.timeline import timeline
+from serverless_tasks.errors import UnknownOption
 from serverless_tasks.record import SUCCEEDED
 
 if TYPE_CHECKING:
@@ -48,7 +50,13 @@ def submit(
     inputs: Document = None,
     queue: Annotated[str | None, typer.Option(help="The queue, in place of the task's own.")] = None,
     priority: Annotated[int | None, typer.Option(help="Above 0: queue high; below 0: queue low.")] = None,
-    delay: Annotated[int | None, typer.Option(help="Seconds to hold the job back, 900 at most.")] = None,
+    delay: Annotated[int | None, typer.Option(help="Seconds to hold the job back.")] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="When to run it, in ISO 8601 with an offset or Z, instead of --delay."
+        ),
+    ] = None,
     tenant: Annotated[str | None, typer.Option(help="Its share of a fair queue.")] = None,
     owner: Annotated[str | None, typer.Option(help="Who may see it.")] = None,
     uuid: Annotated[str | None, typer.Option(help="The id, to submit again what may have been sent.")] = None,
@@ -59,7 +67,7 @@ def submit(
     """Publish a job and print its id."""
     from rich.text import Text
 
-    options = {
+    options: dict[str, Any] = {
         "queue": queue,
         "priority": priority,
         "delay": delay,
@@ -70,6 +78,8 @@ def submit(
     chosen = {name: value for name, value in options.items() if value is not None}
     answer = Answer(as_json)
     with answer.errors():
+        if at is not None:
+            chosen["run_at"] = _moment(at)
         session = connect(stack)
         named = named_task(session, task)
         given = read_inputs(session, named, words or [], inputs)
@@ -79,6 +89,15 @@ def submit(
             _watch(answer, follow(session, handle.uuid, interval=1.0))
         else:
             answer.document(handle.record.to_json(reveal=True), Text(handle.uuid))
+
+
+def _moment(text: str) -> datetime:
+    try:
+        return datetime.fromisoformat(text)
+    except ValueError:
+        raise UnknownOption(
+            f"--at is {text!r}; give a time in ISO 8601 with an offset or Z, such as 2030-01-31T08:00:00+01:00."
+        ) from None
 
 
 def run(

@@ -86,10 +86,12 @@ def _outcome(record: Record, ended: Attempt) -> str:
 
 def _state(record: Record) -> Event:
     failure = record.failure
-    asked = "asked to stop" if record.status == RUNNING and record.cancel_requested else None
+    said = "asked to stop" if record.status == RUNNING and record.cancel_requested else None
+    if record.status == PENDING and record.run_at is not None:
+        said = f"due {iso(record.run_at)}"
     return Event(
         event=record.status,
         at=iso(record.finished),
         type=failure.type if failure else None,
-        reason=failure.message if failure else asked,
+        reason=failure.message if failure else said,
     )

@@ -137,7 +137,7 @@ def test_a_delay_holds_the_message_back(
         session.client("sqs", attempts=1), "send_message", lambda **given: sent.append(given) or {}
     )
 
-    sender.send([a_message(clock, delay=900)])
+    sender.send([a_message(clock, run_at=clock.ms + 900_000)])
 
     assert sent[0]["DelaySeconds"] == 900
 

@@ -8,10 +8,10 @@ from serverless_tasks.aws import session
 from serverless_tasks.aws.blobs import BucketBlobs
 from serverless_tasks.aws.table import Table
 from serverless_tasks.backends.memory import MemoryStore
-from serverless_tasks.backends.sqs import lightened
 from serverless_tasks.config import Config
 from serverless_tasks.errors import AwsError, ConfigurationError, NotFinished, TaskNotFound
 from serverless_tasks.message import RETENTION, Message
+from serverless_tasks.payloads import lightened
 from serverless_tasks.progress import Snapshot
 from serverless_tasks.record import Failure
 from serverless_tasks.store import Claim, Store

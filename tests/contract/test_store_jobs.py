@@ -6,9 +6,9 @@ import pytest
 
 from serverless_tasks.aws.blobs import BucketBlobs
 from serverless_tasks.aws.table import Table
-from serverless_tasks.backends.sqs import lightened
 from serverless_tasks.config import Config
 from serverless_tasks.errors import AwsError
+from serverless_tasks.payloads import lightened
 from serverless_tasks.store import Store
 from tests.support.calls import counted_calls
 from tests.support.clock import FakeClock

@@ -58,7 +58,15 @@ def resources() -> Config:
     )
     urls = {name: sqs.create_queue(QueueName=f"{name}-{suffix}")["QueueUrl"] for name in QUEUES}
     dead = sqs.create_queue(QueueName=f"dead-letter-{suffix}")["QueueUrl"]
-    return Config(table=f"jobs-{suffix}", queue_urls=urls, dead_letter_queue_url=dead, bucket=BUCKET)
+    session.client("scheduler").create_schedule_group(Name=f"group-{suffix}")
+    return Config(
+        table=f"jobs-{suffix}",
+        queue_urls=urls,
+        dead_letter_queue_url=dead,
+        bucket=BUCKET,
+        schedule_group=f"group-{suffix}",
+        scheduler_role="arn:aws:iam::123456789012:role/scheduler",
+    )
 
 
 def _keys(partition: str, sort: str) -> list[dict[str, str]]:

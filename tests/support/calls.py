@@ -21,7 +21,7 @@ def counted_calls(*services: str) -> Iterator[Counter[str]]:
             calls[model.name] += 1
 
     clients = [session.client(service) for service in services or ("dynamodb",)]
-    clients.append(session.client("sqs", attempts=1))
+    clients += [session.client(service, attempts=1) for service in ("sqs", "scheduler")]
     for client in clients:
         client.meta.events.register("before-call", count)
     try:

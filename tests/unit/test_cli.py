@@ -184,7 +184,10 @@ class TestSubmit:
             (["sum", "--inputs", "@none.json"], "'none.json' cannot be read: No such file"),
             (["greet", "who=@bytes"], "bytes is not UTF-8 text"),
             (["summ", "numbers=[1]"], "No task is named 'summ'"),
-            (["sum", "numbers=[1]", "--delay", "901"], "Option delay is 901"),
+            (["sum", "numbers=[1]", "--delay", "-1"], "Option delay is -1"),
+            (["sum", "numbers=[1]", "--at", "tomorrow"], "--at is 'tomorrow'; give a time in ISO 8601"),
+            (["sum", "numbers=[1]", "--at", "2030-01-31T08:00:00"], "give a datetime with a time zone"),
+            (["sum", "numbers=[1]", "--at", "2030-01-31T08:00:00Z", "--delay", "1"], "say the same thing"),
         ],
     )
     def test_refuses_in_one_sentence(

@@ -5,7 +5,15 @@ from typing import Any
 import pytest
 
 from serverless_tasks.errors import MessageTooNew, MessageUndecodable
-from serverless_tasks.message import VERSION, Message, inputs_key, version_of
+from serverless_tasks.message import (
+    RETENTION,
+    SCHEDULER_TRIES,
+    VERSION,
+    Message,
+    expires_at,
+    inputs_key,
+    version_of,
+)
 
 UUID = "0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11"
 MESSAGE = Message(
@@ -47,8 +55,23 @@ def test_a_message_of_a_retry_too() -> None:
     assert "retry_of" not in json.loads(MESSAGE.encode())
 
 
-def test_the_delay_is_not_sent_along() -> None:
-    assert Message.decode(replace(MESSAGE, delay=60).encode()).delay == 0
+def test_when_it_is_due_is_not_sent_along() -> None:
+    assert Message.decode(replace(MESSAGE, run_at=5).encode()) == MESSAGE
+
+
+def test_the_delay_is_what_is_left_until_it_is_due_in_whole_seconds() -> None:
+    message = replace(MESSAGE, run_at=60_001)
+
+    assert [message.delay(now) for now in (0, 0.001, 59.5, 60.001, 100)] == [61, 60, 1, 0, 0]
+    assert MESSAGE.delay(0) == 0
+
+
+def test_a_message_expires_when_its_last_delivery_does() -> None:
+    now = 1_000_000
+
+    assert expires_at(now, None) == expires_at(now, now - 1) == now + RETENTION * 1000
+    assert expires_at(now, now + 900_000) == now + 900_000 + RETENTION * 1000
+    assert expires_at(now, now + 900_001) == now + 900_001 + (SCHEDULER_TRIES + RETENTION) * 1000
 
 
 @pytest.mark.parametrize("character", ["\x00", "\x0b", "\x1f", "\ufffe", "\uffff"])

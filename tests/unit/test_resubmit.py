@@ -51,7 +51,7 @@ def test_the_new_job_is_the_old_one_under_a_new_id(jobs: RecordedTasks) -> None:
         retry_of=uuid,
         created=first.created + 105_000,
         expires=again.created + RETENTION * 1000,
-        delay=0,
+        run_at=None,
     )
     jobs.drain()
     assert handle.wait() == {"doubled": 4}

@@ -423,8 +423,9 @@ def test_a_retry_waits_sends_the_same_job_with_a_delay_and_is_done_with(world: W
     assert (outcome.status, outcome.give_back) == ("pending", None)
     assert isinstance(outcome.exception, ValueError)
     (again,) = world.sent
-    assert (again.uuid, again.task, again.delay >= 1) == (world.message.uuid, "work", True)
-    assert again.expires == world.clock.ms + (again.delay + RETENTION) * 1000
+    delay = again.delay(world.clock.now())
+    assert (again.uuid, again.task, delay >= 1) == (world.message.uuid, "work", True)
+    assert again.expires == world.clock.ms + (delay + RETENTION) * 1000
     assert (world.record.status, world.record.error) == ("pending", None)
 
 
@@ -432,7 +433,7 @@ def test_a_retry_is_due_when_its_message_comes(world: World) -> None:
     world.task(broken, retries=1)
     world.execute()
     (again,) = world.sent
-    world.clock.move(again.delay)
+    world.clock.move(again.delay(world.clock.now()))
 
     assert world.execute(again).status == "failed"
 
@@ -562,7 +563,7 @@ def test_a_task_may_ask_for_its_own_retry(world: World, after: float) -> None:
 
     (again,) = world.sent
     assert (outcome.status, outcome.give_back) == ("pending", None)
-    assert (again.uuid, again.delay) == (world.message.uuid, math.ceil(after))
+    assert (again.uuid, again.delay(world.clock.now())) == (world.message.uuid, math.ceil(after))
     assert (world.record.status, world.record.error) == ("pending", None)
     (attempt,) = world.record.history
     assert (attempt.failure.type, attempt.failure.message) == ("TaskRetry", "the file is not there yet")
@@ -577,7 +578,7 @@ def test_a_retry_without_a_time_waits_as_after_an_exception(world: World) -> Non
 
     world.execute()
 
-    assert world.sent[0].delay == 1
+    assert world.sent[0].delay(world.clock.now()) == 1
 
 
 def test_a_retry_further_away_than_sqs_can_delay_is_given_back_until_it_is_due(world: World) -> None:
@@ -585,7 +586,7 @@ def test_a_retry_further_away_than_sqs_can_delay_is_given_back_until_it_is_due(w
     world.execute()
     (again,) = world.sent
     due = world.clock.now() + 7200
-    assert again.delay == 900
+    assert again.delay(world.clock.now()) == 7200
     assert again.expires >= to_ms(due + RETENTION)
 
     world.clock.move(900)
@@ -607,7 +608,7 @@ def test_a_retry_further_away_than_sqs_can_hide_is_sent_again_and_again(world: W
     outcomes = []
     while world.sent:
         message = world.sent.pop()
-        world.clock.move(message.delay)
+        world.clock.move(min(message.delay(world.clock.now()), 900))
         outcomes.append(world.execute(message))
         while (back := outcomes[-1].give_back) is not None:
             world.clock.move(min(back, 43_200))
@@ -710,11 +711,13 @@ def test_exceptions_that_a_task_does_not_retry_on_end_the_job(world: World) -> N
 def test_a_task_waits_by_its_own_backoff(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("random.uniform", lambda low, high: high)
     world.task(broken, retries=9, backoff=30, backoff_cap=100)
+    waits = []
     for _ in range(3):
         world.execute(world.sent[-1] if world.sent else None)
+        waits.append(world.sent[-1].delay(world.clock.now()))
         world.clock.move(1000)
 
-    assert [message.delay for message in world.sent] == [30, 60, 100]
+    assert waits == [30, 60, 100]
 
 
 # -- lost workers ------------------------------------------------------------------------------------------------

@@ -86,7 +86,7 @@ def test_a_message_says_all_of_the_job(outbox: Outbox, clock: FakeClock) -> None
             tenant="acme",
             created=clock.ms,
             expires=to_ms(clock.now() + 60 + RETENTION),
-            delay=60,
+            run_at=clock.ms + 60_000,
         )
     ]
 

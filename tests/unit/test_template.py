@@ -228,10 +228,34 @@ def test_only_our_schedules_take_the_role_of_the_scheduler() -> None:
     }
 
 
-def test_a_publisher_may_pass_the_role_of_the_scheduler_to_the_scheduler_alone() -> None:
-    [statement] = [each for _, each in statements() if each["Action"] == "iam:PassRole"]
-    assert statement["Resource"] == get_att("SchedulerRole")
-    assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
+def test_who_submits_may_pass_the_role_of_the_scheduler_to_the_scheduler_alone() -> None:
+    passing = {name: each for name, each in statements() if each["Action"] == "iam:PassRole"}
+    assert set(passing) == {"WorkerRole", "InvokeRole", "PublisherPolicy"}
+    for statement in passing.values():
+        assert statement["Resource"] == get_att("SchedulerRole")
+        assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
+
+
+def test_who_submits_may_create_schedules_of_our_group_and_do_no_more_with_them() -> None:
+    schedules = {
+        (name, action)
+        for name, each in statements()
+        for action in as_list(each["Action"])
+        if action.startswith("scheduler:")
+    }
+    assert schedules == {
+        (name, "scheduler:CreateSchedule") for name in ("WorkerRole", "InvokeRole", "PublisherPolicy")
+    }
+
+
+def test_the_scheduler_may_leave_what_it_could_not_send_with_the_dead_letters() -> None:
+    targets = [
+        resource
+        for name, each in statements()
+        if name == "SchedulerRole" and each["Action"] == "sqs:SendMessage"
+        for resource in as_list(each["Resource"])
+    ]
+    assert targets == [get_att(queue) for queue in (*QUEUES, "DeadLetterQueue")]
 
 
 @pytest.mark.parametrize("function", HANDLERS)
@@ -264,6 +288,8 @@ def test_the_environment_names_the_resources_and_django_only_when_it_is_asked_fo
     assert variables["SERVERLESS_TASKS_TABLE"] == {"Ref": "Table"}
     assert variables["SERVERLESS_TASKS_BUCKET"] == {"Ref": "PayloadBucket"}
     assert variables["SERVERLESS_TASKS_DEAD_LETTER_QUEUE_URL"] == {"Ref": "DeadLetterQueue"}
+    assert variables["SERVERLESS_TASKS_SCHEDULE_GROUP"] == {"Ref": "ScheduleGroup"}
+    assert variables["SERVERLESS_TASKS_SCHEDULER_ROLE"] == get_att("SchedulerRole")
     assert variables["POWERTOOLS_METRICS_NAMESPACE"] == "ServerlessTasks"
     settings = variables["DJANGO_SETTINGS_MODULE"]["Fn::If"]
     assert settings == ["UsesDjango", {"Ref": "DjangoSettingsModule"}, {"Ref": "AWS::NoValue"}]

@@ -53,13 +53,23 @@ class Site:
             else self.through.config.queue_url(queue)
         )
 
-    def put(self, body: str, queue: str = "default") -> None:
-        self.sqs.send_message(QueueUrl=self.url(queue), MessageBody=body)
+    def put(self, body: str, queue: str = "default", **attributes: str) -> None:
+        self.sqs.send_message(
+            QueueUrl=self.url(queue),
+            MessageBody=body,
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": value} for name, value in attributes.items()
+            },
+        )
 
     def event(self, queue: str = "default") -> dict[str, Any]:
         """What the queue delivers now, as an event."""
         received = self.sqs.receive_message(
-            QueueUrl=self.url(queue), MaxNumberOfMessages=10, AttributeNames=["All"], VisibilityTimeout=1800
+            QueueUrl=self.url(queue),
+            MaxNumberOfMessages=10,
+            AttributeNames=["All"],
+            MessageAttributeNames=["All"],
+            VisibilityTimeout=1800,
         )
         recorded = json.loads((EVENTS / "sqs_record.json").read_text())
         self.delivered = received.get("Messages", [])
@@ -70,6 +80,10 @@ class Site:
                     "messageId": message["MessageId"],
                     "receiptHandle": message["ReceiptHandle"],
                     "body": message["Body"],
+                    "messageAttributes": {
+                        name: {"stringValue": each["StringValue"], "dataType": "String"}
+                        for name, each in message.get("MessageAttributes", {}).items()
+                    },
                     "eventSourceARN": f"arn:aws:sqs:us-east-1:123456789012:{queue}",
                 }
                 for message in self.delivered

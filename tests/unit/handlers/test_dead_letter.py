@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from lambda_handlers import dead_letter
 from tests.unit.handlers.tasks import Sum
 
@@ -44,6 +46,36 @@ def test_an_ended_job_stays_as_it_ended_and_raises_no_alarm(site, capsys):
     assert site.deliver(dead_letter.handler, "dead") == []
     assert job.refresh().status == "cancelled"
     assert "DeadLettered" not in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("whole_call", [False, True])
+def test_what_the_scheduler_could_not_send_ends_with_its_reason(site, message, whole_call):
+    body = message(numbers=[1]).encode()
+    left = json.dumps({"QueueUrl": "https://sqs/1/gone", "MessageBody": body}) if whole_call else body
+    site.put(
+        left,
+        "dead",
+        ERROR_CODE="AWS.SimpleQueueService.NonExistentQueue",
+        ERROR_MESSAGE="The specified queue does not exist.",
+    )
+
+    assert site.deliver(dead_letter.handler, "dead") == []
+
+    assert site.through.store.read(message().uuid).error == {
+        "type": "Undeliverable",
+        "message": "The scheduler could not bring the job to its queue:"
+        " AWS.SimpleQueueService.NonExistentQueue: The specified queue does not exist.",
+    }
+
+
+@pytest.mark.parametrize(
+    "body", ['{"MessageBody": 5}', '["MessageBody"]', '{"MessageBody": "hello"}', '"MessageBody']
+)
+def test_a_call_of_something_else_is_kept_as_it_is(site, body):
+    site.put(body, "dead")
+    site.deliver(dead_letter.handler, "dead")
+    (kept,) = site.s3.list_objects_v2(Bucket="payloads")["Contents"]
+    assert site.s3.get_object(Bucket="payloads", Key=kept["Key"])["Body"].read() == body.encode()
 
 
 def test_a_body_that_is_no_job_is_kept_in_the_bucket(site):

@@ -1,0 +1,144 @@
+"""EventBridge Scheduler: it sends what is due later than SQS can hold a message back.
+
+https://docs.aws.amazon.com/scheduler/latest/UserGuide/what-is-scheduler.html
+"""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+from serverless_tasks.aws.queue import ATTEMPTS, Unsent
+from serverless_tasks.aws.session import call
+from serverless_tasks.encoding import encode
+from serverless_tasks.errors import AwsError
+from serverless_tasks.message import SCHEDULER_TRIES
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from serverless_tasks.clock import Clock
+    from serverless_tasks.config import Config
+    from serverless_tasks.message import Message
+
+RETRY_ATTEMPTS = 185
+THREADS = 8
+# The scheduler puts values in the place of such words, wherever they stand in an input:
+# https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
+_PLACEHOLDER = "<aws.scheduler."
+_ESCAPED = "\\u003caws.scheduler."
+
+
+class Schedules:
+    """One-time schedules, each of which sends one message and is gone.
+
+    Args:
+        client: a scheduler client whose own retries are off: a call that may have been applied must be known as such.
+        config: the group, the role, and where the queues are.
+        clock: the time between tries.
+    """
+
+    def __init__(self, client: Any, config: Config, clock: Clock) -> None:
+        self._client = client
+        self._config = config
+        self._clock = clock
+
+    def prepare(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
+        """The parameters that create a schedule for each message.
+
+        Raises:
+            ConfigurationError: a setting is missing, or a queue has no URL.
+        """
+        return [self._parameters(message) for message in messages]
+
+    def create(self, prepared: Sequence[dict[str, Any]]) -> list[Unsent | None]:
+        """Create schedules, one call for each: there is no call for several.
+
+        Returns:
+            For each None, or why there is none.
+        """
+        if len(prepared) < 2:
+            return [self._create(parameters) for parameters in prepared]
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="schedules") as pool:
+            return list(pool.map(self._create, prepared))
+
+    def _create(self, parameters: dict[str, Any]) -> Unsent | None:
+        uncertain = False
+        reason = ""
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                self._clock.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter
+            try:
+                call(self._client.create_schedule, **parameters)
+            except AwsError as error:
+                # The name holds the job and its time: what is there already is this very schedule.
+                if error.code == "ConflictException":
+                    return None
+                uncertain, reason = uncertain or error.applied, str(error)
+            else:
+                return None
+        return Unsent(reason, uncertain)
+
+    def _parameters(self, message: Message) -> dict[str, Any]:
+        assert message.run_at is not None, "only what is due later is scheduled"
+        due = -(-message.run_at // 1000)
+        return {
+            # With the time, so that a retry of a job does not meet the schedule that has just sent the job.
+            "Name": f"job-{message.uuid}-{due}",
+            "GroupName": self._config.require("schedule_group"),
+            "ScheduleExpression": f"at({datetime.fromtimestamp(due, UTC):%Y-%m-%dT%H:%M:%S})",
+            "ScheduleExpressionTimezone": "UTC",
+            "FlexibleTimeWindow": {"Mode": "OFF"},
+            "ActionAfterCompletion": "DELETE",
+            "Target": self._target(message),
+        }
+
+    def _target(self, message: Message) -> dict[str, Any]:
+        url = self._config.queue_url(message.queue)
+        body = message.encode().replace(_PLACEHOLDER, _ESCAPED)
+        role = self._config.require("scheduler_role")
+        place = _Place(role.split(":")[1], self._client.meta.region_name)
+        target = {"Arn": place.queue(url), "Input": body}
+        if message.tenant is not None:
+            # The target "a queue" takes a message group for FIFO queues alone; the call itself takes it for any.
+            call_of_sqs = {"QueueUrl": url, "MessageBody": body, "MessageGroupId": message.tenant}
+            target = {"Arn": place.send_message, "Input": encode(call_of_sqs)}
+        return {
+            **target,
+            "RoleArn": role,
+            "DeadLetterConfig": {"Arn": place.queue(self._config.require("dead_letter_queue_url"))},
+            "RetryPolicy": {
+                "MaximumEventAgeInSeconds": SCHEDULER_TRIES,
+                "MaximumRetryAttempts": RETRY_ATTEMPTS,
+            },
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class _Place:
+    """Where the targets are.
+
+    Attributes:
+        partition: ``aws``, or another in the ARNs of such regions as China's.
+        region: the region.
+    """
+
+    partition: str
+    region: str
+
+    def queue(self, url: str) -> str:
+        """The ARN of a queue: its URL ends with the account and the name."""
+        account, name = urlsplit(url).path.strip("/").split("/")[-2:]
+        return f"arn:{self.partition}:sqs:{self.region}:{account}:{name}"
+
+    @property
+    def send_message(self) -> str:
+        """The ARN that stands for a call of SQS with all of its parameters.
+
+        https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html
+        """
+        return f"arn:{self.partition}:scheduler:::aws-sdk:sqs:sendMessage"
