@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.utils.encoding import escape_uri_path
 from ninja import NinjaAPI
+from pydantic import WithJsonSchema
 
 from django_integration import body, conf, events, openapi
 from django_integration.answers import (
@@ -21,6 +23,7 @@ from django_integration.answers import (
 from django_integration.auth import Caller, identify
 from django_integration.bodies import PageBody, RecordBody, RefusalBody
 from django_integration.router import router
+from django_integration.schemes import Schemes
 from serverless_tasks.errors import TaskNotFound, UnknownTask
 from serverless_tasks.options import Options
 from serverless_tasks.services import services
@@ -33,7 +36,8 @@ if TYPE_CHECKING:
 
 PAGE = 50
 LARGEST_PAGE = 100
-METHODS = frozenset({"DELETE", "GET", "PATCH", "POST", "PUT"})
+# What `HEAD` answers is what `GET` does, without its body (RFC 9110, section 9.3.2).
+READ = ["GET", "HEAD"]
 
 api = NinjaAPI(
     title="Tasks of this site",
@@ -51,6 +55,13 @@ def refuse(request: HttpRequest, error: Exception) -> HttpResponse:
     if answer is None:
         raise error
     return answer
+
+
+# Both are read by the calls themselves, which say in the shape of all errors what is wrong with them.
+Uuid = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
+Limit = Annotated[
+    str, WithJsonSchema({"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": PAGE})
+]
 
 
 def _responses(success: int, kind: Any, *refusals: int) -> dict[Any, Any]:
@@ -75,12 +86,18 @@ def create(request: HttpRequest) -> HttpResponse:
     body.check_values(task, inputs)
     handle = submit_json(services(), task, inputs, Options(owner=caller.owner, on_commit=False))
     answer = record_answer(request, handle.record, 201)
-    answer["Location"] = f"{request.path}{handle.uuid}/"
+    answer["Location"] = escape_uri_path(f"{request.path}{handle.uuid}/")
     return answer
 
 
-@api.get("/", summary="List your tasks, newest first", response=_responses(200, PageBody, 400))
-def listing(request: HttpRequest, limit: str = str(PAGE), cursor: str | None = None) -> HttpResponse:
+@api.api_operation(
+    READ,
+    "/",
+    summary="List your tasks, newest first",
+    operation_id="list_tasks",
+    response=_responses(200, PageBody, 400),
+)
+def listing(request: HttpRequest, limit: Limit = str(PAGE), cursor: str | None = None) -> HttpResponse:
     """Tasks without an owner are in nobody's list."""
     caller = identify(request)
     size = int(limit) if limit.isascii() and limit.isdecimal() and len(limit) < 4 else 0
@@ -93,7 +110,7 @@ def listing(request: HttpRequest, limit: str = str(PAGE), cursor: str | None = N
     return json_answer({"tasks": [record_json(record) for record in page.records], "next": page.cursor})
 
 
-@api.get("/openapi.json", url_name="openapi", include_in_schema=False)
+@api.api_operation(READ, "/openapi.json", url_name="openapi", include_in_schema=False)
 def openapi_document(request: HttpRequest) -> HttpResponse:
     """The OpenAPI document of the tasks that are served, at the place where they are served."""
     identify(request)
@@ -102,31 +119,44 @@ def openapi_document(request: HttpRequest) -> HttpResponse:
     served = conf.served_tasks()
     names = dict.fromkeys([*served, *router.task_names()])
     registry = services().registry
-    openapi.describe(
-        document, base, [registry.definition(name) for name in names if name in registry], served
-    )
+    definitions = [registry.definition(name) for name in names if name in registry]
+    openapi.describe(document, base, definitions, served, Schemes())
     return json_answer(document)
 
 
-@api.get("/{uuid}/", url_name="task", summary="Ask for a task", response=_responses(200, RecordBody, 404))
-def retrieve(request: HttpRequest, uuid: str) -> HttpResponseBase:
+@api.api_operation(
+    READ,
+    "/{uuid}/",
+    url_name="task",
+    summary="Ask for a task",
+    operation_id=openapi.RETRIEVE,
+    response=_responses(200, RecordBody, 404) | {304: None},
+)
+def retrieve(request: HttpRequest, uuid: Uuid) -> HttpResponseBase:
     """Send the ETag of the last answer as If-None-Match: 304 says that nothing has changed."""
     return polled_answer(request, find(identify(request), uuid))
 
 
-@api.post("/{uuid}/cancel/", summary="Cancel a task", response=_responses(200, RecordBody, 404, 409))
-def cancel(request: HttpRequest, uuid: str) -> HttpResponse:
+@api.post(
+    "/{uuid}/cancel/",
+    summary="Cancel a task",
+    operation_id=openapi.CANCEL,
+    response=_responses(200, RecordBody, 404, 409),
+)
+def cancel(request: HttpRequest, uuid: Uuid) -> HttpResponse:
     """A waiting task never starts; a running one is asked to stop. 409 when it has already ended."""
     record = find(identify(request), uuid)
     return record_answer(request, services().store.cancel(record.uuid))
 
 
-@api.get(
+@api.api_operation(
+    READ,
     "/{uuid}/events/",
     summary="Follow a task (server-sent events)",
-    response=_responses(200, RecordBody, 404, 501),
+    operation_id=openapi.FOLLOW,
+    response=_responses(200, RecordBody, 404, 501) | {204: None},
 )
-async def follow(request: HttpRequest, uuid: str) -> HttpResponseBase:
+async def follow(request: HttpRequest, uuid: Uuid) -> HttpResponseBase:
     """One event a change, each holding the record, the last one the ended task's. Only under ASGI; else poll."""
     caller = await sync_to_async(identify)(request)
     record = await sync_to_async(find, thread_sensitive=False)(caller, uuid)
@@ -134,6 +164,8 @@ async def follow(request: HttpRequest, uuid: str) -> HttpResponseBase:
         raise Refused(
             501, "NotImplemented", "This server does not stream (it runs under WSGI); poll the task instead."
         )
+    if request.method == "HEAD":
+        return HttpResponse(content_type="text/event-stream", headers=events.HEADERS)
     if events.was_the_last(request, record):
         return HttpResponse(status=204)  # what keeps an EventSource from connecting again and again
     return StreamingHttpResponse(
@@ -158,24 +190,4 @@ def find(caller: Caller, uuid: str) -> Record:
     return record
 
 
-def _refuse_others(path: str, *allowed: str) -> None:
-    """Answer the methods that a call does not have, in JSON as all else."""
-
-    def not_allowed(request: HttpRequest) -> HttpResponse:
-        message = f"{request.method} is not allowed here; use {' or '.join(allowed)}."
-        raise Refused(405, "MethodNotAllowed", message, headers={"Allow": ", ".join(allowed)})
-
-    def not_allowed_for_task(request: HttpRequest, uuid: str) -> HttpResponse:
-        return not_allowed(request)
-
-    view = not_allowed_for_task if "{uuid}" in path else not_allowed
-    api.api_operation(sorted(METHODS.difference(allowed)), path, include_in_schema=False)(view)
-
-
 api.add_router("", router)
-
-_refuse_others("/", "GET", "POST")
-_refuse_others("/openapi.json", "GET")
-_refuse_others("/{uuid}/", "GET")
-_refuse_others("/{uuid}/cancel/", "POST")
-_refuse_others("/{uuid}/events/", "GET")

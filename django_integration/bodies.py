@@ -67,3 +67,18 @@ class RefusalBody(Schema):
     """The answer to a request that was refused."""
 
     error: Refusal
+
+
+class UnfitField(Schema):
+    """One input of a typed call that was refused."""
+
+    type: str
+    loc: list[str | int] = Field(description="Where it is, from the body on.")
+    msg: str
+    ctx: dict[str, Any] = Field({}, description="What the message is made of.")
+
+
+class UnfitBody(Schema):
+    """The answer to a typed call whose inputs do not fit."""
+
+    detail: list[UnfitField]

@@ -6,18 +6,27 @@ import inspect
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from django_integration.router_auth import runs_here
+
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
+    from django_integration.schemes import Schemes
+    from serverless_tasks.declaration import Declaration
     from serverless_tasks.schema import Definition
 
 type Json = dict[str, Any]
 
 CREATE: Final = "create_task"
+RETRIEVE: Final = "get_task"
+CANCEL: Final = "cancel_task"
+FOLLOW: Final = "follow_task"
 _COMPONENTS: Final = "#/components/schemas/"
 
 
-def describe(document: Json, base: str, definitions: Sequence[Definition], served: Container[str]) -> None:
+def describe(
+    document: Json, base: str, definitions: Sequence[Definition], served: Container[str], schemes: Schemes
+) -> None:
     """Put the tasks into an OpenAPI document.
 
     The typed calls are described anew as well: ninja names a model's schema by its class alone, so that of two tasks
@@ -28,7 +37,12 @@ def describe(document: Json, base: str, definitions: Sequence[Definition], serve
         base: the path that the tasks are served at.
         definitions: what each task takes and gives back.
         served: the names of those that ``POST <base>`` takes.
+        schemes: how callers say who they are; filled by what the calls need.
     """
+    for item in document["paths"].values():
+        item.pop("head", None)  # ``get`` without its body, which needs no description of its own
+        for method, operation in item.items():
+            operation["security"] = schemes.of_site(reads=method == "get")
     schemas: Json = document["components"]["schemas"]
     submissions, records = [], []
     for number, definition in enumerate(definitions):
@@ -42,11 +56,30 @@ def describe(document: Json, base: str, definitions: Sequence[Definition], serve
         if task in served:
             submissions.append(_component(schemas, f"{name}.submission", _submission(definition, inputs)))
             records.append(record)
-        if typed := document["paths"].get(f"{base}{task}/"):
-            _type(typed["post"], 201, inputs, record)
-        if typed := document["paths"].get(f"{base}{task}/run"):
-            _type(typed["post"], 200, inputs, record)
-    _type(document["paths"][base]["post"], 201, _one_of(submissions), _one_of(records))
+        _typed_calls(document["paths"], f"{base}{task}/", definition.task, inputs, record, schemes)
+    create = document["paths"][base]["post"]
+    _type(create, 201, _one_of(submissions), _one_of(records))
+    create["responses"][201]["links"] = {
+        name: {"operationId": name, "parameters": {"uuid": "$response.body#/uuid"}}
+        for name in (RETRIEVE, CANCEL, FOLLOW)
+    }
+    events = document["paths"][f"{base}{{uuid}}/events/"]["get"]
+    events["responses"][200]["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
+    document["components"]["securitySchemes"] = schemes.named
+
+
+def _typed_calls(
+    paths: Json, path: str, task: type[Declaration], inputs: Json, record: Json, schemes: Schemes
+) -> None:
+    if path not in paths:
+        return
+    run = f"{path}run"
+    if not runs_here(task):
+        del paths[run]
+    for call, status in ((path, 201), (run, 200)):
+        if call in paths:
+            _type(paths[call]["post"], status, inputs, record)
+            paths[call]["post"]["security"] = schemes.of_task(task)
 
 
 def _type(operation: Json, status: int, takes: Json, gives: Json) -> None:

@@ -5,7 +5,6 @@ project's own NinjaAPI.
 
 import functools
 import inspect
-import json
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,7 +21,7 @@ from pydantic import BaseModel
 from django_integration import body
 from django_integration.answers import Refused, error_answer, record_answer
 from django_integration.auth import Caller
-from django_integration.bodies import RecordBody, RefusalBody
+from django_integration.bodies import RecordBody, RefusalBody, UnfitBody
 from django_integration.router_auth import caller_of, runner_of
 from django_integration.run_here import run_here
 from serverless_tasks.declaration import Declaration
@@ -36,8 +35,9 @@ type Decorator = Callable[[View], View]
 
 _ROUTABLE = re.compile(r"[\w.~-]+")
 _OFF = "off unless authentication is configured"
-# Where a request keeps who calls; no header can have this name.
+# Where a request keeps who calls and with what; no header can have such a name.
 _CALLER = "serverless_tasks.caller"
+_INPUTS = "serverless_tasks.inputs"
 
 
 class TaskRouter(Router):
@@ -64,7 +64,7 @@ class TaskRouter(Router):
             return
         assert task.params_model is not None
         safe = re.sub(r"[^a-zA-Z0-9]", "_", task.name)
-        refusals = dict.fromkeys((401, 403, 413, 415, 503), RefusalBody)
+        refusals = {**dict.fromkeys((400, 401, 403, 413, 415, 503), RefusalBody), 422: UnfitBody}
         self.add_api_operation(
             path,
             ["POST"],
@@ -85,7 +85,7 @@ class TaskRouter(Router):
             url_name=run_url_name(task.name),
             summary=f"Run {task.name} in the request",
             description=_about(task, f"200 and the record once the task has ended, however it did; {_OFF}."),
-            response={200: RecordBody, 400: RefusalBody, **refusals},
+            response={200: RecordBody, **refusals},
         )
 
 
@@ -118,7 +118,7 @@ def _run(name: str, model: type[BaseModel]) -> View:
 
 def _inputs(request: HttpRequest, name: str) -> Any:
     """The inputs as they were sent, so that what the model would drop is refused."""
-    inputs = json.loads(request.body)
+    inputs = request.META[_INPUTS]
     body.check_values(name, inputs)
     return inputs
 
@@ -144,8 +144,9 @@ def _guard(task: type[Declaration], find: Callable[[HttpRequest, type[Declaratio
         def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
             try:
                 body.require_json(request)
-                body.read(request)
+                data = body.read(request)
                 request.META[_CALLER] = find(request, task)
+                request.META[_INPUTS] = body.parse(data)
                 return view(request, *args, **kwargs)
             except (Refused, ServerlessTasksError) as error:
                 answer = error_answer(error)

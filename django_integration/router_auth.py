@@ -51,17 +51,27 @@ def caller_of(request: HttpRequest, task: type[Declaration]) -> Caller:
     return _owner(_authenticated(request, authenticator(given)))
 
 
+def runs_here(task: type[Declaration]) -> bool:
+    """Whether something says who may have this task run in a request."""
+    return authentication_of(task) is not UNSET or conf.current().uses_drf
+
+
+def sent_on_purpose(ask: Any) -> bool:
+    """Whether what an authenticator reads is nothing that a browser adds by itself."""
+    return isinstance(ask, _SENT_ON_PURPOSE)
+
+
 def runner_of(request: HttpRequest, task: type[Declaration]) -> Caller:
     """As `caller_of`, for a task that is run in the request: off where nothing says who may ask for that.
 
     Raises:
         Refused: 401, 403, or 503 when it cannot be found out.
     """
-    if authentication_of(task) is not UNSET:
-        return caller_of(request, task)
-    if not conf.current().uses_drf:
+    if not runs_here(task):
         message = f"Tasks are run in a request only where {NAME} says who may ask for it."
         raise Refused(403, "RunDisabled", message)
+    if authentication_of(task) is not UNSET:
+        return caller_of(request, task)
     caller = identify(request)
     if caller.owner is None:
         raise _not_authenticated(None)
@@ -111,7 +121,7 @@ def _authenticated(request: HttpRequest, ask: Any) -> Any:
         raise Refused(error.status_code, kind, str(error)) from error
     if not found:
         raise _not_authenticated(ask)
-    if request.COOKIES and not isinstance(ask, _SENT_ON_PURPOSE):
+    if request.COOKIES and not sent_on_purpose(ask):
         check_csrf(request)
     return found
 

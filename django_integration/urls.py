@@ -6,7 +6,7 @@ from django.contrib.auth.decorators import login_not_required
 from django.db.transaction import non_atomic_requests
 from django.urls import URLPattern, path
 
-from django_integration import pages
+from django_integration import methods, pages
 from django_integration.api import api
 
 app_name = "serverless_tasks"
@@ -17,12 +17,15 @@ _calls = {
 }
 # "<uuid>/" would take a task's name as well, and "openapi.json" that of a task so named.
 _in_order = sorted(_calls.values(), key=lambda call: ("<" in str(call.pattern), call.name != "openapi"))
+_views = []
 for _call in _in_order:
-    non_atomic_requests(_call.callback)  # an answer of 201 means sent, not "sent if the transaction commits"
-    login_not_required(_call.callback)  # the calls ask for a login themselves, and answer in JSON
+    _view = methods.in_json(_call.callback)
+    non_atomic_requests(_view)  # an answer of 201 means sent, not "sent if the transaction commits"
+    login_not_required(_view)  # the calls ask for a login themselves, and answer in JSON
+    _views.append(URLPattern(_call.pattern, _view, _call.default_args, _call.name))
 
 urlpatterns = [
     path("docs", login_not_required(pages.docs), name="docs"),
     path("<uuid>/view/", login_not_required(pages.view), name="view"),
-    *_in_order,
+    *_views,
 ]

@@ -184,7 +184,7 @@ def test_a_body_over_djangos_own_limit_but_under_ours_is_taken(browser: Client, 
 def test_other_methods_are_refused_in_json(browser: Client, method: str) -> None:
     answer = getattr(browser, method)("/tasks/")
     assert answer.status_code == 405
-    assert answer["Allow"] == "GET, POST"
+    assert answer["Allow"] == "GET, HEAD, OPTIONS, POST"
     assert answer.json()["error"]["type"] == "MethodNotAllowed"
 
 

@@ -206,7 +206,7 @@ class TestOnAProjectsOwnApi:
             assert set(model["properties"]) == set(PARAMS)
 
 
-def test_our_own_document_types_both(browser: Client) -> None:
+def test_our_own_document_types_both(word: None, browser: Client) -> None:
     document = browser.get("/tasks/openapi.json").json()
     for call, status in (("", "201"), ("run", "200")):
         operation = document["paths"][f"{EMAIL}{call}"]["post"]

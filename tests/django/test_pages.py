@@ -95,16 +95,33 @@ class TestDocs:
         }
         assert outputs["sum"]["properties"]["sum"]["type"] == "number"
 
+    @staticmethod
+    def calls(document: dict[str, Any]) -> set[tuple[str, str]]:
+        return {(path, method) for path, item in document["paths"].items() for method in item}
+
     def test_every_call_is_described(self, document: dict[str, Any]) -> None:
-        calls = {(path, method) for path, item in document["paths"].items() for method in item}
-        assert calls == {
+        assert self.calls(document) == {
             ("/tasks/", "post"),
             ("/tasks/", "get"),
             ("/tasks/{uuid}/", "get"),
             ("/tasks/{uuid}/cancel/", "post"),
             ("/tasks/{uuid}/events/", "get"),
-            *((f"/tasks/{task}/{call}", "post") for task in TYPED for call in ("", "run")),
+            *((f"/tasks/{task}/", "post") for task in TYPED),
         }
+
+    @pytest.mark.parametrize(
+        ("setting", "value"),
+        [
+            ("TASKS_API_AUTHENTICATION", None),
+            ("TASKS_API_AUTHENTICATION", "tests.django.ninja_auth.KnowsTheWord"),
+            ("TASK_API_PERMISSIONS_CLASSES", []),
+        ],
+    )
+    def test_run_is_described_where_it_is_on(self, settings: Any, setting: str, value: Any) -> None:
+        settings.DEBUG = True
+        setattr(settings, setting, value)
+        calls = self.calls(Client().get("/tasks/openapi.json").json())
+        assert {(f"/tasks/{task}/run", "post") for task in TYPED} <= calls
 
     def test_every_reference_leads_somewhere(self, document: dict[str, Any]) -> None:
         for reference in set(re.findall(r'"\$ref": "([^"]+)"', json.dumps(document))):
