@@ -8,8 +8,10 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOperation
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse
+from django.http.multipartparser import MultiPartParserError
 from django.utils.cache import get_conditional_response, patch_vary_headers
 
 from serverless_tasks.errors import (
@@ -80,6 +82,7 @@ def json_answer(body: Any, status: int = 200, headers: Mapping[str, str] | None 
     text = json.dumps(body, separators=(",", ":"))
     answer = HttpResponse(text, status=status, content_type="application/json")
     answer["Cache-Control"] = "no-store"
+    answer["X-Content-Type-Options"] = "nosniff"  # an error says again what was sent
     for name, value in (headers or {}).items():
         answer[name] = value
     patch_vary_headers(answer, ["Cookie", "Authorization"])
@@ -108,6 +111,9 @@ def error_answer(error: Exception) -> HttpResponse | None:
     """The answer for an error that a request can run into, or None for one that is a fault of ours."""
     if isinstance(error, Refused):
         return _error(error.status, error.type, str(error), error.extra, error.headers)
+    if isinstance(error, (BadRequest, MultiPartParserError, SuspiciousOperation)):
+        unread = 413 if isinstance(error, RequestDataTooBig) else 400
+        return _error(unread, "BadRequest", f"The request cannot be read: {_said(error)}")
     status = next((status for kind, status in _STATUSES.items() if isinstance(error, kind)), None)
     if status is None:
         return None

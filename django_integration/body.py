@@ -38,8 +38,8 @@ def read(request: HttpRequest) -> bytes:
         Refused: 413, with ``limit`` and ``size`` in bytes; 400 when the connection breaks.
     """
     limit = conf.current().max_body
-    announced = request.META.get("CONTENT_LENGTH") or "0"
-    size = int(announced) if announced.isdecimal() else 0
+    announced = request.META.get("CONTENT_LENGTH") or ""
+    size = int(announced[:19]) if announced.isascii() and announced.isdecimal() else 0
     if size > limit:
         raise _too_large(size, limit)
     try:
@@ -48,6 +48,10 @@ def read(request: HttpRequest) -> bytes:
         raise Refused(400, "Unreadable", "The body could not be read: the connection broke.") from error
     if len(data) > limit:
         raise _too_large(len(data), limit)
+    if not data and "HTTP_TRANSFER_ENCODING" in request.META and not announced:
+        # Under WSGI Django reads as many bytes as the header says: none without it.
+        message = "The body has no Content-Length, and this server reads none without; send its length."
+        raise Refused(411, "LengthRequired", message)
     request._body = data
     return data
 
@@ -59,7 +63,7 @@ def parse(data: bytes) -> Any:
         Refused: 400, with the place where it stops being JSON.
     """
     try:
-        return json.loads(data.decode("utf-8"))
+        return json.loads(data.decode("utf-8"), object_pairs_hook=_object)
     except UnicodeDecodeError as error:
         raise Refused(
             400, "InvalidJSON", f"The body is not UTF-8: byte {error.start} does not fit."
@@ -71,6 +75,16 @@ def parse(data: bytes) -> Any:
         raise Refused(400, "InvalidJSON", "The body holds a number with too many digits.") from None
     except RecursionError:
         raise Refused(400, "InvalidJSON", "The body is nested too deeply.") from None
+
+
+def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Two readers of a name that is given twice may each see another value (RFC 8259, section 4)."""
+    found = dict(members)
+    if len(found) != len(members):
+        names = [name for name, _ in members]
+        twice = next(name for name in found if names.count(name) > 1)
+        raise Refused(400, "InvalidJSON", f"The body gives the member {_printable(twice[:100])!r} twice.")
+    return found
 
 
 def submission(data: bytes) -> tuple[str, Any]:

@@ -42,6 +42,7 @@ def check_configuration(app_configs: Any, **_: Any) -> list[checks.CheckMessage]
         *_own_backend(),
         *_drf(),
         *_authentication(),
+        *_csrf_cookie(),
         *_definitions(),
     ]
     if problem is not None and all(str(problem) != message.msg for message in found):
@@ -140,6 +141,22 @@ def _authentication() -> Iterator[checks.CheckMessage]:
     for entry in dict.fromkeys(given):
         if entry is not None:
             yield from _errors("E007", router_auth.authenticator, entry)
+
+
+def _csrf_cookie() -> Iterator[checks.CheckMessage]:
+    """A session's calls need the token, and the client reads it from the cookie."""
+    if not conf.current().uses_drf and AUTHENTICATION not in settings.MIDDLEWARE:
+        return
+    from django_integration.schemes import CSRF, Schemes
+
+    with suppress(ConfigurationError):  # _drf says it
+        if not any(CSRF in need for need in Schemes().of_site(reads=False)):
+            return
+        for name in ("CSRF_COOKIE_HTTPONLY", "CSRF_USE_SESSIONS"):
+            if getattr(settings, name):
+                message = f"{name} is True: the JavaScript client finds no CSRF token, so that sessions cannot submit."
+                hint = "Take it away; Django's documentation says that it keeps nobody out."
+                yield checks.Warning(message, hint=hint, id="serverless_tasks.W006")
 
 
 def _drf() -> Iterator[checks.CheckMessage]:

@@ -59,12 +59,12 @@ class Schemes:
         return [need if sent_on_purpose(ask) else need | self._csrf()]
 
     def _of_drf(self, *, reads: bool) -> list[Json]:
+        from django_integration import drf  # says what is lacking where the framework is
+
+        asked: list[Any] | None = drf.classes("TASK_API_AUTHENTICATION_CLASSES")
         from rest_framework import authentication, permissions
         from rest_framework.settings import api_settings
 
-        from django_integration import drf
-
-        asked: list[Any] | None = drf.classes("TASK_API_AUTHENTICATION_CLASSES")
         needs = []
         for kind in api_settings.DEFAULT_AUTHENTICATION_CLASSES if asked is None else asked:
             if issubclass(kind, authentication.SessionAuthentication):

@@ -122,6 +122,18 @@ def test_a_task_that_contradicts_itself_is_named(settings: Any) -> None:
     assert "ForgetsAnInput" in sentence
 
 
+@pytest.mark.parametrize("setting", ["CSRF_COOKIE_HTTPONLY", "CSRF_USE_SESSIONS"])
+def test_a_csrf_token_that_the_client_cannot_read_is_named(settings: Any, setting: str) -> None:
+    setattr(settings, setting, True)
+    ((number, sentence),) = messages()
+    assert number == "W006"
+    assert sentence.startswith(f"{setting} is True")
+    settings.TASK_API_AUTHENTICATION_CLASSES = ["rest_framework.authentication.SessionAuthentication"]
+    assert [number for number, _ in messages()] == ["W006"]
+    settings.TASK_API_AUTHENTICATION_CLASSES = ["rest_framework.authentication.TokenAuthentication"]
+    assert messages() == []
+
+
 @pytest.mark.parametrize("setting", ["TASK_API_AUTHENTICATION_CLASSES", "TASK_API_PERMISSIONS_CLASSES"])
 def test_a_drf_class_that_is_not_there_is_named(settings: Any, setting: str) -> None:
     setattr(settings, setting, ["rest_framework.permissions.Nothing"])

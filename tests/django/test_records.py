@@ -1,5 +1,6 @@
 """GET /tasks/<uuid>/, GET /tasks/ and POST /tasks/<uuid>/cancel/."""
 
+import base64
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
@@ -109,6 +110,26 @@ class TestList:
         answer = browser.get(f"/tasks/?{query}")
         assert answer.status_code == 400
         assert answer.json()["error"]["message"]
+
+    @pytest.mark.parametrize(
+        "position",
+        [
+            "1800000000000#" + "x" * 5_000,
+            "1800000000000",
+            "#",
+            "-800000000000#0b9f7a52-6a1c-4a3e-9c53-1d2f3a4b5c6d",
+            "9" * 5_000 + "#",
+            "1800000000000#\x00",
+        ],
+        ids=range(6),
+    )
+    def test_a_made_up_cursor_does_not_reach_the_table(
+        self, browser: Client, position: str, calls: Counter[str]
+    ) -> None:
+        cursor = base64.urlsafe_b64encode(position.encode()).decode()
+        answer = browser.get("/tasks/", {"cursor": cursor})
+        assert (answer.status_code, answer.json()["error"]["type"]) == (400, "InvalidCursor")
+        assert calls == {}
 
     @pytest.mark.django_db
     def test_callers_without_a_login_have_none(self, settings: Any) -> None:
