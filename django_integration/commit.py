@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from serverless_tasks.errors import ServerlessTasksError
-from serverless_tasks.submit import publish_now
+from serverless_tasks.publishing import publish_now
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +47,11 @@ class Bulk:
             publication.awaited = self._is_waiting
         self._connection.on_commit(self.publish)
 
+    @property
+    def waiting(self) -> Sequence[Publication]:
+        """The jobs that are left to publish."""
+        return self._publications
+
     def publish(self) -> None:
         """Publish the jobs that are left.
 
@@ -80,8 +85,17 @@ def defer(through: Services, publications: Sequence[Publication]) -> bool:
     connection = _open_transaction()
     if connection is None:
         return False
+    bulks = _bulks(connection)
+    waiting = {known.message.uuid: known for bulk in bulks for known in bulk.waiting}
+    for publication in publications:
+        # A job that waits already shares the fate of what is open here, or of less: it is sent once.
+        if (known := waiting.get(publication.message.uuid)) is not None:
+            publication.follow(known)
+    publications = [publication for publication in publications if publication.unsent]
+    if not publications:
+        return True
     savepoints = tuple(connection.savepoint_ids)
-    for bulk in _bulks(connection):
+    for bulk in bulks:
         if bulk.savepoints == savepoints and bulk.through is through:
             break
     else:

@@ -3,7 +3,9 @@
 from serverless_tasks.client import TaskClient
 from serverless_tasks.errors import (
     AlreadyFinished,
+    AlreadyRunning,
     ConfigurationError,
+    IdempotencyConflict,
     InputsUnavailable,
     InvalidInputs,
     NotFinished,
@@ -30,8 +32,10 @@ from serverless_tasks.task import Task
 
 __all__ = [
     "AlreadyFinished",
+    "AlreadyRunning",
     "ConfigurationError",
     "Handle",
+    "IdempotencyConflict",
     "InputsUnavailable",
     "InvalidInputs",
     "NotFinished",

@@ -89,6 +89,7 @@ def _from_job(job: Item, now: int) -> Record:
         failure=EXPIRED if expired else None,
         finished=job["expires"] if expired else None,
         run_at=job.get("run_at"),
+        uncertain=job.get("uncertain", False) and not expired,
     )
 
 
@@ -112,6 +113,7 @@ def _from_state(state: Item, by_key: dict[str, Item], now: int) -> Record:
         finished=finished,
         cancel_requested=state.get("cancel", False),
         request_id=state.get("request_id", ""),
+        lease=state.get("lease") if status == RUNNING else None,
         history=tuple(
             sorted(
                 (_attempt(item) for key, item in by_key.items() if key.endswith("#end")),

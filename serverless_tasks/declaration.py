@@ -40,6 +40,7 @@ class Declaration:
         timeout: the longest run of one attempt, in seconds.
         on_lost: what becomes of a job whose worker was lost: ``"retry"``, or ``"fail"`` for one that must not run
             twice.
+        unique: whether one job of the same inputs may wait or run at a time.
         http: False keeps a pydantic task out of the router of typed endpoints.
         params_model: pydantic style: the model in ``Task[Params]``.
         params: pydantic style: this run's inputs.
@@ -58,6 +59,7 @@ class Declaration:
     backoff_cap: ClassVar[float] = CAP
     timeout: ClassVar[float] = DEFAULT_TIMEOUT
     on_lost: ClassVar[Literal["retry", "fail"]] = "retry"
+    unique: ClassVar[bool] = False
     http: ClassVar[bool] = True
     params_model: ClassVar[type[BaseModel] | None] = None
 
@@ -142,6 +144,8 @@ def _check_numbers(cls: type[Declaration]) -> None:
         raise TaskDefinitionError(
             f"{wants} timeout = {cls.timeout!r}; give seconds, above 0 and up to 43200."
         )
+    if not isinstance(cls.unique, bool):
+        raise TaskDefinitionError(f"{wants} unique = {cls.unique!r}; give True or False.")
     if not isinstance(cls.priority, int):
         raise TaskDefinitionError(f"{wants} priority = {cls.priority!r}; give a whole number.")
     if cls.queue is not None and (not isinstance(cls.queue, str) or not cls.queue):

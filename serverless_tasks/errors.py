@@ -157,6 +157,36 @@ class SubmitUncertain(ServerlessTasksError):
         self.uuid = uuid
 
 
+class IdempotencyConflict(ServerlessTasksError):
+    """An idempotency key was used before, for a job of the same task with other inputs; nothing was sent.
+
+    Args:
+        task: the task's name.
+        key: the key.
+    """
+
+    def __init__(self, task: str, key: str) -> None:
+        super().__init__(
+            f"Idempotency key {key!r} was used for a job of task {task!r} with other inputs. Give a new job a new key."
+        )
+        self.task = task
+        self.key = key
+
+
+class AlreadyRunning(ServerlessTasksError):
+    """Another owner's job of a unique task waits or runs with the same inputs; nothing was sent.
+
+    Args:
+        task: the task's name.
+    """
+
+    def __init__(self, task: str) -> None:
+        super().__init__(
+            f"A job of task {task!r} with these inputs waits or runs already. Submit again when it has ended."
+        )
+        self.task = task
+
+
 class NotPublished(ServerlessTasksError):
     """The transaction in which a job was submitted is still open, or was rolled back."""
 

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from serverless_tasks.clock import Clock
+    from serverless_tasks.locks import Lock
     from serverless_tasks.message import Message
     from serverless_tasks.store import Store
 
@@ -24,6 +25,11 @@ class Publication:
 
     Args:
         message: the message.
+
+    Attributes:
+        earlier: the job that was given back in place of a new one, as it was then.
+        key: the row of its idempotency key, or None.
+        place: the row of the one live job of its task and inputs, or None.
     """
 
     def __init__(self, message: Message) -> None:
@@ -32,6 +38,10 @@ class Publication:
         self.error: ServerlessTasksError | None = None
         self.awaited: Callable[[], bool] = lambda: False
         self._then: list[Callable[[], object]] = []
+        self.earlier: Record | None = None
+        self.key: Lock | None = None
+        self.place: Lock | None = None
+        self._leader: Publication | None = None
 
     def settle(self, error: ServerlessTasksError | None) -> None:
         """Note the answer of the backend."""
@@ -49,6 +59,33 @@ class Publication:
         else:
             self._then.append(call)
 
+    def give_back(self, earlier: Record) -> None:
+        """Stand for a job that was published before; nothing is sent."""
+        self.earlier = earlier
+        self.message = replace(self.message, uuid=earlier.uuid, owner=earlier.owner, created=earlier.created)
+        self.settle(None)
+
+    def follow(self, leader: Publication) -> None:
+        """Stand for the same job as another publication, which is the one to be sent."""
+        self._leader = leader
+        if self.place is not None:
+            leader.place = self.place  # the same row, written anew
+
+    @property
+    def leader(self) -> Publication:
+        """The publication that is sent for this one: itself, unless it follows another."""
+        return self if self._leader is None else self._leader.leader
+
+    @property
+    def unsent(self) -> bool:
+        """Whether it is still to be handed to a backend."""
+        return not self.published and self.error is None and self._leader is None
+
+    @property
+    def repeated(self) -> bool:
+        """Whether it stands for a job that another submit has sent, or will send."""
+        return self.earlier is not None or self._leader is not None
+
     @property
     def rolled_back(self) -> bool:
         """Whether the transaction that should have published it is gone."""
@@ -59,6 +96,7 @@ class Handle:
     """A submitted job: its record as last read.
 
     Attributes are read from the record that `refresh` or `wait` fetched last; a new handle knows what was submitted.
+    ``repeated`` says that it is an earlier job, given back in place of a new one: nothing was sent for it now.
 
     Args:
         publication: the job's message, and whether it is published.
@@ -67,11 +105,13 @@ class Handle:
     """
 
     def __init__(self, publication: Publication, store: Store, clock: Clock) -> None:
+        self.repeated = publication.repeated
+        publication = publication.leader
         message = publication.message
         self._publication = publication
         self._store = store
         self._clock = clock
-        self._record = Record(
+        self._record = publication.earlier or Record(
             uuid=message.uuid, task=message.task, owner=message.owner, created=message.created
         )
 

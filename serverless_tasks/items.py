@@ -74,6 +74,8 @@ def job_item(message: Message) -> Item:
         item["tenant"] = message.tenant
     if message.retry_of is not None:
         item["retry_of"] = message.retry_of
+    if message.uncertain:
+        item["uncertain"] = True
     if message.owner is not None:
         item["owner"] = message.owner
         item["owner_day"] = f"{message.owner}#{day}#{shard(message.uuid, OWNER_SHARDS)}"

@@ -41,6 +41,7 @@ class Message:
         inputs_key: where in the bucket the inputs lie, or None.
         retry_of: the id of the ended job that this one repeats, or None.
         run_at: when it is due, milliseconds since the epoch, or None for at once; not sent along.
+        uncertain: whether the answer to its send was lost, for the ``job`` item; not sent along.
     """
 
     uuid: str
@@ -54,6 +55,7 @@ class Message:
     inputs_key: str | None = None
     retry_of: str | None = None
     run_at: int | None = None
+    uncertain: bool = False
 
     def delay(self, now: float) -> int:
         """For how many whole seconds it is to be held back.

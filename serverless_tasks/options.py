@@ -15,6 +15,9 @@ from serverless_tasks.errors import UnknownOption
 # A hundred years, in seconds; what is further away than that has no date before long.
 LONGEST_DELAY = 3_155_760_000
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html, MessageGroupId
+# How long an idempotency key is remembered, in seconds, and the longest: a job is kept for a little longer than that.
+KEY_TTL = 86_400
+LONGEST_KEY_TTL = 25 * 86_400
 _TENANT = re.compile(r"[!-~]{1,128}")
 
 
@@ -30,6 +33,9 @@ class Options:
         run_at: when to run it, in place of a delay; what is past is run at once.
         tenant: its share of a fair queue (SQS message group).
         uuid: the job's id, to submit again what may have been sent already.
+        idempotency_key: gives back the first job that was submitted with it, for the same owner, task and inputs.
+        idempotency_ttl: how long the key is remembered, in seconds.
+        unique: whether one job of the same task and inputs may live at a time; else as the task says.
         on_commit: inside a database transaction, publish on commit (default) instead of at once.
     """
 
@@ -40,6 +46,9 @@ class Options:
     run_at: datetime | None = None
     tenant: str | None = None
     uuid: str | None = None
+    idempotency_key: str | None = None
+    idempotency_ttl: int = KEY_TTL
+    unique: bool | None = None
     on_commit: bool = True
 
     @classmethod
@@ -68,6 +77,15 @@ class Options:
         )
         _check("queue", given, bool, "a queue's name")
         _check("priority", given, lambda _: True, "a whole number", int)
+        _check("idempotency_key", given, is_key, "1 to 200 printable characters")
+        _check(
+            "idempotency_ttl",
+            given,
+            lambda value: 1 <= value <= LONGEST_KEY_TTL,
+            f"whole seconds from 1 to {LONGEST_KEY_TTL}",
+            int,
+        )
+        _check("unique", given, lambda _: True, "True or False", bool)
         _check("on_commit", given, lambda _: True, "True or False", bool)
         _check("uuid", given, _is_uuid, "a UUID", (str, UUID))
         tidy = {name: value for name, value in given.items() if value is not None}
@@ -76,6 +94,11 @@ class Options:
         if "delay" in tidy:
             tidy["delay"] = math.ceil(tidy["delay"])
         return cls(**tidy)
+
+
+def is_key(text: str) -> bool:
+    """Whether a text can be an idempotency key."""
+    return 0 < len(text) <= 200 and text.isprintable()
 
 
 def _check(name: str, given: dict[str, Any], fits: Any, wanted: str, kinds: Any = str) -> None:

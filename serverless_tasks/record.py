@@ -59,8 +59,9 @@ class Attempt:
 class Record:
     """A job's state at one moment; times in milliseconds since the epoch.
 
-    ``owner``, ``run_at`` (when a job that waits is due), ``attempted`` (when the present attempt began), ``request_id``
-    and ``history`` are for operators and are not in `to_json`.
+    ``owner``, ``run_at`` (when a job that waits is due), ``attempted`` (when the present attempt began), ``lease``
+    (until when it holds the job), ``request_id``, ``history`` and ``uncertain`` (whether it may never have been sent,
+    and nobody has begun it) are for operators and are not in `to_json`.
     """
 
     uuid: str
@@ -81,6 +82,8 @@ class Record:
     cancel_requested: bool = False
     request_id: str = ""
     history: tuple[Attempt, ...] = ()
+    lease: int | None = None
+    uncertain: bool = False
 
     @property
     def ended(self) -> bool:

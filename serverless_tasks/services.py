@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from serverless_tasks.clock import Clock
 from serverless_tasks.config import Config
 from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.locks import Locks
 from serverless_tasks.part import part
 from serverless_tasks.registry import Registry
 from serverless_tasks.runner import Runner
@@ -84,6 +85,19 @@ class Services:
         from serverless_tasks.aws.table import Table
 
         return Table(client("dynamodb"), self.config.require("table"), self.clock, self.blobs)
+
+    @part
+    def locks(self) -> Locks:
+        """Idempotency keys and the places of unique jobs; their rows lie where the jobs do."""
+        if self._store is not None or (not self.config.table and self.runs_here):
+            from serverless_tasks.backends.memory_locks import MemoryLocks
+
+            return Locks(MemoryLocks(self.clock), self.store, self.clock)
+        from serverless_tasks.aws.locks import TableLocks
+        from serverless_tasks.aws.session import client
+
+        rows = TableLocks(client("dynamodb"), self.config.require("table"), self.clock)
+        return Locks(rows, self.store, self.clock)
 
     @part
     def blobs(self) -> Blobs | None:

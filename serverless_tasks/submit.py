@@ -18,9 +18,10 @@ from serverless_tasks.errors import (
     UnknownOption,
     UnknownTask,
 )
-from serverless_tasks.handle import Handle, Publication
 from serverless_tasks.message import Message, expires_at
 from serverless_tasks.options import Options
+from serverless_tasks.publishing import publish
+from serverless_tasks.reservation import Guard
 from serverless_tasks.schema import Definition
 from serverless_tasks.services import Services, services
 from serverless_tasks.styles import define
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from serverless_tasks.declaration import Declaration
+    from serverless_tasks.handle import Handle
 
 
 class Submission:
@@ -73,14 +75,12 @@ class Submission:
         if through.runs_here:
             through.registry.add(self._task)
         given_inputs = list(inputs)
-        if self._options.uuid is not None and len(given_inputs) > 1:
-            raise UnknownOption(
-                f"Option uuid names one job; {len(given_inputs)} were to be submitted with it."
-            )
+        _check_count(self._options, len(given_inputs))
         messages = [
             message_for(through, self._task, self.to_json(given), self._options) for given in given_inputs
         ]
-        return publish(through, messages, on_commit=self._options.on_commit)
+        guard = _guard(self._options, unique=self._task.unique)
+        return publish(through, messages, on_commit=self._options.on_commit, guard=guard)
 
     def to_json(self, inputs: Any) -> dict[str, Any]:
         """Validate inputs and give them as they travel.
@@ -91,7 +91,9 @@ class Submission:
         return _definition(self._through or services(), self._task).to_json(inputs)
 
 
-def submit_json(through: Services, task: str, inputs: Any, options: Options) -> Handle:
+def submit_json(
+    through: Services, task: str, inputs: Any, options: Options, *, stranger: bool = False
+) -> Handle:
     """Submit a task by its name, with inputs that came as JSON: what the HTTP endpoints call.
 
     Args:
@@ -99,18 +101,22 @@ def submit_json(through: Services, task: str, inputs: Any, options: Options) -> 
         task: a registered name.
         inputs: the decoded JSON value.
         options: how to submit.
+        stranger: whether the caller is nobody in particular; a unique task's live job is then no more theirs than
+            anybody else's.
 
     Raises:
         UnknownTask: no such task is registered.
         InvalidInputs: the inputs do not fit; nothing was published.
+        IdempotencyConflict: the idempotency key was used with other inputs.
+        AlreadyRunning: another owner's job of a unique task lives.
         SubmitFailed: it was certainly not sent.
         SubmitUncertain: it may have been sent.
     """
     definition = through.registry.definition(task)
     definition.parse_json(inputs)
-    (handle,) = publish(
-        through, [message_for(through, definition.task, inputs, options)], on_commit=options.on_commit
-    )
+    message = message_for(through, definition.task, inputs, options)
+    guard = _guard(options, unique=definition.task.unique, stranger=stranger)
+    (handle,) = publish(through, [message], on_commit=options.on_commit, guard=guard)
     return handle
 
 
@@ -123,13 +129,14 @@ def submit_unchecked(through: Services, task: str, inputs: Sequence[Any], option
     """
     if not 0 < len(task) <= LONGEST_NAME or not is_json(task):
         raise UnknownTask(task)
+    _check_count(options, len(inputs))
     for given in inputs:
         check_json(task, given)
     messages = [
         _message(through, task, given, options, queue_for(options.queue, options.priority or 0))
         for given in inputs
     ]
-    return publish(through, messages, on_commit=options.on_commit)
+    return publish(through, messages, on_commit=options.on_commit, guard=_guard(options, unique=False))
 
 
 def resubmit(through: Services, uuid: str, *, new_uuid: str | None = None, on_commit: bool = True) -> Handle:
@@ -164,11 +171,13 @@ def resubmit(through: Services, uuid: str, *, new_uuid: str | None = None, on_co
         )
     if job.inputs_key is not None:
         raise InputsUnavailable(uuid, "the bucket no longer has its inputs")
+    unique = False
     if job.task in through.registry:
         through.registry.definition(job.task).parse_json(job.inputs)
+        unique = through.registry.get(job.task).unique
     options = replace(Options.parse({"uuid": new_uuid}), owner=job.owner, tenant=job.tenant)
     message = replace(_message(through, job.task, job.inputs, options, job.queue), retry_of=uuid)
-    (handle,) = publish(through, [message], on_commit=on_commit)
+    (handle,) = publish(through, [message], on_commit=on_commit, guard=Guard(unique=unique))
     return handle
 
 
@@ -196,27 +205,19 @@ def message_for(
     return _message(through, task.name, inputs, options, queue_for(explicit, priority))
 
 
-def publish(through: Services, messages: Sequence[Message], *, on_commit: bool) -> list[Handle]:
-    """Publish messages, or leave it to the open transaction's commit.
-
-    Raises:
-        ConfigurationError: a message is due later than this deployment can hold one back; none was published.
-        ServerlessTasksError: the only message could not be published.
-    """
-    through.require_reach(messages)
-    publications = [Publication(message) for message in messages]
-    if not (on_commit and through.defer is not None and through.defer(through, publications)):
-        publish_now(through, publications)
-    if len(publications) == 1 and publications[0].error is not None:
-        raise publications[0].error
-    return [Handle(publication, through.store, through.clock) for publication in publications]
+def _check_count(options: Options, jobs: int) -> None:
+    for name in ("uuid", "idempotency_key"):
+        if jobs > 1 and getattr(options, name) is not None:
+            raise UnknownOption(f"Option {name} names one job; {jobs} were to be submitted with it.")
 
 
-def publish_now(through: Services, publications: Sequence[Publication]) -> None:
-    """Hand publications to the backend; each learns what became of it."""
-    errors = through.backend.publish([publication.message for publication in publications])
-    for publication, error in zip(publications, errors, strict=True):
-        publication.settle(error)
+def _guard(options: Options, *, unique: bool, stranger: bool = False) -> Guard:
+    return Guard(
+        key=options.idempotency_key,
+        key_ttl=options.idempotency_ttl,
+        unique=unique if options.unique is None else options.unique,
+        stranger=stranger,
+    )
 
 
 def _definition(through: Services, task: type[Declaration]) -> Definition:

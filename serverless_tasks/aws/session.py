@@ -45,6 +45,19 @@ class ConditionFailed(Exception):
         self.item = item
 
 
+class TransactionCancelled(Exception):
+    """DynamoDB carried out nothing of a transaction.
+
+    Args:
+        reasons: for each of its actions, in order, why: ``Code`` (``None`` where it was not the cause), ``Message``,
+            and the ``Item`` that stood in the way, in DynamoDB's own notation.
+    """
+
+    def __init__(self, reasons: list[dict[str, Any]]) -> None:
+        super().__init__("the transaction was cancelled")
+        self.reasons = reasons
+
+
 def client(service: str, *, attempts: int = 4, read_timeout: float = 10) -> Any:
     """A boto3 client, shared by all callers that ask with the same words.
 
@@ -87,6 +100,7 @@ def call(method: Callable[..., Any], /, **parameters: Any) -> dict[str, Any]:
 
     Raises:
         ConditionFailed: a conditional write whose condition did not hold.
+        TransactionCancelled: a transaction of which nothing was carried out.
         AwsError: anything else that went wrong; ``applied`` says whether it may have taken effect.
     """
     name = _name(method)
@@ -95,6 +109,8 @@ def call(method: Callable[..., Any], /, **parameters: Any) -> dict[str, Any]:
     except ClientError as error:
         if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
             raise ConditionFailed(error.response.get("Item", {})) from None
+        if error.response["Error"]["Code"] == "TransactionCanceledException":
+            raise TransactionCancelled(error.response.get("CancellationReasons", [])) from None
         raise _refused(name, error) from error
     except BotoCoreError as error:
         applied = not isinstance(error, _NOT_SENT)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from serverless_tasks.errors import (
@@ -45,7 +46,11 @@ class SqsBackend:
             except (PayloadTooLarge, AwsError) as error:
                 errors[index] = error if isinstance(error, PayloadTooLarge) else SubmitFailed(str(error))
         self._send(light, errors)
-        kept = [message for index, message in light.items() if not isinstance(errors[index], SubmitFailed)]
+        kept = [
+            replace(message, uncertain=isinstance(errors[index], SubmitUncertain))
+            for index, message in light.items()
+            if not isinstance(errors[index], SubmitFailed)
+        ]
         self._keep(kept, light, errors)
         return errors
 

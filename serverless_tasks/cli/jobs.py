@@ -60,6 +60,18 @@ def submit(
     tenant: Annotated[str | None, typer.Option(help="Its share of a fair queue.")] = None,
     owner: Annotated[str | None, typer.Option(help="Who may see it.")] = None,
     uuid: Annotated[str | None, typer.Option(help="The id, to submit again what may have been sent.")] = None,
+    idempotency_key: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="Give back the first job of this key, if there is one."),
+    ] = None,
+    unique: Annotated[
+        bool | None,
+        typer.Option(
+            "--unique/--not-unique",
+            help="One live job of the task and inputs at a time, or not.",
+            show_default="as the task says",
+        ),
+    ] = None,
     watch: Annotated[bool, typer.Option("--watch", help="Follow it until it ends, as `watch` does.")] = False,
     stack: Stack = None,
     as_json: Json = False,
@@ -74,6 +86,8 @@ def submit(
         "tenant": tenant,
         "owner": owner,
         "uuid": uuid,
+        "idempotency_key": idempotency_key,
+        "unique": unique,
     }
     chosen = {name: value for name, value in options.items() if value is not None}
     answer = Answer(as_json)

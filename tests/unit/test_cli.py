@@ -168,6 +168,26 @@ class TestSubmit:
         weighed = submitted("weigh", "picture=@picture.png", "width=2")
         assert project.store.read(weighed).outputs == {"result": 512}
 
+    def test_a_key_gives_the_first_job_s_id_again(self, project: Services) -> None:
+        keyed = ("sum", "numbers=[1]", "--idempotency-key", "k")
+
+        assert submitted(*keyed) == submitted(*keyed)
+        refused = call("submit", "sum", "numbers=[2]", "--idempotency-key", "k", code=2)
+        assert "'k' was used for a job of task 'sum' with other inputs" in refused.stderr
+
+    def test_a_unique_job_is_one_while_it_lives(
+        self, project: Services, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def keep(messages: list[Any]) -> list[None]:
+            project.store.put_jobs(messages)
+            return [None] * len(messages)
+
+        monkeypatch.setattr(project.backend, "publish", keep)
+        first = submitted("sum", "numbers=[1]", "--unique")
+
+        assert submitted("sum", "numbers=[1]", "--unique") == first
+        assert submitted("sum", "numbers=[1]", "--not-unique") != first
+
     def test_follows_the_job_when_asked(self, project: Services) -> None:
         result = call("submit", "sum", "numbers=[1, 2]", "--watch")
         assert '"sum": 3' in result.stdout

@@ -47,6 +47,7 @@ def test_defaults() -> None:
         {"timeout": 43_201},
         {"timeout": "60"},
         {"priority": "high"},
+        {"unique": 1},
         {"queue": ""},
         {"queue": 5},
         {"retry_on": ValueError},

@@ -18,6 +18,9 @@ def test_options_are_taken_by_name() -> None:
         "delay": 60,
         "tenant": "acme",
         "uuid": ID,
+        "idempotency_key": "order 5 · ü",
+        "idempotency_ttl": 3600,
+        "unique": True,
         "on_commit": False,
     }
 
@@ -74,6 +77,16 @@ def test_a_uuid_takes_its_usual_form(given: Any) -> None:
         ("uuid", "not one"),
         ("uuid", 5),
         ("on_commit", 1),
+        ("idempotency_key", ""),
+        ("idempotency_key", "x" * 201),
+        ("idempotency_key", "a\nb"),
+        ("idempotency_key", "\ud800"),
+        ("idempotency_key", 5),
+        ("idempotency_ttl", 0),
+        ("idempotency_ttl", 25 * 86_400 + 1),
+        ("idempotency_ttl", 1.5),
+        ("idempotency_ttl", True),
+        ("unique", 1),
     ],
 )
 def test_a_value_that_does_not_fit_is_refused_with_its_option(name: str, value: Any) -> None:

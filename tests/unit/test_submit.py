@@ -15,8 +15,9 @@ from serverless_tasks.handle import Publication
 from serverless_tasks.message import RETENTION, Message
 from serverless_tasks.options import Options
 from serverless_tasks.params import IntParameter, ListParameter, NumberParameter
+from serverless_tasks.publishing import publish_now
 from serverless_tasks.services import Services, use
-from serverless_tasks.submit import publish_now, submit_json, submit_unchecked
+from serverless_tasks.submit import submit_json, submit_unchecked
 from tests.support.clock import FakeClock
 
 

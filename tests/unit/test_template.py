@@ -200,6 +200,12 @@ def test_roles_hold_what_their_function_does_and_no_more() -> None:
     logs_and_traces = {"logs:CreateLogStream", "logs:PutLogEvents", *WITHOUT_RESOURCE, "sts:AssumeRole"}
     assert actions("StatusRole") - logs_and_traces == {"dynamodb:GetItem", "dynamodb:Query", "s3:GetObject"}
     assert {action for action in actions("InvokeRole") if action.startswith("sqs:")} == {"sqs:SendMessage"}
+    # What submitting takes, alone, in bulk, with a key and of unique tasks: a task that submits others does it too.
+    for role in ("WorkerRole", "InvokeRole", "PublisherPolicy"):
+        assert {action for action in actions(role) if action.startswith("dynamodb:")} >= {
+            f"dynamodb:{call}"
+            for call in ("PutItem", "UpdateItem", "GetItem", "Query", "BatchGetItem", "BatchWriteItem")
+        }
     assert "sqs:SendMessage" not in actions("DeadLetterRole")
     assert actions("SchedulerRole") == {"sts:AssumeRole", "sqs:SendMessage"}
     assert not {action for action in actions("PublisherPolicy") if "Delete" in action or "Receive" in action}

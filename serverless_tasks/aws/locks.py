@@ -1,0 +1,145 @@
+"""Locks in DynamoDB, in the table of the jobs: one conditional write each, or one transaction for a hundred."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from serverless_tasks.aws.items import from_dynamodb, to_dynamodb
+from serverless_tasks.aws.session import ConditionFailed, TransactionCancelled, call
+from serverless_tasks.clock import to_ms
+from serverless_tasks.errors import AwsError
+from serverless_tasks.locks import Lock
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from serverless_tasks.clock import Clock
+
+SK = "lock"
+# https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
+TRANSACTION = 100
+TRIES = 12
+_REFUSED = "ConditionalCheckFailed"
+
+
+class TableLocks:
+    """See `LockRows`.
+
+    Args:
+        client: a DynamoDB client.
+        table: the table's name.
+        clock: the time.
+    """
+
+    def __init__(self, client: Any, table: str, clock: Clock) -> None:
+        self._client = client
+        self._table = table
+        self._clock = clock
+
+    def put(self, locks: Sequence[Lock], over: Mapping[str, str]) -> list[Lock]:
+        """See `LockRows.put`."""
+        writes = [self._write(lock, over.get(lock.id)) for lock in locks]
+        if len(writes) == 1:
+            return [self._put_one(locks[0], writes[0])]
+        found: list[Lock] = []
+        for start in range(0, len(writes), TRANSACTION):
+            end = start + TRANSACTION
+            found += self._put_together(locks[start:end], writes[start:end])
+        return found
+
+    def free(self, lock: Lock) -> None:
+        """See `LockRows.free`."""
+        try:
+            call(
+                self._client.update_item,
+                TableName=self._table,
+                Key=to_dynamodb({"pk": lock.id, "sk": SK}),
+                UpdateExpression="SET expires = :never",
+                ConditionExpression="#uuid = :uuid AND created = :created",
+                ExpressionAttributeNames={"#uuid": "uuid"},
+                ExpressionAttributeValues=to_dynamodb(
+                    {":never": 0, ":uuid": lock.uuid, ":created": lock.created}
+                ),
+            )
+        except ConditionFailed:
+            return  # somebody else submits the job by now, or another one: the row is theirs
+
+    def _put_one(self, lock: Lock, write: dict[str, Any]) -> Lock:
+        try:
+            call(self._client.put_item, **write)
+        except ConditionFailed as failed:
+            return _lock(failed.item)
+        return lock
+
+    def _put_together(self, locks: Sequence[Lock], writes: Sequence[dict[str, Any]]) -> list[Lock]:
+        """Write rows in one transaction; those that stand in its way are left out, and the others written in the next.
+
+        Raises:
+            AwsError: other writers were in the way each time.
+        """
+        found: dict[int, Lock] = {}
+        for attempt in range(TRIES):
+            left = [index for index in range(len(locks)) if index not in found]
+            try:
+                if left:
+                    call(
+                        self._client.transact_write_items,
+                        TransactItems=[{"Put": writes[index]} for index in left],
+                    )
+            except TransactionCancelled as cancelled:
+                refused = {
+                    index: _lock(reason["Item"])
+                    for index, reason in zip(left, cancelled.reasons, strict=True)
+                    if reason["Code"] == _REFUSED
+                }
+                found |= refused
+                if not refused:  # another transaction has one of the rows in hand, or the table is throttled
+                    self._clock.sleep(min(0.05 * 2**attempt, 2.0))
+                continue
+            return [found.get(index, lock) for index, lock in enumerate(locks)]
+        raise AwsError(
+            "dynamodb.transact_write_items",
+            "TransactionCanceledException",
+            f"other writers were in the way {TRIES} times",
+            applied=False,
+        )
+
+    def _write(self, lock: Lock, over: str | None) -> dict[str, Any]:
+        condition = "attribute_not_exists(pk) OR expires < :now"
+        values: dict[str, Any] = {":now": to_ms(self._clock.now())}
+        if over is not None:
+            condition += " OR #uuid = :over"
+            values[":over"] = over
+        write = {
+            "TableName": self._table,
+            "Item": to_dynamodb(_item(lock)),
+            "ConditionExpression": condition,
+            "ExpressionAttributeValues": to_dynamodb(values),
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        return write if over is None else write | {"ExpressionAttributeNames": {"#uuid": "uuid"}}
+
+
+def _item(lock: Lock) -> dict[str, Any]:
+    item: dict[str, Any] = {
+        "pk": lock.id,
+        "sk": SK,
+        "uuid": lock.uuid,
+        "fingerprint": lock.fingerprint,
+        "created": lock.created,
+        "expires": lock.expires,
+        "ttl": lock.expires // 1000 + 1,
+    }
+    return item if lock.owner is None else item | {"owner": lock.owner}
+
+
+def _lock(item: dict[str, Any]) -> Lock:
+    found = from_dynamodb(item)
+    return Lock(
+        id=found["pk"],
+        uuid=found["uuid"],
+        owner=found.get("owner"),
+        fingerprint=found["fingerprint"],
+        created=found["created"],
+        expires=found["expires"],
+    )

@@ -1,0 +1,128 @@
+"""What is reserved before a job is sent: an idempotency key, and the place of a unique task's one live job.
+
+The row is written first and names the job's uuid, so that whatever is lost after it (the send, its answer, the
+process), the next try finds the uuid and sends the same job again: two messages of one uuid are run once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from serverless_tasks.clock import to_ms
+from serverless_tasks.errors import (
+    AlreadyRunning,
+    AwsError,
+    IdempotencyConflict,
+    ServerlessTasksError,
+    SubmitFailed,
+    SubmitUncertain,
+)
+from serverless_tasks.handle import Publication
+from serverless_tasks.locks import Lock, key_lock, unique_lock
+from serverless_tasks.options import KEY_TTL
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from serverless_tasks.message import Message
+    from serverless_tasks.services import Services
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Guard:
+    """What keeps jobs from being submitted twice.
+
+    Attributes:
+        key: the idempotency key of the one job, or None.
+        key_ttl: how long the key is remembered, in seconds.
+        unique: whether one job of the same task and inputs may live at a time.
+        stranger: whether the caller is nobody in particular, who is never given another caller's job for its inputs.
+    """
+
+    key: str | None = None
+    key_ttl: int = KEY_TTL
+    unique: bool = False
+    stranger: bool = False
+
+
+def reserve(through: Services, messages: Sequence[Message], guard: Guard) -> list[Publication]:
+    """The publications of messages, those among them settled of which nothing is to be sent.
+
+    Without a key, and unless the task is unique, nothing is called. A key costs one write, and a read when it is
+    known; unique jobs cost one write (one transaction for a hundred), and a look at the jobs that are in the way.
+
+    Raises:
+        IdempotencyConflict: the key was used with other inputs.
+        AwsError: the table could not be asked; nothing was sent.
+    """
+    if guard.key is None:
+        publications = [Publication(message) for message in messages]
+    else:
+        publications = [_under_key(through, message, guard, guard.key) for message in messages]
+    if guard.unique:
+        _make_unique(through, publications, guard)
+    return publications
+
+
+def give_up(through: Services, publications: Sequence[Publication]) -> None:
+    """Free what jobs have reserved that were certainly not published.
+
+    A key outlives a failed send, so that its next try is the same job; not so inputs that are refused for good. What
+    cannot be freed now is taken over in time.
+    """
+    for publication in publications:
+        error = publication.error
+        if error is None or isinstance(error, SubmitUncertain):
+            continue
+        kept = () if not isinstance(error, (SubmitFailed, AwsError)) else (publication.key,)
+        for lock in (publication.key, publication.place):
+            if lock is not None and lock not in kept:
+                _free(through, lock, error)
+
+
+def _free(through: Services, lock: Lock, error: ServerlessTasksError) -> None:
+    try:
+        through.locks.free(lock)
+    except AwsError as failed:
+        error.add_note(f"Its lock {lock.id} is kept until it is taken over: {failed}")
+
+
+def _under_key(through: Services, message: Message, guard: Guard, key: str) -> Publication:
+    lock = key_lock(message, key, to_ms(through.clock.now()), guard.key_ttl)
+    held = through.locks.once(lock)
+    if held.lock.fingerprint != lock.fingerprint:
+        raise IdempotencyConflict(message.task, key)
+    publication = Publication(replace(message, uuid=held.lock.uuid))
+    publication.key = held.lock
+    if held.live is not None:
+        publication.give_back(held.live)
+    return publication
+
+
+def _make_unique(through: Services, publications: Sequence[Publication], guard: Guard) -> None:
+    """Take the places of jobs, or learn who has them; inputs that are given twice are one job."""
+    now = to_ms(through.clock.now())
+    leaders: dict[str, tuple[Publication, Lock]] = {}
+    for publication in publications:
+        if publication.earlier is None:
+            lock = unique_lock(publication.message, now)
+            if lock.id in leaders:
+                publication.follow(leaders[lock.id][0])
+            else:
+                leaders[lock.id] = (publication, lock)
+    locks = [lock for _, lock in leaders.values()]
+    held = through.locks.only(locks, stranger=guard.stranger)
+    for (publication, _), found in zip(leaders.values(), held, strict=True):
+        if found.foreign:
+            publication.settle(AlreadyRunning(publication.message.task))
+            continue
+        if found.lock.uuid != publication.message.uuid:
+            publication.message = replace(publication.message, uuid=found.lock.uuid)
+            if publication.key is not None:
+                through.locks.move(publication.key, found.lock.uuid)
+                publication.key = replace(publication.key, uuid=found.lock.uuid)
+        if found.live is None:
+            publication.place = found.lock
+        else:
+            publication.give_back(found.live)
