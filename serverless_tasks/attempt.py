@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import inspect
 import json
+import math
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.clock import to_ms
-from serverless_tasks.errors import AwsError, TaskDefinitionError
+from serverless_tasks.enforcement import within
+from serverless_tasks.errors import AwsError, TaskDefinitionError, TaskTimeout
 from serverless_tasks.execution import Execution, finish
-from serverless_tasks.limit import time_limit
-from serverless_tasks.outcome import Run, retries_after
-from serverless_tasks.progress import Progress, ProgressWriter
+from serverless_tasks.limit import GRACE, Limit
+from serverless_tasks.outcome import Run, retries_after, told_of
+from serverless_tasks.progress import Progress
+from serverless_tasks.progress_writer import ProgressWriter
 
 if TYPE_CHECKING:
     from serverless_tasks.clock import Clock
@@ -25,6 +28,8 @@ LEASE = 60.0
 RENEW = 20.0
 # What stays between a task's end and the function's deadline, for the writes that record it.
 MARGIN = 2.0
+# What of it stays when a task goes on after its `TaskTimeout`, and is stopped.
+LAST = 1.0
 
 
 class Attempt:
@@ -58,7 +63,8 @@ class Attempt:
         self._store = store
         self._blobs = blobs
         self._clock = clock
-        self._asked = float("-inf")
+        self._asked = -math.inf
+        self._renewed_until = math.inf
 
     def run(self) -> tuple[Run, Snapshot]:
         """Run the task; returns how that ended, and the progress that is still to be written.
@@ -82,23 +88,21 @@ class Attempt:
         task: type[Declaration] | Declaration = declared
         try:
             inputs = self._inputs()
-        except Exception as error:
-            if isinstance(error, AwsError) and not error.gone:
+        except Exception as failed:
+            if isinstance(failed, AwsError) and not failed.gone:
                 raise  # a bucket that is busy is no fault of the task's: the attempt does not count
-            return Run(None, error, 0.0, declared.retries)
+            return Run(None, failed, 0.0, declared.retries)
         began = self._clock.now()
         try:
             definition = self._registry.definition(self._message.task)
             model = definition.parse_json(inputs)
             task = definition.instance(model, self._execution(progress))
-            with time_limit(self._seconds(declared, began)):
-                value = task.run(**definition.arguments(model))
-                if inspect.iscoroutine(value):
-                    value = finish(value)
+            value = self._limited(task, definition.arguments(model), progress, began)
             outputs = definition.outputs_to_json(value)
         except (KeyboardInterrupt, GeneratorExit):
             raise
-        except BaseException as error:  # noqa: BLE001 - whatever a task raises is recorded
+        except BaseException as raised:  # noqa: BLE001 - whatever a task raises is recorded
+            error = told_of(raised)
             return Run(None, error, self._clock.now() - began, retries_after(task, error))
         return Run(outputs, None, self._clock.now() - began)
 
@@ -108,10 +112,26 @@ class Attempt:
             uuid=message.uuid, attempt=self._claim.attempt, owner=message.owner, progress=progress
         )
 
-    def _seconds(self, task: type[Declaration], now: float) -> float:
-        if self._deadline is None:
-            return task.timeout
-        return min(task.timeout, self._deadline - now - MARGIN)
+    def _limited(self, task: Declaration, arguments: dict[str, Any], progress: Progress, began: float) -> Any:
+        """What ``run`` returns, within the time that there is.
+
+        Raises:
+            TaskTimeout: there is none, or it was not enough.
+        """
+        left = math.inf if self._deadline is None else self._deadline - began
+        if left <= MARGIN:
+            raise TaskTimeout(
+                f"The task was not begun: its function ends in {left:.1f} seconds, "
+                f"of which {MARGIN:g} are kept for recording the end. Give the function a longer timeout."
+            )
+        limit = Limit(min(task.timeout, left - MARGIN), progress, latest=left - LAST)
+        self._renewed_until = began + task.timeout + GRACE + LEASE
+
+        def work() -> Any:
+            value = task.run(**arguments)
+            return finish(value, limit) if inspect.iscoroutine(value) else value
+
+        return within(limit, work)
 
     def _inputs(self) -> Any:
         if self._message.inputs_key is None:
@@ -123,7 +143,10 @@ class Attempt:
         return json.loads(self._blobs.get(self._message.inputs_key))
 
     def _write(self, snapshot: Snapshot) -> bool:
-        lease = to_ms(self._clock.now() + LEASE) if self._deadline is None else None
+        lease = None
+        if self._deadline is None:
+            # A task that cannot be stopped does not hold its job for ever.
+            lease = to_ms(min(self._clock.now() + LEASE, self._renewed_until))
         return self._store.write_progress(self._message.uuid, self._claim.token, snapshot, lease=lease)
 
     def _asks_to_stop(self) -> bool:

@@ -6,7 +6,17 @@ import traceback
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from serverless_tasks.errors import InvalidInputs, PayloadTooLarge, TaskDefinitionError, TaskError
+from serverless_tasks.errors import (
+    InvalidInputs,
+    LeaseLost,
+    PayloadTooLarge,
+    TaskCancelled,
+    TaskDefinitionError,
+    TaskError,
+    TaskRetry,
+    TaskStopped,
+    TaskTimeout,
+)
 from serverless_tasks.record import Failure
 from serverless_tasks.schema import InvalidOutputs
 
@@ -67,6 +77,29 @@ def _said(error: BaseException) -> str:
         return str(error)
     except Exception as broken:  # noqa: BLE001 - what a user's exception does must not keep its job from ending
         return f"The exception has no text: its __str__ raised {type(broken).__name__}."
+
+
+def told_of(error: BaseException) -> BaseException:
+    """What an exception tells the runner: of a group, as a coroutine's tasks raise it, what ends or retries it."""
+    if isinstance(error, BaseExceptionGroup):
+        for kind in (LeaseLost, TaskCancelled, TaskTimeout, TaskStopped, TaskRetry):
+            found = error.subgroup(kind)
+            if found is not None:
+                return _as_recorded(_first(found))
+    return error
+
+
+def _as_recorded(error: BaseException) -> BaseException:
+    if not isinstance(error, TaskStopped):
+        return error
+    timeout = TaskTimeout(*error.args)
+    timeout.__cause__ = error
+    return timeout
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    first = group.exceptions[0]
+    return _first(first) if isinstance(first, BaseExceptionGroup) else first
 
 
 def is_final(error: BaseException) -> bool:

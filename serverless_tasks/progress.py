@@ -1,19 +1,17 @@
-"""Progress of one run: counted at once, written about once a second."""
+"""Progress of one run: counted at once; `progress_writer` carries it to the store."""
 
 from __future__ import annotations
 
 import math
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
-from serverless_tasks.clock import Clock
-from serverless_tasks.errors import LeaseLost, ServerlessTasksError, TaskCancelled
+from serverless_tasks.errors import TaskCancelled
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-INTERVAL = 1.0
 # Past these DynamoDB refuses a number.
 LARGEST = 1e30
 SMALLEST = 1e-100
@@ -44,18 +42,12 @@ class Snapshot:
         return self.first + len(self.messages)
 
 
-class Writer(Protocol):
-    """Writes a snapshot under the attempt's token; says whether the task was asked to stop.
-
-    Raises:
-        LeaseLost: the attempt no longer holds the job.
-    """
-
-    def __call__(self, snapshot: Snapshot, /) -> bool: ...
-
-
 class Progress:
-    """The counters of a run. On its own it only counts; `ProgressWriter` carries it to the store."""
+    """The counters of a run. On its own it only counts; `ProgressWriter` carries it to the store.
+
+    Attributes:
+        signalling: whether the task's thread is where an exception raised from outside could leave a lock behind.
+    """
 
     def __init__(self) -> None:
         self.progress: int | float = 0
@@ -66,7 +58,8 @@ class Progress:
         self._lock = threading.Lock()
         self._dirty = False
         self._seq = 0
-        self._stop: ServerlessTasksError | None = None
+        self._stop: BaseException | None = None
+        self.signalling = False
         self.changed = threading.Event()
         self.ask: Callable[[], bool] | None = None
 
@@ -77,7 +70,7 @@ class Progress:
             self.progress = value
             dirty, self._dirty = self._dirty, True
         if not dirty:
-            self.changed.set()
+            self._signal()
         if self._stop is not None:
             raise self._stop
 
@@ -87,7 +80,7 @@ class Progress:
             self.progress += by
             dirty, self._dirty = self._dirty, True
         if not dirty:
-            self.changed.set()
+            self._signal()
         if self._stop is not None:
             raise self._stop
 
@@ -114,17 +107,17 @@ class Progress:
             TaskCancelled: it should.
             LeaseLost: another worker has taken the job over.
         """
-        if self._stop is None and self.ask is not None and self.ask():
+        if self._stop is None and self._asked():
             self.stop(TaskCancelled("The task was cancelled."))
         if self._stop is not None:
             raise self._stop
 
-    def stop(self, reason: ServerlessTasksError) -> None:
+    def stop(self, reason: BaseException) -> None:
         """Make the next progress call of the task raise this."""
         self._stop = reason
 
     @property
-    def stopped(self) -> ServerlessTasksError | None:
+    def stopped(self) -> BaseException | None:
         """Why the task should stop, or None."""
         return self._stop
 
@@ -149,8 +142,22 @@ class Progress:
             self._dirty = True
         self.changed.set()
 
+    def _asked(self) -> bool:
+        self.signalling = True
+        try:
+            return self.ask is not None and self.ask()
+        finally:
+            self.signalling = False
+
+    def _signal(self) -> None:
+        self.signalling = True
+        try:
+            self.changed.set()
+        finally:
+            self.signalling = False
+
     def _touched(self) -> None:
-        self.changed.set()
+        self._signal()
         if self._stop is not None:
             raise self._stop
 
@@ -166,83 +173,3 @@ def _number(value: object, instead: float | None = None) -> int | float:
     if instead is None:
         raise ValueError(f"Progress and target must be numbers below {LARGEST:g}, not {value!r}.")
     return instead
-
-
-class ProgressWriter:
-    """Carries a run's progress to the store from a thread of its own.
-
-    The thread starts with the first change, so a task that reports nothing costs nothing. A change is written at
-    once when a second has passed since the last write, and otherwise as soon as it has. `close` ends the thread and
-    hands over what is not written yet, so that the write that ends the run can carry it.
-
-    Args:
-        progress: the counters.
-        write: writes one snapshot.
-        clock: the time.
-        renew: seconds between writes that are made even without a change, to renew a lease; None for no renewals.
-    """
-
-    def __init__(self, progress: Progress, write: Writer, clock: Clock, renew: float | None = None) -> None:
-        self._progress = progress
-        self._write = write
-        self._clock = clock
-        self._renew = renew
-        self._closed = threading.Event()
-        self._thread: threading.Thread | None = None
-        self._starting = _StartOnSet(self._start)
-        progress.changed = self._starting
-        if renew is not None:
-            self._start()
-
-    def close(self) -> Snapshot:
-        """Stop writing; returns the last values and the messages that were not written."""
-        self._closed.set()
-        self._starting.set_quietly()
-        if self._thread is not None:
-            self._thread.join()
-        last = self._progress.take(always=True)
-        assert last is not None
-        return last
-
-    def _start(self) -> None:
-        if self._thread is None and not self._closed.is_set():
-            self._thread = threading.Thread(target=self._loop, name="progress", daemon=True)
-            self._thread.start()
-
-    def _loop(self) -> None:
-        while not self._closed.is_set():
-            changed = self._clock.wait(self._starting, self._renew if self._renew is not None else 3600.0)
-            if self._closed.is_set():
-                return
-            self._flush(always=not changed and self._renew is not None)
-            self._clock.wait(self._closed, INTERVAL)
-
-    def _flush(self, *, always: bool) -> None:
-        snapshot = self._progress.take(always=always)
-        if snapshot is None:
-            return
-        try:
-            if self._write(snapshot):
-                self._progress.stop(TaskCancelled("The task was cancelled."))
-        except LeaseLost as lost:
-            self._progress.stop(lost)
-        except Exception:  # noqa: BLE001 - progress is advisory: the next write, or the last one, carries it
-            self._progress.give_back(snapshot)
-
-
-class _StartOnSet(threading.Event):
-    """An event whose first ``set`` starts the writer's thread."""
-
-    def __init__(self, start: Callable[[], None]) -> None:
-        super().__init__()
-        self._begin: Callable[[], None] | None = start
-
-    def set(self) -> None:
-        super().set()
-        begin, self._begin = self._begin, None
-        if begin is not None:
-            begin()
-
-    def set_quietly(self) -> None:
-        """Set without starting anything."""
-        super().set()

@@ -36,7 +36,7 @@ def run_worker(
 ) -> int:
     """Work on queues until SIGTERM or SIGINT; a second signal ends the grace. Call it from the main thread.
 
-    Tasks have no deadline here: while one runs, its message is kept hidden, 60 s ahead, for up to SQS's 12 hours.
+    No function ends here: while a task runs, its message is kept hidden, 60 s ahead, for up to SQS's 12 hours.
 
     Args:
         queues: names in ``SERVERLESS_TASKS_QUEUE_URLS``, or URLs; all of the setting's queues unless given.

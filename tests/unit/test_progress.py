@@ -9,7 +9,8 @@ import pytest
 
 from serverless_tasks import TaskCancelled
 from serverless_tasks.errors import LeaseLost
-from serverless_tasks.progress import Progress, ProgressWriter, Snapshot
+from serverless_tasks.progress import Progress, Snapshot
+from serverless_tasks.progress_writer import ProgressWriter
 from tests.support.clock import FakeClock, until
 
 

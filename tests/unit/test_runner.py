@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
@@ -14,11 +15,13 @@ import pytest
 from serverless_tasks import Task, TaskCancelled, TaskError, UnknownTask
 from serverless_tasks.backends.memory import MemoryStore
 from serverless_tasks.clock import to_ms
+from serverless_tasks.enforcement import within
 from serverless_tasks.errors import AwsError, LeaseLost, PayloadTooLarge, SubmitFailed, TaskRetry
-from serverless_tasks.limit import time_limit
+from serverless_tasks.limit import GRACE, Limit
 from serverless_tasks.message import RETENTION, Message, inputs_key
 from serverless_tasks.outcome import Outcome
 from serverless_tasks.params import IntParameter, NumberParameter, Parameter
+from serverless_tasks.progress import Progress
 from serverless_tasks.record import NEUTRAL_MESSAGE, Failure, Record
 from serverless_tasks.registry import Registry
 from serverless_tasks.runner import Runner
@@ -996,9 +999,11 @@ def test_a_run_is_stopped_before_its_function_is(world: World) -> None:
 def test_a_run_inside_a_limit_gives_the_outer_timer_back(world: World) -> None:
     world.task(lambda task: 5, timeout=60)
 
-    with time_limit(30):
+    def outer() -> float:
         world.execute()
-        left, _ = signal.getitimer(signal.ITIMER_REAL)
+        return signal.getitimer(signal.ITIMER_REAL)[0]
+
+    left = within(Limit(30, Progress()), outer)
 
     assert 29 < left <= 30
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
@@ -1013,14 +1018,93 @@ def test_the_timer_is_taken_back(world: World) -> None:
     assert signal.getsignal(signal.SIGALRM) is before
 
 
+def on_a_thread(world: World, **given: Any) -> Outcome:
+    outcomes: list[Outcome] = []
+    thread = threading.Thread(target=lambda: outcomes.append(world.execute(**given)))
+    thread.start()
+    thread.join(20)
+    return outcomes[0]
+
+
 def test_a_run_on_another_thread_needs_no_signal(world: World) -> None:
     world.task(lambda task: 5)
-    outcomes: list[Outcome] = []
-    thread = threading.Thread(target=lambda: outcomes.append(world.execute()))
-    thread.start()
-    thread.join()
 
-    assert outcomes[0].status == "succeeded"
+    assert on_a_thread(world).status == "succeeded"
+
+
+@pytest.mark.parametrize("deadline", [None, 1_767_225_900.0])
+def test_a_run_on_another_thread_is_stopped_too(
+    world: World, monkeypatch: pytest.MonkeyPatch, deadline: float | None
+) -> None:
+    def run(task: Task) -> None:
+        while True:
+            with suppress(Exception):
+                threading.Event().wait(0.001)
+
+    monkeypatch.setattr("serverless_tasks.limit.GRACE", 0.02)
+    world.task(run, timeout=0.02)
+
+    assert on_a_thread(world, deadline=deadline).status == "failed"
+    assert world.record.error == {
+        "type": "TaskTimeout",
+        "message": "The task ran longer than the 0.02 seconds that it has.",
+    }
+
+
+def test_a_coroutine_past_its_timeout_is_recorded_as_such_and_retried(world: World) -> None:
+    cleaned: list[str] = []
+
+    async def run(task: Task) -> None:
+        try:
+            await asyncio.sleep(30)
+        finally:
+            cleaned.append("up")
+
+    world.task(run, timeout=0.02, retries=1)
+
+    assert world.execute().status == "pending"
+    assert cleaned == ["up"]
+    assert world.record.history[0].failure.type == "TaskTimeout"
+
+
+def test_a_coroutines_task_that_is_told_to_stop_ends_the_job(world: World) -> None:
+    async def child(task: Task) -> None:
+        await asyncio.sleep(0)
+        task.check_cancelled()
+
+    async def run(task: Task) -> None:
+        world.store.cancel(world.message.uuid)
+        async with asyncio.TaskGroup() as group:
+            group.create_task(child(task))
+            await asyncio.sleep(30)
+
+    world.task(run)
+
+    assert world.execute().status == "cancelled"
+
+
+def test_a_coroutines_task_may_ask_for_a_retry(world: World) -> None:
+    async def child(task: Task) -> None:
+        task.retry(after=7)
+
+    async def run(task: Task) -> None:
+        async with asyncio.TaskGroup() as group:
+            group.create_task(child(task))
+
+    world.task(run, retries=1)
+
+    assert world.execute().status == "pending"
+    assert world.sent[0].delay(world.clock.now()) == 7
+
+
+@pytest.mark.parametrize("left", [2, 0.5, 0, -3])
+def test_a_task_for_which_no_time_is_left_is_not_begun(world: World, left: float) -> None:
+    world.task(lambda task: pytest.fail("there is no time"))
+
+    assert world.execute(deadline=world.clock.now() + left).status == "failed"
+    assert world.record.error is not None
+    assert world.record.error["type"] == "TaskTimeout"
+    assert f"its function ends in {left:.1f} seconds" in world.record.error["message"]
 
 
 # -- leases ------------------------------------------------------------------------------------------------------
@@ -1050,10 +1134,28 @@ def test_a_worker_without_deadline_renews_its_lease(world: World) -> None:
             assert claim.answer == "busy"
             leases.append(claim.until / 1000 - world.clock.now())
 
-    world.task(run)
+    world.task(run, timeout=600)
 
     assert world.execute(deadline=None).status == "succeeded"
     assert leases == pytest.approx([59] * 5)
+
+
+def test_a_worker_whose_task_cannot_be_stopped_gives_its_lease_up(world: World) -> None:
+    leases: list[int] = []
+
+    def run(task: Task) -> None:
+        for _ in range(8):
+            world.clock.pass_wait(20)
+            world.clock.pass_wait(1)
+            claim = world.store.claim(world.message, token="other", lease=0, request_id="")
+            leases.append(claim.until)
+
+    world.task(run, timeout=30)
+    began = world.clock.ms
+
+    world.execute(deadline=None)
+
+    assert max(leases) == began + (30 + GRACE + 60) * 1000
 
 
 def test_a_settled_job_keeps_its_end(world: World) -> None:
