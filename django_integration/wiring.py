@@ -10,6 +10,8 @@ from django.utils.module_loading import autodiscover_modules
 
 from django_integration import conf
 from django_integration.commit import defer
+from django_integration.django_tasks.deliveries import around
+from django_integration.django_tasks.discovery import adopt
 from django_integration.generic_tasks import GenericBackend, backend_of
 from django_integration.imported import IMPORTED
 from django_integration.own_backend import OwnBackend, backend_class
@@ -58,6 +60,7 @@ def wire() -> ConfigurationError | None:
         stand_in: Any = Misconfigured(error)
         through = configure(Config(), backend=stand_in, store=stand_in, registry=registry)
     through.defer = defer
+    through.around = around
     return problem
 
 
@@ -89,5 +92,6 @@ def register(registry: Registry) -> None:
         for module in (f"{app.name}.{name}" for name in TASK_MODULES):
             if module in sys.modules:
                 registry.add_defined_in(module)
+                adopt(sys.modules[module])
     for task in conf.served_tasks().values():
         registry.add(task)

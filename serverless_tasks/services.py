@@ -60,6 +60,11 @@ class Services:
         self.making = threading.RLock()
 
     @property
+    def backend_name(self) -> str:
+        """The backend's name, or "" for an object."""
+        return self._backend if isinstance(self._backend, str) else ""
+
+    @property
     def runs_here(self) -> bool:
         """Whether jobs are run by this process, which then needs no list of modules to find a submitted class."""
         named = self._backend in ("threading", "immediate")

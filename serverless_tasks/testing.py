@@ -164,5 +164,6 @@ def recorded(*tasks: type[Declaration]) -> Iterator[RecordedTasks]:
     for task in (*services().registry, *tasks):
         registry.add(task)
     jobs = RecordedTasks(registry)
+    jobs.services.around = services().around
     with use(jobs.services):
         yield jobs

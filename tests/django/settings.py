@@ -23,6 +23,7 @@ INSTALLED_APPS = [
     "tests.django.warehouse",
     "django_declarative_apis",
     "tests.django.mailing",
+    "tests.django.newsletter",
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -42,6 +43,15 @@ PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
+TASKS = {
+    "default": {
+        "BACKEND": "django_integration.tasks_backend.ServerlessBackend",
+        "QUEUES": ["default", "emails", "high", "low"],
+        "OPTIONS": {"QUEUE_MAP": {"emails": "low"}},
+    },
+    "reserve": {"BACKEND": "django_integration.tasks_backend.ServerlessBackend"},
+    "immediate": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"},
+}
 TASK_API_BACKGROUND_TASKS = [
     "tests.django.shop.background.SumNumbers",
     "tests.django.shop.background.Resize",

@@ -1,0 +1,120 @@
+"""What Django needs around the run of a task: connections as fresh as a request finds them, and the end's signal."""
+
+from __future__ import annotations
+
+import os
+import socket
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from django.core.cache import close_caches
+from django.db import close_old_connections, reset_queries
+from django.tasks.signals import task_enqueued, task_finished
+
+from django_integration.django_tasks.function import FunctionTask
+from django_integration.django_tasks.reading import read_result
+from django_integration.django_tasks.result import result_of
+from django_integration.django_tasks.running import CURRENT, Attempt
+from serverless_tasks.clock import to_ms
+from serverless_tasks.record import ENDED, Record
+from serverless_tasks.record import Attempt as EndedAttempt
+from serverless_tasks.services import services
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from serverless_tasks.delivery import Delivery
+    from serverless_tasks.message import Message
+    from serverless_tasks.outcome import Outcome
+
+
+def around(delivery: Delivery, execute: Callable[[Delivery], Outcome]) -> Outcome:
+    """Run a delivery; see `serverless_tasks.delivery`."""
+    attempt = Attempt(replace(delivery, request_id=delivery.request_id or worker_id()))
+    backend = services().backend_name
+    # A worker's handler names its request; a pool's threads have no other work. Elsewhere a task is run in the midst of
+    # a web request, or of a test, whose connections are not the task's to close.
+    alone = bool(delivery.request_id) or backend == "threading"
+    token = CURRENT.set(attempt)
+    try:
+        if alone:
+            reset_queries()
+            close_old_connections()
+        if backend == "immediate":
+            _tell_enqueued(delivery.message)
+        outcome = execute(attempt.delivery)
+        _tell_finished(attempt, outcome)
+        return outcome
+    finally:
+        CURRENT.reset(token)
+        if alone:
+            close_old_connections()
+            close_caches()
+
+
+def worker_id() -> str:
+    """Who runs an attempt where no Lambda request does."""
+    return f"{socket.gethostname()}-{os.getpid()}"
+
+
+def _tell_enqueued(message: Message) -> None:
+    """Before the first attempt of a job that is run while it is enqueued: afterwards would be too late."""
+    result = read_result(message.uuid) if _is_function(message) else None
+    if result is not None and not result.record.attempt:
+        task_enqueued.send_robust(type(result.task.get_backend()), task_result=result)
+
+
+def _tell_finished(attempt: Attempt, outcome: Outcome) -> None:
+    message = attempt.delivery.message
+    if outcome.status not in ENDED or not outcome.attempt or not _is_function(message):
+        return
+    begun = attempt.result
+    if begun is not None:
+        result = result_of(begun.task, _ended(attempt, begun.record, outcome), begun.args, begun.kwargs)
+    else:  # its function was not called: it was cancelled, or too many workers were lost
+        known = read_result(message.uuid)
+        if known is None:
+            return
+        result = known
+    sender = type(result.task.get_backend())
+    if outcome.exception is None:
+        task_finished.send_robust(sender, task_result=result)
+        return
+    traceback = outcome.exception.__traceback__
+    try:
+        raise outcome.exception
+    except BaseException:  # noqa: BLE001 - receivers find it in sys.exc_info(), as with Django's own backends
+        task_finished.send_robust(sender, task_result=result)
+    finally:
+        outcome.exception.__traceback__ = traceback
+
+
+def _ended(attempt: Attempt, begun: Record, outcome: Outcome) -> Record:
+    now = to_ms(services().clock.now())
+    history = begun.history
+    if outcome.failure is not None:
+        ended = EndedAttempt(
+            number=outcome.attempt,
+            started=begun.attempted or now,
+            ended=now,
+            failure=outcome.failure,
+            request_id=attempt.delivery.request_id,
+        )
+        history = (*history, ended)
+    counted: dict[str, Any] = {}
+    if attempt.execution is not None:
+        progress = attempt.execution.progress
+        counted = {"progress": progress.progress, "target": progress.target}
+    return replace(
+        begun,
+        status=outcome.status,
+        outputs=(attempt.outputs or {}) if outcome.failure is None else {},
+        failure=outcome.failure,
+        finished=now,
+        history=history,
+        **counted,
+    )
+
+
+def _is_function(message: Message) -> bool:
+    return issubclass(services().registry.get(message.task), FunctionTask)

@@ -1,0 +1,170 @@
+"""From a call of ``enqueue`` to the job that is submitted for it."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from django.tasks.signals import task_enqueued
+from django.utils import timezone
+from django.utils.json import normalize_json
+
+from django_integration.django_tasks.result import result_of, unsent
+from django_integration.django_tasks.task import SAID_LATER, function_of
+from serverless_tasks.clock import to_ms
+from serverless_tasks.encoding import encode
+from serverless_tasks.errors import ConfigurationError, ServerlessTasksError
+from serverless_tasks.options import Options
+from serverless_tasks.outcome import failure_of
+from serverless_tasks.record import FAILED, Record
+from serverless_tasks.services import services
+from serverless_tasks.submit import Submission
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from django.tasks.base import Task
+
+    from django_integration.django_tasks.function import FunctionTask
+    from django_integration.django_tasks.result import ServerlessResult
+    from django_integration.django_tasks.settings import BackendOptions
+    from serverless_tasks.handle import Handle
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Enqueueing:
+    """A checked call of ``enqueue``.
+
+    Attributes:
+        task: the task, ``run_after`` a time.
+        args: the positional arguments, as JSON brings them there.
+        kwargs: those by name.
+        function: the task of ours that runs it.
+        options: how it is submitted.
+    """
+
+    task: Task[..., Any]
+    args: list[Any]
+    kwargs: dict[str, Any]
+    function: type[FunctionTask]
+    options: Options
+
+    @classmethod
+    def of(
+        cls, task: Task[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], given: BackendOptions
+    ) -> Enqueueing:
+        """Check a call.
+
+        Raises:
+            TypeError: an argument has no form in JSON.
+            ValueError: a number is none that JSON has, such as NaN.
+            UnknownOption: an option does not fit.
+        """
+        task = _dated(task)
+        normal_args: Any = normalize_json(list(args))
+        normal_kwargs: Any = normalize_json(dict(kwargs))
+        encode([normal_args, normal_kwargs])
+        through = services()
+        queue = given.queue(task.queue_name, task.priority, through.config.queue_urls)
+        said = {name: getattr(task, name, None) for name in SAID_LATER}
+        options = Options.parse(
+            {"queue": queue, "on_commit": given.on_commit, "run_at": task.run_after, **said}
+        )
+        return cls(task, normal_args, normal_kwargs, function_of(task), options)
+
+    @property
+    def inputs(self) -> dict[str, Any]:
+        """The job's inputs."""
+        given: dict[str, Any] = {"args": self.args, "kwargs": self.kwargs}
+        changes = self.function.changes(self.task)
+        if self.function.unique or self.options.idempotency_key is not None:
+            # What makes two jobs one are their inputs: how each was enqueued is not for them to say.
+            changes = {name: value for name, value in changes.items() if name == "backend"}
+        return {**given, "using": changes} if changes else given
+
+    def result(self, handle: Handle) -> ServerlessResult:
+        """The result of the job that was submitted, and its signal once it is sent."""
+        result = result_of(
+            self.task,
+            unsent(handle),
+            self.args,
+            self.kwargs,
+            handle=None if handle.published else handle,
+        )
+        if (
+            not handle.repeated and services().backend_name != "immediate"
+        ):  # `deliveries.around` tells of it, in good time
+            sender = type(self.task.get_backend())
+            # Robust: the task is sent, and an error here would make the caller enqueue it again.
+            handle.when_published(partial(task_enqueued.send_robust, sender, task_result=result))
+        return result
+
+    def failed(self, error: ServerlessTasksError) -> ServerlessResult:
+        """The result of what could not be submitted."""
+        now = to_ms(services().clock.now())
+        uuid = getattr(error, "uuid", "")
+        record = Record(
+            uuid=uuid,
+            task=self.function.name,
+            status=FAILED,
+            created=now,
+            finished=now,
+            failure=failure_of(error),
+        )
+        return result_of(self.task, record, self.args, self.kwargs)
+
+
+def submit(enqueueing: Enqueueing) -> Handle:
+    """Submit one.
+
+    Raises:
+        ServerlessTasksError: it was not, or perhaps not, sent.
+    """
+    _register(enqueueing.function)
+    return Submission(enqueueing.function, enqueueing.options).start(enqueueing.inputs)
+
+
+def submit_many(enqueueings: Sequence[Enqueueing]) -> list[ServerlessResult]:
+    """Submit many: those of one function and the same options together, as few calls as SQS allows.
+
+    Returns:
+        A result for each, failed with the reason where it was not, or perhaps not, sent.
+    """
+    results: dict[int, ServerlessResult] = {}
+    groups: dict[tuple[type[FunctionTask], Options], list[int]] = {}
+    for index, each in enumerate(enqueueings):
+        _register(each.function)
+        groups.setdefault((each.function, each.options), []).append(index)
+    for (function, options), places in groups.items():
+        chosen = [enqueueings[place] for place in places]
+        try:
+            handles = Submission(function, options).submit_many([each.inputs for each in chosen])
+        except ConfigurationError:
+            if results:  # it is said of these alone: what was sent before must not be sent again
+                logger.exception("%d tasks were not enqueued", len(places))
+            raise
+        except ServerlessTasksError as error:  # of a single job
+            results[places[0]] = chosen[0].failed(error)
+            continue
+        for place, each, handle in zip(places, chosen, handles, strict=True):
+            results[place] = each.result(handle)
+    return [results[place] for place in range(len(enqueueings))]
+
+
+def _register(function: type[FunctionTask]) -> None:
+    """A job that this process runs itself finds its function, wherever it was defined."""
+    services().registry.add(function)
+
+
+def _dated(task: Task[..., Any]) -> Task[..., Any]:
+    after: datetime | timedelta | None = task.run_after
+    if isinstance(after, timedelta):
+        return replace(task, run_after=datetime.fromtimestamp(services().clock.now(), UTC) + after)
+    if after is not None and timezone.is_naive(after):
+        return replace(task, run_after=timezone.make_aware(after))
+    return task

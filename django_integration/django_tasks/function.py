@@ -1,0 +1,182 @@
+"""`FunctionTask`: the task of our registry that runs a function which Django's ``@task`` decorated."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from django.tasks.signals import task_started
+from django.utils.json import normalize_json
+
+from django_integration.django_tasks.context import ServerlessContext
+from django_integration.django_tasks.coroutine import CoroutineRun
+from django_integration.django_tasks.result import RETURN_VALUE, result_of
+from django_integration.django_tasks.running import CURRENT, Attempt
+from django_integration.imported import IMPORTED
+from serverless_tasks import Task
+from serverless_tasks.attempt import MARGIN
+from serverless_tasks.clock import to_ms
+from serverless_tasks.delivery import Delivery
+from serverless_tasks.errors import TaskDefinitionError
+from serverless_tasks.message import Message
+from serverless_tasks.params import DictParameter, ListParameter, Parameter
+from serverless_tasks.record import RUNNING, Record
+from serverless_tasks.services import services
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from django.tasks.base import Task as DjangoTask
+
+# What one enqueueing changed of the task, and what of it travels.
+CHANGED = ("priority", "queue_name", "backend")
+# A coroutine's own limit ends before the runner's, which cannot wait for it to clean up.
+_EARLIER = 0.05
+
+
+class FunctionTask(Task):
+    """The base of the classes that `declared` makes.
+
+    Attributes:
+        task: the task as it was defined.
+        options: the options of ours that it was defined with.
+    """
+
+    http = False
+    inputs = {
+        "args": ListParameter(Parameter()),
+        "kwargs": DictParameter(),
+        "using": DictParameter(required=False),
+    }
+    outputs = {RETURN_VALUE: Parameter()}
+
+    task: ClassVar[DjangoTask[..., Any]]
+    options_given: ClassVar[Mapping[str, Any]] = {}
+
+    @classmethod
+    def as_enqueued(cls, using: Mapping[str, Any]) -> DjangoTask[..., Any]:
+        """The task with what its enqueueing changed.
+
+        Args:
+            using: as `changes` gave it.
+        """
+        changed = dict(using)
+        if "run_after" in changed:
+            changed["run_after"] = datetime.fromisoformat(changed["run_after"])
+        return replace(cls.task, **changed) if changed else cls.task
+
+    @classmethod
+    def changes(cls, task: DjangoTask[..., Any]) -> dict[str, Any]:
+        """What differs between a task as it is enqueued and as it was defined, in JSON."""
+        changed = {
+            name: getattr(task, name) for name in CHANGED if getattr(task, name) != getattr(cls.task, name)
+        }
+        if task.run_after is not None:
+            changed["run_after"] = task.run_after.isoformat()
+        return changed
+
+
+def _run(
+    self: FunctionTask, args: list[Any], kwargs: dict[str, Any], using: Mapping[str, Any] | None = None
+) -> dict[str, Any]:
+    task = self.as_enqueued(using or {})
+    attempt = CURRENT.get() or Attempt(_here_and_now(self))
+    result = result_of(task, _begun(attempt.delivery, self), args, kwargs)
+    attempt.result, attempt.execution = result, self.execution
+    # Robust: a receiver's error is its own, and is logged; the task is not to blame.
+    task_started.send_robust(type(task.get_backend()), task_result=result)
+    given = [ServerlessContext(task_result=result, run=self), *args] if task.takes_context else args
+    function = task.func
+    if iscoroutinefunction(function):
+        function = CoroutineRun(function, _seconds(attempt.delivery, self))
+    attempt.outputs = {RETURN_VALUE: normalize_json(function(*given, **kwargs))}
+    return attempt.outputs
+
+
+def declared(task: DjangoTask[..., Any], options: Mapping[str, Any]) -> type[FunctionTask]:
+    """The class that runs a task's function, made when it is first asked for, and registered.
+
+    Args:
+        task: the task.
+        options: the class attributes that say how it is run: retries, timeout and so on.
+
+    Raises:
+        TaskDefinitionError: an option does not fit, or the function has others already.
+    """
+    known = _functions.get(task.module_path)
+    if known is not None and known.task.func is task.func:
+        if known.options_given != options:
+            raise TaskDefinitionError(
+                f"{task.module_path} is a task already, with the options {dict(known.options_given)}; it cannot have"
+                f" {dict(options)} as well."
+            )
+        return known
+    function = task.func
+    made = type(
+        function.__name__,
+        (FunctionTask,),
+        {
+            "__doc__": function.__doc__,
+            "__module__": function.__module__,
+            "__qualname__": function.__qualname__,
+            "name": task.module_path,
+            "task": task,
+            "options_given": dict(options),
+            "run": _run,
+            **options,
+        },
+    )
+    _functions[task.module_path] = made
+    if made not in IMPORTED:  # which it is while Django loads the apps
+        IMPORTED.append(made)
+    return made
+
+
+def find(name: str) -> type[FunctionTask] | None:
+    """The class that runs the task of this module path, or None when this process has no such task."""
+    return _functions.get(name)
+
+
+def all_declared() -> list[type[FunctionTask]]:
+    """The classes of all tasks that were defined in this process."""
+    return list(_functions.values())
+
+
+# By module path. A module that is loaded again puts its new functions in the place of the old ones.
+_functions: dict[str, type[FunctionTask]] = {}
+
+
+def _begun(delivery: Delivery, run: FunctionTask) -> Record:
+    """The record at this moment; later attempts ask the store for what the earlier ones left."""
+    message, execution = delivery.message, run.execution
+    if execution.attempt > 1:
+        known = services().store.read(message.uuid)
+        if known is not None:
+            return known
+    now = to_ms(services().clock.now())
+    return Record(
+        uuid=message.uuid,
+        task=message.task,
+        status=RUNNING,
+        owner=message.owner,
+        attempt=execution.attempt,
+        created=message.created,
+        started=now,
+        attempted=now,
+        request_id=delivery.request_id,
+    )
+
+
+def _here_and_now(run: FunctionTask) -> Delivery:
+    """Of a run that no message asked for."""
+    now = to_ms(services().clock.now())
+    return Delivery(message=Message(uuid=run.execution.uuid, task=run.name, created=now))
+
+
+def _seconds(delivery: Delivery, run: FunctionTask) -> float:
+    left = run.timeout
+    if delivery.deadline is not None:
+        left = min(left, delivery.deadline - services().clock.now() - MARGIN)
+    return max(left - _EARLIER, 0.001)

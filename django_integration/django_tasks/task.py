@@ -1,0 +1,164 @@
+"""`ServerlessTask`: what ``@task`` makes of a function, with the options of ours besides Django's own."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, Unpack
+
+from django.tasks.base import Task
+
+from django_integration.django_tasks.function import declared
+from serverless_tasks.declaration import Declaration
+from serverless_tasks.errors import UnknownOption
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from datetime import datetime, timedelta
+
+    from django_integration.django_tasks.function import FunctionTask
+    from django_integration.django_tasks.result import ServerlessResult
+
+    type Call = tuple[Sequence[Any], Mapping[str, Any]]
+
+
+class Using(TypedDict, total=False):
+    """What ``using()`` takes besides Django's own."""
+
+    owner: str
+    tenant: str
+    idempotency_key: str
+    idempotency_ttl: int
+    uuid: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ServerlessTask(Task):  # type: ignore[type-arg]  # only in its stub it has parameters
+    """A task of Django's that runs on this backend.
+
+    The first group is said where the task is defined, ``@task(retries=3)``, and holds for every run. The second is
+    said when it is enqueued, ``send.using(tenant="acme").enqueue(...)``.
+
+    Attributes:
+        retries: how often it is run again after an exception.
+        timeout: the longest run of one attempt, in seconds.
+        retry_on: the exceptions after which it is run again.
+        never_retry: those of them after which it is not.
+        backoff: the longest wait before the first retry, in seconds; each further one may be twice as long.
+        backoff_cap: the longest wait before any retry, in seconds.
+        on_lost: what becomes of it when its worker was lost: ``"retry"``, or ``"fail"`` when it must not run twice.
+        unique: whether one job of it with the same arguments may wait or run at a time.
+        owner: who may see the job over HTTP, and in whose listing it is.
+        tenant: its share of a fair queue (SQS message group).
+        idempotency_key: gives back the first job that was enqueued with it, for the same owner, task and arguments.
+        idempotency_ttl: how long the key is remembered, in seconds.
+        uuid: the id of the job, to enqueue again what may have been sent already.
+
+    Raises:
+        UnknownOption: ``@task`` was given a name that is no option.
+        TaskDefinitionError: a value does not fit its option.
+    """
+
+    retries: int = Declaration.retries
+    timeout: float = Declaration.timeout
+    retry_on: tuple[type[BaseException], ...] = Declaration.retry_on
+    never_retry: tuple[type[BaseException], ...] = Declaration.never_retry
+    backoff: float = Declaration.backoff
+    backoff_cap: float = Declaration.backoff_cap
+    on_lost: Literal["retry", "fail"] = Declaration.on_lost
+    unique: bool = Declaration.unique
+
+    owner: str | None = None
+    tenant: str | None = None
+    idempotency_key: str | None = None
+    idempotency_ttl: int | None = None
+    uuid: str | None = None
+
+    def __new__(cls, **given: Any) -> ServerlessTask:
+        names = [option.name for option in fields(cls)]
+        unknown = sorted(set(given) - set(names))
+        if unknown:
+            options = ", ".join(name for name in names if name not in ("func", "run_after", *SAID_LATER))
+            raise UnknownOption(f"{unknown[0]!r} is not an option of @task; the options are {options}.")
+        return object.__new__(cls)
+
+    def __post_init__(self) -> None:
+        Task.__post_init__(self)  # `super()` would not find the class that dataclass gave slots
+        function_of(self)
+
+    def using(
+        self,
+        *,
+        priority: int | None = None,
+        queue_name: str | None = None,
+        run_after: datetime | timedelta | None = None,
+        backend: str | None = None,
+        **options: Unpack[Using],
+    ) -> ServerlessTask:
+        """A new task with other words on how it is enqueued.
+
+        Args:
+            priority: above 0 means queue ``high``, below 0 ``low``, unless a queue is named.
+            queue_name: one of ``QUEUES``.
+            run_after: when it may run, or how long from its enqueueing on.
+            backend: the alias of another backend.
+            options: ``owner``, ``tenant``, ``idempotency_key``, ``idempotency_ttl`` and ``uuid``: see the class.
+
+        Raises:
+            UnknownOption: a name is none of these.
+            InvalidTask: the backend refuses the task.
+        """
+        unknown = sorted(set(options) - set(SAID_LATER))
+        if unknown:
+            hint = " It is said where the task is defined." if unknown[0] in SAID_WHERE_DEFINED else ""
+            raise UnknownOption(f"using() does not take {unknown[0]!r}.{hint}")
+        changed: dict[str, Any] = {
+            "priority": priority,
+            "queue_name": queue_name,
+            "run_after": run_after,
+            "backend": backend,
+            **options,
+        }
+        return replace(self, **{name: value for name, value in changed.items() if value is not None})
+
+    def enqueue_many(self, calls: Iterable[Call]) -> list[ServerlessResult]:
+        """Enqueue the task many times, ten to a call; see `ServerlessBackend.enqueue_many`.
+
+        Args:
+            calls: for each job the positional arguments, and those by name.
+        """
+        backend: Any = self.get_backend()
+        results: list[ServerlessResult] = backend.enqueue_many(
+            [(self, args, kwargs) for args, kwargs in calls]
+        )
+        return results
+
+    async def aenqueue_many(self, calls: Iterable[Call]) -> list[ServerlessResult]:
+        """See `enqueue_many`."""
+        backend: Any = self.get_backend()
+        results: list[ServerlessResult] = await backend.aenqueue_many(
+            [(self, args, kwargs) for args, kwargs in calls]
+        )
+        return results
+
+
+SAID_WHERE_DEFINED: Final = (
+    "retries",
+    "timeout",
+    "retry_on",
+    "never_retry",
+    "backoff",
+    "backoff_cap",
+    "on_lost",
+    "unique",
+)
+SAID_LATER: Final = ("owner", "tenant", "idempotency_key", "idempotency_ttl", "uuid")
+
+
+def function_of(task: Task[..., Any]) -> type[FunctionTask]:
+    """The class that runs a task's function; of one that another backend's ``@task`` made, without options."""
+    options = {
+        name: value
+        for name in SAID_WHERE_DEFINED
+        if (value := getattr(task, name, None)) is not None and value != getattr(Declaration, name)
+    }
+    return declared(task, options)
