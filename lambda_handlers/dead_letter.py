@@ -1,20 +1,21 @@
-"""The end of the line: jobs that could not be delivered are settled, bodies that are no jobs are kept."""
+"""The end of the line: jobs that could not be delivered are settled, and all bodies kept for those who see to them."""
 
 from __future__ import annotations
 
 import json
 import math
 import time
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 
 from lambda_handlers.bootstrap import initialise, ready
 from lambda_handlers.telemetry import count, counted, logger
-from serverless_tasks.errors import ConfigurationError, MessageError, MessageUndecodable, ServerlessTasksError
+from serverless_tasks.errors import ConfigurationError, MessageUndecodable, ServerlessTasksError
+from serverless_tasks.letters import Letter, job_letter, undecodable_letter
 from serverless_tasks.message import VERSION, Message, version_of
-from serverless_tasks.record import Failure
+from serverless_tasks.record import FAILED, Failure
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from serverless_tasks.services import Services
 
 GRACE = 1
+TOO_NEW, UNKNOWN, UNDELIVERABLE = "MessageTooNew", "UnknownTask", "Undeliverable"
 
 initialise("store", "visibility")
 
@@ -37,17 +39,19 @@ class _Batch:
         self._again: dict[str, int] = {}
 
     def run(self, record: SQSRecord) -> None:
-        """Settle one message.
+        """Settle one message, and keep it.
 
         Raises:
             LiveLease: a worker still holds the job.
+            AwsError: it could not be settled or kept; it comes back, and nothing is lost.
         """
         try:
             message = Message.decode(body_of(record.body), any_version=True)
         except MessageUndecodable as error:
-            self._keep(record, error)
+            self._keep_undecodable(record, error)
             return
-        claim = self._through.store.settle(message, self._reason(message, record))
+        failure = self._reason(message, record)
+        claim = self._through.store.settle(message, failure)
         if claim.answer == "busy":
             self._again[record.receipt_handle] = max(
                 GRACE, math.ceil(claim.until / 1000 - time.time()) + GRACE
@@ -55,7 +59,10 @@ class _Batch:
             raise LiveLease(message.uuid)
         if claim.answer == "settled":
             count("DeadLettered")
-            logger.error("dead letter", uuid=message.uuid, task=message.task)
+            logger.error("dead letter", uuid=message.uuid, task=message.task, reason=failure.message)
+            self._keep_job(record, message, failure)
+        elif claim.status == FAILED and (before := self._settled_before(message)) is not None:
+            self._keep_job(record, message, before)
         else:
             logger.info("the job had ended before", uuid=message.uuid, task=message.task, status=claim.status)
 
@@ -76,26 +83,69 @@ class _Batch:
         version = version_of(body_of(record.body))
         if version > VERSION:
             said = f"The message has version {version}; the deployed code reads up to {VERSION}."
-            return Failure(type="MessageTooNew", message=said)
+            return Failure(type=TOO_NEW, message=said)
         if message.task not in self._through.registry:
-            return Failure(type="UnknownTask", message=f"No deployed task is named {message.task!r}.")
+            return Failure(type=UNKNOWN, message=f"No deployed task is named {message.task!r}.")
         code, why = (record.message_attributes[name] for name in ("ERROR_CODE", "ERROR_MESSAGE"))
         if code is not None:
             reason = f"{code.string_value}: {why.string_value if why is not None else 'no reason was given'}"
             said = f"The scheduler could not bring the job to its queue: {reason}"
-            return Failure(type="Undeliverable", message=said)
-        return Failure(type="Undeliverable", message="The job was delivered many times and never ended.")
+            return Failure(type=UNDELIVERABLE, message=said)
+        return Failure(type=UNDELIVERABLE, message="The job was delivered many times and never ended.")
 
-    def _keep(self, record: SQSRecord, error: MessageError) -> None:
-        if self._through.blobs is None:
+    def _settled_before(self, message: Message) -> Failure | None:
+        """Why an earlier delivery of this letter has settled the job, if one did: it may have failed to keep it."""
+        record = self._through.store.read(message.uuid)
+        failure = record.failure if record is not None else None
+        if failure is None or failure.type not in (TOO_NEW, UNKNOWN, UNDELIVERABLE):
+            return None
+        return failure
+
+    def _keep_job(self, record: SQSRecord, message: Message, failure: Failure) -> None:
+        if not self._through.config.bucket:
+            return  # its record says what became of it, and its job item has what a retry needs
+        letter = Letter(
+            id=job_letter(message.uuid),
+            reason=f"{failure.type}: {failure.message}",
+            task=message.task,
+            queue=message.queue,
+            deliveries=int(record.attributes.approximate_receive_count),
+            sent=int(record.attributes.sent_timestamp),
+        )
+        self._through.letters.keep(letter, body_of(record.body))
+
+    def _keep_undecodable(self, record: SQSRecord, error: MessageUndecodable) -> None:
+        if not self._through.config.bucket:
             raise ConfigurationError(
                 "SERVERLESS_TASKS_BUCKET is not set; undecodable messages are kept there."
             )
-        day = datetime.now(UTC).strftime("%Y/%m/%d")
-        key = f"dead-letters/{day}/{record.message_id}"
-        self._through.blobs.put(key, record.body.encode())
+        letter = Letter(
+            id=undecodable_letter(_first_id(record)),
+            reason=str(error),
+            queue=_source(record),
+            deliveries=int(record.attributes.approximate_receive_count),
+            sent=int(record.attributes.sent_timestamp),
+        )
+        self._through.letters.keep(letter, record.body)
         count("Undecodable")
-        logger.error("undecodable message kept", key=key, reason=str(error))
+        logger.error("undecodable message kept", id=letter.id, reason=letter.reason)
+
+
+def _first_id(record: SQSRecord) -> str:
+    """The message's id in the queue that it came from: a worker that gave it up twice has sent it here twice."""
+    told = record.message_attributes["message_id"]
+    try:
+        return str(UUID(told.string_value if told is not None else ""))
+    except (ValueError, TypeError):
+        return record.message_id
+
+
+def _source(record: SQSRecord) -> str:
+    """The queue that it came from, as the worker says that gave it up, or SQS, which moved it."""
+    told = record.message_attributes["queue"]
+    if told is not None:
+        return told.string_value or ""
+    return (record.attributes.dead_letter_queue_source_arn or "").rsplit(":", 1)[-1]
 
 
 def body_of(text: str) -> str:

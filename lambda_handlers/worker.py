@@ -72,7 +72,8 @@ class _Batch:
         try:
             message = Message.decode(record.body)
         except MessageUndecodable as error:
-            self._through.dead_letters.put(record.body, str(error))
+            queue = record.event_source_arn.rsplit(":", 1)[-1]
+            self._through.dead_letters.put(record.body, str(error), queue=queue, message_id=record.message_id)
             logger.error("undecodable message sent to the dead-letter queue", reason=str(error))
             return
         except MessageTooNew as error:

@@ -19,8 +19,10 @@ from serverless_tasks.handle import Handle, Publication
 from serverless_tasks.message import Message
 from serverless_tasks.options import Options
 from serverless_tasks.record import SUCCEEDED, Record
+from serverless_tasks.resending import DeadLetters
+from serverless_tasks.schema import check_json
 from serverless_tasks.services import Services, services
-from serverless_tasks.submit import Submission, check_json, resubmit, submit_unchecked
+from serverless_tasks.submit import Submission, resubmit, submit_unchecked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -219,6 +221,11 @@ class TaskClient:
             deleted=sum(one.outcome == "deleted" for one in erased),
             live=tuple(one.uuid for one in erased if one.outcome == "live"),
         )
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """The dead letters, to list, retry and purge."""
+        return DeadLetters(self._through)
 
     def erasing(self, owner: str, *, wait: float = 60.0) -> Iterator[Erasure]:
         """As `delete_owner`, job by job, for a caller that shows how far it is."""

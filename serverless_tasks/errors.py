@@ -251,6 +251,19 @@ class InputsUnavailable(ServerlessTasksError):
         self.uuid = uuid
 
 
+class LetterNotFound(ServerlessTasksError):
+    """No dead letter has this id.
+
+    Args:
+        id: the id that was asked for.
+    """
+
+    def __init__(self, id: str) -> None:
+        super().__init__(
+            f"No dead letter has the id {id}; `serverless-tasks dead-letters list` shows those there are."
+        )
+
+
 class TaskFailed(ServerlessTasksError):
     """A task that was waited for failed or was cancelled.
 

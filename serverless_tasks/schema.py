@@ -148,3 +148,18 @@ def reason(error: BaseException) -> str:
 
 def _reason_text(message: str) -> str:
     return message.removeprefix("Value error, ")
+
+
+def check_json(task: str, inputs: Any) -> None:
+    """See that inputs are a JSON object; of a task without its code that is all that can be seen.
+
+    Raises:
+        InvalidInputs: they are not.
+    """
+    if not isinstance(inputs, dict):
+        raise InvalidInputs(task, [FieldError("", f"must be an object, not {type(inputs).__name__}")])
+    for name, value in inputs.items():
+        try:
+            encode({name: value})
+        except (ValueError, TypeError, RecursionError) as error:
+            raise InvalidInputs(task, [FieldError(str(name), str(error), (str(name),), "json")]) from None

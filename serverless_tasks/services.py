@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from serverless_tasks.backends.base import Backend
     from serverless_tasks.delivery import Around
     from serverless_tasks.handle import Publication
+    from serverless_tasks.letters import Letters
     from serverless_tasks.message import Message
     from serverless_tasks.store import Blobs, Store
 
@@ -151,6 +152,16 @@ class Services:
         from serverless_tasks.aws.session import client
 
         return DeadLetterQueue(client("sqs"), self.config.require("dead_letter_queue_url"))
+
+    @part
+    def letters(self) -> Letters:
+        """Where dead letters are kept."""
+        from serverless_tasks.aws.blobs import BucketBlobs
+        from serverless_tasks.aws.letters import BucketLetters
+        from serverless_tasks.aws.session import client
+
+        bucket = self.config.require("bucket")
+        return BucketLetters(client("s3"), bucket, BucketBlobs(bucket))
 
     @part
     def runner(self) -> Runner:

@@ -8,11 +8,9 @@ from uuid import uuid4
 
 from serverless_tasks.clock import to_ms
 from serverless_tasks.declaration import LONGEST_NAME, queue_for
-from serverless_tasks.encoding import encode, is_json
+from serverless_tasks.encoding import is_json
 from serverless_tasks.errors import (
-    FieldError,
     InputsUnavailable,
-    InvalidInputs,
     NotFinished,
     TaskNotFound,
     UnknownOption,
@@ -22,7 +20,7 @@ from serverless_tasks.message import Message, expires_at
 from serverless_tasks.options import Options
 from serverless_tasks.publishing import publish
 from serverless_tasks.reservation import Guard
-from serverless_tasks.schema import Definition
+from serverless_tasks.schema import Definition, check_json
 from serverless_tasks.services import Services, services
 from serverless_tasks.styles import define
 
@@ -171,29 +169,29 @@ def resubmit(through: Services, uuid: str, *, new_uuid: str | None = None, on_co
         )
     if job.inputs_key is not None:
         raise InputsUnavailable(uuid, "the bucket no longer has its inputs")
-    unique = False
-    if job.task in through.registry:
-        through.registry.definition(job.task).parse_json(job.inputs)
-        unique = through.registry.get(job.task).unique
+    return submit_again(through, job, new_uuid=new_uuid, on_commit=on_commit)
+
+
+def submit_again(
+    through: Services, job: Message, *, new_uuid: str | None = None, on_commit: bool = True
+) -> Handle:
+    """Submit what a message says once more, under a new id; see `resubmit`. All its inputs are there."""
+    check_again(through, job)
     options = replace(Options.parse({"uuid": new_uuid}), owner=job.owner, tenant=job.tenant)
-    message = replace(_message(through, job.task, job.inputs, options, job.queue), retry_of=uuid)
+    message = replace(_message(through, job.task, job.inputs, options, job.queue), retry_of=job.uuid)
+    unique = job.task in through.registry and through.registry.get(job.task).unique
     (handle,) = publish(through, [message], on_commit=on_commit, guard=Guard(unique=unique))
     return handle
 
 
-def check_json(task: str, inputs: Any) -> None:
-    """See that inputs are a JSON object; of a task without its code that is all that can be seen.
+def check_again(through: Services, job: Message) -> None:
+    """See that a task's present code, where it is here, takes the inputs of a job.
 
     Raises:
-        InvalidInputs: they are not.
+        InvalidInputs: it refuses them.
     """
-    if not isinstance(inputs, dict):
-        raise InvalidInputs(task, [FieldError("", f"must be an object, not {type(inputs).__name__}")])
-    for name, value in inputs.items():
-        try:
-            encode({name: value})
-        except (ValueError, TypeError, RecursionError) as error:
-            raise InvalidInputs(task, [FieldError(str(name), str(error), (str(name),), "json")]) from None
+    if job.task in through.registry:
+        through.registry.definition(job.task).parse_json(job.inputs)
 
 
 def message_for(

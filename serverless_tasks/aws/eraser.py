@@ -10,6 +10,7 @@ from serverless_tasks.aws.session import ConditionFailed, call
 from serverless_tasks.aws.writer import WRITE_BATCH, TableWriter
 from serverless_tasks.errors import ConfigurationError, NotFinished, TaskNotFound
 from serverless_tasks.items import JOB, STATE, Item, deliverable_until, is_tombstone, keep_until, tombstone
+from serverless_tasks.letters import job_letter, letter_key
 from serverless_tasks.message import inputs_key, outputs_prefix
 from serverless_tasks.record import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
 
@@ -41,7 +42,7 @@ class TableEraser(TableWriter):
         elif job is None and not items and not payloads:
             raise TaskNotFound(uuid)
         if self._blobs is not None:
-            self._blobs.delete([inputs_key(uuid), *payloads])
+            self._blobs.delete([inputs_key(uuid), letter_key(job_letter(uuid)), *payloads])
         requests = [{"DeleteRequest": {"Key": to_dynamodb({"pk": uuid, "sk": sk})}} for sk in items]
         for start in range(0, len(requests), WRITE_BATCH):
             self._write_batch(requests[start : start + WRITE_BATCH])

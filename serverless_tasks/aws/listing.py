@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import re
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.aws.items import from_dynamodb, to_dynamodb
@@ -58,6 +57,8 @@ class Listing:
         Raises:
             InvalidCursor: the cursor is not one of ours.
         """
+        from concurrent.futures import ThreadPoolExecutor  # a worker lists nothing: not in its cold start
+
         now = to_ms(self._clock.now())
         moment, before = _read_cursor(cursor) if cursor else (now, "~")
         moment = min(moment, now)  # a made-up cursor of the year 9999 would ask for every day until then

@@ -70,6 +70,15 @@ class QueueSender:
                     results[index] = unsent
         return results
 
+    def resend(self, message: Message, body: str) -> Unsent | None:
+        """Send a body once more as it is, to the queue of the message that it holds; None, or why it was not sent.
+
+        Raises:
+            ConfigurationError: the queue has no URL.
+        """
+        entry = {**self._entry(0, message, self._clock.now()), "MessageBody": body}
+        return self._send_batch(self._config.queue_url(message.queue), [entry]).get(0)
+
     def _send_batch(self, url: str, batch: list[dict[str, Any]]) -> dict[int, Unsent]:
         """Send up to ten entries, those that failed again; returns those that failed in the end."""
         left = {int(entry["Id"]): entry for entry in batch}
@@ -128,18 +137,26 @@ class DeadLetterQueue:
         self._client = client
         self._url = url
 
-    def put(self, body: str, reason: str) -> None:
-        """Send a body there as it is, with the reason as a message attribute.
+    def put(self, body: str, reason: str, *, queue: str = "", message_id: str = "") -> None:
+        """Send a body there as it is, with what is known of it as message attributes.
+
+        Args:
+            body: the body.
+            reason: why it cannot be run.
+            queue: the queue that it came from.
+            message_id: its id there: the same message, put twice, is one dead letter.
 
         Raises:
             AwsError: it could not be sent.
         """
-        reason_attribute = {"DataType": "String", "StringValue": reason[:500] or "unknown"}
+        told = {"reason": reason[:500] or "unknown", "queue": queue, "message_id": message_id}
         call(
             self._client.send_message,
             QueueUrl=self._url,
             MessageBody=body,
-            MessageAttributes={"reason": reason_attribute},
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": text} for name, text in told.items() if text
+            },
         )
 
 

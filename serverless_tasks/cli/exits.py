@@ -8,6 +8,7 @@ from serverless_tasks.errors import (
     AlreadyFinished,
     AwsError,
     InvokeFailed,
+    LetterNotFound,
     NotFinished,
     ServerlessTasksError,
     SubmitFailed,
@@ -27,7 +28,7 @@ class Exit(IntEnum):
     USAGE = 2
     """Arguments, inputs or settings cannot be used; nothing was done."""
     NOT_FOUND = 3
-    """Nothing is known of the uuid."""
+    """Nothing is known of the uuid, or of the dead letter."""
     FINISHED = 4
     """The task has ended and cannot be cancelled, or has not and cannot be retried or deleted."""
     UNAVAILABLE = 5
@@ -41,6 +42,7 @@ class Exit(IntEnum):
 _CODES: tuple[tuple[type[ServerlessTasksError], Exit], ...] = (
     (TaskFailed, Exit.FAILED),
     (TaskNotFound, Exit.NOT_FOUND),
+    (LetterNotFound, Exit.NOT_FOUND),
     (AlreadyFinished, Exit.FINISHED),
     (NotFinished, Exit.FINISHED),
     (SubmitUncertain, Exit.UNCERTAIN),

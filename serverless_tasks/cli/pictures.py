@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from serverless_tasks.cli.timeline import Event
+    from serverless_tasks.letters import Letter
     from serverless_tasks.record import Record
 
 _COLOURS = {SUCCEEDED: "green", FAILED: "red", CANCELLED: "yellow", RUNNING: "cyan", "lost": "red"}
@@ -54,6 +55,27 @@ def record_picture(record: Record) -> RenderableType:
     if record.outputs:
         grid.add_row("outputs", outputs_picture(record.outputs))
     return grid
+
+
+def letters_picture(letters: Sequence[Letter], now: int) -> RenderableType:
+    """Dead letters, oldest first, and how many there are; ``now`` in milliseconds since the epoch."""
+    if not letters:
+        return Text("No dead letters.")
+    table = Table(box=None, pad_edge=False)
+    for column in ("id", "task", "age", "reason"):
+        table.add_column(column, overflow="fold")
+    for letter in letters:
+        age = _age(max(0, now - letter.kept) // 1000)
+        table.add_row(letter.id, _text(letter.task), age, _text(letter.reason))
+    count = "1 dead letter." if len(letters) == 1 else f"{len(letters)} dead letters."
+    return Group(table, Text(count))
+
+
+def _age(seconds: int) -> str:
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
 
 
 def outputs_picture(outputs: dict[str, Any]) -> Text:

@@ -207,6 +207,7 @@ def test_roles_hold_what_their_function_does_and_no_more() -> None:
             for call in ("PutItem", "UpdateItem", "GetItem", "Query", "BatchGetItem", "BatchWriteItem")
         }
     assert "sqs:SendMessage" not in actions("DeadLetterRole")
+    assert {action for action in actions("DeadLetterRole") if action.startswith("s3:")} == {"s3:PutObject"}
     assert actions("SchedulerRole") == {"sts:AssumeRole", "sqs:SendMessage"}
     assert not {action for action in actions("PublisherPolicy") if "Delete" in action or "Receive" in action}
 
@@ -339,6 +340,20 @@ def test_alarms_watch_what_can_go_wrong_and_tell_the_topic_if_there_is_one() -> 
     for alarm in alarms.values():
         assert alarm["AlarmActions"] == told
         assert alarm["TreatMissingData"] == "notBreaching"
+
+
+@pytest.mark.parametrize(
+    ("alarm", "metric"), [("DeadLetteredAlarm", "DeadLettered"), ("UndecodableAlarm", "Undecodable")]
+)
+def test_one_dead_letter_of_either_kind_raises_an_alarm_at_once(alarm: str, metric: str) -> None:
+    watched = RESOURCES[alarm]["Properties"]
+    assert (watched["Namespace"], watched["MetricName"]) == ("ServerlessTasks", metric)
+    assert watched["Dimensions"] == [{"Name": "service", "Value": {"Ref": "AWS::StackName"}}]
+    assert (watched["Statistic"], watched["Threshold"]) == ("Sum", 0)
+    assert watched["ComparisonOperator"] == "GreaterThanThreshold"
+    assert (watched["Period"], watched["EvaluationPeriods"]) == (60, 1)
+    handler = (ROOT / "lambda_handlers" / "dead_letter.py").read_text()
+    assert f'count("{metric}")' in handler
 
 
 def test_the_dashboard_is_json_that_names_each_queue() -> None:

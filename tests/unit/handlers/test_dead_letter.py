@@ -3,10 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 
-from lambda_handlers import dead_letter
+from lambda_handlers import dead_letter, worker
+from serverless_tasks.aws.letters import BucketLetters
+from serverless_tasks.errors import AwsError
+from serverless_tasks.letters import Letter
+from serverless_tasks.progress import Snapshot
+from serverless_tasks.record import Failure
+from tests.unit.handlers.conftest import Context
 from tests.unit.handlers.tasks import Sum
 
 
@@ -48,6 +55,10 @@ def test_an_ended_job_stays_as_it_ended_and_raises_no_alarm(site, capsys):
     assert "DeadLettered" not in capsys.readouterr().out
 
 
+def letters(site) -> list[Letter]:
+    return sorted(site.through.letters.all(), key=lambda letter: letter.id)
+
+
 @pytest.mark.parametrize("whole_call", [False, True])
 def test_what_the_scheduler_could_not_send_ends_with_its_reason(site, message, whole_call):
     body = message(numbers=[1]).encode()
@@ -74,16 +85,104 @@ def test_what_the_scheduler_could_not_send_ends_with_its_reason(site, message, w
 def test_a_call_of_something_else_is_kept_as_it_is(site, body):
     site.put(body, "dead")
     site.deliver(dead_letter.handler, "dead")
-    (kept,) = site.s3.list_objects_v2(Bucket="payloads")["Contents"]
-    assert site.s3.get_object(Bucket="payloads", Key=kept["Key"])["Body"].read() == body.encode()
+    (kept,) = letters(site)
+    assert site.through.letters.body(kept.id) == body
 
 
 def test_a_body_that_is_no_job_is_kept_in_the_bucket(site):
     site.put("not ours", "dead")
     assert site.deliver(dead_letter.handler, "dead") == []
-    (kept,) = site.s3.list_objects_v2(Bucket="payloads")["Contents"]
-    assert kept["Key"].startswith("dead-letters/2")
-    assert site.s3.get_object(Bucket="payloads", Key=kept["Key"])["Body"].read() == b"not ours"
+    (kept,) = letters(site)
+    assert kept.id == f"undecodable/{site.delivered[0]['MessageId']}"
+    assert kept.reason.startswith("The message body is not JSON")
+    assert site.through.letters.body(kept.id) == "not ours"
+    assert site.s3.list_objects_v2(Bucket="payloads")["Contents"][0]["Key"] == f"dead-letters/{kept.id}"
+
+
+def test_a_body_that_a_worker_gave_up_is_kept_under_its_first_id_and_once(site):
+    site.put("not ours")
+    event = site.event()
+    worker.handler(event, Context())
+    worker.handler(event, Context())
+    assert site.deliver(dead_letter.handler, "dead") == []
+    (kept,) = letters(site)
+    assert (kept.id, kept.queue) == (f"undecodable/{event['Records'][0]['messageId']}", "default")
+
+
+def test_a_body_that_sqs_moved_tells_its_queue(site):
+    site.put("not ours", "dead")
+    event = site.event("dead")
+    event["Records"][0]["attributes"] = event["Records"][0]["attributes"] | {
+        "DeadLetterQueueSourceArn": "arn:aws:sqs:us-east-1:123456789012:low",
+        "ApproximateReceiveCount": "101",
+    }
+    dead_letter.handler(event, Context())
+    (kept,) = letters(site)
+    assert (kept.queue, kept.deliveries, kept.sent) == ("low", 101, 1545082649183)
+
+
+def test_a_made_up_first_id_is_not_believed(site):
+    attributes = {"message_id": {"DataType": "String", "StringValue": "../jobs/x"}}
+    site.sqs.send_message(QueueUrl=site.url("dead"), MessageBody="x", MessageAttributes=attributes)
+    site.deliver(dead_letter.handler, "dead")
+    assert [kept.id for kept in letters(site)] == [f"undecodable/{site.delivered[0]['MessageId']}"]
+
+
+def test_a_settled_job_is_kept_as_it_came(site, message):
+    body = message(numbers=[1]).encode()
+    site.put(body, "dead")
+    site.deliver(dead_letter.handler, "dead")
+    (kept,) = letters(site)
+    assert (kept.id, kept.task, kept.queue) == (f"jobs/{message().uuid}", "sum", "default")
+    assert kept.reason == "Undeliverable: The job was delivered many times and never ended."
+    assert site.through.letters.body(kept.id) == body
+
+
+def test_a_letter_that_is_delivered_twice_is_kept_once(site, message):
+    for body in (message(numbers=[1]).encode(), "not ours"):
+        site.put(body, "dead")
+    event = site.event("dead")
+    for _ in range(2):
+        assert dead_letter.handler(event, Context()) == {"batchItemFailures": []}
+    assert len(letters(site)) == 2
+
+
+def test_a_bucket_that_fails_loses_neither(site, message, monkeypatch):
+    for body in (message(numbers=[1]).encode(), "not ours"):
+        site.put(body, "dead")
+    event = site.event("dead")
+
+    def fail(self, letter: Letter, body: str) -> None:
+        raise AwsError("s3.put_object", "SlowDown", "", applied=True)
+
+    with monkeypatch.context() as broken:
+        broken.setattr(BucketLetters, "keep", fail)
+        assert len(dead_letter.handler(event, Context())["batchItemFailures"]) == 2
+    assert letters(site) == []
+    assert site.through.store.read(message().uuid).status == "failed"
+
+    assert dead_letter.handler(event, Context()) == {"batchItemFailures": []}
+
+    job, undecodable = letters(site)
+    assert (job.id, job.reason.split(":")[0]) == (f"jobs/{message().uuid}", "Undeliverable")
+    assert undecodable.id.startswith("undecodable/")
+
+
+def test_the_letter_of_a_job_that_ended_by_itself_is_not_kept(site, message):
+    claim = site.through.store.claim(message(numbers=[1]), token="a", lease=2**45, request_id="")
+    failure = Failure(type="ValueError", message="it broke")
+    site.through.store.fail(message().uuid, claim, Snapshot(1), failure)
+    site.put(message(numbers=[1]).encode(), "dead")
+    assert site.deliver(dead_letter.handler, "dead") == []
+    assert letters(site) == []
+
+
+def test_without_a_bucket_a_job_is_settled_and_a_body_waits(site, message, monkeypatch):
+    site.through.config = replace(site.through.config, bucket="")
+    for body in (message(numbers=[1]).encode(), "not ours"):
+        site.put(body, "dead")
+    assert site.deliver(dead_letter.handler, "dead") == ["not ours"]
+    assert site.through.store.read(message().uuid).status == "failed"
 
 
 def test_both_are_counted_for_the_alarm(site, message, capsys):
