@@ -16,7 +16,9 @@ from django.utils.cache import get_conditional_response, patch_vary_headers
 
 from serverless_tasks.errors import (
     AlreadyFinished,
+    AlreadyRunning,
     AwsError,
+    IdempotencyConflict,
     InvalidCursor,
     InvalidInputs,
     PayloadTooLarge,
@@ -43,6 +45,8 @@ _STATUSES: dict[type[ServerlessTasksError], int] = {
     InvalidCursor: 400,
     TaskNotFound: 404,
     AlreadyFinished: 409,
+    AlreadyRunning: 409,
+    IdempotencyConflict: 409,
     PayloadTooLarge: 413,
     SubmitUncertain: 503,
     SubmitFailed: 503,

@@ -11,7 +11,7 @@ from django.utils.encoding import escape_uri_path
 from ninja import NinjaAPI
 from pydantic import WithJsonSchema
 
-from django_integration import body, conf, events, openapi
+from django_integration import body, conf, events, idempotency, openapi
 from django_integration.answers import (
     Refused,
     error_answer,
@@ -73,10 +73,12 @@ def _responses(success: int, kind: Any, *refusals: int) -> dict[Any, Any]:
     url_name="tasks",
     summary="Submit a task",
     operation_id=openapi.CREATE,
-    response=_responses(201, RecordBody, 400, 413, 415),
+    response={200: RecordBody, **_responses(201, RecordBody, 400, 409, 413, 415)},
 )
-def create(request: HttpRequest) -> HttpResponse:
-    """201 means that the task was sent. After 503 with a uuid, ask for that uuid: it may have been sent."""
+def create(request: HttpRequest, idempotency_key: idempotency.Key = None) -> HttpResponse:
+    """201 means that the task was sent; 200, that an earlier one is given back: the first of this key, or the live one
+    of a unique task. After 503 with a uuid, ask for that uuid, or send the same key again: it may have been sent.
+    """
     body.require_json(request)
     data = body.read(request)
     caller = identify(request)
@@ -84,8 +86,11 @@ def create(request: HttpRequest) -> HttpResponse:
     if task not in conf.served_tasks():
         raise UnknownTask(task)
     body.check_values(task, inputs)
-    handle = submit_json(services(), task, inputs, Options(owner=caller.owner, on_commit=False))
-    answer = record_answer(request, handle.record, 201)
+    options = Options(
+        owner=caller.owner, on_commit=False, idempotency_key=idempotency.key_of(request, caller)
+    )
+    handle = submit_json(services(), task, inputs, options, stranger=caller.owner is None)
+    answer = record_answer(request, handle.record, 200 if handle.repeated else 201)
     answer["Location"] = escape_uri_path(f"{request.path}{handle.uuid}/")
     return answer
 

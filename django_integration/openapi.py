@@ -58,7 +58,7 @@ def describe(
             records.append(record)
         _typed_calls(document["paths"], f"{base}{task}/", definition.task, inputs, record, schemes)
     create = document["paths"][base]["post"]
-    _type(create, 201, _one_of(submissions), _one_of(records))
+    _type(create, (200, 201), _one_of(submissions), _one_of(records))
     create["responses"][201]["links"] = {
         name: {"operationId": name, "parameters": {"uuid": "$response.body#/uuid"}}
         for name in (RETRIEVE, CANCEL, FOLLOW)
@@ -76,15 +76,16 @@ def _typed_calls(
     run = f"{path}run"
     if not runs_here(task):
         del paths[run]
-    for call, status in ((path, 201), (run, 200)):
+    for call, statuses in ((path, (200, 201)), (run, (200,))):
         if call in paths:
-            _type(paths[call]["post"], status, inputs, record)
+            _type(paths[call]["post"], statuses, inputs, record)
             paths[call]["post"]["security"] = schemes.of_task(task)
 
 
-def _type(operation: Json, status: int, takes: Json, gives: Json) -> None:
+def _type(operation: Json, statuses: Sequence[int], takes: Json, gives: Json) -> None:
     operation["requestBody"] = {"required": True, "content": _json(takes)}
-    operation["responses"][status]["content"] = _json(gives)
+    for status in statuses:
+        operation["responses"][status]["content"] = _json(gives)
 
 
 def _submission(definition: Definition, inputs: Json) -> Json:

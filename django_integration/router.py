@@ -18,7 +18,7 @@ from ninja.errors import ValidationError
 from ninja.router import RouterMount
 from pydantic import BaseModel
 
-from django_integration import body
+from django_integration import body, idempotency
 from django_integration.answers import Refused, error_answer, record_answer
 from django_integration.auth import Caller
 from django_integration.bodies import RecordBody, RefusalBody, UnfitBody
@@ -73,9 +73,11 @@ class TaskRouter(Router):
             url_name=f"submit-{task.name}",
             summary=f"Submit {task.name}",
             description=_about(
-                task, "201 means that the task was sent; 422 names each field that was refused."
+                task,
+                "201 means that the task was sent; 200, that an earlier one is given back; 422 names each field that"
+                " was refused.",
             ),
-            response={201: RecordBody, **refusals},
+            response={200: RecordBody, 201: RecordBody, 400: RefusalBody, 409: RefusalBody, **refusals},
         )
         self.add_api_operation(
             f"{path}run",
@@ -99,11 +101,18 @@ def _about(task: type[Declaration], answers: str) -> str:
 
 
 def _submit(name: str, model: type[BaseModel]) -> View:
-    def submit(request: HttpRequest, params: model) -> HttpResponse:  # type: ignore[valid-type]
+    def submit(
+        request: HttpRequest,
+        params: model,  # type: ignore[valid-type]
+        idempotency_key: idempotency.Key = None,
+    ) -> HttpResponse:
+        caller = _caller(request)
+        key = idempotency.key_of(request, caller)
         with _unprocessable():
-            options = Options(owner=_caller(request).owner, on_commit=False)
-            handle = submit_json(services(), name, _inputs(request, name), options)
-        return record_answer(request, handle.record, 201)
+            options = Options(owner=caller.owner, on_commit=False, idempotency_key=key)
+            inputs = _inputs(request, name)
+            handle = submit_json(services(), name, inputs, options, stranger=caller.owner is None)
+        return record_answer(request, handle.record, 200 if handle.repeated else 201)
 
     return submit
 

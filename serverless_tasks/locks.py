@@ -36,8 +36,7 @@ class Lock:
     Attributes:
         id: what is claimed, hashed: ``key#...`` or ``unique#...``.
         uuid: the job that claims it.
-        owner: who submitted that job, or None.
-        fingerprint: the hash of that job's inputs, or "".
+        fingerprint: the hash of that job's owner, task and inputs, or "".
         created: when the row was written.
         expires: when it counts for nothing any more, whatever became of the job.
     """
@@ -46,7 +45,6 @@ class Lock:
     uuid: str
     created: int
     expires: int
-    owner: str | None = None
     fingerprint: str = ""
 
 
@@ -107,17 +105,23 @@ class Locks:
     def once(self, lock: Lock) -> Held:
         """Take the row of an idempotency key.
 
-        A key that is taken keeps its job until it expires, whatever became of the job. One whose job was never
-        published, or perhaps not, is to be submitted again, with the uuid that the row has.
+        A key that is taken keeps its job until it expires, however the job ended, unless that was deleted. A job that
+        was never published, or perhaps not, is to be submitted again, with the uuid that the row has.
 
         Raises:
             AwsError: the table could not be asked.
         """
-        (found,) = self._rows.put([lock], {})
-        if found.uuid == lock.uuid or found.fingerprint != lock.fingerprint:
-            return Held(lock=found)
-        record = self._store.read(found.uuid)
-        return Held(lock=found, live=None if record is None or record.uncertain else record)
+        over: dict[str, str] = {}
+        while True:
+            (found,) = self._rows.put([lock], over)
+            if found.uuid == lock.uuid or found.fingerprint != lock.fingerprint:
+                return Held(lock=found)
+            record = self._store.read(found.uuid)
+            if record is not None and not record.uncertain:
+                return Held(lock=found, live=record)
+            if record is not None or not self._store.deleted(found.uuid):
+                return Held(lock=found)
+            over = {lock.id: found.uuid}
 
     def only(self, locks: Sequence[Lock], *, stranger: bool = False) -> list[Held]:
         """Take the rows of jobs of which one may live at a time.
@@ -151,9 +155,9 @@ class Locks:
 
     def _answer(self, row: Lock, record: Record | None, wanted: Lock, stranger: bool) -> Held | Lock:
         """What comes of a row that is in the way: an answer, or the row to write over it."""
-        if record is not None and record.ended:
+        if record.ended if record is not None else self._store.deleted(row.uuid):
             return wanted
-        mine = row.owner == wanted.owner and not stranger
+        mine = row.fingerprint == wanted.fingerprint and not stranger
         if record is not None and not record.uncertain:
             return Held(lock=row, live=record, foreign=not mine)
         if mine:
@@ -219,7 +223,6 @@ def key_lock(message: Message, key: str, now: int, seconds: int) -> Lock:
     return Lock(
         id=_id("key", scope),
         uuid=message.uuid,
-        owner=message.owner,
         fingerprint=_hash([*scope, message.inputs]),
         created=now,
         expires=now + seconds * 1000,
@@ -228,10 +231,11 @@ def key_lock(message: Message, key: str, now: int, seconds: int) -> Lock:
 
 def unique_lock(message: Message, now: int) -> Lock:
     """The row of the one live job of the message's task and inputs."""
+    claimed = ["job", message.task, message.inputs]
     return Lock(
-        id=_id("unique", ["job", message.task, message.inputs]),
+        id=_id("unique", claimed),
         uuid=message.uuid,
-        owner=message.owner,
+        fingerprint=_hash([message.owner, *claimed]),
         created=now,
         expires=message.expires + KEEP_AFTER_EXPIRY_MS,
     )

@@ -17,6 +17,7 @@ LONGEST_DELAY = 3_155_760_000
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html, MessageGroupId
 # How long an idempotency key is remembered, in seconds, and the longest: a job is kept for a little longer than that.
 KEY_TTL = 86_400
+LONGEST_KEY = 200
 LONGEST_KEY_TTL = 25 * 86_400
 _TENANT = re.compile(r"[!-~]{1,128}")
 
@@ -77,7 +78,7 @@ class Options:
         )
         _check("queue", given, bool, "a queue's name")
         _check("priority", given, lambda _: True, "a whole number", int)
-        _check("idempotency_key", given, is_key, "1 to 200 printable characters")
+        _check("idempotency_key", given, _is_key, f"1 to {LONGEST_KEY} printable characters")
         _check(
             "idempotency_ttl",
             given,
@@ -96,9 +97,9 @@ class Options:
         return cls(**tidy)
 
 
-def is_key(text: str) -> bool:
+def _is_key(text: str) -> bool:
     """Whether a text can be an idempotency key."""
-    return 0 < len(text) <= 200 and text.isprintable()
+    return 0 < len(text) <= LONGEST_KEY and text.isprintable()
 
 
 def _check(name: str, given: dict[str, Any], fits: Any, wanted: str, kinds: Any = str) -> None:

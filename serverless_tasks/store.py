@@ -145,6 +145,9 @@ class Store(Protocol):
     def read(self, uuid: str) -> Record | None:
         """The job's record, or None when nothing is known of it."""
 
+    def deleted(self, uuid: str) -> bool:
+        """Whether the job was deleted: nothing is known of it, and it never runs again."""
+
     def read_many(self, uuids: Sequence[str]) -> dict[str, Record]:
         """The records of several jobs; those of which nothing is known are left out."""
 

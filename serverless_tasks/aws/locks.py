@@ -121,7 +121,7 @@ class TableLocks:
 
 
 def _item(lock: Lock) -> dict[str, Any]:
-    item: dict[str, Any] = {
+    return {
         "pk": lock.id,
         "sk": SK,
         "uuid": lock.uuid,
@@ -130,7 +130,6 @@ def _item(lock: Lock) -> dict[str, Any]:
         "expires": lock.expires,
         "ttl": lock.expires // 1000 + 1,
     }
-    return item if lock.owner is None else item | {"owner": lock.owner}
 
 
 def _lock(item: dict[str, Any]) -> Lock:
@@ -138,7 +137,6 @@ def _lock(item: dict[str, Any]) -> Lock:
     return Lock(
         id=found["pk"],
         uuid=found["uuid"],
-        owner=found.get("owner"),
         fingerprint=found["fingerprint"],
         created=found["created"],
         expires=found["expires"],

@@ -19,6 +19,7 @@ from serverless_tasks.items import (
     STATE_PREFIX,
     TASK_SHARDS,
     Item,
+    is_tombstone,
 )
 from serverless_tasks.store import Page
 
@@ -59,6 +60,11 @@ class TableReader:
             job = self._get(uuid, JOB)
             items = [job] if job is not None else []
         return self._record(items)
+
+    def deleted(self, uuid: str) -> bool:
+        """See `Store.deleted`."""
+        state = self._get(uuid, STATE)
+        return state is not None and is_tombstone(state)
 
     def read_many(self, uuids: Sequence[str]) -> dict[str, Record]:
         """See `Store.read_many`."""

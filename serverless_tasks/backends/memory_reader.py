@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from serverless_tasks.assembly import assemble, submitted
 from serverless_tasks.clock import to_ms
 from serverless_tasks.errors import InvalidCursor
-from serverless_tasks.items import JOB, STATE, Item
+from serverless_tasks.items import JOB, STATE, Item, is_tombstone
 from serverless_tasks.store import Page
 
 if TYPE_CHECKING:
@@ -35,6 +35,12 @@ class MemoryReader:
         """See `Store.read`."""
         with self._lock:
             return assemble(list(self._items.get(uuid, {}).values()), self._now())
+
+    def deleted(self, uuid: str) -> bool:
+        """See `Store.deleted`."""
+        with self._lock:
+            state = self._state(uuid)
+            return state is not None and is_tombstone(state)
 
     def read_many(self, uuids: Sequence[str]) -> dict[str, Record]:
         """See `Store.read_many`."""
