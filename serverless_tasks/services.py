@@ -18,6 +18,7 @@ from serverless_tasks.runner import Runner
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
 
+    from serverless_tasks.aws.depths import QueueDepths
     from serverless_tasks.aws.queue import DeadLetterQueue, QueueSender, Visibility
     from serverless_tasks.aws.schedules import Schedules
     from serverless_tasks.aws.sender import Sender
@@ -162,6 +163,17 @@ class Services:
 
         bucket = self.config.require("bucket")
         return BucketLetters(client("s3"), bucket, BucketBlobs(bucket))
+
+    @part
+    def depths(self) -> QueueDepths:
+        """How much waits in the queues, that of dead letters among them where it is configured."""
+        from serverless_tasks.aws.depths import QueueDepths
+        from serverless_tasks.aws.session import client
+
+        urls = dict(self.config.require("queue_urls"))
+        if self.config.dead_letter_queue_url:
+            urls["dead letters"] = self.config.dead_letter_queue_url
+        return QueueDepths(client("sqs"), client("cloudwatch"), urls, self.clock)
 
     @part
     def runner(self) -> Runner:

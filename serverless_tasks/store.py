@@ -158,8 +158,8 @@ class Store(Protocol):
         says where they lay.
         """
 
-    def list_owner(self, owner: str, *, limit: int = 50, cursor: str | None = None) -> Page:
-        """An owner's jobs, newest first."""
+    def list_owner(self, owner: str, *, limit: int = 50, cursor: str | None = None, since: int = 0) -> Page:
+        """An owner's jobs, newest first; ``since`` is the earliest submission that is wanted."""
 
     def owner_uuids(
         self, owner: str, *, limit: int = 100, cursor: str | None = None
@@ -171,6 +171,11 @@ class Store(Protocol):
 
     def list_task(self, task: str, *, limit: int = 50, cursor: str | None = None) -> Page:
         """A task's jobs, newest first."""
+
+    def list_tasks(
+        self, tasks: Sequence[str], *, limit: int = 50, cursor: str | None = None, since: int = 0
+    ) -> Page:
+        """The jobs of several tasks, newest first; ``since`` is the earliest submission that is wanted."""
 
 
 class Blobs(Protocol):

@@ -13,7 +13,7 @@ from serverless_tasks.errors import InvalidCursor
 from serverless_tasks.items import DAY_MS, LISTED_DAYS, Item, day_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
     from serverless_tasks.clock import Clock
 
@@ -43,16 +43,19 @@ class Listing:
         self._key = key
         self._shards = shards
 
-    def page(self, value: str, limit: int, cursor: str | None) -> tuple[list[Item], str | None]:
-        """The index's items of a value, newest first, and the cursor of the next page.
+    def page(
+        self, values: Sequence[str], limit: int, cursor: str | None, since: int = 0
+    ) -> tuple[list[Item], str | None]:
+        """The index's items of these values, newest first, and the cursor of the next page.
 
         Days are asked in waves that double, 1, 2, 4 and so on, each wave's queries at one time: a page that the
         newest day fills costs one query a shard, and an empty listing is five waves and not thirty rounds.
 
         Args:
-            value: the owner, or the task's name.
+            values: the owner, or the tasks' names.
             limit: how many items at most.
             cursor: where the page before has ended, or None.
+            since: the earliest submission that is wanted, milliseconds since the epoch.
 
         Raises:
             InvalidCursor: the cursor is not one of ours.
@@ -64,12 +67,16 @@ class Listing:
         moment = min(moment, now)  # a made-up cursor of the year 9999 would ask for every day until then
         found: list[Item] = []
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="listing") as pool:
-            for days in _waves(moment, (now // DAY_MS - LISTED_DAYS) * DAY_MS):
-                keys = [f"{value}#{day}#{shard}" for day in days for shard in range(self._shards)]
-                answers = list(pool.map(lambda key: self._query(key, before, limit + 1), keys))
-                for start in range(0, len(answers), self._shards):
-                    of_day = [item for answer in answers[start : start + self._shards] for item in answer]
-                    found += sorted(of_day, key=lambda item: str(item["created_uuid"]), reverse=True)
+            for days in _waves(moment, max(since // DAY_MS, now // DAY_MS - LISTED_DAYS) * DAY_MS):
+                keys = [
+                    f"{value}#{day}#{shard}"
+                    for day in days
+                    for value in values
+                    for shard in range(self._shards)
+                ]
+                answers = pool.map(lambda key: self._query(key, before, limit + 1), keys)
+                of_wave = [item for answer in answers for item in answer if item["created"] >= since]
+                found += sorted(of_wave, key=lambda item: str(item["created_uuid"]), reverse=True)
                 if len(found) > limit:
                     break
         page = found[:limit]

@@ -90,20 +90,26 @@ class TableReader:
             return message
         return replace(message, inputs=inputs, inputs_key=None)
 
-    def list_owner(self, owner: str, *, limit: int = 50, cursor: str | None = None) -> Page:
+    def list_owner(self, owner: str, *, limit: int = 50, cursor: str | None = None, since: int = 0) -> Page:
         """See `Store.list_owner`."""
-        return self._page(self._by_owner, owner, limit, cursor)
+        return self._page(self._by_owner.page([owner], limit, cursor, since))
 
     def owner_uuids(
         self, owner: str, *, limit: int = 100, cursor: str | None = None
     ) -> tuple[list[str], str | None]:
         """See `Store.owner_uuids`."""
-        items, more = self._by_owner.page(owner, limit, cursor)
+        items, more = self._by_owner.page([owner], limit, cursor)
         return [item["pk"] for item in items], more
 
     def list_task(self, task: str, *, limit: int = 50, cursor: str | None = None) -> Page:
         """See `Store.list_task`."""
-        return self._page(self._by_task, task, limit, cursor)
+        return self.list_tasks([task], limit=limit, cursor=cursor)
+
+    def list_tasks(
+        self, tasks: Sequence[str], *, limit: int = 50, cursor: str | None = None, since: int = 0
+    ) -> Page:
+        """See `Store.list_tasks`."""
+        return self._page(self._by_task.page(tasks, limit, cursor, since))
 
     def _state_items(self, uuid: str) -> list[Item]:
         """Everything under the state's prefix, read consistently so that progress never goes backwards."""
@@ -191,8 +197,8 @@ class TableReader:
             applied=True,
         )
 
-    def _page(self, listing: Listing, value: str, limit: int, cursor: str | None) -> Page:
-        items, more = listing.page(value, limit, cursor)
+    def _page(self, found: tuple[list[Item], str | None]) -> Page:
+        items, more = found
         records = self._records({item["pk"]: item for item in items})
         return Page(
             records=tuple(records[item["pk"]] for item in items if item["pk"] in records), cursor=more

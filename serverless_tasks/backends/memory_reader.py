@@ -53,9 +53,9 @@ class MemoryReader:
             job = self._items.get(uuid, {}).get(JOB)
         return submitted(job) if job is not None else None
 
-    def list_owner(self, owner: str, *, limit: int = 50, cursor: str | None = None) -> Page:
+    def list_owner(self, owner: str, *, limit: int = 50, cursor: str | None = None, since: int = 0) -> Page:
         """See `Store.list_owner`."""
-        return self._list(lambda job: job.get("owner") == owner, limit, cursor)
+        return self._list(lambda job: job.get("owner") == owner and job["created"] >= since, limit, cursor)
 
     def owner_uuids(
         self, owner: str, *, limit: int = 100, cursor: str | None = None
@@ -65,7 +65,13 @@ class MemoryReader:
 
     def list_task(self, task: str, *, limit: int = 50, cursor: str | None = None) -> Page:
         """See `Store.list_task`."""
-        return self._list(lambda job: job["task"] == task, limit, cursor)
+        return self.list_tasks([task], limit=limit, cursor=cursor)
+
+    def list_tasks(
+        self, tasks: Sequence[str], *, limit: int = 50, cursor: str | None = None, since: int = 0
+    ) -> Page:
+        """See `Store.list_tasks`."""
+        return self._list(lambda job: job["task"] in tasks and job["created"] >= since, limit, cursor)
 
     def _list(self, wanted: Callable[[Item], bool], limit: int, cursor: str | None) -> Page:
         with self._lock:

@@ -13,9 +13,9 @@ from serverless_tasks.cli.exits import Exit
 from serverless_tasks.cli.following import follow, show
 from serverless_tasks.cli.inputs import named_task, read_inputs
 from serverless_tasks.cli.session import connect
-from serverless_tasks.cli.timeline import timeline
 from serverless_tasks.errors import UnknownOption
 from serverless_tasks.record import SUCCEEDED
+from serverless_tasks.timeline import timeline
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

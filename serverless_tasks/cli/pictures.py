@@ -18,9 +18,9 @@ if TYPE_CHECKING:
 
     from rich.console import RenderableType
 
-    from serverless_tasks.cli.timeline import Event
     from serverless_tasks.letters import Letter
     from serverless_tasks.record import Record
+    from serverless_tasks.timeline import Event
 
 _COLOURS = {SUCCEEDED: "green", FAILED: "red", CANCELLED: "yellow", RUNNING: "cyan", "lost": "red"}
 

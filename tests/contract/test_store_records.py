@@ -388,6 +388,37 @@ def test_a_tasks_jobs_are_listed_newest_first(store: Store, messages: list[Messa
     assert page.cursor is not None
 
 
+@pytest.mark.parametrize("limit", [1, 4, 23, 100])
+def test_several_tasks_jobs_are_listed_as_one(store: Store, messages: list[Message], limit: int) -> None:
+    uuids: list[str] = []
+    cursor: str | None = None
+    while True:
+        page = store.list_tasks(["task-1", "task-0", "no-such"], limit=limit, cursor=cursor)
+        uuids += [record.uuid for record in page.records]
+        cursor = page.cursor
+        if cursor is None:
+            break
+        assert len(page.records) == limit
+
+    assert uuids == [message.uuid for message in reversed(messages)]
+
+
+def test_no_tasks_have_no_jobs(store: Store, messages: list[Message]) -> None:
+    assert store.list_tasks([]).records == ()
+
+
+@pytest.mark.parametrize("wanted", [0, 1, 6, 22])
+def test_a_listing_ends_where_it_is_asked_to(store: Store, messages: list[Message], wanted: int) -> None:
+    since = messages[wanted].created
+    newest_first = [message.uuid for message in messages[wanted:]][::-1]
+
+    of_tasks = store.list_tasks(["task-0", "task-1"], limit=100, since=since)
+    of_owner = store.list_owner("7", limit=100, since=since)
+
+    assert [record.uuid for record in of_tasks.records] == newest_first
+    assert [record.uuid for record in of_owner.records] == newest_first
+
+
 def test_a_listing_tells_the_present_state(store: Store, clock: FakeClock, messages: list[Message]) -> None:
     store.succeed(messages[-1].uuid, begin(store, clock, messages[-1]), Snapshot(1), {"sum": 3})
     store.cancel(messages[-2].uuid)

@@ -12,7 +12,7 @@ from serverless_tasks.aws.blobs import BucketBlobs
 from serverless_tasks.aws.table import Table
 from serverless_tasks.config import Config
 from serverless_tasks.errors import AlreadyFinished, AwsError, ConfigurationError, LeaseLost, PayloadTooLarge
-from serverless_tasks.items import BEFORE
+from serverless_tasks.items import BEFORE, DAY_MS
 from serverless_tasks.message import RETENTION
 from serverless_tasks.progress import Snapshot
 from serverless_tasks.record import Failure
@@ -500,6 +500,12 @@ class TestListingCalls:
             table.list_task("sum")
 
         assert (of_owner, of_task) == ({"Query": 31 * 2}, {"Query": 31 * 4})
+
+    def test_days_before_the_earliest_wanted_are_not_asked(self, table: Table, clock: FakeClock) -> None:
+        with counted_calls() as calls:
+            table.list_tasks(["sum", "resize"], since=clock.ms - DAY_MS)
+
+        assert calls == {"Query": 2 * 2 * 4}  # tasks, days, shards
 
     def test_the_queries_of_a_wave_wait_together(self, table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
         together = threading.Barrier(4, timeout=5)

@@ -1,3 +1,4 @@
+from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import include, path
@@ -8,6 +9,7 @@ def page(request: HttpRequest) -> HttpResponse:
 
 
 urlpatterns = [
+    path("admin/", admin.site.urls),
     path("tasks/", include("django_integration.urls")),
     path("deep/er/work/", include("django_integration.urls", namespace="again")),
     path("page/", page),

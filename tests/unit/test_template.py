@@ -21,8 +21,8 @@ HANDLERS = {
     "StatusFunction": "lambda_handlers.status.handler",
     "DeadLetterFunction": "lambda_handlers.dead_letter.handler",
 }
-# X-Ray's two write actions know no resource but "*".
-WITHOUT_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords"}
+# X-Ray's two write actions, and reading CloudWatch's figures, know no resource but "*".
+WITHOUT_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "cloudwatch:GetMetricData"}
 
 
 def of_type(kind: str) -> dict[str, dict[str, Any]]:
@@ -218,6 +218,8 @@ def test_only_an_operator_may_delete_and_list_what_lies_in_the_bucket() -> None:
         "s3:DeleteObject",
         "s3:GetObject",
         "s3:ListBucket",
+        "sqs:GetQueueAttributes",
+        "cloudwatch:GetMetricData",
     }
     held = {"s3:DeleteObject", "s3:ListBucket", "dynamodb:DeleteItem"}
     assert {name for name, each in statements() if held & set(as_list(each["Action"]))} == {"OperatorPolicy"}

@@ -1,4 +1,4 @@
-"""A job's timeline, for `explain`: what is known of every attempt."""
+"""A job's timeline: what is known of every attempt."""
 
 from __future__ import annotations
 

@@ -1,0 +1,106 @@
+"""What the admin's buttons do to jobs, one by one, and what they say of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from django_integration.models import Job
+from serverless_tasks.client import TaskClient
+from serverless_tasks.errors import ServerlessTasksError
+from serverless_tasks.services import services
+from serverless_tasks.submit import resubmit
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+# Seconds that a person waits for running jobs to stop before an owner's deletion says which are left.
+OWNER_WAIT = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What became of one job.
+
+    Attributes:
+        uuid: the job.
+        said: a sentence about it.
+        failed: whether it could not be done.
+        successor: the job that was submitted in its place, or "".
+        gone: whether nothing is left of it.
+    """
+
+    uuid: str
+    said: str
+    failed: bool = False
+    successor: str = ""
+    gone: bool = False
+
+    @property
+    def job(self) -> Job:
+        """The job, for the admin's own log."""
+        return Job(uuid=self.uuid)
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """A button.
+
+    Attributes:
+        label: what stands on it in the list of actions.
+        permission: ``change`` or ``delete``.
+        run: does it to one job.
+    """
+
+    label: str
+    permission: str
+    run: Callable[[str], Done]
+
+
+def cancel(uuid: str) -> Done:
+    """Cancel a job: a waiting one never starts, a running one is asked to stop."""
+    record = TaskClient().cancel(uuid)
+    return Done(uuid, "The job was cancelled." if record.ended else "The job was asked to stop.")
+
+
+def retry(uuid: str) -> Done:
+    """Submit an ended job again, under a new uuid."""
+    handle = resubmit(services(), uuid, on_commit=False)
+    return Done(uuid, f"The job was submitted again as {handle.uuid}.", successor=handle.uuid)
+
+
+def delete(uuid: str) -> Done:
+    """Delete an ended job: its inputs, outputs and messages, wherever they lie."""
+    TaskClient().delete(uuid)
+    return Done(uuid, "The job was deleted.", gone=True)
+
+
+ACTIONS = {
+    "cancel": Action("Cancel selected jobs", "change", cancel),
+    "retry": Action("Retry selected jobs", "change", retry),
+    "delete": Action("Delete selected jobs", "delete", delete),
+}
+
+
+def run(action: Action, uuids: Sequence[str]) -> list[Done]:
+    """Do something to several jobs; one that refuses does not keep the others from it."""
+    done = []
+    for uuid in uuids:
+        try:
+            done.append(action.run(uuid))
+        except ServerlessTasksError as error:
+            done.append(Done(uuid, str(error), failed=True))
+    return done
+
+
+def delete_owner(owner: str) -> tuple[int, list[str]]:
+    """Delete all that is kept of an owner's jobs; those that run are asked to stop, and waited for a short while.
+
+    Returns:
+        How many are deleted, and the ids of those that still run.
+
+    Raises:
+        AwsError: it was cut short; doing it again goes on.
+    """
+    outcome = TaskClient().delete_owner(owner, wait=OWNER_WAIT)
+    return outcome.deleted, list(outcome.live)

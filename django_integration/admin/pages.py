@@ -1,0 +1,133 @@
+"""What the admin's pages show: the context of each template, from the store and the queues."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth import get_user_model
+
+from django_integration.admin.rows import duration, iso_moment, owner_names, percent, rows
+from serverless_tasks.clock import to_ms
+from serverless_tasks.errors import AwsError, ConfigurationError
+from serverless_tasks.listing import Wanted, find
+from serverless_tasks.services import services
+from serverless_tasks.timeline import timeline
+
+if TYPE_CHECKING:
+    from django_integration.admin.search import Search
+    from serverless_tasks.record import Record
+
+PAGE = 50
+DAY = 86_400
+
+
+def listing(search: Search) -> dict[str, Any]:
+    """The list.
+
+    Raises:
+        InvalidCursor: no page has given its cursor.
+        AwsError: the table could not be read.
+        ConfigurationError: no table is configured.
+    """
+    through = services()
+    names = [task.name for task in through.registry]
+    now = through.clock.now()
+    owner = _owner(search.owner)
+    wanted = Wanted(
+        tasks=(search.task,) if search.task else tuple(names) if owner is None else (),
+        owner=owner,
+        status=search.status or None,
+        since=to_ms(now - search.days * DAY),
+    )
+    page = find(through.store, wanted, limit=PAGE, cursor=search.cursor or None)
+    return {
+        **_around(search, names),
+        "rows": rows(page.records, now),
+        "owner": owner,
+        "next": search.going_on(page.cursor) if page.cursor else "",
+    }
+
+
+def unreadable(search: Search, error: Exception) -> dict[str, Any]:
+    """The list when it cannot be read."""
+    return {**_around(search, [task.name for task in services().registry]), "problem": str(error)}
+
+
+def _around(search: Search, names: list[str]) -> dict[str, Any]:
+    return {"search": search, "filters": search.filters(names), "rows": [], "next": ""}
+
+
+def job(uuid: str) -> dict[str, Any] | None:
+    """The page of one job; None when nothing is known of it.
+
+    Raises:
+        AwsError: the table could not be read.
+        ConfigurationError: no table is configured.
+    """
+    through = services()
+    record = through.store.read(uuid)
+    if record is None:
+        return None
+    submitted = through.store.job(uuid)
+    (row,) = rows([record], through.clock.now())
+    return {
+        "record": record,
+        "row": row,
+        "job": submitted,
+        "inputs": pairs(submitted.inputs) if submitted is not None else [],
+        "outputs": pairs(record.outputs),
+        "attempts": [
+            (event, iso_moment(event.at), iso_moment(event.ended))
+            for event in timeline(record)
+            if event.event == "attempt"
+        ],
+        "failure": record.failure,
+    }
+
+
+def live(record: Record) -> dict[str, Any]:
+    """What the pages' script shows anew."""
+    return {
+        "status": record.status,
+        "progress": record.progress,
+        "target": record.target,
+        "percent": percent(record),
+        "messages": len(record.messages),
+        "ended": record.ended,
+    }
+
+
+def queues() -> dict[str, Any]:
+    """The queues, where there are any."""
+    through = services()
+    if through.runs_here:
+        return {"depths": None}
+    try:
+        depths = through.depths.read()
+    except (AwsError, ConfigurationError) as error:
+        return {"problem": str(error)}
+    ages = [None if depth.oldest is None else duration(depth.oldest) for depth in depths]
+    return {"depths": list(zip(depths, ages, strict=True))}
+
+
+def owner(name: str) -> dict[str, Any]:
+    """The question before an owner's jobs are deleted."""
+    return {"owner": name, "owner_name": owner_names([name]).get(name, name)}
+
+
+def pairs(values: dict[str, Any]) -> list[tuple[str, str]]:
+    """Names and values as text: a text as it is, anything else as indented JSON."""
+    return [
+        (name, value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False))
+        for name, value in values.items()
+    ]
+
+
+def _owner(said: str) -> str | None:
+    """The owner that a person means: a user's name stands for their key, anything else for itself."""
+    if not said:
+        return None
+    model: Any = get_user_model()
+    user = model._default_manager.filter(**{model.USERNAME_FIELD: said}).first()
+    return said if user is None else str(user.pk)

@@ -1,0 +1,119 @@
+"""A job as the admin's pages show it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
+from django.utils.timezone import localtime
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from serverless_tasks.record import Record
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One line of the list.
+
+    Attributes:
+        record: the job's record.
+        owner: its owner as a person knows them.
+        percent: how far it is, from 0 to 100; None when it does not say.
+        created: when it was submitted.
+        seconds: how long it has run, or None when it has not begun.
+    """
+
+    record: Record
+    owner: str
+    percent: int | None
+    created: datetime
+    seconds: float | None
+
+    @property
+    def ran(self) -> str:
+        """How long it has run, in words."""
+        return "" if self.seconds is None else duration(self.seconds)
+
+    @property
+    def live(self) -> bool:
+        """Whether it may still change."""
+        return not self.record.ended
+
+
+def rows(records: Sequence[Record], now: float) -> list[Row]:
+    """The lines of a list of records.
+
+    Args:
+        records: the jobs.
+        now: the present, in seconds since the epoch.
+    """
+    names = owner_names(record.owner for record in records)
+    return [
+        Row(
+            record=record,
+            owner=names.get(record.owner or "", record.owner or ""),
+            percent=percent(record),
+            created=moment(record.created),
+            seconds=seconds(record, now),
+        )
+        for record in records
+    ]
+
+
+def owner_names(owners: Iterable[str | None]) -> dict[str, str]:
+    """Owner -> user name, for the owners who are users of this site: one query."""
+    model: Any = get_user_model()
+    keys = {}
+    for owner in {owner for owner in owners if owner}:
+        try:
+            keys[model._meta.pk.to_python(owner)] = owner
+        except (ValidationError, ValueError, TypeError):
+            continue  # an owner of another service, or of a site with other users
+    if not keys:
+        return {}
+    found = model._default_manager.in_bulk(list(keys))
+    return {keys[key]: f"{user.get_username()} ({keys[key]})" for key, user in found.items() if key in keys}
+
+
+def percent(record: Record) -> int | None:
+    """How far a job is, from 0 to 100; None when it does not say."""
+    if record.status == "succeeded":
+        return 100
+    if not record.target or record.target < 0:
+        return None
+    return max(0, min(100, int(100 * record.progress / record.target)))
+
+
+def seconds(record: Record, now: float) -> float | None:
+    """How long a job has run from its first start, or None when it has not begun."""
+    if record.started is None:
+        return None
+    return max(0.0, (record.finished or now * 1000) - record.started) / 1000
+
+
+def moment(milliseconds: int) -> datetime:
+    """A time of a record in the site's own time zone."""
+    return localtime(datetime.fromtimestamp(milliseconds / 1000, UTC))
+
+
+def iso_moment(text: str | None) -> datetime | None:
+    """A time of a timeline in the site's own time zone."""
+    return None if text is None else localtime(datetime.fromisoformat(text))
+
+
+def duration(seconds: float) -> str:
+    """A length of time in its two largest units: ``4.2 s``, ``3 min 5 s``, ``2 h 10 min``, ``4 d 1 h``."""
+    if seconds < 10:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    if not minutes:
+        return f"{rest} s"
+    if minutes < 60:
+        return f"{minutes} min {rest} s"
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
