@@ -96,6 +96,9 @@ def _from_job(job: Item, now: int) -> Record:
 def _from_state(state: Item, by_key: dict[str, Item], now: int) -> Record:
     prefix = f"{STATE_PREFIX}{state.get('token', '')}#"
     status, failure, finished = _status(state, by_key.get(f"{prefix}end"), now)
+    # How an attempt ended is written before the state says that it has: until then it has not.
+    going_on = f"{prefix}end" if status == RUNNING else None
+    ends = [item for key, item in by_key.items() if key.endswith("#end") and key != going_on]
     return Record(
         uuid=state["pk"],
         task=state["task"],
@@ -116,7 +119,7 @@ def _from_state(state: Item, by_key: dict[str, Item], now: int) -> Record:
         lease=state.get("lease") if status == RUNNING else None,
         history=tuple(
             sorted(
-                (_attempt(item) for key, item in by_key.items() if key.endswith("#end")),
+                (_attempt(item) for item in ends),
                 key=lambda attempt: (attempt.number, attempt.ended),
             )
         ),

@@ -16,7 +16,7 @@ from serverless_tasks.errors import (
     TaskCancelled,
     TaskRetry,
 )
-from serverless_tasks.message import RETENTION, expires_at
+from serverless_tasks.message import expires_at
 from serverless_tasks.outcome import Outcome, Run, failure_of, is_final
 from serverless_tasks.record import CANCELLED, FAILED, PENDING, SUCCEEDED, TASK_CANCELLED
 from serverless_tasks.retry import backoff
@@ -42,7 +42,7 @@ class Ending:
         store: where jobs are kept.
         republish: sends the message of a retry, when it is due.
         clock: the time.
-        retention: how long after its time a retry's message can still be delivered, in seconds.
+        until: given the present and a retry's time, says how long its message can be delivered, as `expires_at` does.
     """
 
     def __init__(
@@ -50,12 +50,12 @@ class Ending:
         store: Store,
         republish: Callable[[Message], None],
         clock: Clock,
-        retention: int = RETENTION,
+        until: Callable[[int, int | None], int] = expires_at,
     ) -> None:
         self._store = store
         self._republish = republish
         self._clock = clock
-        self._retention = retention
+        self._until = until
 
     def record(
         self,
@@ -121,7 +121,7 @@ class Ending:
         wait = _wait(task, claim.failures + 1, raised)
         now = to_ms(self._clock.now())
         run_at = now + wait * 1000
-        expires = max(message.expires, expires_at(now, run_at, self._retention))
+        expires = max(message.expires, self._until(now, run_at))
         again = replace(message, run_at=run_at, expires=expires)
         if self._store.retry(again, claim, last, failure, not_before=run_at - _EARLY):
             return self._stopped(message, claim, run)

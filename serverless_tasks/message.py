@@ -14,6 +14,9 @@ from serverless_tasks.errors import MessageTooNew, MessageUndecodable
 VERSION = 1
 # How long a queue keeps a message, in seconds: template.yaml's MessageRetentionPeriod.
 RETENTION = 4 * 86_400
+# How long a job of the threading or immediate backend may wait for its turn, in seconds: nothing brings it back once
+# its process has died, and by then it reads as expired.
+IN_PROCESS_RETENTION = 3_600
 # The longest that SQS holds a message back, in seconds; EventBridge Scheduler sends what is due later.
 MAX_DELAY = 900
 # How long EventBridge Scheduler goes on trying to send what is due, in seconds: its MaximumEventAgeInSeconds.
@@ -137,18 +140,22 @@ class Message:
         return message
 
 
-def expires_at(now: int, run_at: int | None, retention: int = RETENTION) -> int:
+def expires_at(now: int, run_at: int | None) -> int:
     """The last moment at which a message that is sent now can be delivered; all in milliseconds since the epoch.
 
     Args:
         now: the present.
         run_at: when it is due, or None for at once.
-        retention: how long it is kept from then on, in seconds.
     """
     if run_at is None or run_at <= now:
-        return now + retention * 1000
+        return now + RETENTION * 1000
     late = SCHEDULER_TRIES if run_at - now > MAX_DELAY * 1000 else 0
-    return run_at + (late + retention) * 1000
+    return run_at + (late + RETENTION) * 1000
+
+
+def expires_in_process_at(now: int, run_at: int | None) -> int:
+    """The last moment at which a process will begin a job that it keeps in its memory; see `expires_at`."""
+    return max(now, run_at or 0) + IN_PROCESS_RETENTION * 1000
 
 
 def version_of(text: str) -> int:

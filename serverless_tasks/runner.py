@@ -11,7 +11,7 @@ from serverless_tasks.attempt import LEASE, Attempt
 from serverless_tasks.clock import to_ms
 from serverless_tasks.ending import Ending
 from serverless_tasks.errors import AwsError, LeaseLost, ServerlessTasksError
-from serverless_tasks.message import RETENTION, expires_at
+from serverless_tasks.message import expires_at, expires_in_process_at
 from serverless_tasks.outcome import Outcome
 from serverless_tasks.progress import Snapshot
 from serverless_tasks.record import EXPIRED, FAILED, WORKER_LOST
@@ -32,8 +32,6 @@ GIVE_BACK = 30.0
 # The longest that SQS hides a message which it has delivered, in seconds:
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
 LONGEST_HIDDEN = 43_200
-# How long a job of an in-process backend may wait for its turn, in seconds.
-IN_PROCESS_RETENTION = 3600
 
 
 class Runner:
@@ -65,8 +63,7 @@ class Runner:
         self._republish = republish
         self._clock = clock
         self._redelivers = redelivers
-        retention = RETENTION if redelivers else IN_PROCESS_RETENTION
-        self._ending = Ending(store, republish, clock, retention)
+        self._ending = Ending(store, republish, clock, expires_at if redelivers else expires_in_process_at)
 
     def execute(
         self, message: Message, *, deadline: float | None = None, request_id: str = "", retry: bool = True

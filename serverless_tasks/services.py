@@ -178,14 +178,8 @@ class Services:
     @part
     def runner(self) -> Runner:
         """Runs messages; a retry is published through the backend's own way."""
-        return self._runner_kind()(
-            self.registry,
-            self.store,
-            self.blobs,
-            self._republish,
-            self.clock,
-            redelivers=not self.runs_here,
-        )
+        parts = (self.registry, self.store, self.blobs, self._republish, self.clock)
+        return self._runner_kind()(*parts, redelivers=not self.runs_here)
 
     @part
     def backend(self) -> Backend:
@@ -203,11 +197,11 @@ class Services:
         if self._backend == "threading":
             from serverless_tasks.backends.threading import ThreadingBackend
 
-            return ThreadingBackend(self.runner, self.store, self.clock)
+            return ThreadingBackend(self.runner, self.store, self.blobs, self.clock)
         if self._backend == "immediate":
             from serverless_tasks.backends.immediate import ImmediateBackend
 
-            return ImmediateBackend(self.runner, self.store, self.clock)
+            return ImmediateBackend(self.runner, self.store, self.blobs, self.clock)
         raise ConfigurationError(
             f"There is no backend {self._backend!r}; use 'sqs', 'threading' or 'immediate'."
         )

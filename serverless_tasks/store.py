@@ -55,7 +55,13 @@ class Page:
 
 
 class Store(Protocol):
-    """Jobs and their states. Times are milliseconds since the epoch."""
+    """Jobs and their states. Times are milliseconds since the epoch.
+
+    Attributes:
+        any_size: whether it keeps inputs of any size; else large ones go to the bucket first.
+    """
+
+    any_size: bool
 
     def put_jobs(self, messages: Sequence[Message]) -> None:
         """Keep the ``job`` items of messages that were sent; a job that is already there stays as it is."""

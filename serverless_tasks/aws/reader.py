@@ -45,6 +45,8 @@ class TableReader:
         blobs: where large outputs lie, or None.
     """
 
+    any_size = False
+
     def __init__(self, client: Any, table: str, clock: Clock, blobs: Blobs | None) -> None:
         self._client = client
         self._table = table

@@ -109,9 +109,7 @@ class Table(TableEraser):
             # With one's own token boto3 tried twice, and both arrived.
             if state.get("token") != token or state["status"] != RUNNING:
                 return _refused(state, now)
-        lost = lost_item(state, now)
-        if lost is not None:
-            self._put(lost)
+        self._put_lost(lost_item(state, now))
         return Claim(
             answer="claimed",
             token=token,

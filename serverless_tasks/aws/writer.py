@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.aws.items import from_dynamodb, to_dynamodb, update
 from serverless_tasks.aws.reader import TableReader
 from serverless_tasks.aws.session import ConditionFailed, call
 from serverless_tasks.clock import to_ms
-from serverless_tasks.errors import LeaseLost
+from serverless_tasks.errors import AwsError, LeaseLost
 from serverless_tasks.items import (
     JOB,
     STATE,
@@ -34,6 +35,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from serverless_tasks.progress import Snapshot
+
+logger = logging.getLogger(__name__)
 
 WRITE_BATCH = 25
 FREE = "attribute_not_exists(#pk) OR #status = :pending"
@@ -134,7 +137,28 @@ class TableWriter(TableReader):
             failure=failure,
             request_id=claim.request_id,
         )
-        self._put(ended_item(uuid, claim.token, attempt))
+        self._put_end(ended_item(uuid, claim.token, attempt))
+
+    def _put_lost(self, lost: Item | None) -> None:
+        """Tell of the attempt that a claim has taken over. A line of the history is not worth another attempt."""
+        if lost is None:
+            return
+        try:
+            self._put_end(lost)
+        except AwsError:
+            logger.warning("job %s: the history lacks its lost attempt", lost["pk"], exc_info=True)
+
+    def _put_end(self, end: Item) -> None:
+        """Keep how an attempt ended. The first word stands: that of the worker, or of the claim that gave it up."""
+        try:
+            call(
+                self._client.put_item,
+                TableName=self._table,
+                Item=to_dynamodb(self._kept(end)),
+                ConditionExpression="attribute_not_exists(pk)",
+            )
+        except ConditionFailed:
+            return
 
     def _put(self, item: Item) -> None:
         call(self._client.put_item, TableName=self._table, Item=to_dynamodb(self._kept(item)))

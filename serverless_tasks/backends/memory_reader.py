@@ -26,6 +26,8 @@ class MemoryReader:
         clock: the time.
     """
 
+    any_size = True
+
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._items: dict[str, dict[str, Item]] = {}

@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from serverless_tasks.backends.intake import Intake
 from serverless_tasks.message import Message
 from serverless_tasks.outcome import failure_of
 
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
     from serverless_tasks.clock import Clock
     from serverless_tasks.errors import ServerlessTasksError
     from serverless_tasks.runner import Runner
-    from serverless_tasks.store import Store
+    from serverless_tasks.store import Blobs, Store
 
 logger = logging.getLogger(__name__)
 
@@ -24,27 +25,35 @@ logger = logging.getLogger(__name__)
 class ThreadingBackend:
     """Runs jobs on a few threads; progress and results are recorded like any other job's.
 
+    They are lost with the process: one that ran reads as failed, with ``WorkerLost``, once its lease is over (within a
+    minute); one that waited, with ``Expired``, an hour after it was due. A job that does not get its turn within that
+    hour is not run either.
+
     Args:
         runner: runs the jobs.
         store: where they are kept.
+        blobs: where large inputs go, or None.
         clock: the time.
         workers: how many jobs run at once.
     """
 
-    def __init__(self, runner: Runner, store: Store, clock: Clock, workers: int = 4) -> None:
+    def __init__(
+        self, runner: Runner, store: Store, blobs: Blobs | None, clock: Clock, workers: int = 4
+    ) -> None:
         self._runner = runner
         self._store = store
         self._clock = clock
+        self._intake = Intake(store, blobs, clock)
         self._workers = workers
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
 
     def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
         """See `Backend.publish`."""
-        self._store.put_jobs(messages)
-        for message in messages:
+        taken, errors = self._intake.take(messages)
+        for message in taken.values():
             self._hand_over(message.encode(), message.delay(self._clock.now()))
-        return [None] * len(messages)
+        return errors
 
     def _hand_over(self, body: str, delay: float) -> None:
         """Let a worker run a message; one that is held back waits outside the pool, where it is in nobody's way."""

@@ -130,6 +130,51 @@ def test_a_released_job_counts_as_not_begun(store: Store, clock: FakeClock) -> N
     assert (again.answer, again.attempt, again.lost) == ("claimed", 1, 0)
 
 
+def test_a_retry_says_whether_the_job_was_to_stop(store: Store, clock: FakeClock) -> None:
+    asked, unasked = a_message(clock), a_message(clock)
+    claims = {message.uuid: claim(store, clock, message, "a") for message in (asked, unasked)}
+    store.cancel(asked.uuid)
+
+    answers = [
+        store.retry(message, claims[message.uuid], LAST, BROKEN, not_before=clock.ms)
+        for message in (asked, unasked)
+    ]
+
+    assert answers == [True, False]
+    ended = store.cancel(asked.uuid)
+    assert (ended.status, ended.cancel_requested) == ("cancelled", False)
+
+
+def test_a_cancelled_retry_is_not_begun(store: Store, clock: FakeClock) -> None:
+    message = a_message(clock)
+    store.retry(message, claim(store, clock, message, "a"), LAST, BROKEN, not_before=clock.ms + 5000)
+    store.cancel(message.uuid)
+    clock.move(6)
+
+    assert claim(store, clock, message, "b").answer == "ended"
+
+
+def test_a_job_that_no_queue_holds_reads_as_lost_once_its_lease_is_over(
+    store: Store, clock: FakeClock
+) -> None:
+    message = a_message(clock, expires=clock.ms)
+    claim(store, clock, message, "a", lease=60)
+    store.write_progress(message.uuid, "a", Snapshot(1, 1), lease=clock.ms + 80_000)
+
+    clock.move(80)
+    running = store.read(message.uuid)
+    clock.move(0.001)
+    lost = store.read(message.uuid)
+
+    assert running is not None
+    assert lost is not None
+    assert (running.status, lost.status, lost.error and lost.error["type"]) == (
+        "running",
+        "failed",
+        "WorkerLost",
+    )
+
+
 def test_releasing_a_job_that_another_has_taken_changes_nothing(store: Store, clock: FakeClock) -> None:
     message = a_message(clock)
     claim(store, clock, message, "a")
@@ -184,6 +229,21 @@ class TestAStaleAttempt:
         record = store.read(message.uuid)
         assert record is not None
         assert record.status == "running"
+
+    @pytest.mark.parametrize("ending", ["fail", "retry"])
+    def test_does_not_rewrite_the_history(
+        self, store: Store, message: Message, stale: Claim, ending: str
+    ) -> None:
+        end = {
+            "fail": lambda: store.fail(message.uuid, stale, LAST, BROKEN),
+            "retry": lambda: store.retry(message, stale, LAST, BROKEN, not_before=0),
+        }[ending]
+        with pytest.raises(LeaseLost):
+            end()
+
+        record = store.read(message.uuid)
+        assert record is not None
+        assert [(attempt.number, attempt.failure.type) for attempt in record.history] == [(1, "WorkerLost")]
 
     def test_cannot_ask_whether_to_stop(self, store: Store, message: Message, stale: Claim) -> None:
         with pytest.raises(LeaseLost):

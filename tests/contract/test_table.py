@@ -258,6 +258,53 @@ def twice(update: Any) -> Any:
     return first_lost
 
 
+def test_an_attempt_whose_end_was_not_recorded_is_still_running(
+    table: Table, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The details are written first; here the write of the state that names them is the one that is throttled."""
+    message = a_message(clock)
+    claim = begin(table, clock, message)
+    client = session.client("dynamodb")
+
+    def throttled(**_: Any) -> Any:
+        raise ReadTimeoutError(endpoint_url="https://dynamodb")
+
+    throttled.__self__ = client  # type: ignore[attr-defined]
+    with monkeypatch.context() as patch:
+        patch.setattr(client, "update_item", throttled)
+        with pytest.raises(AwsError):
+            table.fail(message.uuid, claim, Snapshot(1), BROKEN)
+
+    running = table.read(message.uuid)
+    assert running is not None
+    assert (running.status, running.history) == ("running", ())
+    clock.move(61)
+    assert begin(table, clock, message, "b" * 32).lost == 1
+    again = table.read(message.uuid)
+    assert again is not None
+    assert [(attempt.number, attempt.failure.type) for attempt in again.history] == [(1, "ValueError")]
+
+
+def test_a_claim_stands_although_the_lost_attempt_could_not_be_told(
+    table: Table, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    message = a_message(clock)
+    begin(table, clock, message)
+    clock.move(61)
+    client = session.client("dynamodb")
+
+    def throttled(**_: Any) -> Any:
+        raise ReadTimeoutError(endpoint_url="https://dynamodb")
+
+    throttled.__self__ = client  # type: ignore[attr-defined]
+    monkeypatch.setattr(client, "put_item", throttled)
+
+    claim = begin(table, clock, message, "b" * 32)
+
+    assert (claim.answer, claim.attempt, claim.lost) == ("claimed", 2, 1)
+    assert "lacks its lost attempt" in caplog.text
+
+
 def test_a_settled_jobs_worker_learns_that_its_lease_is_lost(table: Table, clock: FakeClock) -> None:
     message = a_message(clock)
     claim = begin(table, clock, message)

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from serverless_tasks import Task, UnknownTask
+from serverless_tasks.backends.threading import ThreadingBackend
 from serverless_tasks.config import Config
 from serverless_tasks.errors import AwsError
 from serverless_tasks.options import Options
@@ -133,6 +134,12 @@ class TestImmediate:
         assert all(seconds > 0 for seconds in clock.slept)
 
 
+@pytest.mark.usefixtures("services")
+class TestInputs:
+    def test_of_any_size_are_kept_in_memory(self) -> None:
+        assert ended(NeedsText.submit(keys="x" * 500_000)).outputs == {"keys": "x" * 500_000}
+
+
 class TestThreading:
     @pytest.fixture
     def threads(self, clock: FakeClock) -> Iterator[Services]:
@@ -144,6 +151,18 @@ class TestThreading:
         handle = ended(Where.submit())
 
         assert handle.outputs["thread"].startswith("task")
+
+    @pytest.mark.parametrize("delay", [0, 7200])
+    def test_a_job_that_is_never_begun_reads_as_expired_after_an_hour(
+        self, threads: Services, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, delay: int
+    ) -> None:
+        monkeypatch.setattr(ThreadingBackend, "_hand_over", lambda *_: None)  # as if the process died at once
+        handle = Where.options(delay=delay).submit()
+
+        clock.move(delay + 3600)
+        assert handle.refresh().status == "pending"
+        clock.move(1)
+        assert handle.refresh().error == {"type": "Expired", "message": "The job was not delivered in time."}
 
     def test_a_delay_is_waited_for(self, threads: Services, clock: FakeClock) -> None:
         ended(Where.options(delay=60).submit())

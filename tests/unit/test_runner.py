@@ -22,7 +22,7 @@ from serverless_tasks.message import RETENTION, Message, inputs_key
 from serverless_tasks.outcome import Outcome
 from serverless_tasks.params import IntParameter, NumberParameter, Parameter
 from serverless_tasks.progress import Progress
-from serverless_tasks.record import NEUTRAL_MESSAGE, Failure, Record
+from serverless_tasks.record import NEUTRAL_MESSAGE, WORKER_LOST, Failure, Record
 from serverless_tasks.registry import Registry
 from serverless_tasks.runner import Runner
 from serverless_tasks.store import Blobs
@@ -43,6 +43,7 @@ class World:
         self.registry = Registry()
         self.sent: list[Message] = []
         self.blobs: Blobs | None = None
+        self.redelivers = True
         self.message = a_message(clock, task="work", inputs={})
         self.store.put_jobs([self.message])
 
@@ -54,7 +55,8 @@ class World:
         self.sent.append(message)
 
     def execute(self, message: Message | None = None, **given: Any) -> Outcome:
-        runner = Runner(self.registry, self.store, self.blobs, self.republish, self.clock)
+        parts = (self.registry, self.store, self.blobs, self.republish, self.clock)
+        runner = Runner(*parts, redelivers=self.redelivers)
         given.setdefault("deadline", self.clock.now() + 300)
         return runner.execute(message or self.message, **given)
 
@@ -1156,6 +1158,37 @@ def test_a_worker_whose_task_cannot_be_stopped_gives_its_lease_up(world: World) 
     world.execute(deadline=None)
 
     assert max(leases) == began + (30 + GRACE + 60) * 1000
+
+
+@pytest.mark.parametrize(("redelivers", "status"), [(True, "running"), (False, "failed")])
+def test_a_job_that_no_queue_holds_reads_as_lost_once_its_lease_is_over(
+    world: World, redelivers: bool, status: str
+) -> None:
+    read: list[Record] = []
+
+    def run(task: Task) -> None:
+        world.clock.move(301)
+        read.append(world.record)
+
+    world.redelivers = redelivers
+    world.task(run)
+    world.execute(deadline=world.clock.now() + 300)
+
+    assert read[0].status == status
+    assert redelivers or read[0].error == {"type": "WorkerLost", "message": WORKER_LOST.message}
+
+
+def test_a_retry_that_no_queue_holds_reads_as_expired_an_hour_after_its_time(world: World) -> None:
+    world.redelivers = False
+    world.task(asks(7200), retries=1)
+
+    world.execute()
+
+    world.clock.move(7200 + 3600)
+    assert world.record.status == "pending"
+    world.clock.move(1)
+    assert world.record.error is not None
+    assert world.record.error["type"] == "Expired"
 
 
 def test_a_settled_job_keeps_its_end(world: World) -> None:
