@@ -94,6 +94,11 @@ def which_connection():
 
 
 @task
+def has_a_connection():
+    return connection.connection is not None
+
+
+@task
 def returns_what_is_no_json():
     return object()
 
