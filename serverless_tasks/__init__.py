@@ -27,6 +27,7 @@ from serverless_tasks.errors import (
 )
 from serverless_tasks.handle import Handle
 from serverless_tasks.record import Record
+from serverless_tasks.schedules import cron, rate
 from serverless_tasks.services import configure, services
 from serverless_tasks.task import Task
 
@@ -58,5 +59,7 @@ __all__ = [
     "UnknownTask",
     "WaitTimeout",
     "configure",
+    "cron",
+    "rate",
     "services",
 ]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import math
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.clock import to_ms
@@ -109,7 +110,11 @@ class Attempt:
     def _execution(self, progress: Progress) -> Execution:
         message = self._message
         return Execution(
-            uuid=message.uuid, attempt=self._claim.attempt, owner=message.owner, progress=progress
+            uuid=message.uuid,
+            attempt=self._claim.attempt,
+            owner=message.owner,
+            scheduled=datetime.fromtimestamp(message.created / 1000, UTC) if message.schedule else None,
+            progress=progress,
         )
 
     def _limited(self, task: Declaration, arguments: dict[str, Any], progress: Progress, began: float) -> Any:

@@ -46,6 +46,11 @@ class TaskClient:
         self._through = through or services()
         self._function = function
 
+    @property
+    def services(self) -> Services:
+        """What it works with: the store, the queues and the rest."""
+        return self._through
+
     @classmethod
     def from_stack(cls, stack: str) -> TaskClient:
         """A client of a deployed stack, configured by the stack's outputs.

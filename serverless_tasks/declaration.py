@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from serverless_tasks.errors import TaskDefinitionError, TaskRetry
 from serverless_tasks.retry import BASE, CAP, LONGEST_WAIT
+from serverless_tasks.schedules import Schedule
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -41,6 +42,9 @@ class Declaration:
         on_lost: what becomes of a job whose worker was lost: ``"retry"``, or ``"fail"`` for one that must not run
             twice.
         unique: whether one job of the same inputs may wait or run at a time.
+        schedule: when it runs by itself: what `cron` or `rate` gives.
+        schedule_inputs: the inputs of those runs.
+        overlap: what becomes of a time at which the run before it has not ended: ``"skip"``, or ``"allow"``.
         http: False keeps a pydantic task out of the router of typed endpoints.
         params_model: pydantic style: the model in ``Task[Params]``.
         params: pydantic style: this run's inputs.
@@ -60,6 +64,9 @@ class Declaration:
     timeout: ClassVar[float] = DEFAULT_TIMEOUT
     on_lost: ClassVar[Literal["retry", "fail"]] = "retry"
     unique: ClassVar[bool] = False
+    schedule: ClassVar[Schedule | None] = None
+    schedule_inputs: ClassVar[Any] = {}
+    overlap: ClassVar[Literal["skip", "allow"]] = "skip"
     http: ClassVar[bool] = True
     params_model: ClassVar[type[BaseModel] | None] = None
 
@@ -73,6 +80,7 @@ class Declaration:
         _check_name(cls)
         _check_numbers(cls)
         _check_retries(cls)
+        _check_schedule(cls)
         if cls.params_model is not None and (cls.inputs or cls.outputs):
             raise TaskDefinitionError(
                 f"{cls.__qualname__} has both a pydantic model and inputs/outputs dictionaries; keep one of the styles."
@@ -132,6 +140,16 @@ def _check_retries(cls: type[Declaration]) -> None:
         )
     if cls.on_lost not in ("retry", "fail"):
         raise TaskDefinitionError(f"{wants} on_lost = {cls.on_lost!r}; give 'retry' or 'fail'.")
+
+
+def _check_schedule(cls: type[Declaration]) -> None:
+    wants = f"{cls.__qualname__} has"
+    if cls.schedule is not None and not isinstance(cls.schedule, Schedule):
+        raise TaskDefinitionError(
+            f"{wants} schedule = {cls.schedule!r}; give cron('0 6 * * ? *', zone='Europe/Vienna') or rate(minutes=5)."
+        )
+    if cls.overlap not in ("skip", "allow"):
+        raise TaskDefinitionError(f"{wants} overlap = {cls.overlap!r}; give 'skip' or 'allow'.")
 
 
 def _is_seconds(value: object) -> bool:

@@ -11,6 +11,7 @@ from serverless_tasks.progress import Progress
 if TYPE_CHECKING:
     from asyncio import Task
     from collections.abc import Coroutine
+    from datetime import datetime
 
     from serverless_tasks.limit import Limit
 
@@ -23,12 +24,14 @@ class Execution:
         uuid: the job's id, or "" when ``run`` is called here and now.
         attempt: which attempt this is, from 1.
         owner: who submitted the job, or None.
+        scheduled: the time for which a schedule has sent the job, in UTC, or None.
         progress: the run's counters.
     """
 
     uuid: str = ""
     attempt: int = 1
     owner: str | None = None
+    scheduled: datetime | None = None
     progress: Progress = field(default_factory=Progress)
 
 

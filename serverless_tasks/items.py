@@ -72,6 +72,8 @@ def job_item(message: Message) -> Item:
         item["run_at"] = message.run_at
     if message.tenant is not None:
         item["tenant"] = message.tenant
+    if message.schedule is not None:
+        item["schedule"] = message.schedule
     if message.retry_of is not None:
         item["retry_of"] = message.retry_of
     if message.uncertain:

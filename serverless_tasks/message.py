@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import json
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid5
 
 from serverless_tasks.clock import to_ms
 from serverless_tasks.encoding import encode
@@ -23,6 +24,8 @@ MAX_DELAY = 900
 SCHEDULER_TRIES = 86_400
 # The last moment that has a date, in milliseconds.
 _LAST = 253_402_300_800_000
+# The namespace of the ids of ticks. Never changed: the same time of a schedule is the same job for ever.
+_TICKS = UUID("8f3c1f0a-52b4-4c57-9a62-6f2d6c1b7e90")
 # The characters that SQS refuses in a body although JSON allows them raw:
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
 _REFUSED_BY_SQS = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
@@ -43,6 +46,7 @@ class Message:
         expires: when it can no longer be delivered, milliseconds since the epoch.
         inputs_key: where in the bucket the inputs lie, or None.
         retry_of: the id of the ended job that this one repeats, or None.
+        schedule: the name of the schedule that sent it at ``created``, or None.
         run_at: when it is due, milliseconds since the epoch, or None for at once; not sent along.
         uncertain: whether the answer to its send was lost, for the ``job`` item; not sent along.
     """
@@ -57,6 +61,7 @@ class Message:
     expires: int = 0
     inputs_key: str | None = None
     retry_of: str | None = None
+    schedule: str | None = None
     run_at: int | None = None
     uncertain: bool = False
 
@@ -79,6 +84,8 @@ class Message:
             body["inputs_key"] = self.inputs_key
         if self.retry_of is not None:
             body["retry_of"] = self.retry_of
+        if self.schedule is not None:
+            body["schedule"] = self.schedule
         body["options"] = {"queue": self.queue} | ({"tenant": self.tenant} if self.tenant is not None else {})
         body |= {"created": self.created, "expires": self.expires}
         return encode(body).translate(_REFUSED_BY_SQS)
@@ -86,6 +93,9 @@ class Message:
     @classmethod
     def decode(cls, text: str, *, any_version: bool = False) -> Message:
         """Read a message.
+
+        A tick, which a schedule has sent, names the schedule and its time in place of a job's id: the id is made of
+        them, so that a schedule which fires twice for one time is one job.
 
         Args:
             text: the body.
@@ -108,6 +118,8 @@ class Message:
 
     @classmethod
     def _from_body(cls, body: dict[str, Any]) -> Message:
+        if "uuid" not in body and "scheduled" in body:
+            body = body | _tick(body["schedule"], body["scheduled"])
         options = body["options"]
         message = cls(
             uuid=str(UUID(body["uuid"])),
@@ -120,13 +132,14 @@ class Message:
             expires=body["expires"],
             inputs_key=body.get("inputs_key"),
             retry_of=body.get("retry_of"),
+            schedule=body.get("schedule"),
         )
         texts = (message.task, message.queue)
-        optional = (message.owner, message.tenant, message.inputs_key, message.retry_of)
+        optional = (message.owner, message.tenant, message.inputs_key, message.retry_of, message.schedule)
         if not all(isinstance(text, str) and text for text in texts):
             raise ValueError("task and queue must be texts")
         if not all(text is None or isinstance(text, str) for text in optional):
-            raise ValueError("owner, tenant, inputs_key and retry_of must be texts")
+            raise ValueError("owner, tenant, inputs_key, retry_of and schedule must be texts")
         for text in (*texts, *optional):
             (text or "").encode()  # half of a surrogate pair could never be written to the state
         if message.inputs_key not in (None, inputs_key(message.uuid)):
@@ -156,6 +169,15 @@ def expires_at(now: int, run_at: int | None) -> int:
 def expires_in_process_at(now: int, run_at: int | None) -> int:
     """The last moment at which a process will begin a job that it keeps in its memory; see `expires_at`."""
     return max(now, run_at or 0) + IN_PROCESS_RETENTION * 1000
+
+
+def _tick(schedule: str, scheduled: str) -> dict[str, Any]:
+    moment = datetime.fromisoformat(scheduled)
+    if moment.utcoffset() is None:
+        raise ValueError("scheduled must have an offset")
+    created = to_ms(moment.timestamp())
+    expires = created + (SCHEDULER_TRIES + RETENTION) * 1000
+    return {"uuid": str(uuid5(_TICKS, f"{schedule} {created}")), "created": created, "expires": expires}
 
 
 def version_of(text: str) -> int:

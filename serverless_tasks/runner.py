@@ -14,7 +14,7 @@ from serverless_tasks.errors import AwsError, LeaseLost, ServerlessTasksError
 from serverless_tasks.message import expires_at, expires_in_process_at
 from serverless_tasks.outcome import Outcome
 from serverless_tasks.progress import Snapshot
-from serverless_tasks.record import EXPIRED, FAILED, WORKER_LOST
+from serverless_tasks.record import CANCELLED, EXPIRED, FAILED, SKIPPED, WORKER_LOST
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -43,6 +43,7 @@ class Runner:
         blobs: where large inputs lie, or None.
         republish: sends the message of a retry, when it is due.
         clock: the time.
+        acquire: gives a schedule's turn to a job, unless an earlier one still has it; see `Locks.acquire`.
         redelivers: whether a queue stands behind the messages and delivers them again when this process dies. A job
             that runs without one reads as lost as soon as its lease is over.
     """
@@ -55,6 +56,7 @@ class Runner:
         republish: Callable[[Message], None],
         clock: Clock,
         *,
+        acquire: Callable[[str, str], bool] = lambda name, uuid: True,
         redelivers: bool = True,
     ) -> None:
         self._registry = registry
@@ -62,6 +64,7 @@ class Runner:
         self._blobs = blobs
         self._republish = republish
         self._clock = clock
+        self._acquire = acquire
         self._redelivers = redelivers
         self._ending = Ending(store, republish, clock, expires_at if redelivers else expires_in_process_at)
 
@@ -99,7 +102,21 @@ class Runner:
         if claim.lost > (LOST_LIMIT if task.on_lost == "retry" else 0):
             self._store.fail(message.uuid, claim, Snapshot(seq=1), WORKER_LOST)
             return Outcome(status=FAILED, attempt=claim.attempt, failure=WORKER_LOST)
+        if message.schedule is not None and not self._has_turn(
+            message, claim, message.schedule, task.overlap
+        ):
+            self._store.fail(message.uuid, claim, Snapshot(seq=1), SKIPPED, status=CANCELLED)
+            return Outcome(status=CANCELLED, attempt=claim.attempt, failure=SKIPPED)
         return self._attempt(message, claim, deadline, task, retry)
+
+    def _has_turn(self, message: Message, claim: Claim, schedule: str, overlap: str) -> bool:
+        """Keep the job of a tick, which nobody has submitted, and say whether it may run now."""
+        try:
+            self._store.put_jobs([message])
+            return overlap == "allow" or self._acquire(schedule, message.uuid)
+        except AwsError:
+            self._release(message, claim.token)
+            raise
 
     def _claim(self, message: Message, lease: int, request_id: str) -> Claim:
         token = uuid4().hex

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from serverless_tasks.aws.depths import QueueDepths
     from serverless_tasks.aws.queue import DeadLetterQueue, QueueSender, Visibility
+    from serverless_tasks.aws.schedule_group import ScheduleGroup
     from serverless_tasks.aws.schedules import Schedules
     from serverless_tasks.aws.sender import Sender
     from serverless_tasks.backends.base import Backend
@@ -132,6 +133,14 @@ class Services:
         return Schedules(client("scheduler", attempts=1), self.config, self.clock)
 
     @part
+    def schedule_group(self) -> ScheduleGroup:
+        """The recurring schedules of the stack."""
+        from serverless_tasks.aws.schedule_group import ScheduleGroup
+        from serverless_tasks.aws.session import client
+
+        return ScheduleGroup(client("scheduler"), self.config)
+
+    @part
     def sender(self) -> Sender:
         """Sends messages, soon ones by SQS and late ones by a schedule."""
         from serverless_tasks.aws.sender import Sender
@@ -179,7 +188,7 @@ class Services:
     def runner(self) -> Runner:
         """Runs messages; a retry is published through the backend's own way."""
         parts = (self.registry, self.store, self.blobs, self._republish, self.clock)
-        return self._runner_kind()(*parts, redelivers=not self.runs_here)
+        return self._runner_kind()(*parts, acquire=self._acquire, redelivers=not self.runs_here)
 
     @part
     def backend(self) -> Backend:

@@ -16,7 +16,7 @@ from pydantic_core import PydanticSerializationError
 
 from serverless_tasks.dictionary import DictionaryDefinition
 from serverless_tasks.encoding import encode
-from serverless_tasks.errors import FieldError, TaskDefinitionError
+from serverless_tasks.errors import FieldError, InvalidInputs, TaskDefinitionError
 from serverless_tasks.schema import Definition, InvalidOutputs, field_errors
 
 if TYPE_CHECKING:
@@ -129,6 +129,11 @@ def define(task: type[Declaration]) -> Definition:
     Raises:
         TaskDefinitionError: when the class contradicts itself.
     """
-    if task.params_model is not None:
-        return ModelDefinition(task, task.params_model)
-    return DictionaryDefinition(task)
+    model = task.params_model
+    made = DictionaryDefinition(task) if model is None else ModelDefinition(task, model)
+    if task.schedule is not None:
+        try:
+            made.to_json(task.schedule_inputs)
+        except InvalidInputs as error:
+            raise TaskDefinitionError(f"{task.__qualname__}.schedule_inputs do not fit: {error}") from error
+    return made

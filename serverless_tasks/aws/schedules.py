@@ -7,16 +7,15 @@ from __future__ import annotations
 
 import random
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from serverless_tasks.aws.queue import ATTEMPTS, Unsent
 from serverless_tasks.aws.session import call
+from serverless_tasks.aws.targets import Targets
 from serverless_tasks.encoding import encode
 from serverless_tasks.errors import AwsError
-from serverless_tasks.message import SCHEDULER_TRIES
+from serverless_tasks.recurring import without_placeholders
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,12 +24,7 @@ if TYPE_CHECKING:
     from serverless_tasks.config import Config
     from serverless_tasks.message import Message
 
-RETRY_ATTEMPTS = 185
 THREADS = 8
-# The scheduler puts values in the place of such words, wherever they stand in an input:
-# https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-schedule-context-attributes.html
-_PLACEHOLDER = "<aws.scheduler."
-_ESCAPED = "\\u003caws.scheduler."
 
 
 class Schedules:
@@ -98,47 +92,12 @@ class Schedules:
         }
 
     def _target(self, message: Message) -> dict[str, Any]:
+        targets = Targets(self._config, self._client.meta.region_name)
+        body = without_placeholders(message.encode())
+        if message.tenant is None:
+            return targets.queue(message.queue, body)
+        # The target "a queue" takes a message group for FIFO queues alone; the call itself takes it for any.
         url = self._config.queue_url(message.queue)
-        body = message.encode().replace(_PLACEHOLDER, _ESCAPED)
-        role = self._config.require("scheduler_role")
-        place = _Place(role.split(":")[1], self._client.meta.region_name)
-        target = {"Arn": place.queue(url), "Input": body}
-        if message.tenant is not None:
-            # The target "a queue" takes a message group for FIFO queues alone; the call itself takes it for any.
-            call_of_sqs = {"QueueUrl": url, "MessageBody": body, "MessageGroupId": message.tenant}
-            target = {"Arn": place.send_message, "Input": encode(call_of_sqs)}
-        return {
-            **target,
-            "RoleArn": role,
-            "DeadLetterConfig": {"Arn": place.queue(self._config.require("dead_letter_queue_url"))},
-            "RetryPolicy": {
-                "MaximumEventAgeInSeconds": SCHEDULER_TRIES,
-                "MaximumRetryAttempts": RETRY_ATTEMPTS,
-            },
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class _Place:
-    """Where the targets are.
-
-    Attributes:
-        partition: ``aws``, or another in the ARNs of such regions as China's.
-        region: the region.
-    """
-
-    partition: str
-    region: str
-
-    def queue(self, url: str) -> str:
-        """The ARN of a queue: its URL ends with the account and the name."""
-        account, name = urlsplit(url).path.strip("/").split("/")[-2:]
-        return f"arn:{self.partition}:sqs:{self.region}:{account}:{name}"
-
-    @property
-    def send_message(self) -> str:
-        """The ARN that stands for a call of SQS with all of its parameters.
-
-        https://docs.aws.amazon.com/scheduler/latest/UserGuide/managing-targets-universal.html
-        """
-        return f"arn:{self.partition}:scheduler:::aws-sdk:sqs:sendMessage"
+        return targets.send_message(
+            encode({"QueueUrl": url, "MessageBody": body, "MessageGroupId": message.tenant})
+        )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from serverless_tasks.cli import dead_letters, jobs, operation, project
+from serverless_tasks.cli import dead_letters, jobs, operation, project, schedules
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,3 +40,4 @@ for panel, commands in (("A project", _PROJECT), ("Tasks", _JOBS)):
     for name, command in commands.items():
         app.command(name, rich_help_panel=panel)(command)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel="Tasks", no_args_is_help=True)
+app.add_typer(schedules.app, name="schedules", rich_help_panel="A project")

@@ -1,0 +1,116 @@
+"""The commands about recurring schedules: sync, list."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from serverless_tasks.cli.answer import Answer
+from serverless_tasks.cli.session import connect
+from serverless_tasks.plan import KEEP, apply, plan
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from serverless_tasks.plan import Change
+
+Json = Annotated[bool, typer.Option("--json", help="Answer with JSON, for programs.")]
+Stack = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Use this CloudFormation stack's outputs."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+
+app = typer.Typer(
+    help="The schedules that tasks declare, in EventBridge Scheduler.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.command("sync")
+def sync(dry_run: DryRun = False, stack: Stack = None, as_json: Json = False) -> None:
+    """Create, update and delete schedules until they are those that the tasks declare."""
+    answer = Answer(as_json)
+    with answer.errors():
+        session = connect(stack)
+        group = session.client.services.schedule_group
+        changes = plan(session.registry, group)
+        if not dry_run:
+            apply(changes, group)
+        rows = [
+            {
+                "action": change.action,
+                "task": change.task,
+                "schedule": _expression(change),
+                "zone": _zone(change),
+                "name": change.name,
+            }
+            for change in changes
+        ]
+        _answer(answer, rows, "No task declares a schedule, and none is deployed.")
+        if not as_json:
+            answer.say(_told(changes, dry_run=dry_run))
+
+
+@app.command("list")
+def list_schedules(stack: Stack = None, as_json: Json = False) -> None:
+    """List the schedules that the tasks declare, whether they are deployed, and when they are due next."""
+    answer = Answer(as_json)
+    with answer.errors():
+        session = connect(stack)
+        now = datetime.fromtimestamp(session.clock.now(), UTC)
+        changes = plan(session.registry, session.client.services.schedule_group)
+        rows = [
+            {
+                "task": change.task,
+                "schedule": _expression(change),
+                "zone": _zone(change),
+                "state": change.state,
+                "in_step": change.action == KEEP,
+                "next": due.isoformat().replace("+00:00", "Z") if (due := change.next(now)) else None,
+                "name": change.name,
+            }
+            for change in changes
+        ]
+        _answer(answer, rows, "No task declares a schedule, and none is deployed.")
+        if not as_json and any(change.action != KEEP for change in changes):
+            answer.say("What is deployed is not what the tasks declare: run `serverless-tasks schedules sync`.")
+
+
+def _expression(change: Change) -> str:
+    if change.declared is not None:
+        return change.declared.schedule.expression
+    return str(change.deployed.settings["ScheduleExpression"]) if change.deployed else ""
+
+
+def _zone(change: Change) -> str:
+    if change.declared is not None:
+        return change.declared.schedule.zone
+    return str(change.deployed.settings["ScheduleExpressionTimezone"]) if change.deployed else ""
+
+
+def _told(changes: Sequence[Change], *, dry_run: bool) -> str:
+    counts = {action: sum(change.action == action for change in changes) for action in ("create", "update", "delete")}
+    done = ", ".join(f"{count} to {action}" if dry_run else f"{count} {action}d" for action, count in counts.items())
+    return f"{done}, {sum(change.action == KEEP for change in changes)} as they were."
+
+
+def _answer(answer: Answer, rows: Sequence[dict[str, Any]], nothing: str) -> None:
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in rows[0] if rows else ():
+        table.add_column(heading.replace("_", " "), overflow="fold")
+    for row in rows:
+        table.add_row(*(Text(_cell(value)) for value in row.values()))
+    answer.document(list(rows), table if rows else Text(nothing))
+
+
+def _cell(value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "" if value is None else str(value)
