@@ -16,6 +16,7 @@ from serverless_tasks.errors import ConfigurationError, MessageUndecodable, Serv
 from serverless_tasks.letters import Letter, job_letter, undecodable_letter
 from serverless_tasks.message import VERSION, Message, version_of
 from serverless_tasks.record import FAILED, Failure
+from serverless_tasks.recurring import SCHEDULED_TIME
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
@@ -45,12 +46,15 @@ class _Batch:
             LiveLease: a worker still holds the job.
             AwsError: it could not be settled or kept; it comes back, and nothing is lost.
         """
+        body = body_of(record)
         try:
-            message = Message.decode(body_of(record.body), any_version=True)
+            message = Message.decode(body, any_version=True)
         except MessageUndecodable as error:
             self._keep_undecodable(record, error)
             return
-        failure = self._reason(message, record)
+        if message.schedule is not None:  # nobody has submitted it, so nobody has kept it
+            self._through.store.put_jobs([message])
+        failure = self._reason(message, body, record)
         claim = self._through.store.settle(message, failure)
         if claim.answer == "busy":
             self._again[record.receipt_handle] = max(
@@ -79,8 +83,8 @@ class _Batch:
                 "the messages' visibility could not be changed"
             )  # they come back later, but they do
 
-    def _reason(self, message: Message, record: SQSRecord) -> Failure:
-        version = version_of(body_of(record.body))
+    def _reason(self, message: Message, body: str, record: SQSRecord) -> Failure:
+        version = version_of(body)
         if version > VERSION:
             said = f"The message has version {version}; the deployed code reads up to {VERSION}."
             return Failure(type=TOO_NEW, message=said)
@@ -148,23 +152,27 @@ def _source(record: SQSRecord) -> str:
     return (record.attributes.dead_letter_queue_source_arn or "").rsplit(":", 1)[-1]
 
 
-def body_of(text: str) -> str:
+def body_of(record: SQSRecord) -> str:
     """The message in a dead letter.
 
-    EventBridge Scheduler leaves its whole call of SQS there, and says why in attributes:
+    EventBridge Scheduler leaves its whole call of SQS there, and says in attributes why, and for which time it was:
     https://docs.aws.amazon.com/scheduler/latest/UserGuide/configuring-schedule-dlq.html
 
     Args:
-        text: the dead letter's body.
+        record: the dead letter.
     """
-    if '"MessageBody"' not in text:
-        return text
-    try:
-        call_of_sqs = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    body = call_of_sqs.get("MessageBody") if isinstance(call_of_sqs, dict) else None
-    return body if isinstance(body, str) else text
+    text = record.body
+    if '"MessageBody"' in text:
+        try:
+            call_of_sqs = json.loads(text)
+        except (ValueError, RecursionError):
+            return text
+        body = call_of_sqs.get("MessageBody") if isinstance(call_of_sqs, dict) else None
+        text = body if isinstance(body, str) else text
+    scheduled = record.message_attributes["SCHEDULED_TIME"]
+    if scheduled is not None and scheduled.string_value:
+        text = text.replace(SCHEDULED_TIME, scheduled.string_value)
+    return text
 
 
 @counted

@@ -173,8 +173,8 @@ def expires_in_process_at(now: int, run_at: int | None) -> int:
 
 def _tick(schedule: str, scheduled: str) -> dict[str, Any]:
     moment = datetime.fromisoformat(scheduled)
-    if moment.utcoffset() is None:
-        raise ValueError("scheduled must have an offset")
+    if moment.utcoffset() is None or not isinstance(schedule, str) or not schedule:
+        raise ValueError("schedule must be a text, and scheduled have an offset")
     created = to_ms(moment.timestamp())
     expires = created + (SCHEDULER_TRIES + RETENTION) * 1000
     return {"uuid": str(uuid5(_TICKS, f"{schedule} {created}")), "created": created, "expires": expires}

@@ -40,7 +40,7 @@ class Schedule:
             period = timedelta(**{unit if unit.endswith("s") else f"{unit}s": int(number)})
             begin = after if since is None else since
             return begin.astimezone(UTC) + ((after - begin) // period + 1) * period
-        from serverless_tasks.cron import Cron
+        from serverless_tasks.cron_expression import Cron
 
         return Cron.parse(rest.removesuffix(")")).next(after, _zone(self.zone) or UTC)
 
@@ -55,7 +55,7 @@ def cron(expression: str, *, zone: str = "UTC") -> Schedule:
     Raises:
         TaskDefinitionError: the expression or the zone cannot be read.
     """
-    from serverless_tasks.cron import Cron, CronError
+    from serverless_tasks.cron_expression import Cron, CronError
 
     try:
         Cron.parse(expression)

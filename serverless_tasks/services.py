@@ -231,6 +231,9 @@ class Services:
         if self._backend == "sqs" and any(message.run_at for message in messages):
             self.sender.check(messages)
 
+    def _acquire(self, name: str, uuid: str) -> bool:
+        return self.locks.acquire(name, uuid)
+
     def _republish(self, message: Message) -> None:
         if self._backend == "sqs":
             self.sender.resend(message)

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.backends.memory import MemoryStore
 from serverless_tasks.clock import Clock
 from serverless_tasks.config import Config
-from serverless_tasks.errors import ServerlessTasksError, TaskNotFound
+from serverless_tasks.errors import ServerlessTasksError, TaskDefinitionError, TaskNotFound
 from serverless_tasks.message import Message
+from serverless_tasks.recurring import recurring_of
 from serverless_tasks.registry import Registry
 from serverless_tasks.services import Services, services, use
 
@@ -86,6 +88,31 @@ class RecordedTasks:
             sent = Message.decode(message.encode())
             self._queue.append(_Delivery(self.clock.now() + message.delay(self.clock.now()), sent))
         return [None] * len(messages)
+
+    def fire(self, task: type[Declaration], at: datetime | None = None) -> Message:
+        """Let the schedule of a task come round, as EventBridge Scheduler would; ``run_due`` or ``drain`` runs the job.
+
+        Args:
+            task: a task that has a ``schedule``.
+            at: the time for which it fires, with a time zone; now unless given. One that is to come is waited for.
+
+        Returns:
+            The job's message.
+
+        Raises:
+            TaskDefinitionError: the task has no schedule, or its ``schedule_inputs`` do not fit.
+        """
+        if task.schedule is None:
+            raise TaskDefinitionError(
+                f"{task.__qualname__} has no schedule; give it one, such as rate(hours=1)."
+            )
+        now = self.clock.now()
+        moment = datetime.fromtimestamp(now, UTC) if at is None else at.astimezone(UTC)
+        tick = recurring_of(self.services.registry, task).tick(f"{moment:%Y-%m-%dT%H:%M:%SZ}")
+        message = Message.decode(tick)
+        self.submitted.append(message)
+        self._queue.append(_Delivery(max(now, message.created / 1000), message))
+        return message
 
     def run_due(self) -> list[Outcome]:
         """Run the jobs that are due now, and those that they submit for now; returns what became of them."""

@@ -14,7 +14,13 @@ if TYPE_CHECKING:
     from serverless_tasks.recurring import Recurring
 
 # What a schedule is compared by: what is written here, and no more, for the service adds members of its own.
-_COMPARED = ("ScheduleExpression", "ScheduleExpressionTimezone", "FlexibleTimeWindow", "Description", "Target")
+_COMPARED = (
+    "ScheduleExpression",
+    "ScheduleExpressionTimezone",
+    "FlexibleTimeWindow",
+    "Description",
+    "Target",
+)
 
 
 class ScheduleGroup:

@@ -77,7 +77,9 @@ def list_schedules(stack: Stack = None, as_json: Json = False) -> None:
         ]
         _answer(answer, rows, "No task declares a schedule, and none is deployed.")
         if not as_json and any(change.action != KEEP for change in changes):
-            answer.say("What is deployed is not what the tasks declare: run `serverless-tasks schedules sync`.")
+            answer.say(
+                "What is deployed is not what the tasks declare: run `serverless-tasks schedules sync`."
+            )
 
 
 def _expression(change: Change) -> str:
@@ -93,8 +95,13 @@ def _zone(change: Change) -> str:
 
 
 def _told(changes: Sequence[Change], *, dry_run: bool) -> str:
-    counts = {action: sum(change.action == action for change in changes) for action in ("create", "update", "delete")}
-    done = ", ".join(f"{count} to {action}" if dry_run else f"{count} {action}d" for action, count in counts.items())
+    counts = {
+        action: sum(change.action == action for change in changes)
+        for action in ("create", "update", "delete")
+    }
+    done = ", ".join(
+        f"{count} to {action}" if dry_run else f"{count} {action}d" for action, count in counts.items()
+    )
     return f"{done}, {sum(change.action == KEEP for change in changes)} as they were."
 
 

@@ -67,6 +67,7 @@ def test_outputs_are_those_that_users_rely_on() -> None:
         "SchedulerRoleArn",
         "PublisherPolicyArn",
         "OperatorPolicyArn",
+        "SchedulesPolicyArn",
     }
 
 
@@ -185,6 +186,9 @@ def test_no_policy_allows_a_wildcard_action_or_resource(name: str, statement: di
     for resource in as_list(statement["Resource"]):
         assert isinstance(resource, dict), "a literal resource is a wildcard or tied to one account"
         text = resource.get("Fn::Sub", "")
+        if allowed == ["scheduler:ListSchedules"]:  # it is not divided by groups
+            assert text.endswith(":${AWS::AccountId}:schedule/*/*")
+            continue
         # A star stands for what is in a place of ours: objects below a prefix, schedules of the group.
         assert re.fullmatch(
             r"[^*]*|\$\{PayloadBucket\.Arn\}/[a-z-]+/\*|[^*]*:schedule/\$\{ScheduleGroup\}/\*", text
@@ -239,7 +243,7 @@ def test_only_our_schedules_take_the_role_of_the_scheduler() -> None:
 
 def test_who_submits_may_pass_the_role_of_the_scheduler_to_the_scheduler_alone() -> None:
     passing = {name: each for name, each in statements() if each["Action"] == "iam:PassRole"}
-    assert set(passing) == {"WorkerRole", "InvokeRole", "PublisherPolicy"}
+    assert set(passing) == {"WorkerRole", "InvokeRole", "PublisherPolicy", "SchedulesPolicy"}
     for statement in passing.values():
         assert statement["Resource"] == get_att("SchedulerRole")
         assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
@@ -250,10 +254,28 @@ def test_who_submits_may_create_schedules_of_our_group_and_do_no_more_with_them(
         (name, action)
         for name, each in statements()
         for action in as_list(each["Action"])
-        if action.startswith("scheduler:")
+        if action.startswith("scheduler:") and name != "SchedulesPolicy"
     }
     assert schedules == {
         (name, "scheduler:CreateSchedule") for name in ("WorkerRole", "InvokeRole", "PublisherPolicy")
+    }
+
+
+def test_who_deploys_schedules_may_change_those_of_our_group_and_list_all() -> None:
+    held = {
+        action: each["Resource"]["Fn::Sub"].rsplit(":", 1)[-1]
+        for name, each in statements()
+        if name == "SchedulesPolicy"
+        for action in as_list(each["Action"])
+        if action.startswith("scheduler:")
+    }
+    ours = "schedule/${ScheduleGroup}/*"
+    assert held == {
+        "scheduler:CreateSchedule": ours,
+        "scheduler:DeleteSchedule": ours,
+        "scheduler:GetSchedule": ours,
+        "scheduler:UpdateSchedule": ours,
+        "scheduler:ListSchedules": "schedule/*/*",  # AWS knows no narrower one
     }
 
 

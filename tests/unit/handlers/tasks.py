@@ -2,7 +2,7 @@
 
 from pydantic import BaseModel
 
-from serverless_tasks import Task, TaskError
+from serverless_tasks import Task, TaskError, rate
 from serverless_tasks.params import ListParameter, NumberParameter
 
 begun: list[str] = []
@@ -53,3 +53,11 @@ class Slow(Task):
 
     def run(self):
         begun.append("slow")
+
+
+class Hourly(Task):
+    name = "hourly"
+    schedule = rate(hours=1)
+
+    def run(self):
+        begun.append(self.execution.scheduled)

@@ -4,17 +4,21 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
 
 from lambda_handlers import dead_letter, worker
+from serverless_tasks.aws import session
 from serverless_tasks.aws.letters import BucketLetters
 from serverless_tasks.errors import AwsError
 from serverless_tasks.letters import Letter
+from serverless_tasks.message import Message
 from serverless_tasks.progress import Snapshot
 from serverless_tasks.record import Failure
+from serverless_tasks.recurring import recurring_of
 from tests.unit.handlers.conftest import Context
-from tests.unit.handlers.tasks import Sum
+from tests.unit.handlers.tasks import Hourly, Sum
 
 
 def test_a_waiting_job_ends_as_failed(site, message):
@@ -77,6 +81,27 @@ def test_what_the_scheduler_could_not_send_ends_with_its_reason(site, message, w
         "message": "The scheduler could not bring the job to its queue:"
         " AWS.SimpleQueueService.NonExistentQueue: The specified queue does not exist.",
     }
+
+
+@pytest.mark.parametrize("filled_in", [False, True])
+def test_a_tick_that_the_scheduler_could_not_send_ends_listed_and_with_its_reason(site, filled_in):
+    declared = recurring_of(site.through.registry, Hourly)
+    scheduled = f"{datetime.fromtimestamp(site.through.clock.now(), UTC):%Y-%m-%dT%H:%M:%SZ}"
+    site.put(
+        declared.tick(scheduled) if filled_in else declared.body,
+        "dead",
+        ERROR_CODE="AWS.Scheduler.InternalServerError",
+        SCHEDULED_TIME=scheduled,
+    )
+
+    assert site.deliver(dead_letter.handler, "dead") == []
+
+    uuid = Message.decode(declared.tick(scheduled)).uuid
+    error = site.through.store.read(uuid).error
+    assert error["type"] == "Undeliverable"
+    assert error["message"].endswith("AWS.Scheduler.InternalServerError: no reason was given")
+    item = {"pk": {"S": uuid}, "sk": {"S": "job"}}
+    assert "Item" in session.client("dynamodb").get_item(TableName="jobs", Key=item)
 
 
 @pytest.mark.parametrize(
