@@ -116,7 +116,7 @@ class _Batch:
             deliveries=int(record.attributes.approximate_receive_count),
             sent=int(record.attributes.sent_timestamp),
         )
-        self._through.letters.keep(letter, body_of(record.body))
+        self._through.letters.keep(letter, body_of(record))
 
     def _keep_undecodable(self, record: SQSRecord, error: MessageUndecodable) -> None:
         if not self._through.config.bucket:

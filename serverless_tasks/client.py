@@ -43,13 +43,8 @@ class TaskClient:
     """
 
     def __init__(self, function: str | None = None, *, through: Services | None = None) -> None:
-        self._through = through or services()
+        self.services = self._through = through or services()
         self._function = function
-
-    @property
-    def services(self) -> Services:
-        """What it works with: the store, the queues and the rest."""
-        return self._through
 
     @classmethod
     def from_stack(cls, stack: str) -> TaskClient:
