@@ -88,8 +88,11 @@ class Definition:
         raise NotImplementedError
 
     def input_schema(self) -> dict[str, Any]:
-        """JSON Schema of the inputs."""
-        return self.inputs_model.model_json_schema()
+        """JSON Schema of the inputs; it says that no others are taken where that is so."""
+        schema = self.inputs_model.model_json_schema()
+        if "extra" not in self.inputs_model.model_config and self._names == set(schema.get("properties", ())):
+            schema["additionalProperties"] = False
+        return schema
 
     def output_schema(self) -> dict[str, Any]:
         """JSON Schema of the outputs."""

@@ -1,0 +1,120 @@
+"""Whatever fits or does not fit the OpenAPI document: no 5xx, and answers as the document says."""
+
+import os
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import schemathesis
+from django.apps import apps
+from django.contrib.auth.models import User
+from django.core.handlers.wsgi import WSGIHandler
+from django.test import Client
+from hypothesis import HealthCheck, given
+from hypothesis import settings as configured
+from hypothesis.strategies import sampled_from
+from schemathesis import GenerationMode
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
+
+from serverless_tasks.services import reset
+from tests.django.shop.background import Fails, Resize, SumNumbers
+
+LONG = os.environ.get("CHAOS") == "long"
+# Each call, and an answer to what fits that must have been among the others.
+GOOD = {
+    "POST /tasks/": {201},
+    "GET /tasks/": {200},
+    "GET /tasks/{uuid}/": {200},
+    "POST /tasks/{uuid}/cancel/": {409},
+    "GET /tasks/{uuid}/events/": {501},
+    "POST /tasks/resize/": {201},
+    "POST /tasks/resize/run": {200},
+}
+CALLS = list(GOOD)
+EXCLUDED = {
+    # Only what a page gave as its cursor is one, and no schema can say that.
+    "GET /tasks/": [positive_data_acceptance],
+    # WSGI does not stream, and 501 says so.
+    "GET /tasks/{uuid}/events/": [not_a_server_error],
+}
+
+
+@pytest.fixture(autouse=True)
+def aws(settings: Any) -> Iterator[None]:
+    """Instead of moto: the backend that runs at once, in memory."""
+    settings.SERVERLESS_TASKS = {"BACKEND": "immediate"}
+    settings.ALLOWED_HOSTS = ["testserver", "localhost"]
+    settings.TASKS_API_AUTHENTICATION = "ninja.security.SessionAuth"
+    apps.get_app_config("serverless_tasks")._wire()
+    yield
+    reset()
+
+
+@pytest.fixture
+def sent(browser: Client) -> dict[str, Any]:
+    """What Ada's browser sends by itself, and her page with it."""
+    browser.get("/tasks/docs")
+    cookies = {name: browser.cookies[name].value for name in ("sessionid", "csrftoken")}
+    return {"cookies": cookies, "headers": {"X-CSRFToken": cookies["csrftoken"]}}
+
+
+@pytest.fixture
+def document(browser: Client) -> Any:
+    """The document as schemathesis reads it, with the site that it is to be asked of."""
+    found = schemathesis.openapi.from_dict(browser.get("/tasks/openapi.json").json())
+    found.config.generation.update(with_security_parameters=False)  # every request is Ada's
+    found.app = WSGIHandler()
+    found.location = "/tasks/openapi.json"
+    return found
+
+
+@pytest.fixture
+def known(user: User) -> list[str]:
+    """Jobs in several states."""
+    return [
+        task.options(owner=str(user.pk), on_commit=False).submit(**inputs).uuid
+        for task, inputs in (
+            (SumNumbers, {"numbers": [1]}),
+            (Fails, {}),
+            (Resize, {"box": {"width": 1, "height": 1}}),
+        )
+    ]
+
+
+def test_every_call_is_tried(document: Any) -> None:
+    labels = {operation.ok().label for operation in document.get_all_operations()}
+    assert set(CALLS) <= labels
+
+
+@pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
+@pytest.mark.parametrize("call", CALLS)
+def test_answers_are_as_described(
+    document: Any, sent: dict[str, Any], known: list[str], call: str, mode: GenerationMode
+) -> None:
+    method, path = call.split(" ")
+    operation = document[path][method]
+    statuses: Counter[int] = Counter()
+
+    @configured(
+        max_examples=2_000 if LONG else 40,
+        derandomize=not LONG,  # the long search is another one each time, and says how to repeat it
+        database=None,
+        deadline=None,
+        suppress_health_check=list(HealthCheck),
+        print_blob=True,
+    )
+    @given(case=operation.as_strategy(generation_mode=mode), job=sampled_from([None, *known]))
+    def check(case: Any, job: str | None) -> None:
+        if job is not None and "uuid" in case.path_parameters and mode is GenerationMode.POSITIVE:
+            case.path_parameters["uuid"] = job
+        answer = case.call(**sent)
+        statuses[answer.status_code] += 1
+        case.validate_response(
+            answer, excluded_checks=[*EXCLUDED.get(call, []), ignored_auth], transport_kwargs=sent
+        )
+
+    check()
+    expected = GOOD[call] if mode is GenerationMode.POSITIVE else range(400, 500)
+    assert [status for status in statuses if status in expected], statuses
