@@ -16,7 +16,7 @@ from hypothesis import settings as configured
 from hypothesis.strategies import sampled_from
 from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
-from schemathesis.specs.openapi.checks import ignored_auth, positive_data_acceptance
+from schemathesis.specs.openapi.checks import ignored_auth, negative_data_rejection, positive_data_acceptance
 
 from serverless_tasks.services import reset
 from tests.django.shop.background import Fails, Resize, SumNumbers
@@ -33,7 +33,12 @@ GOOD = {
     "POST /tasks/resize/run": {200},
 }
 CALLS = list(GOOD)
+# Inputs are converted as pydantic and Django Task API do it ("1" is a number, one value a list of it), so that more is
+# taken than the schemas say.
 EXCLUDED = {
+    **dict.fromkeys(
+        ("POST /tasks/", "POST /tasks/resize/", "POST /tasks/resize/run"), [negative_data_rejection]
+    ),
     # Only what a page gave as its cursor is one, and no schema can say that.
     "GET /tasks/": [positive_data_acceptance],
     # WSGI does not stream, and 501 says so.
@@ -98,7 +103,7 @@ def test_answers_are_as_described(
     statuses: Counter[int] = Counter()
 
     @configured(
-        max_examples=2_000 if LONG else 40,
+        max_examples=500 if LONG else 40,
         derandomize=not LONG,  # the long search is another one each time, and says how to repeat it
         database=None,
         deadline=None,
