@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Final
 from uuid import UUID
 
 from ninja.params.functions import Header
+from pydantic import WithJsonSchema
 
 from django_integration.answers import Refused
 from serverless_tasks.options import LONGEST_KEY
@@ -25,8 +26,9 @@ _ABOUT: Final = (
     f"1 to {LONGEST_KEY} printable ASCII characters; a UUID for callers who are not logged in. Sent again with the same"
     " key and inputs within 24 hours, a request gives back the first one's task (200); with other inputs, 409."
 )
-# How a view declares the header, for the OpenAPI document.
-Key = Annotated[str | None, Header(alias=HEADER, description=_ABOUT)]
+# How a view declares the header, for the OpenAPI document: the bare form.
+_SCHEMA: Final = {"type": "string", "maxLength": LONGEST_KEY, "pattern": "^[!#-~]([ -~]*[!-~])?$"}
+Key = Annotated[Annotated[str, WithJsonSchema(_SCHEMA)] | None, Header(alias=HEADER, description=_ABOUT)]
 _BARE = re.compile(r"[!#-~][ -~]*")
 # https://www.rfc-editor.org/rfc/rfc8941#section-3.3.3
 _QUOTED = re.compile(r'"((?:[ !#-\[\]-~]|\\["\\])+)"')
