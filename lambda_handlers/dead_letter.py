@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import time
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -58,7 +57,7 @@ class _Batch:
         claim = self._through.store.settle(message, failure)
         if claim.answer == "busy":
             self._again[record.receipt_handle] = max(
-                GRACE, math.ceil(claim.until / 1000 - time.time()) + GRACE
+                GRACE, math.ceil(claim.until / 1000 - self._through.clock.now()) + GRACE
             )
             raise LiveLease(message.uuid)
         if claim.answer == "settled":

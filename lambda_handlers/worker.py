@@ -6,7 +6,6 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 from __future__ import annotations
 
 import math
-import time
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -50,7 +49,8 @@ class _Batch:
         self._context = context
         # A container's worker has none: nothing ends it, and its poller keeps the message hidden while it runs.
         bounded = getattr(context, "has_deadline", True)
-        self._deadline = time.time() + context.get_remaining_time_in_millis() / 1000 if bounded else None
+        remaining = context.get_remaining_time_in_millis() / 1000
+        self._deadline = through.clock.now() + remaining if bounded else None
         self._again: dict[str, int] = {}
         self._begun = False
 
@@ -111,7 +111,7 @@ class _Batch:
         return GiveBack(reason)
 
     def _remaining(self) -> float:
-        return math.inf if self._deadline is None else self._deadline - time.time()
+        return math.inf if self._deadline is None else self._deadline - self._through.clock.now()
 
     def _hide(self, seconds: dict[str, int]) -> None:
         if not seconds:

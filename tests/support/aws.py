@@ -37,36 +37,42 @@ def account() -> Iterator[None]:
 def resources() -> Config:
     """A new table and new queues, and the settings that name them: one test's own, in an account of several."""
     suffix = uuid4().hex[:12]
-    dynamodb, sqs = session.client("dynamodb"), session.client("sqs")
-    keys = ("pk", "sk", "owner_day", "task_day", "created_uuid")
-    dynamodb.create_table(
-        TableName=f"jobs-{suffix}",
-        BillingMode="PAY_PER_REQUEST",
-        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
-        KeySchema=_keys("pk", "sk"),
-        GlobalSecondaryIndexes=[
-            {
-                "IndexName": name,
-                "KeySchema": _keys(key, "created_uuid"),
-                "Projection": {
-                    "ProjectionType": "INCLUDE",
-                    "NonKeyAttributes": ["task", "owner", "created", "expires"],
-                },
-            }
-            for name, key in (("by_owner", "owner_day"), ("by_task", "task_day"))
-        ],
-    )
+    sqs = session.client("sqs")
     urls = {name: sqs.create_queue(QueueName=f"{name}-{suffix}")["QueueUrl"] for name in QUEUES}
     dead = sqs.create_queue(QueueName=f"dead-letter-{suffix}")["QueueUrl"]
     session.client("scheduler").create_schedule_group(Name=f"group-{suffix}")
     return Config(
-        table=f"jobs-{suffix}",
+        table=a_table(),
         queue_urls=urls,
         dead_letter_queue_url=dead,
         bucket=BUCKET,
         schedule_group=f"group-{suffix}",
         scheduler_role="arn:aws:iam::123456789012:role/scheduler",
     )
+
+
+def a_table() -> str:
+    """A new table; returns its name."""
+    name = f"jobs-{uuid4().hex[:12]}"
+    keys = ("pk", "sk", "owner_day", "task_day", "created_uuid")
+    session.client("dynamodb").create_table(
+        TableName=name,
+        BillingMode="PAY_PER_REQUEST",
+        AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],
+        KeySchema=_keys("pk", "sk"),
+        GlobalSecondaryIndexes=[
+            {
+                "IndexName": index,
+                "KeySchema": _keys(key, "created_uuid"),
+                "Projection": {
+                    "ProjectionType": "INCLUDE",
+                    "NonKeyAttributes": ["task", "owner", "created", "expires"],
+                },
+            }
+            for index, key in (("by_owner", "owner_day"), ("by_task", "task_day"))
+        ],
+    )
+    return name
 
 
 def _keys(partition: str, sort: str) -> list[dict[str, str]]:

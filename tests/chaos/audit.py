@@ -1,0 +1,158 @@
+"""What must hold of every job after every write, and at the end: the invariants of the store, watched from outside."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass, field
+from typing import Any
+
+from moto.core import DEFAULT_ACCOUNT_ID
+from moto.dynamodb.models import dynamodb_backends
+
+from serverless_tasks.aws.items import from_dynamodb
+from serverless_tasks.record import ENDED, RUNNING
+from tests.support.aws import REGION
+
+type Item = dict[str, Any]
+
+
+class Violation(AssertionError):
+    """An invariant was broken."""
+
+
+@dataclass
+class Run:
+    """One run of a task's code.
+
+    Attributes:
+        uuid: the job.
+        number: which run of this job it is, from 1, lost ones among them.
+        attempt: the attempt's number, as the task sees it.
+        over: whether it has returned or raised.
+    """
+
+    uuid: str
+    number: int
+    attempt: int
+    over: bool = False
+
+
+@dataclass
+class Audit:
+    """Watches one table.
+
+    Args:
+        table: its name.
+    """
+
+    table: str
+    runs: dict[str, list[Run]] = field(default_factory=lambda: defaultdict(list))
+    states: dict[str, Item] = field(default_factory=dict)
+    jobs: dict[str, Item] = field(default_factory=dict)
+    broken: list[str] = field(default_factory=list)
+    claims: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+    releases: dict[str, int] = field(default_factory=lambda: defaultdict(int))
+
+    def applied(self, operation: str, body: dict[str, Any]) -> None:
+        """Look at what a call has changed."""
+        if operation in ("GetItem", "Query", "BatchGetItem"):
+            return
+        found = body.get("Key") or body.get("Item")
+        changed = [found["pk"]["S"]] if found else self.uuids()
+        for uuid in changed:
+            self._look(uuid)
+
+    def uuids(self) -> list[str]:
+        """The partition keys of the table."""
+        return [key.value for key in self._items()]
+
+    def items(self, uuid: str) -> dict[str, Item]:
+        """What the table holds under a key, by sort key."""
+        for key, items in self._items().items():
+            if key.value == uuid:
+                return {
+                    sort.value: from_dynamodb({name: value.to_json() for name, value in item.attrs.items()})
+                    for sort, item in items.items()
+                }
+        return {}
+
+    def begin(self, uuid: str, attempt: int, now: int) -> Run:
+        """Note that a task's code begins."""
+        run = Run(uuid, len(self.runs[uuid]) + 1, attempt)
+        self.runs[uuid].append(run)
+        state = self.items(uuid).get("s#state", {})
+        if state.get("status") != RUNNING:
+            self._complain(uuid, f"run {run.number} begins although the state is {state.get('status')}")
+        if state.get("attempt") != attempt:
+            self._complain(
+                uuid, f"run {run.number} thinks it is attempt {attempt}; the state: {state.get('attempt')}"
+            )
+        if state.get("lease", 0) < now:
+            self._complain(uuid, f"run {run.number} begins without a live lease")
+        return run
+
+    def complain(self, uuid: str, text: str) -> None:
+        """Note that something did not hold."""
+        self._complain(uuid, text)
+
+    def verify(self) -> None:
+        """Fail when an invariant was broken on the way.
+
+        Raises:
+            Violation: one was.
+        """
+        if self.broken:
+            raise Violation("\n".join(self.broken))
+
+    def forget(self) -> None:
+        """Drop the table: thousands of worlds would fill the memory."""
+        dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables.pop(self.table)
+
+    def _look(self, uuid: str) -> None:
+        items = self.items(uuid)
+        self._look_at_job(uuid, items.get("job"))
+        before, after = self.states.get(uuid), items.get("s#state")
+        if after is None:
+            if before is not None:
+                self._complain(uuid, f"the state is gone; it was {before['status']}")
+            return
+        if before != after:
+            self._compare(uuid, before or {}, after)
+            self.states[uuid] = after
+
+    def _look_at_job(self, uuid: str, job: Item | None) -> None:
+        known = self.jobs.get(uuid)
+        if job is None and known is None:
+            return
+        if known is not None and job != known:
+            self._complain(uuid, f"the job item was changed: {known} -> {job}")
+        if job is not None:
+            self.jobs[uuid] = job
+
+    def _compare(self, uuid: str, before: Item, after: Item) -> None:
+        if before.get("status") in ENDED:
+            self._complain(uuid, f"a terminal state was changed: {before} -> {after}")
+        same_attempt = before.get("token", "") == after.get("token", "")
+        if same_attempt and before.get("status") == RUNNING:
+            if after.get("progress", 0) < before.get("progress", 0):
+                self._complain(uuid, f"progress went back: {before['progress']} -> {after['progress']}")
+            if after.get("messages", 0) < before.get("messages", 0):
+                self._complain(uuid, "messages went away within an attempt")
+            if after.get("attempt", 0) < before.get("attempt", 0):
+                self.releases[uuid] += 1
+        if not same_attempt:
+            self.claims[uuid] += 1
+            if after.get("attempt", 0) != before.get("attempt", 0) + 1:
+                self._complain(uuid, f"a claim counted {before.get('attempt', 0)} -> {after.get('attempt')}")
+        if before.get("cancel") and not after.get("cancel") and after["status"] not in ENDED:
+            self._complain(uuid, "a request to stop was forgotten")
+        if after.get("failures", 0) < before.get("failures", 0):
+            self._complain(uuid, "failures were forgotten")
+
+    def _complain(self, uuid: str, text: str) -> None:
+        self.broken.append(f"{uuid}: {text}")
+
+    def _items(self) -> dict[Any, dict[Any, Any]]:
+        tables = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables
+        found: dict[Any, dict[Any, Any]] = tables[self.table].items
+        return found

@@ -1,0 +1,258 @@
+"""Faults at the AWS boundary: what a call meets on its way out of botocore, and on the way back.
+
+The library knows nothing of it: moto's stand-in for the network (botocore's ``before-send``) is asked first.
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from botocore.awsrequest import AWSPreparedRequest, AWSResponse
+from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
+from moto.core.botocore_stubber import MockRawResponse
+
+from serverless_tasks.clock import Clock
+from tests.chaos.queues import Refused, Sqs
+
+
+class Killed(BaseException):
+    """The process is gone: nothing that it would still do has an effect."""
+
+
+class Kind(StrEnum):
+    """What happens to a call."""
+
+    REFUSED = "connection refused"
+    ERROR = "500, not applied"
+    ERROR_APPLIED = "500, applied"
+    LOST = "timed out, not applied"
+    ANSWER_LOST = "timed out, applied"
+    THROTTLED = "throttled"
+    PART = "a batch is done in part"
+    KILLED_BEFORE = "killed before"
+    KILLED_AFTER = "killed after"
+
+
+BATCHES = ("SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch", "BatchWriteItem")
+
+
+@dataclass(frozen=True)
+class Fault:
+    """What is to happen, and to which calls.
+
+    Attributes:
+        at: the number of the first call that meets it, from 0.
+        kind: what happens.
+        lasting: whether every try of the call meets it, botocore's own among them, or the first alone.
+        seconds: how long, from that call on, every call of the same operation meets it as well.
+    """
+
+    at: int
+    kind: Kind
+    lasting: bool = False
+    seconds: float = 0
+
+    def __str__(self) -> str:
+        extent = " at every try" if self.lasting else ""
+        return f"{self.kind}{extent}{f' for {self.seconds:g} s' if self.seconds else ''}"
+
+
+@dataclass
+class Call:
+    """One call of a client, with all its tries, and the kind of process that makes it."""
+
+    number: int
+    service: str
+    operation: str
+    process: str
+    tries: int = 0
+
+
+@dataclass
+class _Active:
+    fault: Fault
+    operation: str
+    until: float
+
+
+@dataclass
+class Process:
+    """A process that makes calls, until it is killed."""
+
+    name: str
+    alive: bool = True
+
+
+@dataclass
+class Network:
+    """What stands where the network is.
+
+    Args:
+        clock: the time.
+        sqs: the queues.
+        forward: moto, which answers for everything but SQS.
+        applied: told of each DynamoDB call that was applied.
+    """
+
+    clock: Clock
+    sqs: Sqs
+    forward: Callable[[str, AWSPreparedRequest], AWSResponse | None]
+    applied: Callable[[str, dict[str, Any]], None] = lambda operation, body: None
+    faults: list[Fault] = field(default_factory=list)
+    calls: list[Call] = field(default_factory=list)
+    processes: list[Process] = field(default_factory=list)
+    on: bool = True
+
+    def __post_init__(self) -> None:
+        """Start with no call made."""
+        self._by_id: dict[str, Call] = {}
+        self._threads: dict[threading.Thread, Process] = {}
+        self._active: list[_Active] = []
+        self._lock = threading.Lock()
+
+    def send(self, event_name: str, request: AWSPreparedRequest) -> AWSResponse | None:
+        """Carry one request, or let it fail as it is to."""
+        _, service, operation = event_name.split(".")
+        if not self.on:
+            return self._deliver(service, operation, event_name, request)
+        process = self._process()
+        if process is not None and not process.alive:
+            raise Killed
+        with self._lock:
+            call = self._call(service, operation, process, request)
+            call.tries += 1
+            kind = self._kind(call)
+        return self._meet(kind, process, call, event_name, request)
+
+    def _meet(
+        self,
+        kind: Kind | None,
+        process: Process | None,
+        call: Call,
+        event_name: str,
+        request: AWSPreparedRequest,
+    ) -> AWSResponse | None:
+        url = request.url
+        if kind == Kind.KILLED_BEFORE:
+            raise self._kill(process)
+        if kind == Kind.REFUSED:
+            raise EndpointConnectionError(endpoint_url=url)
+        if kind == Kind.LOST:
+            raise ReadTimeoutError(endpoint_url=url)
+        if kind == Kind.ERROR:
+            return _failure(call.service, url, 500, "InternalServerError")
+        if kind == Kind.THROTTLED:
+            return _throttle(call.service, url)
+        if kind == Kind.PART and call.operation in BATCHES:
+            return self._partly(call, event_name, request)
+        answer = self._deliver(call.service, call.operation, event_name, request)
+        if kind == Kind.KILLED_AFTER:
+            raise self._kill(process)
+        if kind == Kind.ANSWER_LOST:
+            raise ReadTimeoutError(endpoint_url=url)
+        if kind == Kind.ERROR_APPLIED:
+            return _failure(call.service, url, 500, "InternalServerError")
+        return answer
+
+    def _deliver(
+        self, service: str, operation: str, event_name: str, request: AWSPreparedRequest
+    ) -> AWSResponse | None:
+        if service != "sqs":
+            answer = self.forward(event_name, request)
+            if service == "dynamodb" and answer is not None and answer.status_code == 200:
+                self.applied(operation, json.loads(_text(request)))
+            return answer
+        try:
+            body = self.sqs.answer(operation, json.loads(_text(request)))
+        except Refused as error:
+            return _failure("sqs", request.url, 400, error.code, error.text)
+        return _json(request.url, 200, body)
+
+    def _partly(self, call: Call, event_name: str, request: AWSPreparedRequest) -> AWSResponse | None:
+        """Do the first half of a batch; the answer says so."""
+        body = json.loads(_text(request))
+        if call.operation == "BatchWriteItem":
+            ((table, writes),) = body["RequestItems"].items()
+            half = (len(writes) + 1) // 2
+            request.body = json.dumps({"RequestItems": {table: writes[:half]}}).encode()
+            self._deliver(call.service, call.operation, event_name, request)
+            left = {table: writes[half:]} if writes[half:] else {}
+            return _json(request.url, 200, {"UnprocessedItems": left})
+        entries = body["Entries"]
+        half = len(entries) // 2
+        answer: dict[str, Any] = {"Successful": []}
+        if half:
+            answer = self.sqs.answer(call.operation, {**body, "Entries": entries[:half]})
+        failed = [
+            {"Id": entry["Id"], "Code": "InternalError", "SenderFault": False} for entry in entries[half:]
+        ]
+        return _json(request.url, 200, {**answer, "Failed": [*answer.get("Failed", []), *failed]})
+
+    def _kind(self, call: Call) -> Kind | None:
+        now = self.clock.now()
+        for fault in self.faults:
+            if fault.at == call.number and (fault.lasting or call.tries == 1):
+                if fault.seconds and call.tries == 1:
+                    self._active.append(_Active(fault, call.operation, now + fault.seconds))
+                return fault.kind
+        for active in self._active:
+            if active.operation == call.operation and now < active.until:
+                return active.fault.kind
+        return None
+
+    def _call(
+        self, service: str, operation: str, process: Process | None, request: AWSPreparedRequest
+    ) -> Call:
+        """The call that a request is a try of: botocore gives all tries of one the same id."""
+        made = request.headers["amz-sdk-invocation-id"]
+        name = made.decode() if isinstance(made, bytes) else str(made)
+        if name not in self._by_id:
+            self._by_id[name] = Call(len(self.calls), service, operation, process.name if process else "")
+            self.calls.append(self._by_id[name])
+        return self._by_id[name]
+
+    def _process(self) -> Process | None:
+        """Which process calls: a thread of one stays one of its."""
+        current = self.processes[-1] if self.processes else None
+        if threading.current_thread() is threading.main_thread():
+            return current
+        if current is None:
+            return None
+        return self._threads.setdefault(threading.current_thread(), current)
+
+    @staticmethod
+    def _kill(process: Process | None) -> Killed:
+        if process is not None:
+            process.alive = False
+        return Killed()
+
+
+def _text(request: AWSPreparedRequest) -> str:
+    body = request.body
+    return body.decode() if isinstance(body, bytes) else str(body or "{}")
+
+
+def _json(url: str, status: int, body: dict[str, Any]) -> AWSResponse:
+    headers = {"Content-Type": "application/x-amz-json-1.0"}
+    return AWSResponse(url, status, headers, MockRawResponse(json.dumps(body)))  # type: ignore[arg-type]
+
+
+def _failure(service: str, url: str, status: int, code: str, text: str = "injected") -> AWSResponse:
+    if service == "s3":
+        xml = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{text}</Message></Error>"
+        return AWSResponse(url, status, {"Content-Type": "application/xml"}, MockRawResponse(xml))  # type: ignore[arg-type]
+    return _json(url, status, {"__type": f"com.amazonaws#{code}", "message": text})
+
+
+def _throttle(service: str, url: str) -> AWSResponse:
+    """How each service says that it is asked too often."""
+    if service == "s3":
+        return _failure(service, url, 503, "SlowDown")
+    if service == "dynamodb":
+        return _failure(service, url, 400, "ProvisionedThroughputExceededException")
+    return _failure(service, url, 400, "ThrottlingException")

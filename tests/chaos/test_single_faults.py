@@ -1,0 +1,108 @@
+"""Every call that a caller, a worker or a dead-letter handler makes fails in every way, one at a time.
+
+`make test` takes of like faults one; ``CHAOS=long`` takes all.
+"""
+
+from __future__ import annotations
+
+import pytest
+
+from serverless_tasks.record import CANCELLED, SUCCEEDED, Record
+from tests.chaos.audit import Violation
+from tests.chaos.conftest import LONG
+from tests.chaos.faults import BATCHES, Call, Fault, Kind
+from tests.chaos.scenarios import SCENARIOS, Scenario
+from tests.chaos.tasks import TASKS
+from tests.chaos.world import World
+
+EVERY = tuple(Fault(0, kind, lasting) for kind in Kind for lasting in (False, True))
+# Lasting, a fault reaches the library; once, it is botocore's own retry (or the sender's) that copes with it.
+SOME = (
+    Fault(0, Kind.THROTTLED),
+    Fault(0, Kind.ANSWER_LOST),
+    Fault(0, Kind.REFUSED, lasting=True),
+    Fault(0, Kind.ERROR_APPLIED, lasting=True),
+    Fault(0, Kind.LOST, lasting=True),
+    Fault(0, Kind.THROTTLED, lasting=True),
+    Fault(0, Kind.PART),
+    Fault(0, Kind.KILLED_BEFORE),
+    Fault(0, Kind.KILLED_AFTER),
+)
+
+
+@pytest.mark.parametrize("fault", EVERY if LONG else SOME, ids=str)
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_nothing_is_lost_or_done_twice(aws: None, scenario: Scenario, fault: Fault) -> None:
+    for call in calls_of(scenario):
+        if fits(fault, call) and (LONG or tells(scenario, fault, call)):
+            fail_at(scenario, call, fault)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_without_faults_each_job_is_run_as_often_as_it_must(aws: None, scenario: Scenario) -> None:
+    world, _ = tell(scenario)
+    assert sum(map(len, world.audit.runs.values())) == scenario.runs
+
+
+def fail_at(scenario: Scenario, call: Call, fault: Fault) -> None:
+    """Tell a story with a fault at one of its calls."""
+    here = Fault(call.number, fault.kind, fault.lasting)
+    try:
+        tell(scenario, here)
+    except Violation as error:
+        raise Violation(f"call {call.number} ({call.operation}) is {here}:\n{error}") from None
+
+
+def fits(fault: Fault, call: Call) -> bool:
+    """Whether the call can meet such a fault."""
+    return fault.kind != Kind.PART or call.operation in BATCHES
+
+
+def tells(scenario: Scenario, fault: Fault, call: Call) -> bool:
+    """Whether a fault of a call tells what no other does."""
+    if scenario.novel and call.operation not in scenario.novel:
+        return False
+    if scenario is not SCENARIOS[0] and call.operation in ("ReceiveMessage", "DeleteMessageBatch"):
+        return bool(scenario.novel)  # the poller's own calls are alike in all
+    # A caller is told whether its job was sent for sure. A worker has nobody to tell: a call that was not applied was
+    # not applied. Being killed before a call is being killed after the one before it.
+    alike = (fault.lasting and fault.kind in (Kind.REFUSED, Kind.LOST)) or fault.kind == Kind.KILLED_BEFORE
+    return call.process == "site" or not alike
+
+
+_calls: dict[str, list[Call]] = {}
+
+
+def calls_of(scenario: Scenario) -> list[Call]:
+    """The calls that a scenario makes when nothing fails."""
+    if scenario.name not in _calls:
+        world, _ = tell(scenario)
+        _calls[scenario.name] = world.network.calls
+    return _calls[scenario.name]
+
+
+def tell(scenario: Scenario, *faults: Fault) -> tuple[World, dict[str, Record | None]]:
+    """Tell a story, with faults; drain what it leaves, and see what came of it."""
+    with World(TASKS, list(faults)).running() as world:
+        scenario.act(world)
+        world.drain()
+        records = world.verify()
+        for job in world.submitted:
+            record = records[job.uuid]
+            if job.error is None and record is not None:
+                _check(scenario, world, record, faults)
+        world.audit.verify()
+        return world, records
+
+
+def _check(scenario: Scenario, world: World, record: Record, faults: tuple[Fault, ...]) -> None:
+    complain = world.audit.complain
+    ends = scenario.ends
+    if world.cancels.get(record.uuid) is not None:
+        ends |= {CANCELLED, SUCCEEDED}  # whoever cancelled was not told that it worked
+    if record.status not in ends:
+        complain(record.uuid, f"ended {record.status} ({record.failure}), not {sorted(ends)}")
+    costly = any(fault.lasting or fault.kind in (Kind.KILLED_BEFORE, Kind.KILLED_AFTER) for fault in faults)
+    runs = len(world.audit.runs[record.uuid])
+    if not costly and runs > max(1, scenario.runs):
+        complain(record.uuid, f"a fault that botocore copes with cost a run: {runs} runs")

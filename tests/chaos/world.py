@@ -1,0 +1,403 @@
+"""A small world to break: processes, queues, a table, a clock that only tests move, and what happens in it."""
+
+from __future__ import annotations
+
+import logging
+import random
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+from uuid import uuid4
+
+import botocore.endpoint
+from botocore.retries import standard
+from moto.core.botocore_stubber import BotocoreStubber
+from moto.dynamodb.parsing import validators
+
+import lambda_handlers.dead_letter
+import lambda_handlers.telemetry
+import lambda_handlers.worker
+from serverless_tasks.aws.receive import ReceivingQueue
+from serverless_tasks.aws.session import client
+from serverless_tasks.config import Config
+from serverless_tasks.declaration import Declaration
+from serverless_tasks.errors import ServerlessTasksError, SubmitUncertain
+from serverless_tasks.message import RETENTION
+from serverless_tasks.options import Options
+from serverless_tasks.poller.mapping import Mapping
+from serverless_tasks.poller.source import QueueSource
+from serverless_tasks.record import Record
+from serverless_tasks.registry import Registry
+from serverless_tasks.services import Services, use
+from serverless_tasks.submit import Submission
+from serverless_tasks.testing import MovableClock
+from tests.chaos.audit import Audit, Violation
+from tests.chaos.faults import Fault, Killed, Network, Process
+from tests.chaos.queues import Queue, Sqs
+from tests.support.aws import BUCKET, a_table
+
+FUNCTION_TIMEOUT = 120.0
+LONGEST_DRAIN = 3_000
+PROGRESS_THREAD = "progress"
+# What moto checks of an expression before it is applied, for a third of its time; the contract tests have it checked.
+_CHECKS = ("ActionCountValidator", "OverlappingPathsValidator", "TypeMismatchValidator")
+
+
+class SimulatedClock(MovableClock):
+    """Time that only the world moves; it knows which threads wait for it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._waiting: dict[threading.Thread, tuple[threading.Event, float]] = {}
+
+    def move(self, seconds: float) -> None:
+        """See `MovableClock.move`; whoever waits looks at the time."""
+        super().move(seconds)
+        for event, _ in list(self._waiting.values()):
+            with event._cond:
+                event._cond.notify_all()
+
+    def wait(self, event: threading.Event, seconds: float) -> bool:
+        """See `Clock.wait`. Threads that asked again and again would take turns with the one that works."""
+        end = self.now() + seconds
+        me = threading.current_thread()
+        with event._cond:
+            self._waiting[me] = (event, end)
+            while not event.is_set() and self.now() < end:
+                event._cond.wait()
+            del self._waiting[me]
+        return event.is_set()
+
+    def settle(self) -> None:
+        """Return when every progress thread has nothing to do until the time is moved."""
+        pause = threading.Event()
+        for _ in range(100_000):
+            threads = [thread for thread in threading.enumerate() if thread.name == PROGRESS_THREAD]
+            if all(self._idle(thread) for thread in threads):
+                return
+            pause.wait(0.0001)
+        raise Violation("a progress thread hangs")
+
+    def _idle(self, thread: threading.Thread) -> bool:
+        waiting = self._waiting.get(thread)
+        if waiting is None:
+            return not thread.is_alive()
+        event, end = waiting
+        return not event.is_set() and self.now() < end
+
+
+@dataclass
+class Submitted:
+    """One job that a caller tried to submit.
+
+    Attributes:
+        uuid: its id.
+        task: its class.
+        error: what the caller was told, None when it was sent, or `Killed`.
+    """
+
+    uuid: str
+    task: type[Declaration]
+    error: BaseException | None = None
+
+
+@dataclass
+class World:
+    """Everything of one run.
+
+    Args:
+        tasks: the tasks that are deployed.
+        seed: of the chance that the product itself takes, such as jitter.
+    """
+
+    tasks: tuple[type[Declaration], ...]
+    faults: list[Fault] = field(default_factory=list)
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        """Make the resources."""
+        self.clock = SimulatedClock()
+        self.dead = Queue("dead-letter", self.clock, visibility=360, retention=14 * 86_400)
+        self.queues = {
+            name: Queue(name, self.clock, visibility=6 * FUNCTION_TIMEOUT, dead_letters=self.dead)
+            for name in ("high", "default", "low")
+        }
+        self.network = Network(
+            self.clock, Sqs(*self.queues.values(), self.dead), forward, faults=self.faults, on=False
+        )
+        self.submitted: list[Submitted] = []
+        self.cancels: dict[str, BaseException | None] = {}
+        self.unreadable: list[str] = []
+        self._services: list[Services] = []
+        self.registry = Registry()
+        for task in self.tasks:
+            self.registry.add(task)
+
+    @contextmanager
+    def running(self) -> Iterator[World]:
+        """Let this world be the one that the process's clients and handlers see."""
+        random.seed(self.seed)
+        with ExitStack() as stack:
+            stack.enter_context(mock.patch.object(BotocoreStubber, "__call__", self._send))
+            stack.enter_context(
+                mock.patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=self.clock.sleep))
+            )
+            self.config = Config(
+                table=a_table(),
+                bucket=BUCKET,
+                queue_urls={name: queue.url for name, queue in self.queues.items()},
+                dead_letter_queue_url=self.dead.url,
+            )
+            self.audit = Audit(self.config.table)
+            self.network.applied = self.audit.applied
+            for handlers in (lambda_handlers.worker, lambda_handlers.dead_letter):
+                stack.enter_context(mock.patch.object(handlers, "ready", self._ready))
+            _worlds.append(self)
+            stack.callback(_worlds.pop)
+            stack.callback(self.audit.forget)
+            self.network.on = True
+            yield self
+
+    # -- processes -----------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def process(self, name: str) -> Iterator[Services]:
+        """A process of its own; when it is killed inside, the block just ends."""
+        process = Process(name)
+        services = Services(self.config, registry=self.registry, clock=self.clock)
+        self.network.processes.append(process)
+        self._services.append(services)
+        try:
+            with use(services):
+                yield services
+        except Killed:
+            pass
+        finally:
+            process.alive = False
+            self._services.pop()
+            self.network.processes.pop()
+
+    def submit(self, task: type[Declaration], /, *inputs: dict[str, Any], **options: Any) -> list[Submitted]:
+        """Submit a job for each dictionary of inputs, in a process of its own, and note what its caller is told."""
+        if len(inputs) == 1 and "uuid" not in options:
+            options["uuid"] = str(uuid4())
+        jobs = [Submitted(options.get("uuid", ""), task, Killed()) for _ in inputs]
+        with self.process("site") as through:
+            try:
+                handles = Submission(task, Options.parse(options), through).submit_many(inputs)
+            except ServerlessTasksError as error:
+                for job in jobs:
+                    job.error = error
+            else:
+                for job, handle in zip(jobs, handles, strict=True):
+                    job.uuid, job.error = handle.uuid, handle.publication_error
+        self.submitted += [job for job in jobs if job.uuid]
+        return jobs
+
+    def submit_surely(self, task: type[Declaration], /, inputs: dict[str, Any], **options: Any) -> Submitted:
+        """Submit as a careful caller does: again with the same uuid while nothing sure is known."""
+        options["uuid"] = str(uuid4())
+        (job,) = self.submit(task, inputs, **options)
+        for _ in range(3):
+            if job.error is None:
+                break
+            self.clock.move(30)
+            self.submitted.remove(job)
+            (job,) = self.submit(task, inputs, **options)
+        return job
+
+    def cancel(self, uuid: str) -> BaseException | None:
+        """Cancel a job from a process of its own; returns what the caller is told."""
+        told: BaseException | None = Killed()
+        self.cancels[uuid] = told
+        with self.process("site") as through:
+            try:
+                through.store.cancel(uuid)
+                told = None
+            except ServerlessTasksError as error:
+                told = error
+        self.cancels[uuid] = told
+        return told
+
+    def deliver(self, queue: Queue, *, timeout: float | None = FUNCTION_TIMEOUT) -> None:
+        """Let a worker take a batch of a queue."""
+        module = "dead_letter" if queue is self.dead else "worker"
+        handler = getattr(lambda_handlers, module).handler
+        with self.process(module):
+            mapping = Mapping(queue.url, f"lambda_handlers.{module}.handler", timeout=timeout)
+            was, self.network.on = self.network.on, False
+            source = QueueSource(
+                mapping, queue=ReceivingQueue(queue.url), handler=handler, clock=self.clock, wait=0
+            )
+            self.network.on = was
+            try:
+                source.run_once()
+            except ServerlessTasksError:
+                self.clock.move(1)  # the poller's own pause
+
+    def drain(self, *, within: float = float("inf")) -> None:
+        """Deliver whatever is due, moving the time to what is not, until nothing is left or so much time has passed.
+
+        Raises:
+            Violation: there is no end to it.
+        """
+        end = self.clock.now() + within
+        for _ in range(LONGEST_DRAIN):
+            queues = [*self.queues.values(), self.dead]
+            due = [(when, number) for number, queue in enumerate(queues) if (when := queue.due()) is not None]
+            if not due or min(due)[0] > end:
+                return
+            when, number = min(due)
+            self.clock.move(max(0.0, when - self.clock.now()))
+            self.deliver(queues[number])
+        raise Violation("the queues never become empty")
+
+    # -- what became of it -----------------------------------------------------------------------------------------
+
+    def read(self, uuid: str) -> Record | None:
+        """A job's record, read without faults."""
+        with self.calm():
+            return Services(self.config, registry=self.registry, clock=self.clock).store.read(uuid)
+
+    @contextmanager
+    def calm(self) -> Iterator[None]:
+        """No faults inside, and no call is counted."""
+        was, self.network.on = self.network.on, False
+        try:
+            yield
+        finally:
+            self.network.on = was
+
+    def verify(self) -> dict[str, Record | None]:
+        """See that nothing was lost and that everything ended, once; returns the records by uuid.
+
+        Raises:
+            Violation: something does not hold.
+        """
+        known = {job.uuid for job in self.submitted}
+        strays = [uuid for uuid in self.audit.uuids() if uuid not in known and "#" not in uuid]
+        killed = [Submitted(uuid, self.tasks[0], Killed()) for uuid in strays]
+        ended = {job.uuid: self._verify_job(job) for job in [*self.submitted, *killed]}
+        left = {name: [held.body for held in queue.messages] for name, queue in self.queues.items()}
+        for name, bodies in {**left, "dead-letter": [held.body for held in self.dead.messages]}.items():
+            if bodies:
+                self.audit.complain(name, f"messages are left: {bodies}")
+        self._verify_unreadable()
+        self.audit.verify()
+        return ended
+
+    def _verify_unreadable(self) -> None:
+        """See that bodies which are no jobs are kept in the bucket."""
+        if not self.unreadable:
+            return
+        with self.calm():
+            s3 = client("s3")
+            found = s3.list_objects_v2(Bucket=BUCKET, Prefix="dead-letters/").get("Contents", [])
+            kept = [s3.get_object(Bucket=BUCKET, Key=each["Key"])["Body"].read().decode() for each in found]
+        for body in self.unreadable:
+            if body not in kept:
+                self.audit.complain("dead letters", f"{body!r} is lost")
+
+    def _verify_job(self, job: Submitted) -> Record | None:
+        complain = self.audit.complain
+        items, runs = self.audit.items(job.uuid), self.audit.runs[job.uuid]
+        if isinstance(job.error, ServerlessTasksError) and not isinstance(job.error, SubmitUncertain):
+            if items or runs:
+                complain(job.uuid, f"{job.error!r} left {sorted(items)} and {len(runs)} runs")
+            return None
+        record = self.read(job.uuid)
+        if record is None:
+            if job.error is None:
+                complain(job.uuid, "the job is lost: nothing is known of it")
+            return None
+        if not record.ended and job.error is None:
+            complain(job.uuid, f"the job never ended: {record}, state {items.get('s#state')}")
+        if not record.ended:
+            self.clock.move(RETENTION + 1000)
+            record = self.read(job.uuid)
+            assert record is not None
+            if not record.ended:
+                complain(job.uuid, f"past its expiry the job reads as {record.status}")
+        self._verify_effects(record)
+        return record
+
+    def _verify_effects(self, record: Record) -> None:
+        """See that everything recorded comes from one run."""
+        complain = self.audit.complain
+        runs = self.audit.runs[record.uuid]
+        if record.outputs:
+            number = record.outputs["run"]
+            if not 1 <= number <= len(runs) or runs[number - 1].attempt != record.attempt:
+                complain(
+                    record.uuid, f"the outputs are of run {number}, the record of attempt {record.attempt}"
+                )
+        told = {int(text.split()[1]) for text in record.messages if text.startswith("run ")}
+        if record.outputs and told - {record.outputs["run"]}:
+            complain(record.uuid, f"messages of runs {told} beside the outputs of {record.outputs}")
+        if len(told) > 1:
+            complain(record.uuid, f"messages of several runs: {record.messages}")
+        if len(set(record.messages)) != len(record.messages):
+            complain(record.uuid, f"a message is told twice: {record.messages}")
+        attempt = self.audit.claims[record.uuid] - self.audit.releases[record.uuid]
+        if record.attempt != attempt:
+            complain(record.uuid, f"{attempt} attempts were made, and the record says {record.attempt}")
+
+    def _ready(self) -> Services:
+        return self._services[-1]
+
+    def _send(self, event_name: str, request: Any, **_: Any) -> Any:
+        return self.network.send(event_name, request)
+
+
+_worlds: list[World] = []
+
+
+def world() -> World:
+    """The world that runs now."""
+    return _worlds[-1]
+
+
+_stub = BotocoreStubber()
+_stub.enabled = True
+
+
+def forward(event_name: str, request: Any) -> Any:
+    """Let moto answer."""
+    return _original(_stub, event_name, request)
+
+
+_original: Callable[..., Any] = BotocoreStubber.__call__
+
+
+@contextmanager
+def quick_and_quiet() -> Iterator[None]:
+    """What all worlds of a test module share: botocore's retries never run out, moto checks less, handlers log less.
+
+    The retry quota of a client would let the faults of one world bear on the next.
+    """
+    every = validators.UpdateExpressionValidator.get_ast_processors
+
+    def fewer(self: validators.UpdateExpressionValidator) -> list[Any]:
+        return [found for found in every(self) if type(found).__name__ not in _CHECKS]
+
+    def died(args: threading.ExceptHookArgs) -> None:
+        if args.exc_type is not Killed:
+            before(args)
+
+    before = threading.excepthook
+    metrics = lambda_handlers.telemetry.metrics
+    logging.disable(logging.CRITICAL)
+    try:
+        with (
+            mock.patch.object(metrics, "flush_metrics", metrics.provider.clear_metrics),
+            mock.patch.object(standard.RetryQuotaChecker, "acquire_retry_quota", return_value=True),
+            mock.patch.object(validators.UpdateExpressionValidator, "get_ast_processors", fewer),
+            mock.patch.object(threading, "excepthook", died),
+        ):
+            yield
+    finally:
+        logging.disable(logging.NOTSET)
