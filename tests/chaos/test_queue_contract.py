@@ -120,7 +120,7 @@ def test_a_deleted_message_does_not_come_back(queues):
 
 
 def test_a_delayed_message_waits(queues):
-    queues.send("a", delay=60)
+    queues.send("a", run_at=queues.clock.ms + 60_000)
     assert queues.receive() == []
     queues.clock.move(59)
     assert queues.receive() == []
