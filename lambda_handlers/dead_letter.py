@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import json
 import math
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 
 from lambda_handlers.bootstrap import initialise, ready
-from lambda_handlers.telemetry import count, counted, logger
+from lambda_handlers.telemetry import count, counted, job, logger
 from serverless_tasks.errors import ConfigurationError, MessageUndecodable, ServerlessTasksError
 from serverless_tasks.letters import Letter, job_letter, undecodable_letter
 from serverless_tasks.message import VERSION, Message, version_of
@@ -18,6 +19,8 @@ from serverless_tasks.record import FAILED, Failure
 from serverless_tasks.recurring import SCHEDULED_TIME
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
@@ -31,6 +34,16 @@ initialise("store", "visibility")
 
 class LiveLease(Exception):
     """A worker still holds the job; the message must wait for its end."""
+
+
+@contextmanager
+def _told(record: SQSRecord) -> Iterator[None]:
+    """Log why a dead letter comes back: the batch processor keeps what a record raises to itself."""
+    try:
+        yield
+    except ServerlessTasksError:
+        logger.exception("the dead letter could not be settled or kept", message_id=record.message_id)
+        raise
 
 
 class _Batch:
@@ -49,8 +62,13 @@ class _Batch:
         try:
             message = Message.decode(body, any_version=True)
         except MessageUndecodable as error:
-            self._keep_undecodable(record, error)
+            with _told(record):
+                self._keep_undecodable(record, error)
             return
+        with job(message), _told(record):
+            self._settle(record, message, body)
+
+    def _settle(self, record: SQSRecord, message: Message, body: str) -> None:
         if message.schedule is not None:  # nobody has submitted it, so nobody has kept it
             self._through.store.put_jobs([message])
         failure = self._reason(message, body, record)
@@ -62,12 +80,12 @@ class _Batch:
             raise LiveLease(message.uuid)
         if claim.answer == "settled":
             count("DeadLettered")
-            logger.error("dead letter", uuid=message.uuid, task=message.task, reason=failure.message)
+            logger.error("dead letter", reason=failure.message)
             self._keep_job(record, message, failure)
         elif claim.status == FAILED and (before := self._settled_before(message)) is not None:
             self._keep_job(record, message, before)
         else:
-            logger.info("the job had ended before", uuid=message.uuid, task=message.task, status=claim.status)
+            logger.info("the job had ended before", status=claim.status)
 
     def finish(self) -> None:
         """Let the messages of live leases come back when those end."""

@@ -72,14 +72,23 @@ class _Batch:
         try:
             message = Message.decode(record.body)
         except MessageUndecodable as error:
-            queue = record.event_source_arn.rsplit(":", 1)[-1]
-            self._through.dead_letters.put(record.body, str(error), queue=queue, message_id=record.message_id)
-            logger.error("undecodable message sent to the dead-letter queue", reason=str(error))
+            self._bury(record, str(error))
             return
         except MessageTooNew as error:
             raise self._back(record, NOT_YET_KNOWN, str(error)) from None
         with job(message):
             self._run(record, message)
+
+    def _bury(self, record: SQSRecord, reason: str) -> None:
+        queue = record.event_source_arn.rsplit(":", 1)[-1]
+        try:
+            self._through.dead_letters.put(record.body, reason, queue=queue, message_id=record.message_id)
+        except ServerlessTasksError as error:
+            logger.exception(
+                "an undecodable message could not be sent to the dead-letter queue", reason=reason
+            )
+            raise self._back(record, AFTER_ERROR, type(error).__name__) from error
+        logger.error("undecodable message sent to the dead-letter queue", reason=reason)
 
     def finish(self) -> None:
         """Tell the queue when to deliver again what goes back."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import replace
 from datetime import UTC, datetime
+from unittest import mock
 
 import pytest
 
@@ -172,7 +173,16 @@ def test_a_letter_that_is_delivered_twice_is_kept_once(site, message):
     assert len(letters(site)) == 2
 
 
-def test_a_bucket_that_fails_loses_neither(site, message, monkeypatch):
+def test_what_could_not_be_settled_says_so_and_comes_back(site, message, monkeypatch, caplog):
+    refused = AwsError("dynamodb.UpdateItem", "AccessDeniedException", "not allowed", applied=False)
+    monkeypatch.setattr(site.through.store, "settle", mock.Mock(side_effect=refused))
+    site.put(message(numbers=[1]).encode(), "dead")
+    assert len(site.deliver(dead_letter.handler, "dead")) == 1
+    assert "the dead letter could not be settled or kept" in caplog.text
+    assert "AccessDeniedException" in caplog.text
+
+
+def test_a_bucket_that_fails_loses_neither_and_says_so(site, message, monkeypatch, caplog):
     for body in (message(numbers=[1]).encode(), "not ours"):
         site.put(body, "dead")
     event = site.event("dead")
@@ -184,6 +194,7 @@ def test_a_bucket_that_fails_loses_neither(site, message, monkeypatch):
         broken.setattr(BucketLetters, "keep", fail)
         assert len(dead_letter.handler(event, Context())["batchItemFailures"]) == 2
     assert letters(site) == []
+    assert caplog.text.count("the dead letter could not be settled or kept") == 2
     assert site.through.store.read(message().uuid).status == "failed"
 
     assert dead_letter.handler(event, Context()) == {"batchItemFailures": []}

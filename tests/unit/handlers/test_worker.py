@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import replace
+from unittest import mock
 
 from lambda_handlers import telemetry, worker
+from serverless_tasks.errors import AwsError
 from tests.unit.handlers import tasks
 from tests.unit.handlers.conftest import Context
 from tests.unit.handlers.tasks import Again, Break, Refuse, Slow, Sum
@@ -59,6 +61,16 @@ def test_an_undecodable_body_goes_to_the_dead_letter_queue_at_once(site):
     assert site.deliver(worker.handler) == []
     assert [record["body"] for record in site.event("dead")["Records"]] == ["not ours"]
     assert job.refresh().status == "succeeded"
+
+
+def test_an_undecodable_body_that_cannot_be_sent_there_says_so_and_comes_back_soon(site, monkeypatch, caplog):
+    refused = AwsError("sqs.SendMessage", "AccessDenied", "not allowed", applied=False)
+    monkeypatch.setattr(site.through.dead_letters, "put", mock.Mock(side_effect=refused))
+    site.put("not ours")
+    assert site.deliver(worker.handler) == ["not ours"]
+    assert site.hidden_for() == [worker.AFTER_ERROR]
+    assert "an undecodable message could not be sent to the dead-letter queue" in caplog.text
+    assert "sqs.SendMessage failed: AccessDenied" in caplog.text
 
 
 def test_an_undecodable_body_goes_back_when_the_dead_letter_queue_does_not_take_it(site):
