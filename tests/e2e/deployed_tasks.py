@@ -1,8 +1,14 @@
 """What the example's tasks do not do; it travels in the artefact of the deployed tests."""
 
+import os
+import signal
+import time
+from contextlib import suppress
+
 from pydantic import BaseModel
 
 from serverless_tasks import Task, TaskError
+from serverless_tasks.params import IntParameter, ListParameter, StringParameter
 
 
 class Words(BaseModel):
@@ -33,3 +39,82 @@ class Refuse(Task):
 
     def run(self):
         raise TaskError("this one never works")
+
+
+class Quick(Task):
+    """Is done at once; a run that is nearly over can still begin it."""
+
+    name = "quick"
+    inputs = {"text": StringParameter(required=False)}
+    outputs = {}
+    timeout = 1
+
+    def run(self, text=""):
+        return {}
+
+
+class Stubborn(Quick):
+    """Outlives every limit but the function's own, in its first attempt."""
+
+    name = "stubborn"
+    inputs = {}
+
+    def run(self):
+        while self.execution.attempt == 1:
+            with suppress(BaseException):
+                time.sleep(60)
+        return {}
+
+
+class KillWorker(Task):
+    """Kills the process that runs it, in so many attempts."""
+
+    name = "kill-worker"
+    inputs = {"deaths": IntParameter()}
+    outputs = {}
+
+    def run(self, deaths):
+        if self.execution.attempt <= deaths:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return {}
+
+
+class SecondTry(Task):
+    """Works at the second attempt."""
+
+    name = "second-try"
+    inputs = {}
+    outputs = {}
+    retries = 1
+
+    def run(self):
+        if self.execution.attempt == 1:
+            raise RuntimeError("the first attempt never works")
+        return {}
+
+
+class Busy(Task):
+    """Takes so many seconds, and asks meanwhile whether it was cancelled."""
+
+    name = "busy"
+    inputs = {"seconds": IntParameter()}
+    outputs = {}
+
+    def run(self, seconds):
+        self.check_cancelled()
+        time.sleep(seconds)
+        return {}
+
+
+class Parent(Task):
+    """Submits other jobs and gives their ids; of a single one it reads the record."""
+
+    name = "parent"
+    inputs = {"children": IntParameter(), "size": IntParameter()}
+    outputs = {"uuids": ListParameter(StringParameter())}
+
+    def run(self, children, size):
+        handles = Quick.submit_many([{"text": "x" * size}] * children)
+        if children == 1:
+            handles[0].refresh()
+        return [handle.uuid for handle in handles]

@@ -167,9 +167,14 @@ def _make_up_for_ministack(stack: Stack) -> None:
 def _with_batches(document: dict[str, Any]) -> str:
     batched = ("sqs:SendMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility")
     for statement in document["Statement"]:
-        actions = statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
-        statement["Action"] = [*actions, *(f"{action}Batch" for action in actions if action in batched)]
+        named = actions(statement)
+        statement["Action"] = [*named, *(f"{action}Batch" for action in named if action in batched)]
     return json.dumps(document)
+
+
+def actions(statement: dict[str, Any]) -> list[str]:
+    """What a statement of a policy allows."""
+    return statement["Action"] if isinstance(statement["Action"], list) else [statement["Action"]]
 
 
 def _sam(project: Path, *arguments: str, environment: dict[str, str]) -> None:
