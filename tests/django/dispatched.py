@@ -1,0 +1,111 @@
+"""Tasks of Django's framework that use what this backend adds to it. Tests import them, long after Django is ready."""
+
+import asyncio
+import threading
+import time
+
+from django.contrib.auth.models import User
+from django.db import connection
+from django.tasks import task
+
+from serverless_tasks import TaskError
+
+
+class NotToday(Exception):
+    """What a worker that lacks this module could not import."""
+
+
+@task(retries=2, backoff=1)
+def fails_twice(log):
+    raise NotToday(log)
+
+
+@task(retries=1, backoff=1, takes_context=True)
+def works_at_last(context):
+    if context.attempt == 1:
+        raise NotToday("the first time")
+    return [context.attempt, len(context.task_result.errors), context.task_result.status]
+
+
+@task(retries=3, never_retry=(TaskError,))
+def gives_up():
+    raise TaskError("There is no more paper.")
+
+
+@task(retries=1, takes_context=True)
+def asks_for_another_time(context):
+    if context.attempt == 1:
+        context.retry(after=30, reason="the door is closed")
+    return "open"
+
+
+@task(takes_context=True)
+def reports(context, pages):
+    context.set_target(pages)
+    context.set_progress(1)
+    context.inc_progress(pages - 1)
+    context.add_message("printed")
+    context.check_cancelled()
+    return pages
+
+
+@task(unique=True)
+def only_one(number):
+    return number
+
+
+@task
+def add(a, b=0):
+    return a + b
+
+
+@task(timeout=0.2)
+async def sleeps_too_long(log):
+    try:
+        await asyncio.sleep(30)
+    finally:
+        log.append("cleaned up")
+
+
+@task(timeout=0.2)
+def counts_too_long():
+    until = time.monotonic() + 30
+    while time.monotonic() < until:
+        time.sleep(0.01)
+
+
+@task
+async def asks_the_database():
+    name = await User.objects.values_list("username", flat=True).aget()
+    return [name, threading.current_thread() is threading.main_thread()]
+
+
+@task
+async def times_out_by_itself():
+    async with asyncio.timeout(0.01):
+        await asyncio.sleep(30)
+
+
+@task
+def which_connection():
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT 1")
+    return id(connection.connection)
+
+
+@task
+def has_a_connection():
+    return connection.connection is not None
+
+
+@task
+def returns_what_is_no_json():
+    return object()
+
+
+@task
+def raises_what_nobody_can_import():
+    class Local(Exception):
+        pass
+
+    raise Local("from within")
