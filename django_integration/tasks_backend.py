@@ -15,6 +15,7 @@ from asgiref.sync import sync_to_async
 from django.tasks.backends.base import BaseTaskBackend
 from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist
 
+from django_integration.django_tasks.checks import check
 from django_integration.django_tasks.enqueueing import Enqueueing, submit, submit_many
 from django_integration.django_tasks.reading import read_result
 from django_integration.django_tasks.settings import BackendOptions
@@ -24,6 +25,7 @@ from serverless_tasks.services import services
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
+    from django.core.checks import CheckMessage
     from django.tasks.base import Task
 
     from django_integration.django_tasks.result import ServerlessResult
@@ -126,6 +128,10 @@ class ServerlessBackend(BaseTaskBackend):
         """See `get_result`."""
         # Any thread will do: the database is not asked.
         return await sync_to_async(self.get_result, thread_sensitive=False)(result_id)
+
+    def check(self, **_: Any) -> list[CheckMessage]:
+        """What keeps tasks from being enqueued or run; ``SERVERLESS_TASKS`` has a check of its own."""
+        return list(check(self.alias, self.queues, self.options))
 
     def _as_run(self, result: ServerlessResult) -> ServerlessResult:
         """The result as it is now, where the job has been run already."""

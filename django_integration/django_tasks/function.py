@@ -7,6 +7,7 @@ from datetime import datetime
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from django.apps import apps
 from django.tasks.signals import task_started
 from django.utils.json import normalize_json
 
@@ -41,7 +42,8 @@ class FunctionTask(Task):
 
     Attributes:
         task: the task as it was defined.
-        options: the options of ours that it was defined with.
+        options_given: the options of ours that it was defined with.
+        late: whether it was defined after Django had loaded the project's apps, as a worker does it.
     """
 
     http = False
@@ -54,6 +56,7 @@ class FunctionTask(Task):
 
     task: ClassVar[DjangoTask[..., Any]]
     options_given: ClassVar[Mapping[str, Any]] = {}
+    late: ClassVar[bool] = False
 
     @classmethod
     def as_enqueued(cls, using: Mapping[str, Any]) -> DjangoTask[..., Any]:
@@ -124,6 +127,7 @@ def declared(task: DjangoTask[..., Any], options: Mapping[str, Any]) -> type[Fun
             "name": task.module_path,
             "task": task,
             "options_given": dict(options),
+            "late": apps.ready,
             "run": _run,
             **options,
         },

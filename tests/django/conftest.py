@@ -39,7 +39,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
         session.reset()
         sqs = boto3.client("sqs", REGION)
         for name in QUEUES:
-            sqs.create_queue(QueueName=name)
+            sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "1800"})
         _create_table()
         apps.get_app_config("serverless_tasks")._wire()
         yield

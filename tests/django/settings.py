@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+BASE_DIR = Path(__file__).parent
 SECRET_KEY = "not a secret"
 DEBUG = False
 ALLOWED_HOSTS = ["testserver"]

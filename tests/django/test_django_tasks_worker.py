@@ -133,7 +133,7 @@ with account():
         from serverless_tasks import TaskClient
         for _ in range(2):
             result = dispatched.which_connection.enqueue()
-            TaskClient(through=services()).wait(result.id, timeout=20)
+            TaskClient(through=services()).wait(result.id, timeout=60)
         services().backend._pool.shutdown(wait=True)
     told["threads"] = len(made) >= 2
     print(json.dumps(told))
@@ -158,7 +158,7 @@ def run(script: str, directory: Path, **environment: str) -> dict[str, Any]:
         text=True,
         timeout=120,
     )
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.returncode == 0, done.stderr[-9000:]
     told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
     return told
 
