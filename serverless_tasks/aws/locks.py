@@ -20,6 +20,9 @@ SK = "lock"
 TRANSACTION = 100
 TRIES = 12
 _REFUSED = "ConditionalCheckFailed"
+_IN_A_TRANSACTION = "TransactionConflictException"
+# Seconds to wait for other writers, before each further try.
+_PAUSES = tuple(min(0.05 * 2**attempt, 2.0) for attempt in range(TRIES))
 
 
 class TableLocks:
@@ -65,11 +68,18 @@ class TableLocks:
             return  # somebody else submits the job by now, or another one: the row is theirs
 
     def _put_one(self, lock: Lock, write: dict[str, Any]) -> Lock:
-        try:
-            call(self._client.put_item, **write)
-        except ConditionFailed as failed:
-            return _lock(failed.item)
-        return lock
+        for pause in _PAUSES:
+            try:
+                call(self._client.put_item, **write)
+            except ConditionFailed as failed:
+                return _lock(failed.item)
+            except AwsError as error:
+                if error.code != _IN_A_TRANSACTION:
+                    raise
+                self._clock.sleep(pause)
+                continue
+            return lock
+        raise _in_the_way("put_item", _IN_A_TRANSACTION)
 
     def _put_together(self, locks: Sequence[Lock], writes: Sequence[dict[str, Any]]) -> list[Lock]:
         """Write rows in one transaction; those that stand in its way are left out, and the others written in the next.
@@ -78,7 +88,8 @@ class TableLocks:
             AwsError: other writers were in the way each time.
         """
         found: dict[int, Lock] = {}
-        for attempt in range(TRIES):
+        codes: set[str] = set()
+        for pause in _PAUSES:
             left = [index for index in range(len(locks)) if index not in found]
             try:
                 if left:
@@ -94,15 +105,11 @@ class TableLocks:
                 }
                 found |= refused
                 if not refused:  # another transaction has one of the rows in hand, or the table is throttled
-                    self._clock.sleep(min(0.05 * 2**attempt, 2.0))
+                    codes = {reason["Code"] for reason in cancelled.reasons} - {"None"}
+                    self._clock.sleep(pause)
                 continue
             return [found.get(index, lock) for index, lock in enumerate(locks)]
-        raise AwsError(
-            "dynamodb.transact_write_items",
-            "TransactionCanceledException",
-            f"other writers were in the way {TRIES} times",
-            applied=False,
-        )
+        raise _in_the_way("transact_write_items", ", ".join(sorted(codes)))
 
     def _write(self, lock: Lock, over: str | None) -> dict[str, Any]:
         condition = "attribute_not_exists(pk) OR expires < :now"
@@ -118,6 +125,11 @@ class TableLocks:
             "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
         }
         return write if over is None else write | {"ExpressionAttributeNames": {"#uuid": "uuid"}}
+
+
+def _in_the_way(operation: str, code: str) -> AwsError:
+    reason = f"other writers of the row were in the way {TRIES} times"
+    return AwsError(f"dynamodb.{operation}", code, reason, applied=False)
 
 
 def _item(lock: Lock) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import pytest
+from botocore.exceptions import ClientError
 
 from serverless_tasks.aws import session
 from serverless_tasks.aws.locks import TableLocks
@@ -147,27 +148,51 @@ def test_rows_of_many_are_one_transaction_for_a_hundred(config: Config, clock: F
     assert calls == {"TransactWriteItems": 2}
 
 
-def test_a_transaction_that_is_always_in_another_s_way_is_given_up(
-    config: Config, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    client = session.client("dynamodb")
-    error = {"Code": "TransactionCanceledException", "Message": "conflict"}
-    reasons = [{"Code": "TransactionConflict"}, {"Code": "None"}]
+class TestOtherWriters:
+    """A row that a transaction has in hand is refused to everyone else for a moment."""
 
-    def conflicts(**_: Any) -> Any:
-        raise client.exceptions.TransactionCanceledException(
-            {"Error": error, "ResponseMetadata": {}, "CancellationReasons": reasons}, "TransactWriteItems"
-        )
+    def refuse(self, monkeypatch: pytest.MonkeyPatch, operation: str, times: int) -> None:
+        client = session.client("dynamodb")
+        code = "TransactionConflictException" if operation == "put_item" else "TransactionCanceledException"
+        answer = {
+            "Error": {"Code": code, "Message": "conflict"},
+            "ResponseMetadata": {"HTTPStatusCode": 400},
+            "CancellationReasons": [{"Code": "TransactionConflict"}, {"Code": "None"}],
+        }
+        method, left = getattr(client, operation), [times]
 
-    conflicts.__self__ = client  # type: ignore[attr-defined]
-    monkeypatch.setattr(client, "transact_write_items", conflicts)
-    rows = TableLocks(client, config.table, clock)
-    wanted = [a_place(a_message(clock, inputs={"numbers": [n]}), clock) for n in range(2)]
+        def conflicts(**parameters: Any) -> Any:
+            if left[0]:
+                left[0] -= 1
+                raise ClientError(answer, operation)  # type: ignore[arg-type]
+            return method(**parameters)
 
-    with pytest.raises(AwsError, match="in the way 12 times"):
-        rows.put(wanted, {})
+        conflicts.__self__ = client  # type: ignore[attr-defined]
+        monkeypatch.setattr(client, operation, conflicts)
 
-    assert len(clock.slept) == 12
+    @pytest.mark.parametrize(("operation", "count"), [("put_item", 1), ("transact_write_items", 2)])
+    def test_are_waited_for(
+        self, config: Config, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, operation: str, count: int
+    ) -> None:
+        self.refuse(monkeypatch, operation, times=2)
+        rows = TableLocks(session.client("dynamodb"), config.table, clock)
+        wanted = [a_place(a_message(clock, inputs={"numbers": [n]}), clock) for n in range(count)]
+
+        assert rows.put(wanted, {}) == wanted
+        assert clock.slept == [0.05, 0.1]
+
+    @pytest.mark.parametrize(("operation", "count"), [("put_item", 1), ("transact_write_items", 2)])
+    def test_are_not_waited_for_without_end(
+        self, config: Config, clock: FakeClock, monkeypatch: pytest.MonkeyPatch, operation: str, count: int
+    ) -> None:
+        self.refuse(monkeypatch, operation, times=100)
+        rows = TableLocks(session.client("dynamodb"), config.table, clock)
+        wanted = [a_place(a_message(clock, inputs={"numbers": [n]}), clock) for n in range(count)]
+
+        with pytest.raises(AwsError, match=r"TransactionConflict.*in the way 12 times"):
+            rows.put(wanted, {})
+
+        assert len(clock.slept) == 12
 
 
 def test_a_key_that_boto3_wrote_twice_is_one_s_own(config: Config, clock: FakeClock) -> None:
