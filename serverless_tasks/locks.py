@@ -106,7 +106,8 @@ class Locks:
         """Take the row of an idempotency key.
 
         A key that is taken keeps its job until it expires, however the job ended, unless that was deleted. A job that
-        was never published, or perhaps not, is to be submitted again, with the uuid that the row has.
+        was never published, or perhaps not, is to be submitted again, with the uuid that the row has. The answer to
+        another fingerprint is the row as it is.
 
         Raises:
             AwsError: the table could not be asked.
@@ -114,9 +115,9 @@ class Locks:
         over: dict[str, str] = {}
         while True:
             (found,) = self._rows.put([lock], over)
-            if found.uuid == lock.uuid or found.fingerprint != lock.fingerprint:
+            if found.uuid == lock.uuid:
                 return Held(lock=found)
-            record = self._store.read(found.uuid)
+            record = self._store.read(found.uuid) if found.fingerprint == lock.fingerprint else None
             if record is not None and not record.uncertain:
                 return Held(lock=found, live=record)
             if record is not None or not self._store.deleted(found.uuid):

@@ -247,8 +247,11 @@ class TestAKey:
         assert held.live is not None
         assert (held.live.uuid, held.live.status) == (first.uuid, "succeeded")
 
-    def test_forgets_a_job_that_was_deleted(self, locks: Locks, store: Store, clock: FakeClock) -> None:
-        first, second = a_message(clock), a_message(clock)
+    @pytest.mark.parametrize("inputs", [{"numbers": [1, 2]}, {"numbers": [3]}], ids=["same", "other"])
+    def test_forgets_a_job_that_was_deleted(
+        self, locks: Locks, store: Store, clock: FakeClock, inputs: dict[str, Any]
+    ) -> None:
+        first, second = a_message(clock), a_message(clock, inputs=inputs)
         locks.once(a_key(first, clock))
         end(store, clock, first)
         store.delete(first.uuid)
@@ -361,8 +364,8 @@ class TestAPlace:
         store.put_jobs([first])
         clock.move(GRACE_MS / 1000 + 1)
 
-        (mine,) = locks.only([a_place(a_message(clock, owner="7"), clock)])
         (other,) = locks.only([a_place(a_message(clock, owner="8"), clock)])
+        (mine,) = locks.only([a_place(a_message(clock, owner="7"), clock)])
 
         assert (mine.lock.uuid, mine.live) == (first.uuid, None)
         assert other.foreign

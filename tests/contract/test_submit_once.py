@@ -117,6 +117,13 @@ class TestCalls:
 
         assert calls == {"PutItem": 1, "Query": 1}
 
+    def test_other_inputs_are_a_refused_write_and_a_read(self) -> None:
+        keyed(1)
+        with counted_calls("sqs", "dynamodb", "s3") as calls, pytest.raises(IdempotencyConflict):
+            keyed(2)
+
+        assert calls == {"PutItem": 1, "GetItem": 1}
+
     def test_a_unique_job_is_one_more_write(self) -> None:
         with counted_calls("sqs", "dynamodb", "s3") as calls:
             rebuild()
