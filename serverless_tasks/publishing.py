@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from serverless_tasks.errors import ServerlessTasksError
 from serverless_tasks.handle import Handle
-from serverless_tasks.reservation import Guard, give_up, reserve
+from serverless_tasks.reservation import Guard, give_up, reserve, still_held
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,6 +47,9 @@ def publish_now(through: Services, publications: Sequence[Publication]) -> None:
     Raises:
         ServerlessTasksError: none could be published.
     """
+    publications = still_held(through, publications)
+    if not publications:
+        return
     try:
         errors = through.backend.publish([publication.message for publication in publications])
     except ServerlessTasksError as error:

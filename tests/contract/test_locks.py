@@ -282,6 +282,19 @@ class TestAKey:
         assert begun.live is not None
         assert begun.live.status == "running"
 
+    def test_keeps_the_job_whose_send_is_uncertain_once_it_has_expired(
+        self, locks: Locks, store: Store, clock: FakeClock
+    ) -> None:
+        first = a_message(clock, uncertain=True)
+        locks.once(a_key(first, clock, seconds=20 * DAY))
+        store.put_jobs([first])
+        clock.move(4 * DAY + 1)
+
+        held = locks.once(a_key(a_message(clock), clock))
+
+        assert held.live is not None
+        assert (held.live.uuid, held.live.status) == (first.uuid, "failed")
+
 
 class TestAPlace:
     def test_is_of_a_task_and_its_inputs(self, clock: FakeClock) -> None:

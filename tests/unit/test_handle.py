@@ -3,6 +3,7 @@ import pytest
 from serverless_tasks import AlreadyFinished, SubmitFailed, TaskFailed, TaskNotFound, WaitTimeout
 from serverless_tasks.backends.memory import MemoryStore
 from serverless_tasks.handle import Handle, Publication
+from serverless_tasks.locks import unique_lock
 from serverless_tasks.message import Message
 from serverless_tasks.progress import Snapshot
 from serverless_tasks.record import Failure
@@ -168,3 +169,15 @@ def test_nobody_is_called_for_what_was_not_sent(
     publication.settle(SubmitFailed("no"))
     publication.settle(None)
     assert told == []
+
+
+def test_a_publication_that_follows_another_hands_on_the_row_that_it_wrote(clock: FakeClock) -> None:
+    leader, follower = Publication(a_message(clock)), Publication(a_message(clock))
+    anew = unique_lock(leader.message, clock.ms + 1)
+    leader.place, follower.place = unique_lock(leader.message, clock.ms), anew
+
+    follower.follow(leader)
+
+    assert (follower.leader, leader.place) == (leader, anew)
+    assert not follower.unsent
+    assert follower.repeated

@@ -10,6 +10,7 @@ from serverless_tasks import AlreadyRunning, IdempotencyConflict, SubmitFailed, 
 from serverless_tasks.config import Config
 from serverless_tasks.errors import UnknownOption
 from serverless_tasks.handle import Publication
+from serverless_tasks.locks import GRACE_MS
 from serverless_tasks.options import Options
 from serverless_tasks.params import IntParameter
 from serverless_tasks.publishing import publish_now
@@ -173,6 +174,21 @@ class TestInATransaction:
 
         assert [message.uuid for message in jobs.submitted] == [first.uuid]
         assert second.published
+
+    def test_a_unique_job_that_waited_too_long_for_its_commit_is_not_sent_beside_another(
+        self, jobs: RecordedTasks, waiting: list[Publication]
+    ) -> None:
+        late = Rebuild.options(owner="7").submit(number=1)
+        other = Rebuild.options(owner="7").submit(number=2)
+        jobs.move(GRACE_MS / 1000 + 1)
+        first = Rebuild.options(owner="8", on_commit=False).submit(number=1)
+
+        publish_now(jobs.services, waiting)
+
+        assert [message.uuid for message in jobs.submitted] == [first.uuid, other.uuid]
+        assert (other.published, late.published) == (True, False)
+        with pytest.raises(AlreadyRunning):
+            late.wait()
 
     def test_a_failed_commit_frees_the_unique_job(
         self, jobs: RecordedTasks, waiting: list[Publication], monkeypatch: pytest.MonkeyPatch

@@ -40,11 +40,12 @@ export const sendsCookiesAbroad = (): boolean => options.corsMode === 'cors'
 
 export const get = (url: string): Promise<Answer> => request(url, { signal: AbortSignal.timeout(POLL_TIMEOUT) })
 
-export const post = (url: string, data: object): Promise<Answer> =>
-  request(url, { method: 'POST', body: JSON.stringify(data) })
+export const post = (url: string, data: object, key?: string): Promise<Answer> =>
+  request(url, { method: 'POST', body: JSON.stringify(data) }, key)
 
-async function request(url: string, init: RequestInit): Promise<Answer> {
+async function request(url: string, init: RequestInit, key?: string): Promise<Answer> {
   const headers: { [name: string]: string } = { Accept: 'application/json' }
+  if (key) headers['Idempotency-Key'] = key
   if (init.body) {
     headers['Content-Type'] = 'application/json'
     const token = csrfToken()

@@ -17,6 +17,15 @@ export type SuccessCallback<Outputs> = (record: TaskRecord<Outputs>) => void
 /** Called with the record of a task that failed or was cancelled, or with the error that kept us from knowing. */
 export type ErrorCallback<Outputs> = (reason: TaskRecord<Outputs> | Error) => void
 
+/** How a task is submitted. */
+export interface SubmitOptions {
+  /**
+   * Made once for what the person wants (`crypto.randomUUID()`), and given again when it is tried again: the first task of
+   * the key is followed then, and no second one is made. With other inputs the server refuses (409).
+   */
+  idempotencyKey?: string
+}
+
 type AnyOutputs = { [name: string]: unknown }
 
 /**
@@ -24,6 +33,7 @@ type AnyOutputs = { [name: string]: unknown }
  *
  * @param task the name that the task is registered by
  * @param inputs its inputs by name
+ * @param how how to submit it
  * @returns a promise of the record once the task has succeeded. It rejects with the record when the task failed or was
  *   cancelled, with an `HTTPError` (`.status`, `.body`) when the server refused, and with the browser's own error when
  *   the server could not be reached. Submitting is never tried again by itself; polling is.
@@ -34,7 +44,9 @@ export const run = <Outputs = AnyOutputs>(
   onProgress?: ProgressCallback<Outputs> | null,
   onSuccess?: SuccessCallback<Outputs> | null,
   onError?: ErrorCallback<Outputs> | null,
-): Promise<TaskRecord<Outputs>> => outcome(post(urlOf(), { task, inputs }), 0, onProgress, onSuccess, onError)
+  how: SubmitOptions = {},
+): Promise<TaskRecord<Outputs>> =>
+  outcome(post(urlOf(), { task, inputs }, how.idempotencyKey), 0, onProgress, onSuccess, onError)
 
 /** Follows a task that was submitted before (by an earlier page, say), exactly as `run` follows its own. */
 export const watch = <Outputs = AnyOutputs>(

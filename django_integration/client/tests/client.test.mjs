@@ -43,6 +43,22 @@ test('run submits the task with the CSRF token and polls until it has succeeded'
   assert.deepEqual(polls.map((p) => [p.method, p.url, p.cache]), Array(3).fill(['GET', '/tasks/u-1/', 'no-cache']))
 })
 
+test('a key is sent with the task, and the task that is given back is followed', async () => {
+  const world = makeWorld([answer(aRecord({ progress: 1 })), answer(succeeded)])
+  const outcome = outcomeOf(tasks.run('sum', {}, null, null, null, { idempotencyKey: 'k-1' }))
+  await settle()
+  await advance(0)
+  assert.deepEqual(outcome, { state: 'resolved', value: succeeded })
+  assert.deepEqual(world.requests.map((r) => r.headers['Idempotency-Key']), ['k-1', undefined])
+})
+
+test('without a key there is no header for one', async () => {
+  const world = makeWorld([answer(succeeded, { status: 201 })])
+  outcomeOf(tasks.run('sum'))
+  await settle()
+  assert.ok(!('Idempotency-Key' in world.requests[0].headers))
+})
+
 test('a task that is ended when it is created is not polled', async () => {
   const world = makeWorld([answer(succeeded, { status: 201 })])
   const outcome = outcomeOf(tasks.run('sum'))
