@@ -163,8 +163,7 @@ def cancel(request: HttpRequest, uuid: Uuid) -> HttpResponse:
 )
 async def follow(request: HttpRequest, uuid: Uuid) -> HttpResponseBase:
     """One event a change, each holding the record, the last one the ended task's. Only under ASGI; else poll."""
-    caller = await sync_to_async(identify)(request)
-    record = await sync_to_async(find, thread_sensitive=False)(caller, uuid)
+    record = await sync_to_async(lambda: find(identify(request), uuid))()
     if not events.offered(request):
         raise Refused(
             501, "NotImplemented", "This server does not stream (it runs under WSGI); poll the task instead."

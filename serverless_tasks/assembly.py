@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from serverless_tasks.items import JOB, STATE, STATE_PREFIX, Item, is_tombstone
 from serverless_tasks.message import Message
@@ -21,6 +21,9 @@ from serverless_tasks.record import (
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+
+# With one of these every write of a state changes what the record says.
+MARKED: Final = ("status", "token", "attempt", "seq", "cancel", "deleted")
 
 
 def assemble(items: Iterable[Item], now: int) -> Record | None:
@@ -65,6 +68,11 @@ def outputs_key(items: Iterable[Item]) -> str | None:
             key: str | None = item.get("outputs_key")
             return key
     return None
+
+
+def mark(state: Item | None) -> str:
+    """A text that is another one once the record that a state makes may be another; empty without a state."""
+    return "" if state is None else " ".join(str(state.get(name, "")) for name in MARKED)
 
 
 def names_others(state: Item) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from serverless_tasks.message import Message
     from serverless_tasks.progress import Snapshot
@@ -156,6 +156,19 @@ class Store(Protocol):
 
     def read_many(self, uuids: Sequence[str]) -> dict[str, Record]:
         """The records of several jobs; those of which nothing is known are left out."""
+
+    def changed(self, seen: Mapping[str, str]) -> dict[str, tuple[str, Record | None]]:
+        """What has changed of many jobs that are watched, for less than reading them.
+
+        What time alone changes, a job that expires, is not noticed.
+
+        Args:
+            seen: uuid -> the mark that came with what was last seen of it; ``"?"`` for nothing yet.
+
+        Returns:
+            uuid -> the new mark and the record, None when nothing is known of it, for those whose mark is another now.
+            The record may be the one that was seen before.
+        """
 
     def job(self, uuid: str) -> Message | None:
         """The job as it was submitted, or None when that was not kept.

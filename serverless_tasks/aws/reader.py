@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from serverless_tasks.assembly import assemble, names_others, outputs_key, submitted
+from serverless_tasks.assembly import MARKED, assemble, mark, names_others, outputs_key, submitted
 from serverless_tasks.aws.items import from_dynamodb, to_dynamodb
 from serverless_tasks.aws.listing import Listing
 from serverless_tasks.aws.session import call
@@ -24,7 +24,7 @@ from serverless_tasks.items import (
 from serverless_tasks.store import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from serverless_tasks.clock import Clock
     from serverless_tasks.message import Message
@@ -71,6 +71,17 @@ class TableReader:
     def read_many(self, uuids: Sequence[str]) -> dict[str, Record]:
         """See `Store.read_many`."""
         return self._records(dict.fromkeys(uuids))
+
+    def changed(self, seen: Mapping[str, str]) -> dict[str, tuple[str, Record | None]]:
+        """See `Store.changed`.
+
+        The marks are read with eventual consistency, which costs half as much; what changed is read as it is.
+        """
+        states = self._get_many(list(seen), STATE, MARKED)
+        marks = {uuid: mark(states.get(uuid)) for uuid in seen}
+        moved = [uuid for uuid, last in seen.items() if marks[uuid] != last]
+        records = self.read_many(moved)
+        return {uuid: (marks[uuid], records.get(uuid)) for uuid in moved}
 
     def job(self, uuid: str) -> Message | None:
         """See `Store.job`."""
@@ -169,11 +180,16 @@ class TableReader:
                 records[uuid] = record
         return records
 
-    def _get_many(self, uuids: Sequence[str], sk: str) -> dict[str, Item]:
+    def _get_many(self, uuids: Sequence[str], sk: str, only: Sequence[str] = ()) -> dict[str, Item]:
+        """Items of many jobs, or only some of their attributes, these with eventual consistency."""
         found: dict[str, Item] = {}
+        names = {f"#{number}": name for number, name in enumerate(("pk", *only))}
+        how: dict[str, Any] = {"ConsistentRead": True}
+        if only:
+            how = {"ProjectionExpression": ", ".join(names), "ExpressionAttributeNames": names}
         for start in range(0, len(uuids), GET_BATCH):
             keys = [to_dynamodb({"pk": uuid, "sk": sk}) for uuid in uuids[start : start + GET_BATCH]]
-            left: dict[str, Any] = {self._table: {"Keys": keys, "ConsistentRead": True}}
+            left: dict[str, Any] = {self._table: {"Keys": keys, **how}}
             for pause in self._pauses("batch_get_item"):
                 answer = call(self._client.batch_get_item, RequestItems=left)
                 for item in map(from_dynamodb, answer["Responses"].get(self._table, [])):

@@ -5,14 +5,14 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from serverless_tasks.assembly import assemble, submitted
+from serverless_tasks.assembly import assemble, mark, submitted
 from serverless_tasks.clock import to_ms
 from serverless_tasks.errors import InvalidCursor
 from serverless_tasks.items import JOB, STATE, Item, is_tombstone
 from serverless_tasks.store import Page
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from serverless_tasks.clock import Clock
     from serverless_tasks.message import Message
@@ -48,6 +48,14 @@ class MemoryReader:
         """See `Store.read_many`."""
         found = {uuid: self.read(uuid) for uuid in uuids}
         return {uuid: record for uuid, record in found.items() if record is not None}
+
+    def changed(self, seen: Mapping[str, str]) -> dict[str, tuple[str, Record | None]]:
+        """See `Store.changed`."""
+        with self._lock:
+            marks = {uuid: mark(self._state(uuid)) for uuid in seen}
+            return {
+                uuid: (marks[uuid], self.read(uuid)) for uuid, last in seen.items() if marks[uuid] != last
+            }
 
     def job(self, uuid: str) -> Message | None:
         """See `Store.job`."""

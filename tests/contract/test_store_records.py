@@ -457,3 +457,71 @@ def test_an_owner_without_jobs_has_an_empty_page(store: Store) -> None:
 def test_a_cursor_that_no_listing_gave_is_refused(store: Store, cursor: str) -> None:
     with pytest.raises(InvalidCursor):
         store.list_owner("7", cursor=cursor)
+
+
+# -- watching ----------------------------------------------------------------------------------------------------
+
+
+def test_every_step_of_a_job_is_told_to_who_watches_once(store: Store, clock: FakeClock) -> None:
+    message = a_message(clock)
+    seen = {message.uuid: "?"}
+
+    def look() -> Record | None:
+        """What is told; that there is something, and that it is told once."""
+        changed = store.changed(seen)
+        assert list(changed) == [message.uuid]
+        mark, record = changed[message.uuid]
+        seen[message.uuid] = mark
+        assert store.changed(seen) == {}
+        if record is not None:
+            assert record.to_json() == read(store, message).to_json()
+        return record
+
+    def status() -> str:
+        record = look()
+        assert record is not None
+        return record.status
+
+    store.put_jobs([message])
+    assert status() == "pending"
+    claim = begin(store, clock, message)
+    assert status() == "running"
+    store.write_progress(message.uuid, claim.token, Snapshot(1, 1), lease=None)
+    record = look()
+    assert record is not None
+    assert record.progress == 1
+    store.write_progress(message.uuid, claim.token, Snapshot(2, 1, messages=("half way",)), lease=None)
+    record = look()
+    assert record is not None
+    assert record.messages == ("half way",)
+    store.release(message.uuid, claim.token)
+    assert status() == "pending"
+    claim = begin(store, clock, message)
+    assert status() == "running"
+    store.retry(message, claim, Snapshot(1), Failure(type="E", message=""), not_before=0)
+    assert status() == "pending"
+    claim = begin(store, clock, message)
+    assert status() == "running"
+    store.cancel(message.uuid)
+    record = look()
+    assert record is not None
+    assert record.cancel_requested
+    store.fail(message.uuid, claim, Snapshot(1), Failure(type="E", message=""), status="cancelled")
+    assert status() == "cancelled"
+    store.delete(message.uuid)
+    assert look() is None
+
+
+def test_only_what_has_changed_is_told(store: Store, clock: FakeClock) -> None:
+    messages = [a_message(clock) for _ in range(3)]
+    store.put_jobs(messages)
+    seen = {
+        message.uuid: mark
+        for message in messages
+        for mark in [store.changed({message.uuid: "?"})[message.uuid][0]]
+    }
+
+    begin(store, clock, messages[1])
+
+    assert list(store.changed(seen)) == [messages[1].uuid]
+    assert store.changed({"unknown": "?"}) == {"unknown": ("", None)}

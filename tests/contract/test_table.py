@@ -3,6 +3,7 @@
 import base64
 import threading
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from botocore.exceptions import ReadTimeoutError
@@ -125,6 +126,27 @@ def test_many_jobs_are_kept_25_to_a_call(table: Table, clock: FakeClock, jobs: i
 
     assert calls == {"BatchWriteItem": writes}
     assert len(table.read_many([message.uuid for message in messages])) == jobs
+
+
+@pytest.mark.parametrize(("jobs", "reads"), [(1, 1), (100, 1), (101, 2), (1_000, 10)])
+def test_a_look_at_watched_jobs_is_a_read_for_each_hundred(
+    table: Table, clock: FakeClock, jobs: int, reads: int
+) -> None:
+    seen = {str(uuid4()): "" for _ in range(jobs)}
+    with counted_calls() as calls:
+        assert table.changed(seen) == {}
+
+    assert calls == {"BatchGetItem": reads}
+
+
+def test_what_has_changed_of_watched_jobs_is_read_together(table: Table, clock: FakeClock) -> None:
+    messages = [a_message(clock) for _ in range(20)]
+    for message in messages:
+        begin(table, clock, message)
+    with counted_calls() as calls:
+        assert len(table.changed({message.uuid: "" for message in messages})) == 20
+
+    assert calls == {"BatchGetItem": 2}
 
 
 def test_what_dynamodb_left_out_of_a_batch_is_written_again(
@@ -507,7 +529,7 @@ def test_an_object_whose_reading_breaks_off_is_an_error_of_aws(monkeypatch: pyte
 
 
 def test_a_cursor_of_a_day_to_come_asks_for_no_days_to_come(table: Table) -> None:
-    cursor = base64.urlsafe_b64encode(b"253402300799999#x").decode()
+    cursor = base64.urlsafe_b64encode(b"9999999999999#0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11").decode()
 
     with counted_calls("dynamodb") as made_up:
         assert table.list_owner("7", cursor=cursor).records == ()

@@ -1,0 +1,175 @@
+"""One look at the store a second for everybody who follows a task in this process, off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import hashlib
+import json
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
+
+from django_integration.answers import record_json
+from serverless_tasks.errors import ServerlessTasksError
+from serverless_tasks.services import services
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from serverless_tasks.record import Record
+
+logger = logging.getLogger(__name__)
+
+PAUSE: Final = 1.0
+# Looks in a row that may fail, each after a longer pause: about half a minute. Then the clients ask by themselves.
+FAILURES: Final = 5
+_UNSEEN: Final = "?"
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """What is to be seen of a task, written once for all who follow it.
+
+    Attributes:
+        data: the record's JSON.
+        id: the name of this state of the task.
+        last: whether the task has ended.
+    """
+
+    data: str
+    id: str
+    last: bool
+
+    @classmethod
+    def of(cls, record: Record) -> Sight:
+        """The sight of a record."""
+        data = json.dumps(record_json(record), separators=(",", ":"))
+        return cls(data, hashlib.sha256(data.encode()).hexdigest()[:16], record.ended)
+
+
+class Follower:
+    """One who follows a task.
+
+    Args:
+        sight: what they have been given to begin with.
+    """
+
+    def __init__(self, sight: Sight) -> None:
+        self.sight: Sight | None = sight
+        self._news = asyncio.Event()
+
+    def show(self, sight: Sight | None) -> None:
+        """Wake them for what they have not seen yet; None says that there will be no more."""
+        if self.sight is not None and (sight is None or sight.data != self.sight.data):
+            self.sight = sight
+            self._news.set()
+
+    async def news(self, seconds: float) -> bool:
+        """Wait for something new to be in `sight`; False when the time is over without."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            return False
+        self._news.clear()
+        return True
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A task that somebody follows, and the store's mark of what was last seen of it."""
+
+    mark: str = _UNSEEN
+    followers: set[Follower] = field(default_factory=set)
+
+
+class Watcher:
+    """Looks at all followed tasks at once, as long as somebody follows one. For one event loop."""
+
+    def __init__(self) -> None:
+        self._watched: dict[str, _Watched] = {}
+        self._looking: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        """How many tasks are watched."""
+        return len(self._watched)
+
+    @contextmanager
+    def follow(self, record: Record) -> Iterator[Follower]:
+        """Follow a task.
+
+        Args:
+            record: what has just been read of it.
+        """
+        watched = self._watched.setdefault(record.uuid, _Watched())
+        # The others may have seen less than this record tells, or more: the next look tells everybody.
+        watched.mark = _UNSEEN
+        follower = Follower(Sight.of(record))
+        watched.followers.add(follower)
+        if self._looking is None or self._looking.done():
+            # Not in the context of the request that happens to be the first.
+            self._looking = asyncio.get_running_loop().create_task(
+                self._look(), context=contextvars.Context()
+            )
+        try:
+            yield follower
+        finally:
+            watched.followers.discard(follower)
+            if not watched.followers and self._watched.get(record.uuid) is watched:
+                del self._watched[record.uuid]
+
+    async def look(self, pool: ThreadPoolExecutor) -> None:
+        """Look once, on a thread of the pool, and tell the followers of what has changed.
+
+        Raises:
+            ServerlessTasksError: the store cannot be read.
+        """
+        seen = {uuid: watched.mark for uuid, watched in self._watched.items()}
+        store = services().store
+        changed = await asyncio.get_running_loop().run_in_executor(pool, store.changed, seen)
+        for uuid, (mark, record) in changed.items():
+            watched = self._watched.get(uuid)
+            if watched is None:
+                continue
+            if watched.mark == seen[uuid]:  # else somebody came while it was looked at
+                watched.mark = mark
+            sight = None if record is None else Sight.of(record)
+            for follower in watched.followers:
+                follower.show(sight)
+
+    async def _look(self) -> None:
+        failures = 0
+        # A thread of its own: a slow store holds up nobody else's work in the loop's common pool.
+        pool = ThreadPoolExecutor(1, thread_name_prefix="watcher")
+        try:
+            while self._watched and failures < FAILURES:
+                await asyncio.sleep(PAUSE * 2**failures)
+                try:
+                    await self.look(pool)
+                except ServerlessTasksError as error:
+                    failures += 1
+                    logger.warning("followed tasks could not be read: %s", error)
+                else:
+                    failures = 0
+        finally:
+            pool.shutdown(wait=False)
+            for watched in self._watched.values():
+                for follower in watched.followers:
+                    follower.show(None)
+
+
+def _log_fault(looking: asyncio.Task[None]) -> None:
+    if not looking.cancelled() and (error := looking.exception()) is not None:
+        logger.error("looking at followed tasks has failed", exc_info=error)
+
+
+_watchers: WeakKeyDictionary[asyncio.AbstractEventLoop, Watcher] = WeakKeyDictionary()
+
+
+def watcher() -> Watcher:
+    """The watcher of the running event loop: a server has one a process."""
+    return _watchers.setdefault(asyncio.get_running_loop(), Watcher())
