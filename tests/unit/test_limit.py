@@ -330,7 +330,11 @@ def test_a_coroutine_that_goes_on_is_stopped(place: Place) -> None:
     assert told
 
 
-def test_a_coroutine_that_never_waits_learns_of_it_by_its_progress(place: Place) -> None:
+def test_a_coroutine_that_never_waits_learns_of_it_by_its_progress(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(limits, "GRACE", FOR_EVER)
+
     async def run(progress: Progress) -> None:
         for _ in busy():
             progress.inc_progress()
