@@ -1,6 +1,10 @@
 """What users' own tests are written with."""
 
+import os
+import subprocess
+import sys
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -8,6 +12,8 @@ from serverless_tasks import Task, TaskNotFound, services
 from serverless_tasks.params import IntParameter
 from serverless_tasks.services import Services
 from serverless_tasks.testing import RecordedTasks, recorded
+
+ROOT = Path(__file__).resolve().parents[2]
 
 
 class Receipt(Task):
@@ -99,3 +105,28 @@ def test_the_projects_own_tasks_can_be_run(immediate: Services) -> None:
         Receipt.submit(order=7)
 
         assert [outcome.status for outcome in jobs.drain()] == ["succeeded"]
+
+
+def test_the_fixture_of_the_pytest_plugin(tmp_path: Path) -> None:
+    (tmp_path / "conftest.py").write_text('pytest_plugins = ["serverless_tasks.pytest_plugin"]\n')
+    (tmp_path / "shop.py").write_text(
+        "from serverless_tasks import Task\n\n\nclass Greet(Task):\n    name = 'greet'\n\n"
+        "    def run(self):\n        return None\n"
+    )
+    (tmp_path / "test_shop.py").write_text(
+        "from shop import Greet\n\n\n"
+        "def test_greets(recorded_tasks):\n    Greet.submit()\n    recorded_tasks.assert_submitted(Greet)\n"
+        "    assert recorded_tasks.drain()[0].status == 'succeeded'\n\n\n"
+        "def test_starts_empty(recorded_tasks):\n    recorded_tasks.assert_nothing_submitted()\n"
+    )
+    environment = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}:{tmp_path}"}
+    environment["SERVERLESS_TASKS_MODULES"] = "shop"
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "2 passed" in done.stdout, done.stdout
