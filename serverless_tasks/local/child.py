@@ -17,8 +17,10 @@ from typing import TYPE_CHECKING, Any, TextIO
 from serverless_tasks.errors import ServerlessTasksError
 from serverless_tasks.local.functions import Function, InvokeApp
 from serverless_tasks.local.server import LocalServer
+from serverless_tasks.plan import apply, plan
 from serverless_tasks.poller.mapping import Mapping, initialise_as_lambda_does
 from serverless_tasks.poller.poller import Poller
+from serverless_tasks.services import services
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -78,6 +80,7 @@ def main(lifeline: TextIO = sys.stdin) -> None:
         sys.exit(str(error))
     with LocalServer(InvokeApp(work.functions, region=work.region), work.port):
         poller.start()
+        apply_schedules()
         stopping.wait()
         try:
             poller.stop(work.grace)
@@ -87,6 +90,22 @@ def main(lifeline: TextIO = sys.stdin) -> None:
     logging.shutdown()
     sys.stdout.flush()
     os._exit(0)
+
+
+def apply_schedules() -> None:
+    """Make the schedules those that the code declares, as `serverless-tasks schedules sync` does for a deployment."""
+    through = services()
+    if not through.config.schedule_group:
+        return
+    try:
+        changes = plan(through.registry, through.schedule_group)
+        apply(changes, through.schedule_group)
+    except ServerlessTasksError:  # a task that contradicts itself says so here, and the others run
+        log.exception("The schedules could not be applied")
+        return
+    for change in changes:
+        if change.declared is not None:
+            log.info("%s runs by %s", change.task, change.declared.schedule.expression)
 
 
 def _stop(stopping: threading.Event) -> None:

@@ -16,6 +16,7 @@ from serverless_tasks.local.code import Code, Site, code_environment
 from serverless_tasks.local.emulator import MotoApp, aws_stand_in
 from serverless_tasks.local.environment import REGION, local_environment
 from serverless_tasks.local.functions import ForwardApp
+from serverless_tasks.local.scheduler import LocalScheduler
 from serverless_tasks.local.server import DEFAULT_PORT, free_port
 from serverless_tasks.local.stack import MOST_THREADS, create_stack
 from serverless_tasks.local.template import read_template
@@ -85,11 +86,12 @@ def run_dev(
         try:
             _introduce(stack, site, reload=reload, say=say)
             watched = [Path.cwd(), *([site.directory] if site else [])]
-            for changed in (saved_files if reload else no_files)(watched, stopping):
-                code.look_after(changed)
-                if ready and code.up:
-                    ready(stack)
-                    ready = None
+            with LocalScheduler(server.endpoint):
+                for changed in (saved_files if reload else no_files)(watched, stopping):
+                    code.look_after(changed)
+                    if ready and code.up:
+                        ready(stack)
+                        ready = None
         finally:
             say("Stopping: running tasks may finish, the rest goes back to its queue.")
             code.stop()

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 from serverless_tasks.local.emulator import MotoApp, aws_stand_in
 from serverless_tasks.local.environment import REGION, local_environment
 from serverless_tasks.local.functions import InvokeApp
+from serverless_tasks.local.scheduler import LocalScheduler
 from serverless_tasks.local.stack import MOST_THREADS, create_stack
 from serverless_tasks.local.template import read_template
 
@@ -30,7 +31,8 @@ def local_stack(
     """Run the template's stack in this process and set this process's environment for it, until the block ends.
 
     Direct invokes are answered by the template's handlers in process. Queues are polled by
-    ``Poller(stack.mappings, wait=1)``. moto keeps its state in globals: a process has one such stack at a time.
+    ``Poller(stack.mappings, wait=1)``. Schedules fire. moto keeps its state in globals: a process has one such stack
+    at a time.
 
     Args:
         template: the SAM template.
@@ -52,5 +54,5 @@ def local_stack(
             most_threads=most_threads,
         )
         app.functions = stack.functions
-        with local_environment(stack.environment):
+        with local_environment(stack.environment), LocalScheduler(server.endpoint):
             yield stack

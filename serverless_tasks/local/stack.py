@@ -6,14 +6,14 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-import boto3
-from botocore.config import Config as ClientConfig
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
 from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.local.client import local_client
 from serverless_tasks.local.environment import LOCAL_AWS, REGION
 from serverless_tasks.local.functions import Function
+from serverless_tasks.local.scheduler import GROUP, ROLE
 from serverless_tasks.local.template import MAPPING_PARTS, LocalTemplate
 from serverless_tasks.poller.mapping import Mapping
 
@@ -31,6 +31,8 @@ _SETTINGS = {
     "DeadLetterQueueUrl": "SERVERLESS_TASKS_DEAD_LETTER_QUEUE_URL",
     "PayloadBucketName": "SERVERLESS_TASKS_BUCKET",
     "InvokeFunctionName": "SERVERLESS_TASKS_INVOKE_FUNCTION",
+    "ScheduleGroupName": "SERVERLESS_TASKS_SCHEDULE_GROUP",
+    "SchedulerRoleArn": "SERVERLESS_TASKS_SCHEDULER_ROLE",
 }
 
 
@@ -81,7 +83,7 @@ def create_stack(
             reason.
     """
     _check_parameters(parameters or {}, template.body.get("Parameters", {}))
-    cloudformation = _client("cloudformation", endpoint)
+    cloudformation = local_client("cloudformation", endpoint)
     try:
         cloudformation.create_stack(
             StackName=STACK_NAME,
@@ -101,6 +103,9 @@ def create_stack(
         )
         for output in stack.get("Outputs", ())
     }
+    if "ScheduleGroupName" in outputs:  # moto's CloudFormation knows no schedule groups
+        local_client("scheduler", endpoint).create_schedule_group(Name=GROUP)
+        outputs |= {"ScheduleGroupName": GROUP, "SchedulerRoleArn": ROLE}
     configurations = _configurations(endpoint, template)
     functions = [_function(*item) for item in configurations.items()]
     mappings = [_mapping(name, outputs, functions, endpoint, most_threads) for name in template.mappings]
@@ -129,11 +134,11 @@ def _check_parameters(given: Dictionary[str, str], declared: Dictionary[str, Any
 
 def _configurations(endpoint: str, template: LocalTemplate) -> dict[str, dict[str, Any]]:
     """What Lambda knows of the template's functions, by their logical ids: every reference is resolved."""
-    made = _client("cloudformation", endpoint).describe_stack_resources(StackName=STACK_NAME)[
+    made = local_client("cloudformation", endpoint).describe_stack_resources(StackName=STACK_NAME)[
         "StackResources"
     ]
     names = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in made}
-    functions = _client("lambda", endpoint)
+    functions = local_client("lambda", endpoint)
     return {
         name: functions.get_function_configuration(FunctionName=names[name])
         for name in template.functions
@@ -162,7 +167,7 @@ def _mapping(
             f"Event source mapping {name} calls {wanted!r}, which is no function of the template."
         )
     return Mapping(
-        queue_url=_client("sqs", endpoint).get_queue_url(QueueName=queue)["QueueUrl"],
+        queue_url=local_client("sqs", endpoint).get_queue_url(QueueName=queue)["QueueUrl"],
         handler=function.handler,
         function_name=function.logical_id,
         batch_size=int(outputs.get(name + "BatchSize", 10)),
@@ -191,14 +196,3 @@ def _environment(
         **LOCAL_AWS,
         "AWS_ENDPOINT_URL": endpoint,
     }
-
-
-def _client(service: str, endpoint: str) -> Any:
-    return boto3.session.Session().client(
-        service,
-        endpoint_url=endpoint,
-        region_name=REGION,
-        aws_access_key_id=LOCAL_AWS["AWS_ACCESS_KEY_ID"],
-        aws_secret_access_key=LOCAL_AWS["AWS_SECRET_ACCESS_KEY"],
-        config=ClientConfig(proxies={}, retries={"total_max_attempts": 1}),
-    )

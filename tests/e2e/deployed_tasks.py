@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from pydantic import BaseModel
 
-from serverless_tasks import Task, TaskError
+from serverless_tasks import Task, TaskError, cron
 from serverless_tasks.params import IntParameter, ListParameter, StringParameter
 
 
@@ -118,3 +118,27 @@ class Parent(Task):
         if children == 1:
             handles[0].refresh()
         return [handle.uuid for handle in handles]
+
+
+class Yearly(Task):
+    """Runs by itself; its times are so rare that none comes while the tests run."""
+
+    name = "yearly"
+    inputs = {"greeting": StringParameter()}
+    outputs = {"said": StringParameter()}
+    schedule = cron("0 6 29 2 ? *", zone="Europe/Vienna")
+    schedule_inputs = {"greeting": "good morning"}
+
+    def run(self, greeting):
+        return f"{greeting}, it is {self.execution.scheduled:%Y-%m-%d %H:%M}"
+
+
+class Later(Task):
+    """Submits another task, for later."""
+
+    name = "later"
+    inputs = {}
+    outputs = {"uuid": StringParameter()}
+
+    def run(self):
+        return Refuse.options(delay=7200).submit().uuid

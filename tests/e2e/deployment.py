@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -140,8 +141,9 @@ def deploy(project: Path, name: str, endpoint: str) -> Stack:
 def _make_up_for_ministack(stack: Stack) -> None:
     """Where MiniStack differs from AWS, bring the deployed stack to what AWS would have made of the same template.
 
-    It keeps a mapping's concurrency as a text when a parameter gives it, and then polls no more; and it asks for
-    permission by names such as sqs:SendMessageBatch, which IAM does not have: sqs:SendMessage covers both.
+    It keeps a mapping's concurrency as a text when a parameter gives it, and then polls no more; it takes each schedule
+    for one of the group "default" when it looks at policies; and it asks for permission by names such as
+    sqs:SendMessageBatch, which IAM does not have: sqs:SendMessage covers both.
     """
     functions = stack.client("lambda")
     for function in ("WorkerFunction", "DeadLetterFunction"):
@@ -154,20 +156,24 @@ def _make_up_for_ministack(stack: Stack) -> None:
     # Plain HTTP is all that it speaks, and the bucket refuses that.
     stack.client("s3").delete_bucket_policy(Bucket=stack.outputs["PayloadBucketName"])
     iam = stack.client("iam")
-    for role in map(stack.physical, ("WorkerRole", "DeadLetterRole")):
+    for role in map(stack.physical, ("WorkerRole", "InvokeRole", "DeadLetterRole")):
         for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
             document = _with_batches(iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"])
             iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=document)
-    arn = stack.outputs["PublisherPolicyArn"]
-    version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
-    document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
-    iam.create_policy_version(PolicyArn=arn, PolicyDocument=_with_batches(document), SetAsDefault=True)
+    for arn in (stack.outputs["PublisherPolicyArn"], stack.outputs["SchedulesPolicyArn"]):
+        version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
+        document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
+        iam.create_policy_version(PolicyArn=arn, PolicyDocument=_with_batches(document), SetAsDefault=True)
 
 
 def _with_batches(document: dict[str, Any]) -> str:
     batched = ("sqs:SendMessage", "sqs:DeleteMessage", "sqs:ChangeMessageVisibility")
     for statement in document["Statement"]:
         named = actions(statement)
+        if named == ["scheduler:ListSchedules"]:
+            statement["Resource"] = "*"
+        elif any(action.startswith("scheduler:") for action in named):
+            statement["Resource"] = re.sub(r"schedule/[^/]+/", "schedule/default/", statement["Resource"])
         statement["Action"] = [*named, *(f"{action}Batch" for action in named if action in batched)]
     return json.dumps(document)
 
