@@ -10,7 +10,7 @@ import pytest
 from pydantic import BaseModel
 
 from serverless_tasks import Task, cron, rate
-from serverless_tasks.errors import MessageUndecodable, PayloadTooLarge, TaskDefinitionError
+from serverless_tasks.errors import AwsError, MessageUndecodable, PayloadTooLarge, TaskDefinitionError
 from serverless_tasks.message import RETENTION, SCHEDULER_TRIES, Message
 from serverless_tasks.params import IntParameter, StringParameter
 from serverless_tasks.recurring import SCHEDULED_TIME, recurring_of, recurring_schedules, schedule_name
@@ -185,6 +185,23 @@ def test_a_job_that_somebody_submits_is_in_no_schedules_way(jobs: RecordedTasks)
     jobs.run_due()
 
     assert (handle.refresh().status, handle.record.attempt) == ("pending", 1)  # it was run, and has no time
+
+
+def test_a_tick_whose_turn_cannot_be_asked_for_goes_back_and_has_cost_no_attempt(
+    jobs: RecordedTasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def throttled(name: str, uuid: str) -> bool:
+        raise AwsError("dynamodb.put_item", "ThrottlingException", "slow down", applied=False)
+
+    message = jobs.fire(Report, at=datetime.fromtimestamp(jobs.clock.now(), UTC))
+    with monkeypatch.context() as patched:
+        patched.setattr(jobs.services.locks, "acquire", throttled)
+        with pytest.raises(AwsError):
+            jobs.services.runner.execute(message)
+
+    record = jobs.record(message.uuid)
+    assert (record.status, record.attempt) == ("pending", 0)
+    assert [outcome.status for outcome in jobs.drain()] == ["succeeded"]
 
 
 def test_a_time_that_is_to_come_is_waited_for(jobs: RecordedTasks) -> None:
