@@ -141,9 +141,9 @@ def deploy(project: Path, name: str, endpoint: str) -> Stack:
 def _make_up_for_ministack(stack: Stack) -> None:
     """Where MiniStack differs from AWS, bring the deployed stack to what AWS would have made of the same template.
 
-    It keeps a mapping's concurrency as a text when a parameter gives it, and then polls no more. When it looks at policies,
-    it takes each schedule for one of the group "default" and a list of them for everything; and it asks for permission
-    by names such as sqs:SendMessageBatch, which IAM does not have: sqs:SendMessage covers both.
+    It keeps a mapping's concurrency as a text when a parameter gives it, and then polls no more. When it looks at
+    policies, it takes each schedule for one of the group "default" and a list of them for everything; and it asks for
+    permission by names such as sqs:SendMessageBatch, which IAM does not have: sqs:SendMessage covers both.
     """
     functions = stack.client("lambda")
     for function in ("WorkerFunction", "DeadLetterFunction"):
