@@ -87,7 +87,11 @@ def report(outcome: Outcome) -> None:
     """Log and count what became of a job."""
     keys: dict[str, Any] = {"attempt": outcome.attempt, "seconds": round(outcome.duration, 3)}
     said = "task will be retried" if outcome.status == "pending" else f"task {outcome.status}"
-    if outcome.exception is not None:
+    if outcome.failure is not None and outcome.failure.traceback:
+        # As the record has it: without the secrets among the inputs.
+        keys |= {"exception_name": outcome.failure.type, "exception": outcome.failure.traceback}
+        logger.error(said, **keys)
+    elif outcome.exception is not None and outcome.failure is None:
         logger.error(said, exc_info=outcome.exception, **keys)
     else:
         logger.info(said, **keys)

@@ -57,6 +57,7 @@ def submitted(job: Item) -> Message:
         created=job["created"],
         expires=job["expires"],
         inputs_key=job.get("inputs_key"),
+        secrets=tuple(json.loads(job.get("secrets", "[]"))),
         retry_of=job.get("retry_of"),
     )
 

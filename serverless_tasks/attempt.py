@@ -13,6 +13,7 @@ from serverless_tasks.enforcement import within
 from serverless_tasks.errors import AwsError, TaskDefinitionError, TaskTimeout
 from serverless_tasks.execution import Execution, finish
 from serverless_tasks.limit import GRACE, Limit
+from serverless_tasks.masking import OPEN
 from serverless_tasks.outcome import Run, retries_after, told_of
 from serverless_tasks.progress import Progress
 from serverless_tasks.progress_writer import ProgressWriter
@@ -94,9 +95,11 @@ class Attempt:
                 raise  # a bucket that is busy is no fault of the task's: the attempt does not count
             return Run(None, failed, 0.0, declared.retries)
         began = self._clock.now()
+        mask = OPEN
         try:
             definition = self._registry.definition(self._message.task)
             model = definition.parse_json(inputs)
+            progress.mask = mask = definition.mask(model)
             task = definition.instance(model, self._execution(progress))
             value = self._limited(task, definition.arguments(model), progress, began)
             outputs = definition.outputs_to_json(value)
@@ -104,7 +107,7 @@ class Attempt:
             raise
         except BaseException as raised:  # noqa: BLE001 - whatever a task raises is recorded
             error = told_of(raised)
-            return Run(None, error, self._clock.now() - began, retries_after(task, error))
+            return Run(None, error, self._clock.now() - began, retries_after(task, error), mask)
         return Run(outputs, None, self._clock.now() - began)
 
     def _execution(self, progress: Progress) -> Execution:

@@ -17,7 +17,9 @@ from pydantic import (
 
 from serverless_tasks.encoding import encode, is_json
 from serverless_tasks.errors import FieldError, TaskDefinitionError
-from serverless_tasks.schema import Definition, InvalidOutputs, reason
+from serverless_tasks.params import holds_secret, schema_of, seal
+from serverless_tasks.schema import HIDDEN, Definition, InvalidOutputs, reason
+from serverless_tasks.secrecy import opened
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -58,22 +60,32 @@ class DictionaryDefinition(Definition):
     def inputs_model(self) -> type[BaseModel]:  # type: ignore[override]
         fields: dict[str, Any] = {}
         for name, parameter in self._inputs.items():
-            schema = WithJsonSchema(parameter.json_schema())
+            schema = WithJsonSchema(schema_of(parameter))
             typed = Annotated[Any, PlainValidator(_converter(parameter)), schema]
             default = ... if parameter.required else self._defaults.get(name)
+            if name in self.secrets and default is not ...:
+                default = None  # the schema would tell it; run has it by itself
             fields[f"field_{len(fields)}"] = (typed, Field(default, alias=name))
         return create_model(self.task.__name__, __config__=_DICT_CONFIG, **fields)
 
+    @cached_property
+    def secrets(self) -> frozenset[str]:  # type: ignore[override]
+        return frozenset(name for name, parameter in self._inputs.items() if holds_secret(parameter))
+
     def to_json(self, inputs: Any) -> dict[str, Any]:
         self._check_names(inputs)
-        carried = {name: self._carried(name, value) for name, value in inputs.items()}
+        given = {name: opened(value) if name in self.secrets else value for name, value in inputs.items()}
+        carried = {name: self._carried(name, value) for name, value in given.items()}
         self.parse_json(carried)
         return carried
 
     def arguments(self, model: BaseModel) -> dict[str, Any]:
         given = model.model_fields_set
         fields = type(model).model_fields
-        return {str(fields[field].alias): getattr(model, field) for field in fields if field in given}
+        arguments = {str(fields[field].alias): getattr(model, field) for field in fields if field in given}
+        if not self.secrets:
+            return arguments
+        return {name: seal(self._inputs[name], value) for name, value in arguments.items()}
 
     def outputs_to_json(self, value: Any) -> dict[str, Any]:
         if not self._outputs:
@@ -118,7 +130,8 @@ class DictionaryDefinition(Definition):
             converted = value if parameter is None else parameter.to_json(value)
             encode(converted)
         except _UNFIT as error:
-            raise self._refused([FieldError(name, reason(error), (name,), "json")]) from None
+            said = HIDDEN if name in self.secrets else reason(error)
+            raise self._refused([FieldError(name, said, (name,), "json")]) from None
         return converted
 
 

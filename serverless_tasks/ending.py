@@ -98,7 +98,7 @@ class Ending:
             return self._retry(message, claim, task, run, last)
         if isinstance(raised, TaskRetry):
             raised = _exhausted(raised, run.retries, retry=retry)
-        failure = failure_of(raised)
+        failure = failure_of(raised, run.mask)
         self._store.fail(message.uuid, claim, last, failure)
         return _told(FAILED, claim, run, failure, raised)
 
@@ -117,7 +117,7 @@ class Ending:
         """
         raised = run.exception
         assert raised is not None
-        failure = failure_of(raised)
+        failure = failure_of(raised, run.mask)
         wait = _wait(task, claim.failures + 1, raised)
         now = to_ms(self._clock.now())
         run_at = now + wait * 1000

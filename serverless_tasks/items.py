@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
 from serverless_tasks.encoding import encode
+from serverless_tasks.masking import masked
 from serverless_tasks.message import MAX_DELAY, RETENTION
 from serverless_tasks.record import (
     ENDED,
@@ -62,7 +63,7 @@ def job_item(message: Message) -> Item:
         "created": message.created,
         "expires": message.expires,
         "ttl": keep_until(message.expires),
-        "inputs": encode(message.inputs),
+        "inputs": encode(masked(message.inputs, message.secrets) if message.secrets else message.inputs),
         "created_uuid": f"{message.created:013d}#{message.uuid}",
         "task_day": f"{message.task}#{day}#{shard(message.uuid, TASK_SHARDS)}",
     }
@@ -74,6 +75,8 @@ def job_item(message: Message) -> Item:
         item["tenant"] = message.tenant
     if message.schedule is not None:
         item["schedule"] = message.schedule
+    if message.secrets:
+        item["secrets"] = encode(message.secrets)
     if message.retry_of is not None:
         item["retry_of"] = message.retry_of
     if message.uncertain:

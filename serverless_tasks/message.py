@@ -45,6 +45,7 @@ class Message:
         created: when it was submitted, milliseconds since the epoch.
         expires: when it can no longer be delivered, milliseconds since the epoch.
         inputs_key: where in the bucket the inputs lie, or None.
+        secrets: the names of the inputs that hold a secret, for code that has not the task's class.
         retry_of: the id of the ended job that this one repeats, or None.
         schedule: the name of the schedule that sent it at ``created``, or None.
         run_at: when it is due, milliseconds since the epoch, or None for at once; not sent along.
@@ -53,13 +54,14 @@ class Message:
 
     uuid: str
     task: str
-    inputs: dict[str, Any] = field(default_factory=dict)
+    inputs: dict[str, Any] = field(default_factory=dict, repr=False)
     owner: str | None = None
     queue: str = "default"
     tenant: str | None = None
     created: int = 0
     expires: int = 0
     inputs_key: str | None = None
+    secrets: tuple[str, ...] = ()
     retry_of: str | None = None
     schedule: str | None = None
     run_at: int | None = None
@@ -82,6 +84,8 @@ class Message:
             body["owner"] = self.owner
         if self.inputs_key is not None:
             body["inputs_key"] = self.inputs_key
+        if self.secrets:
+            body["secrets"] = list(self.secrets)
         if self.retry_of is not None:
             body["retry_of"] = self.retry_of
         if self.schedule is not None:
@@ -131,6 +135,7 @@ class Message:
             created=body["created"],
             expires=body["expires"],
             inputs_key=body.get("inputs_key"),
+            secrets=tuple(body.get("secrets", ())),
             retry_of=body.get("retry_of"),
             schedule=body.get("schedule"),
         )
@@ -138,6 +143,8 @@ class Message:
         optional = (message.owner, message.tenant, message.inputs_key, message.retry_of, message.schedule)
         if not all(isinstance(text, str) and text for text in texts):
             raise ValueError("task and queue must be texts")
+        if not all(isinstance(name, str) for name in message.secrets):
+            raise ValueError("secrets must be names")
         if not all(text is None or isinstance(text, str) for text in optional):
             raise ValueError("owner, tenant, inputs_key, retry_of and schedule must be texts")
         for text in (*texts, *optional):

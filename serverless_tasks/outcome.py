@@ -17,6 +17,7 @@ from serverless_tasks.errors import (
     TaskStopped,
     TaskTimeout,
 )
+from serverless_tasks.masking import OPEN, Mask
 from serverless_tasks.record import Failure
 from serverless_tasks.schema import InvalidOutputs
 
@@ -33,12 +34,14 @@ class Run:
         exception: what it raised, or None.
         duration: how long it ran, in seconds.
         retries: how often the job may be run again because of the exception.
+        mask: what keeps the run's secrets out of what is told of the exception.
     """
 
     outputs: dict[str, Any] | None
     exception: BaseException | None
     duration: float
     retries: int = 0
+    mask: Mask = OPEN
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,13 +66,13 @@ class Outcome:
     duration: float = 0.0
 
 
-def failure_of(error: BaseException) -> Failure:
-    """What the record keeps of an exception."""
+def failure_of(error: BaseException, mask: Mask = OPEN) -> Failure:
+    """What the record keeps of an exception, the run's secrets masked."""
     public = isinstance(error, (TaskError, InvalidInputs, PayloadTooLarge))
-    text = "".join(traceback.format_exception(error))
+    text = mask("".join(traceback.format_exception(error)))
     kind = type(error)
     path = f"{kind.__module__}.{kind.__qualname__}"
-    return Failure(type=kind.__name__, message=_said(error), public=public, traceback=text, path=path)
+    return Failure(type=kind.__name__, message=mask(_said(error)), public=public, traceback=text, path=path)
 
 
 def _said(error: BaseException) -> str:

@@ -13,6 +13,7 @@ from types import NoneType
 from typing import Any
 
 from serverless_tasks.errors import ServerlessTasksError
+from serverless_tasks.secrecy import sealed
 
 _NO_TEXT = (bytes, bytearray, memoryview, list, tuple, dict, set, frozenset, NoneType)
 
@@ -26,10 +27,15 @@ class Parameter:
 
     Args:
         required: whether a caller must give the input. When False, the default is the one in ``run``'s signature.
+        secret: whether the input is secret: ``run`` receives it as pydantic's `SecretStr` (`SecretBytes`, `Secret`),
+            and it is neither stored with the job nor told.
     """
 
-    def __init__(self, required: bool = True) -> None:
+    secret: bool = False
+
+    def __init__(self, required: bool = True, *, secret: bool = False) -> None:
         self.required = required
+        self.secret = secret
 
     def to_python(self, value: Any) -> Any:
         """Convert a JSON value to what ``run`` receives.
@@ -156,10 +162,11 @@ class ListParameter(Parameter):
     Args:
         param_type: the parameter that each element must fit.
         required: as for `Parameter`.
+        secret: as for `Parameter`; of a list whose elements alone are secret, ``param_type`` says it.
     """
 
-    def __init__(self, param_type: Parameter, required: bool = True) -> None:
-        super().__init__(required)
+    def __init__(self, param_type: Parameter, required: bool = True, *, secret: bool = False) -> None:
+        super().__init__(required, secret=secret)
         self.param_type = param_type
 
     def to_python(self, value: Any) -> list[Any]:
@@ -169,7 +176,7 @@ class ListParameter(Parameter):
         return [self.param_type.to_json(element) for element in self._elements(value)]
 
     def json_schema(self) -> dict[str, Any]:
-        return {"type": "array", "items": self.param_type.json_schema()}
+        return {"type": "array", "items": schema_of(self.param_type)}
 
     @staticmethod
     def _elements(value: Any) -> list[Any]:
@@ -189,6 +196,33 @@ class DictParameter(Parameter):
 
     def json_schema(self) -> dict[str, Any]:
         return {"type": ["object", "array"]}
+
+
+def schema_of(parameter: Parameter) -> dict[str, Any]:
+    """A parameter's JSON Schema, a secret one marked as pydantic marks its own."""
+    schema = parameter.json_schema()
+    return {**schema, "format": "password", "writeOnly": True} if is_secret(parameter) else schema
+
+
+def is_secret(parameter: Parameter) -> bool:
+    """Whether a parameter itself is secret; one's own classes need not know of it."""
+    return bool(getattr(parameter, "secret", False))
+
+
+def holds_secret(parameter: Parameter) -> bool:
+    """Whether a parameter, or the elements of its list, are secret."""
+    return is_secret(parameter) or (
+        isinstance(parameter, ListParameter) and holds_secret(parameter.param_type)
+    )
+
+
+def seal(parameter: Parameter, value: Any) -> Any:
+    """What ``run`` receives of a value: the secrets in it sealed."""
+    if is_secret(parameter):
+        return sealed(value)
+    if isinstance(parameter, ListParameter) and isinstance(value, list):
+        return [seal(parameter.param_type, element) for element in value]
+    return value
 
 
 def _is_number(value: Any) -> bool:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from serverless_tasks.errors import TaskCancelled
+from serverless_tasks.masking import OPEN, Mask
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -46,10 +47,12 @@ class Progress:
     """The counters of a run. On its own it only counts; `ProgressWriter` carries it to the store.
 
     Attributes:
+        mask: what keeps the run's secrets out of its messages.
         signalling: whether the task's thread is where an exception raised from outside could leave a lock behind.
     """
 
     def __init__(self) -> None:
+        self.mask: Mask = OPEN
         self.progress: int | float = 0
         self.target: int | float | None = None
         self._messages: list[str] = []
@@ -94,7 +97,7 @@ class Progress:
 
     def add_message(self, text: str) -> None:
         """Add a message for the person who waits; of a very long one the first 10,000 characters are kept."""
-        kept = str(text)[:LONGEST_MESSAGE]
+        kept = self.mask(str(text))[:LONGEST_MESSAGE]
         with self._lock:
             self._messages.append(kept.encode(errors="replace").decode())  # a lone surrogate has no UTF-8
             self._dirty = True

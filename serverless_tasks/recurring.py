@@ -75,10 +75,11 @@ def recurring_of(registry: Registry, task: type[Declaration]) -> Recurring:
         PayloadTooLarge: they are too large to travel with a schedule.
     """
     assert task.schedule is not None, "asked of tasks that have one"
-    inputs = registry.definition(task.name).to_json(task.schedule_inputs)
+    definition = registry.definition(task.name)
+    inputs = definition.to_json(task.schedule_inputs)
     name = schedule_name(task.name)
     queue = queue_for(task.queue, task.priority)
-    body = _body(name, task.name, inputs, queue)
+    body = _body(name, task.name, inputs, queue, definition.secrets_in(inputs))
     if len(body.encode()) > LARGEST_TICK:
         raise PayloadTooLarge(f"schedule_inputs of task {task.name!r}", len(body.encode()), LARGEST_TICK)
     return Recurring(name=name, task=task.name, schedule=task.schedule, queue=queue, body=body)
@@ -95,8 +96,10 @@ def without_placeholders(text: str) -> str:
     return text.replace(_PLACEHOLDER, _ESCAPED)
 
 
-def _body(name: str, task: str, inputs: dict[str, Any], queue: str) -> str:
+def _body(name: str, task: str, inputs: dict[str, Any], queue: str, secrets: tuple[str, ...]) -> str:
     whole = {"v": VERSION, "schedule": name, "task": task, "inputs": inputs, "options": {"queue": queue}}
+    if secrets:
+        whole["secrets"] = list(secrets)
     text = without_placeholders(encode(whole))
     return f'{text[:-1]},"scheduled":"{SCHEDULED_TIME}"}}'
 

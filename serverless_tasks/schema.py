@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -14,12 +15,37 @@ from pydantic import (
 
 from serverless_tasks.encoding import encode
 from serverless_tasks.errors import FieldError, InvalidInputs, ServerlessTasksError
+from serverless_tasks.masking import OPEN, Mask
+from serverless_tasks.secrecy import all_texts, texts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
+
+    from pydantic.fields import FieldInfo
 
     from serverless_tasks.declaration import Declaration
     from serverless_tasks.execution import Execution
+
+
+HIDDEN = "is refused; why is not told, since it is secret"
+# The refusals of pydantic, and ours, that never quote the value:
+# https://docs.pydantic.dev/latest/errors/validation_errors/
+_WITHOUT_VALUE = frozenset(
+    {
+        "bytes_too_long",
+        "bytes_too_short",
+        "bytes_type",
+        "dict_type",
+        "extra_forbidden",
+        "json",
+        "list_type",
+        "missing",
+        "model_type",
+        "string_too_long",
+        "string_too_short",
+        "string_type",
+    }
+)
 
 
 class InvalidOutputs(ServerlessTasksError):
@@ -34,6 +60,8 @@ class Definition:
     """
 
     inputs_model: type[BaseModel]
+    # The names that an input which holds a secret can travel under.
+    secrets: frozenset[str]
 
     def __init__(self, task: type[Declaration]) -> None:
         self.task = task
@@ -54,9 +82,9 @@ class Definition:
         try:
             return self.inputs_model.model_validate_json(encode(inputs))
         except ValidationError as error:
-            raise self._refused(field_errors(error)) from None
+            raise self._refused(field_errors(error), inputs) from None
         except (ValueError, RecursionError) as error:
-            raise self._refused([FieldError("", reason(error))]) from None
+            raise self._refused([FieldError("", reason(error))], inputs) from None
 
     def to_json(self, inputs: Any) -> dict[str, Any]:
         """Validate Python inputs and give them as the JSON object that travels in the message.
@@ -74,6 +102,22 @@ class Definition:
         task = self.task()
         task.execution = execution
         return task
+
+    def secrets_in(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
+        """Which inputs hold a secret."""
+        if not self.secrets:
+            return ()
+        return tuple(sorted(name for name in inputs if self.is_secret(name) and inputs[name] is not None))
+
+    def is_secret(self, name: str) -> bool:
+        """Whether an input of that name holds a secret."""
+        return name in self.secrets
+
+    def mask(self, model: BaseModel) -> Mask:
+        """What keeps a run's secrets out of what is told of it."""
+        if not self.secrets:
+            return OPEN
+        return Mask(texts_of([model, self.arguments(model)]))
 
     def arguments(self, model: BaseModel) -> dict[str, Any]:
         """The keyword arguments that ``run`` is called with."""
@@ -98,8 +142,18 @@ class Definition:
         """JSON Schema of the outputs."""
         raise NotImplementedError
 
-    def _refused(self, fields: Iterable[FieldError]) -> InvalidInputs:
+    def _refused(self, fields: Iterable[FieldError], given: Any = None) -> InvalidInputs:
+        """The error that names fields, without a word of the secrets among the inputs that were given."""
+        if self.secrets:
+            inputs = given if isinstance(given, dict) else {}
+            mask = Mask(all_texts([value for name, value in inputs.items() if self.is_secret(str(name))]))
+            fields = [self._without_secret(field, mask) for field in fields]
         return InvalidInputs(self.task.name, list(fields))
+
+    def _without_secret(self, field: FieldError, mask: Mask) -> FieldError:
+        own = bool(field.loc) and self.is_secret(str(field.loc[0]))
+        message = HIDDEN if own and field.type not in _WITHOUT_VALUE else mask(field.message)
+        return replace(field, message=message)
 
     def _check_names(self, inputs: Any) -> None:
         """Refuse what is not an object, and names that the task does not have (pydantic ignores them by default)."""
@@ -122,16 +176,23 @@ class Definition:
         by_name = config.get("populate_by_name") or config.get("validate_by_name")
         names: set[str] = set()
         for name, field in self.inputs_model.model_fields.items():
-            alias = field.validation_alias
-            if alias is None or by_name:
+            if field.validation_alias is None or by_name:
                 names.add(name)
-            choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
-            for choice in choices:
-                if isinstance(choice, AliasPath):
-                    names.add(str(choice.path[0]))
-                elif choice is not None:
-                    names.add(choice)
+            names |= _aliases(field)
         return frozenset(names)
+
+
+def field_names(name: str, field: FieldInfo) -> set[str]:
+    """Every name that a field goes by, on the way in and out."""
+    return {name, field.serialization_alias or name, *_aliases(field)}
+
+
+def _aliases(field: FieldInfo) -> set[str]:
+    """The names that a field is read from."""
+    alias = field.validation_alias
+    choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
+    first = [choice.path[0] if isinstance(choice, AliasPath) else choice for choice in choices]
+    return {str(choice) for choice in first if choice is not None}
 
 
 def field_errors(error: ValidationError) -> list[FieldError]:

@@ -171,7 +171,7 @@ class Store(Protocol):
         """
 
     def job(self, uuid: str) -> Message | None:
-        """The job as it was submitted, or None when that was not kept.
+        """The job as it was submitted, its secret inputs masked, or None when that was not kept.
 
         Large inputs are fetched from the bucket; where it no longer has them, ``inputs`` is empty and ``inputs_key``
         says where they lay.

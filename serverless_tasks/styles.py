@@ -9,6 +9,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     PydanticUserError,
+    RootModel,
     TypeAdapter,
     ValidationError,
 )
@@ -17,7 +18,8 @@ from pydantic_core import PydanticSerializationError
 from serverless_tasks.dictionary import DictionaryDefinition
 from serverless_tasks.encoding import encode
 from serverless_tasks.errors import FieldError, InvalidInputs, TaskDefinitionError
-from serverless_tasks.schema import Definition, InvalidOutputs, field_errors
+from serverless_tasks.schema import Definition, InvalidOutputs, field_errors, field_names
+from serverless_tasks.secrecy import holds_secret, revealed
 
 if TYPE_CHECKING:
     from serverless_tasks.declaration import Declaration
@@ -36,12 +38,25 @@ class ModelDefinition(Definition):
         model = self._model(inputs)
         try:
             dumped = model.model_dump(mode="json", by_alias=True, round_trip=True)
+            if self.secrets:
+                dumped = revealed(dumped, model.model_dump(by_alias=True, round_trip=True))
             returned = self.inputs_model.model_validate_json(encode(dumped), by_alias=True)
         except (PydanticSerializationError, ValidationError, ValueError):
             raise self._refused(self._lossy_fields(model)) from None
         if returned != model:
             raise self._refused(self._lossy_fields(model))
         return dumped
+
+    @cached_property
+    def secrets(self) -> frozenset[str]:  # type: ignore[override]
+        fields = self.inputs_model.model_fields
+        return frozenset().union(
+            *(field_names(name, field) for name, field in fields.items() if holds_secret(field.annotation))
+        )
+
+    def is_secret(self, name: str) -> bool:
+        # A root model has no names of its own: all that it is given is its one value.
+        return name in self.secrets or (bool(self.secrets) and issubclass(self.inputs_model, RootModel))
 
     def instance(self, model: BaseModel, execution: Execution) -> Declaration:
         task = super().instance(model, execution)
@@ -104,7 +119,7 @@ class ModelDefinition(Definition):
         try:
             return self.inputs_model.model_validate(inputs)
         except ValidationError as error:
-            raise self._refused(field_errors(error)) from None
+            raise self._refused(field_errors(error), inputs) from None
 
     def _lossy_fields(self, model: BaseModel) -> list[FieldError]:
         """Which fields do not come back from JSON as they went, found by sending each alone."""
@@ -113,7 +128,8 @@ class ModelDefinition(Definition):
             adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, field])
             value = getattr(model, name)
             try:
-                same = adapter.validate_json(encode(adapter.dump_python(value, mode="json"))) == value
+                shown = revealed(adapter.dump_python(value, mode="json"), adapter.dump_python(value))
+                same = adapter.validate_json(encode(shown)) == value
             except (PydanticSerializationError, ValidationError, ValueError, TypeError):
                 same = False
             if not same:

@@ -154,8 +154,7 @@ def resubmit(through: Services, uuid: str, *, new_uuid: str | None = None, on_co
         InputsUnavailable: its inputs are not all kept.
         InvalidInputs: the task's present code refuses them; nothing was published.
         UnknownOption: the new id is no UUID.
-        SubmitFailed: it was certainly not sent.
-        SubmitUncertain: it may have been sent.
+        SubmitFailed, SubmitUncertain: it was certainly not sent, or may have been.
     """
     record = through.store.read(uuid)
     if record is None:
@@ -164,34 +163,35 @@ def resubmit(through: Services, uuid: str, *, new_uuid: str | None = None, on_co
         raise NotFinished(uuid, record.status)
     job = through.store.job(uuid)
     if job is None:
-        raise InputsUnavailable(
-            uuid, "its inputs were never kept (a direct invoke, or a submit that was cut short)"
-        )
+        raise InputsUnavailable(uuid, "its inputs were never kept (a direct invoke, or a broken-off submit)")
     if job.inputs_key is not None:
         raise InputsUnavailable(uuid, "the bucket no longer has its inputs")
+    if job.secrets:
+        raise InputsUnavailable(uuid, f"secret inputs are not kept ({', '.join(job.secrets)})")
     return submit_again(through, job, new_uuid=new_uuid, on_commit=on_commit)
 
 
-def submit_again(
-    through: Services, job: Message, *, new_uuid: str | None = None, on_commit: bool = True
-) -> Handle:
+def submit_again(through: Services, job: Message, *, new_uuid: str | None, on_commit: bool) -> Handle:
     """Submit what a message says once more, under a new id; see `resubmit`. All its inputs are there."""
-    check_again(through, job)
+    secrets = check_again(through, job)
     options = replace(Options.parse({"uuid": new_uuid}), owner=job.owner, tenant=job.tenant)
-    message = replace(_message(through, job.task, job.inputs, options, job.queue), retry_of=job.uuid)
+    message = replace(_message(through, job.task, job.inputs, options, job.queue, secrets), retry_of=job.uuid)
     unique = job.task in through.registry and through.registry.get(job.task).unique
     (handle,) = publish(through, [message], on_commit=on_commit, guard=Guard(unique=unique))
     return handle
 
 
-def check_again(through: Services, job: Message) -> None:
-    """See that a task's present code, where it is here, takes the inputs of a job.
+def check_again(through: Services, job: Message) -> tuple[str, ...]:
+    """See that a task's present code, where it is here, takes the inputs of a job; returns the secret ones.
 
     Raises:
         InvalidInputs: it refuses them.
     """
-    if job.task in through.registry:
-        through.registry.definition(job.task).parse_json(job.inputs)
+    if job.task not in through.registry:
+        return job.secrets
+    definition = through.registry.definition(job.task)
+    definition.parse_json(job.inputs)
+    return definition.secrets_in(job.inputs)
 
 
 def message_for(
@@ -200,7 +200,8 @@ def message_for(
     """The message of a job of a task, inputs validated already."""
     priority = task.priority if options.priority is None else options.priority
     explicit = options.queue or (task.queue if options.priority is None else None)
-    return _message(through, task.name, inputs, options, queue_for(explicit, priority))
+    secrets = _definition(through, task).secrets_in(inputs)
+    return _message(through, task.name, inputs, options, queue_for(explicit, priority), secrets)
 
 
 def _check_count(options: Options, jobs: int) -> None:
@@ -224,13 +225,16 @@ def _definition(through: Services, task: type[Declaration]) -> Definition:
     return define(task)
 
 
-def _message(through: Services, task: str, inputs: dict[str, Any], options: Options, queue: str) -> Message:
+def _message(
+    through: Services, task: str, inputs: Any, options: Options, queue: str, secrets: tuple[str, ...] = ()
+) -> Message:
     created = to_ms(through.clock.now())
     run_at = _due(options, created)
     return Message(
         uuid=options.uuid or str(uuid4()),
         task=task,
         inputs=inputs,
+        secrets=secrets,
         owner=options.owner,
         queue=queue,
         tenant=options.tenant,

@@ -21,6 +21,7 @@ from serverless_tasks.items import (
     Item,
     is_tombstone,
 )
+from serverless_tasks.masking import masked
 from serverless_tasks.store import Page
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ class TableReader:
             if not error.gone:
                 raise
             return message
-        return replace(message, inputs=inputs, inputs_key=None)
+        return replace(message, inputs=masked(inputs, message.secrets), inputs_key=None)
 
     def list_owner(self, owner: str, *, limit: int = 50, cursor: str | None = None, since: int = 0) -> Page:
         """See `Store.list_owner`."""

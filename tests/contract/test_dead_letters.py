@@ -205,6 +205,21 @@ class TestRetrying:
         assert job is not None
         assert job.inputs == message.inputs
 
+    def test_secret_inputs_go_along_and_are_masked_where_the_job_is_kept(
+        self, through: Services, client: TaskClient, config: Config, clock: FakeClock
+    ) -> None:
+        message = a_message(clock, task="elsewhere", inputs={"password": "hunter22"}, secrets=("password",))
+        letter = settled(through, message)
+
+        (resent,) = client.dead_letters.retry([letter])
+
+        (body,) = received(config)
+        again = Message.decode(body)
+        assert (again.inputs, again.secrets) == (message.inputs, ("password",))
+        job = through.store.job(resent.uuid)
+        assert job is not None
+        assert job.inputs == {"password": "**********"}
+
     def test_inputs_that_are_gone_are_a_refusal(
         self, through: Services, client: TaskClient, config: Config, clock: FakeClock
     ) -> None:

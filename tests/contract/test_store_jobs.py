@@ -45,6 +45,13 @@ def test_what_became_of_a_job_does_not_change_it(store: Store, clock: FakeClock)
     assert store.job(message.uuid) == message
 
 
+def test_secret_inputs_are_masked(store: Store, clock: FakeClock) -> None:
+    message = a_message(clock, inputs={"password": "hunter22", "user": "ada"}, secrets=("password",))
+    store.put_jobs([message])
+
+    assert store.job(message.uuid) == replace(message, inputs={"password": "**********", "user": "ada"})
+
+
 def test_a_job_without_a_job_item_is_not_known(store: Store, clock: FakeClock) -> None:
     message = a_message(clock)
     store.claim(message, token="a", lease=clock.ms + 1, request_id="")
@@ -66,6 +73,18 @@ class TestInTheBucket:
 
         assert job == message
         assert calls == {"GetItem": 1, "GetObject": 1}
+
+    def test_secret_ones_among_them_are_masked(
+        self, table: Table, clock: FakeClock, blobs: BucketBlobs
+    ) -> None:
+        message = a_message(
+            clock, inputs={"password": "hunter22", "text": "x" * 300_000}, secrets=("password",)
+        )
+        table.put_jobs([lightened(message, blobs)])
+
+        job = table.job(message.uuid)
+
+        assert job == replace(message, inputs={**message.inputs, "password": "**********"})
 
     def test_inputs_that_are_gone_leave_their_key(self, table: Table, clock: FakeClock) -> None:
         message = a_message(clock)

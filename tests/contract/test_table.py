@@ -539,6 +539,16 @@ def test_a_cursor_of_a_day_to_come_asks_for_no_days_to_come(table: Table) -> Non
     assert made_up == first
 
 
+def test_the_job_item_of_a_secret_has_the_mask_alone(table: Table, clock: FakeClock, config: Config) -> None:
+    message = a_message(clock, inputs={"password": "hunter22", "user": "ada"}, secrets=("password",))
+    table.put_jobs([message])
+
+    kept = item(config, message.uuid, "job")
+
+    assert "hunter22" not in str(kept)
+    assert (kept["secrets"], "**********" in kept["inputs"]["S"]) == ({"S": '["password"]'}, True)
+
+
 class TestListingCalls:
     """Two queries a day for an owner and four for a task; days in waves of 1, 2, 4, 8 and 16."""
 

@@ -3,7 +3,7 @@
 from pydantic import BaseModel
 
 from serverless_tasks import Task, TaskError, rate
-from serverless_tasks.params import ListParameter, NumberParameter
+from serverless_tasks.params import ListParameter, NumberParameter, StringParameter
 
 begun: list[str] = []
 
@@ -37,6 +37,17 @@ class Break(Task):
 
     def run(self):
         raise RuntimeError("the password is swordfish")
+
+
+class SignIn(Task):
+    name = "sign-in"
+    inputs = {"password": StringParameter(secret=True)}
+    retries = 1
+
+    def run(self, password):
+        begun.append(password.get_secret_value())
+        self.add_message(f"with {password.get_secret_value()}")
+        raise RuntimeError(f"{password.get_secret_value()} was refused")
 
 
 class Again(Task):

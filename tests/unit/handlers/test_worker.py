@@ -7,11 +7,13 @@ import sys
 from dataclasses import replace
 from unittest import mock
 
+import boto3
+
 from lambda_handlers import telemetry, worker
 from serverless_tasks.errors import AwsError
 from tests.unit.handlers import tasks
 from tests.unit.handlers.conftest import Context
-from tests.unit.handlers.tasks import Again, Break, Refuse, Slow, Sum
+from tests.unit.handlers.tasks import Again, Break, Refuse, SignIn, Slow, Sum
 
 
 def test_a_job_is_run_and_its_message_deleted(site):
@@ -36,6 +38,21 @@ def test_an_error_that_is_not_meant_for_users_is_neutral_in_the_record_and_whole
     assert record.to_json()["error"]["type"] == "RuntimeError"
     assert "swordfish" not in json.dumps(record.to_json())
     assert "swordfish" in record.history[0].failure.traceback
+
+
+def test_a_secret_input_is_in_no_log_line_and_in_no_item(site, capsys, monkeypatch):
+    monkeypatch.setattr(telemetry.logger.registered_handler, "stream", sys.stdout)
+    job = SignIn.submit(password="swordfish")
+    site.deliver(worker.handler)
+    assert tasks.begun == ["swordfish"]
+    told = capsys.readouterr().out
+    (line,) = [json.loads(line) for line in told.splitlines() if "task will be retried" in line]
+    assert line["exception_name"] == "RuntimeError"
+    assert line["exception"].endswith("RuntimeError: ********** was refused\n")
+    items = boto3.client("dynamodb").scan(TableName="jobs")["Items"]
+    assert {item["sk"]["S"].split("#")[-1] for item in items} == {"job", "state", "00000000", "end"}
+    assert "swordfish" not in told + str(items)
+    assert job.refresh().messages == ("with **********",)
 
 
 def test_a_job_that_ended_is_acknowledged_and_not_run_again(site, message):
