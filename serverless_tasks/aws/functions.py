@@ -6,10 +6,12 @@ import json
 from typing import Any
 
 from serverless_tasks.aws.session import call, client
-from serverless_tasks.errors import InvokeFailed
+from serverless_tasks.errors import InvokeFailed, PayloadTooLarge
 
 # Lambda's longest run and a margin: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 INVOKE_TIMEOUT = 15 * 60 + 30
+# Bytes of a synchronous invocation's event, on the same page.
+LARGEST_EVENT = 6 * 1024 * 1024
 
 
 def invoke(function: str, payload: dict[str, Any]) -> dict[str, Any]:
@@ -20,13 +22,17 @@ def invoke(function: str, payload: dict[str, Any]) -> dict[str, Any]:
         payload: the event.
 
     Raises:
+        PayloadTooLarge: the event is larger than Lambda takes; the function was not invoked.
         InvokeFailed: the function itself failed.
         AwsError: it could not be invoked, or its answer did not come.
     """
+    event = json.dumps(payload, allow_nan=False).encode()
+    if len(event) > LARGEST_EVENT:
+        raise PayloadTooLarge("inputs of a direct invoke", len(event), LARGEST_EVENT)
     answer = call(
         client("lambda", attempts=1, read_timeout=INVOKE_TIMEOUT).invoke,
         FunctionName=function,
-        Payload=json.dumps(payload, allow_nan=False).encode(),
+        Payload=event,
     )
     body: dict[str, Any] = json.loads(answer["Payload"].read())
     if answer.get("FunctionError"):

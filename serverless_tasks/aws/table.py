@@ -19,6 +19,7 @@ from serverless_tasks.items import (
     BEFORE,
     INLINE_OUTPUTS,
     ITEM_OUTPUTS,
+    LARGEST_OUTPUTS,
     STATE,
     Item,
     copies,
@@ -150,6 +151,8 @@ class Table(TableEraser):
             raise PayloadTooLarge(
                 f"outputs of job {uuid} (without SERVERLESS_TASKS_BUCKET)", len(data), ITEM_OUTPUTS
             )
+        elif len(data) > LARGEST_OUTPUTS:
+            raise PayloadTooLarge(f"outputs of job {uuid}", len(data), LARGEST_OUTPUTS)
         else:
             place["outputs_key"] = outputs_prefix(uuid) + claim.token
             self._blobs.put(place["outputs_key"], data)
