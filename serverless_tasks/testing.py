@@ -145,21 +145,22 @@ class RecordedTasks:
             raise TaskNotFound(uuid)
         return record
 
-    def assert_submitted(self, task: type[Declaration], /, **inputs: Any) -> Message:
+    def assert_submitted(self, task: type[Declaration] | Any, /, **inputs: Any) -> Message:
         """See that a task was submitted, with these inputs at least; returns the latest such message.
 
         Args:
-            task: the task class.
-            inputs: inputs as they travel, in JSON.
+            task: the task class, or a function that Django's ``@task`` decorated.
+            inputs: inputs as they travel, in JSON; of a decorated function ``args`` and ``kwargs``.
 
         Raises:
             AssertionError: it was not.
         """
+        name = getattr(task, "module_path", None) or task.name
         for message in reversed(self.submitted):
-            if message.task == task.name and message.inputs | inputs == message.inputs:
+            if message.task == name and message.inputs | inputs == message.inputs:
                 return message
         said = "".join(f"\n  {message.task} {message.inputs}" for message in self.submitted) or " nothing"
-        raise AssertionError(f"{task.name} {inputs} was not submitted. Submitted:{said}")
+        raise AssertionError(f"{name} {inputs} was not submitted. Submitted:{said}")
 
     def assert_nothing_submitted(self) -> None:
         """See that no job was submitted.

@@ -14,6 +14,8 @@ from serverless_tasks.errors import ConfigurationError
 TASK_MODULES = ("background", "tasks")
 # In Lambda's runtime, or a requirement of their own.
 _NOT_LISTED = {"boto3", "botocore", "serverless_tasks", "django_integration", "lambda_handlers"}
+_DEFINES_TASKS = {"serverless_tasks", "django.tasks"}
+_BACKEND = "django_integration.tasks_backend.ServerlessBackend"
 _SETTINGS = re.compile(r"""DJANGO_SETTINGS_MODULE["']\s*,\s*["']([\w.]+)["']""")
 
 
@@ -24,9 +26,10 @@ class Project:
     Attributes:
         directory: where its `manage.py` is.
         settings_module: what `manage.py` names as settings, dotted; None when it names none.
-        task_modules: dotted modules called `background` or `tasks` that import serverless_tasks, sorted.
+        task_modules: dotted modules called `background` or `tasks` that import serverless_tasks or django.tasks.
         imports: top-level names of what the task modules import from outside the project, directly or by way of
-            other modules of the project.
+            other modules of the project; django as well where the settings name our backend for its tasks, which
+            installed apps may have.
     """
 
     directory: Path
@@ -47,9 +50,11 @@ class Project:
                 f"{directory.absolute()} is no Django project: it has no manage.py."
                 " Run `serverless-tasks init` where manage.py is, or give it that directory."
             )
-        settings = _SETTINGS.search(manage.read_text(encoding="utf-8"))
+        named = _SETTINGS.search(manage.read_text(encoding="utf-8"))
+        settings = named and named[1]
         tasks = sorted(_task_modules(directory))
-        return cls(directory, settings and settings[1], tuple(tasks), _outside(directory, tasks))
+        django = frozenset({"django"} if _runs_djangos_tasks(directory, settings) else ())
+        return cls(directory, settings, tuple(tasks), _outside(directory, tasks) | django)
 
     @property
     def needs_django(self) -> bool:
@@ -114,13 +119,15 @@ def _task_modules(directory: Path) -> list[str]:
             elif path.suffix == ".py":
                 parts = path.relative_to(directory).with_suffix("").parts
                 parts = parts[:-1] if parts[-1] == "__init__" else parts
-                if (
-                    parts
-                    and parts[-1] in TASK_MODULES
-                    and "serverless_tasks" in _names(path, ".".join(parts))
-                ):
-                    found.append(".".join(parts))
+                module = ".".join(parts)
+                if parts and parts[-1] in TASK_MODULES and _names(path, module) & _DEFINES_TASKS:
+                    found.append(module)
     return found
+
+
+def _runs_djangos_tasks(directory: Path, settings: str | None) -> bool:
+    path = _file(directory, settings) if settings else None
+    return path is not None and _BACKEND in _texts(_parse(path))
 
 
 def _outside(directory: Path, modules: list[str]) -> frozenset[str]:

@@ -528,6 +528,9 @@ class TestInProcess:
             result.refresh()
             assert result.return_value == [2, 1, "RUNNING"]
             assert [name for name, _ in told] == ["enqueued", "started", "started", "finished"]
+            jobs.assert_submitted(dispatched.works_at_last, args=[], kwargs={})
+            with pytest.raises(AssertionError, match=r"dispatched\.add .* was not submitted"):
+                jobs.assert_submitted(dispatched.add, args=[1])
         assert queued() == []
 
 

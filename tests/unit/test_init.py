@@ -112,6 +112,20 @@ def test_tasks_that_reach_django_by_way_of_another_module_bring_it(
     assert "django_integration" not in trimmed
 
 
+def test_functions_of_djangos_own_tasks_are_tasks(project: Path, put: Edit) -> None:
+    put("shop/tasks.py", "from django.tasks import task\n")
+    init_project(project)
+    assert "TaskModules=shop.tasks" in overrides(project)
+    assert "DjangoSettingsModule=site_.settings" in overrides(project)
+
+
+def test_settings_that_name_the_backend_of_djangos_tasks_bring_django(project: Path, put: Edit) -> None:
+    backend = "django_integration.tasks_backend.ServerlessBackend"
+    put("site_/settings.py", f"INSTALLED_APPS = []\nTASKS = {{'default': {{'BACKEND': '{backend}'}}}}\n")
+    init_project(project)
+    assert "DjangoSettingsModule=site_.settings" in overrides(project)
+
+
 def test_settings_can_be_named_or_refused(project: Path, put: Edit) -> None:
     put("site_/production.py", "from .settings import *\nINSTALLED_APPS += ['rest_framework']\n")
     init_project(project, django_settings="site_.production")
