@@ -11,6 +11,7 @@ from serverless_tasks.aws import session
 from serverless_tasks.client import TaskClient
 from tests.e2e import deployment
 from tests.e2e.deployment import REGION, ROOT, Stack
+from tests.e2e.own_project import deployed, released, shop  # noqa: F401 - fixtures
 
 TASKS = Path(__file__).parent / "deployed_tasks.py"
 
