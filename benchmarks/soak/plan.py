@@ -29,7 +29,7 @@ class Plan:
     duplicates: float = 0.05
     kills: float = 0.02
     throttles: float = 0.05
-    workers: int = 4
+    workers: int = 8
     threads: int = 2
     seed: int = 1
     limit: float = 900
