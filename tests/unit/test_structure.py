@@ -58,6 +58,14 @@ def test_nobody_imports_infra_examples_or_tests(modules: dict[str, Path]) -> Non
     assert {name: targets for name, targets in found.items() if targets} == {}
 
 
+def test_ci_runs_every_kind_of_test_once() -> None:
+    kinds = {path.relative_to(ROOT).parts[1] for path in tracked("tests/**/test_*.py")}
+    command = ["make", "--dry-run", "test-all"]
+    done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+    assert sorted(re.findall(r"pytest tests/(\w+)", done.stdout)) == sorted(kinds)
+    assert "make test-all" in (ROOT / ".ci/run").read_text()
+
+
 def test_no_module_is_named_utils_or_helpers(python_files: list[str]) -> None:
     named = re.compile(r"(^|[_/])(utils?|helpers?|misc|common)(_[a-z]+)?(\.py|/)")
     assert [path for path in python_files if named.search(path)] == []
