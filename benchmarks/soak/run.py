@@ -64,7 +64,7 @@ def run(plan: Plan, directory: Path, say: Callable[[str], None]) -> Result:
     Args:
         plan: what to do.
         directory: an empty one, for state and logs.
-        say: is told how far it is, about every five seconds.
+        say: is told how far it is, about every ten seconds.
 
     Raises:
         MissingTool: MiniStack is not installed.
@@ -162,7 +162,7 @@ class _Run:
         self._workers.mend()
         if not self._until_90 and len(self._ended) >= 0.9 * self._plan.jobs:
             self._until_90 = self._seconds()
-        if self._seconds() - self._said >= 5:
+        if self._seconds() - self._said >= 10:
             self._said = self._seconds()
             kills, ended = self._workers.kills, len(self._ended)
             self._say(f"{self._said:4.0f} s  {ended:,} of {self._plan.jobs:,} ended, {kills} kills")
