@@ -29,7 +29,10 @@ if TYPE_CHECKING:
 
 # A rolling deployment may know a task, or a version, that this function does not know yet.
 NOT_YET_KNOWN = 60
+# After an error of AWS's, for the first delivery; each further one waits twice as long, up to a quarter of an hour. A
+# queue gives a message up after 100 deliveries, and an outage of hours must not cost a job.
 AFTER_ERROR = 10
+LONGEST_AFTER_ERROR = 900
 # Between the end of a run and the deletion of its messages.
 GRACE = 10
 
@@ -109,7 +112,7 @@ class _Batch:
             )
         except Exception as error:
             logger.exception("the job could not be claimed or recorded")
-            raise self._back(record, AFTER_ERROR, type(error).__name__) from error
+            raise self._back(record, _after_error(record), type(error).__name__) from error
         report(outcome)
         if outcome.give_back is not None:
             raise self._back(record, math.ceil(outcome.give_back), outcome.status)
@@ -140,6 +143,11 @@ class _Batch:
             if url.rsplit("/", 1)[-1] == name:
                 return url
         raise ServerlessTasksError(f"SERVERLESS_TASKS_QUEUE_URLS has no queue whose URL ends in {name!r}.")
+
+
+def _after_error(record: SQSRecord) -> int:
+    doublings = min(_deliveries(record.raw_event) - 1, 10)
+    return min(AFTER_ERROR * 2**doublings, LONGEST_AFTER_ERROR)
 
 
 def _deliveries(record: dict[str, Any]) -> int:

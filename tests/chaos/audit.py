@@ -10,6 +10,7 @@ from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 
 from serverless_tasks.aws.items import from_dynamodb
+from serverless_tasks.clock import Clock, to_ms
 from serverless_tasks.record import ENDED, RUNNING
 from tests.support.aws import REGION
 
@@ -28,13 +29,13 @@ class Run:
         uuid: the job.
         number: which run of this job it is, from 1, lost ones among them.
         attempt: the attempt's number, as the task sees it.
-        over: whether it has returned or raised.
+        told: the messages that it gave.
     """
 
     uuid: str
     number: int
     attempt: int
-    over: bool = False
+    told: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -43,9 +44,11 @@ class Audit:
 
     Args:
         table: its name.
+        clock: the time.
     """
 
     table: str
+    clock: Clock
     runs: dict[str, list[Run]] = field(default_factory=lambda: defaultdict(list))
     states: dict[str, Item] = field(default_factory=dict)
     jobs: dict[str, Item] = field(default_factory=dict)
@@ -124,6 +127,8 @@ class Audit:
         known = self.jobs.get(uuid)
         if job is None and known is None:
             return
+        if job is None and self.states.get(uuid, {}).get("deleted"):
+            return
         if known is not None and job != known:
             self._complain(uuid, f"the job item was changed: {known} -> {job}")
         if job is not None:
@@ -131,23 +136,29 @@ class Audit:
 
     def _compare(self, uuid: str, before: Item, after: Item) -> None:
         if before.get("status") in ENDED:
-            self._complain(uuid, f"a terminal state was changed: {before} -> {after}")
-        same_attempt = before.get("token", "") == after.get("token", "")
-        if same_attempt and before.get("status") == RUNNING:
-            if after.get("progress", 0) < before.get("progress", 0):
-                self._complain(uuid, f"progress went back: {before['progress']} -> {after['progress']}")
-            if after.get("messages", 0) < before.get("messages", 0):
-                self._complain(uuid, "messages went away within an attempt")
-            if after.get("attempt", 0) < before.get("attempt", 0):
-                self.releases[uuid] += 1
-        if not same_attempt:
+            if not after.get("deleted"):
+                self._complain(uuid, f"a terminal state was changed: {before} -> {after}")
+            return
+        if before.get("token", "") != after.get("token", ""):
             self.claims[uuid] += 1
+            if before.get("not_before", 0) > to_ms(self.clock.now()):
+                self._complain(uuid, f"it was claimed before it was due, at {before['not_before']}")
             if after.get("attempt", 0) != before.get("attempt", 0) + 1:
                 self._complain(uuid, f"a claim counted {before.get('attempt', 0)} -> {after.get('attempt')}")
+        elif before.get("status") == RUNNING:
+            self._compare_attempt(uuid, before, after)
         if before.get("cancel") and not after.get("cancel") and after["status"] not in ENDED:
             self._complain(uuid, "a request to stop was forgotten")
         if after.get("failures", 0) < before.get("failures", 0):
             self._complain(uuid, "failures were forgotten")
+
+    def _compare_attempt(self, uuid: str, before: Item, after: Item) -> None:
+        if after.get("progress", 0) < before.get("progress", 0):
+            self._complain(uuid, f"progress went back: {before['progress']} -> {after['progress']}")
+        if after.get("messages", 0) < before.get("messages", 0):
+            self._complain(uuid, "messages went away within an attempt")
+        if after.get("attempt", 0) < before.get("attempt", 0):
+            self.releases[uuid] += 1
 
     def _complain(self, uuid: str, text: str) -> None:
         self.broken.append(f"{uuid}: {text}")

@@ -17,7 +17,7 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from moto.core.botocore_stubber import MockRawResponse
 
 from serverless_tasks.clock import Clock
-from tests.chaos.queues import Refused, Sqs
+from tests.chaos.queues import Refused, Scheduler, Sqs
 
 
 class Killed(BaseException):
@@ -48,8 +48,9 @@ class Fault:
     Attributes:
         at: the number of the first call that meets it, from 0.
         kind: what happens.
-        lasting: whether every try of the call meets it, botocore's own among them, or the first alone.
-        seconds: how long, from that call on, every call of the same operation meets it as well.
+        lasting: whether every try meets it, botocore's own and the library's, as long as the process lives; else the
+            first alone.
+        seconds: how long, from that call on, every call of the same service meets it as well.
     """
 
     at: int
@@ -58,7 +59,7 @@ class Fault:
     seconds: float = 0
 
     def __str__(self) -> str:
-        extent = " at every try" if self.lasting else ""
+        extent = " at each try" if self.lasting else ""
         return f"{self.kind}{extent}{f' for {self.seconds:g} s' if self.seconds else ''}"
 
 
@@ -76,7 +77,7 @@ class Call:
 @dataclass
 class _Active:
     fault: Fault
-    operation: str
+    service: str
     until: float
 
 
@@ -95,12 +96,14 @@ class Network:
     Args:
         clock: the time.
         sqs: the queues.
-        forward: moto, which answers for everything but SQS.
+        scheduler: the schedules.
+        forward: moto, which answers for everything else.
         applied: told of each DynamoDB call that was applied.
     """
 
     clock: Clock
     sqs: Sqs
+    scheduler: Scheduler
     forward: Callable[[str, AWSPreparedRequest], AWSResponse | None]
     applied: Callable[[str, dict[str, Any]], None] = lambda operation, body: None
     faults: list[Fault] = field(default_factory=list)
@@ -113,6 +116,7 @@ class Network:
         self._by_id: dict[str, Call] = {}
         self._threads: dict[threading.Thread, Process] = {}
         self._active: list[_Active] = []
+        self._lasting: list[tuple[Fault, str, Process | None]] = []
         self._lock = threading.Lock()
 
     def send(self, event_name: str, request: AWSPreparedRequest) -> AWSResponse | None:
@@ -126,7 +130,7 @@ class Network:
         with self._lock:
             call = self._call(service, operation, process, request)
             call.tries += 1
-            kind = self._kind(call)
+            kind = self._kind(call, process)
         return self._meet(kind, process, call, event_name, request)
 
     def _meet(
@@ -162,6 +166,8 @@ class Network:
     def _deliver(
         self, service: str, operation: str, event_name: str, request: AWSPreparedRequest
     ) -> AWSResponse | None:
+        if service == "scheduler":
+            return self._schedule(request)
         if service != "sqs":
             answer = self.forward(event_name, request)
             if service == "dynamodb" and answer is not None and answer.status_code == 200:
@@ -172,6 +178,13 @@ class Network:
         except Refused as error:
             return _failure("sqs", request.url, 400, error.code, error.text)
         return _json(request.url, 200, body)
+
+    def _schedule(self, request: AWSPreparedRequest) -> AWSResponse:
+        try:
+            self.scheduler.create(request.url.rsplit("/", 1)[-1], json.loads(_text(request)))
+        except Refused as error:
+            return _failure("scheduler", request.url, 409, error.code, error.text)
+        return _json(request.url, 200, {"ScheduleArn": "arn:aws:scheduler:::schedule"})
 
     def _partly(self, call: Call, event_name: str, request: AWSPreparedRequest) -> AWSResponse | None:
         """Do the first half of a batch; the answer says so."""
@@ -193,15 +206,20 @@ class Network:
         ]
         return _json(request.url, 200, {**answer, "Failed": [*answer.get("Failed", []), *failed]})
 
-    def _kind(self, call: Call) -> Kind | None:
+    def _kind(self, call: Call, process: Process | None) -> Kind | None:
         now = self.clock.now()
         for fault in self.faults:
-            if fault.at == call.number and (fault.lasting or call.tries == 1):
-                if fault.seconds and call.tries == 1:
-                    self._active.append(_Active(fault, call.operation, now + fault.seconds))
+            if fault.at == call.number and call.tries == 1:
+                if fault.lasting:
+                    self._lasting.append((fault, call.operation, process))
+                if fault.seconds:
+                    self._active.append(_Active(fault, call.service, now + fault.seconds))
                 return fault.kind
+        for lasting, operation, whose in self._lasting:
+            if operation == call.operation and whose is process:
+                return lasting.kind
         for active in self._active:
-            if active.operation == call.operation and now < active.until:
+            if active.service == call.service and now < active.until:
                 return active.fault.kind
         return None
 

@@ -13,7 +13,9 @@ https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-f
 from __future__ import annotations
 
 import hashlib
+import json
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
@@ -139,9 +141,8 @@ class Queue:
         return min((held.visible for held in self.messages), default=None)
 
     def duplicate(self, held: Held) -> None:
-        """Deliver a message once more, whatever becomes of the first: a standard queue may."""
-        again = Held(held.id, held.body, held.sent, self._clock.now(), held.group, held.attributes)
-        self.messages.append(again)
+        """Let a message be delivered once more now, although it is in flight: a standard queue may."""
+        held.visible = self._clock.now()
 
     def _choose(self, now: float) -> Held | None:
         ready = [held for held in self.messages if held.visible <= now]
@@ -247,6 +248,48 @@ class Sqs:
                     {"Id": entry["Id"], "Code": error.code, "Message": error.text, "SenderFault": True}
                 )
         return {"Successful": done, **({"Failed": failed} if failed else {})}
+
+
+class Scheduler:
+    """EventBridge Scheduler, for schedules of one time whose target is a queue.
+
+    https://docs.aws.amazon.com/scheduler/latest/APIReference/API_CreateSchedule.html
+
+    Args:
+        queues: the queues that there are.
+    """
+
+    def __init__(self, *queues: Queue) -> None:
+        self._queues = {key: queue for queue in queues for key in (queue.arn, queue.url)}
+        self.waiting: dict[str, tuple[float, dict[str, Any]]] = {}
+
+    def create(self, name: str, given: dict[str, Any]) -> None:
+        """Keep a schedule.
+
+        Raises:
+            Refused: one of that name is there.
+        """
+        if name in self.waiting:
+            raise Refused("ConflictException", f"Schedule {name} already exists.")
+        expression = given["ScheduleExpression"]
+        moment = datetime.fromisoformat(expression.removeprefix("at(").removesuffix(")"))
+        self.waiting[name] = moment.replace(tzinfo=UTC).timestamp(), given["Target"]
+
+    def due(self) -> float | None:
+        """When the next schedule is due, or None."""
+        return min((when for when, _ in self.waiting.values()), default=None)
+
+    def fire(self, now: float) -> None:
+        """Send what is due; a schedule that has been is gone."""
+        for name, (when, target) in list(self.waiting.items()):
+            if when > now:
+                continue
+            del self.waiting[name]
+            if target["Arn"] in self._queues:
+                self._queues[target["Arn"]].send(target["Input"])
+            else:
+                given = json.loads(target["Input"])
+                self._queues[given["QueueUrl"]].send(given["MessageBody"], group=given.get("MessageGroupId"))
 
 
 def _shown(held: Held) -> dict[str, Any]:

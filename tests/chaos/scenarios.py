@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from uuid import uuid4
 
 from serverless_tasks.record import CANCELLED, FAILED, SUCCEEDED
-from tests.chaos.tasks import HUGE, Hurried, Retried, Steps
+from tests.chaos.tasks import HUGE, Hurried, Once, Retried, Steps, Unique
 from tests.chaos.world import World
 
 
@@ -20,6 +20,7 @@ class Scenario:
         ends: how its jobs may end when they were sent.
         failures: how many attempts of a job end in an exception that is recorded, whatever else fails.
         runs: how often tasks begin when nothing fails.
+        most: how often a job's task may begin at most, whatever fails.
         novel: the operations whose faults no other scenario shows, where the short profile leaves out the rest.
     """
 
@@ -28,6 +29,7 @@ class Scenario:
     ends: frozenset[str] = frozenset({SUCCEEDED})
     failures: int = 0
     runs: int = 1
+    most: int = 5
     novel: tuple[str, ...] = ()
 
 
@@ -105,6 +107,64 @@ def _delayed(world: World) -> None:
     world.submit(Steps, {"plan": {}}, delay=600)
 
 
+def _much_later(world: World) -> None:
+    world.submit(Steps, {"plan": {}}, delay=86_400, tenant="them")
+
+
+def _asks_again(world: World) -> None:
+    world.submit(Retried, {"plan": {"1": "tell soon", "2": "later", "*": "tell"}})
+
+
+def _only_once(world: World) -> None:
+    world.submit(Once, {"plan": {"*": "tell"}})
+
+
+def _by_key(world: World) -> None:
+    """One click, sent again until it is accepted, and once more afterwards."""
+    first = world.submit_until_accepted(Steps, {"plan": {}}, idempotency_key="click", owner="ada")
+    world.drain()
+    again = world.submit_until_accepted(Steps, {"plan": {}}, idempotency_key="click", owner="ada")
+    if first != again:
+        world.audit.complain(first, f"the same key gave {again} as well")
+    _at_most(world, 1)
+
+
+def _unique(world: World) -> None:
+    """Two callers at once, and a third when the first job has ended."""
+    first = world.submit_until_accepted(Unique, {"plan": {}})
+    second = world.submit_until_accepted(Unique, {"plan": {}})
+    if first != second:
+        world.audit.complain(first, f"two live jobs: {second} as well")
+    world.drain()
+    third = world.submit_until_accepted(Unique, {"plan": {}})
+    if third == first:
+        world.audit.complain(first, "the lock of a job that has ended was not taken over")
+    _at_most(world, 2)
+
+
+def _at_most(world: World, jobs: int) -> None:
+    found = [uuid for uuid in world.audit.uuids() if "#" not in uuid]
+    if len(found) > jobs:
+        world.audit.complain(found[0], f"{len(found)} jobs where there may be {jobs}: {found}")
+
+
+def _dead_letter(world: World) -> None:
+    """A job that is never delivered to a worker."""
+    world.submit(Steps, {"plan": {}})
+    world.give_up()
+
+
+def _deleted(world: World) -> None:
+    """A job that is deleted after its end, and delivered once more after that."""
+    (job,) = world.submit(Steps, {"plan": {"*": "tell huge"}, "filler": "y" * HUGE})
+    bodies = [held.body for held in world.queues["default"].messages]
+    world.drain()
+    if job.error is None:
+        world.delete(job.uuid)
+        for body in bodies:
+            world.queues["default"].send(body)
+
+
 SCENARIOS = (
     Scenario("one job", _plain),
     Scenario("one job, submitted until it is sure", _surely),
@@ -128,4 +188,11 @@ SCENARIOS = (
         novel=("SendMessageBatch", "BatchWriteItem", "DeleteMessageBatch"),
     ),
     Scenario("a delayed job", _delayed),
+    Scenario("a job of tomorrow", _much_later),
+    Scenario("a task that asks to be run again", _asks_again, failures=2, runs=3),
+    Scenario("a task that must not run twice", _only_once, frozenset({SUCCEEDED, FAILED}), most=1),
+    Scenario("a submit with a key, repeated", _by_key),
+    Scenario("a unique task", _unique, runs=2),
+    Scenario("a dead letter", _dead_letter, frozenset({FAILED}), runs=0),
+    Scenario("deleted, and delivered late", _deleted),
 )

@@ -28,17 +28,15 @@ class Steps(Task):
         number = here.clock.now()
         run = here.audit.begin(self.execution.uuid, self.execution.attempt, round(number * 1000))
         outputs: dict[str, Any] = {"run": run.number}
-        try:
-            for step in plan.get(str(run.number), plan.get("*", "")).split():
-                getattr(self, f"_{step}")(run, outputs)
-        finally:
-            run.over = True
+        for step in plan.get(str(run.number), plan.get("*", "")).split():
+            getattr(self, f"_{step}")(run, outputs)
         return outputs
 
     def _tell(self, run: Run, outputs: dict[str, Any]) -> None:
         """Report progress, and wait until that has been written."""
         self.inc_progress()
-        self.add_message(f"run {run.number} is at {self.execution.progress.progress}")
+        run.told.append(f"run {run.number} is at {self.execution.progress.progress}")
+        self.add_message(run.told[-1])
         world().clock.settle()
         world().clock.move(1.1)
         world().clock.settle()
@@ -52,6 +50,13 @@ class Steps(Task):
 
     def _break(self, run: Run, outputs: dict[str, Any]) -> None:
         raise RuntimeError(f"run {run.number} broke")
+
+    def _later(self, run: Run, outputs: dict[str, Any]) -> None:
+        """Ask for another attempt in two hours, past what SQS can hold back."""
+        self.retry(after=7200)
+
+    def _soon(self, run: Run, outputs: dict[str, Any]) -> None:
+        self.retry(after=30)
 
     def _hang(self, run: Run, outputs: dict[str, Any]) -> None:
         """Run longer than allowed."""
@@ -98,4 +103,18 @@ class Hurried(Steps):
     timeout = SHORT
 
 
-TASKS = (Steps, Retried, Hurried)
+class Once(Steps):
+    """The same, and never twice."""
+
+    name = "once"
+    on_lost = "fail"
+
+
+class Unique(Steps):
+    """The same, one job of the same inputs at a time."""
+
+    name = "unique"
+    unique = True
+
+
+TASKS = (Steps, Retried, Hurried, Once, Unique)

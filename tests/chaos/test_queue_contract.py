@@ -18,7 +18,7 @@ from serverless_tasks.aws.receive import ReceivedMessage, ReceivingQueue
 from serverless_tasks.config import Config
 from tests.chaos import world
 from tests.chaos.faults import Network
-from tests.chaos.queues import Queue, Sqs
+from tests.chaos.queues import Queue, Scheduler, Sqs
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message
 
@@ -58,7 +58,7 @@ def queues(request: pytest.FixtureRequest, aws: None) -> Iterator[Queues]:
         queue = Queue(
             "jobs", clock, visibility=VISIBILITY, dead_letters=dead, max_receives=MAX_RECEIVES, retention=600
         )
-        network = Network(clock, Sqs(queue, dead), world.forward)
+        network = Network(clock, Sqs(queue, dead), Scheduler(queue, dead), world.forward)
 
         def send(_stub: Any, event_name: str, request: Any, **_: Any) -> Any:
             return network.send(event_name, request)

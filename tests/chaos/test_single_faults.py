@@ -104,5 +104,7 @@ def _check(scenario: Scenario, world: World, record: Record, faults: tuple[Fault
         complain(record.uuid, f"ended {record.status} ({record.failure}), not {sorted(ends)}")
     costly = any(fault.lasting or fault.kind in (Kind.KILLED_BEFORE, Kind.KILLED_AFTER) for fault in faults)
     runs = len(world.audit.runs[record.uuid])
+    if runs > scenario.most:
+        complain(record.uuid, f"{runs} runs")
     if not costly and runs > max(1, scenario.runs):
         complain(record.uuid, f"a fault that botocore copes with cost a run: {runs} runs")

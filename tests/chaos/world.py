@@ -25,19 +25,19 @@ from serverless_tasks.aws.receive import ReceivingQueue
 from serverless_tasks.aws.session import client
 from serverless_tasks.config import Config
 from serverless_tasks.declaration import Declaration
-from serverless_tasks.errors import ServerlessTasksError, SubmitUncertain
-from serverless_tasks.message import RETENTION
+from serverless_tasks.errors import ServerlessTasksError, SubmitUncertain, TaskNotFound
+from serverless_tasks.message import RETENTION, Message
 from serverless_tasks.options import Options
 from serverless_tasks.poller.mapping import Mapping
 from serverless_tasks.poller.source import QueueSource
 from serverless_tasks.record import Record
 from serverless_tasks.registry import Registry
 from serverless_tasks.services import Services, use
-from serverless_tasks.submit import Submission
+from serverless_tasks.submit import Submission, message_for
 from serverless_tasks.testing import MovableClock
 from tests.chaos.audit import Audit, Violation
 from tests.chaos.faults import Fault, Killed, Network, Process
-from tests.chaos.queues import Queue, Sqs
+from tests.chaos.queues import Queue, Scheduler, Sqs
 from tests.support.aws import BUCKET, a_table
 
 FUNCTION_TIMEOUT = 120.0
@@ -52,7 +52,9 @@ class SimulatedClock(MovableClock):
 
     def __init__(self) -> None:
         super().__init__()
+        self.start = self.now()
         self._waiting: dict[threading.Thread, tuple[threading.Event, float]] = {}
+        self._begun = threading.Condition()
 
     def move(self, seconds: float) -> None:
         """See `MovableClock.move`; whoever waits looks at the time."""
@@ -67,6 +69,8 @@ class SimulatedClock(MovableClock):
         me = threading.current_thread()
         with event._cond:
             self._waiting[me] = (event, end)
+            with self._begun:
+                self._begun.notify_all()
             while not event.is_set() and self.now() < end:
                 event._cond.wait()
             del self._waiting[me]
@@ -74,12 +78,12 @@ class SimulatedClock(MovableClock):
 
     def settle(self) -> None:
         """Return when every progress thread has nothing to do until the time is moved."""
-        pause = threading.Event()
-        for _ in range(100_000):
-            threads = [thread for thread in threading.enumerate() if thread.name == PROGRESS_THREAD]
-            if all(self._idle(thread) for thread in threads):
-                return
-            pause.wait(0.0001)
+        for _ in range(10_000):
+            with self._begun:
+                threads = [thread for thread in threading.enumerate() if thread.name == PROGRESS_THREAD]
+                if all(self._idle(thread) for thread in threads):
+                    return
+                self._begun.wait(0.002)  # a thread that ends tells nobody
         raise Violation("a progress thread hangs")
 
     def _idle(self, thread: threading.Thread) -> bool:
@@ -126,12 +130,15 @@ class World:
             name: Queue(name, self.clock, visibility=6 * FUNCTION_TIMEOUT, dead_letters=self.dead)
             for name in ("high", "default", "low")
         }
+        queues = (*self.queues.values(), self.dead)
+        self.scheduler = Scheduler(*queues)
         self.network = Network(
-            self.clock, Sqs(*self.queues.values(), self.dead), forward, faults=self.faults, on=False
+            self.clock, Sqs(*queues), self.scheduler, forward, faults=self.faults, on=False
         )
         self.submitted: list[Submitted] = []
         self.cancels: dict[str, BaseException | None] = {}
         self.unreadable: list[str] = []
+        self.deleted: set[str] = set()
         self._services: list[Services] = []
         self.registry = Registry()
         for task in self.tasks:
@@ -151,8 +158,10 @@ class World:
                 bucket=BUCKET,
                 queue_urls={name: queue.url for name, queue in self.queues.items()},
                 dead_letter_queue_url=self.dead.url,
+                schedule_group="group",
+                scheduler_role="arn:aws:iam::123456789012:role/scheduler",
             )
-            self.audit = Audit(self.config.table)
+            self.audit = Audit(self.config.table, self.clock)
             self.network.applied = self.audit.applied
             for handlers in (lambda_handlers.worker, lambda_handlers.dead_letter):
                 stack.enter_context(mock.patch.object(handlers, "ready", self._ready))
@@ -168,7 +177,7 @@ class World:
     def process(self, name: str) -> Iterator[Services]:
         """A process of its own; when it is killed inside, the block just ends."""
         process = Process(name)
-        services = Services(self.config, registry=self.registry, clock=self.clock)
+        services = self.services()
         self.network.processes.append(process)
         self._services.append(services)
         try:
@@ -210,6 +219,44 @@ class World:
             (job,) = self.submit(task, inputs, **options)
         return job
 
+    def submit_until_accepted(
+        self, task: type[Declaration], /, inputs: dict[str, Any], **options: Any
+    ) -> str:
+        """Submit under a key, or a unique job, as a caller does who repeats it until it is accepted."""
+        for _ in range(10):
+            with self.process("site") as through:
+                try:
+                    handle = Submission(task, Options.parse(options), through).submit(**inputs)
+                except ServerlessTasksError:
+                    pass
+                else:
+                    if handle.uuid not in [job.uuid for job in self.submitted]:
+                        self.submitted.append(Submitted(handle.uuid, task))
+                    return handle.uuid
+            self.clock.move(60)
+        raise Violation("a repeated submit is never accepted")
+
+    def delete(self, uuid: str) -> None:
+        """Delete an ended job, again while nothing sure is known, as an operator does."""
+        for _ in range(10):
+            with self.process("site") as through:
+                try:
+                    through.store.delete(uuid)
+                except TaskNotFound:
+                    self.deleted.add(uuid)
+                    return
+                except ServerlessTasksError:
+                    pass
+            self.clock.move(60)
+        raise Violation("a repeated deletion is never done")
+
+    def give_up(self) -> None:
+        """Every message that waits becomes a dead letter now."""
+        for queue in self.queues.values():
+            for held in queue.messages:
+                self.dead.send(held.body, group=held.group)
+            queue.messages.clear()
+
     def cancel(self, uuid: str) -> BaseException | None:
         """Cancel a job from a process of its own; returns what the caller is told."""
         told: BaseException | None = Killed()
@@ -222,6 +269,14 @@ class World:
                 told = error
         self.cancels[uuid] = told
         return told
+
+    def services(self) -> Services:
+        """The services of one more process."""
+        return Services(self.config, registry=self.registry, clock=self.clock)
+
+    def message(self, task: type[Declaration], inputs: dict[str, Any], **options: Any) -> Message:
+        """The message of a job, as submit makes it."""
+        return message_for(self.services(), task, inputs, Options.parse(options))
 
     def deliver(self, queue: Queue, *, timeout: float | None = FUNCTION_TIMEOUT) -> None:
         """Let a worker take a batch of a queue."""
@@ -248,12 +303,15 @@ class World:
         end = self.clock.now() + within
         for _ in range(LONGEST_DRAIN):
             queues = [*self.queues.values(), self.dead]
-            due = [(when, number) for number, queue in enumerate(queues) if (when := queue.due()) is not None]
+            parts = [*queues, self.scheduler]
+            due = [(when, number) for number, part in enumerate(parts) if (when := part.due()) is not None]
             if not due or min(due)[0] > end:
                 return
             when, number = min(due)
             self.clock.move(max(0.0, when - self.clock.now()))
-            self.deliver(queues[number])
+            self.scheduler.fire(self.clock.now())
+            if number < len(queues):
+                self.deliver(queues[number])
         raise Violation("the queues never become empty")
 
     # -- what became of it -----------------------------------------------------------------------------------------
@@ -261,7 +319,7 @@ class World:
     def read(self, uuid: str) -> Record | None:
         """A job's record, read without faults."""
         with self.calm():
-            return Services(self.config, registry=self.registry, clock=self.clock).store.read(uuid)
+            return self.services().store.read(uuid)
 
     @contextmanager
     def calm(self) -> Iterator[None]:
@@ -310,6 +368,10 @@ class World:
                 complain(job.uuid, f"{job.error!r} left {sorted(items)} and {len(runs)} runs")
             return None
         record = self.read(job.uuid)
+        if job.uuid in self.deleted:
+            if record is not None or set(items) != {"s#state"}:
+                complain(job.uuid, f"the job was deleted, and {sorted(items)} are left")
+            return None
         if record is None:
             if job.error is None:
                 complain(job.uuid, "the job is lost: nothing is known of it")
@@ -335,10 +397,10 @@ class World:
                 complain(
                     record.uuid, f"the outputs are of run {number}, the record of attempt {record.attempt}"
                 )
-        told = {int(text.split()[1]) for text in record.messages if text.startswith("run ")}
-        if record.outputs and told - {record.outputs["run"]}:
-            complain(record.uuid, f"messages of runs {told} beside the outputs of {record.outputs}")
-        if len(told) > 1:
+            told = runs[number - 1].told if 1 <= number <= len(runs) else []
+            if list(record.messages) != told:
+                complain(record.uuid, f"run {number} told {told}, the record {record.messages}")
+        if len({text.split()[1] for text in record.messages}) > 1:
             complain(record.uuid, f"messages of several runs: {record.messages}")
         if len(set(record.messages)) != len(record.messages):
             complain(record.uuid, f"a message is told twice: {record.messages}")

@@ -1,0 +1,228 @@
+"""The harness sees what it is for: each of these breaks the product in one way, and is caught."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from serverless_tasks.aws import table, writer
+from serverless_tasks.aws.queue import QueueSender
+from serverless_tasks.aws.table import Table
+from serverless_tasks.backends.sqs import SqsBackend
+from serverless_tasks.ending import Ending
+from serverless_tasks.errors import AwsError
+from serverless_tasks.handle import Publication
+from serverless_tasks.outcome import Outcome
+from serverless_tasks.progress import Progress, Snapshot
+from serverless_tasks.runner import Runner
+from tests.chaos.audit import Violation
+from tests.chaos.faults import Call, Fault, Kind
+from tests.chaos.scenarios import SCENARIOS, Scenario
+from tests.chaos.tasks import Once
+from tests.chaos.test_single_faults import calls_of, fail_at, tell
+
+
+def no_fence() -> Any:
+    """Writes of an attempt that no longer holds the job are taken."""
+    return mock.patch.object(writer, "_HELD", "#token = :token OR #token <> :token OR #status = :running")
+
+
+def claim_over_live_leases() -> Any:
+    """A claim does not ask whether somebody holds the job."""
+    free = "attribute_not_exists(#pk) OR #status = :pending OR #status = :running OR #lease < :now"
+    return mock.patch.object(table, "_CLAIMABLE", f"{free} OR #not_before <= :now")
+
+
+def claim_over_the_end() -> Any:
+    """A claim takes over jobs that have ended."""
+    whatever = "attribute_not_exists(#pk) OR #status <> :running OR #lease < :now"
+    return mock.patch.object(
+        table, "_CLAIMABLE", f"{whatever} OR (#status = :pending AND #not_before <= :now)"
+    )
+
+
+def acknowledge_whatever_happens() -> Any:
+    """A message is acknowledged although its job was not recorded."""
+    real = Runner.execute
+
+    def execute(self: Runner, *args: Any, **given: Any) -> Outcome:
+        try:
+            return replace(real(self, *args, **given), give_back=None)
+        except AwsError:
+            return Outcome(status="failed")
+
+    return mock.patch.object(Runner, "execute", execute)
+
+
+def acknowledge_duplicates() -> Any:
+    """A duplicate under a live lease is acknowledged: nobody is left when the worker dies."""
+    return mock.patch.object(Runner, "_wait", lambda self, claim, now: Outcome(status=claim.answer))
+
+
+def acknowledge_a_retry_that_was_not_sent() -> Any:
+    """A retry whose message could not be sent counts as sent."""
+    real = Ending._retry
+
+    def retry(self: Ending, *args: Any) -> Outcome:
+        return replace(real(self, *args), give_back=None)
+
+    return mock.patch.object(Ending, "_retry", retry)
+
+
+def job_kept_before_a_send_that_fails() -> Any:
+    """The job is kept although its send has surely failed."""
+    real = SqsBackend.publish
+
+    def publish(self: SqsBackend, messages: Any) -> Any:
+        self._store.put_jobs(messages)
+        return real(self, messages)
+
+    return mock.patch.object(SqsBackend, "publish", publish)
+
+
+def uncertain_is_failed() -> Any:
+    """A send whose answer was lost is told as one that failed."""
+    real = QueueSender.send
+
+    def send(self: QueueSender, messages: Any) -> Any:
+        return [unsent and replace(unsent, uncertain=False) for unsent in real(self, messages)]
+
+    return mock.patch.object(QueueSender, "send", send)
+
+
+def a_failed_send_is_fine() -> Any:
+    """A caller is not told that the send failed."""
+    real = QueueSender.send
+    return mock.patch.object(QueueSender, "send", lambda self, messages: [None for _ in real(self, messages)])
+
+
+def progress_by_whoever_comes_last() -> Any:
+    """Progress counts from nothing again at every write."""
+    real = Progress.take
+
+    def take(self: Progress, *, always: bool = False) -> Snapshot | None:
+        snapshot = real(self, always=always)
+        return snapshot and replace(snapshot, progress=0 if snapshot.seq > 1 else snapshot.progress)
+
+    return mock.patch.object(Progress, "take", take)
+
+
+def messages_given_back_are_lost() -> Any:
+    """Messages whose write failed are dropped."""
+    return mock.patch.object(Progress, "give_back")
+
+
+def undecodable_bodies_vanish() -> Any:
+    """A body that nobody can read is acknowledged."""
+    return mock.patch("serverless_tasks.aws.queue.DeadLetterQueue.put")
+
+
+def claims_that_do_not_count() -> Any:
+    """A claim does not count."""
+    real = table.update
+
+    def update(*args: Any, **given: Any) -> Any:
+        if given.get("add") == {"attempt": 1, "failures": 0}:
+            given["add"] = {"attempt": 0, "failures": 0}
+        return real(*args, **given)
+
+    return mock.patch.object(table, "update", update)
+
+
+def an_own_write_that_arrived_counts_as_lost() -> Any:
+    """When botocore tried twice and both arrived, the second refusal passes for a lost lease."""
+    return mock.patch.object(writer, "_was_applied", return_value=False)
+
+
+def cancelled_only_in_name() -> Any:
+    """A running job is not told that it was cancelled."""
+    return mock.patch.object(Table, "_ask_to_stop")
+
+
+def claim_before_it_is_due() -> Any:
+    """A claim does not look at when the next attempt may begin."""
+    waiting = "(#status = :pending AND (attribute_not_exists(#not_before) OR #not_before > :now))"
+    free = f"attribute_not_exists(#pk) OR {waiting} OR #status = :pending"
+    return mock.patch.object(table, "_CLAIMABLE", f"{free} OR (#status = :running AND #lease < :now)")
+
+
+def run_again_whatever_the_task_says() -> Any:
+    """A task that must not run twice is run again when its worker was lost."""
+    return mock.patch.object(Once, "on_lost", "retry")
+
+
+def keys_are_forgotten() -> Any:
+    """A key is not looked up."""
+    return mock.patch("serverless_tasks.publishing.reserve", _unreserved)
+
+
+def places_are_not_taken() -> Any:
+    """A unique task takes no place."""
+    return mock.patch("serverless_tasks.publishing.reserve", _unreserved)
+
+
+def _unreserved(through: Any, messages: Any, guard: Any) -> list[Publication]:
+    return [Publication(message) for message in messages]
+
+
+def deleted_without_a_trace() -> Any:
+    """What is deleted leaves nothing that tells a late delivery."""
+    real = Table._bury
+
+    def bury(self: Table, uuid: str, job: Any, state: Any, others: Any) -> None:
+        real(self, uuid, job, state, others)
+        key = {"pk": {"S": uuid}, "sk": {"S": "s#state"}}
+        self._client.delete_item(TableName=self._table, Key=key)
+
+    return mock.patch.object(Table, "_bury", bury)
+
+
+LASTING = {kind: Fault(0, kind, lasting=True) for kind in Kind}
+# How the product is broken, and the story and the fault that show it.
+BROKEN: tuple[tuple[Callable[[], Any], str, Fault | None], ...] = (
+    (no_fence, "a worker that wakes after its lease", None),
+    (claim_over_live_leases, "delivered twice while it runs", None),
+    (claim_over_the_end, "cancelled while it waits", None),
+    (claim_before_it_is_due, "a task that asks to be run again", LASTING[Kind.REFUSED]),
+    (acknowledge_whatever_happens, "one job", LASTING[Kind.ERROR_APPLIED]),
+    (acknowledge_duplicates, "delivered twice while it runs", LASTING[Kind.KILLED_AFTER]),
+    (
+        acknowledge_a_retry_that_was_not_sent,
+        "a task that fails twice and then succeeds",
+        LASTING[Kind.THROTTLED],
+    ),
+    (job_kept_before_a_send_that_fails, "one job", LASTING[Kind.REFUSED]),
+    (uncertain_is_failed, "one job", LASTING[Kind.ERROR_APPLIED]),
+    (a_failed_send_is_fine, "one job", LASTING[Kind.REFUSED]),
+    (progress_by_whoever_comes_last, "progress and messages", None),
+    (messages_given_back_are_lost, "progress and messages", LASTING[Kind.THROTTLED]),
+    (undecodable_bodies_vanish, "a batch with bad ones", None),
+    (claims_that_do_not_count, "one job", None),
+    (an_own_write_that_arrived_counts_as_lost, "progress and messages", Fault(0, Kind.ANSWER_LOST)),
+    (cancelled_only_in_name, "cancelled while it runs", None),
+    (run_again_whatever_the_task_says, "a task that must not run twice", Fault(0, Kind.KILLED_AFTER)),
+    (keys_are_forgotten, "a submit with a key, repeated", None),
+    (places_are_not_taken, "a unique task", None),
+    (deleted_without_a_trace, "deleted, and delivered late", None),
+)
+
+
+@pytest.mark.parametrize(
+    ("broken", "name", "fault"), BROKEN, ids=[broken.__name__ for broken, _, _ in BROKEN]
+)
+def test_it_is_caught(aws: None, broken: Callable[[], Any], name: str, fault: Fault | None) -> None:
+    (scenario,) = [scenario for scenario in SCENARIOS if scenario.name == name]
+    calls = [] if fault is None else calls_of(scenario)
+    with broken(), pytest.raises(Violation):
+        _search(scenario, fault, calls)
+
+
+def _search(scenario: Scenario, fault: Fault | None, calls: list[Call]) -> None:
+    tell(scenario)
+    for call in calls:
+        assert fault is not None
+        fail_at(scenario, call, fault)
