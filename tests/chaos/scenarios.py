@@ -185,7 +185,7 @@ SCENARIOS = (
         "twelve jobs at once",
         _bulk,
         runs=12,
-        novel=("SendMessageBatch", "BatchWriteItem", "DeleteMessageBatch"),
+        novel=("SendMessageBatch", "BatchWriteItem"),
     ),
     Scenario("a delayed job", _delayed),
     Scenario("a job of tomorrow", _much_later),

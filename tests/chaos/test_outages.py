@@ -13,7 +13,7 @@ HOURS = 6 * 3600
 PLAN = {"plan": {"1": "tell break", "*": "tell huge"}, "filler": "y" * HUGE}
 
 
-@pytest.mark.parametrize("kind", [Kind.THROTTLED, Kind.REFUSED, Kind.ANSWER_LOST], ids=str)
+@pytest.mark.parametrize("kind", [Kind.THROTTLED, Kind.ANSWER_LOST], ids=str)
 def test_a_job_outlives_an_outage_of_hours(aws: None, kind: Kind) -> None:
     for call in _calls():
         with World(TASKS, [Fault(call.number, kind, lasting=True, seconds=HOURS)]).running() as world:

@@ -42,6 +42,8 @@ from tests.support.aws import BUCKET, a_table
 
 FUNCTION_TIMEOUT = 120.0
 LONGEST_DRAIN = 3_000
+# Seconds between one delivery that came to nothing and the next.
+PAUSE = 5
 PROGRESS_THREAD = "progress"
 # What moto checks of an expression before it is applied, for a third of its time; the contract tests have it checked.
 _CHECKS = ("ActionCountValidator", "OverlappingPathsValidator", "TypeMismatchValidator")
@@ -223,7 +225,7 @@ class World:
         self, task: type[Declaration], /, inputs: dict[str, Any], **options: Any
     ) -> str:
         """Submit under a key, or a unique job, as a caller does who repeats it until it is accepted."""
-        for _ in range(10):
+        for _ in range(60):
             with self.process("site") as through:
                 try:
                     handle = Submission(task, Options.parse(options), through).submit(**inputs)
@@ -238,7 +240,7 @@ class World:
 
     def delete(self, uuid: str) -> None:
         """Delete an ended job, again while nothing sure is known, as an operator does."""
-        for _ in range(10):
+        for _ in range(60):
             with self.process("site") as through:
                 try:
                     through.store.delete(uuid)
@@ -292,7 +294,10 @@ class World:
             try:
                 source.run_once()
             except ServerlessTasksError:
-                self.clock.move(1)  # the poller's own pause
+                pass
+            else:
+                return
+        self.clock.move(PAUSE)  # the poller's own, or until another process is there
 
     def drain(self, *, within: float = float("inf")) -> None:
         """Deliver whatever is due, moving the time to what is not, until nothing is left or so much time has passed.
