@@ -90,7 +90,7 @@ class _Batch:
             logger.exception(
                 "an undecodable message could not be sent to the dead-letter queue", reason=reason
             )
-            raise self._back(record, AFTER_ERROR, type(error).__name__) from error
+            raise self._back(record, _after_error(record), type(error).__name__) from error
         logger.error("undecodable message sent to the dead-letter queue", reason=reason)
 
     def finish(self) -> None:
@@ -147,7 +147,7 @@ class _Batch:
 
 def _after_error(record: SQSRecord) -> int:
     doublings = min(_deliveries(record.raw_event) - 1, 10)
-    return min(AFTER_ERROR * 2**doublings, LONGEST_AFTER_ERROR)
+    return min(AFTER_ERROR << doublings, LONGEST_AFTER_ERROR)
 
 
 def _deliveries(record: dict[str, Any]) -> int:

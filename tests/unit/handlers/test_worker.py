@@ -8,6 +8,7 @@ from dataclasses import replace
 from unittest import mock
 
 import boto3
+import pytest
 
 from lambda_handlers import telemetry, worker
 from serverless_tasks.errors import AwsError
@@ -121,6 +122,19 @@ def test_a_record_without_enough_time_left_is_not_begun_and_returns_at_once(site
     assert tasks.begun == ["slow"]
     assert {first.refresh().status, second.refresh().status} == {"succeeded", "pending"}
     assert site.hidden_for() == [0]
+
+
+@pytest.mark.parametrize(("delivery", "seconds"), [("1", 10), ("2", 20), ("5", 160), ("60", 900)])
+def test_after_an_error_of_aws_each_delivery_waits_twice_as_long(site, monkeypatch, delivery, seconds):
+    away = AwsError("dynamodb.update_item", "InternalServerError", "away", applied=False)
+    monkeypatch.setattr(site.through.store, "claim", mock.Mock(side_effect=away))
+    Sum.submit(numbers=[1])
+    event = site.event()
+    event["Records"][0]["attributes"] = event["Records"][0]["attributes"] | {
+        "ApproximateReceiveCount": delivery
+    }
+    worker.handler(event, Context())
+    assert site.hidden_for() == [seconds]
 
 
 def test_what_went_back_most_often_begins_first(site):
