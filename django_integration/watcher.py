@@ -115,6 +115,7 @@ class Watcher:
             self._looking = asyncio.get_running_loop().create_task(
                 self._look(), context=contextvars.Context()
             )
+            self._looking.add_done_callback(_log_fault)
         try:
             yield follower
         finally:
