@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from typing import TYPE_CHECKING, Final
 
-from asgiref.sync import sync_to_async
+from asgiref.sync import SyncToAsync, sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.db import close_old_connections
 
@@ -38,8 +38,7 @@ def was_the_last(request: HttpRequest, record: Record) -> bool:
 
 async def stream(record: Record) -> AsyncIterator[str]:
     """The events of a task from this record on, until it ends or the store cannot be read."""
-    # What asked who calls is done: a thousand who follow for minutes would each keep a database connection.
-    await sync_to_async(close_old_connections)()
+    await _give_back()
     loop = asyncio.get_running_loop()
     end = loop.time() + LONGEST
     with watcher().follow(record) as follower:
@@ -50,3 +49,15 @@ async def stream(record: Record) -> AsyncIterator[str]:
             if sight.last or left <= 0:
                 return
             fresh = await follower.news(min(KEEP_ALIVE, left))
+
+
+async def _give_back() -> None:
+    """Give back what finding out who calls has taken: a thousand who follow would keep it for minutes.
+
+    That is the request's database connections, and the thread that Django gives each request under ASGI; what needs
+    one after the stream gets another.
+    """
+    await sync_to_async(close_old_connections)()
+    request = SyncToAsync.thread_sensitive_context.get(None)
+    if request is not None:
+        SyncToAsync.context_to_thread_executor.pop(request, None)

@@ -278,9 +278,9 @@ class Site:
         return sent[0]["status"], b"".join(part.get("body", b"") for part in sent[1:])
 
 
-async def followed() -> None:
-    """Until somebody follows a task."""
-    while len(watcher.watcher()) == 0:  # noqa: ASYNC110 - what is tested has no event for it
+async def followed(times: int = 1) -> None:
+    """Until a task is followed by so many."""
+    while sum(len(each.followers) for each in watcher.watcher()._watched.values()) < times:  # noqa: ASYNC110
         await asyncio.sleep(0)
 
 
@@ -375,6 +375,25 @@ class TestUnderAsgi:
         asyncio.run(run())
         assert len(threads) == 2
         assert len({*threads, threading.get_ident()}) == 2
+
+    def test_who_follows_keeps_no_thread(self, site: Site) -> None:
+        (record,) = submitted()
+
+        async def run() -> None:
+            before = set(threading.enumerate())
+            gone = asyncio.Event()
+            path = f"/tasks/{record.uuid}/events/"
+            asked = [asyncio.create_task(site.ask("GET", path, gone=gone.wait())) for _ in range(20)]
+            await followed(20)
+            left = {thread for thread in threading.enumerate() if thread not in before}
+            await asyncio.to_thread(
+                lambda: [thread.join(5) for thread in left if "asyncio" not in thread.name]
+            )
+            assert not any(thread.is_alive() for thread in left if "asyncio" not in thread.name)
+            gone.set()
+            assert {status for status, _ in await asyncio.gather(*asked)} == {200}
+
+        asyncio.run(run())
 
     @pytest.mark.usefixtures("no_pause")
     def test_a_task_is_followed_to_its_end(self, site: Site) -> None:

@@ -1,0 +1,1 @@
+"""A thousand browsers that follow tasks through one process: what it costs while nothing happens."""
