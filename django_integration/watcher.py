@@ -130,16 +130,18 @@ class Watcher:
             ServerlessTasksError: the store cannot be read.
         """
         seen = {uuid: watched.mark for uuid, watched in self._watched.items()}
+        there = {uuid: frozenset(watched.followers) for uuid, watched in self._watched.items()}
         store = services().store
         changed = await asyncio.get_running_loop().run_in_executor(pool, store.changed, seen)
         for uuid, (mark, record) in changed.items():
             watched = self._watched.get(uuid)
             if watched is None:
                 continue
-            if watched.mark == seen[uuid]:  # else somebody came while it was looked at
-                watched.mark = mark
+            # Who came meanwhile may know more than this: the next look is for them.
+            newcomers = watched.followers - there[uuid]
+            watched.mark = _UNSEEN if newcomers else mark
             sight = None if record is None else Sight.of(record)
-            for follower in watched.followers:
+            for follower in watched.followers & there[uuid]:
                 follower.show(sight)
 
     async def _look(self) -> None:
