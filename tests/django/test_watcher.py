@@ -145,6 +145,36 @@ class TestLooks:
 
         asyncio.run(run())
 
+    def test_who_joins_during_a_look_with_old_news_is_told_by_the_next(
+        self, pool: ThreadPoolExecutor, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        async def run() -> None:
+            watching = Watcher()
+            (record,) = submitted()
+            begin(record)
+            store, stack = services().store, ExitStack()
+            changed, loop = store.changed, asyncio.get_running_loop()
+            joined: list[Follower] = []
+
+            async def join() -> None:
+                joined.append(stack.enter_context(watching.follow(record)))
+
+            def slow(seen: Any) -> Any:
+                found = changed(seen)
+                asyncio.run_coroutine_threadsafe(join(), loop).result(5)
+                return found
+
+            with stack:
+                (first,) = follow_all(watching, [record], stack)
+                monkeypatch.setattr(store, "changed", slow)
+                await watching.look(pool)
+                monkeypatch.undo()
+                await watching.look(pool)
+                assert unread([first, *joined]) == [0, 1]
+                assert joined[0].sight == first.sight
+
+        asyncio.run(run())
+
     def test_who_leaves_is_forgotten(self, pool: ThreadPoolExecutor) -> None:
         async def run() -> None:
             watching = Watcher()
