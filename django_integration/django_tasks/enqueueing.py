@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from django.tasks.signals import task_enqueued
 from django.utils import timezone
@@ -16,7 +16,7 @@ from django_integration.django_tasks.result import result_of, unsent
 from django_integration.django_tasks.task import SAID_LATER, function_of
 from serverless_tasks.clock import to_ms
 from serverless_tasks.encoding import encode
-from serverless_tasks.errors import ConfigurationError, ServerlessTasksError
+from serverless_tasks.errors import ConfigurationError, ServerlessTasksError, UnknownOption
 from serverless_tasks.options import Options
 from serverless_tasks.outcome import failure_of
 from serverless_tasks.record import FAILED, Record
@@ -32,8 +32,6 @@ if TYPE_CHECKING:
     from django_integration.django_tasks.result import ServerlessResult
     from django_integration.django_tasks.settings import BackendOptions
     from serverless_tasks.handle import Handle
-
-logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,9 +94,8 @@ class Enqueueing:
             self.kwargs,
             handle=None if handle.published else handle,
         )
-        if (
-            not handle.repeated and services().backend_name != "immediate"
-        ):  # `deliveries.around` tells of it, in good time
+        # Of a job that is run while it is enqueued, `deliveries.around` tells in good time.
+        if not handle.repeated and services().backend_name != "immediate":
             sender = type(self.task.get_backend())
             # Robust: the task is sent, and an error here would make the caller enqueue it again.
             handle.when_published(partial(task_enqueued.send_robust, sender, task_result=result))
@@ -107,9 +104,8 @@ class Enqueueing:
     def failed(self, error: ServerlessTasksError) -> ServerlessResult:
         """The result of what could not be submitted."""
         now = to_ms(services().clock.now())
-        uuid = getattr(error, "uuid", "")
         record = Record(
-            uuid=uuid,
+            uuid=getattr(error, "uuid", None) or str(uuid4()),
             task=self.function.name,
             status=FAILED,
             created=now,
@@ -134,6 +130,10 @@ def submit_many(enqueueings: Sequence[Enqueueing]) -> list[ServerlessResult]:
 
     Returns:
         A result for each, failed with the reason where it was not, or perhaps not, sent.
+
+    Raises:
+        UnknownOption: an id or a key is given for several; nothing was sent.
+        ConfigurationError: a setting is missing; nothing was sent.
     """
     results: dict[int, ServerlessResult] = {}
     groups: dict[tuple[type[FunctionTask], Options], list[int]] = {}
@@ -141,15 +141,20 @@ def submit_many(enqueueings: Sequence[Enqueueing]) -> list[ServerlessResult]:
         _register(each.function)
         groups.setdefault((each.function, each.options), []).append(index)
     for (function, options), places in groups.items():
+        if len(places) > 1 and (options.uuid is not None or options.idempotency_key is not None):
+            raise UnknownOption(
+                f"{function.name}: an id or a key names one job, and was given for {len(places)}."
+            )
+    for (function, options), places in groups.items():
         chosen = [enqueueings[place] for place in places]
         try:
             handles = Submission(function, options).submit_many([each.inputs for each in chosen])
-        except ConfigurationError:
-            if results:  # it is said of these alone: what was sent before must not be sent again
-                logger.exception("%d tasks were not enqueued", len(places))
-            raise
-        except ServerlessTasksError as error:  # of a single job
-            results[places[0]] = chosen[0].failed(error)
+        except (
+            ServerlessTasksError
+        ) as error:  # nothing of this group was sent, for sure unless it is a single job
+            if isinstance(error, ConfigurationError) and not results:
+                raise
+            results |= {place: each.failed(error) for place, each in zip(places, chosen, strict=True)}
             continue
         for place, each, handle in zip(places, chosen, handles, strict=True):
             results[place] = each.result(handle)

@@ -22,6 +22,7 @@ from django.test import TestCase
 
 from serverless_tasks import TaskClient
 from serverless_tasks.errors import (
+    AwsError,
     ConfigurationError,
     IdempotencyConflict,
     SubmitFailed,
@@ -447,6 +448,21 @@ class TestBulk:
         (result,) = dispatched.add.enqueue_many([((1,), {})])
         assert (result.status, result.errors[0].exception_class) == (FAILED, SubmitFailed)
 
+    def test_the_table_that_keeps_unique_jobs_cannot_be_asked(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(*_: Any, **__: Any) -> Any:
+            raise AwsError("dynamodb.transact_write_items", "Throttling", "slow down", applied=False)
+
+        monkeypatch.setattr(type(services().locks), "only", refuse)
+        results = dispatched.only_one.enqueue_many([((number,), {}) for number in range(3)])
+        assert [result.status for result in results] == [FAILED] * 3
+        assert all(result.errors[0].exception_class is AwsError for result in results)
+        assert queued() == []
+
+    def test_one_key_for_many_is_refused(self) -> None:
+        with pytest.raises(UnknownOption, match="names one job"):
+            dispatched.add.using(idempotency_key="k").enqueue_many([((1,), {}), ((2,), {})])
+        assert queued() == []
+
     def test_what_may_have_been_sent_is_sent_again_under_its_id(
         self, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -569,6 +585,7 @@ class TestReceivers:
 
 class TestTasksOfOthers:
     def test_one_of_another_backend_is_sent_to_ours(self, work: Callable[[], int]) -> None:
+        assert not services().registry.get(tasks.elsewhere.module_path).late
         assert tasks.elsewhere.enqueue(1).return_value == 2
         assert queued() == []
         result = tasks.elsewhere.using(backend="default").enqueue(1)
