@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import TYPE_CHECKING
 
 from serverless_tasks.backends.intake import Intake
@@ -33,6 +34,8 @@ class ImmediateBackend:
         self._store = store
         self._clock = clock
         self._intake = Intake(store, blobs, clock)
+        # On each thread the jobs that are being run, innermost last, and the message of the next attempt of each.
+        self._here = threading.local()
 
     def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
         """See `Backend.publish`."""
@@ -40,15 +43,37 @@ class ImmediateBackend:
 
     def _take(self, message: Message) -> ServerlessTasksError | None:
         taken, (error,) = self._intake.take([message])
-        return error or self._run(taken[0])
-
-    def _run(self, message: Message) -> ServerlessTasksError | None:
-        try:
-            outcome = self._runner.execute(Message.decode(message.encode()))
-            while outcome.status == "waiting":  # a retry, which is due in a moment
-                self._clock.sleep(outcome.give_back or 0)
-                outcome = self._runner.execute(Message.decode(message.encode()))
-        except ServerlessTasksError as error:
-            self._store.settle(message, failure_of(error))
+        if error is not None:
             return error
-        return None
+        running = self._running
+        if (
+            message.uuid in running
+        ):  # a retry, sent by the attempt that is about to end: that one's caller runs it
+            running[message.uuid] = taken[0]
+            return None
+        try:
+            return self._run(taken[0], running)
+        finally:
+            del running[message.uuid]
+
+    def _run(self, message: Message, running: dict[str, Message | None]) -> ServerlessTasksError | None:
+        uuid = message.uuid
+        while True:
+            running[uuid] = None
+            try:
+                outcome = self._runner.execute(Message.decode(message.encode()))
+                while outcome.status == "waiting":  # a retry, which is due in a moment
+                    self._clock.sleep(outcome.give_back or 0)
+                    outcome = self._runner.execute(Message.decode(message.encode()))
+            except ServerlessTasksError as error:
+                self._store.settle(message, failure_of(error))
+                return error
+            again = running[uuid]
+            if again is None:
+                return None
+            message = again
+
+    @property
+    def _running(self) -> dict[str, Message | None]:
+        running: dict[str, Message | None] = self._here.__dict__.setdefault("running", {})
+        return running

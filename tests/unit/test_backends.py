@@ -52,6 +52,23 @@ class Unregistered(Task):
         return None
 
 
+class Stubborn(Task):
+    name = "stubborn"
+    retries, backoff = 500, 0
+
+    def run(self) -> None:
+        raise ValueError("not yet")
+
+
+class Submitting(Task):
+    name = "submitting"
+    retries = 1
+
+    def run(self) -> None:
+        assert Flaky.submit().wait() == {"attempt": 3}
+        raise ValueError("once more")
+
+
 class Where(Task):
     name = "where"
     outputs = {"thread": Parameter()}
@@ -132,6 +149,18 @@ class TestImmediate:
 
         assert len(clock.slept) == 2
         assert all(seconds > 0 for seconds in clock.slept)
+
+    def test_there_may_be_any_number_of_retries(self, immediate: Services) -> None:
+        handle = Stubborn.submit()
+
+        assert (handle.refresh().status, handle.record.attempt) == ("failed", 501)
+
+    def test_a_task_that_submits_another_is_retried_for_itself(self, immediate: Services) -> None:
+        handle = Submitting.submit()
+
+        assert (handle.refresh().status, handle.record.attempt) == ("failed", 2)
+        attempts = [record.attempt for record in immediate.store.list_task("flaky").records]
+        assert attempts == [3, 3]
 
 
 @pytest.mark.usefixtures("services")
