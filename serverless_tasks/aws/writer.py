@@ -20,6 +20,7 @@ from serverless_tasks.items import (
     keep_until,
     message_items,
 )
+from serverless_tasks.message import SCHEDULER_TRIES
 from serverless_tasks.record import (
     CANCELLED,
     PENDING,
@@ -29,6 +30,7 @@ from serverless_tasks.record import (
     Failure,
     Record,
 )
+from serverless_tasks.retry import LONGEST_WAIT
 from serverless_tasks.store import Claim
 
 if TYPE_CHECKING:
@@ -97,6 +99,8 @@ class TableWriter(TableReader):
         now = self._now()
         job = self._get(record.uuid, JOB) or {}
         expires = job.get("expires", now)
+        # The message of a retry may come much later than the first one could.
+        latest = deliverable_until(now) + ((LONGEST_WAIT + SCHEDULER_TRIES) * 1000 if record.attempt else 0)
         copied = {"task": record.task, "created": record.created, "expires": expires}
         if record.owner is not None:
             copied["owner"] = record.owner
@@ -107,7 +111,7 @@ class TableWriter(TableReader):
                 **failure_fields(TASK_CANCELLED),
                 "status": CANCELLED,
                 "finished": now,
-                "ttl": keep_until(max(expires, deliverable_until(now))),
+                "ttl": keep_until(max(expires, latest)),
             },
             keep=copied,
             remove=("not_before", "cancel"),
@@ -164,7 +168,8 @@ class TableWriter(TableReader):
         call(self._client.put_item, TableName=self._table, Item=to_dynamodb(self._kept(item)))
 
     def _kept(self, item: Item) -> Item:
-        return {**item, "ttl": keep_until(deliverable_until(self._now()))}
+        """An item that the state names, kept for as long as that: a scheduler's message is delivered a day longer."""
+        return {**item, "ttl": keep_until(deliverable_until(self._now()) + SCHEDULER_TRIES * 1000)}
 
     def _now(self) -> int:
         return to_ms(self._clock.now())

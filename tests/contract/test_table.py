@@ -14,9 +14,10 @@ from serverless_tasks.aws.table import Table
 from serverless_tasks.config import Config
 from serverless_tasks.errors import AlreadyFinished, AwsError, ConfigurationError, LeaseLost, PayloadTooLarge
 from serverless_tasks.items import BEFORE, DAY_MS
-from serverless_tasks.message import RETENTION
+from serverless_tasks.message import RETENTION, expires_at
 from serverless_tasks.progress import Snapshot
 from serverless_tasks.record import Failure
+from serverless_tasks.retry import LONGEST_WAIT
 from serverless_tasks.store import Claim
 from tests.support.calls import counted_calls
 from tests.support.clock import FakeClock
@@ -417,6 +418,30 @@ class TestHowLongThingsAreKept:
         table.cancel(message.uuid)
 
         assert self.kept(config, message.uuid) >= clock.now() + self.LAST_DELIVERY + 15 * DAY
+
+    def test_of_a_late_retry_that_was_cancelled(self, table: Table, config: Config, clock: FakeClock) -> None:
+        """Its message is sent by a scheduler, which may be a day late."""
+        message = a_message(clock)
+        table.put_jobs([message])
+        due = clock.ms + LONGEST_WAIT * 1000
+        again = a_message(clock, uuid=message.uuid, run_at=due, expires=expires_at(clock.ms, due))
+        table.retry(again, begin(table, clock, message), Snapshot(1), BROKEN, not_before=due)
+        table.cancel(message.uuid)
+
+        assert self.kept(config, message.uuid) >= due / 1000 + DAY + self.LAST_DELIVERY + 15 * DAY
+
+    def test_of_outputs_and_messages_as_long_as_of_the_state_that_names_them(
+        self, table: Table, config: Config, clock: FakeClock
+    ) -> None:
+        due = clock.ms + 30 * DAY_MS
+        message = a_message(clock, run_at=due, expires=expires_at(clock.ms, due))
+        clock.move(30 * DAY)
+        claim = begin(table, clock, message)
+        told = Snapshot(1, messages=("half way",))
+        table.succeed(message.uuid, claim, told, {"text": "x" * 5_000})
+
+        named = [self.kept(config, message.uuid, f"s#{'a' * 32}#{sk}") for sk in ("outputs", "m#00000000")]
+        assert min(named) >= self.kept(config, message.uuid)
 
     def test_of_a_retry_whose_first_message_came_again(
         self, table: Table, config: Config, clock: FakeClock
