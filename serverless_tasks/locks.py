@@ -188,7 +188,7 @@ class Locks:
             (found,) = self._rows.put([wanted], over)
             if found.uuid == uuid:
                 return True
-            holder = self._store.read(found.uuid)
+            holder = self._store.read(found.uuid, whole=False)
             if holder is not None and not holder.ended and not self._is_lost(holder):
                 return False
             over = {wanted.id: found.uuid}
@@ -207,9 +207,9 @@ class Locks:
 
     def _records(self, uuids: Sequence[str]) -> dict[str, Record]:
         if len(uuids) == 1:
-            record = self._store.read(uuids[0])
+            record = self._store.read(uuids[0], whole=False)
             return {} if record is None else {record.uuid: record}
-        return self._store.read_many(uuids) if uuids else {}
+        return self._store.read_many(uuids, whole=False) if uuids else {}
 
     def _is_lost(self, record: Record) -> bool:
         return record.status == RUNNING and record.lease is not None and record.lease < self._now()

@@ -148,14 +148,20 @@ class Store(Protocol):
             AlreadyFinished: it has ended.
         """
 
-    def read(self, uuid: str) -> Record | None:
-        """The job's record, or None when nothing is known of it."""
+    def read(self, uuid: str, *, whole: bool = True) -> Record | None:
+        """The job's record, or None when nothing is known of it.
+
+        Args:
+            uuid: the job's id.
+            whole: with its outputs, wherever they lie; False leaves out those that would have to be fetched from the
+                bucket, for callers that want to know how the job stands.
+        """
 
     def deleted(self, uuid: str) -> bool:
         """Whether the job was deleted: nothing is known of it, and it never runs again."""
 
-    def read_many(self, uuids: Sequence[str]) -> dict[str, Record]:
-        """The records of several jobs; those of which nothing is known are left out."""
+    def read_many(self, uuids: Sequence[str], *, whole: bool = True) -> dict[str, Record]:
+        """The records of several jobs, as `read` gives them; those of which nothing is known are left out."""
 
     def changed(self, seen: Mapping[str, str]) -> dict[str, tuple[str, Record | None]]:
         """What has changed of many jobs that are watched, for less than reading them.

@@ -156,7 +156,7 @@ def resubmit(through: Services, uuid: str, *, new_uuid: str | None = None, on_co
         UnknownOption: the new id is no UUID.
         SubmitFailed, SubmitUncertain: it was certainly not sent, or may have been.
     """
-    record = through.store.read(uuid)
+    record = through.store.read(uuid, whole=False)
     if record is None:
         raise TaskNotFound(uuid)
     if not record.ended:

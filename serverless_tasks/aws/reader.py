@@ -56,22 +56,22 @@ class TableReader:
         self._by_owner = Listing(client, table, clock, "by_owner", "owner_day", OWNER_SHARDS)
         self._by_task = Listing(client, table, clock, "by_task", "task_day", TASK_SHARDS)
 
-    def read(self, uuid: str) -> Record | None:
+    def read(self, uuid: str, *, whole: bool = True) -> Record | None:
         """See `Store.read`."""
         items = self._state_items(uuid)
         if not items:
             job = self._get(uuid, JOB)
             items = [job] if job is not None else []
-        return self._record(items)
+        return self._record(items, whole=whole)
 
     def deleted(self, uuid: str) -> bool:
         """See `Store.deleted`."""
         state = self._get(uuid, STATE)
         return state is not None and is_tombstone(state)
 
-    def read_many(self, uuids: Sequence[str]) -> dict[str, Record]:
+    def read_many(self, uuids: Sequence[str], *, whole: bool = True) -> dict[str, Record]:
         """See `Store.read_many`."""
-        return self._records(dict.fromkeys(uuids))
+        return self._records(dict.fromkeys(uuids), whole=whole)
 
     def changed(self, seen: Mapping[str, str]) -> dict[str, tuple[str, Record | None]]:
         """See `Store.changed`.
@@ -152,10 +152,10 @@ class TableReader:
         answer = call(self._client.get_item, TableName=self._table, Key=key, ConsistentRead=True)
         return from_dynamodb(answer["Item"]) if "Item" in answer else None
 
-    def _record(self, items: Sequence[Item]) -> Record | None:
+    def _record(self, items: Sequence[Item], *, whole: bool = True) -> Record | None:
         record = assemble(items, to_ms(self._clock.now()))
         key = outputs_key(items)
-        if record is None or key is None:
+        if record is None or key is None or not whole:
             return record
         if self._blobs is None:
             raise ConfigurationError(
@@ -163,11 +163,12 @@ class TableReader:
             )
         return replace(record, outputs=json.loads(self._blobs.get(key)))
 
-    def _records(self, jobs: dict[str, Item | None]) -> dict[str, Record]:
+    def _records(self, jobs: dict[str, Item | None], *, whole: bool = True) -> dict[str, Record]:
         """Records of many jobs: their states at once, then those whose state names other items one by one.
 
         Args:
             jobs: uuid -> what is known of its ``job`` item already.
+            whole: see `Store.read`.
         """
         states = self._get_many(list(jobs), STATE)
         absent = [uuid for uuid, job in jobs.items() if uuid not in states and job is None]
@@ -176,7 +177,10 @@ class TableReader:
         for uuid in jobs:
             state = states.get(uuid)
             items = [item for item in (state, known.get(uuid)) if item is not None]
-            record = self.read(uuid) if state is not None and names_others(state) else self._record(items)
+            if state is not None and names_others(state):
+                record = self.read(uuid, whole=whole)
+            else:
+                record = self._record(items, whole=whole)
             if record is not None:
                 records[uuid] = record
         return records

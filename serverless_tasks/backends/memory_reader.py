@@ -33,7 +33,7 @@ class MemoryReader:
         self._items: dict[str, dict[str, Item]] = {}
         self._lock = threading.RLock()
 
-    def read(self, uuid: str) -> Record | None:
+    def read(self, uuid: str, *, whole: bool = True) -> Record | None:
         """See `Store.read`."""
         with self._lock:
             return assemble(list(self._items.get(uuid, {}).values()), self._now())
@@ -44,7 +44,7 @@ class MemoryReader:
             state = self._state(uuid)
             return state is not None and is_tombstone(state)
 
-    def read_many(self, uuids: Sequence[str]) -> dict[str, Record]:
+    def read_many(self, uuids: Sequence[str], *, whole: bool = True) -> dict[str, Record]:
         """See `Store.read_many`."""
         found = {uuid: self.read(uuid) for uuid in uuids}
         return {uuid: record for uuid, record in found.items() if record is not None}

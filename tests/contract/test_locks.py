@@ -8,6 +8,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from serverless_tasks.aws import session
+from serverless_tasks.aws.blobs import BucketBlobs
 from serverless_tasks.aws.locks import TableLocks
 from serverless_tasks.aws.table import Table
 from serverless_tasks.backends.memory import MemoryStore
@@ -324,6 +325,22 @@ class TestAPlace:
         assert held.live is not None
         assert (held.live.uuid, held.foreign) == (first.uuid, False)
 
+    @pytest.mark.parametrize("jobs", [1, 2])
+    def test_is_taken_over_whatever_became_of_large_outputs(
+        self, locks: Locks, store: Store, clock: FakeClock, config: Config, jobs: int
+    ) -> None:
+        firsts = [a_message(clock, inputs={"numbers": [number]}) for number in range(jobs)]
+        locks.only([a_place(first, clock) for first in firsts])
+        for first in firsts:
+            claim = run(store, clock, first)
+            store.succeed(first.uuid, claim, Snapshot(seq=9), {"text": "x" * 400_000})
+            BucketBlobs(config.bucket).delete([f"outputs/{first.uuid}/{claim.token}"])
+        seconds = [a_message(clock, inputs=first.inputs) for first in firsts]
+
+        held = locks.only([a_place(second, clock) for second in seconds])
+
+        assert [each.lock.uuid for each in held] == [second.uuid for second in seconds]
+
     @pytest.mark.parametrize("ending", ["succeeded", "expired", "cancelled", "deleted"])
     def test_is_taken_over_from_one_that_has_ended(
         self, locks: Locks, store: Store, clock: FakeClock, ending: str
@@ -477,6 +494,18 @@ class TestATurn:
         first, second = a_message(clock), self.begin(store, clock)
         locks.acquire("nightly", first.uuid)
         end(store, clock, first)
+
+        assert locks.acquire("nightly", second.uuid)
+
+    def test_is_told_without_the_outputs_of_the_job_that_had_it(
+        self, locks: Locks, store: Store, clock: FakeClock, config: Config
+    ) -> None:
+        """A worker's role need not read them, and they may be large, or gone."""
+        first, second = a_message(clock), self.begin(store, clock)
+        locks.acquire("nightly", first.uuid)
+        claim = run(store, clock, first)
+        store.succeed(first.uuid, claim, Snapshot(seq=9), {"text": "x" * 400_000})
+        BucketBlobs(config.bucket).delete([f"outputs/{first.uuid}/{claim.token}"])
 
         assert locks.acquire("nightly", second.uuid)
 

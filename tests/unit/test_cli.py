@@ -93,7 +93,7 @@ class ScriptedStore:
     def __init__(self, *records: Record) -> None:
         self.records = list(records)
 
-    def read(self, uuid: str) -> Record | None:
+    def read(self, uuid: str, *, whole: bool = True) -> Record | None:
         return self.records.pop(0) if len(self.records) > 1 else self.records[0]
 
 

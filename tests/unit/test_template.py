@@ -210,6 +210,14 @@ def test_roles_hold_what_their_function_does_and_no_more() -> None:
             f"dynamodb:{call}"
             for call in ("PutItem", "UpdateItem", "GetItem", "Query", "BatchGetItem", "BatchWriteItem")
         }
+    # A task that waits for others reads their outputs, wherever these lie.
+    for role in ("WorkerRole", "InvokeRole"):
+        assert {action for action in actions(role) if action.startswith("s3:")} == {
+            "s3:GetObject",
+            "s3:PutObject",
+        }
+        [outputs] = [each for name, each in statements() if name == role and each.get("Sid") == "Outputs"]
+        assert set(as_list(outputs["Action"])) == {"s3:GetObject", "s3:PutObject"}
     assert "sqs:SendMessage" not in actions("DeadLetterRole")
     assert {action for action in actions("DeadLetterRole") if action.startswith("s3:")} == {"s3:PutObject"}
     assert actions("SchedulerRole") == {"sts:AssumeRole", "sqs:SendMessage"}
