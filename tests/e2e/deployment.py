@@ -83,22 +83,17 @@ class Stack:
         return answer.get("FunctionError"), json.load(answer["Payload"])
 
     def status(
-        self,
-        path: str,
-        key: dict[str, str] | None = None,
-        *,
-        signed_path: str | None = None,
-        service: str = "lambda",
+        self, path: str, key: dict[str, str] | None = None, *, signed_path: str | None = None
     ) -> tuple[int, Any]:
         """GET below the status URL, signed with `key` if given; the status code and the decoded body.
 
-        The signature is for `signed_path` where that is another one, and for `service`.
+        The signature is for `signed_path` where that is another one.
         """
         host = urlsplit(self.outputs["StatusUrl"]).netloc
         signed = AWSRequest("GET", f"https://{host}/{signed_path or path}", headers={"Host": host})
         if key:
             credentials = Credentials(key["AWS_ACCESS_KEY_ID"], key["AWS_SECRET_ACCESS_KEY"])
-            SigV4Auth(credentials, service, REGION).add_auth(signed)
+            SigV4Auth(credentials, "lambda", REGION).add_auth(signed)
         # The host name of the URL does not resolve here: MiniStack goes by the Host header.
         request = urllib.request.Request(f"{self.endpoint}/{path}", headers=dict(signed.headers))
         try:

@@ -137,7 +137,6 @@ def test_the_status_url_serves_the_record_to_who_may_call_it(
     assert stack.status(handle.uuid, {**reader, "AWS_ACCESS_KEY_ID": "AKIAUNKNOWN"})[0] == 403
     # A signature is good for what it was made for.
     assert stack.status(handle.uuid, reader, signed_path=str(uuid4()))[0] == 403
-    assert stack.status(handle.uuid, reader, service="s3")[0] == 403
 
 
 def test_a_task_that_this_deployment_lacks_waits_and_then_ends_with_the_reason(
