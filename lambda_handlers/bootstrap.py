@@ -8,20 +8,24 @@ import os
 from serverless_tasks.services import Services, services
 
 
-@functools.cache
 def ready() -> Services:
-    """The process's services, with the tasks imported; made once an execution environment.
+    """The process's services, with the tasks imported; all of it is made once an execution environment.
 
     Raises:
         ConfigurationError: a setting is missing or cannot be used.
     """
     if os.environ.get("DJANGO_SETTINGS_MODULE"):
-        import django
-
-        django.setup()
+        _set_up_django()
     through = services()
     len(through.registry)
     return through
+
+
+@functools.cache
+def _set_up_django() -> None:
+    import django
+
+    django.setup()
 
 
 def initialise(*parts: str) -> None:

@@ -12,7 +12,6 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from lambda_handlers import bootstrap
 from serverless_tasks import configure, services
 from serverless_tasks.aws import session
 from serverless_tasks.config import Config
@@ -122,7 +121,6 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
         session.reset()
-        bootstrap.ready.cache_clear()
         through = configure(_resources())
         through.registry.add_defined_in(tasks.__name__)
         tasks.begun.clear()
@@ -135,7 +133,6 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         )
         yield made
         session.reset()
-        bootstrap.ready.cache_clear()
         reset()
 
 
