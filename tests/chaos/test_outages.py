@@ -5,15 +5,17 @@ from __future__ import annotations
 import pytest
 
 from serverless_tasks.record import FAILED, SUCCEEDED
+from tests.chaos.conftest import LONG
 from tests.chaos.faults import Call, Fault, Kind
 from tests.chaos.tasks import HUGE, TASKS, Retried
 from tests.chaos.world import World
 
 HOURS = 6 * 3600
+KINDS = (Kind.THROTTLED, Kind.REFUSED, Kind.ANSWER_LOST) if LONG else (Kind.THROTTLED,)
 PLAN = {"plan": {"1": "tell break", "*": "tell huge"}, "filler": "y" * HUGE}
 
 
-@pytest.mark.parametrize("kind", [Kind.THROTTLED, Kind.ANSWER_LOST], ids=str)
+@pytest.mark.parametrize("kind", KINDS, ids=str)
 def test_a_job_outlives_an_outage_of_hours(aws: None, kind: Kind) -> None:
     for call in _calls():
         with World(TASKS, [Fault(call.number, kind, lasting=True, seconds=HOURS)]).running() as world:

@@ -26,7 +26,7 @@ from serverless_tasks.aws.session import client
 from serverless_tasks.config import Config
 from serverless_tasks.declaration import Declaration
 from serverless_tasks.errors import ServerlessTasksError, SubmitUncertain, TaskNotFound
-from serverless_tasks.message import RETENTION, Message
+from serverless_tasks.message import Message
 from serverless_tasks.options import Options
 from serverless_tasks.poller.mapping import Mapping
 from serverless_tasks.poller.source import QueueSource
@@ -384,7 +384,8 @@ class World:
         if not record.ended and job.error is None:
             complain(job.uuid, f"the job never ended: {record}, state {items.get('s#state')}")
         if not record.ended:
-            self.clock.move(RETENTION + 1000)
+            expires = [item["expires"] / 1000 for item in items.values() if "expires" in item]
+            self.clock.move(max(0.0, max(expires) - self.clock.now()) + 1000)
             record = self.read(job.uuid)
             assert record is not None
             if not record.ended:
