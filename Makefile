@@ -41,15 +41,19 @@ serve: .venv/$(STAMP) ## The same stack, kept up for a browser until Ctrl-C
 .PHONY: setup
 setup: .venv/$(STAMP) .venvs/checkov/$(STAMP) .venvs/ministack/$(STAMP) .venvs/sam/$(STAMP) client-modules ## Install all that the tests and checks need
 
-KINDS := unit contract django client $(if $(wildcard tests/chaos/test_*.py),chaos) e2e browser
+# The longest first: two kinds run at a time, since some wait for a stack or a browser while others compute. What a kind
+# says comes whole, at its end.
+KINDS := $(if $(wildcard tests/chaos/test_*.py),chaos) e2e django browser contract unit client
+TOGETHER = $(MAKE) --jobs=2 --keep-going --output-sync=target $(addprefix test-,$(KINDS))
+
+.PHONY: test
+test: setup chromium ## Run every kind of test, searches bounded (15 minutes at most)
+	+@$(TOGETHER)
 
 # CHAOS=long lets the searches for faults, and the hostile requests, try far more than the few that they try otherwise.
-.PHONY: test
-test: setup chromium $(addprefix test-,$(KINDS)) ## Run every kind of test, searches bounded (15 minutes at most)
-
 .PHONY: test-all
-test-all: export CHAOS := long
-test-all: test soak ## The same with long searches, and the soak (30 minutes at most): what CI runs
+test-all: setup chromium ## The same with long searches, and the soak (30 minutes at most): what CI runs
+	+@CHAOS=long $(TOGETHER) soak
 
 .PHONY: test-unit test-contract test-django test-browser test-e2e test-chaos
 test-unit test-contract test-django test-chaos: .venv/$(STAMP)
