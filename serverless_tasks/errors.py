@@ -317,9 +317,9 @@ class AwsError(ServerlessTasksError):
     @property
     def gone(self) -> bool:
         """Whether a payload is not there, so that no later try finds it: S3 refuses a missing one to those who may
-        not list the bucket.
+        not list the whole bucket. An answer to HEAD has its status for a code.
         """
-        return self.code in ("NoSuchKey", "NoSuchBucket", "AccessDenied")
+        return self.code in ("NoSuchKey", "NoSuchBucket", "AccessDenied", "404", "403")
 
 
 # -- messages and workers ----------------------------------------------------------------------------------------

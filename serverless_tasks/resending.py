@@ -89,7 +89,12 @@ class DeadLetters:
         """
         found = []
         for given in ids:
-            letter = self._through.letters.find(given if "/" in given else job_letter(given))
+            try:
+                letter = self._through.letters.find(given if "/" in given else job_letter(given))
+            except AwsError as error:
+                if not error.gone:
+                    raise
+                raise LetterNotFound(given) from error
             if letter is None:
                 raise LetterNotFound(given)
             found.append(letter)

@@ -62,9 +62,9 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has 
         """The list, newest first; a job's id in the search box leads to its page."""
         self._require("view", request)
         search = Search.from_query(request.GET)
-        if (uuid := _uuid(search.owner)) is not None and services().store.read(uuid) is not None:
-            return HttpResponseRedirect(self._job_url(uuid))
         try:
+            if (uuid := _uuid(search.owner)) is not None and pages.is_job(uuid):
+                return HttpResponseRedirect(self._job_url(uuid))
             context = pages.listing(search)
         except InvalidCursor:
             return HttpResponseRedirect(request.path)

@@ -58,6 +58,16 @@ def _around(search: Search, names: list[str]) -> dict[str, Any]:
     return {"search": search, "filters": search.filters(names), "rows": [], "next": ""}
 
 
+def is_job(uuid: str) -> bool:
+    """Whether anything is known of a job of this id.
+
+    Raises:
+        AwsError: the table could not be read.
+        ConfigurationError: no table is configured.
+    """
+    return services().store.read(uuid, whole=False) is not None
+
+
 def job(uuid: str) -> dict[str, Any] | None:
     """The page of one job; None when nothing is known of it.
 

@@ -148,6 +148,20 @@ class TestKeeping:
             list(through.letters.all())
         monkeypatch.undo()
 
+    @pytest.mark.parametrize(("status", "known"), [("403", LetterNotFound), ("503", AwsError)])
+    def test_to_an_operator_s3_refuses_a_letter_that_is_not_there(
+        self, client: TaskClient, monkeypatch: pytest.MonkeyPatch, status: str, known: type[Exception]
+    ) -> None:
+        """Who may list some of a bucket is not told what it lacks."""
+
+        def refuse(**_: Any) -> Any:
+            raise AwsError("s3.head_object", status, "Forbidden", applied=False)
+
+        monkeypatch.setattr(session.client("s3"), "head_object", refuse)
+        with pytest.raises(known):
+            client.dead_letters.named(["none"])
+        monkeypatch.undo()
+
     def test_the_letter_of_a_deleted_job_goes_with_it(self, through: Services, clock: FakeClock) -> None:
         message = a_message(clock)
         settled(through, message)

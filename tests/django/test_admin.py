@@ -130,6 +130,12 @@ class TestList:
             answer = operator.get(LIST)
         assert "The jobs could not be read. dynamodb.Query failed: AccessDenied" in text(answer)
 
+    def test_a_table_that_cannot_be_asked_for_a_job_id_is_said(self, operator: Client) -> None:
+        refusal = AwsError("dynamodb.Query", "AccessDenied", "not yours", applied=False)
+        with mock.patch.object(services().store, "read", side_effect=refusal):
+            answer = operator.get(f"{LIST}?owner={UNKNOWN}")
+        assert "The jobs could not be read. dynamodb.Query failed: AccessDenied" in text(answer)
+
     def test_what_a_page_costs(self, operator: Client, calls: Counter[str]) -> None:
         for _ in range(3):
             submit()
