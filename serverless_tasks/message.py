@@ -22,6 +22,8 @@ IN_PROCESS_RETENTION = 3_600
 MAX_DELAY = 900
 # How long EventBridge Scheduler goes on trying to send what is due, in seconds: its MaximumEventAgeInSeconds.
 SCHEDULER_TRIES = 86_400
+# Bytes that a task's name, an owner and the like have at most: several times what submit lets through.
+LONGEST_TEXT = 2_000
 # The last moment that has a date, in milliseconds.
 _LAST = 253_402_300_800_000
 # The namespace of the ids of ticks. Never changed: the same time of a schedule is the same job for ever.
@@ -148,7 +150,9 @@ class Message:
         if not all(text is None or isinstance(text, str) for text in optional):
             raise ValueError("owner, tenant, inputs_key, retry_of and schedule must be texts")
         for text in (*texts, *optional):
-            (text or "").encode()  # half of a surrogate pair could never be written to the state
+            # Half of a surrogate pair could never be written to the state, nor could what is larger than an item.
+            if len((text or "").encode()) > LONGEST_TEXT:
+                raise ValueError("a name is too long")
         if message.inputs_key not in (None, inputs_key(message.uuid)):
             raise ValueError("inputs_key must be the job's own")
         if not isinstance(message.inputs, dict):

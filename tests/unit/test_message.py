@@ -126,8 +126,11 @@ def test_what_is_no_message_is_undecodable(text: str) -> None:
         {"expires": 10**20},
         {"inputs_key": "inputs/another"},
         {"inputs_key": "../../etc"},
+        {"task": "x" * 500_000},
+        {"owner": "ä" * 1_001},
+        {"options": {"queue": "low", "tenant": "x" * 500_000}},
     ],
-    ids=str,
+    ids=lambda changed: str(changed)[:40],
 )
 def test_what_is_no_whole_message_is_undecodable(changed: dict[str, Any]) -> None:
     with pytest.raises(MessageUndecodable):
