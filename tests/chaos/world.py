@@ -25,7 +25,7 @@ from serverless_tasks.aws.receive import ReceivingQueue
 from serverless_tasks.aws.session import client
 from serverless_tasks.config import Config
 from serverless_tasks.declaration import Declaration
-from serverless_tasks.errors import ServerlessTasksError, SubmitUncertain, TaskNotFound
+from serverless_tasks.errors import ServerlessTasksError, SubmitFailed, SubmitUncertain, TaskNotFound
 from serverless_tasks.message import Message
 from serverless_tasks.options import Options
 from serverless_tasks.poller.mapping import Mapping
@@ -218,7 +218,10 @@ class World:
                 break
             self.clock.move(30)
             self.submitted.remove(job)
+            # What is sure of a later try says nothing of an earlier one that may have been sent.
+            doubt = None if type(job.error) is SubmitFailed else job.error
             (job,) = self.submit(task, inputs, **options)
+            job.error = job.error and (doubt or job.error)
         return job
 
     def submit_until_accepted(
