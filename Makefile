@@ -68,6 +68,10 @@ soak: .venv/$(STAMP) .venvs/ministack/$(STAMP) ## 10,000 jobs; workers are kille
 	@echo "== soak"
 	@$(BIN)/python -m benchmarks.soak
 
+.PHONY: bench
+bench: .venvs/bench/$(STAMP) .venvs/ministack/$(STAMP) ## Measure side by side with what would be used instead (15 minutes at most)
+	@.venvs/bench/bin/python -m benchmarks
+
 .PHONY: test-client
 test-client: client-modules
 	@echo "== $(CLIENT)"
@@ -111,6 +115,7 @@ lock: $(UV) ## Pin the requirements anew
 			--no-emit-package serverless-tasks --custom-compile-command "make lock" -o "$$out" "$$@" >/dev/null; \
 	}; \
 	lock dev pyproject.toml --all-extras --group dev; \
+	lock bench pyproject.toml --extra django --extra lambda --group bench --constraints requirements/dev.txt; \
 	for group in checkov ministack node sam uv; do lock "$$group" --group "$$group"; done
 	@echo infra/lambda/requirements.txt
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes --no-emit-index-url \
@@ -140,7 +145,7 @@ $(UV): requirements/uv.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venvs/checkov/$(STAMP) .venvs/ministack/$(STAMP) .venvs/sam/$(STAMP) .venvs/node/$(STAMP): .venvs/%/$(STAMP): requirements/%.txt $(UV)
+.venvs/bench/$(STAMP) .venvs/checkov/$(STAMP) .venvs/ministack/$(STAMP) .venvs/sam/$(STAMP) .venvs/node/$(STAMP): .venvs/%/$(STAMP): requirements/%.txt $(UV)
 	@echo "Installing .venvs/$*"
 	@$(UV) venv --quiet --clear --python .venvs/uv/bin/python .venvs/$*
 	@$(UV) pip install --quiet --python .venvs/$*/bin/python --require-hashes -r $<

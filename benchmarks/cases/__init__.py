@@ -1,0 +1,1 @@
+"""What is measured warm: functions that prepare and return a step."""

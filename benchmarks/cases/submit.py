@@ -1,0 +1,138 @@
+"""Submitting one job, and many, as ours and others do it."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+MANY = 10_000
+
+
+def ours() -> Callable[[], Any]:
+    """A tracked submit: the message, and the job's item."""
+    from benchmarks.cases.tasks import Noop
+
+    return lambda: Noop.submit(numbers=[1, 2])
+
+
+def bare() -> Callable[[], None]:
+    """The same two calls, with boto3 alone."""
+    import boto3
+
+    sqs, dynamodb = boto3.client("sqs"), boto3.client("dynamodb")
+    url = _queue_url()
+
+    def step() -> None:
+        uuid = str(uuid4())
+        sqs.send_message(QueueUrl=url, MessageBody=_body(uuid))
+        dynamodb.put_item(
+            TableName="tasks",
+            Item={
+                "pk": {"S": uuid},
+                "sk": {"S": "job"},
+                "task": {"S": "noop"},
+                "queue": {"S": "default"},
+                "created": {"N": "1790000000000"},
+                "expires": {"N": "1790345600000"},
+                "inputs": {"S": '{"numbers": [1, 2]}'},
+                "by_task": {"S": "noop#2026-09-21#3"},
+                "at": {"S": f"1790000000000#{uuid}"},
+                "ttl": {"N": "1790345600"},
+            },
+            ConditionExpression="attribute_not_exists(pk)",
+        )
+
+    return step
+
+
+def bare_send() -> Callable[[], None]:
+    """One of them: the message."""
+    import boto3
+
+    sqs, url = boto3.client("sqs"), _queue_url()
+
+    def step() -> None:
+        sqs.send_message(QueueUrl=url, MessageBody=_body(str(uuid4())))
+
+    return step
+
+
+def celery() -> Callable[[], None]:
+    """Celery's ``delay`` over SQS, without a result backend."""
+    noop = _celery_task()
+
+    def step() -> None:
+        noop.delay([1, 2])
+
+    return step
+
+
+def ours_many() -> Callable[[], None]:
+    """Ten thousand jobs at once."""
+    from benchmarks.cases.tasks import Noop
+
+    task = Noop.options()
+    inputs = [{"numbers": [1, number]} for number in range(MANY)]
+
+    def step() -> None:
+        assert all(handle.published for handle in task.submit_many(inputs))
+
+    return step
+
+
+def celery_many() -> Callable[[], None]:
+    """Ten thousand tasks in a group, over one producer: what Celery's documentation gives for many."""
+    from celery import group
+
+    noop = _celery_task()
+
+    def step() -> None:
+        jobs = group(noop.s([1, number]) for number in range(MANY))
+        with noop.app.producer_pool.acquire(block=True) as producer:
+            jobs.apply_async(producer=producer)
+
+    return step
+
+
+def _celery_task() -> Any:
+    from celery import Celery
+
+    app = Celery("bench")
+    app.conf.update(
+        broker_url=os.environ["AWS_ENDPOINT_URL"].replace("http://", "sqs://null:null@") + "//",
+        broker_transport_options={
+            "region": "us-east-1",
+            "is_secure": False,
+            "predefined_queues": {"celery": {"url": _queue_url()}},
+        },
+        task_ignore_result=True,
+    )
+
+    @app.task(name="noop", ignore_result=True)  # type: ignore[untyped-decorator]
+    def noop(numbers: list[float]) -> None:
+        return None
+
+    return noop
+
+
+def _queue_url() -> str:
+    return str(json.loads(os.environ["SERVERLESS_TASKS_QUEUE_URLS"])["default"])
+
+
+def _body(uuid: str) -> str:
+    return json.dumps(
+        {
+            "v": 1,
+            "uuid": uuid,
+            "task": "noop",
+            "inputs": {"numbers": [1, 2]},
+            "options": {"queue": "default"},
+            "created": 1790000000000,
+            "expires": 1790345600000,
+        }
+    )
