@@ -9,7 +9,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from benchmarks.rows import cold_start
+from benchmarks.rows import cold_start, submits, warm_batch
 from benchmarks.table import table
 
 if TYPE_CHECKING:
@@ -19,13 +19,20 @@ if TYPE_CHECKING:
 
 ROWS: dict[int, Callable[[], list[Comparison]]] = {
     1: cold_start.measure,
+    2: warm_batch.processor_time,
+    3: warm_batch.with_latency,
+    4: submits.one,
+    5: submits.with_latency,
+    6: submits.many,
 }
 
 
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--row", type=int, action="append", choices=sorted(ROWS), help="only this row (again for more)")
+    parser.add_argument(
+        "--row", type=int, action="append", choices=sorted(ROWS), help="only this row (again for more)"
+    )
     parser.add_argument("--json", action="store_true", help="for programs")
     arguments = parser.parse_args()
     lines: list[Comparison] = []

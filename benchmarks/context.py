@@ -1,5 +1,7 @@
 """Lambda's context, as far as handlers look at it."""
 
+from typing import Any
+
 
 class Context:
     """A context with its time not yet used."""
@@ -12,3 +14,6 @@ class Context:
     def get_remaining_time_in_millis(self) -> int:
         """The invocation's time left, in milliseconds."""
         return 900_000
+
+
+CONTEXT: Any = Context()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 
+from lambda_handlers.start import started
 from serverless_tasks.services import Services, services
 
 
@@ -34,7 +35,11 @@ def initialise(*parts: str) -> None:
     Args:
         parts: attributes of `Services` that the handler uses.
     """
-    if os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
+    if not os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
+        return
+    try:
         through = ready()
         for part in parts:
             getattr(through, part)
+    finally:
+        started()

@@ -8,8 +8,6 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any
 
-from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
-
 from lambda_handlers.bootstrap import initialise, ready
 from lambda_handlers.telemetry import counted, job, logger, report
 from serverless_tasks.attempt import MARGIN
@@ -22,7 +20,6 @@ from serverless_tasks.errors import (
 from serverless_tasks.message import Message
 
 if TYPE_CHECKING:
-    from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from serverless_tasks.services import Services
@@ -46,9 +43,9 @@ class GiveBack(Exception):
 class _Batch:
     """One invocation: its deadline, and when the messages that go back should come again."""
 
-    def __init__(self, through: Services, event: dict[str, Any], context: LambdaContext) -> None:
+    def __init__(self, through: Services, records: list[dict[str, Any]], context: LambdaContext) -> None:
         self._through = through
-        self._records = event["Records"]
+        self._records = records
         self._context = context
         # A container's worker has none: nothing ends it, and its poller keeps the message hidden while it runs.
         bounded = getattr(context, "has_deadline", True)
@@ -66,14 +63,20 @@ class _Batch:
         seconds = math.ceil(self._remaining() + GRACE)
         self._hide({record["receiptHandle"]: seconds for record in self._records})
 
-    def run(self, record: SQSRecord) -> None:
-        """Run one message.
-
-        Raises:
-            GiveBack: it must be delivered again.
-        """
+    def run(self, record: dict[str, Any]) -> bool:
+        """Run one message; says whether it is done with, and need not be delivered again."""
         try:
-            message = Message.decode(record.body)
+            self._handle(record)
+        except GiveBack:
+            return False
+        except Exception:  # noqa: BLE001 - one bad record fails alone
+            logger.exception("a record could not be handled")
+            return False
+        return True
+
+    def _handle(self, record: dict[str, Any]) -> None:
+        try:
+            message = Message.decode(record["body"])
         except MessageUndecodable as error:
             self._bury(record, str(error))
             return
@@ -82,10 +85,12 @@ class _Batch:
         with job(message):
             self._run(record, message)
 
-    def _bury(self, record: SQSRecord, reason: str) -> None:
-        queue = record.event_source_arn.rsplit(":", 1)[-1]
+    def _bury(self, record: dict[str, Any], reason: str) -> None:
+        queue = record["eventSourceARN"].rsplit(":", 1)[-1]
         try:
-            self._through.dead_letters.put(record.body, reason, queue=queue, message_id=record.message_id)
+            self._through.dead_letters.put(
+                record["body"], reason, queue=queue, message_id=record["messageId"]
+            )
         except ServerlessTasksError as error:
             logger.exception(
                 "an undecodable message could not be sent to the dead-letter queue", reason=reason
@@ -97,7 +102,7 @@ class _Batch:
         """Tell the queue when to deliver again what goes back."""
         self._hide(self._again)
 
-    def _run(self, record: SQSRecord, message: Message) -> None:
+    def _run(self, record: dict[str, Any], message: Message) -> None:
         try:
             timeout = self._through.registry.get(message.task).timeout
         except UnknownTask as error:
@@ -117,8 +122,8 @@ class _Batch:
         if outcome.give_back is not None:
             raise self._back(record, math.ceil(outcome.give_back), outcome.status)
 
-    def _back(self, record: SQSRecord, seconds: int, reason: str) -> GiveBack:
-        self._again[record.receipt_handle] = seconds
+    def _back(self, record: dict[str, Any], seconds: int, reason: str) -> GiveBack:
+        self._again[record["receiptHandle"]] = seconds
         logger.info("message goes back", reason=reason, seconds=seconds)
         return GiveBack(reason)
 
@@ -145,8 +150,8 @@ class _Batch:
         raise ServerlessTasksError(f"SERVERLESS_TASKS_QUEUE_URLS has no queue whose URL ends in {name!r}.")
 
 
-def _after_error(record: SQSRecord) -> int:
-    doublings = min(_deliveries(record.raw_event) - 1, 10)
+def _after_error(record: dict[str, Any]) -> int:
+    doublings = min(_deliveries(record) - 1, 10)
     return min(AFTER_ERROR << doublings, LONGEST_AFTER_ERROR)
 
 
@@ -165,12 +170,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
         event: SQS records.
         context: Lambda's context.
     """
-    event = {**event, "Records": sorted(event["Records"], key=_deliveries, reverse=True)}
-    batch = _Batch(ready(), event, context)
+    records = sorted(event["Records"], key=_deliveries, reverse=True)
+    batch = _Batch(ready(), records, context)
     batch.shorten_visibility()
-    processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-    answer = process_partial_response(
-        event=event, record_handler=batch.run, processor=processor, context=context
-    )
+    failed = [record["messageId"] for record in records if not batch.run(record)]
     batch.finish()
-    return answer
+    return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from serverless_tasks.config import Config
-from serverless_tasks.erasure import OwnerDeletion, erase, jobs_of
 from serverless_tasks.errors import (
     FieldError,
     InvalidInputs,
@@ -19,7 +18,6 @@ from serverless_tasks.handle import Handle, Publication
 from serverless_tasks.message import Message
 from serverless_tasks.options import Options
 from serverless_tasks.record import SUCCEEDED, Record
-from serverless_tasks.resending import DeadLetters
 from serverless_tasks.schema import check_json
 from serverless_tasks.services import Services, services
 from serverless_tasks.submit import Submission, resubmit, submit_unchecked
@@ -28,7 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from serverless_tasks.declaration import Declaration
-    from serverless_tasks.erasure import Erasure
+    from serverless_tasks.erasure import Erasure, OwnerDeletion
+    from serverless_tasks.resending import DeadLetters
 
 MAP_WINDOW = 1000
 POLL = 0.5
@@ -212,23 +211,21 @@ class TaskClient:
         Raises:
             AwsError: the store or the bucket could not be asked.
         """
-        if dry_run:
-            found = sum(len(uuids) for uuids in jobs_of(self._through.store, owner))
-            return OwnerDeletion(found=found, deleted=0)
-        erased = list(self.erasing(owner, wait=wait))
-        return OwnerDeletion(
-            found=len(erased),
-            deleted=sum(one.outcome == "deleted" for one in erased),
-            live=tuple(one.uuid for one in erased if one.outcome == "live"),
-        )
+        from serverless_tasks.erasure import delete_owner
+
+        return delete_owner(self._through, owner, wait=wait, dry_run=dry_run)
 
     @property
     def dead_letters(self) -> DeadLetters:
         """The dead letters, to list, retry and purge."""
+        from serverless_tasks.resending import DeadLetters
+
         return DeadLetters(self._through)
 
     def erasing(self, owner: str, *, wait: float = 60.0) -> Iterator[Erasure]:
         """As `delete_owner`, job by job, for a caller that shows how far it is."""
+        from serverless_tasks.erasure import erase
+
         return erase(self._through, owner, wait=wait)
 
     def _handle(self, uuid: str) -> Handle:

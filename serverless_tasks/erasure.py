@@ -58,6 +58,18 @@ def jobs_of(store: Store, owner: str) -> Iterator[list[str]]:
             return
 
 
+def delete_owner(through: Services, owner: str, *, wait: float, dry_run: bool) -> OwnerDeletion:
+    """Delete an owner's jobs, or count them; see `erase`."""
+    if dry_run:
+        return OwnerDeletion(found=sum(len(uuids) for uuids in jobs_of(through.store, owner)), deleted=0)
+    erased = list(erase(through, owner, wait=wait))
+    return OwnerDeletion(
+        found=len(erased),
+        deleted=sum(one.outcome == "deleted" for one in erased),
+        live=tuple(one.uuid for one in erased if one.outcome == "live"),
+    )
+
+
 def erase(through: Services, owner: str, *, wait: float = 0.0) -> Iterator[Erasure]:
     """Delete an owner's jobs. What was cut short is finished by asking again.
 

@@ -11,7 +11,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 
 from benchmarks import deployment
 from benchmarks.bare_writes import begin, end
-from benchmarks.context import Context
+from benchmarks.context import CONTEXT
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -29,7 +29,7 @@ def ours() -> Callable[[], None]:
     event = deployment.event("noop", {"numbers": [1, 2]}, RECORDS)
 
     def step() -> None:
-        assert handler(event, Context()) == _NO_FAILURES
+        assert handler(event, CONTEXT) == _NO_FAILURES
 
     return step
 
@@ -57,7 +57,9 @@ def idempotent() -> Callable[[], None]:
     config = IdempotencyConfig(event_key_jmespath="uuid")
     layer = DynamoDBPersistenceLayer(table_name="tasks")
 
-    @idempotent_function(data_keyword_argument="message", config=config, persistence_store=layer)
+    @idempotent_function(  # type: ignore[untyped-decorator]
+        data_keyword_argument="message", config=config, persistence_store=layer
+    )
     def work(message: dict[str, Any]) -> dict[str, Any]:
         return {"result": None}
 
@@ -66,12 +68,14 @@ def idempotent() -> Callable[[], None]:
         work(message={**json.loads(record.body), "uuid": str(uuid4())})
 
     def prepare() -> None:
-        config.register_lambda_context(Context())  # type: ignore[arg-type]
+        config.register_lambda_context(CONTEXT)
 
     return _processed(run, prepare)
 
 
-def _processed(run: Callable[[SQSRecord], None], prepare: Callable[[], None] | None = None) -> Callable[[], None]:
+def _processed(
+    run: Callable[[SQSRecord], None], prepare: Callable[[], None] | None = None
+) -> Callable[[], None]:
     event = deployment.event("noop", {"numbers": [1, 2]}, RECORDS)
 
     def step() -> None:
@@ -79,7 +83,10 @@ def _processed(run: Callable[[SQSRecord], None], prepare: Callable[[], None] | N
             prepare()
         processor = BatchProcessor(event_type=EventType.SQS)
         answer = process_partial_response(
-            event=event, record_handler=run, processor=processor, context=Context()  # type: ignore[arg-type]
+            event=event,
+            record_handler=run,
+            processor=processor,
+            context=CONTEXT,
         )
         assert answer == _NO_FAILURES
 

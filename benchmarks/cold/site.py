@@ -3,7 +3,7 @@
 import os
 
 from benchmarks.cold.told import tell
-from benchmarks.context import Context
+from benchmarks.context import CONTEXT
 
 os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.cold.site_settings"
 
@@ -35,6 +35,6 @@ EVENT = {
 }
 
 if __name__ == "__main__":
-    answer = handler(EVENT, Context())  # type: ignore[arg-type]
+    answer = handler(EVENT, CONTEXT)
     assert answer["statusCode"] == 200, answer
     tell()

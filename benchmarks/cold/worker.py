@@ -4,9 +4,9 @@ import json
 import os
 
 from benchmarks.cold.told import tell
-from benchmarks.context import Context
+from benchmarks.context import CONTEXT
 from lambda_handlers.worker import handler
 
 if __name__ == "__main__":
-    assert handler(json.loads(os.environ["BENCH_EVENT"]), Context()) == {"batchItemFailures": []}
+    assert handler(json.loads(os.environ["BENCH_EVENT"]), CONTEXT) == {"batchItemFailures": []}
     tell()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ def update(
     remove: Iterable[str] = (),
     condition: str,
     values: Mapping[str, Any] | None = None,
+    answered: bool = True,
 ) -> dict[str, Any]:
     """The parameters of an UpdateItem that returns the new item, or the old one when the condition fails.
 
@@ -42,30 +44,48 @@ def update(
         remove: attributes to take away.
         condition: with ``#name`` for attributes and ``:name`` for values.
         values: the condition's own values; those of ``put`` can be used too.
+        answered: whether the new item is wanted; to read it is a tenth of such a call's processor time.
     """
     add, keep, copy = add or {}, keep or {}, copy or {}
-    clauses = [f"#{name} = :{name}" for name in put]
-    clauses += [f"#{name} = if_not_exists(#{name}, :zero) + :add_{name}" for name in add]
-    clauses += [f"#{name} = if_not_exists(#{name}, :{name})" for name in keep]
-    clauses += [f"#{name} = if_not_exists(#{source}, :none)" for name, source in copy.items()]
-    gone = [f"#{name}" for name in remove]
     given = {**put, **keep, **(values or {})} | {f"add_{name}": by for name, by in add.items()}
     if add:
         given["zero"] = 0
     if copy:
         given["none"] = ""
-    text = f"SET {', '.join(clauses)}" + (f" REMOVE {', '.join(gone)}" if gone else "")
-    names = {part.strip("(),") for part in f"{text} {condition}".replace("(", " ").replace(",", " ").split()}
+    text, names = _expression(
+        tuple(put), tuple(add), tuple(keep), tuple(copy.items()), tuple(remove), condition
+    )
     return {
         "TableName": table,
         "Key": to_dynamodb({"pk": key[0], "sk": key[1]}),
         "UpdateExpression": text,
         "ConditionExpression": condition,
-        "ExpressionAttributeNames": {name: name[1:] for name in names if name.startswith("#")},
+        "ExpressionAttributeNames": dict(names),
         "ExpressionAttributeValues": {f":{name}": _value(value) for name, value in given.items()},
-        "ReturnValues": "ALL_NEW",
+        "ReturnValues": "ALL_NEW" if answered else "NONE",
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
+
+
+# A process makes few kinds of updates, and each of them for every job.
+@lru_cache(maxsize=64)
+def _expression(
+    put: tuple[str, ...],
+    add: tuple[str, ...],
+    keep: tuple[str, ...],
+    copy: tuple[tuple[str, str], ...],
+    remove: tuple[str, ...],
+    condition: str,
+) -> tuple[str, dict[str, str]]:
+    """The text of an update, and the names that it and the condition speak of; see `update`."""
+    clauses = [f"#{name} = :{name}" for name in put]
+    clauses += [f"#{name} = if_not_exists(#{name}, :zero) + :add_{name}" for name in add]
+    clauses += [f"#{name} = if_not_exists(#{name}, :{name})" for name in keep]
+    clauses += [f"#{name} = if_not_exists(#{source}, :none)" for name, source in copy]
+    gone = [f"#{name}" for name in remove]
+    text = f"SET {', '.join(clauses)}" + (f" REMOVE {', '.join(gone)}" if gone else "")
+    names = {part.strip("(),") for part in f"{text} {condition}".replace("(", " ").replace(",", " ").split()}
+    return text, {name: name[1:] for name in names if name.startswith("#")}
 
 
 def _value(value: Any) -> dict[str, Any]:

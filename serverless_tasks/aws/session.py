@@ -1,14 +1,15 @@
-"""boto3 clients, made once a process, and the one place that turns botocore's errors into ours."""
+"""AWS clients, made once a process, and the one place that turns botocore's errors into ours."""
 
 from __future__ import annotations
 
 import functools
 import os
+import sys
 import threading
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import botocore
+import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
     BotoCoreError,
@@ -19,6 +20,7 @@ from botocore.exceptions import (
     NoRegionError,
     ParamValidationError,
 )
+from botocore.loaders import Loader
 
 from serverless_tasks.errors import AwsError, ConfigurationError
 
@@ -29,7 +31,9 @@ CONNECT_TIMEOUT = 3
 # Before these a request has not left this machine, so it cannot have had an effect.
 _NOT_SENT = (ConnectTimeoutError, EndpointConnectionError, NoCredentialsError, ParamValidationError)
 
-# boto3's default session makes clients safely on one thread at a time only:
+# The AWS services that this package calls.
+_SERVICES = ("cloudformation", "cloudwatch", "dynamodb", "lambda", "s3", "scheduler", "sqs")
+# A session makes clients safely on one thread at a time only:
 # https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html
 _making = threading.Lock()
 
@@ -60,7 +64,7 @@ class TransactionCancelled(Exception):
 
 
 def client(service: str, *, attempts: int = 4, read_timeout: float = 10) -> Any:
-    """A boto3 client, shared by all callers that ask with the same words.
+    """A client as boto3 gives it, shared by all callers that ask with the same words.
 
     Args:
         service: such as ``"sqs"``; ``AWS_ENDPOINT_URL`` and AWS's other variables hold.
@@ -79,7 +83,7 @@ def _client(service: str, attempts: int, read_timeout: float) -> Any:
     config = Config(
         # botocore would put a longer one together for every call, and look at every parameter of ours: a fifth of the
         # processor time of a call together.
-        user_agent=f"Boto3/{boto3.__version__} Botocore/{botocore.__version__} serverless-tasks",
+        user_agent=f"Botocore/{botocore.__version__} serverless-tasks",
         parameter_validation=False,
         connect_timeout=CONNECT_TIMEOUT,
         read_timeout=read_timeout,
@@ -87,7 +91,7 @@ def _client(service: str, attempts: int, read_timeout: float) -> Any:
         max_pool_connections=32,
     )
     try:
-        return boto3.client(service, region_name=_region(), config=config)
+        return _maker()(service, region_name=_region(), config=config)
     except NoRegionError:
         raise ConfigurationError(
             "AWS_REGION is not set; give the region of your stack, such as us-east-1."
@@ -97,7 +101,35 @@ def _client(service: str, attempts: int, read_timeout: float) -> Any:
 def reset() -> None:
     """Forget all clients, so that the next ones see the environment as it is now (tests, local stand-ins)."""
     _client.cache_clear()
-    boto3.DEFAULT_SESSION = None
+    _session.cache_clear()
+    if (boto3 := sys.modules.get("boto3")) is not None:
+        vars(boto3)["DEFAULT_SESSION"] = None
+
+
+class _OurServices(Loader):  # type: ignore[misc]
+    """botocore's own loader of what describes a service; it does not go through the folders of all 400 of them."""
+
+    def list_available_services(self, type_name: str) -> list[str]:
+        return list(_SERVICES)
+
+
+@functools.cache
+def _session() -> botocore.session.Session:
+    session = botocore.session.Session()
+    session.register_component("data_loader", _OurServices())
+    return session
+
+
+def _maker() -> Callable[..., Any]:
+    """What makes clients: botocore, which is what boto3's own are made by.
+
+    Importing boto3 would take a twentieth of a cold start, for resources and transfers that nothing here uses. Where a
+    script has set up boto3's default session, with a profile perhaps, that one is used.
+    """
+    boto3 = sys.modules.get("boto3")
+    default = getattr(boto3, "DEFAULT_SESSION", None)
+    maker: Callable[..., Any] = _session().create_client if default is None else default.client
+    return maker
 
 
 def call(method: Callable[..., Any], /, **parameters: Any) -> dict[str, Any]:

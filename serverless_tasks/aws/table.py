@@ -158,7 +158,7 @@ class Table(TableEraser):
             self._blobs.put(place["outputs_key"], data)
         self._put_messages(uuid, claim.token, snapshot)
         end = {**self._counters(snapshot), **place, "status": SUCCEEDED, "finished": self._now()}
-        self._fenced(uuid, claim.token, end, remove=("cancel", *BEFORE))
+        self._fenced(uuid, claim.token, end, remove=("cancel", *BEFORE), answered=False)
 
     def fail(
         self, uuid: str, claim: Claim, snapshot: Snapshot, failure: Failure, *, status: str = FAILED
@@ -168,7 +168,7 @@ class Table(TableEraser):
         self._put_ended(uuid, claim, failure, now)
         self._put_messages(uuid, claim.token, snapshot)
         end = {**self._counters(snapshot), **failure_fields(failure), "status": status, "finished": now}
-        self._fenced(uuid, claim.token, end, remove=("cancel", *BEFORE))
+        self._fenced(uuid, claim.token, end, remove=("cancel", *BEFORE), answered=False)
 
     def retry(
         self, message: Message, claim: Claim, snapshot: Snapshot, failure: Failure, *, not_before: int
@@ -190,7 +190,7 @@ class Table(TableEraser):
     def release(self, uuid: str, token: str) -> None:
         """See `Store.release`."""
         try:
-            self._fenced(uuid, token, {"status": PENDING}, add={"attempt": -1})
+            self._fenced(uuid, token, {"status": PENDING}, add={"attempt": -1}, answered=False)
         except LeaseLost:
             return  # somebody else's job by now, which is what releasing is for
 

@@ -57,8 +57,9 @@ class TableWriter(TableReader):
         add: dict[str, int] | None = None,
         remove: Iterable[str] = (),
         newer_than: int | None = None,
+        answered: bool = True,
     ) -> Item:
-        """Write under a token; returns the state after it.
+        """Write under a token; returns the state after it, or {} when no answer is wanted.
 
         Raises:
             LeaseLost: the token no longer holds the job.
@@ -67,10 +68,17 @@ class TableWriter(TableReader):
         if newer_than is not None:
             condition += " AND #seq < :seq"
         parameters = update(
-            self._table, (uuid, STATE), put=put, add=add, remove=remove, condition=condition, values=values
+            self._table,
+            (uuid, STATE),
+            put=put,
+            add=add,
+            remove=remove,
+            condition=condition,
+            values=values,
+            answered=answered,
         )
         try:
-            return from_dynamodb(call(self._client.update_item, **parameters)["Attributes"])
+            return from_dynamodb(call(self._client.update_item, **parameters).get("Attributes", {}))
         except ConditionFailed as failed:
             state = from_dynamodb(failed.item)
             if state.get("token") == token and _was_applied(state, put):

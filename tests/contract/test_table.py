@@ -60,7 +60,7 @@ class Sizes:
         update = client.update_item
 
         def measured(**parameters: Any) -> Any:
-            answer = update(**parameters)
+            answer = update(**parameters | {"ReturnValues": "ALL_NEW"})
             self.largest = max(self.largest, size(answer["Attributes"]))
             return answer
 

@@ -169,7 +169,7 @@ def test_a_client_is_made_once_for_all_threads(monkeypatch: pytest.MonkeyPatch) 
         threading.Event().wait(0.02)
         return object()
 
-    monkeypatch.setattr("boto3.client", slow)
+    monkeypatch.setattr("serverless_tasks.aws.session._maker", lambda: slow)
     session.reset()
 
     clients = at_once(lambda: session.client("sqs"))

@@ -20,6 +20,15 @@ class Sum(Task):
         return sum(numbers)
 
 
+class Quiet(Task):
+    """Reports no progress."""
+
+    name = "quiet"
+
+    def run(self):
+        return None
+
+
 class Text(BaseModel):
     text: str
 

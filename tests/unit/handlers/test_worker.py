@@ -12,9 +12,10 @@ import pytest
 
 from lambda_handlers import telemetry, worker
 from serverless_tasks.errors import AwsError
+from tests.support.calls import counted_calls
 from tests.unit.handlers import tasks
 from tests.unit.handlers.conftest import Context
-from tests.unit.handlers.tasks import Again, Break, Refuse, SignIn, Slow, Sum
+from tests.unit.handlers.tasks import Again, Break, Quiet, Refuse, SignIn, Slow, Sum
 
 
 def test_a_job_is_run_and_its_message_deleted(site):
@@ -190,3 +191,20 @@ def test_log_lines_carry_the_job_and_metrics_count_it(site, capsys):
     counted = next(line for line in lines if "_aws" in line)
     assert counted["TaskSucceeded"] == [1.0]
     assert counted["TaskDuration"][0] >= 0
+
+
+def test_a_batch_of_ten_is_one_call_to_its_queue_and_two_writes_a_job(site):
+    for _ in range(10):
+        Quiet.submit()
+    event = site.event()
+    with counted_calls("sqs", "dynamodb", "s3") as calls:
+        assert worker.handler(event, Context()) == {"batchItemFailures": []}
+    assert calls == {"ChangeMessageVisibilityBatch": 1, "UpdateItem": 20}
+
+
+def test_an_error_of_the_handlers_own_gives_back_one_record_alone(site, monkeypatch):
+    jobs = [Sum.submit(numbers=[1]), Sum.submit(numbers=[2])]
+    failing = mock.Mock(side_effect=[RuntimeError("out of paper"), None])
+    monkeypatch.setattr(worker, "report", failing)
+    assert len(site.deliver(worker.handler)) == 1
+    assert [job.refresh().status for job in jobs] == ["succeeded", "succeeded"]

@@ -1,0 +1,68 @@
+"""What a cold start costs, counted in modules: what is not imported needs no time."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+START = """
+import gc, json, sys
+import lambda_handlers.worker
+print(json.dumps({"modules": sorted(sys.modules), "collects": gc.isenabled(), "frozen": gc.get_freeze_count()}))
+"""
+ENVIRONMENT = {
+    "AWS_REGION": "us-east-1",
+    "SERVERLESS_TASKS_TABLE": "jobs",
+    "SERVERLESS_TASKS_QUEUE_URLS": '{"default": "https://sqs.us-east-1.amazonaws.com/1/default"}',
+}
+
+
+def started(**environment: str) -> dict[str, object]:
+    said = subprocess.run(
+        [sys.executable, "-c", START],
+        env={**os.environ, **ENVIRONMENT, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    told: dict[str, object] = json.loads(said.stdout)
+    return told
+
+
+@pytest.mark.parametrize(
+    "unused",
+    [
+        "asyncio",
+        "aws_lambda_powertools.utilities.batch",
+        "aws_xray_sdk",
+        "boto3",
+        "django",
+        "s3transfer",
+        "serverless_tasks.erasure",
+        "serverless_tasks.resending",
+    ],
+)
+def test_a_worker_imports_nothing_that_it_does_not_use(unused, worker):
+    assert unused not in worker["modules"]
+
+
+def test_the_collector_is_off_while_a_function_starts_and_on_from_then(worker):
+    assert worker["collects"] is True
+    assert worker["frozen"] > 10_000
+
+
+def test_outside_lambda_the_collector_is_left_alone():
+    assert started(AWS_LAMBDA_FUNCTION_NAME="") | {"modules": []} == {
+        "modules": [],
+        "collects": True,
+        "frozen": 0,
+    }
+
+
+@pytest.fixture(scope="module")
+def worker():
+    return started(AWS_LAMBDA_FUNCTION_NAME="worker")
