@@ -18,7 +18,9 @@ def one() -> list[Comparison]:
         )
     return [
         compare(4, "submit, cpu", "cpu", ours, bare, named="two bare boto3 calls", goal=1.10),
-        compare(4, "submit (two calls), cpu", "cpu", ours, celery, named="Celery delay() (one call)", goal=1.0),
+        compare(
+            4, "submit (two calls), cpu", "cpu", ours, celery, named="Celery delay() (one call)", goal=1.0
+        ),
     ]
 
 
@@ -26,7 +28,9 @@ def with_latency() -> list[Comparison]:
     """Row 5: a submit where each call takes 5 ms, beside one call."""
     with null_aws(LATENCY) as aws:
         environment = deployment.environment(aws, TASKS)
-        ours, bare = in_turns([steps(f"submit:{name}", 100, environment) for name in ("ours", "bare_send")], 5)
+        ours, bare = in_turns(
+            [steps(f"submit:{name}", 100, environment) for name in ("ours", "bare_send")], 5
+        )
     return [compare(5, "submit, 5 ms a call, wall", "wall", ours, bare, named="one bare call", goal=2.1)]
 
 
