@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.store import Page
 
@@ -38,7 +38,7 @@ class Wanted:
 
 
 def find(store: Store, wanted: Wanted, *, limit: int, cursor: str | None = None) -> Page:
-    """A page of jobs, newest first.
+    """A page of jobs, newest first, without the outputs that lie in the bucket: hundreds are looked at for one page.
 
     Args:
         store: where they are.
@@ -54,10 +54,11 @@ def find(store: Store, wanted: Wanted, *, limit: int, cursor: str | None = None)
     found: list[Record] = []
     looked_at = 0
     while True:
+        where: dict[str, Any] = {"limit": limit, "cursor": cursor, "since": wanted.since, "whole": False}
         if wanted.owner is None:
-            page = store.list_tasks(wanted.tasks, limit=limit, cursor=cursor, since=wanted.since)
+            page = store.list_tasks(wanted.tasks, **where)
         else:
-            page = store.list_owner(wanted.owner, limit=limit, cursor=cursor, since=wanted.since)
+            page = store.list_owner(wanted.owner, **where)
         found += filter(wanted.fits, page.records)
         looked_at += limit
         cursor = page.cursor

@@ -183,8 +183,16 @@ class Store(Protocol):
         says where they lay.
         """
 
-    def list_owner(self, owner: str, *, limit: int = 50, cursor: str | None = None, since: int = 0) -> Page:
-        """An owner's jobs, newest first; ``since`` is the earliest submission that is wanted."""
+    def list_owner(
+        self,
+        owner: str,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        since: int = 0,
+        whole: bool = True,
+    ) -> Page:
+        """An owner's jobs, newest first, as `read` gives them; ``since`` is the earliest submission that is wanted."""
 
     def owner_uuids(
         self, owner: str, *, limit: int = 100, cursor: str | None = None
@@ -198,9 +206,17 @@ class Store(Protocol):
         """A task's jobs, newest first."""
 
     def list_tasks(
-        self, tasks: Sequence[str], *, limit: int = 50, cursor: str | None = None, since: int = 0
+        self,
+        tasks: Sequence[str],
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        since: int = 0,
+        whole: bool = True,
     ) -> Page:
-        """The jobs of several tasks, newest first; ``since`` is the earliest submission that is wanted."""
+        """The jobs of several tasks, newest first, as `read` gives them; ``since`` is the earliest submission that is
+        wanted.
+        """
 
 
 class Blobs(Protocol):

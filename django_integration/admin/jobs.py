@@ -110,7 +110,7 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has 
         self._require("view", request)
         uuids = [uuid for given in request.GET.getlist("uuid") if (uuid := _uuid(given)) is not None]
         try:
-            found = services().store.read_many(uuids[:MOST_WATCHED])
+            found = services().store.read_many(uuids[:MOST_WATCHED], whole=False)
         except AwsError:
             return JsonResponse({}, status=503)
         return JsonResponse({uuid: pages.live(record) for uuid, record in found.items()})

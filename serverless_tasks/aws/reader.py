@@ -104,9 +104,17 @@ class TableReader:
             return message
         return replace(message, inputs=masked(inputs, message.secrets), inputs_key=None)
 
-    def list_owner(self, owner: str, *, limit: int = 50, cursor: str | None = None, since: int = 0) -> Page:
+    def list_owner(
+        self,
+        owner: str,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        since: int = 0,
+        whole: bool = True,
+    ) -> Page:
         """See `Store.list_owner`."""
-        return self._page(self._by_owner.page([owner], limit, cursor, since))
+        return self._page(self._by_owner.page([owner], limit, cursor, since), whole=whole)
 
     def owner_uuids(
         self, owner: str, *, limit: int = 100, cursor: str | None = None
@@ -120,10 +128,16 @@ class TableReader:
         return self.list_tasks([task], limit=limit, cursor=cursor)
 
     def list_tasks(
-        self, tasks: Sequence[str], *, limit: int = 50, cursor: str | None = None, since: int = 0
+        self,
+        tasks: Sequence[str],
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        since: int = 0,
+        whole: bool = True,
     ) -> Page:
         """See `Store.list_tasks`."""
-        return self._page(self._by_task.page(tasks, limit, cursor, since))
+        return self._page(self._by_task.page(tasks, limit, cursor, since), whole=whole)
 
     def _state_items(self, uuid: str) -> list[Item]:
         """Everything under the state's prefix, read consistently so that progress never goes backwards."""
@@ -220,9 +234,9 @@ class TableReader:
             applied=True,
         )
 
-    def _page(self, found: tuple[list[Item], str | None]) -> Page:
+    def _page(self, found: tuple[list[Item], str | None], *, whole: bool) -> Page:
         items, more = found
-        records = self._records({item["pk"]: item for item in items})
+        records = self._records({item["pk"]: item for item in items}, whole=whole)
         return Page(
             records=tuple(records[item["pk"]] for item in items if item["pk"] in records), cursor=more
         )

@@ -63,7 +63,15 @@ class MemoryReader:
             job = self._items.get(uuid, {}).get(JOB)
         return submitted(job) if job is not None else None
 
-    def list_owner(self, owner: str, *, limit: int = 50, cursor: str | None = None, since: int = 0) -> Page:
+    def list_owner(
+        self,
+        owner: str,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        since: int = 0,
+        whole: bool = True,
+    ) -> Page:
         """See `Store.list_owner`."""
         return self._list(lambda job: job.get("owner") == owner and job["created"] >= since, limit, cursor)
 
@@ -78,7 +86,13 @@ class MemoryReader:
         return self.list_tasks([task], limit=limit, cursor=cursor)
 
     def list_tasks(
-        self, tasks: Sequence[str], *, limit: int = 50, cursor: str | None = None, since: int = 0
+        self,
+        tasks: Sequence[str],
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        since: int = 0,
+        whole: bool = True,
     ) -> Page:
         """See `Store.list_tasks`."""
         return self._list(lambda job: job["task"] in tasks and job["created"] >= since, limit, cursor)

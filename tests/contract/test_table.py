@@ -14,6 +14,7 @@ from serverless_tasks.aws.table import Table
 from serverless_tasks.config import Config
 from serverless_tasks.errors import AlreadyFinished, AwsError, ConfigurationError, LeaseLost, PayloadTooLarge
 from serverless_tasks.items import BEFORE, DAY_MS
+from serverless_tasks.listing import Wanted, find
 from serverless_tasks.message import RETENTION, expires_at
 from serverless_tasks.progress import Snapshot
 from serverless_tasks.record import Failure
@@ -357,6 +358,22 @@ def test_outputs_lie_where_they_fit(
     assert record is not None
     assert (found, record.outputs) == (place, outputs)
     assert table.read_many([message.uuid])[message.uuid].outputs == outputs
+
+
+def test_listings_of_many_jobs_do_without_what_lies_in_the_bucket(
+    table: Table, config: Config, clock: FakeClock
+) -> None:
+    messages = [a_message(clock, owner="7") for _ in range(3)]
+    table.put_jobs(messages)
+    for message in messages:
+        table.succeed(message.uuid, begin(table, clock, message), Snapshot(1), {"text": "x" * 400_000})
+    of_task, of_owner = Wanted(tasks=("sum",)), Wanted(tasks=(), owner="7")
+
+    with counted_calls("s3") as calls:
+        pages = [find(table, wanted, limit=10) for wanted in (of_task, of_owner)]
+
+    assert not calls
+    assert [[record.status for record in page.records] for page in pages] == [["succeeded"] * 3] * 2
 
 
 def test_outputs_in_the_bucket_lie_under_the_attempts_token(
