@@ -22,7 +22,11 @@ from serverless_tasks.record import Failure
 from serverless_tasks.schema import InvalidOutputs
 
 if TYPE_CHECKING:
+    from types import TracebackType
+
     from serverless_tasks.declaration import Declaration
+
+_OURS = ("serverless_tasks", "django_integration")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,10 +73,18 @@ class Outcome:
 def failure_of(error: BaseException, mask: Mask = OPEN) -> Failure:
     """What the record keeps of an exception, the run's secrets masked."""
     public = isinstance(error, (TaskError, InvalidInputs, PayloadTooLarge))
-    text = mask("".join(traceback.format_exception(error)))
+    text = mask("".join(traceback.format_exception(type(error), error, _from_task(error.__traceback__))))
     kind = type(error)
     path = f"{kind.__module__}.{kind.__qualname__}"
     return Failure(type=kind.__name__, message=mask(_said(error)), public=public, traceback=text, path=path)
+
+
+def _from_task(trace: TracebackType | None) -> TracebackType | None:
+    """A traceback without the frames of ours that led to the task; all of it where there is none but ours."""
+    left = trace
+    while left is not None and left.tb_frame.f_globals.get("__name__", "").partition(".")[0] in _OURS:
+        left = left.tb_next
+    return left or trace
 
 
 def _said(error: BaseException) -> str:

@@ -43,7 +43,7 @@ class Answer:
         if self.as_json:
             self.line(value, indent=2)
         else:
-            self.console.print(picture)
+            self.console.print(picture, crop=False)
 
     def line(self, value: Any, *, indent: int | None = None) -> None:
         """Write one JSON value to standard output."""

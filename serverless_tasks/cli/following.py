@@ -95,11 +95,14 @@ def counting[T](things: Iterable[T], what: str, *, total: int | None, silent: bo
         total: how many there are, when that is known.
         silent: draw nothing, for programs.
     """
-    if silent:
-        yield from things
-        return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(file=sys.stderr, highlight=False, markup=False)
+    if silent or not console.is_terminal:
+        # A bar that is never drawn would leave an empty line in a log.
+        yield from things
+        return
 
     columns = (
         TextColumn("{task.description}", markup=False),
@@ -107,7 +110,6 @@ def counting[T](things: Iterable[T], what: str, *, total: int | None, silent: bo
         TextColumn("{task.completed:g}", markup=False),
         TimeElapsedColumn(),
     )
-    console = Console(file=sys.stderr, highlight=False, markup=False)
     with Progress(*columns, console=console, transient=True) as progress:
         bar = progress.add_task(what, total=total)
         for thing in things:

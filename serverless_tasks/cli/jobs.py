@@ -107,11 +107,14 @@ def submit(
 
 def _moment(text: str) -> datetime:
     try:
-        return datetime.fromisoformat(text)
+        moment = datetime.fromisoformat(text)
     except ValueError:
+        moment = None
+    if moment is None or moment.utcoffset() is None:
         raise UnknownOption(
             f"--at is {text!r}; give a time in ISO 8601 with an offset or Z, such as 2030-01-31T08:00:00+01:00."
-        ) from None
+        )
+    return moment
 
 
 def run(

@@ -117,7 +117,8 @@ def timeline_picture(record: Record, events: Sequence[Event]) -> RenderableType:
             what = Text(f"attempt {event.attempt} ") + status_text(str(event.outcome)) + Text(_lasted(event))
         why = ": ".join(filter(None, [event.type, event.reason]))
         # The last attempt's reason is the job's too: once is enough for people.
-        details = [] if why in ("", said) else [why]
+        repeats = event.attempt is None and why == said
+        details = [why] if why and not repeats else []
         details += [f"request {event.request_id}"] if event.request_id else []
         table.add_row(_time(event.at), Text("\n").join([what, *map(_text, details)]))
         said = why
@@ -126,11 +127,7 @@ def timeline_picture(record: Record, events: Sequence[Event]) -> RenderableType:
     head.add_row("uuid", record.uuid)
     if record.owner is not None:
         head.add_row("owner", _text(record.owner))
-    traces = [
-        _text(f"\nattempt {event.attempt}\n{event.traceback.rstrip()}", "dim")
-        for event in events
-        if event.traceback
-    ]
+    traces = [_trace(event.attempt, event.traceback) for event in events if event.traceback]
     return Group(head, Text(), table, *traces)
 
 
@@ -143,6 +140,13 @@ def _grid() -> Table:
 
 def _text(text: str, style: str = "") -> Text:
     return Text(visible(text), style=style)
+
+
+def _trace(attempt: int | None, traceback: str) -> Text:
+    """A traceback with its lines as they are: a path that is broken in two cannot be opened or searched for."""
+    text = _text(f"\nattempt {attempt}\n{traceback.rstrip()}", "dim")
+    text.no_wrap, text.overflow = True, "ignore"
+    return text
 
 
 def _time(iso_time: str | None) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -109,15 +110,26 @@ def _answer(answer: Answer, rows: Sequence[dict[str, Any]], nothing: str) -> Non
     from rich.table import Table
     from rich.text import Text
 
+    told = [_for_people(row) for row in rows]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in rows[0] if rows else ():
-        table.add_column(heading.replace("_", " "), overflow="fold")
-    for row in rows:
-        table.add_row(*(Text(_cell(value)) for value in row.values()))
+    for heading in told[0] if told else ():
+        table.add_column(heading, overflow="fold")
+    for row in told:
+        table.add_row(*(Text(cell) for cell in row.values()))
     answer.document(list(rows), table if rows else Text(nothing))
 
 
-def _cell(value: Any) -> str:
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return "" if value is None else str(value)
+def _for_people(row: dict[str, Any]) -> dict[str, str]:
+    """A row that fits a terminal: a zone other than UTC beside its expression, times to the second, no long names."""
+    told = {
+        key: "" if value is None else str(value) for key, value in row.items() if key not in ("zone", "name")
+    }
+    if row["zone"] != "UTC":
+        told["schedule"] += f" {row['zone']}"
+    if "in_step" in row:
+        # "missing" says it already.
+        told["state"] += (
+            "" if told.pop("in_step") == "True" or told["state"] == "missing" else ", not in step"
+        )
+        told["next"] = re.sub(r"\.\d+", "", told["next"])
+    return told

@@ -114,12 +114,7 @@ class Code:
         """Start the workers and the site."""
         self._ended.clear()
         self._told_up = False
-        self._children["workers"] = ChildProcess(
-            "serverless_tasks.local.child",
-            environment=self._environment,
-            directory=Path.cwd(),
-            first_line=self._work.to_line(),
-        )
+        self._start_workers()
         if self._site:
             self._children["site"] = ChildProcess(
                 "serverless_tasks.local.manage",
@@ -127,6 +122,14 @@ class Code:
                 environment=self._environment,
                 directory=self._site.directory,
             )
+
+    def _start_workers(self) -> None:
+        self._children["workers"] = ChildProcess(
+            "serverless_tasks.local.child",
+            environment=self._environment,
+            directory=Path.cwd(),
+            first_line=self._work.to_line(),
+        )
 
     def stop(self) -> None:
         """Stop them all: the site first, so that nothing more is submitted. Interrupted, give no more grace."""
@@ -142,7 +145,9 @@ class Code:
                 child.stop(_STOP_MARGIN)
 
     def look_after(self, changed: Sequence[str]) -> None:
-        """Start anew when files were saved; tell when all is up, and when a process has ended by itself."""
+        """Start anew when files were saved, and the workers when a task has killed them; tell when all is up, and
+        when a process has ended by itself.
+        """
         if changed:
             self._say(f"{', '.join(changed)} changed: starting anew.")
             self.stop()
@@ -151,9 +156,19 @@ class Code:
             if child.exit_code is not None and name not in self._ended:
                 self._ended.add(name)
                 self._say(f"The process of the {name} ended with code {child.exit_code}; see above.")
+        self._replace_lost_workers()
         if not self._told_up and self.up:
             self._told_up = True
             self._say("Ready.")
+
+    def _replace_lost_workers(self) -> None:
+        """Start workers anew that were up and have ended. Code that does not even start waits for a change."""
+        if "workers" in self._ended and self._told_up:
+            self._ended.discard("workers")
+            self._told_up = False
+            self._say("Starting the workers anew.")
+            self._children["workers"].stop(_STOP_MARGIN)
+            self._start_workers()
 
 
 def accepts(address: tuple[str, int]) -> bool:

@@ -54,6 +54,8 @@ VERSION = 1
 def handler(event, context):
     for record in event["Records"]:
         print("handled", record["body"], "by version", VERSION, "in", os.getpid(), flush=True)
+        if record["body"] == "die":
+            os._exit(9)
         if record["body"] == "hang":
             threading.Event().wait()
 
@@ -179,6 +181,21 @@ def gone(process: int) -> bool:
             return True
         time.sleep(0.05)
     return False
+
+
+@pytest.mark.usefixtures("aws")
+def test_workers_that_a_task_has_killed_are_started_anew(project: Path) -> None:
+    dev = Dev(project)
+    try:
+        dev.until("Ready.")
+        dev.send("die")
+        dev.until("The process of the workers ended with code 9")
+        dev.until("Starting the workers anew.")
+        dev.until("Ready.")
+        dev.send("two")
+        dev.until("handled two by version 1")
+    finally:
+        dev.end()
 
 
 @pytest.mark.usefixtures("aws")

@@ -206,7 +206,7 @@ class TestSubmit:
             (["summ", "numbers=[1]"], "No task is named 'summ'"),
             (["sum", "numbers=[1]", "--delay", "-1"], "Option delay is -1"),
             (["sum", "numbers=[1]", "--at", "tomorrow"], "--at is 'tomorrow'; give a time in ISO 8601"),
-            (["sum", "numbers=[1]", "--at", "2030-01-31T08:00:00"], "give a datetime with a time zone"),
+            (["sum", "numbers=[1]", "--at", "2030-01-31T08:00:00"], "with an offset or Z, such as"),
             (["sum", "numbers=[1]", "--at", "2030-01-31T08:00:00Z", "--delay", "1"], "say the same thing"),
         ],
     )
@@ -259,7 +259,8 @@ class TestDelete:
     def test_deletes_ended_jobs(self, project: Services) -> None:
         uuids = [submitted("sum", "numbers=[1]") for _ in range(2)]
 
-        assert call("delete", *uuids, uuids[0]).stdout == "Deleted 2 jobs.\n"
+        deleted = call("delete", *uuids, uuids[0])
+        assert (deleted.stdout, deleted.stderr) == ("Deleted 2 jobs.\n", "")
 
         call("status", uuids[0], code=3)
 
@@ -481,6 +482,29 @@ class TestExplain:
         told = document("explain", uuid)
         assert [event["event"] for event in told["timeline"]] == ["created", "attempt", "failed"]
         assert "raise KeyError" in told["timeline"][1]["traceback"]
+
+    def test_each_attempt_says_why_and_its_traceback_is_not_broken_into_lines(
+        self, project: Services
+    ) -> None:
+        path = f'File "/{"long/" * 40}task.py", line 1'
+        busy = [
+            Attempt(
+                number=number,
+                started=number,
+                ended=number,
+                failure=Failure(type="OSError", message="busy", traceback=path),
+            )
+            for number in (1, 2)
+        ]
+        failed = Failure(type="OSError", message="busy", traceback=path)
+        configured(
+            store=ScriptedStore(
+                Record(uuid=UUID, task="sum", status="failed", attempt=2, history=tuple(busy), failure=failed)
+            )
+        )
+        shown = call("explain", UUID).stdout
+        assert shown.count("OSError: busy") == 2
+        assert shown.count(path) == 2
 
     def test_of_a_job_that_waits(self, project: Services) -> None:
         configured(store=ScriptedStore(Record(uuid=UUID, task="sum", created=1)))

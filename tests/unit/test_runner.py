@@ -19,7 +19,7 @@ from serverless_tasks.enforcement import within
 from serverless_tasks.errors import AwsError, LeaseLost, PayloadTooLarge, SubmitFailed, TaskRetry
 from serverless_tasks.limit import GRACE, Limit
 from serverless_tasks.message import RETENTION, Message, inputs_key
-from serverless_tasks.outcome import Outcome
+from serverless_tasks.outcome import Outcome, failure_of
 from serverless_tasks.params import IntParameter, NumberParameter, Parameter
 from serverless_tasks.progress import Progress
 from serverless_tasks.record import NEUTRAL_MESSAGE, WORKER_LOST, Failure, Record
@@ -144,6 +144,24 @@ def test_an_exception_is_recorded_and_hidden_from_browsers(world: World) -> None
     assert world.record.error == {"type": "ValueError", "message": NEUTRAL_MESSAGE}
     assert world.record.to_json(reveal=True)["error"]["message"] == "the password is x"
     assert "in broken" in world.record.history[0].failure.traceback
+
+
+def test_a_traceback_begins_with_the_task(world: World) -> None:
+    world.task(broken)
+
+    world.execute()
+
+    trace = world.record.history[0].failure.traceback
+    assert trace.startswith("Traceback (most recent call last):\n")
+    assert "attempt.py" not in trace
+    assert "enforcement.py" not in trace
+
+
+def test_a_traceback_of_ours_alone_is_kept_whole() -> None:
+    with pytest.raises(UnknownTask) as raised:
+        Registry().get("nothing")
+
+    assert "registry.py" in failure_of(raised.value.with_traceback(raised.tb.tb_next)).traceback
 
 
 def test_a_task_error_is_shown_to_its_user(world: World) -> None:
