@@ -33,6 +33,8 @@ _NOT_SENT = (ConnectTimeoutError, EndpointConnectionError, NoCredentialsError, P
 
 # The AWS services that this package calls.
 _SERVICES = ("cloudformation", "cloudwatch", "dynamodb", "lambda", "s3", "scheduler", "sqs")
+# Those that botocore itself calls for credentials: of a role, a container's web identity, or a login.
+_CREDENTIALS = ("signin", "sso", "sso-oidc", "sts")
 # A session makes clients safely on one thread at a time only:
 # https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html
 _making = threading.Lock()
@@ -110,7 +112,7 @@ class _OurServices(Loader):  # type: ignore[misc]
     """botocore's own loader of what describes a service; it does not go through the folders of all 400 of them."""
 
     def list_available_services(self, type_name: str) -> list[str]:
-        return list(_SERVICES)
+        return [*_SERVICES, *_CREDENTIALS]
 
 
 @functools.cache
