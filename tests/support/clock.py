@@ -41,7 +41,7 @@ class FakeClock(MovableClock):
         return round(self.now() * 1000)
 
 
-def until(condition: object, seconds: float = 5.0) -> None:
+def until(condition: object, seconds: float = 30.0) -> None:
     """Wait for another thread to make something true."""
     assert callable(condition)
     pause = threading.Event()

@@ -283,16 +283,42 @@ def test_a_timer_and_its_handler_are_taken_back() -> None:
 # -- coroutines --------------------------------------------------------------------------------------------------
 
 
-def limited(seconds: float, run: Callable[[Progress], Coroutine[Any, Any, Any]]) -> Callable[[], Any]:
+class Patient(Limit):
+    """A limit that is over once the task has come so far: how long it takes to begin is the machine's affair.
+
+    Args:
+        seconds: how long the task may run.
+        progress: its counters.
+        far: says, of how often the task has been told, whether it may be told once more.
+    """
+
+    def __init__(self, seconds: float, progress: Progress, far: Callable[[int], bool]) -> None:
+        super().__init__(seconds, progress)
+        self._far = far
+
+    def expire(self) -> type[BaseException] | None:
+        if self._far(self.told):
+            return super().expire()
+        self.pause = limits.SHORTLY
+        return None
+
+
+def limited(
+    seconds: float,
+    run: Callable[[Progress], Coroutine[Any, Any, Any]],
+    far: Callable[[int], bool] = lambda told: True,
+) -> Callable[[], Any]:
     progress = Progress()
-    limit = Limit(seconds, progress)
+    limit = Patient(seconds, progress, far)
     return lambda: within(limit, lambda: finish(run(progress), limit))
 
 
 def test_a_coroutine_is_cancelled_and_cleans_up(place: Place) -> None:
+    begun: list[str] = []
     cleaned: list[str] = []
 
     async def child() -> None:
+        begun.append("child")
         try:
             await asyncio.sleep(30)
         finally:
@@ -309,25 +335,27 @@ def test_a_coroutine_is_cancelled_and_cleans_up(place: Place) -> None:
             raise
 
     with pytest.raises(TaskTimeout, match=r"0\.02 seconds"):
-        place(limited(SHORT, run))
+        place(limited(SHORT, run, lambda told: bool(begun) and not told))
 
     assert cleaned == ["child", "run"]
 
 
 def test_a_coroutine_that_goes_on_is_stopped(place: Place) -> None:
-    told: list[str] = []
+    begun: list[str] = []
+    cancelled: list[str] = []
 
     async def run(progress: Progress) -> None:
+        begun.append("run")
         for _ in busy():
             try:
                 await asyncio.sleep(30)
             except asyncio.CancelledError:
-                told.append("cancelled")
+                cancelled.append("run")
 
     with pytest.raises(TaskTimeout, match=r"0\.02 seconds"):
-        place(limited(SHORT, run))
+        place(limited(SHORT, run, lambda told: bool(cancelled if told else begun)))
 
-    assert told
+    assert cancelled
 
 
 def test_a_coroutine_that_never_waits_learns_of_it_by_its_progress(
