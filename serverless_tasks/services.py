@@ -92,7 +92,11 @@ class Services:
         from serverless_tasks.aws.session import client
         from serverless_tasks.aws.table import Table
 
-        return Table(client("dynamodb"), self.config.require("table"), self.clock, self.blobs)
+        table = self.config.require("table")
+        return Table(client("dynamodb"), table, self.clock, self.blobs, self._unschedule)
+
+    def _unschedule(self, uuid: str, run_at: int) -> None:
+        self.schedules.delete(uuid, run_at)
 
     @part
     def locks(self) -> Locks:

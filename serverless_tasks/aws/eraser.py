@@ -2,20 +2,27 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.assembly import assemble
 from serverless_tasks.aws.items import from_dynamodb, to_dynamodb
 from serverless_tasks.aws.session import ConditionFailed, call
 from serverless_tasks.aws.writer import WRITE_BATCH, TableWriter
-from serverless_tasks.errors import ConfigurationError, NotFinished, TaskNotFound
+from serverless_tasks.errors import ConfigurationError, NotFinished, ServerlessTasksError, TaskNotFound
 from serverless_tasks.items import JOB, STATE, Item, deliverable_until, is_tombstone, keep_until, tombstone
 from serverless_tasks.letters import job_letter, letter_key
-from serverless_tasks.message import inputs_key, outputs_prefix
+from serverless_tasks.message import MAX_DELAY, inputs_key, outputs_prefix
 from serverless_tasks.record import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from serverless_tasks.clock import Clock
     from serverless_tasks.record import Record
+    from serverless_tasks.store import Blobs
+
+logger = logging.getLogger(__name__)
 
 # What `assemble` calls ended: a terminal status, or live in name only, past every delivery.
 _ENDED = (
@@ -26,7 +33,26 @@ _ENDED = (
 
 
 class TableEraser(TableWriter):
-    """The deletion of the store; see `TableReader` for its arguments."""
+    """The deletion of the store.
+
+    Args:
+        client: see `TableReader`.
+        table: see there.
+        clock: see there.
+        blobs: see there.
+        unschedule: deletes the schedule that sends a job, by its id and when it is due (milliseconds); or None.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        table: str,
+        clock: Clock,
+        blobs: Blobs | None,
+        unschedule: Callable[[str, int], None] | None = None,
+    ) -> None:
+        super().__init__(client, table, clock, blobs)
+        self._unschedule = unschedule
 
     def delete(self, uuid: str) -> None:
         """See `Store.delete`.
@@ -41,6 +67,7 @@ class TableEraser(TableWriter):
             self._bury(uuid, job, state, items)
         elif job is None and not items and not payloads:
             raise TaskNotFound(uuid)
+        self._delete_schedule(uuid, job)
         if self._blobs is not None:
             self._blobs.delete([inputs_key(uuid), letter_key(job_letter(uuid)), *payloads])
         requests = [{"DeleteRequest": {"Key": to_dynamodb({"pk": uuid, "sk": sk})}} for sk in items]
@@ -87,6 +114,22 @@ class TableEraser(TableWriter):
             )
         except ConditionFailed as failed:  # a last delivery began it in between
             raise NotFinished(record.uuid, from_dynamodb(failed.item)["status"]) from None
+
+    def _delete_schedule(self, uuid: str, job: Item | None) -> None:
+        """Delete the schedule that waits to send the job, and holds its inputs until then.
+
+        One that is left sends a message which finds the tombstone: it keeps no job from being deleted.
+        """
+        if self._unschedule is None or job is None or "run_at" not in job:
+            return
+        run_at = job["run_at"]
+        # What was due sooner lies in SQS, and what is due already has been sent.
+        if run_at - job["created"] <= MAX_DELAY * 1000 or run_at <= self._now():
+            return
+        try:
+            self._unschedule(uuid, run_at)
+        except ServerlessTasksError:
+            logger.warning("the schedule of deleted job %s is left until it is due", uuid, exc_info=True)
 
     def _all_items(self, uuid: str) -> list[Item]:
         return self._query("pk = :pk", {":pk": uuid})

@@ -27,6 +27,22 @@ if TYPE_CHECKING:
 THREADS = 8
 
 
+def schedule_name(uuid: str, run_at: int) -> str:
+    """The name of the schedule that sends a job at a time.
+
+    With the time, so that a retry of a job does not meet the schedule that has just sent the job.
+
+    Args:
+        uuid: the job's id.
+        run_at: when it is due, milliseconds since the epoch; rounded up, for a schedule knows whole seconds.
+    """
+    return f"job-{uuid}-{_due(run_at)}"
+
+
+def _due(run_at: int) -> int:
+    return -(-run_at // 1000)
+
+
 class Schedules:
     """One-time schedules, each of which sends one message and is gone.
 
@@ -60,6 +76,24 @@ class Schedules:
         with ThreadPoolExecutor(THREADS, thread_name_prefix="schedules") as pool:
             return list(pool.map(self._create, prepared))
 
+    def delete(self, uuid: str, run_at: int) -> None:
+        """Delete the schedule of a job; one that is not there counts as deleted.
+
+        Args:
+            uuid: the job's id.
+            run_at: when it is due, milliseconds since the epoch.
+
+        Raises:
+            ConfigurationError: no group is configured.
+            AwsError: it could not be deleted.
+        """
+        name, group = schedule_name(uuid, run_at), self._config.require("schedule_group")
+        try:
+            call(self._client.delete_schedule, Name=name, GroupName=group)
+        except AwsError as error:
+            if error.code != "ResourceNotFoundException":
+                raise
+
     def _create(self, parameters: dict[str, Any]) -> Unsent | None:
         uncertain = False
         reason = ""
@@ -79,10 +113,9 @@ class Schedules:
 
     def _parameters(self, message: Message) -> dict[str, Any]:
         assert message.run_at is not None, "only what is due later is scheduled"
-        due = -(-message.run_at // 1000)
+        due = _due(message.run_at)
         return {
-            # With the time, so that a retry of a job does not meet the schedule that has just sent the job.
-            "Name": f"job-{message.uuid}-{due}",
+            "Name": schedule_name(message.uuid, message.run_at),
             "GroupName": self._config.require("schedule_group"),
             "ScheduleExpression": f"at({datetime.fromtimestamp(due, UTC):%Y-%m-%dT%H:%M:%S})",
             "ScheduleExpressionTimezone": "UTC",

@@ -57,7 +57,7 @@ _CLAIMABLE = (
 
 
 class Table(TableEraser):
-    """The store on DynamoDB; see `TableReader` for its arguments."""
+    """The store on DynamoDB; see `TableEraser` for its arguments."""
 
     def put_jobs(self, messages: Sequence[Message]) -> None:
         """See `Store.put_jobs`."""

@@ -333,3 +333,48 @@ def test_without_a_scheduler_a_retry_that_is_far_away_comes_early_through_the_qu
     lacking._republish(a_message(clock, run_at=clock.ms + 7200 * 1000))
 
     assert [each["DelaySeconds"] for each in sent] == [900]
+
+
+class TestDeleted:
+    def cancelled(self, services: Services, delay: int) -> str:
+        handle = Measure.options(delay=delay).submit(text="of Ada Lovelace")
+        services.store.cancel(handle.uuid)
+        return handle.uuid
+
+    def test_the_schedule_of_a_deleted_job_goes_with_it(self, services: Services, config: Config) -> None:
+        uuid, other = self.cancelled(services, HOUR), self.cancelled(services, HOUR)
+
+        services.store.delete(uuid)
+
+        assert [name.startswith(f"job-{other}") for name in names(config)] == [True]
+
+    @pytest.mark.parametrize(("delay", "passed"), [(0, 0), (900, 0), (HOUR, HOUR)])
+    def test_the_scheduler_is_not_asked_about_jobs_that_it_does_not_hold(
+        self, services: Services, clock: FakeClock, delay: int, passed: int
+    ) -> None:
+        uuid = self.cancelled(services, delay)
+        clock.move(passed)
+
+        with counted_calls() as calls:
+            services.store.delete(uuid)
+
+        assert calls["DeleteSchedule"] == 0
+
+    @pytest.mark.parametrize("code", ["ResourceNotFoundException", "AccessDeniedException"])
+    def test_a_schedule_that_cannot_be_deleted_keeps_no_job(
+        self,
+        services: Services,
+        monkeypatch: pytest.MonkeyPatch,
+        caplog: pytest.LogCaptureFixture,
+        code: str,
+    ) -> None:
+        uuid = self.cancelled(services, HOUR)
+
+        def delete_schedule(**_: Any) -> None:
+            raise refused(code)
+
+        monkeypatch.setattr(session.client("scheduler", attempts=1), "delete_schedule", delete_schedule)
+        services.store.delete(uuid)
+
+        assert services.store.job(uuid) is None
+        assert (uuid in caplog.text) == (code == "AccessDeniedException")

@@ -232,6 +232,7 @@ def test_only_an_operator_may_delete_and_list_what_lies_in_the_bucket() -> None:
         "s3:ListBucket",
         "sqs:GetQueueAttributes",
         "cloudwatch:GetMetricData",
+        "scheduler:DeleteSchedule",
     }
     held = {"s3:DeleteObject", "s3:ListBucket", "dynamodb:DeleteItem"}
     assert {name for name, each in statements() if held & set(as_list(each["Action"]))} == {"OperatorPolicy"}
@@ -257,15 +258,20 @@ def test_who_submits_may_pass_the_role_of_the_scheduler_to_the_scheduler_alone()
         assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
 
 
-def test_who_submits_may_create_schedules_of_our_group_and_do_no_more_with_them() -> None:
+def test_who_submits_may_create_schedules_of_our_group_and_who_deletes_jobs_delete_them() -> None:
+    ours = "schedule/${ScheduleGroup}/*"
     schedules = {
-        (name, action)
+        (name, action, each["Resource"]["Fn::Sub"].rsplit(":", 1)[-1])
         for name, each in statements()
         for action in as_list(each["Action"])
         if action.startswith("scheduler:") and name != "SchedulesPolicy"
     }
     assert schedules == {
-        (name, "scheduler:CreateSchedule") for name in ("WorkerRole", "InvokeRole", "PublisherPolicy")
+        *(
+            (name, "scheduler:CreateSchedule", ours)
+            for name in ("WorkerRole", "InvokeRole", "PublisherPolicy")
+        ),
+        ("OperatorPolicy", "scheduler:DeleteSchedule", ours),
     }
 
 
