@@ -219,6 +219,12 @@ def test_roles_hold_what_their_function_does_and_no_more() -> None:
         [outputs] = [each for name, each in statements() if name == role and each.get("Sid") == "Outputs"]
         assert set(as_list(outputs["Action"])) == {"s3:GetObject", "s3:PutObject"}
     assert "sqs:SendMessage" not in actions("DeadLetterRole")
+    # It reads a job only where a state was found, which lies beside its messages: by a query.
+    assert {action for action in actions("DeadLetterRole") if action.startswith("dynamodb:")} == {
+        "dynamodb:PutItem",
+        "dynamodb:Query",
+        "dynamodb:UpdateItem",
+    }
     assert {action for action in actions("DeadLetterRole") if action.startswith("s3:")} == {"s3:PutObject"}
     assert actions("SchedulerRole") == {"sts:AssumeRole", "sqs:SendMessage"}
     assert not {action for action in actions("PublisherPolicy") if "Delete" in action or "Receive" in action}
