@@ -62,7 +62,9 @@ def letters_picture(letters: Sequence[Letter], now: int) -> RenderableType:
     if not letters:
         return Text("No dead letters.")
     table = Table(box=None, pad_edge=False)
-    for column in ("id", "task", "age", "reason"):
+    # An id is there to be copied: it stays in one piece.
+    table.add_column("id", no_wrap=True, min_width=max(len(letter.id) for letter in letters))
+    for column in ("task", "age", "reason"):
         table.add_column(column, overflow="fold")
     for letter in letters:
         age = _age(max(0, now - letter.kept) // 1000)

@@ -84,10 +84,11 @@ def create_stack(
     """
     _check_parameters(parameters or {}, template.body.get("Parameters", {}))
     cloudformation = local_client("cloudformation", endpoint)
+    body = _with_schedule_group(template.body)
     try:
         cloudformation.create_stack(
             StackName=STACK_NAME,
-            TemplateBody=json.dumps(template.body),
+            TemplateBody=json.dumps(body),
             Parameters=[
                 {"ParameterKey": key, "ParameterValue": value} for key, value in (parameters or {}).items()
             ],
@@ -103,9 +104,8 @@ def create_stack(
         )
         for output in stack.get("Outputs", ())
     }
-    if "ScheduleGroupName" in outputs:  # moto's CloudFormation knows no schedule groups
+    if "ScheduleGroupName" in outputs:
         local_client("scheduler", endpoint).create_schedule_group(Name=GROUP)
-        outputs |= {"ScheduleGroupName": GROUP, "SchedulerRoleArn": ROLE}
     configurations = _configurations(endpoint, template)
     functions = [_function(*item) for item in configurations.items()]
     mappings = [_mapping(name, outputs, functions, endpoint, most_threads) for name in template.mappings]
@@ -118,6 +118,17 @@ def create_stack(
         mappings=mappings,
         functions=functions,
     )
+
+
+def _with_schedule_group(body: Dictionary[str, Any]) -> dict[str, Any]:
+    """The template with outputs that name the group and role that are made beside it, for whoever asks for the stack:
+    moto's CloudFormation knows no schedule groups.
+    """
+    outputs = body.get("Outputs", {})
+    if "ScheduleGroupName" not in outputs:
+        return dict(body)
+    named = {"ScheduleGroupName": {"Value": GROUP}, "SchedulerRoleArn": {"Value": ROLE}}
+    return {**body, "Outputs": {**outputs, **named}}
 
 
 def _check_parameters(given: Dictionary[str, str], declared: Dictionary[str, Any]) -> None:

@@ -10,6 +10,7 @@ import pytest
 
 from serverless_tasks import Task, cron, rate
 from serverless_tasks.aws import session
+from serverless_tasks.aws.functions import stack_outputs
 from serverless_tasks.config import Config
 from serverless_tasks.local.child import apply_schedules
 from serverless_tasks.local.emulator import MotoApp, aws_stand_in
@@ -234,6 +235,8 @@ def test_in_a_local_stack_a_job_that_is_due_later_is_run() -> None:
     root = Path(__file__).parents[2]
     with local_stack(root / "template.yaml", modules=[__name__]) as stack:
         assert stack.outputs["ScheduleGroupName"] == GROUP
+        told = Config.from_outputs("local", stack_outputs("local"))
+        assert (told.schedule_group, told.scheduler_role) == (GROUP, ROLE)
         config = Config.from_environ(stack.environment)
         with use(Services(config)) as services:
             services.registry.add(Note)
