@@ -147,7 +147,7 @@ def compare(
         duration(middle[0]),
         f"{named}: {duration(middle[1])}",
         ratio,
-        "" if goal is None else f"<= {goal:.2f}",
+        "" if goal is None else f"<= {goal:.2f}" if goal >= 0.01 else f"<= 1/{1 / goal:.0f}",
         None if goal is None else ratio.median <= goal,
     )
 

@@ -64,7 +64,7 @@ def bare_send() -> Callable[[], None]:
 
 def celery() -> Callable[[], None]:
     """Celery's ``delay`` over SQS, without a result backend."""
-    noop = _celery_task()
+    noop = celery_app().tasks["noop"]
 
     def step() -> None:
         noop.delay([1, 2])
@@ -89,7 +89,7 @@ def celery_many() -> Callable[[], None]:
     """Ten thousand tasks in a group, over one producer: what Celery's documentation gives for many."""
     from celery import group
 
-    noop = _celery_task()
+    noop = celery_app().tasks["noop"]
 
     def step() -> None:
         jobs = group(noop.s([1, number]) for number in range(MANY))
@@ -99,10 +99,15 @@ def celery_many() -> Callable[[], None]:
     return step
 
 
-def _celery_task() -> Any:
+def celery_app(results: str | None = None) -> Any:
+    """Celery over SQS, with one task.
+
+    Args:
+        results: the URL of its results' backend.
+    """
     from celery import Celery
 
-    app = Celery("bench")
+    app = Celery("bench", backend=results)
     app.conf.update(
         broker_url=os.environ["AWS_ENDPOINT_URL"].replace("http://", "sqs://null:null@") + "//",
         broker_transport_options={
@@ -110,14 +115,13 @@ def _celery_task() -> Any:
             "is_secure": False,
             "predefined_queues": {"celery": {"url": _queue_url()}},
         },
-        task_ignore_result=True,
     )
 
-    @app.task(name="noop", ignore_result=True)  # type: ignore[untyped-decorator]
+    @app.task(name="noop", ignore_result=results is None)  # type: ignore[untyped-decorator]
     def noop(numbers: list[float]) -> None:
         return None
 
-    return noop
+    return app
 
 
 def _queue_url() -> str:
