@@ -20,6 +20,22 @@ def ours() -> Callable[[], Any]:
     return lambda: Noop.submit(numbers=[1, 2])
 
 
+def untracked() -> Callable[[], Any]:
+    """The same without the job's item, which no option offers: inputs checked, and the message sent."""
+    from benchmarks.cases.tasks import Noop
+    from serverless_tasks.options import Options
+    from serverless_tasks.services import services
+    from serverless_tasks.submit import message_for
+
+    through, task, options = services(), Noop.options(), Options()
+
+    def step() -> None:
+        message = message_for(through, Noop, task.to_json({"numbers": [1, 2]}), options)
+        assert through.sender.send([message]) == [None]
+
+    return step
+
+
 def bare() -> Callable[[], None]:
     """The same two calls, with boto3 alone."""
     import boto3

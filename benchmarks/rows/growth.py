@@ -33,7 +33,7 @@ def measure() -> list[Comparison]:
         def case(kind: str, jobs: int) -> Case:
             return Case(("benchmarks.cases.growth", kind, str(jobs)), environment)
 
-        few, some, many = in_turns([case("submit", jobs) for jobs in (FEW, SOME, MANY)], 3)
+        few, some, many = in_turns([case("submit", jobs) for jobs in (FEW, SOME, MANY)], 2)
         handled_few, handled_some = in_turns([case("drain", jobs) for jobs in (FEW, SOME)], 3)
         calls = [_calls(aws, case("submit", jobs), FEW + jobs) for jobs in (FEW, SOME)]
     same = "the same calls a job" if calls[0] == calls[1] else f"calls a job {calls}"
