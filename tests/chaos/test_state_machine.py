@@ -331,8 +331,8 @@ def _settings(examples: int) -> settings:
 
 
 def test_the_store_in_memory_follows_the_model() -> None:
-    run_state_machine_as_test(Jobs, settings=_settings(2000 if LONG else 150))
+    run_state_machine_as_test(Jobs, settings=_settings(600 if LONG else 150))
 
 
 def test_the_table_follows_the_model(aws: None) -> None:
-    run_state_machine_as_test(JobsInTheTable, settings=_settings(300 if LONG else 10))
+    run_state_machine_as_test(JobsInTheTable, settings=_settings(60 if LONG else 10))
