@@ -262,6 +262,7 @@ class TestStream:
 
     def test_silence_is_broken_for_proxies(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(events, "KEEP_ALIVE", 0)
+        monkeypatch.setattr(watcher, "PAUSE", 3_600)  # a look would find that there is no such task
 
         async def run() -> None:
             stream = events.stream(self.record())
