@@ -23,6 +23,7 @@ _NAMES = {
     "run_twice": "run twice although finished",
     "left_open": "left open",
     "messages_left": "messages left in a queue",
+    "unseen": "jobs of a run in which no end was seen",
     "seconds": "seconds",
     "seconds_until_90": "seconds until 90 % had ended",
     "jobs_per_second": "jobs per second until then",

@@ -57,12 +57,17 @@ def disturb(share: float, seed: str) -> None:
         body = json.dumps({"__type": _CODES[service], "message": "Rate exceeded"}).encode()
         return AWSResponse(request.url, 400, {"content-type": "application/x-amz-json-1.0"}, _Body(body))
 
-    def recorded(parsed: dict[str, Any], **_: Any) -> None:
-        state = parsed.get("Attributes", {})
-        if state.get("status", {}).get("S") in ENDED:
-            note(RECORDED, state["pk"]["S"], int(state["attempt"]["N"]))
+    def asked(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+        update = json.loads(params["body"])
+        if update.get("ExpressionAttributeValues", {}).get(":status", {}).get("S") in ENDED:
+            context[RECORDED] = update["Key"]["pk"]["S"]
+
+    def recorded(http_response: Any, context: dict[str, Any], **_: Any) -> None:
+        if RECORDED in context and http_response.status_code == 200:
+            note(RECORDED, context[RECORDED])
 
     boto3.setup_default_session()
     events = boto3.DEFAULT_SESSION.events
     events.register("before-send", throttled)
+    events.register("before-call.dynamodb.UpdateItem", asked)
     events.register("after-call.dynamodb.UpdateItem", recorded)

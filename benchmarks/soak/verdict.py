@@ -25,12 +25,14 @@ class Verdict:
         run_twice: attempts that were begun after the table had taken their job's end.
         left_open: jobs that have not ended.
         messages_left: messages that are still in a queue, the dead-letter queue among them.
+        unseen: jobs of a run in which no end was seen at all: nothing could be told of what was run twice.
     """
 
     lost: int
     run_twice: int
     left_open: int
     messages_left: int
+    unseen: int = 0
 
     @property
     def holds(self) -> bool:
@@ -79,6 +81,7 @@ def judge(
         run_twice=run_twice,
         left_open=sum(uuid in records and not records[uuid].ended for uuid in uuids),
         messages_left=messages_left,
+        unseen=0 if ended else len(uuids),
     )
 
 

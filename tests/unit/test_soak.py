@@ -118,3 +118,9 @@ def test_a_throttled_call_is_tried_again_by_botocore_and_then_refused(
     assert caught.value.code == code
     assert not caught.value.applied
     assert [event.what for event in reader.news()] == [THROTTLED] * 3
+
+
+def test_a_run_in_which_no_end_was_seen_proves_nothing() -> None:
+    verdict = judge(["a"], {"a": ENDED}, [event for event in GOOD if event.what != RECORDED], 0)
+    assert (verdict.unseen, verdict.holds) == (1, False)
+    assert judge(["a"], {"a": ENDED}, GOOD, 0).unseen == 0
