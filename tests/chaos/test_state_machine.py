@@ -325,7 +325,7 @@ def _settings(examples: int) -> settings:
         max_examples=examples,
         stateful_step_count=50 if LONG else 25,
         deadline=None,
-        derandomize=not LONG,
+        derandomize=True,
         print_blob=True,
         suppress_health_check=list(HealthCheck),
     )

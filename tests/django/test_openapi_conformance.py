@@ -104,7 +104,7 @@ def test_answers_are_as_described(
 
     @configured(
         max_examples=500 if LONG else 40,
-        derandomize=not LONG,  # the long search is another one each time, and says how to repeat it
+        derandomize=True,
         database=None,
         deadline=None,
         suppress_health_check=list(HealthCheck),
