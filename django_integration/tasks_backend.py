@@ -45,9 +45,6 @@ class ServerlessBackend(BaseTaskBackend):
     supports_get_result = True
     supports_priority = True
 
-    def __init__(self, alias: str, params: dict[str, Any]) -> None:
-        super().__init__(alias, params)
-
     @cached_property
     def _given(self) -> BackendOptions:
         return BackendOptions.parse(self.alias, self.options)

@@ -95,10 +95,8 @@ class _Batch:
             self._through.visibility.change(
                 self._through.config.require("dead_letter_queue_url"), self._again
             )
-        except ServerlessTasksError:
-            logger.exception(
-                "the messages' visibility could not be changed"
-            )  # they come back later, but they do
+        except ServerlessTasksError:  # they come back later, but they do
+            logger.exception("the messages' visibility could not be changed")
 
     def _reason(self, message: Message, body: str, record: SQSRecord) -> Failure:
         version = version_of(body)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from django_integration.models import Job
 from serverless_tasks.client import TaskClient
 from serverless_tasks.errors import ServerlessTasksError
 from serverless_tasks.services import services
@@ -35,11 +34,6 @@ class Done:
     failed: bool = False
     successor: str = ""
     gone: bool = False
-
-    @property
-    def job(self) -> Job:
-        """The job, for the admin's own log."""
-        return Job(uuid=self.uuid)
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,7 +16,6 @@ from django.http import Http404, HttpResponseRedirect, JsonResponse
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.decorators import method_decorator
-from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST
 
 from django_integration.admin import actions, pages
@@ -104,7 +103,6 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has 
             return back
         return HttpResponseRedirect(self._job_url(only.successor or only.uuid))
 
-    @method_decorator(never_cache)
     def live_view(self, request: HttpRequest) -> HttpResponse:
         """How the jobs stand that a page shows and that had not ended when it was made."""
         self._require("view", request)

@@ -149,9 +149,8 @@ def submit_many(enqueueings: Sequence[Enqueueing]) -> list[ServerlessResult]:
         chosen = [enqueueings[place] for place in places]
         try:
             handles = Submission(function, options).submit_many([each.inputs for each in chosen])
-        except (
-            ServerlessTasksError
-        ) as error:  # nothing of this group was sent, for sure unless it is a single job
+        except ServerlessTasksError as error:
+            # Nothing of this group was sent, for sure unless it is a single job.
             if isinstance(error, ConfigurationError) and not results:
                 raise
             results |= {place: each.failed(error) for place, each in zip(places, chosen, strict=True)}

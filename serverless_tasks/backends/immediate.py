@@ -46,9 +46,8 @@ class ImmediateBackend:
         if error is not None:
             return error
         running = self._running
-        if (
-            message.uuid in running
-        ):  # a retry, sent by the attempt that is about to end: that one's caller runs it
+        if message.uuid in running:
+            # A retry, sent by the attempt that is about to end: that one's caller runs it.
             running[message.uuid] = taken[0]
             return None
         try:

@@ -74,9 +74,8 @@ class ThreadingBackend:
         except Exception as error:
             logger.exception("a job could not be run")
             claim = self._store.settle(Message.decode(body), failure_of(error))
-            if (
-                claim.answer == "busy"
-            ):  # its end could not be recorded: it is run again once its lease is over
+            if claim.answer == "busy":
+                # Its end could not be recorded: it is run again once its lease is over.
                 self._hand_over(body, max(1.0, claim.until / 1000 - self._clock.now() + 1))
 
     def _executor(self) -> ThreadPoolExecutor:
