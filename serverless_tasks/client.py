@@ -18,9 +18,10 @@ from serverless_tasks.handle import Handle, Publication
 from serverless_tasks.message import Message
 from serverless_tasks.options import Options
 from serverless_tasks.record import SUCCEEDED, Record
+from serverless_tasks.resubmission import resubmit
 from serverless_tasks.schema import check_json
 from serverless_tasks.services import Services, services
-from serverless_tasks.submit import Submission, resubmit, submit_unchecked
+from serverless_tasks.submit import Submission, submit_unchecked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -186,7 +187,7 @@ class TaskClient:
         return self._through.store.cancel(uuid)
 
     def retry(self, uuid: str, *, new_uuid: str | None = None) -> Handle:
-        """Submit an ended job once more, under a new id; see `serverless_tasks.submit.resubmit`."""
+        """Submit an ended job once more, under a new id; see `serverless_tasks.resubmission.resubmit`."""
         return resubmit(self._through, uuid, new_uuid=new_uuid)
 
     def delete(self, uuid: str) -> None:

@@ -24,7 +24,7 @@ from serverless_tasks.errors import (
 )
 from serverless_tasks.letters import Letter, job_letter
 from serverless_tasks.message import Message
-from serverless_tasks.submit import check_again, submit_again
+from serverless_tasks.resubmission import check_again, submit_again
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence

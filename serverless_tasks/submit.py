@@ -2,20 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from serverless_tasks.clock import to_ms
 from serverless_tasks.declaration import LONGEST_NAME, queue_for
 from serverless_tasks.encoding import is_json
-from serverless_tasks.errors import (
-    InputsUnavailable,
-    NotFinished,
-    TaskNotFound,
-    UnknownOption,
-    UnknownTask,
-)
+from serverless_tasks.errors import UnknownOption, UnknownTask
 from serverless_tasks.message import Message, expires_at
 from serverless_tasks.options import Options
 from serverless_tasks.publishing import publish
@@ -131,67 +124,10 @@ def submit_unchecked(through: Services, task: str, inputs: Sequence[Any], option
     for given in inputs:
         check_json(task, given)
     messages = [
-        _message(through, task, given, options, queue_for(options.queue, options.priority or 0))
+        new_message(through, task, given, options, queue_for(options.queue, options.priority or 0))
         for given in inputs
     ]
     return publish(through, messages, on_commit=options.on_commit, guard=_guard(options, unique=False))
-
-
-def resubmit(through: Services, uuid: str, *, new_uuid: str | None = None, on_commit: bool = True) -> Handle:
-    """Submit an ended job once more: the same task, inputs, owner, queue and tenant under a new id.
-
-    The new job says which one it repeats (`Message.retry_of`); the old one stays as it is.
-
-    Args:
-        through: the services to use.
-        uuid: the ended job.
-        new_uuid: the new job's id, to repeat a retry that may have been sent already.
-        on_commit: inside a database transaction, publish on commit instead of at once.
-
-    Raises:
-        TaskNotFound: nothing is known of it.
-        NotFinished: it has not ended.
-        InputsUnavailable: its inputs are not all kept.
-        InvalidInputs: the task's present code refuses them; nothing was published.
-        UnknownOption: the new id is no UUID.
-        SubmitFailed, SubmitUncertain: it was certainly not sent, or may have been.
-    """
-    record = through.store.read(uuid, whole=False)
-    if record is None:
-        raise TaskNotFound(uuid)
-    if not record.ended:
-        raise NotFinished(uuid, record.status)
-    job = through.store.job(uuid)
-    if job is None:
-        raise InputsUnavailable(uuid, "its inputs were never kept (a direct invoke, or a broken-off submit)")
-    if job.inputs_key is not None:
-        raise InputsUnavailable(uuid, "the bucket no longer has its inputs")
-    if job.secrets:
-        raise InputsUnavailable(uuid, f"secret inputs are not kept ({', '.join(job.secrets)})")
-    return submit_again(through, job, new_uuid=new_uuid, on_commit=on_commit)
-
-
-def submit_again(through: Services, job: Message, *, new_uuid: str | None, on_commit: bool) -> Handle:
-    """Submit what a message says once more, under a new id; see `resubmit`. All its inputs are there."""
-    secrets = check_again(through, job)
-    options = replace(Options.parse({"uuid": new_uuid}), owner=job.owner, tenant=job.tenant)
-    message = replace(_message(through, job.task, job.inputs, options, job.queue, secrets), retry_of=job.uuid)
-    unique = job.task in through.registry and through.registry.get(job.task).unique
-    (handle,) = publish(through, [message], on_commit=on_commit, guard=Guard(unique=unique))
-    return handle
-
-
-def check_again(through: Services, job: Message) -> tuple[str, ...]:
-    """See that a task's present code, where it is here, takes the inputs of a job; returns the secret ones.
-
-    Raises:
-        InvalidInputs: it refuses them.
-    """
-    if job.task not in through.registry:
-        return job.secrets
-    definition = through.registry.definition(job.task)
-    definition.parse_json(job.inputs)
-    return definition.secrets_in(job.inputs)
 
 
 def message_for(
@@ -201,7 +137,36 @@ def message_for(
     priority = task.priority if options.priority is None else options.priority
     explicit = options.queue or (task.queue if options.priority is None else None)
     secrets = _definition(through, task).secrets_in(inputs)
-    return _message(through, task.name, inputs, options, queue_for(explicit, priority), secrets)
+    return new_message(through, task.name, inputs, options, queue_for(explicit, priority), secrets)
+
+
+def new_message(
+    through: Services, task: str, inputs: Any, options: Options, queue: str, secrets: tuple[str, ...] = ()
+) -> Message:
+    """A message of a job that is submitted now.
+
+    Args:
+        through: the services to use.
+        task: the task's name.
+        inputs: the inputs as they travel.
+        options: how to submit.
+        queue: the queue's name, decided already.
+        secrets: the names of the inputs that hold a secret.
+    """
+    created = to_ms(through.clock.now())
+    run_at = _due(options, created)
+    return Message(
+        uuid=options.uuid or str(uuid4()),
+        task=task,
+        inputs=inputs,
+        secrets=secrets,
+        owner=options.owner,
+        queue=queue,
+        tenant=options.tenant,
+        created=created,
+        expires=expires_at(created, run_at),
+        run_at=run_at,
+    )
 
 
 def _check_count(options: Options, jobs: int) -> None:
@@ -223,25 +188,6 @@ def _definition(through: Services, task: type[Declaration]) -> Definition:
     if task.name in through.registry and through.registry.get(task.name) is task:
         return through.registry.definition(task.name)
     return define(task)
-
-
-def _message(
-    through: Services, task: str, inputs: Any, options: Options, queue: str, secrets: tuple[str, ...] = ()
-) -> Message:
-    created = to_ms(through.clock.now())
-    run_at = _due(options, created)
-    return Message(
-        uuid=options.uuid or str(uuid4()),
-        task=task,
-        inputs=inputs,
-        secrets=secrets,
-        owner=options.owner,
-        queue=queue,
-        tenant=options.tenant,
-        created=created,
-        expires=expires_at(created, run_at),
-        run_at=run_at,
-    )
 
 
 def _due(options: Options, now: int) -> int | None:

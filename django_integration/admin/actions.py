@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from serverless_tasks.client import TaskClient
 from serverless_tasks.errors import ServerlessTasksError
+from serverless_tasks.resubmission import resubmit
 from serverless_tasks.services import services
-from serverless_tasks.submit import resubmit
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -10,7 +10,8 @@ from serverless_tasks.errors import UnknownOption
 from serverless_tasks.message import RETENTION
 from serverless_tasks.options import Options
 from serverless_tasks.params import NumberParameter
-from serverless_tasks.submit import Submission, resubmit, submit_unchecked
+from serverless_tasks.resubmission import resubmit
+from serverless_tasks.submit import Submission, submit_unchecked
 from serverless_tasks.testing import RecordedTasks, recorded
 
 STRANGER = "0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11"

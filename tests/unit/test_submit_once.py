@@ -14,8 +14,9 @@ from serverless_tasks.locks import GRACE_MS
 from serverless_tasks.options import Options
 from serverless_tasks.params import IntParameter
 from serverless_tasks.publishing import publish_now
+from serverless_tasks.resubmission import resubmit
 from serverless_tasks.services import Services, use
-from serverless_tasks.submit import Submission, resubmit, submit_json, submit_unchecked
+from serverless_tasks.submit import Submission, submit_json, submit_unchecked
 from serverless_tasks.testing import RecordedTasks, recorded
 from tests.support.clock import FakeClock
 

@@ -1,0 +1,76 @@
+"""Submitting an ended job once more, under a new id."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from serverless_tasks.errors import InputsUnavailable, NotFinished, TaskNotFound
+from serverless_tasks.options import Options
+from serverless_tasks.publishing import publish
+from serverless_tasks.reservation import Guard
+from serverless_tasks.submit import new_message
+
+if TYPE_CHECKING:
+    from serverless_tasks.handle import Handle
+    from serverless_tasks.message import Message
+    from serverless_tasks.services import Services
+
+
+def resubmit(through: Services, uuid: str, *, new_uuid: str | None = None, on_commit: bool = True) -> Handle:
+    """Submit an ended job once more: the same task, inputs, owner, queue and tenant under a new id.
+
+    The new job says which one it repeats (`Message.retry_of`); the old one stays as it is.
+
+    Args:
+        through: the services to use.
+        uuid: the ended job.
+        new_uuid: the new job's id, to repeat a retry that may have been sent already.
+        on_commit: inside a database transaction, publish on commit instead of at once.
+
+    Raises:
+        TaskNotFound: nothing is known of it.
+        NotFinished: it has not ended.
+        InputsUnavailable: its inputs are not all kept.
+        InvalidInputs: the task's present code refuses them; nothing was published.
+        UnknownOption: the new id is no UUID.
+        SubmitFailed, SubmitUncertain: it was certainly not sent, or may have been.
+    """
+    record = through.store.read(uuid, whole=False)
+    if record is None:
+        raise TaskNotFound(uuid)
+    if not record.ended:
+        raise NotFinished(uuid, record.status)
+    job = through.store.job(uuid)
+    if job is None:
+        raise InputsUnavailable(uuid, "its inputs were never kept (a direct invoke, or a broken-off submit)")
+    if job.inputs_key is not None:
+        raise InputsUnavailable(uuid, "the bucket no longer has its inputs")
+    if job.secrets:
+        raise InputsUnavailable(uuid, f"secret inputs are not kept ({', '.join(job.secrets)})")
+    return submit_again(through, job, new_uuid=new_uuid, on_commit=on_commit)
+
+
+def submit_again(through: Services, job: Message, *, new_uuid: str | None, on_commit: bool) -> Handle:
+    """Submit what a message says once more, under a new id; see `resubmit`. All its inputs are there."""
+    secrets = check_again(through, job)
+    options = replace(Options.parse({"uuid": new_uuid}), owner=job.owner, tenant=job.tenant)
+    message = replace(
+        new_message(through, job.task, job.inputs, options, job.queue, secrets), retry_of=job.uuid
+    )
+    unique = job.task in through.registry and through.registry.get(job.task).unique
+    (handle,) = publish(through, [message], on_commit=on_commit, guard=Guard(unique=unique))
+    return handle
+
+
+def check_again(through: Services, job: Message) -> tuple[str, ...]:
+    """See that a task's present code, where it is here, takes the inputs of a job; returns the secret ones.
+
+    Raises:
+        InvalidInputs: it refuses them.
+    """
+    if job.task not in through.registry:
+        return job.secrets
+    definition = through.registry.definition(job.task)
+    definition.parse_json(job.inputs)
+    return definition.secrets_in(job.inputs)
