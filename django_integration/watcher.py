@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 PAUSE: Final = 1.0
 # Looks in a row that may fail, each after a longer pause: about half a minute. Then the clients ask by themselves.
+# One job's own failures are counted alike, for those who follow it alone.
 FAILURES: Final = 5
 _UNSEEN: Final = "?"
 
@@ -81,9 +82,16 @@ class Follower:
 
 @dataclass(slots=True)
 class _Watched:
-    """A task that somebody follows, and the store's mark of what was last seen of it."""
+    """A task that somebody follows.
+
+    Attributes:
+        mark: the store's mark of what was last seen of it.
+        failures: looks in a row that could not read it while they read others.
+        followers: who follows it.
+    """
 
     mark: str = _UNSEEN
+    failures: int = 0
     followers: set[Follower] = field(default_factory=set)
 
 
@@ -137,6 +145,10 @@ class Watcher:
             watched = self._watched.get(uuid)
             if watched is None:
                 continue
+            if isinstance(record, ServerlessTasksError):
+                _count_failure(uuid, watched, record)
+                continue
+            watched.failures = 0
             # Who came meanwhile may know more than this: the next look is for them.
             newcomers = watched.followers - there[uuid]
             watched.mark = _UNSEEN if newcomers else mark
@@ -163,6 +175,16 @@ class Watcher:
             for watched in self._watched.values():
                 for follower in watched.followers:
                     follower.show(None)
+
+
+def _count_failure(uuid: str, watched: _Watched, error: ServerlessTasksError) -> None:
+    """Look again at a task that could not be read; after too many looks its followers are left to ask by themselves."""
+    watched.mark = _UNSEEN
+    watched.failures += 1
+    logger.warning("task %s could not be read: %s", uuid, error)
+    if watched.failures >= FAILURES:
+        for follower in watched.followers:
+            follower.show(None)
 
 
 def _log_fault(looking: asyncio.Task[None]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from serverless_tasks.errors import ServerlessTasksError
     from serverless_tasks.message import Message
     from serverless_tasks.progress import Snapshot
     from serverless_tasks.record import Failure, Record
@@ -163,7 +164,9 @@ class Store(Protocol):
     def read_many(self, uuids: Sequence[str], *, whole: bool = True) -> dict[str, Record]:
         """The records of several jobs, as `read` gives them; those of which nothing is known are left out."""
 
-    def changed(self, seen: Mapping[str, str]) -> dict[str, tuple[str, Record | None]]:
+    def changed(
+        self, seen: Mapping[str, str]
+    ) -> Mapping[str, tuple[str, Record | ServerlessTasksError | None]]:
         """What has changed of many jobs that are watched, for less than reading them.
 
         What time alone changes, a job that expires, is not noticed.
@@ -172,8 +175,11 @@ class Store(Protocol):
             seen: uuid -> the mark that came with what was last seen of it; ``"?"`` for nothing yet.
 
         Returns:
-            uuid -> the new mark and the record, None when nothing is known of it, for those whose mark is another now.
-            The record may be the one that was seen before.
+            uuid -> the new mark and the record, for those whose mark is another now; None when nothing is known of
+            the job, and the error when this one alone cannot be read. The record may be the one that was seen before.
+
+        Raises:
+            AwsError: the table could not be asked.
         """
 
     def job(self, uuid: str) -> Message | None:

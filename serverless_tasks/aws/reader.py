@@ -11,7 +11,7 @@ from serverless_tasks.aws.items import from_dynamodb, to_dynamodb
 from serverless_tasks.aws.listing import Listing
 from serverless_tasks.aws.session import call
 from serverless_tasks.clock import to_ms
-from serverless_tasks.errors import AwsError, ConfigurationError
+from serverless_tasks.errors import AwsError, ConfigurationError, ServerlessTasksError
 from serverless_tasks.items import (
     JOB,
     OWNER_SHARDS,
@@ -71,9 +71,9 @@ class TableReader:
 
     def read_many(self, uuids: Sequence[str], *, whole: bool = True) -> dict[str, Record]:
         """See `Store.read_many`."""
-        return self._records(dict.fromkeys(uuids), whole=whole)
+        return self._records(dict.fromkeys(uuids), whole)
 
-    def changed(self, seen: Mapping[str, str]) -> dict[str, tuple[str, Record | None]]:
+    def changed(self, seen: Mapping[str, str]) -> dict[str, tuple[str, Record | ServerlessTasksError | None]]:
         """See `Store.changed`.
 
         The marks are read with eventual consistency, which costs half as much; what changed is read as it is.
@@ -81,8 +81,9 @@ class TableReader:
         states = self._get_many(list(seen), STATE, MARKED)
         marks = {uuid: mark(states.get(uuid)) for uuid in seen}
         moved = [uuid for uuid, last in seen.items() if marks[uuid] != last]
-        records = self.read_many(moved)
-        return {uuid: (marks[uuid], records.get(uuid)) for uuid in moved}
+        unread: dict[str, ServerlessTasksError] = {}
+        records = self._records(dict.fromkeys(moved), True, unread)
+        return {uuid: (marks[uuid], unread.get(uuid) or records.get(uuid)) for uuid in moved}
 
     def job(self, uuid: str) -> Message | None:
         """See `Store.job`."""
@@ -177,12 +178,15 @@ class TableReader:
             )
         return replace(record, outputs=json.loads(self._blobs.get(key)))
 
-    def _records(self, jobs: dict[str, Item | None], *, whole: bool = True) -> dict[str, Record]:
+    def _records(
+        self, jobs: dict[str, Item | None], whole: bool, unread: dict[str, ServerlessTasksError] | None = None
+    ) -> dict[str, Record]:
         """Records of many jobs: their states at once, then those whose state names other items one by one.
 
         Args:
             jobs: uuid -> what is known of its ``job`` item already.
             whole: see `Store.read`.
+            unread: takes the errors of jobs that cannot be read by themselves; None raises the first of them.
         """
         states = self._get_many(list(jobs), STATE)
         absent = [uuid for uuid, job in jobs.items() if uuid not in states and job is None]
@@ -191,10 +195,14 @@ class TableReader:
         for uuid in jobs:
             state = states.get(uuid)
             items = [item for item in (state, known.get(uuid)) if item is not None]
-            if state is not None and names_others(state):
-                record = self.read(uuid, whole=whole)
-            else:
-                record = self._record(items, whole=whole)
+            others = state is not None and names_others(state)
+            try:
+                record = self.read(uuid, whole=whole) if others else self._record(items, whole=whole)
+            except ServerlessTasksError as error:
+                if unread is None:
+                    raise
+                unread[uuid] = error
+                continue
             if record is not None:
                 records[uuid] = record
         return records
@@ -236,7 +244,7 @@ class TableReader:
 
     def _page(self, found: tuple[list[Item], str | None], *, whole: bool) -> Page:
         items, more = found
-        records = self._records({item["pk"]: item for item in items}, whole=whole)
+        records = self._records({item["pk"]: item for item in items}, whole)
         return Page(
             records=tuple(records[item["pk"]] for item in items if item["pk"] in records), cursor=more
         )

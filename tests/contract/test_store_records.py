@@ -473,8 +473,10 @@ def test_every_step_of_a_job_is_told_to_who_watches_once(store: Store, clock: Fa
         mark, record = changed[message.uuid]
         seen[message.uuid] = mark
         assert store.changed(seen) == {}
-        if record is not None:
-            assert record.to_json() == read(store, message).to_json()
+        if record is None:
+            return None
+        assert isinstance(record, Record)
+        assert record.to_json() == read(store, message).to_json()
         return record
 
     def status() -> str:

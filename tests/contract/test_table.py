@@ -15,9 +15,9 @@ from serverless_tasks.config import Config
 from serverless_tasks.errors import AlreadyFinished, AwsError, ConfigurationError, LeaseLost, PayloadTooLarge
 from serverless_tasks.items import BEFORE, DAY_MS
 from serverless_tasks.listing import Wanted, find
-from serverless_tasks.message import RETENTION, expires_at
+from serverless_tasks.message import RETENTION, expires_at, outputs_prefix
 from serverless_tasks.progress import Snapshot
-from serverless_tasks.record import Failure
+from serverless_tasks.record import Failure, Record
 from serverless_tasks.retry import LONGEST_WAIT
 from serverless_tasks.store import Claim
 from tests.support.calls import counted_calls
@@ -149,6 +149,24 @@ def test_what_has_changed_of_watched_jobs_is_read_together(table: Table, clock: 
         assert len(table.changed({message.uuid: "" for message in messages})) == 20
 
     assert calls == {"BatchGetItem": 2}
+
+
+def test_of_watched_jobs_one_whose_outputs_cannot_be_read_is_told_of_alone(
+    table: Table, clock: FakeClock, config: Config
+) -> None:
+    bad, good = a_message(clock), a_message(clock)
+    for message in (bad, good):
+        table.succeed(message.uuid, begin(table, clock, message), Snapshot(1), {"text": "x" * 300_000})
+    blobs = BucketBlobs(config.bucket)
+    blobs.delete(blobs.list(outputs_prefix(bad.uuid)))
+
+    changed = table.changed({bad.uuid: "?", good.uuid: "?"})
+
+    found = {uuid: record for uuid, (_, record) in changed.items()}
+    assert isinstance(found[bad.uuid], AwsError)
+    assert isinstance(found[good.uuid], Record)
+    with pytest.raises(AwsError):
+        table.read_many([bad.uuid, good.uuid])
 
 
 def test_what_dynamodb_left_out_of_a_batch_is_written_again(

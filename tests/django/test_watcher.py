@@ -198,6 +198,57 @@ class TestLooks:
         asyncio.run(run())
 
 
+class TestOneThatCannotBeRead:
+    """A task whose outputs the bucket does not show."""
+
+    ERROR = AwsError("s3.get_object", "AccessDenied", "no", applied=False)
+
+    def look(self, monkeypatch: pytest.MonkeyPatch, *answers: Any) -> tuple[Follower, Follower, list[str]]:
+        """Who follows it, who follows another one, and the marks it was asked with, after looks with such answers."""
+        bad, good = (Record(uuid=uuid, task="sum") for uuid in ("bad", "good"))
+        left, asked = list(answers), list[str]()
+
+        def changed(seen: dict[str, str]) -> Any:
+            asked.append(seen["bad"])
+            return {
+                "bad": ("1", left.pop(0)),
+                "good": ("2", Record(uuid="good", task="sum", status="running")),
+            }
+
+        monkeypatch.setattr(services().store, "changed", changed)
+
+        async def run() -> tuple[Follower, Follower]:
+            watching = Watcher()
+            with (
+                watching.follow(bad) as first,
+                watching.follow(good) as second,
+                ThreadPoolExecutor(1) as pool,
+            ):
+                for _ in answers:
+                    await watching.look(pool)
+                return first, second
+
+        return *asyncio.run(run()), asked
+
+    def test_it_ends_its_own_streams_alone(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        bad, good, _ = self.look(monkeypatch, *[self.ERROR] * watcher.FAILURES)
+        assert bad.sight is None
+        assert good.sight is not None
+        assert '"running"' in good.sight.data
+        assert "bad" in caplog.text
+        assert "AccessDenied" in caplog.text
+
+    def test_it_is_looked_at_again_first(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        almost = [self.ERROR] * (watcher.FAILURES - 1)
+        running = Record(uuid="bad", task="sum", status="running")
+        bad, _, asked = self.look(monkeypatch, *almost, running, *almost, running)
+        assert bad.sight is not None
+        assert '"running"' in bad.sight.data
+        assert asked == ["?"] * watcher.FAILURES + ["1"] + ["?"] * (watcher.FAILURES - 1)
+
+
 @pytest.fixture
 def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watcher, "PAUSE", 0)
