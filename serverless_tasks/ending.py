@@ -19,7 +19,7 @@ from serverless_tasks.errors import (
 from serverless_tasks.message import expires_at
 from serverless_tasks.outcome import Outcome, Run, failure_of, is_final
 from serverless_tasks.record import CANCELLED, FAILED, PENDING, SUCCEEDED, TASK_CANCELLED
-from serverless_tasks.retry import backoff
+from serverless_tasks.retry import EARLY, backoff
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -30,9 +30,6 @@ if TYPE_CHECKING:
     from serverless_tasks.progress import Snapshot
     from serverless_tasks.record import Failure
     from serverless_tasks.store import Claim, Store
-
-# A retry's message may come this much before its time, in milliseconds: the queue's clock is not ours.
-_EARLY = 500
 
 
 class Ending:
@@ -123,7 +120,7 @@ class Ending:
         run_at = now + wait * 1000
         expires = max(message.expires, self._until(now, run_at))
         again = replace(message, run_at=run_at, expires=expires)
-        if self._store.retry(again, claim, last, failure, not_before=run_at - _EARLY):
+        if self._store.retry(again, claim, last, failure, not_before=run_at - EARLY):
             return self._stopped(message, claim, run)
         told = _told(PENDING, claim, run, failure, raised)
         try:

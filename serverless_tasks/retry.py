@@ -10,6 +10,8 @@ BASE: Final = 2.0
 CAP: Final = 900.0
 # Two weeks, in seconds: what is tried again later than that is a schedule's business.
 LONGEST_WAIT: Final = 1_209_600
+# A retry's message may come this much before its time, in milliseconds: the queue's clock is not ours.
+EARLY: Final = 500
 
 
 def backoff(failures: int, base: float = BASE, cap: float = CAP, draw: random.Random | None = None) -> int:

@@ -15,6 +15,7 @@ from serverless_tasks.message import expires_at, expires_in_process_at
 from serverless_tasks.outcome import Outcome
 from serverless_tasks.progress import Snapshot
 from serverless_tasks.record import CANCELLED, EXPIRED, FAILED, SKIPPED, WORKER_LOST
+from serverless_tasks.retry import EARLY
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -161,7 +162,7 @@ class Runner:
             return None
         expires = max(message.expires, expires_at(to_ms(now), claim.until))
         try:
-            self._republish(replace(message, run_at=claim.until, expires=expires))
+            self._republish(replace(message, run_at=claim.until + EARLY, expires=expires))
         except ServerlessTasksError:
             return None
         return Outcome(status="waiting")

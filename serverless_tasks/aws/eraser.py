@@ -9,14 +9,15 @@ from serverless_tasks.assembly import assemble
 from serverless_tasks.aws.items import from_dynamodb, to_dynamodb
 from serverless_tasks.aws.session import ConditionFailed, call
 from serverless_tasks.aws.writer import WRITE_BATCH, TableWriter
-from serverless_tasks.errors import ConfigurationError, NotFinished, ServerlessTasksError, TaskNotFound
+from serverless_tasks.errors import ConfigurationError, NotFinished, TaskNotFound
 from serverless_tasks.items import JOB, STATE, Item, deliverable_until, is_tombstone, keep_until, tombstone
 from serverless_tasks.letters import job_letter, letter_key
 from serverless_tasks.message import MAX_DELAY, inputs_key, outputs_prefix
 from serverless_tasks.record import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
+from serverless_tasks.retry import EARLY
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from serverless_tasks.clock import Clock
     from serverless_tasks.record import Record
@@ -57,8 +58,9 @@ class TableEraser(TableWriter):
     def delete(self, uuid: str) -> None:
         """See `Store.delete`.
 
-        The tombstone comes first, so that nothing half deleted is read; the ``job`` item goes last, so that the
-        owner's listing leads back to a job whose deletion was cut short.
+        Its schedules go first, while it is known when they are due. Then the tombstone comes, so that nothing half
+        deleted is read; the ``job`` item goes last, so that the owner's listing leads back to a job whose deletion was
+        cut short.
         """
         items = {item["sk"]: item for item in self._all_items(uuid)}
         job, state = items.pop(JOB, None), items.pop(STATE, None)
@@ -67,7 +69,8 @@ class TableEraser(TableWriter):
             self._bury(uuid, job, state, items)
         elif job is None and not items and not payloads:
             raise TaskNotFound(uuid)
-        self._delete_schedule(uuid, job)
+        else:
+            self._delete_schedules(uuid, job, state, items)
         if self._blobs is not None:
             self._blobs.delete([inputs_key(uuid), letter_key(job_letter(uuid)), *payloads])
         requests = [{"DeleteRequest": {"Key": to_dynamodb({"pk": uuid, "sk": sk})}} for sk in items]
@@ -90,6 +93,7 @@ class TableEraser(TableWriter):
             raise TaskNotFound(uuid)
         if not record.ended:
             raise NotFinished(uuid, record.status)
+        self._delete_schedules(uuid, job, state, others)
         known = [item["ttl"] for item in (job, state) if item is not None and "ttl" in item]
         self._put_tombstone(record, max(known, default=keep_until(deliverable_until(now))), now)
 
@@ -115,21 +119,26 @@ class TableEraser(TableWriter):
         except ConditionFailed as failed:  # a last delivery began it in between
             raise NotFinished(record.uuid, from_dynamodb(failed.item)["status"]) from None
 
-    def _delete_schedule(self, uuid: str, job: Item | None) -> None:
-        """Delete the schedule that waits to send the job, and holds its inputs until then.
+    def _delete_schedules(
+        self, uuid: str, job: Item | None, state: Item | None, others: dict[str, Item]
+    ) -> None:
+        """Delete the schedules that wait to send the job, or its retry, and hold its inputs until then.
 
-        One that is left sends a message which finds the tombstone: it keeps no job from being deleted.
+        Raises:
+            AwsError: one could not be deleted; the job is kept, for its inputs would be kept there.
         """
-        if self._unschedule is None or job is None or "run_at" not in job:
+        if self._unschedule is None:
             return
-        run_at = job["run_at"]
-        # What was due sooner lies in SQS, and what is due already has been sent.
-        if run_at - job["created"] <= MAX_DELAY * 1000 or run_at <= self._now():
-            return
-        try:
-            self._unschedule(uuid, run_at)
-        except ServerlessTasksError:
-            logger.warning("the schedule of deleted job %s is left until it is due", uuid, exc_info=True)
+        now = self._now()
+        for asked, run_at in _waits(job, state, others):
+            # What was due sooner lies in SQS, and what is due already has been sent.
+            if run_at - asked <= MAX_DELAY * 1000 or run_at <= now:
+                continue
+            try:
+                self._unschedule(uuid, run_at)
+            except ConfigurationError as error:
+                # Without a scheduler the message has gone through the queue, or waits in this process.
+                logger.warning("deleted job %s may have a schedule until it is due: %s", uuid, error)
 
     def _all_items(self, uuid: str) -> list[Item]:
         return self._query("pk = :pk", {":pk": uuid})
@@ -148,3 +157,12 @@ class TableEraser(TableWriter):
                 f"Payloads of job {uuid} lie in the bucket, and SERVERLESS_TASKS_BUCKET is not set."
             )
         return []
+
+
+def _waits(job: Item | None, state: Item | None, others: dict[str, Item]) -> Iterator[tuple[int, int]]:
+    """What a job was told to wait for: when that was said, and until when, in milliseconds since the epoch."""
+    if job is not None and "run_at" in job:
+        yield job["created"], job["run_at"]
+    if state is not None and "not_before" in state:
+        ends = [item["ended"] for key, item in others.items() if key.endswith("#end")]
+        yield max(ends, default=0), state["not_before"] + EARLY

@@ -207,7 +207,7 @@ class Table(TableEraser):
                 "finished": now,
                 "ttl": keep_until(max(message.expires, deliverable_until(now))),
             },
-            remove=("not_before", "cancel"),
+            remove=("cancel",),
             condition=f"{FREE} OR (#status = :running AND #lease < :now)",
             values={"pending": PENDING, "running": RUNNING, "now": now},
         )

@@ -122,7 +122,7 @@ class TableWriter(TableReader):
                 "ttl": keep_until(max(expires, latest)),
             },
             keep=copied,
-            remove=("not_before", "cancel"),
+            remove=("cancel",),
             condition=FREE,
             values={"pending": PENDING},
         )

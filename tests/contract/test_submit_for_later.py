@@ -12,8 +12,9 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 from serverless_tasks import ConfigurationError, PayloadTooLarge, SubmitFailed, SubmitUncertain, Task
 from serverless_tasks.aws import session
 from serverless_tasks.config import Config
+from serverless_tasks.errors import AwsError
 from serverless_tasks.message import RETENTION, SCHEDULER_TRIES, Message
-from serverless_tasks.params import StringParameter
+from serverless_tasks.params import IntParameter, StringParameter
 from serverless_tasks.payloads import SCHEDULED_INPUTS
 from serverless_tasks.services import Services, use
 from tests.support.calls import counted_calls
@@ -335,6 +336,17 @@ def test_without_a_scheduler_a_retry_that_is_far_away_comes_early_through_the_qu
     assert [each["DelaySeconds"] for each in sent] == [900]
 
 
+class Later(Task):
+    """Asks to be run again in so many seconds."""
+
+    name = "later"
+    inputs = {"text": StringParameter(), "after": IntParameter()}
+    retries = 2
+
+    def run(self, text: str, after: int) -> None:
+        self.retry(after=after)
+
+
 class TestDeleted:
     def cancelled(self, services: Services, delay: int) -> str:
         handle = Measure.options(delay=delay).submit(text="of Ada Lovelace")
@@ -360,21 +372,92 @@ class TestDeleted:
 
         assert calls["DeleteSchedule"] == 0
 
-    @pytest.mark.parametrize("code", ["ResourceNotFoundException", "AccessDeniedException"])
-    def test_a_schedule_that_cannot_be_deleted_keeps_no_job(
-        self,
-        services: Services,
-        monkeypatch: pytest.MonkeyPatch,
-        caplog: pytest.LogCaptureFixture,
-        code: str,
-    ) -> None:
-        uuid = self.cancelled(services, HOUR)
+    def retrying(self, services: Services, after: int) -> Message:
+        """A job that waits for its retry."""
+        services.registry.add(Later)
+        handle = Later.submit(text="of Ada Lovelace", after=after)
+        message = services.store.job(handle.uuid)
+        assert message is not None
+        assert services.runner.execute(message).status == "pending"
+        return message
 
+    @pytest.mark.parametrize("apart", range(0, 1000, 250))
+    def test_the_schedule_of_its_retry_goes_with_it(
+        self, services: Services, config: Config, clock: FakeClock, apart: int
+    ) -> None:
+        clock.move(apart / 1000)  # a schedule knows whole seconds alone
+        other, message = self.retrying(services, HOUR), self.retrying(services, HOUR)
+        assert len(names(config)) == 2
+        services.store.cancel(message.uuid)
+
+        services.store.delete(message.uuid)
+
+        assert [name.startswith(f"job-{other.uuid}") for name in names(config)] == [True]
+
+    def test_a_message_that_came_early_is_given_the_schedule_that_goes_with_its_job(
+        self, services: Services, config: Config, clock: FakeClock
+    ) -> None:
+        clock.move(0.25)  # what is early by half a second may be another whole second
+        lacking = Services(replace(config, schedule_group=""), clock=clock, registry=services.registry)
+        with use(lacking):
+            message = self.retrying(lacking, 24 * HOUR)
+        assert services.runner.execute(message).status == "waiting"
+        assert len(names(config)) == 1
+        services.store.cancel(message.uuid)
+
+        services.store.delete(message.uuid)
+
+        assert names(config) == []
+
+    def test_the_scheduler_is_not_asked_about_retries_that_it_does_not_hold(self, services: Services) -> None:
+        near, due = self.retrying(services, 60), self.retrying(services, HOUR)
+        services.store.cancel(near.uuid)
+
+        with counted_calls() as calls:
+            services.store.delete(near.uuid)
+
+        assert calls["DeleteSchedule"] == 0
+        assert services.store.read(due.uuid) is not None
+
+    def refuse(self, monkeypatch: pytest.MonkeyPatch, code: str) -> None:
         def delete_schedule(**_: Any) -> None:
             raise refused(code)
 
         monkeypatch.setattr(session.client("scheduler", attempts=1), "delete_schedule", delete_schedule)
+
+    def test_a_schedule_that_has_fired_meanwhile_keeps_no_job(
+        self, services: Services, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        uuid = self.cancelled(services, HOUR)
+        self.refuse(monkeypatch, "ResourceNotFoundException")
+
         services.store.delete(uuid)
 
         assert services.store.job(uuid) is None
-        assert (uuid in caplog.text) == (code == "AccessDeniedException")
+
+    def test_a_job_whose_schedule_cannot_be_deleted_is_kept_for_the_next_try(
+        self, services: Services, monkeypatch: pytest.MonkeyPatch, config: Config
+    ) -> None:
+        """Its inputs would be kept there, and nobody would know."""
+        uuid = self.cancelled(services, HOUR)
+        with monkeypatch.context() as patch:
+            self.refuse(patch, "AccessDeniedException")
+            with pytest.raises(AwsError, match="AccessDenied"):
+                services.store.delete(uuid)
+        assert services.store.job(uuid) is not None
+
+        services.store.delete(uuid)
+
+        assert services.store.job(uuid) is None
+        assert names(config) == []
+
+    def test_where_no_scheduler_is_known_a_job_is_deleted_and_the_log_says_so(
+        self, services: Services, config: Config, clock: FakeClock, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        uuid = self.cancelled(services, HOUR)
+
+        Services(replace(config, schedule_group=""), clock=clock).store.delete(uuid)
+
+        assert services.store.job(uuid) is None
+        assert uuid in caplog.text
+        assert "SERVERLESS_TASKS_SCHEDULE_GROUP" in caplog.text
