@@ -158,9 +158,7 @@ class Definition:
     def _check_names(self, inputs: Any) -> None:
         """Refuse what is not an object, and names that the task does not have (pydantic ignores them by default)."""
         if not isinstance(inputs, dict):
-            raise self._refused(
-                [FieldError("", f"must be an object, not {type(inputs).__name__}", (), "dict_type")]
-            )
+            raise self._refused([not_an_object(inputs)])
         if "extra" in self.inputs_model.model_config:
             return
         extra = [name for name in inputs if name not in self._names]
@@ -187,12 +185,27 @@ def field_names(name: str, field: FieldInfo) -> set[str]:
     return {name, field.serialization_alias or name, *_aliases(field)}
 
 
+def plain_aliases(field: FieldInfo) -> list[str]:
+    """The names that a field is read from, its value being all that they hold."""
+    return [choice for choice in _choices(field) if isinstance(choice, str)]
+
+
 def _aliases(field: FieldInfo) -> set[str]:
     """The names that a field is read from."""
+    first = [choice.path[0] if isinstance(choice, AliasPath) else choice for choice in _choices(field)]
+    return {str(choice) for choice in first}
+
+
+def _choices(field: FieldInfo) -> list[str | AliasPath]:
     alias = field.validation_alias
-    choices = alias.choices if isinstance(alias, AliasChoices) else [alias]
-    first = [choice.path[0] if isinstance(choice, AliasPath) else choice for choice in choices]
-    return {str(choice) for choice in first if choice is not None}
+    if alias is None:
+        return []
+    return alias.choices if isinstance(alias, AliasChoices) else [alias]
+
+
+def not_an_object(inputs: Any) -> FieldError:
+    """The refusal of inputs that are no JSON object."""
+    return FieldError("", f"must be an object, not {type(inputs).__name__}", (), "dict_type")
 
 
 def field_errors(error: ValidationError) -> list[FieldError]:
@@ -221,7 +234,7 @@ def check_json(task: str, inputs: Any) -> None:
         InvalidInputs: they are not.
     """
     if not isinstance(inputs, dict):
-        raise InvalidInputs(task, [FieldError("", f"must be an object, not {type(inputs).__name__}")])
+        raise InvalidInputs(task, [not_an_object(inputs)])
     for name, value in inputs.items():
         try:
             encode({name: value})

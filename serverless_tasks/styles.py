@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_type_hints
 
 from pydantic import (
     BaseModel,
@@ -18,12 +18,21 @@ from pydantic_core import PydanticSerializationError
 from serverless_tasks.dictionary import DictionaryDefinition
 from serverless_tasks.encoding import encode
 from serverless_tasks.errors import FieldError, InvalidInputs, TaskDefinitionError
-from serverless_tasks.schema import Definition, InvalidOutputs, field_errors, field_names
+from serverless_tasks.schema import (
+    Definition,
+    InvalidOutputs,
+    field_errors,
+    field_names,
+    not_an_object,
+    plain_aliases,
+)
 from serverless_tasks.secrecy import holds_secret, revealed
 
 if TYPE_CHECKING:
     from serverless_tasks.declaration import Declaration
     from serverless_tasks.execution import Execution
+
+_LOSS = (PydanticSerializationError, ValidationError, ValueError, TypeError, RecursionError)
 
 
 class ModelDefinition(Definition):
@@ -37,15 +46,36 @@ class ModelDefinition(Definition):
     def to_json(self, inputs: Any) -> dict[str, Any]:
         model = self._model(inputs)
         try:
-            dumped = model.model_dump(mode="json", by_alias=True, round_trip=True)
-            if self.secrets:
-                dumped = revealed(dumped, model.model_dump(by_alias=True, round_trip=True))
-            returned = self.inputs_model.model_validate_json(encode(dumped), by_alias=True)
-        except (PydanticSerializationError, ValidationError, ValueError):
+            sent = self._sent(model)
+            returned = self.inputs_model.model_validate_json(encode(sent))
+        except _LOSS:
             raise self._refused(self._lossy_fields(model)) from None
-        if returned != model:
+        if not isinstance(sent, dict):
+            raise self._refused([not_an_object(sent)])
+        if not (returned == model or same(returned, model)):
             raise self._refused(self._lossy_fields(model))
-        return dumped
+        return sent
+
+    def _sent(self, model: BaseModel, only: set[str] | None = None) -> Any:
+        """A model as the JSON that the worker reads, of all fields or of some."""
+        dumped: Any = model.model_dump(mode="json", by_alias=True, round_trip=True, include=only)
+        if self.secrets:
+            dumped = revealed(dumped, model.model_dump(by_alias=True, round_trip=True, include=only))
+        if not isinstance(dumped, dict):
+            return dumped  # of a root model
+        return {self._read_as.get(name, name): value for name, value in dumped.items()}
+
+    @cached_property
+    def _read_as(self) -> dict[str, str]:
+        """The names that fields are read by, of those that are written by another one."""
+        by_alias = self.inputs_model.model_config.get("validate_by_alias", True)
+        names: dict[str, str] = {}
+        for name, field in self.inputs_model.model_fields.items():
+            read = plain_aliases(field) if by_alias and field.validation_alias is not None else [name]
+            written = field.serialization_alias or name
+            if read and written not in read:
+                names[written] = read[0]
+        return names
 
     @cached_property
     def secrets(self) -> frozenset[str]:  # type: ignore[override]
@@ -77,13 +107,16 @@ class ModelDefinition(Definition):
             raise InvalidOutputs(
                 f"Task {self.task.name!r} returned what it does not declare: {error}"
             ) from error
-        return dumped if self._returns_model else {"result": dumped}
+        # A root model may be a list or a bare value, which has no names to be served by.
+        return dumped if self._returns_model and isinstance(dumped, dict) else {"result": dumped}
 
     def output_schema(self) -> dict[str, Any]:
         if self._annotation is None:
             return {"type": "object", "properties": {}}
         schema = self._adapter.json_schema(mode="serialization")
-        if self._returns_model:
+        if self._returns_model and (
+            not issubclass(self._annotation, RootModel) or schema.get("type") == "object"
+        ):
             return schema
         definitions = schema.pop("$defs", None)
         wrapped: dict[str, Any] = {"type": "object", "properties": {"result": schema}, "required": ["result"]}
@@ -122,21 +155,60 @@ class ModelDefinition(Definition):
             raise self._refused(field_errors(error), inputs) from None
 
     def _lossy_fields(self, model: BaseModel) -> list[FieldError]:
-        """Which fields do not come back from JSON as they went, found by sending each alone."""
-        lossy = []
-        for name, field in type(model).model_fields.items():
-            adapter: TypeAdapter[Any] = TypeAdapter(Annotated[field.annotation, field])
-            value = getattr(model, name)
-            try:
-                shown = revealed(adapter.dump_python(value, mode="json"), adapter.dump_python(value))
-                same = adapter.validate_json(encode(shown)) == value
-            except (PydanticSerializationError, ValidationError, ValueError, TypeError):
-                same = False
-            if not same:
-                lossy.append(
-                    FieldError(name, f"a {type(value).__name__} here does not survive JSON", (name,), "json")
-                )
-        return lossy or [FieldError("", "the model does not survive JSON as a whole", (), "json")]
+        """Which fields do not come back from JSON as they went."""
+        members = _members(model)
+        refused = [
+            FieldError(name, _no_json(value), (name,), "json")
+            for name, value in members.items()
+            if not self._has_json(model, name)
+        ]
+        if refused:
+            return refused
+        try:
+            returned = _members(self.inputs_model.model_validate_json(encode(self._sent(model))))
+        except ValidationError as error:
+            return field_errors(error)
+        return [
+            FieldError(
+                name, f"a value of type {type(value).__name__} comes back from JSON changed", (name,), "json"
+            )
+            for name, value in members.items()
+            if name not in returned or not same(returned[name], value)
+        ] or [FieldError("", "the model does not survive JSON as a whole", (), "json")]
+
+    def _has_json(self, model: BaseModel, name: str) -> bool:
+        try:
+            encode(self._sent(model, {name}))
+        except _LOSS:
+            return False
+        return True
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are equal, of models what they are given and not the private state that each makes itself."""
+    if type(one) is not type(other):
+        return bool(one == other)
+    if isinstance(one, BaseModel):
+        return same(_members(one), _members(other))
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(value, other[name]) for name, value in one.items())
+    if isinstance(one, (list, tuple)):
+        return len(one) == len(other) and all(map(same, one, other))
+    return bool(one == other)
+
+
+def _members(model: BaseModel) -> dict[str, Any]:
+    fields = {name: getattr(model, name) for name in type(model).model_fields}
+    return {**fields, **(model.model_extra or {})}
+
+
+def _no_json(value: Any) -> str:
+    said = f"a value of type {type(value).__name__} has no form in JSON here"
+    if isinstance(value, (bytes, bytearray)):
+        return (
+            f"{said}: it is not UTF-8; give the model's config ser_json_bytes and val_json_bytes = 'base64'"
+        )
+    return said
 
 
 def define(task: type[Declaration]) -> Definition:

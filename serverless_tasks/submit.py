@@ -38,7 +38,7 @@ class Submission:
         self._options = options
         self._through = through
 
-    def submit(self, **inputs: Any) -> Handle:
+    def submit(self, /, **inputs: Any) -> Handle:
         """Validate inputs and publish the job.
 
         Raises:

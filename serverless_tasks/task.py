@@ -60,7 +60,7 @@ class Task(Declaration, Generic[Params]):
     # -- submitting ----------------------------------------------------------------------------------------------
 
     @classmethod
-    def submit(cls, **inputs: Any) -> Handle:
+    def submit(cls, /, **inputs: Any) -> Handle:
         """Publish a job of this task.
 
         Args:

@@ -1,0 +1,201 @@
+"""Pydantic inputs on their way: what a user's model may be like, and who is named when it cannot be sent."""
+
+import threading
+from types import new_class
+from typing import Any
+
+import pytest
+from pydantic import (
+    AliasChoices,
+    AliasPath,
+    BaseModel,
+    ConfigDict,
+    Field,
+    PrivateAttr,
+    RootModel,
+    field_validator,
+)
+
+from serverless_tasks import InvalidInputs, Task
+from serverless_tasks.schema import Definition
+from serverless_tasks.styles import define
+from serverless_tasks.testing import recorded
+
+
+def definition_of(model: type[BaseModel]) -> Definition:
+    def run(self: Any) -> None:
+        return None
+
+    return define(new_class("Uses", (Task[model],), {}, lambda names: names.update(run=run)))  # type: ignore[valid-type]
+
+
+def refused(model: type[BaseModel], inputs: Any) -> list[str]:
+    """The names of the fields that are refused; a warning of pydantic's would be an error here."""
+    with pytest.raises(InvalidInputs) as error:
+        definition_of(model).to_json(inputs)
+    return [field.field for field in error.value.fields]
+
+
+class Inner(BaseModel):
+    size: int
+    _lock: Any = PrivateAttr(default_factory=threading.Lock)
+
+
+class Stateful(BaseModel):
+    size: int
+    inner: list[Inner] = []
+    by_name: dict[str, Inner] = {}
+    _lock: Any = PrivateAttr(default_factory=threading.Lock)
+
+
+class TestPrivateState:
+    def test_of_a_model_is_no_input(self) -> None:
+        given = {"size": 1, "inner": [{"size": 2}], "by_name": {"a": {"size": 3}}}
+
+        assert definition_of(Stateful).to_json(Stateful.model_validate(given)) == given
+
+
+class TestFieldsThatAreReadAndWrittenByDifferentNames:
+    @pytest.mark.parametrize(
+        ("field", "name"),
+        [
+            (Field(validation_alias="a"), "a"),
+            (Field(validation_alias=AliasChoices("a", "b")), "a"),
+            (Field(validation_alias=AliasChoices(AliasPath("c", 0), "b")), "b"),
+            (Field(validation_alias="a", serialization_alias="z"), "a"),
+            (Field(validation_alias=AliasChoices("a", "b"), serialization_alias="b"), "b"),
+            (Field(serialization_alias="z"), "number"),
+        ],
+    )
+    def test_travel_by_one_that_they_are_read_by(self, field: Any, name: str) -> None:
+        model = type("Named", (BaseModel,), {"__annotations__": {"number": int}, "number": field})
+        definition = definition_of(model)
+
+        sent = definition.to_json({name: 5})
+
+        assert sent == {name: 5}
+        assert definition.parse_json(sent).number == 5  # type: ignore[attr-defined]
+
+    def test_by_field_name_alone(self) -> None:
+        class Named(BaseModel):
+            model_config = ConfigDict(validate_by_alias=False, validate_by_name=True)
+            number: int = Field(alias="n")
+
+        definition = definition_of(Named)
+
+        assert definition.parse_json(definition.to_json({"number": 5})).number == 5  # type: ignore[attr-defined]
+
+    def test_by_a_path_alone_are_refused(self) -> None:
+        class Named(BaseModel):
+            number: int = Field(validation_alias=AliasPath("numbers", 0))
+
+        assert refused(Named, {"numbers": [5]}) == ["numbers.0"]
+
+
+class TestWhatIsRefused:
+    def test_is_the_field_alone_whatever_its_aliases(self) -> None:
+        class Mixed(BaseModel):
+            fine: int = Field(1, alias="Fine")
+            anything: Any = Field(None, alias="Anything")
+
+        assert refused(Mixed, {"Anything": {1}}) == ["anything"]
+
+    def test_is_not_a_field_that_the_models_own_config_gives_a_form(self) -> None:
+        class Mixed(BaseModel):
+            model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64")
+            image: bytes
+            anything: Any = None
+
+        assert refused(Mixed, {"image": b"\xff", "anything": {1}}) == ["anything"]
+
+    def test_is_an_extra_member_by_its_name(self) -> None:
+        class Open(BaseModel):
+            model_config = ConfigDict(extra="allow")
+            fine: int
+
+        assert refused(Open, {"fine": 1, "colour": {1}}) == ["colour"]
+
+    def test_is_a_type_of_ones_own_that_pydantic_cannot_dump(self) -> None:
+        class Arbitrary(BaseModel):
+            model_config = ConfigDict(arbitrary_types_allowed=True)
+            event: threading.Event
+
+        assert refused(Arbitrary, {"event": threading.Event()}) == ["event"]
+
+    def test_is_what_a_validator_changes_each_time(self) -> None:
+        class Doubling(BaseModel):
+            number: int
+
+            @field_validator("number")
+            @classmethod
+            def double(cls, number: int) -> int:
+                return number * 2
+
+        assert refused(Doubling, {"number": 1}) == ["number"]
+
+    def test_is_what_the_model_leaves_out(self) -> None:
+        class Left(BaseModel):
+            number: int = Field(3, exclude=True)
+
+        assert refused(Left, {"number": 5}) == ["number"]
+
+    def test_is_a_root_that_is_no_object(self) -> None:
+        class Numbers(RootModel[list[int]]):
+            pass
+
+        with pytest.raises(InvalidInputs, match="must be an object, not list"):
+            definition_of(Numbers).to_json(Numbers([1]))
+
+    def test_bytes_are_told_what_to_do(self) -> None:
+        class Image(BaseModel):
+            image: bytes
+
+        with pytest.raises(InvalidInputs, match=r"image: .*'base64'"):
+            definition_of(Image).to_json({"image": b"\xff"})
+
+
+class TestInputsOfAwkwardNames:
+    @pytest.mark.parametrize("name", ["cls", "self", "task", "inputs"])
+    def test_are_submitted_as_any_other(self, name: str) -> None:
+        model = type("Named", (BaseModel,), {"__annotations__": {name: int}})
+
+        class Uses(Task[model]):  # type: ignore[valid-type]
+            name = "uses"
+
+            def run(self) -> None:
+                return None
+
+        with recorded(Uses) as jobs:
+            Uses.submit(**{name: 1})
+            Uses.options(owner="7").submit(**{name: 1})
+
+            assert [message.inputs for message in jobs.submitted] == [{name: 1}, {name: 1}]
+
+
+class Numbers(RootModel[list[int]]):
+    """Served as the result: a list has no names."""
+
+
+class Prices(RootModel[dict[str, int]]):
+    """Served as it is."""
+
+
+class TestRootModelsReturned:
+    @pytest.mark.parametrize(
+        ("returned", "outputs"), [(Numbers([1]), {"result": [1]}), (Prices({"a": 1}), {"a": 1})]
+    )
+    def test_are_an_object_in_the_record(self, returned: Any, outputs: Any) -> None:
+        class Gives(Task):
+            name = "gives"
+            params_model = Inner
+
+            def run(self) -> None:
+                return None
+
+        Gives.run.__annotations__["return"] = type(returned)
+        definition = define(Gives)
+
+        assert definition.outputs_to_json(returned) == outputs
+        schema = definition.output_schema()
+        assert schema["type"] == "object"
+        assert ("properties" in schema) == ("result" in outputs)
