@@ -122,7 +122,7 @@ class _Batch:
 
     def _keep_job(self, record: SQSRecord, message: Message, failure: Failure) -> None:
         if not self._through.config.bucket:
-            return  # its record says what became of it, and its job item has what a retry needs
+            return  # its record says what became of it; a retry needs its job item, which the untracked do without
         letter = Letter(
             id=job_letter(message.uuid),
             reason=f"{failure.type}: {failure.message}",

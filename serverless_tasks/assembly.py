@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from serverless_tasks.items import JOB, STATE, STATE_PREFIX, Item, is_tombstone
+from serverless_tasks.items import JOB, STATE, STATE_PREFIX, Item, copies, is_tombstone, keep_until
 from serverless_tasks.message import Message
 from serverless_tasks.record import (
     EXPIRED,
@@ -43,6 +43,21 @@ def assemble(items: Iterable[Item], now: int) -> Record | None:
         return None if is_tombstone(state) else _from_state(state, by_key, now)
     job = by_key.get(JOB)
     return _from_job(job, now) if job is not None else None
+
+
+def unbegun(message: Message, now: int) -> Record | None:
+    """The record of a job that is not tracked, of which the store knows nothing (yet).
+
+    Args:
+        message: the job.
+        now: the present, in milliseconds since the epoch.
+
+    Returns:
+        The record; None so late that a state which it has had may be gone by now.
+    """
+    if now > keep_until(message.expires) * 1000:
+        return None
+    return _from_job({"pk": message.uuid, "run_at": message.run_at, **copies(message)}, now)
 
 
 def submitted(job: Item) -> Message:

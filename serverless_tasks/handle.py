@@ -62,7 +62,9 @@ class Publication:
     def give_back(self, earlier: Record) -> None:
         """Stand for a job that was published before; nothing is sent."""
         self.earlier = earlier
-        self.message = replace(self.message, uuid=earlier.uuid, owner=earlier.owner, created=earlier.created)
+        self.message = replace(
+            self.message, uuid=earlier.uuid, owner=earlier.owner, created=earlier.created, track=True
+        )
         self.settle(None)
 
     def follow(self, leader: Publication) -> None:
@@ -182,7 +184,7 @@ class Handle:
             TaskNotFound: nothing is known of the job.
         """
         if self.published:
-            record = self._store.read(self.uuid)
+            record = self._store.read(self.uuid, message=self._untracked)
             if record is None:
                 raise TaskNotFound(self.uuid)
             self._record = record
@@ -220,8 +222,14 @@ class Handle:
             NotPublished: it has not been sent.
         """
         self._require_published()
-        self._record = self._store.cancel(self.uuid)
+        self._record = self._store.cancel(self.uuid, message=self._untracked)
         return self
+
+    @property
+    def _untracked(self) -> Message | None:
+        """The message, when it alone says what the job is until a worker begins it."""
+        message = self._publication.message
+        return None if message.track else message
 
     def _require_published(self) -> None:
         if self._publication.error is not None:

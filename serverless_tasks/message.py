@@ -50,6 +50,7 @@ class Message:
         secrets: the names of the inputs that hold a secret, for code that has not the task's class.
         retry_of: the id of the ended job that this one repeats, or None.
         schedule: the name of the schedule that sent it at ``created``, or None.
+        track: whether its ``job`` item is kept; of one that is not tracked nothing is known until a worker begins it.
         run_at: when it is due, milliseconds since the epoch, or None for at once; not sent along.
         uncertain: whether the answer to its send was lost, for the ``job`` item; not sent along.
     """
@@ -66,6 +67,7 @@ class Message:
     secrets: tuple[str, ...] = ()
     retry_of: str | None = None
     schedule: str | None = None
+    track: bool = True
     run_at: int | None = None
     uncertain: bool = False
 
@@ -92,7 +94,12 @@ class Message:
             body["retry_of"] = self.retry_of
         if self.schedule is not None:
             body["schedule"] = self.schedule
-        body["options"] = {"queue": self.queue} | ({"tenant": self.tenant} if self.tenant is not None else {})
+        options: dict[str, Any] = {"queue": self.queue}
+        if self.tenant is not None:
+            options["tenant"] = self.tenant
+        if not self.track:
+            options["track"] = False
+        body["options"] = options
         body |= {"created": self.created, "expires": self.expires}
         return encode(body).translate(_REFUSED_BY_SQS)
 
@@ -140,6 +147,7 @@ class Message:
             secrets=tuple(body.get("secrets", ())),
             retry_of=body.get("retry_of"),
             schedule=body.get("schedule"),
+            track=options.get("track", True),
         )
         texts = (message.task, message.queue)
         optional = (message.owner, message.tenant, message.inputs_key, message.retry_of, message.schedule)
@@ -155,8 +163,8 @@ class Message:
                 raise ValueError("a name is too long")
         if message.inputs_key not in (None, inputs_key(message.uuid)):
             raise ValueError("inputs_key must be the job's own")
-        if not isinstance(message.inputs, dict):
-            raise ValueError("inputs must be an object")
+        if not isinstance(message.inputs, dict) or not isinstance(message.track, bool):
+            raise ValueError("inputs must be an object, and track true or false")
         if not all(
             isinstance(time, int) and 0 <= time < _LAST for time in (message.created, message.expires)
         ):

@@ -37,6 +37,8 @@ class Options:
         idempotency_key: gives back the first job that was submitted with it, for the same owner, task and inputs.
         idempotency_ttl: how long the key is remembered, in seconds.
         unique: whether one job of the same task and inputs may live at a time; else as the task says.
+        track: whether the job can be looked at, listed and submitted again from its submission on. Otherwise it is
+            published with its message alone, and nothing is kept of it before a worker begins it.
         on_commit: inside a database transaction, publish on commit (default) instead of at once.
     """
 
@@ -50,6 +52,7 @@ class Options:
     idempotency_key: str | None = None
     idempotency_ttl: int = KEY_TTL
     unique: bool | None = None
+    track: bool = True
     on_commit: bool = True
 
     @classmethod
@@ -87,6 +90,7 @@ class Options:
             int,
         )
         _check("unique", given, lambda _: True, "True or False", bool)
+        _check("track", given, lambda _: True, "True or False", bool)
         _check("on_commit", given, lambda _: True, "True or False", bool)
         _check("uuid", given, _is_uuid, "a UUID", (str, UUID))
         tidy = {name: value for name, value in given.items() if value is not None}

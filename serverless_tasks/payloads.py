@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 # Larger inputs go to the bucket: a message may have 1 MiB, but the job item no more than 400 KB.
 INLINE_INPUTS = 200_000
+# Without that item, up to where a put and a get of the bucket cost less than 64 KB after 64 KB of a message that is
+# sent and received (https://aws.amazon.com/sqs/pricing/); written in the longest way it is within a message's 1 MiB.
+UNTRACKED_INPUTS = 400_000
 # A schedule takes 256 KB, and what JSON inside JSON adds to a text is less than two and a half times its size:
 # https://docs.aws.amazon.com/scheduler/latest/UserGuide/scheduler-quotas.html
 SCHEDULED_INPUTS = 100_000
@@ -34,7 +37,9 @@ def lightened(message: Message, blobs: Blobs | None, *, far: bool = False) -> Me
         AwsError: the bucket did not take them.
     """
     size = len(data := encode(message.inputs).encode())
-    most = SCHEDULED_INPUTS if far else INLINE_INPUTS
+    most = INLINE_INPUTS if message.track else UNTRACKED_INPUTS
+    if far:
+        most = SCHEDULED_INPUTS
     if size <= most:
         return message
     what = f"inputs of task {message.task!r}"

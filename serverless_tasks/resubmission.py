@@ -43,7 +43,9 @@ def resubmit(through: Services, uuid: str, *, new_uuid: str | None = None, on_co
         raise NotFinished(uuid, record.status)
     job = through.store.job(uuid)
     if job is None:
-        raise InputsUnavailable(uuid, "its inputs were never kept (a direct invoke, or a broken-off submit)")
+        raise InputsUnavailable(
+            uuid, "its inputs were never kept (track=False, a direct invoke, or a broken-off submit)"
+        )
     if job.inputs_key is not None:
         raise InputsUnavailable(uuid, "the bucket no longer has its inputs")
     if job.secrets:
@@ -54,11 +56,13 @@ def resubmit(through: Services, uuid: str, *, new_uuid: str | None = None, on_co
 def submit_again(through: Services, job: Message, *, new_uuid: str | None, on_commit: bool) -> Handle:
     """Submit what a message says once more, under a new id; see `resubmit`. All its inputs are there."""
     secrets = check_again(through, job)
-    options = replace(Options.parse({"uuid": new_uuid}), owner=job.owner, tenant=job.tenant)
+    unique = job.task in through.registry and through.registry.get(job.task).unique
+    # The place of a unique job is held by what is known of it.
+    track = job.track or unique
+    options = replace(Options.parse({"uuid": new_uuid}), owner=job.owner, tenant=job.tenant, track=track)
     message = replace(
         new_message(through, job.task, job.inputs, options, job.queue, secrets), retry_of=job.uuid
     )
-    unique = job.task in through.registry and through.registry.get(job.task).unique
     (handle,) = publish(through, [message], on_commit=on_commit, guard=Guard(unique=unique))
     return handle
 

@@ -65,7 +65,10 @@ class Store(Protocol):
     any_size: bool
 
     def put_jobs(self, messages: Sequence[Message]) -> None:
-        """Keep the ``job`` items of messages that were sent; a job that is already there stays as it is."""
+        """Keep the ``job`` items of messages that were sent; a job that is already there stays as it is.
+
+        Those that are not to be tracked are not for here.
+        """
 
     def claim(self, message: Message, *, token: str, lease: int, request_id: str) -> Claim:
         """Ask for a job, for an attempt that lives until ``lease`` unless it is renewed."""
@@ -141,21 +144,27 @@ class Store(Protocol):
             NotFinished: it has not ended.
         """
 
-    def cancel(self, uuid: str) -> Record:
+    def cancel(self, uuid: str, *, message: Message | None = None) -> Record:
         """Cancel a waiting job, or ask a running one to stop.
+
+        Args:
+            uuid: the job's id.
+            message: see `read`.
 
         Raises:
             TaskNotFound: nothing is known of it.
             AlreadyFinished: it has ended.
         """
 
-    def read(self, uuid: str, *, whole: bool = True) -> Record | None:
+    def read(self, uuid: str, *, whole: bool = True, message: Message | None = None) -> Record | None:
         """The job's record, or None when nothing is known of it.
 
         Args:
             uuid: the job's id.
             whole: with its outputs, wherever they lie; False leaves out those that would have to be fetched from the
                 bucket, for callers that want to know how the job stands.
+            message: a job that is not tracked, from whoever has submitted it: what is known of it before a worker has
+                begun it.
         """
 
     def deleted(self, uuid: str) -> bool:

@@ -66,7 +66,7 @@ class Submission:
         if through.runs_here:
             through.registry.add(self._task)
         given_inputs = list(inputs)
-        _check_count(self._options, len(given_inputs))
+        _check_options(self._options, self._task.name, len(given_inputs), unique=self._task.unique)
         messages = [
             message_for(through, self._task, self.to_json(given), self._options) for given in given_inputs
         ]
@@ -105,6 +105,7 @@ def submit_json(
     """
     definition = through.registry.definition(task)
     definition.parse_json(inputs)
+    _check_options(options, task, 1, unique=definition.task.unique)
     message = message_for(through, definition.task, inputs, options)
     guard = _guard(options, unique=definition.task.unique, stranger=stranger)
     (handle,) = publish(through, [message], on_commit=options.on_commit, guard=guard)
@@ -120,7 +121,7 @@ def submit_unchecked(through: Services, task: str, inputs: Sequence[Any], option
     """
     if not 0 < len(task) <= LONGEST_NAME or not is_json(task):
         raise UnknownTask(task)
-    _check_count(options, len(inputs))
+    _check_options(options, task, len(inputs), unique=False)
     for given in inputs:
         check_json(task, given)
     messages = [
@@ -165,14 +166,25 @@ def new_message(
         tenant=options.tenant,
         created=created,
         expires=expires_at(created, run_at),
+        track=options.track,
         run_at=run_at,
     )
 
 
-def _check_count(options: Options, jobs: int) -> None:
+def _check_options(options: Options, task: str, jobs: int, *, unique: bool) -> None:
+    """See that options fit what is submitted with them.
+
+    Raises:
+        UnknownOption: they do not.
+    """
     for name in ("uuid", "idempotency_key"):
         if jobs > 1 and getattr(options, name) is not None:
             raise UnknownOption(f"Option {name} names one job; {jobs} were to be submitted with it.")
+    if not options.track and (unique if options.unique is None else options.unique):
+        raise UnknownOption(
+            f"Option track is False, and jobs of task {task!r} are unique: of one that nobody has begun it could not "
+            "be told whether it waits, and a second one would take its place. Give unique=False, or track the job."
+        )
 
 
 def _guard(options: Options, *, unique: bool, stranger: bool = False) -> Guard:

@@ -82,7 +82,7 @@ class RecordedTasks:
 
     def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
         """Keep messages instead of sending them; see `Backend.publish`."""
-        self._store.put_jobs(messages)
+        self._store.put_jobs([message for message in messages if message.track])
         for message in messages:
             self.submitted.append(message)
             sent = Message.decode(message.encode())

@@ -6,7 +6,7 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from serverless_tasks.assembly import MARKED, assemble, mark, names_others, outputs_key, submitted
+from serverless_tasks.assembly import MARKED, assemble, mark, names_others, outputs_key, submitted, unbegun
 from serverless_tasks.aws.items import from_dynamodb, to_dynamodb
 from serverless_tasks.aws.listing import Listing
 from serverless_tasks.aws.session import call
@@ -56,9 +56,11 @@ class TableReader:
         self._by_owner = Listing(client, table, clock, "by_owner", "owner_day", OWNER_SHARDS)
         self._by_task = Listing(client, table, clock, "by_task", "task_day", TASK_SHARDS)
 
-    def read(self, uuid: str, *, whole: bool = True) -> Record | None:
+    def read(self, uuid: str, *, whole: bool = True, message: Message | None = None) -> Record | None:
         """See `Store.read`."""
         items = self._state_items(uuid)
+        if not items and message is not None:
+            return unbegun(message, to_ms(self._clock.now()))
         if not items:
             job = self._get(uuid, JOB)
             items = [job] if job is not None else []

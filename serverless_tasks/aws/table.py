@@ -217,11 +217,11 @@ class Table(TableEraser):
             return _refused(from_dynamodb(failed.item), now)
         return Claim(answer="settled", status=FAILED)
 
-    def cancel(self, uuid: str) -> Record:
+    def cancel(self, uuid: str, *, message: Message | None = None) -> Record:
         """See `Store.cancel`."""
         tried = False
         while True:
-            record = self.read(uuid)
+            record = self.read(uuid, message=message)
             if record is None:
                 raise TaskNotFound(uuid)
             if tried and record.status == CANCELLED:
@@ -232,7 +232,7 @@ class Table(TableEraser):
                 if record.status == RUNNING:
                     self._ask_to_stop(uuid)
                 else:
-                    self._cancel_waiting(record)
+                    self._cancel_waiting(record, message)
             except ConditionFailed:
                 tried = True
                 continue  # it was begun, given back or ended in between: look again

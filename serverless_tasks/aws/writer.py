@@ -14,6 +14,7 @@ from serverless_tasks.items import (
     JOB,
     STATE,
     Item,
+    copies,
     deliverable_until,
     ended_item,
     failure_fields,
@@ -36,6 +37,7 @@ from serverless_tasks.store import Claim
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from serverless_tasks.message import Message
     from serverless_tasks.progress import Snapshot
 
 logger = logging.getLogger(__name__)
@@ -103,9 +105,9 @@ class TableWriter(TableReader):
         asked = update(self._table, (uuid, STATE), put={"cancel": True}, condition=condition, values=values)
         call(self._client.update_item, **asked)
 
-    def _cancel_waiting(self, record: Record) -> None:
+    def _cancel_waiting(self, record: Record, message: Message | None) -> None:
         now = self._now()
-        job = self._get(record.uuid, JOB) or {}
+        job = self._get(record.uuid, JOB) or {} if message is None else copies(message)
         expires = job.get("expires", now)
         # The message of a retry may come much later than the first one could.
         latest = deliverable_until(now) + ((LONGEST_WAIT + SCHEDULER_TRIES) * 1000 if record.attempt else 0)

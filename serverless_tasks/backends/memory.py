@@ -176,19 +176,19 @@ class MemoryStore(MemoryReader):
                 raise NotFinished(uuid, record.status)
             self._items[uuid] = {STATE: tombstone(record, keep_until(self._now()))}
 
-    def cancel(self, uuid: str) -> Record:
+    def cancel(self, uuid: str, *, message: Message | None = None) -> Record:
         """See `Store.cancel`."""
         with self._lock:
-            record = self.read(uuid)
+            record = self.read(uuid, message=message)
             if record is None:
                 raise TaskNotFound(uuid)
             if record.ended:
                 raise AlreadyFinished(uuid, record.status)
-            items = self._items[uuid]
+            items = self._items.setdefault(uuid, {})
             if record.status == RUNNING:
                 items[STATE]["cancel"] = True
             else:
-                job = items.get(JOB, {})
+                job = items.get(JOB, {}) if message is None else copies(message)
                 copied: Item = {name: job[name] for name in COPIED if name in job}
                 state = items.setdefault(STATE, {"pk": uuid, "sk": STATE} | copied)
                 ended = {"status": CANCELLED, "finished": self._now(), "cancel": False}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
-from serverless_tasks.assembly import assemble, mark, submitted
+from serverless_tasks.assembly import assemble, mark, submitted, unbegun
 from serverless_tasks.clock import to_ms
 from serverless_tasks.errors import InvalidCursor
 from serverless_tasks.items import JOB, STATE, Item, is_tombstone
@@ -33,10 +33,13 @@ class MemoryReader:
         self._items: dict[str, dict[str, Item]] = {}
         self._lock = threading.RLock()
 
-    def read(self, uuid: str, *, whole: bool = True) -> Record | None:
+    def read(self, uuid: str, *, whole: bool = True, message: Message | None = None) -> Record | None:
         """See `Store.read`."""
         with self._lock:
-            return assemble(list(self._items.get(uuid, {}).values()), self._now())
+            items = list(self._items.get(uuid, {}).values())
+            if not items and message is not None:
+                return unbegun(message, self._now())
+            return assemble(items, self._now())
 
     def deleted(self, uuid: str) -> bool:
         """See `Store.deleted`."""

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 
 class SqsBackend:
-    """Sends first, then keeps the ``job`` item: a send that failed for sure leaves nothing behind.
+    """Sends first, then keeps the ``job`` item, unless the job is not tracked: a send that failed for sure leaves
+    nothing behind.
 
     Args:
         sender: sends them.
@@ -49,7 +50,7 @@ class SqsBackend:
         kept = [
             replace(message, uncertain=isinstance(errors[index], SubmitUncertain))
             for index, message in light.items()
-            if not isinstance(errors[index], SubmitFailed)
+            if message.track and not isinstance(errors[index], SubmitFailed)
         ]
         self._keep(kept, light, errors)
         return errors

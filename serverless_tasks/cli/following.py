@@ -8,18 +8,20 @@ from typing import TYPE_CHECKING
 from serverless_tasks.errors import WaitTimeout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Callable, Iterable, Iterator
 
     from serverless_tasks.cli.session import Session
     from serverless_tasks.record import Record
 
 
-def follow(session: Session, uuid: str, *, interval: float, timeout: float | None = None) -> Iterator[Record]:
+def follow(
+    session: Session, look: Callable[[], Record], *, interval: float, timeout: float | None = None
+) -> Iterator[Record]:
     """Yield a job's record whenever it has changed, the terminal one last.
 
     Args:
         session: what the command works with.
-        uuid: the job.
+        look: gives the record as it is now.
         interval: seconds between two looks.
         timeout: seconds to look for at most; None for as long as it takes.
 
@@ -30,14 +32,14 @@ def follow(session: Session, uuid: str, *, interval: float, timeout: float | Non
     until = None if timeout is None else session.clock.now() + timeout
     seen: Record | None = None
     while True:
-        record = session.client.get(uuid)
+        record = look()
         if record != seen:
             yield record
         if record.ended:
             return
         seen = record
         if until is not None and session.clock.now() + interval > until:
-            raise WaitTimeout(f"Task {uuid} is {record.status} after {timeout:g} seconds; it goes on.")
+            raise WaitTimeout(f"Task {record.uuid} is {record.status} after {timeout:g} seconds; it goes on.")
         session.clock.sleep(interval)
 
 

@@ -72,6 +72,9 @@ def submit(
             show_default="as the task says",
         ),
     ] = None,
+    no_track: Annotated[
+        bool, typer.Option("--no-track", help="Send it and keep nothing of it until a worker begins it.")
+    ] = False,
     watch: Annotated[bool, typer.Option("--watch", help="Follow it until it ends, as `watch` does.")] = False,
     stack: Stack = None,
     as_json: Json = False,
@@ -88,6 +91,7 @@ def submit(
         "uuid": uuid,
         "idempotency_key": idempotency_key,
         "unique": unique,
+        "track": not no_track,
     }
     chosen = {name: value for name, value in options.items() if value is not None}
     answer = Answer(as_json)
@@ -100,7 +104,7 @@ def submit(
         (handle,) = session.client.submit_many(named, [given], **chosen)
         if watch:
             answer.say(f"Submitted {handle.uuid}.")
-            _watch(answer, follow(session, handle.uuid, interval=1.0))
+            _watch(answer, follow(session, lambda: handle.refresh().record, interval=1.0))
         else:
             answer.document(handle.record.to_json(reveal=True), Text(handle.uuid))
 
@@ -153,7 +157,7 @@ def watch(
     answer = Answer(as_json)
     with answer.errors():
         session = connect(stack)
-        _watch(answer, follow(session, uuid, interval=interval, timeout=timeout))
+        _watch(answer, follow(session, lambda: session.client.get(uuid), interval=interval, timeout=timeout))
 
 
 def cancel(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
@@ -184,7 +188,7 @@ def retry(
         handle = session.client.retry(uuid, new_uuid=new_uuid)
         if watch:
             answer.say(f"Submitted {handle.uuid}.")
-            _watch(answer, follow(session, handle.uuid, interval=1.0))
+            _watch(answer, follow(session, lambda: handle.refresh().record, interval=1.0))
         else:
             answer.document(handle.record.to_json(reveal=True), Text(handle.uuid))
 

@@ -68,6 +68,28 @@ def test_a_rollback_drops_the_job() -> None:
 
 
 @transactional
+def test_untracked_jobs_of_a_transaction_are_one_send(calls: Counter[str]) -> None:
+    with transaction.atomic():
+        handles = [SumNumbers.options(track=False).submit(numbers=[number]) for number in range(10)]
+    assert calls == {"SendMessageBatch": 1}
+    assert [handle.refresh().status for handle in handles] == ["pending"] * 10
+    assert (sums(), stored()) == (list(range(10)), 0)
+
+
+@transactional
+def test_a_rollback_drops_an_untracked_job() -> None:
+    with rolled_back():
+        handle = SumNumbers.options(track=False).submit(numbers=[1])
+    assert handle.refresh().error == {
+        "type": "NotPublished",
+        "message": "The transaction that submitted the job was rolled back.",
+    }
+    with pytest.raises(NotPublished, match="rolled back"):
+        handle.cancel()
+    assert (queued(), stored()) == ([], 0)
+
+
+@transactional
 def test_waiting_before_the_commit_is_refused() -> None:
     with transaction.atomic():
         handle = SumNumbers.submit(numbers=[1])

@@ -188,6 +188,19 @@ class TestSubmit:
         assert submitted("sum", "numbers=[1]", "--unique") == first
         assert submitted("sum", "numbers=[1]", "--not-unique") != first
 
+    def test_untracked_it_is_followed_by_what_was_sent(
+        self, project: Services, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sent: list[Message] = []
+        monkeypatch.setattr(project.backend, "publish", lambda messages: sent.extend(messages) or [None])
+        clock = project.clock
+        monkeypatch.setattr(clock, "sleep", lambda _: project.runner.execute(sent[0]))
+
+        told = call("submit", "sum", "numbers=[1, 2]", "--no-track", "--watch", "--json").stdout.splitlines()
+
+        assert [json.loads(line)["status"] for line in told] == ["pending", "succeeded"]
+        assert project.store.job(sent[0].uuid) is None
+
     def test_follows_the_job_when_asked(self, project: Services) -> None:
         result = call("submit", "sum", "numbers=[1, 2]", "--watch")
         assert '"sum": 3' in result.stdout

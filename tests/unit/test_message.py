@@ -120,6 +120,8 @@ def test_what_is_no_message_is_undecodable(text: str) -> None:
         {"options": None},
         {"options": {}},
         {"options": {"queue": ""}},
+        {"options": {"queue": "low", "track": None}},
+        {"options": {"queue": "low", "track": 0}},
         {"created": "today"},
         {"created": -1},
         {"expires": None},

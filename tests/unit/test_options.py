@@ -21,6 +21,7 @@ def test_options_are_taken_by_name() -> None:
         "idempotency_key": "order 5 · ü",
         "idempotency_ttl": 3600,
         "unique": True,
+        "track": False,
         "on_commit": False,
     }
 
@@ -87,6 +88,7 @@ def test_a_uuid_takes_its_usual_form(given: Any) -> None:
         ("idempotency_ttl", 1.5),
         ("idempotency_ttl", True),
         ("unique", 1),
+        ("track", 0),
     ],
 )
 def test_a_value_that_does_not_fit_is_refused_with_its_option(name: str, value: Any) -> None:

@@ -164,6 +164,20 @@ def test_a_settled_job_is_kept_as_it_came(site, message):
     assert site.through.letters.body(kept.id) == body
 
 
+def test_a_job_that_was_not_tracked_ends_with_its_task_and_owner_and_is_kept(site):
+    job = Sum.options(track=False, owner="7").submit(numbers=[1])
+    body = site.event()["Records"][0]["body"]
+    site.put(body, "dead")
+
+    assert site.deliver(dead_letter.handler, "dead") == []
+
+    record = site.through.store.read(job.uuid)
+    assert (record.status, record.task, record.owner) == ("failed", "sum", "7")
+    assert site.through.store.job(job.uuid) is None
+    (kept,) = letters(site)
+    assert site.through.letters.body(kept.id) == body
+
+
 def test_a_letter_that_is_delivered_twice_is_kept_once(site, message):
     for body in (message(numbers=[1]).encode(), "not ours"):
         site.put(body, "dead")
