@@ -165,4 +165,4 @@ def _waits(job: Item | None, state: Item | None, others: dict[str, Item]) -> Ite
         yield job["created"], job["run_at"]
     if state is not None and "not_before" in state:
         ends = [item["ended"] for key, item in others.items() if key.endswith("#end")]
-        yield max(ends, default=0), state["not_before"] + EARLY
+        yield max(ends, default=state["created"]), state["not_before"] + EARLY

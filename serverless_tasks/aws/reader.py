@@ -61,10 +61,8 @@ class TableReader:
         items = self._state_items(uuid)
         if not items and message is not None:
             return unbegun(message, to_ms(self._clock.now()))
-        if not items:
-            job = self._get(uuid, JOB)
-            items = [job] if job is not None else []
-        return self._record(items, whole=whole)
+        job = None if items else self._get(uuid, JOB)
+        return self._record(items if job is None else [job], whole=whole)
 
     def deleted(self, uuid: str) -> bool:
         """See `Store.deleted`."""

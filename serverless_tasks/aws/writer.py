@@ -31,7 +31,7 @@ from serverless_tasks.record import (
     Failure,
     Record,
 )
-from serverless_tasks.retry import LONGEST_WAIT
+from serverless_tasks.retry import EARLY, LONGEST_WAIT
 from serverless_tasks.store import Claim
 
 if TYPE_CHECKING:
@@ -114,6 +114,10 @@ class TableWriter(TableReader):
         copied = {"task": record.task, "created": record.created, "expires": expires}
         if record.owner is not None:
             copied["owner"] = record.owner
+        if message is not None and message.run_at is not None:
+            copied["not_before"] = (
+                message.run_at - EARLY
+            )  # so that its schedule is found when the job is deleted
         parameters = update(
             self._table,
             (record.uuid, STATE),

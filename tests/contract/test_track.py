@@ -30,7 +30,7 @@ from serverless_tasks.payloads import INLINE_INPUTS, SCHEDULED_INPUTS, UNTRACKED
 from serverless_tasks.record import Failure
 from serverless_tasks.resubmission import resubmit, submit_again
 from serverless_tasks.services import Services, use
-from serverless_tasks.submit import submit_unchecked
+from serverless_tasks.submit import submit_json, submit_unchecked
 from serverless_tasks.testing import recorded
 from serverless_tasks.timeline import timeline
 from tests.support.calls import counted_calls
@@ -343,6 +343,8 @@ class TestOtherOptions:
             Only.options(track=False, **options).submit()
         with pytest.raises(UnknownOption, match="'double' are unique"):
             double(unique=True)
+        with pytest.raises(UnknownOption, match="'only' are unique"):
+            submit_json(world.services, "only", {}, Options(track=False))
         assert world.sent() == []
 
     def test_a_unique_task_may_say_that_this_job_is_not(self, world: World) -> None:
@@ -407,6 +409,19 @@ class TestCalls:
         due = handle.record.created // 1000 + 60 * 86_400
         assert int(state["ttl"]["N"]) > due + RETENTION + 15 * 86_400
         assert int(state["expires"]["N"]) > (due + RETENTION) * 1000
+
+    def test_its_schedule_is_deleted_with_it(self, services: Services, config: Config) -> None:
+        scheduler = session.client("scheduler")
+        late, soon = double(delay=timedelta(days=60)), double(delay=60)
+        for handle in (late, soon):
+            handle.cancel()
+
+        with counted_calls("scheduler") as calls:
+            for handle in (late, soon):
+                TaskClient().delete(handle.uuid)
+
+        assert calls == {"DeleteSchedule": 1}
+        assert scheduler.list_schedules(GroupName=config.schedule_group)["Schedules"] == []
 
 
 class TestSizes:
