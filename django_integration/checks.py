@@ -11,11 +11,15 @@ from django.core import checks
 
 from django_integration import conf
 from django_integration.own_backend import backend_class
+from serverless_tasks.aws.sender import SETTINGS
 from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.message import MAX_DELAY
 from serverless_tasks.services import services
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
+
+    from serverless_tasks.declaration import Declaration
 
 NEEDED_FOR_SQS = ("table", "queue_urls")
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
@@ -27,6 +31,7 @@ def register() -> None:
     checks.register(check_stack, "serverless_tasks", deploy=True)
     checks.register(check_access, "serverless_tasks", deploy=True)
     checks.register(check_typed_calls, "serverless_tasks", deploy=True)
+    checks.register(check_scheduler, "serverless_tasks", deploy=True)
 
 
 def check_configuration(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
@@ -95,6 +100,39 @@ def check_typed_calls(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
         hint = "Name the service accounts that may in TASKS_API_OIDC_EMAILS."
         return [checks.Warning(message, hint=hint, id="serverless_tasks.W004")]
     return []
+
+
+def check_scheduler(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
+    """Whether what the tasks declare takes EventBridge Scheduler, and the settings do not name one."""
+    try:
+        given = conf.current().config
+        tasks = sorted(services().registry, key=lambda task: task.name)
+    except ConfigurationError:
+        return []  # check_configuration says it
+    missing = [name for name in SETTINGS if not getattr(given, name)]
+    if not missing or not _needs_a_stack() or _lacks_a_stack():
+        return []
+    named = f"SERVERLESS_TASKS lacks {' and '.join(name.upper() for name in missing)}"
+    needing = [why for task in tasks for why in _asks_the_scheduler(task)]
+    if given.schedule_group or given.scheduler_role:
+        needing = ["the scheduler's other settings are there", *needing]
+    if not needing:
+        return []
+    more = f" (and {len(needing) - 3} more)" if len(needing) > 3 else ""
+    message = f"{named}, and {'; '.join(needing[:3])}{more}."
+    hint = (
+        "Without it a delay of more than 15 minutes is refused, schedules cannot be synced, and those of deleted jobs"
+        " stay; the stack's outputs have the values."
+    )
+    return [checks.Warning(message, hint=hint, id="serverless_tasks.W009")]
+
+
+def _asks_the_scheduler(task: type[Declaration]) -> Iterator[str]:
+    if task.schedule is not None:
+        yield f"task {task.name!r} has a schedule"
+    if task.retries and task.backoff_cap > MAX_DELAY:
+        longest = f"{task.backoff_cap:g} seconds"
+        yield f"task {task.name!r} may wait {longest} for a retry (SQS holds a message for {MAX_DELAY})"
 
 
 def _missing_settings() -> list[checks.CheckMessage]:

@@ -12,6 +12,7 @@ from django.core.management import call_command
 from django.core.management.base import CommandError
 
 from django_integration import conf
+from serverless_tasks import Task, rate
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.services import services
 from tests.django.shop.background import SumNumbers
@@ -165,6 +166,75 @@ def test_a_site_closed_to_everybody_is_told(settings: Any) -> None:
     settings.MIDDLEWARE = []
     ((number, _),) = messages(deploy=True)
     assert number == "W002"
+
+
+SCHEDULER = {
+    "SCHEDULE_GROUP": "tasks",
+    "SCHEDULER_ROLE": "arn:aws:iam::123456789012:role/scheduler",
+    "DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/dead",
+}
+
+
+class TestScheduler:
+    """What needs EventBridge Scheduler, where the settings name none."""
+
+    @pytest.fixture
+    def declare(self, settings: Any) -> Any:
+        given = settings.SERVERLESS_TASKS
+
+        def declare(scheduler: dict[str, str], **attributes: Any) -> None:
+            settings.SERVERLESS_TASKS = given | scheduler
+            services().registry.add(type("Report", (Task,), {"name": "report", "run": len, **attributes}))
+
+        return declare
+
+    @pytest.mark.parametrize(
+        ("declared", "reason"),
+        [
+            ({"schedule": rate(hours=1)}, "task 'report' has a schedule"),
+            ({"retries": 1, "backoff_cap": 901}, "task 'report' may wait 901 seconds for a retry"),
+        ],
+        ids=["schedule", "backoff"],
+    )
+    def test_a_task_that_needs_it_is_named(self, declare: Any, declared: dict[str, Any], reason: str) -> None:
+        declare({}, **declared)
+        ((number, sentence),) = messages(deploy=True)
+        assert number == "W009"
+        assert "SCHEDULE_GROUP and SCHEDULER_ROLE and DEAD_LETTER_QUEUE_URL" in sentence
+        assert reason in sentence
+        assert messages() == []
+
+    @pytest.mark.parametrize("declared", [{"retries": 1}, {"backoff_cap": 5_000}], ids=["near", "never"])
+    def test_a_task_that_does_not_is_not(self, declare: Any, declared: dict[str, Any]) -> None:
+        declare({}, **declared)
+        assert messages(deploy=True) == []
+
+    def test_settings_that_are_all_there_are_good(self, declare: Any) -> None:
+        declare(SCHEDULER, schedule=rate(hours=1))
+        assert messages(deploy=True) == []
+
+    @pytest.mark.parametrize("left_out", SCHEDULER)
+    def test_some_of_the_settings_alone_are_named_whatever_the_tasks(
+        self, declare: Any, left_out: str
+    ) -> None:
+        declare({name: value for name, value in SCHEDULER.items() if name != left_out})
+        ((number, sentence),) = messages(deploy=True)
+        assert number == "W009"
+        assert f"lacks {left_out}," in sentence
+
+    def test_a_site_without_a_stack_is_told_of_that_alone(self, settings: Any, declare: Any) -> None:
+        declare({}, schedule=rate(hours=1))
+        settings.SERVERLESS_TASKS = {}
+        assert {number for number, _ in messages(deploy=True)} == {"E002", "W005"}
+
+    def test_of_many_tasks_a_few_are_named(self, declare: Any) -> None:
+        declare({}, schedule=rate(hours=1))
+        for number in range(9):
+            task = {"name": f"report{number}", "run": len, "schedule": rate(days=1)}
+            services().registry.add(type(f"Report{number}", (Task,), task))
+        ((_, sentence),) = messages(deploy=True)
+        assert "'report1'" in sentence
+        assert "(and 7 more)" in sentence
 
 
 class TestRegistered:
