@@ -18,6 +18,7 @@ from django_integration.answers import Refused, record_json
 from django_integration.api import find
 from django_integration.auth import Caller, identify
 from serverless_tasks.errors import TaskNotFound
+from serverless_tasks.record import PENDING, iso
 
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
@@ -31,12 +32,14 @@ def view(request: HttpRequest, uuid: str) -> HttpResponse:
     if caller is None:
         return _login(request)
     try:
-        record = record_json(find(caller, uuid))
+        found = find(caller, uuid)
     except TaskNotFound as error:
         raise Http404(str(error)) from None
+    record, due = record_json(found), iso(found.run_at) if found.status == PENDING else None
     outputs = [(name, _text(value)) for name, value in record["outputs"].items()]
     base = request.path.removesuffix(f"{uuid}/view/")
-    return _page(request, "view", {"record": record, "outputs": outputs, "task_api_base": base})
+    shown = {"record": record, "due": due, "outputs": outputs, "task_api_base": base}
+    return _page(request, "view", shown)
 
 
 @never_cache

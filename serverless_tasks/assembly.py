@@ -18,6 +18,7 @@ from serverless_tasks.record import (
     Failure,
     Record,
 )
+from serverless_tasks.retry import EARLY
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -128,6 +129,7 @@ def _from_state(state: Item, by_key: dict[str, Item], now: int) -> Record:
         task=state["task"],
         owner=state.get("owner"),
         created=state["created"],
+        run_at=state["not_before"] + EARLY if status == PENDING and "not_before" in state else None,
         status=status,
         progress=state.get("progress", 0),
         target=state.get("target"),

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 
-from django_integration.admin.rows import duration, iso_moment, owner_names, percent, rows
+from django_integration.admin.rows import duration, iso_moment, moment, owner_names, percent, rows
 from serverless_tasks.clock import to_ms
 from serverless_tasks.errors import AwsError, ConfigurationError
 from serverless_tasks.listing import Wanted, find
@@ -92,6 +92,7 @@ def job(uuid: str) -> dict[str, Any] | None:
             for event in timeline(record)
             if event.event == "attempt"
         ],
+        "due": moment(record.run_at) if row.live and record.run_at is not None else None,
         "failure": record.failure,
     }
 

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from serverless_tasks.cli.answer import visible
-from serverless_tasks.record import CANCELLED, FAILED, RUNNING, SUCCEEDED, iso
+from serverless_tasks.record import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED, iso
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -41,6 +41,7 @@ def record_picture(record: Record) -> RenderableType:
         grid.add_row("progress", how_far(record))
     for label, time in (
         ("created", record.created),
+        ("due", record.run_at if record.status == PENDING else None),
         ("started", record.started),
         ("finished", record.finished),
     ):

@@ -34,7 +34,7 @@ CANCELLED = record(
 STATES = {"pending": PENDING, "running": HALF, "working": record(), "failed": FAILED, "succeeded": DONE}
 
 
-def show(site: ScriptedSite, page: Page, first: dict[str, Any], *polled: Any) -> None:
+def show(site: ScriptedSite, page: Page, first: dict[str, Any], *polled: Any, due: str | None = None) -> None:
     """Open the page of a record; the clock stands still, and `polled` are the answers to later polls."""
     site.polls(*(polled or (first,)))
     page.clock.install(time=datetime.fromisoformat("2026-03-04T10:16:00Z"))
@@ -43,15 +43,15 @@ def show(site: ScriptedSite, page: Page, first: dict[str, Any], *polled: Any) ->
         page.goto(address(site, first))
         return
     with page.expect_event("requestfinished", lambda request: request.url.endswith(POLL)):
-        page.goto(address(site, first))
+        page.goto(address(site, first, due))
 
 
-def address(site: ScriptedSite, first: dict[str, Any]) -> str:
+def address(site: ScriptedSite, first: dict[str, Any], due: str | None = None) -> str:
     outputs = [
         (name, value if isinstance(value, str) else json.dumps(value, indent=2))
         for name, value in first["outputs"].items()
     ]
-    context = {"record": first, "outputs": outputs, "task_api_base": "/tasks/"}
+    context = {"record": first, "due": due, "outputs": outputs, "task_api_base": "/tasks/"}
     return site.shows("view.html", context)
 
 
@@ -107,6 +107,23 @@ def test_shows_progress_messages_and_result_as_they_come(site: ScriptedSite, pag
     expect(page.get_by_role("log").get_by_role("listitem")).to_have_text(["Opened", "Half way", "Done"])
     expect(page.get_by_role("button", name="Cancel task")).to_be_hidden()
     expect(page.locator("[data-field=took]")).to_have_text("12 s")
+
+
+def test_a_waiting_task_says_when_it_is_due_until_it_runs(site: ScriptedSite, page: Page) -> None:
+    show(site, page, PENDING, PENDING, HALF, due="2026-03-04T10:20:00.000Z")
+    expect(page.locator("[data-field=due]")).to_have_text("4 Mar 2026, 10:20:00")
+    expect(page.get_by_text("Waiting for its time")).to_be_visible()
+
+    next_poll(page)
+    expect(status(page)).to_have_text("Running")
+    expect(page.locator("[data-field=due]")).to_be_hidden()
+
+
+def test_a_task_that_is_due_waits_to_be_picked_up(site: ScriptedSite, page: Page) -> None:
+    show(site, page, PENDING, due="2026-03-04T10:16:04.000Z")
+    expect(page.get_by_text("Waiting for its time")).to_be_visible()
+    page.clock.run_for(3_000)
+    expect(page.get_by_text("Waiting to be picked up")).to_be_visible()
 
 
 def test_adds_messages_without_touching_those_already_read(site: ScriptedSite, page: Page) -> None:

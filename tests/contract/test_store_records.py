@@ -1,11 +1,14 @@
 """What is written is what is read: over every store."""
 
+from dataclasses import replace
+
 import pytest
 
 from serverless_tasks.errors import AlreadyFinished, InvalidCursor, TaskNotFound
 from serverless_tasks.message import RETENTION, Message
 from serverless_tasks.progress import Snapshot
 from serverless_tasks.record import Failure, Record
+from serverless_tasks.retry import EARLY
 from serverless_tasks.store import Claim, Store
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message
@@ -38,6 +41,31 @@ def test_no_state_means_pending(store: Store, clock: FakeClock) -> None:
     record = read(store, message)
 
     assert (record.status, record.owner, record.created, record.attempt) == ("pending", "7", clock.ms, 0)
+
+
+def test_a_waiting_job_says_when_it_is_due(store: Store, clock: FakeClock) -> None:
+    message = a_message(clock, run_at=clock.ms + 60_000)
+    store.put_jobs([message])
+
+    assert read(store, message).run_at == message.run_at
+
+
+def test_a_job_says_when_its_retry_is_due_as_long_as_it_waits_for_it(store: Store, clock: FakeClock) -> None:
+    message = a_message(clock)
+    again, due = begin(store, clock, message), clock.ms + 60_000
+    store.retry(message, again, Snapshot(1), LATE, not_before=due - EARLY)
+    waiting = read(store, message)
+    listed = store.read_many([message.uuid])[message.uuid]
+    clock.move(60)
+    begin(store, clock, message, "b")
+    running = read(store, message)
+    store.retry(message, replace(again, token="b"), Snapshot(1), LATE, not_before=due - EARLY)
+    store.cancel(message.uuid)
+
+    assert waiting.run_at == listed.run_at == due
+    assert running.run_at is None
+    assert read(store, message).run_at is None
+    assert "run_at" not in waiting.to_json()
 
 
 def test_a_job_whose_message_never_came_reads_as_expired(store: Store, clock: FakeClock) -> None:

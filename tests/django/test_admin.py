@@ -15,6 +15,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext, override_settings
 
+from django_integration.admin.rows import moment
 from serverless_tasks.aws import session
 from serverless_tasks.errors import AwsError
 from serverless_tasks.services import services
@@ -158,6 +159,18 @@ class TestJob:
         assert "Queue: default" in page
         assert f"ada ({user.pk})" in page
         assert "raise TaskError" in page
+
+    def test_it_says_when_a_waiting_one_is_due(self, operator: Client, work: Callable[[], int]) -> None:
+        uuid = SumNumbers.options(delay=600, on_commit=False).submit(numbers=[1]).uuid
+        record = services().store.read(uuid)
+        assert record is not None
+        assert record.run_at is not None
+        due = moment(record.run_at)
+        page = operator.get(f"{LIST}{uuid}/")
+        assert f'<time datetime="{due.isoformat()}">' in page.content.decode()
+        assert "Due:" in text(page)
+        services().store.cancel(uuid)
+        assert "Due:" not in text(operator.get(f"{LIST}{uuid}/"))
 
     def test_an_operator_reads_what_a_browser_does_not(
         self, operator: Client, work: Callable[[], int]

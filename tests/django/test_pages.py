@@ -3,7 +3,11 @@
 import json
 import re
 from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
+from unittest import mock
+from uuid import uuid4
 
 import pytest
 from django.contrib.auth.models import User
@@ -11,6 +15,9 @@ from django.contrib.staticfiles import finders
 from django.template import Context, Template, TemplateSyntaxError
 from django.test import Client
 
+from serverless_tasks.clock import to_ms
+from serverless_tasks.record import Record
+from serverless_tasks.services import services
 from tests.django.shop.background import Resize, SumNumbers
 
 TYPED = ("resize", "later.resize", "tests.django.mailing.notifications.EmailNotificationTask")
@@ -30,6 +37,17 @@ class TestView:
         assert f'href="/tasks/{uuid}/"' in page
         assert "csrftoken" in browser.cookies
         assert "no-store" in answer["Cache-Control"]
+
+    def test_it_says_when_a_waiting_task_is_due(self, browser: Client, user: User) -> None:
+        run_at = datetime.fromisoformat("2126-02-03T04:05:06Z")
+        record = Record(uuid=str(uuid4()), task="sum", owner=str(user.pk), run_at=to_ms(run_at.timestamp()))
+        with mock.patch.object(services().store, "read", return_value=record):
+            page = browser.get(f"/tasks/{record.uuid}/view/").content.decode()
+        assert "2126-02-03 04:05:06 UTC" in page
+        assert "Waiting for its time" in page
+        running = replace(record, status="running")
+        with mock.patch.object(services().store, "read", return_value=running):
+            assert "2126" not in browser.get(f"/tasks/{record.uuid}/view/").content.decode()
 
     def test_its_base_is_where_it_is_included(self, browser: Client) -> None:
         uuid = SumNumbers.options(on_commit=False).submit(numbers=[1]).uuid

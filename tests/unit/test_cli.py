@@ -523,6 +523,15 @@ class TestExplain:
         configured(store=ScriptedStore(Record(uuid=UUID, task="sum", created=1)))
         assert [event["event"] for event in document("explain", UUID)["timeline"]] == ["created", "pending"]
 
+    @pytest.mark.parametrize("command", ["status", "explain"])
+    def test_of_one_that_has_a_time_it_says_when_it_is_due(self, project: Services, command: str) -> None:
+        waiting = Record(uuid=UUID, task="sum", created=1, run_at=60_000)
+        configured(store=ScriptedStore(waiting))
+        assert "due" in call(command, UUID).stdout
+        assert "00:01:00.000" in call(command, UUID).stdout
+        configured(store=ScriptedStore(replace(waiting, status="cancelled")))
+        assert "due" not in call(command, UUID).stdout
+
 
 class TestList:
     def test_describes_every_task(self, project: Services) -> None:

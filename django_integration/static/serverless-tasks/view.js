@@ -22,6 +22,7 @@
   const capitalise = (word) => word[0].toUpperCase() + word.slice(1)
   const number = new Intl.NumberFormat()
   const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' })
+  let last = first
   const hasEnded = ({ status }) => status !== 'pending' && status !== 'running'
   const SHORT = 32 // characters of JSON that stay on one line
 
@@ -41,6 +42,18 @@
     return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`
   }
 
+  const waitingFor = () =>
+    isDue() && Date.parse(field('due').dateTime) > Date.now() ? 'Waiting for its time' : 'Waiting to be picked up'
+
+  // The page knows when the attempt is due that it was made before; of a later one the record does not tell.
+  const isDue = () => part('due') !== null && last.status === 'pending' && last.attempt === first.attempt
+
+  function renderDue() {
+    if (part('due') === null) return
+    part('due').hidden = !isDue()
+    say('due', moment.format(new Date(field('due').dateTime)))
+  }
+
   function renderProgress({ status, progress, target }) {
     const done = status === 'succeeded'
     part('progress').hidden = !target && (status === 'failed' || status === 'cancelled')
@@ -50,7 +63,7 @@
       bar.max = done ? 1 : target || 1
       bar.value = done ? 1 : target ? progress : 0
     }
-    let count = done ? 'Done' : status === 'pending' ? 'Waiting to be picked up' : 'Working'
+    let count = done ? 'Done' : status === 'pending' ? waitingFor() : 'Working'
     if (target) count = `${number.format(progress)} of ${number.format(target)}`
     else if (progress) count = `${number.format(progress)} so far`
     const percent = done ? 100 : target ? Math.min(100, Math.floor((progress / target) * 100)) : null
@@ -100,7 +113,6 @@
     say('took', started ? duration((finished ? Date.parse(finished) : Date.now()) - Date.parse(started)) : '')
   }
 
-  let last = first
   function render(record) {
     last = record
     root.dataset.status = record.status
@@ -108,6 +120,7 @@
     renderProgress(record)
     renderMessages(record.messages)
     renderOutputs(record.outputs)
+    renderDue()
     renderTimes(record)
     part('error').hidden = !record.error
     say('error-message', record.error ? record.error.message : '')
@@ -160,6 +173,9 @@
   watch()
   const clock = setInterval(() => {
     if (hasEnded(last)) clearInterval(clock)
-    else renderTimes(last)
+    else {
+      renderProgress(last)
+      renderTimes(last)
+    }
   }, 1000)
 })()
