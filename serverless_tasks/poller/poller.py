@@ -22,6 +22,9 @@ log = logging.getLogger(__name__)
 HEARTBEAT_INTERVAL = 20.0
 """Seconds between two heartbeats."""
 
+TEND_INTERVAL = 1.0
+"""Seconds between two looks at what was received ahead, and at what is done and not deleted."""
+
 HEARTBEAT_VISIBILITY = 60
 """Seconds for which a heartbeat hides a message: two heartbeats may fail."""
 
@@ -36,6 +39,7 @@ class Poller:
         mappings: which handler serves which queue.
         heartbeat: keep messages hidden for as long as their handler runs, 60 s ahead, for workers without a deadline.
             The batch size must then be 1: a message that the handler gives back would be hidden again with the rest.
+            While the handler is quick, several are received together all the same; see `QueueSource`.
         wait: seconds of one long poll (20 at most).
         clock: the time.
         queue: makes the receiving side of a queue from its URL.
@@ -61,9 +65,15 @@ class Poller:
             )
         self._clock = clock or Clock()
         self._stop = threading.Event()
-        self._heartbeat = (
-            threading.Thread(target=self._beat_on, name="heartbeat", daemon=True) if heartbeat else None
-        )
+        # Apart from each other: giving back must not hold up a heartbeat.
+        self._regular = [
+            threading.Thread(target=self._every, args=(seconds, act), name=name, daemon=True)
+            for name, seconds, act in (
+                ("heartbeat", HEARTBEAT_INTERVAL, self.beat),
+                ("tend", TEND_INTERVAL, self.tend),
+            )
+            if heartbeat
+        ]
         self._sources = [
             QueueSource(
                 mapping,
@@ -72,6 +82,7 @@ class Poller:
                 clock=self._clock,
                 wait=wait,
                 visibility=HEARTBEAT_VISIBILITY if heartbeat else None,
+                ahead=heartbeat,
             )
             for mapping in mappings
         ]
@@ -80,8 +91,8 @@ class Poller:
         """Start polling; returns at once."""
         for source in self._sources:
             source.start()
-        if self._heartbeat:
-            self._heartbeat.start()
+        for thread in self._regular:
+            thread.start()
 
     def poll_once(self) -> int:
         """Give each queue one turn in the calling thread; return how many messages there were."""
@@ -98,10 +109,11 @@ class Poller:
         """
         for source in self._sources:
             source.stop()
+        released = sum(self._given_back(source, source.give_back) for source in self._sources)
         until = self._clock.now() + grace
         for source in self._sources:
             source.join(max(0.0, until - self._clock.now()))
-        released = sum(self._release(source) for source in self._sources)
+        released += sum(self._given_back(source, source.release) for source in self._sources)
         self._stop.set()
         return released
 
@@ -113,6 +125,18 @@ class Poller:
             except Exception:  # the next beat, before the 60 s are over, tries again
                 log.warning("Queue %s: heartbeat failed.", source.mapping.queue_name, exc_info=True)
 
+    def tend(self) -> None:
+        """Let no message that was received ahead wait behind a long task, and delete what is done."""
+        for source in self._sources:
+            try:
+                source.tend()
+            except Exception:  # those messages come back when their 60 s are over
+                log.warning(
+                    "Queue %s: messages could not be given back or deleted.",
+                    source.mapping.queue_name,
+                    exc_info=True,
+                )
+
     def __enter__(self) -> Self:
         """Start polling."""
         self.start()
@@ -122,13 +146,14 @@ class Poller:
         """Stop, with the usual grace."""
         self.stop()
 
-    def _beat_on(self) -> None:
-        while not self._clock.wait(self._stop, HEARTBEAT_INTERVAL):
-            self.beat()
+    def _every(self, seconds: float, act: Callable[[], None]) -> None:
+        while not self._clock.wait(self._stop, seconds):
+            act()
 
-    def _release(self, source: QueueSource) -> int:
+    @staticmethod
+    def _given_back(source: QueueSource, act: Callable[[], int]) -> int:
         try:
-            released = source.release()
+            released = act()
         except Exception:  # the other queues' messages are still to be given back
             log.warning(
                 "Queue %s: could not give messages back; they return when their visibility timeout ends.",
@@ -137,7 +162,5 @@ class Poller:
             )
             return 0
         if released:
-            log.warning(
-                "Queue %s: %d messages in flight were given back.", source.mapping.queue_name, released
-            )
+            log.warning("Queue %s: %d messages were given back.", source.mapping.queue_name, released)
         return released

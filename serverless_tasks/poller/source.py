@@ -6,6 +6,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
+from serverless_tasks.aws.receive import BATCH
+from serverless_tasks.poller.ahead import Ahead
 from serverless_tasks.poller.invocation import Context, sqs_event
 from serverless_tasks.poller.response import BatchFailed, done
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LONGEST_PAUSE = 30.0
+_FIFO = ".fifo"
 
 
 class QueueSource:
@@ -27,6 +30,10 @@ class QueueSource:
     Only one of the threads receives at a time; the others run the handler or wait for their turn. Reading the queue's
     attributes here makes a wrong URL fail at once.
 
+    With ``ahead``, messages are received together while the handler is quick with them, and deleted together before the
+    next are received; see `Ahead`. Call `tend` every second or so then. Of a FIFO queue one is taken at a time in any
+    case: SQS holds back the rest of a group only until the next receive.
+
     Args:
         mapping: what to call, with how many messages, how many times at once.
         queue: where messages come from.
@@ -34,6 +41,7 @@ class QueueSource:
         clock: the time.
         wait: seconds of one long poll (20 at most); stopping may take as long.
         visibility: seconds to hide received messages for; the queue's own timeout unless given.
+        ahead: whether more may be received than one call takes, which is one message.
     """
 
     def __init__(
@@ -45,6 +53,7 @@ class QueueSource:
         clock: Clock,
         wait: int,
         visibility: int | None = None,
+        ahead: bool = False,
     ) -> None:
         self.mapping = mapping
         self._queue = queue
@@ -57,6 +66,9 @@ class QueueSource:
         self._receiving = threading.Lock()
         self._state = threading.Lock()
         self._in_flight: dict[int, Sequence[ReceivedMessage]] = {}
+        fifo = self._facts.name.endswith(_FIFO)
+        self._ahead = Ahead(clock.now, 1 if fifo else BATCH) if ahead else None
+        self._finished: list[ReceivedMessage] = []
         self._threads: list[threading.Thread] = []
 
     def start(self) -> None:
@@ -67,15 +79,35 @@ class QueueSource:
             thread.start()
 
     def run_once(self) -> int:
-        """Receive one batch and see it through in the calling thread; return how many messages there were."""
+        """See one call through in the calling thread, with a batch or with a message that was received ahead.
+
+        Returns:
+            The number of messages that the call was made with.
+        """
         messages = self._receive()
         if messages:
             self._deliver(messages)
         return len(messages)
 
     def stop(self) -> None:
-        """Receive no more; return at once."""
+        """Receive and begin no more; return at once."""
         self._stop.set()
+
+    def tend(self) -> None:
+        """Give back what was received ahead and has waited for too long, and delete what is done."""
+        if self._ahead is not None and (late := self._ahead.late()):
+            log.info(
+                "Queue %s: %d messages wait behind a long task and go back.", self._facts.name, len(late)
+            )
+            self._queue.change_visibility(late, 0)
+        self._delete()
+
+    def give_back(self) -> int:
+        """After ``stop``: make what was received ahead visible again; return how many messages that were."""
+        waiting = self._ahead.clear() if self._ahead is not None else []
+        if waiting:
+            self._queue.change_visibility(waiting, 0)
+        return len(waiting)
 
     def join(self, seconds: float) -> None:
         """Wait for the threads to end, for so many seconds in all."""
@@ -96,7 +128,9 @@ class QueueSource:
             self._in_flight.clear()
         for messages in batches:
             self._queue.change_visibility(messages, 0)
-        return sum(len(messages) for messages in batches)
+        released = sum(len(messages) for messages in batches) + self.give_back()
+        self._delete()
+        return released
 
     def extend(self, seconds: int) -> None:
         """Hide everything in flight for ``seconds`` from now."""
@@ -130,23 +164,36 @@ class QueueSource:
         with self._receiving:
             if self._stop.is_set():
                 return ()
-            messages = self._queue.receive(
-                self.mapping.batch_size, wait=self._wait, visibility=self._visibility
-            )
-            if messages and self._stop.is_set():
-                self._queue.change_visibility(messages, 0)
-                return ()
+            messages = self._ahead.take() if self._ahead is not None else []
+            if not messages:
+                limit = self.mapping.batch_size if self._ahead is None else self._ahead.limit
+                messages = self._queue.receive(limit, wait=self._wait, visibility=self._visibility)
+                if messages and self._stop.is_set():
+                    self._queue.change_visibility(messages, 0)
+                    return ()
+                if self._ahead is not None:
+                    self._ahead.put(messages[1:])
+                    messages = messages[:1]
             if messages:
                 with self._state:
                     self._in_flight[id(messages)] = messages
             return messages
 
     def _deliver(self, messages: Sequence[ReceivedMessage]) -> None:
+        began = self._clock.now()
         finished = self._call(messages)
+        if self._ahead is not None:
+            self._ahead.ran(self._clock.now() - began)
         with self._state:
-            released = self._in_flight.pop(id(messages), None) is None
-        if released or not finished:
-            return
+            if self._in_flight.pop(id(messages), None) is not None:
+                self._finished.extend(finished)
+        # Nobody may wait for messages, or run a long task, before what is done is deleted.
+        if self._ahead is None or self._ahead.empty:
+            self._delete()
+
+    def _delete(self) -> None:
+        with self._state:
+            finished, self._finished = self._finished, []
         for message in self._queue.delete(finished):
             log.error(
                 "Queue %s: message %s is done but could not be deleted; it will be delivered again.",
