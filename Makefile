@@ -115,7 +115,7 @@ lock: $(UV) ## Pin the requirements anew
 			--no-emit-package serverless-tasks --custom-compile-command "make lock" -o "$$out" "$$@" >/dev/null; \
 	}; \
 	lock dev pyproject.toml --all-extras --group dev; \
-	lock bench pyproject.toml --extra django --extra lambda --group bench --constraints requirements/dev.txt; \
+	lock bench pyproject.toml --extra cli --extra django --extra lambda --group bench --constraints requirements/dev.txt; \
 	for group in checkov ministack node sam uv; do lock "$$group" --group "$$group"; done
 	@echo infra/lambda/requirements.txt
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes --no-emit-index-url \

@@ -9,7 +9,7 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from benchmarks.rows import cold_start, costs, growth, progress, status_view, submits, warm_batch
+from benchmarks.rows import cold_start, costs, end_to_end, growth, progress, status_view, submits, warm_batch
 from benchmarks.table import table
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ ROWS: dict[int, Callable[[], list[Comparison]]] = {
     6: submits.many,
     7: status_view.measure,
     8: progress.measure,
+    9: end_to_end.measure,
     10: costs.measure,
     11: growth.measure,
 }

@@ -31,11 +31,12 @@ def installed(variable: str, environment: str, name: str) -> Path:
 
 
 @contextmanager
-def ministack(directory: Path) -> Iterator[str]:
-    """Run MiniStack with its policies enforced, until the block ends; yields its endpoint.
+def ministack(directory: Path, *, auth: bool = True) -> Iterator[str]:
+    """Run MiniStack until the block ends; yields its endpoint.
 
     Args:
         directory: where it keeps its state and its log.
+        auth: whether it holds callers to their policies.
 
     Raises:
         MissingTool: it is not installed.
@@ -54,7 +55,7 @@ def ministack(directory: Path) -> Iterator[str]:
         "BIND_HOST": "127.0.0.1",
         "GATEWAY_PORT": str(port),
         "IOT_MTLS_ENABLED": "0",
-        "AUTH": "true",
+        "AUTH": str(auth).lower(),
         "LOG_LEVEL": "WARNING",
     }
     endpoint = f"http://127.0.0.1:{port}"
@@ -74,7 +75,7 @@ def ministack(directory: Path) -> Iterator[str]:
         # Its function workers are in its process group and may outlive it.
         os.killpg(process.pid, signal.SIGTERM)
         try:
-            process.wait(timeout=10)
+            process.wait(timeout=2)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
