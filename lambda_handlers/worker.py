@@ -6,11 +6,14 @@ https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-errorhandling.html
 from __future__ import annotations
 
 import math
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lambda_handlers.bootstrap import initialise, ready
 from lambda_handlers.telemetry import counted, job, logger, report
+from serverless_tasks.ahead import ClaimAhead
 from serverless_tasks.attempt import MARGIN
+from serverless_tasks.clock import to_ms
 from serverless_tasks.errors import (
     MessageTooNew,
     MessageUndecodable,
@@ -51,22 +54,41 @@ class _Batch:
         bounded = getattr(context, "has_deadline", True)
         remaining = context.get_remaining_time_in_millis() / 1000
         self._deadline = through.clock.now() + remaining if bounded else None
+        self._ahead = ClaimAhead(through.runner, deadline=self._deadline, request_id=context.aws_request_id)
+        self._messages: dict[int, Message] = {}
         self._again: dict[str, int] = {}
-        self._begun = False
+        self._begun = ""
 
-    def shorten_visibility(self) -> None:
+    def run(self) -> list[str]:
+        """Run the messages one after another; returns the ids of those that must be delivered again.
+
+        What is one call after another for AWS overlaps where no task runs: the end of a job is recorded while the next
+        one is claimed.
+        """
+        if self._deadline is not None:
+            self._claim_ahead(0)
+            self._shorten_visibility(self._deadline)
+        try:
+            return [
+                record["messageId"]
+                for place, record in enumerate(self._records)
+                if not self._done(place, record)
+            ]
+        finally:
+            self._ahead.release()
+            self._hide(self._again)
+
+    def _shorten_visibility(self, deadline: float) -> None:
         """Hide the batch no longer than this run can last: after a kill the rest comes back soon, not after the
         queue's own visibility timeout (six times the function's).
         """
-        if self._deadline is None:
-            return
-        seconds = math.ceil(self._remaining() + GRACE)
+        seconds = math.ceil(deadline - self._through.clock.now() + GRACE)
         self._hide({record["receiptHandle"]: seconds for record in self._records})
 
-    def run(self, record: dict[str, Any]) -> bool:
+    def _done(self, place: int, record: dict[str, Any]) -> bool:
         """Run one message; says whether it is done with, and need not be delivered again."""
         try:
-            self._handle(record)
+            self._handle(place, record)
         except GiveBack:
             return False
         except Exception:  # noqa: BLE001 - one bad record fails alone
@@ -74,16 +96,37 @@ class _Batch:
             return False
         return True
 
-    def _handle(self, record: dict[str, Any]) -> None:
+    def _handle(self, place: int, record: dict[str, Any]) -> None:
         try:
-            message = Message.decode(record["body"])
+            message = self._message(place)
         except MessageUndecodable as error:
             self._bury(record, str(error))
             return
         except MessageTooNew as error:
             raise self._back(record, NOT_YET_KNOWN, str(error)) from None
         with job(message):
-            self._run(record, message)
+            self._run(place, record, message)
+
+    def _message(self, place: int) -> Message:
+        if place not in self._messages:
+            self._messages[place] = Message.decode(self._records[place]["body"])
+        return self._messages[place]
+
+    def _claim_ahead(self, place: int) -> None:
+        """Begin the claim of a message that will be run next. What its turn would refuse is left to its turn."""
+        if place == len(self._records):
+            return
+        try:
+            message = self._message(place)
+            timeout = self._through.registry.get(message.task).timeout
+            expired = to_ms(self._through.clock.now()) > message.expires
+            # A duplicate of the job that is about to end would be told to wait for it.
+            if message.uuid != self._begun and not expired and self._fits(timeout):
+                self._ahead.begin(message)
+        except ServerlessTasksError:
+            return
+        except Exception:  # noqa: BLE001 - the job that is about to end has nothing to do with it
+            logger.warning("the next job could not be claimed ahead of its turn", exc_info=True)
 
     def _bury(self, record: dict[str, Any], reason: str) -> None:
         queue = record["eventSourceARN"].rsplit(":", 1)[-1]
@@ -98,22 +141,22 @@ class _Batch:
             raise self._back(record, _after_error(record), type(error).__name__) from error
         logger.error("undecodable message sent to the dead-letter queue", reason=reason)
 
-    def finish(self) -> None:
-        """Tell the queue when to deliver again what goes back."""
-        self._hide(self._again)
-
-    def _run(self, record: dict[str, Any], message: Message) -> None:
+    def _run(self, place: int, record: dict[str, Any], message: Message) -> None:
         try:
             timeout = self._through.registry.get(message.task).timeout
         except UnknownTask as error:
             raise self._back(record, NOT_YET_KNOWN, str(error)) from None
-        # The first one begins in any case: it will never be given more time than now.
-        if self._begun and self._remaining() < timeout + MARGIN:
+        if not self._fits(timeout):
+            self._ahead.release()
             raise self._back(record, 0, "not enough time is left in this run")
-        self._begun = True
+        self._begun = message.uuid
         try:
             outcome = self._through.runner.execute(
-                message, deadline=self._deadline, request_id=self._context.aws_request_id
+                message,
+                deadline=self._deadline,
+                request_id=self._context.aws_request_id,
+                claim=self._ahead.take(message),
+                after_run=partial(self._claim_ahead, place + 1),
             )
         except Exception as error:
             logger.exception("the job could not be claimed or recorded")
@@ -121,6 +164,10 @@ class _Batch:
         report(outcome)
         if outcome.give_back is not None:
             raise self._back(record, math.ceil(outcome.give_back), outcome.status)
+
+    def _fits(self, timeout: float) -> bool:
+        """Whether a task may begin. The first one may in any case: it will never be given more time than now."""
+        return not self._begun or self._remaining() >= timeout + MARGIN
 
     def _back(self, record: dict[str, Any], seconds: int, reason: str) -> GiveBack:
         self._again[record["receiptHandle"]] = seconds
@@ -171,8 +218,5 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
         context: Lambda's context.
     """
     records = sorted(event["Records"], key=_deliveries, reverse=True)
-    batch = _Batch(ready(), records, context)
-    batch.shorten_visibility()
-    failed = [record["messageId"] for record in records if not batch.run(record)]
-    batch.finish()
+    failed = _Batch(ready(), records, context).run()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

@@ -12,6 +12,7 @@ if TYPE_CHECKING:
 
     from serverless_tasks.message import Message
     from serverless_tasks.outcome import Outcome
+    from serverless_tasks.store import Claim
 
     type Around = Callable[[Delivery, Callable[[Delivery], Outcome]], Outcome]
 
@@ -24,6 +25,8 @@ class Delivery:
     deadline: float | None = None
     request_id: str = ""
     retry: bool = True
+    claim: Claim | None = None
+    after_run: Callable[[], None] | None = None
 
 
 class ObservedRunner(Runner):
@@ -39,12 +42,9 @@ class ObservedRunner(Runner):
         super().__init__(*parts, **options)
         self._around = around
 
-    def execute(
-        self, message: Message, *, deadline: float | None = None, request_id: str = "", retry: bool = True
-    ) -> Outcome:
+    def execute(self, message: Message, **given: Any) -> Outcome:
         """See `Runner.execute`."""
-        delivery = Delivery(message=message, deadline=deadline, request_id=request_id, retry=retry)
-        return self._around(delivery, self._execute)
+        return self._around(Delivery(message=message, **given), self._execute)
 
     def _execute(self, delivery: Delivery) -> Outcome:
         return super().execute(
@@ -52,4 +52,6 @@ class ObservedRunner(Runner):
             deadline=delivery.deadline,
             request_id=delivery.request_id,
             retry=delivery.retry,
+            claim=delivery.claim,
+            after_run=delivery.after_run,
         )

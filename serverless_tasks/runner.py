@@ -70,7 +70,14 @@ class Runner:
         self._ending = Ending(store, republish, clock, expires_at if redelivers else expires_in_process_at)
 
     def execute(
-        self, message: Message, *, deadline: float | None = None, request_id: str = "", retry: bool = True
+        self,
+        message: Message,
+        *,
+        deadline: float | None = None,
+        request_id: str = "",
+        retry: bool = True,
+        claim: Claim | None = None,
+        after_run: Callable[[], None] | None = None,
     ) -> Outcome:
         """Run one delivery of a message.
 
@@ -80,6 +87,8 @@ class Runner:
                 renewed while the task runs.
             request_id: Lambda's, kept with the attempt.
             retry: whether a failure may wait for another attempt; a direct invoke wants its answer now.
+            claim: what `claim` answered, when it was called for this delivery already.
+            after_run: called when the task has run, before its end is recorded.
 
         Raises:
             UnknownTask: this deployment has no such task.
@@ -87,13 +96,13 @@ class Runner:
         """
         task = self._registry.get(message.task)
         now = self._clock.now()
-        if to_ms(now) > message.expires:
+        if claim is None and to_ms(now) > message.expires:
             settled = self._store.settle(message, EXPIRED)
             return self._wait(settled, now) if settled.answer == "busy" else Outcome(status="ended")
         if not self._redelivers:
             message = replace(message, expires=to_ms(now))
-        lease = to_ms(now + LEASE if deadline is None else deadline)
-        claim = self._claim(message, lease, request_id)
+        if claim is None:
+            claim = self.claim(message, deadline=deadline, request_id=request_id)
         if claim.answer == "ended":
             return Outcome(status="ended")
         if claim.answer != "claimed":
@@ -108,7 +117,29 @@ class Runner:
         ):
             self._store.fail(message.uuid, claim, Snapshot(seq=1), SKIPPED, status=CANCELLED)
             return Outcome(status=CANCELLED, attempt=claim.attempt, failure=SKIPPED)
-        return self._attempt(message, claim, deadline, task, retry)
+        return self._attempt(message, claim, deadline, task, retry, after_run)
+
+    def claim(self, message: Message, *, deadline: float | None = None, request_id: str = "") -> Claim:
+        """Ask for a job, for a delivery of it that has not expired; see `execute`.
+
+        Raises:
+            AwsError: the store could not be asked; the message must come back.
+        """
+        token = uuid4().hex
+        lease = to_ms(self._clock.now() + LEASE if deadline is None else deadline)
+        try:
+            return self._store.claim(message, token=token, lease=lease, request_id=request_id)
+        except AwsError as error:
+            if error.applied:  # else the attempt would count as one whose worker was lost
+                self.release(message, token)
+            raise
+
+    def release(self, message: Message, token: str) -> None:
+        """Give back a job whose task was not begun: the attempt does not count."""
+        try:
+            self._store.release(message.uuid, token)
+        except AwsError:  # what led here is what matters; the lease ends by itself
+            logger.warning("attempt %s of job %s could not be released", token, message.uuid, exc_info=True)
 
     def _has_turn(self, message: Message, claim: Claim, schedule: str, overlap: str) -> bool:
         """Keep the job of a tick, which nobody has submitted, and say whether it may run now."""
@@ -116,20 +147,17 @@ class Runner:
             self._store.put_jobs([message])
             return overlap == "allow" or self._acquire(schedule, message.uuid)
         except AwsError:
-            self._release(message, claim.token)
-            raise
-
-    def _claim(self, message: Message, lease: int, request_id: str) -> Claim:
-        token = uuid4().hex
-        try:
-            return self._store.claim(message, token=token, lease=lease, request_id=request_id)
-        except AwsError as error:
-            if error.applied:  # else the attempt would count as one whose worker was lost
-                self._release(message, token)
+            self.release(message, claim.token)
             raise
 
     def _attempt(
-        self, message: Message, claim: Claim, deadline: float | None, task: type[Declaration], retry: bool
+        self,
+        message: Message,
+        claim: Claim,
+        deadline: float | None,
+        task: type[Declaration],
+        retry: bool,
+        after_run: Callable[[], None] | None,
     ) -> Outcome:
         attempt = Attempt(
             message,
@@ -143,18 +171,14 @@ class Runner:
         try:
             run, last = attempt.run()
         except BaseException:  # Ctrl-C and the like: the attempt does not count, the message goes back
-            self._release(message, claim.token)
+            self.release(message, claim.token)
             raise
+        if after_run is not None:
+            after_run()
         try:
             return self._ending.record(message, claim, task, run, last, retry=retry)
         except LeaseLost as lost:
             return Outcome(status="lost", give_back=GIVE_BACK, attempt=claim.attempt, exception=lost)
-
-    def _release(self, message: Message, token: str) -> None:
-        try:
-            self._store.release(message.uuid, token)
-        except AwsError:  # the error that led here is the one to raise; the lease ends by itself
-            logger.warning("attempt %s of job %s could not be released", token, message.uuid, exc_info=True)
 
     def _sent_on(self, message: Message, claim: Claim, now: float) -> Outcome | None:
         """Send a message anew that is due later than a queue can hide it: a queue keeps none for more than 4 days."""

@@ -1218,3 +1218,16 @@ def test_a_settled_job_keeps_its_end(world: World) -> None:
 
     assert world.execute().status == "lost"
     assert world.record.error == {"type": "Undeliverable", "message": "given up"}
+
+
+def test_a_job_that_was_claimed_in_time_is_run_even_when_it_expires_before_its_turn(world):
+    world.task(lambda self: 42)
+    claim = world.store.claim(
+        world.message, token="mine", lease=world.message.expires + 300_000, request_id=""
+    )
+    world.clock.move(world.message.expires / 1000 - world.clock.now() + 1)
+    order = []
+    assert (
+        world.execute(claim=claim, after_run=lambda: order.append(world.record.status)).status == "succeeded"
+    )
+    assert (world.record.outputs, order) == ({"result": 42}, ["running"])
