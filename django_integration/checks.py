@@ -220,7 +220,7 @@ def _definitions() -> Iterator[checks.CheckMessage]:
         yield checks.Error(str(error), id="serverless_tasks.E001")
         return
     for task in tasks:
-        yield from _errors("E005", registry.definition, task.name)
+        yield from _errors("E005", lambda name: registry.definition(name).output_schema(), task.name)
 
 
 def _errors[What](number: str, look: Callable[[What], Any], what: What) -> Iterator[checks.CheckMessage]:

@@ -8,15 +8,15 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from ninja import Router
+from ninja import Body, Router
 from ninja.decorators import decorate_view
 from ninja.errors import ValidationError
 from ninja.router import RouterMount
-from pydantic import BaseModel
+from pydantic import BaseModel, WrapValidator
 
 from django_integration import body, idempotency
 from django_integration.answers import Refused, error_answer, record_answer
@@ -38,6 +38,15 @@ _OFF = "off unless authentication is configured"
 # Where a request keeps who calls and with what; no header can have such a name.
 _CALLER = "serverless_tasks.caller"
 _INPUTS = "serverless_tasks.inputs"
+
+
+def _as_sent(value: Any, validate: Callable[[Any], Any]) -> Any:
+    """Take a body that OpenAPI describes as a model, and leave it to what validates every task's inputs.
+
+    Ninja would validate what it has decoded, which a strict model refuses: to pydantic a text is a UUID or a time in
+    JSON alone.
+    """
+    return value
 
 
 class TaskRouter(Router):
@@ -103,7 +112,7 @@ def _about(task: type[Declaration], answers: str) -> str:
 def _submit(name: str, model: type[BaseModel]) -> View:
     def submit(
         request: HttpRequest,
-        params: model,  # type: ignore[valid-type]
+        params: Annotated[model, WrapValidator(_as_sent), Body(...)],  # type: ignore[valid-type]
         idempotency_key: idempotency.Key = None,
     ) -> HttpResponse:
         caller = _caller(request)
@@ -118,7 +127,10 @@ def _submit(name: str, model: type[BaseModel]) -> View:
 
 
 def _run(name: str, model: type[BaseModel]) -> View:
-    def run(request: HttpRequest, params: model) -> HttpResponse:  # type: ignore[valid-type]
+    def run(
+        request: HttpRequest,
+        params: Annotated[model, WrapValidator(_as_sent), Body(...)],  # type: ignore[valid-type]
+    ) -> HttpResponse:
         with _unprocessable():
             return run_here(request, _caller(request), name, _inputs(request, name))
 

@@ -73,7 +73,7 @@ class DictionaryDefinition(Definition):
         return frozenset(name for name, parameter in self._inputs.items() if holds_secret(parameter))
 
     def to_json(self, inputs: Any) -> dict[str, Any]:
-        self._check_names(inputs)
+        self._unknown(inputs)  # the model names those, once the values are in JSON
         given = {name: opened(value) if name in self.secrets else value for name, value in inputs.items()}
         carried = {name: self._carried(name, value) for name, value in given.items()}
         self.parse_json(carried)

@@ -7,21 +7,23 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pydantic import (
-    AliasChoices,
-    AliasPath,
     BaseModel,
+    RootModel,
     ValidationError,
 )
+from pydantic.json_schema import GenerateJsonSchema
 
+from serverless_tasks.aliases import aliases_of
 from serverless_tasks.encoding import encode
 from serverless_tasks.errors import FieldError, InvalidInputs, ServerlessTasksError
 from serverless_tasks.masking import OPEN, Mask
 from serverless_tasks.secrecy import all_texts, texts_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
-    from pydantic.fields import FieldInfo
+    from pydantic.json_schema import JsonSchemaValue
+    from pydantic_core import CoreSchema
 
     from serverless_tasks.declaration import Declaration
     from serverless_tasks.execution import Execution
@@ -52,6 +54,14 @@ class InvalidOutputs(ServerlessTasksError):
     """What ``run`` returned does not fit the task's declared outputs; the text quotes it, for operators only."""
 
 
+class Described(GenerateJsonSchema):
+    """JSON Schema in which a type that has none is anything: one task must not take the page from all others."""
+
+    def handle_invalid_for_json_schema(self, schema: CoreSchema, error_info: str) -> JsonSchemaValue:
+        """See `GenerateJsonSchema`, which raises here."""
+        return {}
+
+
 class Definition:
     """What a task takes and gives back. Two subclasses, one for each style, answer the same questions.
 
@@ -78,13 +88,7 @@ class Definition:
         Raises:
             InvalidInputs: naming each field that was refused.
         """
-        self._check_names(inputs)
-        try:
-            return self.inputs_model.model_validate_json(encode(inputs))
-        except ValidationError as error:
-            raise self._refused(field_errors(error), inputs) from None
-        except (ValueError, RecursionError) as error:
-            raise self._refused([FieldError("", reason(error))], inputs) from None
+        return self._validated(inputs, lambda: self.inputs_model.model_validate_json(encode(inputs)))
 
     def to_json(self, inputs: Any) -> dict[str, Any]:
         """Validate Python inputs and give them as the JSON object that travels in the message.
@@ -133,7 +137,7 @@ class Definition:
 
     def input_schema(self) -> dict[str, Any]:
         """JSON Schema of the inputs; it says that no others are taken where that is so."""
-        schema = self.inputs_model.model_json_schema()
+        schema = self.inputs_model.model_json_schema(schema_generator=Described)
         if "extra" not in self.inputs_model.model_config and self._names == set(schema.get("properties", ())):
             schema["additionalProperties"] = False
         return schema
@@ -155,18 +159,30 @@ class Definition:
         message = HIDDEN if own and field.type not in _WITHOUT_VALUE else mask(field.message)
         return replace(field, message=message)
 
-    def _check_names(self, inputs: Any) -> None:
-        """Refuse what is not an object, and names that the task does not have (pydantic ignores them by default)."""
+    def _validated(self, inputs: Any, validate: Callable[[], BaseModel]) -> BaseModel:
+        """The model of inputs, every refusal told at once."""
+        unknown = self._unknown(inputs)
+        try:
+            model = validate()
+        except ValidationError as error:
+            raise self._refused([*unknown, *field_errors(error)], inputs) from None
+        except (ValueError, RecursionError) as error:
+            raise self._refused([FieldError("", reason(error))], inputs) from None
+        if unknown:
+            raise self._refused(unknown, inputs)
+        return model
+
+    def _unknown(self, inputs: Any) -> list[FieldError]:
+        """The names that the task does not have (pydantic ignores them by default); what is no object is refused."""
         if not isinstance(inputs, dict):
             raise self._refused([not_an_object(inputs)])
-        if "extra" in self.inputs_model.model_config:
-            return
-        extra = [name for name in inputs if name not in self._names]
-        if extra:
-            raise self._refused(
-                FieldError(str(name), "is not an input of this task", (name,), "extra_forbidden")
-                for name in extra
-            )
+        if "extra" in self.inputs_model.model_config or issubclass(self.inputs_model, RootModel):
+            return []
+        return [
+            FieldError(str(name), "is not an input of this task", (name,), "extra_forbidden")
+            for name in inputs
+            if name not in self._names
+        ]
 
     @cached_property
     def _names(self) -> frozenset[str]:
@@ -176,31 +192,8 @@ class Definition:
         for name, field in self.inputs_model.model_fields.items():
             if field.validation_alias is None or by_name:
                 names.add(name)
-            names |= _aliases(field)
+            names |= aliases_of(field)
         return frozenset(names)
-
-
-def field_names(name: str, field: FieldInfo) -> set[str]:
-    """Every name that a field goes by, on the way in and out."""
-    return {name, field.serialization_alias or name, *_aliases(field)}
-
-
-def plain_aliases(field: FieldInfo) -> list[str]:
-    """The names that a field is read from, its value being all that they hold."""
-    return [choice for choice in _choices(field) if isinstance(choice, str)]
-
-
-def _aliases(field: FieldInfo) -> set[str]:
-    """The names that a field is read from."""
-    first = [choice.path[0] if isinstance(choice, AliasPath) else choice for choice in _choices(field)]
-    return {str(choice) for choice in first}
-
-
-def _choices(field: FieldInfo) -> list[str | AliasPath]:
-    alias = field.validation_alias
-    if alias is None:
-        return []
-    return alias.choices if isinstance(alias, AliasChoices) else [alias]
 
 
 def not_an_object(inputs: Any) -> FieldError:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, get_type_hints
 from pydantic import (
     BaseModel,
     ConfigDict,
+    PydanticSchemaGenerationError,
     PydanticUserError,
     RootModel,
     TypeAdapter,
@@ -15,16 +16,16 @@ from pydantic import (
 )
 from pydantic_core import PydanticSerializationError
 
+from serverless_tasks.aliases import field_names, plain_aliases
 from serverless_tasks.dictionary import DictionaryDefinition
 from serverless_tasks.encoding import encode
 from serverless_tasks.errors import FieldError, InvalidInputs, TaskDefinitionError
 from serverless_tasks.schema import (
     Definition,
+    Described,
     InvalidOutputs,
     field_errors,
-    field_names,
     not_an_object,
-    plain_aliases,
 )
 from serverless_tasks.secrecy import holds_secret, revealed
 
@@ -113,7 +114,7 @@ class ModelDefinition(Definition):
     def output_schema(self) -> dict[str, Any]:
         if self._annotation is None:
             return {"type": "object", "properties": {}}
-        schema = self._adapter.json_schema(mode="serialization")
+        schema = self._adapter.json_schema(mode="serialization", schema_generator=Described)
         if self._returns_model and (
             not issubclass(self._annotation, RootModel) or schema.get("type") == "object"
         ):
@@ -138,6 +139,11 @@ class ModelDefinition(Definition):
         declared = Any if self._annotation is None else self._annotation
         try:  # NaN must come out as NaN, to be refused, and not as null
             return TypeAdapter(declared, config=ConfigDict(ser_json_inf_nan="constants"))
+        except PydanticSchemaGenerationError:
+            raise TaskDefinitionError(
+                f"{self.task.__qualname__}.run() says that it returns {declared}, of which pydantic knows no form"
+                " in JSON; annotate it with what it gives back, or with nothing."
+            ) from None
         except PydanticUserError:  # a model brings a configuration of its own
             return TypeAdapter(declared)
 
@@ -148,11 +154,7 @@ class ModelDefinition(Definition):
     def _model(self, inputs: Any) -> BaseModel:
         if isinstance(inputs, self.inputs_model):
             return inputs
-        self._check_names(inputs)
-        try:
-            return self.inputs_model.model_validate(inputs)
-        except ValidationError as error:
-            raise self._refused(field_errors(error), inputs) from None
+        return self._validated(inputs, lambda: self.inputs_model.model_validate(inputs))
 
     def _lossy_fields(self, model: BaseModel) -> list[FieldError]:
         """Which fields do not come back from JSON as they went."""

@@ -1,7 +1,10 @@
 """Tasks that a project would not get far with."""
 
+from threading import Thread
+
 from serverless_tasks import Task
 from serverless_tasks.params import NumberParameter
+from tests.django.shop.background import Box
 
 
 class OtherSum(Task):
@@ -17,3 +20,12 @@ class ForgetsAnInput(Task):
 
     def run(self):
         return 0
+
+
+class GivesAThread(Task[Box]):
+    """Its output has no form in JSON."""
+
+    name = "gives-a-thread"
+
+    def run(self) -> Thread:
+        return Thread()

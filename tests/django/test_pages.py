@@ -20,7 +20,13 @@ from serverless_tasks.record import Record
 from serverless_tasks.services import services
 from tests.django.shop.background import Resize, SumNumbers
 
-TYPED = ("resize", "later.resize", "tests.django.mailing.notifications.EmailNotificationTask")
+TYPED = (
+    "resize",
+    "strict",
+    "prices",
+    "later.resize",
+    "tests.django.mailing.notifications.EmailNotificationTask",
+)
 
 
 class TestView:

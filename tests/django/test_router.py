@@ -1,6 +1,7 @@
 """POST /tasks/<name>/: a typed call for each pydantic task."""
 
 from typing import Any
+from uuid import UUID
 
 import pytest
 from django.core.checks import run_checks
@@ -38,6 +39,27 @@ def test_bad_inputs_are_422_with_their_place(browser: Client, body: Any, loc: li
     assert answer.status_code == 422
     assert [error["loc"] for error in answer.json()["detail"]] == [["body", "params", *loc]]
     assert (queued(), stored()) == ([], 0)
+
+
+def test_every_refused_input_is_named_at_once(browser: Client) -> None:
+    answer = post(browser, {"bocks": {"width": 1, "height": 2}})
+    assert [error["loc"][-1] for error in answer.json()["detail"]] == ["bocks", "box"]
+
+
+def test_a_strict_model_reads_what_json_has_no_other_form_for(browser: Client) -> None:
+    inputs = {"when": "2026-01-01T00:00:00Z", "id": str(UUID(int=5)), "size": [1, 2]}
+    answer = post(browser, inputs, "/tasks/strict/")
+    assert answer.status_code == 201, answer.content
+    refused = post(browser, inputs | {"size": ["1", 2]}, "/tasks/strict/")
+    assert refused.status_code == 422
+    assert [error["loc"] for error in refused.json()["detail"]] == [["body", "params", "size", 0]]
+
+
+def test_a_root_model_is_the_body(browser: Client) -> None:
+    answer = post(browser, {"apple": 3}, "/tasks/prices/")
+    assert answer.status_code == 201, answer.content
+    assert [message.inputs for message in queued()] == [{"apple": 3}]
+    assert post(browser, [3], "/tasks/prices/").status_code == 422
 
 
 @pytest.mark.parametrize("body", ["{", "[" * 100_000], ids=["cut", "deep"])

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from serverless_tasks import InvalidInputs, Task
+from serverless_tasks.errors import TaskDefinitionError
 from serverless_tasks.schema import Definition
 from serverless_tasks.styles import define
 from serverless_tasks.testing import recorded
@@ -154,6 +155,53 @@ class TestWhatIsRefused:
             definition_of(Image).to_json({"image": b"\xff"})
 
 
+class Prices(RootModel[dict[str, int]]):
+    """Served as it is."""
+
+
+class TestARootModel:
+    def test_of_an_object_is_all_inputs(self) -> None:
+        definition = definition_of(Prices)
+
+        sent = definition.to_json(Prices({"apple": 3}))
+
+        assert sent == {"apple": 3}
+        assert definition.parse_json(sent) == Prices({"apple": 3})
+
+
+class TestEveryRefusal:
+    def test_is_told_at_once(self) -> None:
+        class Box(BaseModel):
+            width: int
+            height: int
+
+        assert refused(Box, {"wdith": 1, "height": "high"}) == ["wdith", "width", "height"]
+
+
+class TestASchema:
+    def test_of_a_type_that_has_none_says_anything(self) -> None:
+        class Arbitrary(BaseModel):
+            model_config = ConfigDict(arbitrary_types_allowed=True)
+            size: int
+            event: threading.Event | None = None
+
+        properties = definition_of(Arbitrary).input_schema()["properties"]
+
+        assert properties["size"]["type"] == "integer"
+        assert {} in properties["event"]["anyOf"]
+
+    def test_of_outputs_that_pydantic_knows_nothing_of_says_so(self) -> None:
+        class Gives(Task):
+            name = "gives"
+            params_model = Inner
+
+            def run(self) -> threading.Event:
+                return threading.Event()
+
+        with pytest.raises(TaskDefinitionError, match=r"returns .*Event"):
+            define(Gives).output_schema()
+
+
 class TestInputsOfAwkwardNames:
     @pytest.mark.parametrize("name", ["cls", "self", "task", "inputs"])
     def test_are_submitted_as_any_other(self, name: str) -> None:
@@ -174,10 +222,6 @@ class TestInputsOfAwkwardNames:
 
 class Numbers(RootModel[list[int]]):
     """Served as the result: a list has no names."""
-
-
-class Prices(RootModel[dict[str, int]]):
-    """Served as it is."""
 
 
 class TestRootModelsReturned:

@@ -1,6 +1,9 @@
 """A project's tasks, in both styles."""
 
-from pydantic import BaseModel, Field
+from datetime import datetime
+from uuid import UUID
+
+from pydantic import BaseModel, ConfigDict, Field, RootModel
 
 from serverless_tasks import Task, TaskError
 from serverless_tasks.params import ListParameter, NumberParameter
@@ -65,3 +68,29 @@ class Quiet(Task[Box]):
 
     def run(self) -> None:
         return None
+
+
+class StrictParams(BaseModel):
+    model_config = ConfigDict(strict=True)
+
+    when: datetime
+    id: UUID
+    size: tuple[int, int]
+
+
+class Strict(Task[StrictParams]):
+    name = "strict"
+
+    def run(self) -> StrictParams:
+        return self.params
+
+
+class PricesParams(RootModel[dict[str, int]]):
+    """By the name of what is sold."""
+
+
+class Prices(Task[PricesParams]):
+    name = "prices"
+
+    def run(self) -> PricesParams:
+        return self.params
