@@ -172,7 +172,7 @@ def test_a_client_is_made_once_for_all_threads(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setattr("serverless_tasks.aws.session._maker", lambda: slow)
     session.reset()
 
-    clients = at_once(lambda: session.client("sqs"))
+    clients = at_once(lambda: session.client("s3"))
 
     session.reset()
-    assert (made, len(set(map(id, clients)))) == (["sqs"], 1)
+    assert (made, len(set(map(id, clients)))) == (["s3"], 1)
