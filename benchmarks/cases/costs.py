@@ -1,6 +1,7 @@
-"""What ten jobs ask of AWS: ``python -m benchmarks.cases.costs ours|celery BYTES`` tells calls and bytes of each kind.
+"""What ten jobs, and one update of their progress, ask of AWS: calls, bytes, and what is billed of them.
 
-What the worker's side of SQS does (receive and delete) is not called here; `benchmarks.rows.costs` reckons it.
+``python -m benchmarks.cases.costs tracked|untracked|celery BYTES``, of that size of input. What the worker's side of
+SQS does (receive and delete) is not called here; `benchmarks.rows.costs` reckons it.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import os
 import sys
 from collections import Counter
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -19,26 +21,45 @@ JOBS = 10
 # https://aws.amazon.com/sqs/pricing/: each 64 KB of a payload is a request.
 CHUNK = 65_536
 KB = 1024
+# What template.yaml's indexes hold of a job, beside the key that puts it there: a write of each is a write of its own.
+INDEXED = ("pk", "sk", "created_uuid", "task", "owner", "created", "expires")
+INDEXES = ("owner_day", "task_day")
 
 
-def ours(size: int) -> Counter[str]:
-    """Ten tracked submits, and the worker's batch of them."""
+def tracked(size: int) -> Counter[str]:
+    """Ten submits, and the worker's batch of them."""
+    return _ours(size, track=True)
+
+
+def untracked(size: int) -> Counter[str]:
+    """The same with ``track=False``."""
+    return _ours(size, track=False)
+
+
+def _ours(size: int, *, track: bool) -> Counter[str]:
     from benchmarks.cases.tasks import Text
     from benchmarks.context import CONTEXT
-    from lambda_handlers.worker import handler
     from serverless_tasks.aws.session import client
+    from serverless_tasks.progress import Snapshot
+    from serverless_tasks.record import SUCCEEDED
     from serverless_tasks.services import services
 
-    seen, bodies = Seen(), list[str]()
-    bucket = Bucket(seen)
-    vars(services())["blobs"] = bucket
+    seen, bodies, statuses = Seen(), list[str](), list[Any]()
+    vars(services())["blobs"] = Bucket(seen)
+    # After that: it makes its runner, which keeps the bucket, when it is imported.
+    from lambda_handlers.worker import handler
+
     for made in (client("dynamodb"), client("sqs"), client("sqs", attempts=1)):
         seen.watch(made)
     client("sqs", attempts=1).meta.events.register(
         "provide-client-params.sqs.SendMessage", lambda params, **_: bodies.append(params["MessageBody"])
     )
+    client("dynamodb").meta.events.register(
+        "provide-client-params.dynamodb.UpdateItem",
+        lambda params, **_: statuses.append(params["ExpressionAttributeValues"].get(":status")),
+    )
     for _ in range(JOBS):
-        Text.options(owner="7").submit(text="x" * size)
+        Text.options(owner="7", track=track).submit(text="x" * size)
     records = [
         {
             "messageId": str(number),
@@ -49,25 +70,34 @@ def ours(size: int) -> Counter[str]:
         for number, body in enumerate(bodies)
     ]
     assert handler({"Records": records}, CONTEXT) == {"batchItemFailures": []}
-    return seen.counts
+    assert statuses.count({"S": SUCCEEDED}) == JOBS
+    tasks = seen.take()
+    services().store.write_progress(str(uuid4()), uuid4().hex, Snapshot(1, 1, 10), lease=None)
+    return tasks + seen.take("update ")
 
 
 def celery(size: int) -> Counter[str]:
-    """Ten calls of ``delay()``, and the two states of each that a worker stores with ``task_track_started``."""
+    """Ten calls of ``delay()``, and the two states of each that a worker stores with ``task_track_started``.
+
+    What a process asks once, when it first sends, is not counted.
+    """
     from benchmarks.cases.submit import celery_app
 
     app = celery_app(os.environ["AWS_ENDPOINT_URL"].replace("http://", "dynamodb://null:null@") + "/results")
     task: Any = app.tasks["noop"]
     seen = Seen()
     channel = app.connection_for_write().default_channel
+    producer = app.amqp.Producer(channel)
+    task.apply_async(("",), producer=producer)
     seen.watch(channel.sqs(queue="celery"))
     seen.watch(app.backend.client)
-    producer = app.amqp.Producer(channel)
     for _ in range(JOBS):
         result = task.apply_async(("x" * size,), producer=producer)
         app.backend.store_result(result.id, {"pid": 1, "hostname": "worker"}, "STARTED")
         app.backend.store_result(result.id, None, "SUCCESS")
-    return seen.counts
+    tasks = seen.take()
+    app.backend.store_result(str(uuid4()), {"current": 1, "total": 10}, "PROGRESS")
+    return tasks + seen.take("update ")
 
 
 class Seen:
@@ -81,6 +111,11 @@ class Seen:
         service = client.meta.service_model.service_name
         client.meta.events.register(f"provide-client-params.{service}", self._count)
 
+    def take(self, prefix: str = "") -> Counter[str]:
+        """What has been counted since the last time, under names that begin so."""
+        taken, self.counts = self.counts, Counter()
+        return Counter({prefix + name: count for name, count in taken.items()})
+
     def _count(self, params: dict[str, Any], model: Any, **_: Any) -> None:
         self.counts["calls"] += 1
         self.counts["bytes"] += len(json.dumps(params))
@@ -89,10 +124,10 @@ class Seen:
             self.counts["sqs"] += math.ceil(max(1, len(body)) / CHUNK)
             self.counts["body"] += len(body)
         elif model.name == "PutItem":
-            self.counts["units"] += math.ceil(_size(params["Item"]) / KB)
-            self.counts["units"] += sum(name in params["Item"] for name in ("owner_day", "task_day"))
+            self.counts["units"] += _units(params["Item"])
         elif model.name == "GetItem":
-            self.counts["reads"] += 1
+            # Of items up to 4 KB: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
+            self.counts["half reads"] += 2 if params.get("ConsistentRead") else 1
         elif model.name == "UpdateItem":
             self.counts["units"] += 1  # tests/contract/test_table.py holds it to that
 
@@ -111,8 +146,18 @@ class Bucket:
 
     def get(self, key: str) -> bytes:
         """Give it back."""
-        self._seen.counts.update({"calls": 1, "s3_gets": 1})
+        self._seen.counts.update({"calls": 1, "s3_gets": 1, "bytes": len(self._held[key])})
         return self._held[key]
+
+
+def _units(item: dict[str, dict[str, Any]]) -> int:
+    """The write units of a new item: one for each KB of it, and of what every index that it is in holds of it."""
+    units = math.ceil(_size(item) / KB)
+    for index in INDEXES:
+        if index in item:
+            held = {name: value for name, value in item.items() if name in (index, *INDEXED)}
+            units += math.ceil(_size(held) / KB)
+    return units
 
 
 def _size(item: dict[str, dict[str, Any]]) -> int:
@@ -120,7 +165,11 @@ def _size(item: dict[str, dict[str, Any]]) -> int:
     return sum(len(name) + len(str(content)) for name, value in item.items() for content in value.values())
 
 
-_KINDS: dict[str, Callable[[int], Counter[str]]] = {"ours": ours, "celery": celery}
+_KINDS: dict[str, Callable[[int], Counter[str]]] = {
+    "tracked": tracked,
+    "untracked": untracked,
+    "celery": celery,
+}
 
 if __name__ == "__main__":
     print(json.dumps(_KINDS[sys.argv[1]](int(sys.argv[2]))), flush=True)

@@ -19,7 +19,9 @@ def one() -> list[Comparison]:
         )
     return [
         compare(4, "submit, cpu", "cpu", ours, bare, named="two bare boto3 calls", goal=1.10),
-        compare(4, "its message alone, cpu", "cpu", untracked, celery, named="Celery delay()", goal=1.0),
+        compare(
+            4, "submit with track=False, cpu", "cpu", untracked, celery, named="Celery delay()", goal=1.0
+        ),
         compare(4, "submit, cpu", "cpu", ours, celery, named="Celery delay(), which keeps nothing"),
     ]
 
