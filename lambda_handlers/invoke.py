@@ -63,6 +63,11 @@ def _run(through: Services, event: Any, context: LambdaContext) -> dict[str, Any
     record = through.store.read(message.uuid)
     if record is None:
         raise TaskNotFound(message.uuid)
+    if record.task != message.task:  # its outputs would be taken for those that were asked for
+        raise InvalidEvent(
+            f"The event's uuid {message.uuid} is that of a job of task {record.task!r}, not {message.task!r}; "
+            "give each job an id of its own."
+        )
     answer = record.to_json(reveal=True)
     size = len(json.dumps(answer).encode())
     if size > ANSWER_LIMIT:

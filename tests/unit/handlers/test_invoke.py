@@ -28,6 +28,13 @@ def test_the_same_uuid_runs_once_and_is_answered_twice(site):
     assert tasks.begun == ["sum"]
 
 
+def test_the_uuid_of_another_tasks_job_is_not_answered_by_its_record(site):
+    run({"task": "sum", "inputs": {"numbers": [1]}, "uuid": UUID})
+    answer = run({"task": "break", "inputs": {}, "uuid": UUID})
+    assert answer["error"]["type"] == "InvalidEvent"
+    assert "a job of task 'sum', not 'break'" in answer["error"]["message"]
+
+
 def test_a_job_whose_function_was_killed_reads_as_lost(site, monkeypatch):
     def killed(*_, **__):
         raise RuntimeError("the sandbox is gone")
