@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import close_old_connections
 
 from django_integration.declarative.job import DeferredJob, InstanceDeleted
-from django_integration.declarative.registration import UnknownEndpointTask, find
+from django_integration.declarative.registration import UnknownEndpointTask, find, in_use
 from serverless_tasks import Task
 from serverless_tasks.declaration import DEFAULT_TIMEOUT
 
@@ -21,6 +21,11 @@ class RunDeferred(Task[DeferredJob]):
     name = "declarative.deferred"
     http = False
     timeout = min(getattr(settings, "DDA_DEFERRED_TASK_TIME_LIMIT", DEFAULT_TIMEOUT), LONGEST)
+
+    @classmethod
+    def is_listed(cls) -> bool:
+        """Only where the project has tasks of endpoints."""
+        return in_use()
 
     def run(self) -> None:
         """Run it.

@@ -92,6 +92,11 @@ class Declaration:
         """Do the work; every task defines it."""
         raise NotImplementedError(f"{type(self).__qualname__} does not define run().")
 
+    @classmethod
+    def is_listed(cls) -> bool:
+        """Whether lists of tasks show it; one that a framework brings along says no where nothing uses it."""
+        return True
+
     def retries_after(self, error: BaseException) -> int:
         """How often this job may be run again after such an error: ``retries``, if it is one of those to retry on.
 

@@ -93,6 +93,10 @@ class Registry:
             definition = self._definitions[name] = define(self.get(name))
         return definition
 
+    def listed(self) -> list[type[Declaration]]:
+        """The tasks that people are shown, by name."""
+        return sorted((task for task in self if task.is_listed()), key=lambda task: task.name)
+
     def __contains__(self, name: object) -> bool:
         return name in self._known()
 

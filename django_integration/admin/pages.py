@@ -31,7 +31,7 @@ def listing(search: Search) -> dict[str, Any]:
         ConfigurationError: no table is configured.
     """
     through = services()
-    names = [task.name for task in through.registry]
+    names = [task.name for task in through.registry.listed()]
     now = through.clock.now()
     owner = _owner(search.owner)
     wanted = Wanted(
@@ -51,7 +51,7 @@ def listing(search: Search) -> dict[str, Any]:
 
 def unreadable(search: Search, error: Exception) -> dict[str, Any]:
     """The list when it cannot be read."""
-    return {**_around(search, [task.name for task in services().registry]), "problem": str(error)}
+    return {**_around(search, [task.name for task in services().registry.listed()]), "problem": str(error)}
 
 
 def _around(search: Search, names: list[str]) -> dict[str, Any]:

@@ -41,6 +41,13 @@ def register(entry: Registered) -> None:
     _registered[entry.key] = entry
 
 
+def in_use() -> bool:
+    """Whether the project has any such task; its views are imported to find out."""
+    if not _registered:
+        _import_views()
+    return bool(_registered)
+
+
 def find(key: str) -> Registered:
     """What a job's name stands for.
 
@@ -50,8 +57,8 @@ def find(key: str) -> Registered:
     Raises:
         UnknownEndpointTask: nothing has this key.
     """
-    if key not in _registered and getattr(settings, "ROOT_URLCONF", None):
-        get_resolver().url_patterns  # noqa: B018 - reading it imports the views
+    if key not in _registered:
+        _import_views()
     try:
         return _registered[key]
     except KeyError:
@@ -59,3 +66,8 @@ def find(key: str) -> Registered:
             f"No endpoint task is registered as {key!r}. Its module has to be reached from ROOT_URLCONF, or imported by"
             " a `tasks` or `background` module of an installed app."
         ) from None
+
+
+def _import_views() -> None:
+    if getattr(settings, "ROOT_URLCONF", None):
+        get_resolver().url_patterns  # noqa: B018 - reading it imports the views

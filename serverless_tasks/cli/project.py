@@ -170,7 +170,7 @@ def worker(
 
 def _described(registry: Registry) -> list[dict[str, Any]]:
     tasks = []
-    for task in sorted(registry, key=lambda each: each.name):
+    for task in registry.listed():
         definition = registry.definition(task.name)
         tasks.append(
             {

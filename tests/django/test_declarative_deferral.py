@@ -1,11 +1,13 @@
 """`@deferrable_task`, `@deferrable_generic_task` and bound methods: left to a worker."""
 
+import json
 import sys
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
 import pytest
+from django.core.management import call_command
 from django.db import transaction
 from django.test import Client, override_settings
 
@@ -13,6 +15,7 @@ from django_integration.background import RunDeferred
 from django_integration.declarative import (
     deferrable_generic_task,
     deferrable_task,
+    registration,
     resource_task,
     run_tasks,
     schedule_resource_task_runner,
@@ -42,6 +45,32 @@ class Endpoint:
 
 def status(order: Order) -> str:
     return Order.objects.using(order._state.db).get(pk=order.pk).status
+
+
+class TestTheTaskThatRunsThem:
+    """It is there for every message, and shown where the project uses it."""
+
+    def shown(self, capsys: pytest.CaptureFixture[str], client: Client) -> tuple[bool, bool]:
+        """Whether the command line lists it, and whether the admin offers to filter by it."""
+        with suppress(SystemExit):
+            call_command("serverless_tasks", "list", "--json")
+        listed = [task["name"] for task in json.loads(capsys.readouterr().out)]
+        assert "sum" in listed
+        page = client.get("/admin/serverless_tasks/job/").content.decode()
+        assert "task=sum" in page
+        return "declarative.deferred" in listed, "task=declarative.deferred" in page
+
+    def test_a_project_that_uses_it_sees_it(
+        self, capsys: pytest.CaptureFixture[str], admin_client: Client
+    ) -> None:
+        assert self.shown(capsys, admin_client) == (True, True)
+
+    def test_a_project_that_does_not_is_spared_it(
+        self, capsys: pytest.CaptureFixture[str], admin_client: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(registration, "_registered", {})
+        assert self.shown(capsys, admin_client) == (False, False)
+        assert services().registry.get("declarative.deferred") is RunDeferred
 
 
 def only_record(jobs: RecordedTasks) -> Any:
