@@ -17,7 +17,7 @@ STATIC = ROOT / "django_integration" / "static"
 UUID = "0b9f7a52-6a1c-4a3e-9c53-1d2f3a4b5c6d"
 
 # Strict, so that the pages prove to need nothing from elsewhere and nothing inline.
-POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; base-uri 'none'"
+POLICY = "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self'; base-uri 'none'"
 
 BLANK = """<!doctype html><html lang="en"><head><title>Blank</title>
 <script src="/static/django-task-api.min.js"></script></head><body></body></html>"""

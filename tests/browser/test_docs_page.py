@@ -130,6 +130,26 @@ def test_lists_every_task_with_its_typed_inputs_and_outputs(docs: Page) -> None:
     )
 
 
+def test_a_task_that_is_served_in_two_ways_is_listed_once_with_both(site: ScriptedSite, page: Page) -> None:
+    typed = OPENAPI["paths"]["/tasks/shop.tasks.Resize/"]  # type: ignore[index]
+    twice = {"post": typed["post"] | {"responses": {"201": json_body(SUM_RECORD)}}}
+    paths = {**OPENAPI["paths"], "/tasks/sum/": twice}  # type: ignore[dict-item]
+    site.on("GET", "/tasks/openapi.json", Answer(OPENAPI | {"paths": paths}))
+    page.goto(site.shows("docs.html", {"openapi_url": "/tasks/openapi.json", "task_api_base": "/tasks/"}))
+    names = page.get_by_role("article").get_by_role("heading", level=2)
+    expect(names).to_have_text(["sum", "wait", "shop.tasks.Resize"])
+    expect(page.get_by_role("navigation").get_by_role("listitem")).to_have_count(3)
+    expect(page.get_by_role("article").first.locator(".call li")).to_have_text(
+        ['POST /tasks/ with {"task": "sum", "inputs": {…}}', "POST /tasks/sum/ with the inputs"]
+    )
+
+
+def test_its_icon_is_there(docs: Page, site: ScriptedSite) -> None:
+    icon = docs.locator("link[rel=icon]").evaluate("link => link.href")
+    answer = docs.request.get(icon)
+    assert (answer.status, answer.headers["content-type"]) == (200, "image/svg+xml")
+
+
 def test_runs_a_task_from_its_form(docs: Page, site: ScriptedSite) -> None:
     site.on("POST", "/tasks/", Answer(record(status="pending"), 201))
     site.polls(record(progress=1, target=2, messages=["half way"]), succeeded())

@@ -131,11 +131,31 @@
     return { label, input, read }
   }
 
+  /** A call that starts a task, and what it takes. */
+  function callLine({ path, name, typed }) {
+    const line = make('li')
+    line.append(make('code', `POST ${path}`), ' with ')
+    if (typed) line.append('the inputs')
+    else line.append(make('code', `{"task": ${JSON.stringify(name)}, "inputs": {…}}`))
+    return line
+  }
+
+  /** One entry for each task: those that a site serves in two ways have two calls. */
+  function byName(tasks) {
+    const found = new Map()
+    tasks.forEach((task) => {
+      const known = found.get(task.name)
+      if (known) known.calls.push(task)
+      else found.set(task.name, { ...task, calls: [task] })
+    })
+    return [...found.values()]
+  }
+
   function entry(task, id) {
     const node = document.getElementById('task-template').content.firstElementChild.cloneNode(true)
     node.id = id
     node.querySelector('h2').textContent = task.name
-    node.querySelector('.call code').textContent = `POST ${task.path}`
+    node.querySelector('.call').append(...task.calls.map(callLine))
     node.querySelector('.about').textContent = task.description
     node.querySelector('.shapes').append(shape('Inputs', task.inputs), shape('Outputs', task.outputs))
     const controls = Object.entries(task.inputs.properties || {}).map(([name, given]) => {
@@ -213,19 +233,12 @@
     if (api.info?.title) field('title').textContent = document.title = api.info.title
     if (api.info?.description) field('description').textContent = api.info.description
 
-    let count = 0
+    const served = []
     Object.entries(api.paths || {}).forEach(([path, item]) => {
       METHODS.filter((method) => item[method]).forEach((method) => {
         const operation = item[method]
         const tasks = method === 'post' ? tasksOf(path, operation) : []
-        tasks.forEach((task) => {
-          const id = `task-${count++}`
-          const link = Object.assign(make('a', task.name), { href: `#${id}` })
-          const place = make('li')
-          place.append(link)
-          part('index').firstElementChild.append(place)
-          part('tasks').append(entry(task, id))
-        })
+        served.push(...tasks)
         if (tasks.length > 0) return
         const call = make('li')
         call.append(make('code', `${method.toUpperCase()} ${path}`))
@@ -233,9 +246,17 @@
         part('calls').querySelector('ul').append(call)
       })
     })
-    part('index').hidden = count < 2
+    const tasks = byName(served)
+    tasks.forEach((task, index) => {
+      const id = `task-${index}`
+      const place = make('li')
+      place.append(Object.assign(make('a', task.name), { href: `#${id}` }))
+      part('index').firstElementChild.append(place)
+      part('tasks').append(entry(task, id))
+    })
+    part('index').hidden = tasks.length < 2
     part('calls').hidden = part('calls').querySelector('ul').childElementCount === 0
-    field('state').textContent = count ? '' : 'This site serves no tasks.'
+    field('state').textContent = tasks.length ? '' : 'This site serves no tasks.'
   }
 
   load().catch((error) => {
