@@ -57,8 +57,9 @@ class Outcome:
             when this delivery did not decide it.
         give_back: None when the message is done with; else seconds until it should be delivered again.
         attempt: the attempt's number, 0 when none was begun.
-        failure: why it did not succeed.
-        exception: the exception behind it.
+        failure: why it did not succeed, the run's secrets masked: what may be told.
+        exception: the exception behind it as it was raised, secrets in its text and its frames included: for code of
+            this process alone, and never for a log.
         duration: how long the task ran, in seconds.
     """
 
