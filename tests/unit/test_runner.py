@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import replace
 from typing import Any
+from unittest import mock
 
 import pytest
 
@@ -762,6 +763,27 @@ def test_a_direct_invoke_does_not_run_twice_either(world: World) -> None:
     world.lose_a_worker()
 
     assert world.execute(retry=False).status == "failed"
+
+
+@pytest.mark.parametrize(("on_lost", "ran"), [("fail", 1), ("retry", 4)])
+def test_a_run_whose_end_cannot_be_recorded_counts_as_a_lost_worker(
+    world: World, monkeypatch: pytest.MonkeyPatch, on_lost: str, ran: int
+) -> None:
+    """Its work is done: an outage that lasts must not have it done again and again."""
+    runs: list[int] = []
+    world.task(lambda task: runs.append(1), on_lost=on_lost)
+    refused = AwsError("s3.put_object", "SlowDown", "no", applied=False)
+    monkeypatch.setattr(world.store, "succeed", mock.Mock(side_effect=refused))
+    for _ in range(ran):
+        with pytest.raises(AwsError):
+            world.execute(deadline=world.clock.now() + 60)
+        assert world.execute().status == "busy"
+        world.clock.move(61)
+
+    assert world.execute().status == "failed"
+    assert len(runs) == ran
+    assert world.record.error is not None
+    assert world.record.error["type"] == "WorkerLost"
 
 
 def test_a_task_that_must_not_run_twice_is_still_retried_after_its_own_failures(world: World) -> None:
