@@ -15,6 +15,7 @@ from serverless_tasks.errors import (
     WaitTimeout,
 )
 from serverless_tasks.handle import Handle, Publication
+from serverless_tasks.job_id import job_id
 from serverless_tasks.message import Message
 from serverless_tasks.options import Options
 from serverless_tasks.record import SUCCEEDED, Record
@@ -25,6 +26,7 @@ from serverless_tasks.submit import Submission, submit_unchecked
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
+    from uuid import UUID
 
     from serverless_tasks.declaration import Declaration
     from serverless_tasks.erasure import Erasure, OwnerDeletion
@@ -130,7 +132,7 @@ class TaskClient:
                 raise handle.publication_error
         yield from self.as_ended([handle.uuid for handle in handles])
 
-    def as_ended(self, uuids: Sequence[str], timeout: float | None = None) -> Iterator[Record]:
+    def as_ended(self, uuids: Sequence[str | UUID], timeout: float | None = None) -> Iterator[Record]:
         """Yield the records of jobs as they end.
 
         Args:
@@ -143,7 +145,7 @@ class TaskClient:
         """
         clock = self._through.clock
         deadline = None if timeout is None else clock.now() + timeout
-        left = dict.fromkeys(uuids)
+        left = dict.fromkeys(map(job_id, uuids))
         while left:
             window = list(left)[:MAP_WINDOW]
             known = self._through.store.read_many(window)
@@ -162,42 +164,43 @@ class TaskClient:
                     )
                 clock.sleep(POLL)
 
-    def get(self, uuid: str) -> Record:
+    def get(self, uuid: str | UUID) -> Record:
         """A job's record.
 
         Raises:
             TaskNotFound: nothing is known of it.
         """
-        record = self._through.store.read(uuid)
+        known = job_id(uuid)
+        record = self._through.store.read(known)
         if record is None:
-            raise TaskNotFound(uuid)
+            raise TaskNotFound(known)
         return record
 
-    def wait(self, uuid: str, timeout: float | None = None) -> dict[str, Any]:
+    def wait(self, uuid: str | UUID, timeout: float | None = None) -> dict[str, Any]:
         """Wait until a job has ended and return its outputs; see `Handle.wait`."""
-        return self._handle(uuid).wait(timeout)
+        return self._handle(job_id(uuid)).wait(timeout)
 
-    def cancel(self, uuid: str) -> Record:
+    def cancel(self, uuid: str | UUID) -> Record:
         """Cancel a job.
 
         Raises:
             TaskNotFound: nothing is known of it.
             AlreadyFinished: it has ended.
         """
-        return self._through.store.cancel(uuid)
+        return self._through.store.cancel(job_id(uuid))
 
-    def retry(self, uuid: str, *, new_uuid: str | None = None) -> Handle:
+    def retry(self, uuid: str | UUID, *, new_uuid: str | None = None) -> Handle:
         """Submit an ended job once more, under a new id; see `serverless_tasks.resubmission.resubmit`."""
-        return resubmit(self._through, uuid, new_uuid=new_uuid)
+        return resubmit(self._through, job_id(uuid), new_uuid=new_uuid)
 
-    def delete(self, uuid: str) -> None:
+    def delete(self, uuid: str | UUID) -> None:
         """Delete what is kept of an ended job: inputs, outputs, messages, errors.
 
         Raises:
             TaskNotFound: nothing is known of it, or it has been deleted.
             NotFinished: it has not ended.
         """
-        self._through.store.delete(uuid)
+        self._through.store.delete(job_id(uuid))
 
     def delete_owner(self, owner: str, *, wait: float = 60.0, dry_run: bool = False) -> OwnerDeletion:
         """Delete everything of one owner that their listing knows, live jobs cancelled first.

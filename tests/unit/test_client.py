@@ -1,9 +1,10 @@
 """Jobs from scripts."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
+from uuid import UUID
 
 import pytest
 
@@ -117,6 +118,22 @@ class TestFollowing:
         jobs.drain()
 
         assert client.wait(uuid) == {"sum": 3}
+
+    @pytest.mark.parametrize("form", [UUID, str.upper], ids=["UUID", "capitals"])
+    def test_an_id_has_more_than_one_form(
+        self, client: TaskClient, jobs: RecordedTasks, form: Callable[[str], Any]
+    ) -> None:
+        first, second = client.submit_many("sum", [{"numbers": [1]}, {"numbers": [2]}])
+        assert client.cancel(form(second.uuid)).status == "cancelled"
+        jobs.drain()
+
+        assert client.get(form(first.uuid)).uuid == first.uuid
+        assert client.wait(form(first.uuid)) == {"sum": 1}
+        assert [record.uuid for record in client.as_ended([form(first.uuid)])] == [first.uuid]
+        assert client.retry(form(first.uuid)).uuid != first.uuid
+        client.delete(form(first.uuid))
+        with pytest.raises(TaskNotFound):
+            client.get(first.uuid)
 
     def test_wait_for_a_failure(self, client: TaskClient, jobs: RecordedTasks) -> None:
         uuid = client.submit("sum", numbers=[]).uuid
