@@ -173,7 +173,6 @@ def call(method: Callable[..., Any], /, **parameters: Any) -> dict[str, Any]:
         TransactionCancelled: a transaction of which nothing was carried out.
         AwsError: anything else that went wrong; ``applied`` says whether it may have taken effect.
     """
-    name = _name(method)
     try:
         answer: dict[str, Any] = method(**parameters)
     except ClientError as error:
@@ -181,10 +180,10 @@ def call(method: Callable[..., Any], /, **parameters: Any) -> dict[str, Any]:
             raise ConditionFailed(error.response.get("Item", {})) from None
         if error.response["Error"]["Code"] == "TransactionCanceledException":
             raise TransactionCancelled(error.response.get("CancellationReasons", [])) from None
-        raise _refused(name, error) from error
+        raise _refused(_name(method), error) from error
     except BotoCoreError as error:
         applied = not isinstance(error, _NOT_SENT)
-        raise AwsError(name, type(error).__name__, str(error), applied=applied) from error
+        raise AwsError(_name(method), type(error).__name__, str(error), applied=applied) from error
     return answer
 
 
