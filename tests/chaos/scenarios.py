@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
+from serverless_tasks.message import Message
 from serverless_tasks.record import CANCELLED, FAILED, SUCCEEDED
 from tests.chaos.tasks import HUGE, Hurried, Once, Retried, Steps, Unique
 from tests.chaos.world import World
@@ -154,6 +155,26 @@ def _dead_letter(world: World) -> None:
     world.give_up()
 
 
+def _untracked(world: World) -> None:
+    job = world.submit_surely(Retried, {"plan": {"1": "tell break", "*": "tell"}}, track=False)
+    world.drain()
+    if "job" in world.audit.items(job.uuid):
+        world.audit.complain(job.uuid, "an untracked job's item was kept")
+
+
+def _untracked_dead_letter(world: World) -> None:
+    world.submit(Steps, {"plan": {}}, track=False)
+    world.give_up()
+
+
+def _untracked_cancelled(world: World) -> None:
+    """A job that its handle cancels before it is known."""
+    (job,) = world.submit(Steps, {"plan": {}}, delay=60, track=False)
+    for held in world.queues["default"].messages:
+        if job.error is None:
+            world.cancel(job.uuid, message=Message.decode(held.body))
+
+
 def _deleted(world: World) -> None:
     """A job that is deleted after its end, and delivered once more after that."""
     (job,) = world.submit(Steps, {"plan": {"*": "tell huge"}, "filler": "y" * HUGE})
@@ -195,4 +216,9 @@ SCENARIOS = (
     Scenario("a unique task", _unique, runs=2),
     Scenario("a dead letter", _dead_letter, frozenset({FAILED}), runs=0),
     Scenario("deleted, and delivered late", _deleted),
+    Scenario("an untracked job that is retried", _untracked, failures=1, runs=2),
+    Scenario("an untracked job's dead letter", _untracked_dead_letter, frozenset({FAILED}), runs=0),
+    Scenario(
+        "an untracked job, cancelled while it waits", _untracked_cancelled, frozenset({CANCELLED}), runs=0
+    ),
 )

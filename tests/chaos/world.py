@@ -282,13 +282,13 @@ class World:
                 self.dead.send(held.body, group=held.group)
             queue.messages.clear()
 
-    def cancel(self, uuid: str) -> BaseException | None:
+    def cancel(self, uuid: str, message: Message | None = None) -> BaseException | None:
         """Cancel a job from a process of its own; returns what the caller is told."""
         told: BaseException | None = Killed()
         self.cancels[uuid] = told
         with self.process("site") as through:
             try:
-                through.store.cancel(uuid)
+                through.store.cancel(uuid, message=message)
                 told = None
             except ServerlessTasksError as error:
                 told = error
