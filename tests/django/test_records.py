@@ -55,6 +55,19 @@ class TestRetrieve:
         assert answer.json()["error"]["type"] == "TaskNotFound"
         assert len(answer.content) < 300
 
+    def test_an_untracked_job_is_found_by_its_owner_once_it_was_begun(
+        self, browser: Client, user: User, other_user: User, work: Callable[[], int]
+    ) -> None:
+        task = SumNumbers.options(owner=str(user.pk), track=False, on_commit=False)
+        uuid = task.submit(numbers=[1]).uuid
+        assert browser.get(f"/tasks/{uuid}/").status_code == 404
+        assert browser.post(f"/tasks/{uuid}/cancel/").status_code == 404
+        work()
+        assert browser.get(f"/tasks/{uuid}/").json()["status"] == "succeeded"
+        assert browser.get("/tasks/").json()["tasks"] == []
+        browser.force_login(other_user)
+        assert browser.get(f"/tasks/{uuid}/").status_code == 404
+
     def test_an_id_is_read_in_capitals_too(self, browser: Client, user: User) -> None:
         uuid = submit(user)
         assert browser.get(f"/tasks/{uuid.upper()}/").json()["uuid"] == uuid
