@@ -240,7 +240,7 @@ def test_ctrl_c_gives_back_what_is_in_flight_and_ends_the_site_too(project: Path
         dev.send("hang")
         worker = pid(dev.until("handled hang"))
         dev.process.send_signal(signal.SIGINT)
-        dev.until("1 messages in flight were given back")
+        dev.until("1 messages were given back")
 
         assert dev.process.wait(PATIENCE) == 0
         assert gone(worker)
