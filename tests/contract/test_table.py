@@ -542,9 +542,9 @@ def test_a_job_that_is_begun_while_it_is_cancelled_is_asked_to_stop(
     table.put_jobs([message])
     read = table.read
 
-    def begun_right_after(uuid: str) -> Any:
+    def begun_right_after(uuid: str, **given: Any) -> Any:
         monkeypatch.setattr(table, "read", read)
-        record = read(uuid)
+        record = read(uuid, **given)
         begin(table, clock, message)
         return record
 
@@ -562,9 +562,9 @@ def test_a_job_that_ends_while_it_is_cancelled_keeps_its_end(
     claim = begin(table, clock, message)
     read = table.read
 
-    def ended_right_after(uuid: str) -> Any:
+    def ended_right_after(uuid: str, **given: Any) -> Any:
         monkeypatch.setattr(table, "read", read)
-        record = read(uuid)
+        record = read(uuid, **given)
         table.succeed(uuid, claim, Snapshot(1), {"sum": 3})
         return record
 
