@@ -1,6 +1,6 @@
 """A thousand jobs and more: submitted at once, or handled batch by batch. A child tells what one job has cost.
 
-``python -m benchmarks.cases.growth submit|drain JOBS``
+``python -m benchmarks.cases.growth submit JOBS``, or ``drain JOBS MORE ...``, which tells at each of the numbers.
 """
 
 from __future__ import annotations
@@ -9,11 +9,16 @@ import json
 import resource
 import sys
 import time
+from typing import TYPE_CHECKING
 
 from benchmarks import deployment
 from benchmarks.context import CONTEXT
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 BATCH = 10
+WARM = 1_000
 
 
 def submit(jobs: int) -> None:
@@ -33,16 +38,21 @@ def drain(jobs: int) -> None:
         assert handler(event, CONTEXT) == {"batchItemFailures": []}
 
 
-def main(kind: str, jobs: int) -> None:
-    """Print the seconds of one job (``cpu``, ``wall``), and the bytes by which memory ``grew`` past the first 1,000."""
+def main(kind: str, marks: Sequence[int]) -> None:
+    """Print for each mark the jobs so far, the seconds of one (``cpu``), and the bytes by which memory ``grew`` past
+    the first 1,000, which are not counted.
+    """
     work = {"submit": submit, "drain": drain}[kind]
-    work(1000)
+    work(WARM)
     early = _peak()
-    wall, cpu = time.perf_counter(), time.process_time()
-    work(jobs)
-    cpu, wall = time.process_time() - cpu, time.perf_counter() - wall
-    told = {"cpu": cpu / jobs, "wall": wall / jobs, "grew": _peak() - early, "peak": _peak()}
-    print(json.dumps(told), flush=True)
+    told: list[dict[str, float]] = []
+    done, began = 0, time.process_time()
+    for mark in marks:
+        work(mark - done)
+        done = mark
+        cpu = (time.process_time() - began) / done
+        told.append({"jobs": done, "cpu": cpu, "grew": _peak() - early, "peak": _peak()})
+    print(json.dumps({"marks": told}), flush=True)
 
 
 def _peak() -> float:
@@ -51,4 +61,4 @@ def _peak() -> float:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]))
+    main(sys.argv[1], [int(mark) for mark in sys.argv[2:]])
