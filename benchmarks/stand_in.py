@@ -82,7 +82,10 @@ def stand_in(modules: str) -> Iterator[StandIn]:
     Raises:
         MissingTool: MiniStack is not installed.
     """
-    with tempfile.TemporaryDirectory() as folder, ministack(Path(folder) / "aws", auth=False) as endpoint:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        ministack(Path(folder) / "aws", auth=False, grace=0.2) as endpoint,
+    ):
         queues = _resources(endpoint)
         variables = {
             "AWS_ENDPOINT_URL": endpoint,

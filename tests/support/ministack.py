@@ -31,12 +31,13 @@ def installed(variable: str, environment: str, name: str) -> Path:
 
 
 @contextmanager
-def ministack(directory: Path, *, auth: bool = True) -> Iterator[str]:
+def ministack(directory: Path, *, auth: bool = True, grace: float = 10) -> Iterator[str]:
     """Run MiniStack until the block ends; yields its endpoint.
 
     Args:
         directory: where it keeps its state and its log.
         auth: whether it holds callers to their policies.
+        grace: seconds that it gets to end by itself; with a long poll that nobody waits for any more it takes them all.
 
     Raises:
         MissingTool: it is not installed.
@@ -75,7 +76,7 @@ def ministack(directory: Path, *, auth: bool = True) -> Iterator[str]:
         # Its function workers are in its process group and may outlive it.
         os.killpg(process.pid, signal.SIGTERM)
         try:
-            process.wait(timeout=2)
+            process.wait(timeout=grace)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
