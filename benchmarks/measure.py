@@ -67,13 +67,20 @@ def steps(function: str, times: int, environment: Mapping[str, str], *, warm: in
     return Case(("benchmarks.child", function, str(times), str(warm)), environment)
 
 
-def in_turns(cases: Sequence[Case], rounds: int) -> list[list[dict[str, Any]]]:
+def in_turns(
+    cases: Sequence[Case], rounds: int, *, warm: Sequence[Case] | None = None
+) -> list[list[dict[str, Any]]]:
     """Run all cases in turns, so that what else the machine does falls on all of them.
+
+    Args:
+        cases: what is compared.
+        rounds: how often.
+        warm: what is run before, uncounted, so that modules are compiled: the same cases, or shorter ones of theirs.
 
     Returns:
         For each case what it told in each round.
     """
-    for case in cases:
+    for case in cases if warm is None else warm:
         case.run()
     told = [[case.run() for case in cases] for _ in range(rounds)]
     return [list(of_case) for of_case in zip(*told, strict=True)]

@@ -1,12 +1,15 @@
 """A thousand jobs and more: submitted at once, or handled batch by batch. A child tells what one job has cost.
 
-``python -m benchmarks.cases.growth submit JOBS``, or ``drain JOBS MORE ...``, which tells at each of the numbers.
+``python -m benchmarks.cases.growth submit JOBS`` submits them at once, again and again until it is 10,000 at least.
+``drain JOBS MORE ...`` tells at each of the numbers, and what a fresh process needed for 1,000 there: a long run and
+the short ones beside it see the same machine.
 """
 
 from __future__ import annotations
 
 import json
 import resource
+import subprocess
 import sys
 import time
 from typing import TYPE_CHECKING
@@ -19,6 +22,8 @@ if TYPE_CHECKING:
 
 BATCH = 10
 WARM = 1_000
+# What takes less is too short a time to be told from the machine's moods.
+LEAST = 10_000
 
 
 def submit(jobs: int) -> None:
@@ -39,20 +44,34 @@ def drain(jobs: int) -> None:
 
 
 def main(kind: str, marks: Sequence[int]) -> None:
-    """Print for each mark the jobs so far, the seconds of one (``cpu``), and the bytes by which memory ``grew`` past
-    the first 1,000, which are not counted.
+    """Print for each mark the jobs so far, the seconds of one (``cpu``), the memory at its ``peak`` in bytes, and by
+    how much it ``grew`` past the first 1,000, which are not counted.
     """
-    work = {"submit": submit, "drain": drain}[kind]
-    work(WARM)
+    {"submit": submit, "drain": drain}[kind](WARM)
     early = _peak()
     told: list[dict[str, float]] = []
-    done, began = 0, time.process_time()
+    done, cpu = 0, 0.0
     for mark in marks:
-        work(mark - done)
-        done = mark
-        cpu = (time.process_time() - began) / done
-        told.append({"jobs": done, "cpu": cpu, "grew": _peak() - early, "peak": _peak()})
+        began = time.process_time()
+        if kind == "drain":
+            drain(mark - done)
+            done = mark
+        else:
+            for _ in range(max(1, LEAST // mark)):
+                submit(mark)
+                done += mark
+        cpu += time.process_time() - began
+        beside = _few() if len(marks) > 1 else 0.0
+        peak = _peak()
+        told.append({"jobs": mark, "cpu": cpu / done, "few": beside, "grew": peak - early, "peak": peak})
     print(json.dumps({"marks": told}), flush=True)
+
+
+def _few() -> float:
+    """The seconds of one job of a thousand, which a process of their own handles now."""
+    command = [sys.executable, "-m", "benchmarks.cases.growth", "drain", str(WARM)]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, check=True)
+    return float(json.loads(ended.stdout.splitlines()[-1])["marks"][0]["cpu"])
 
 
 def _peak() -> float:

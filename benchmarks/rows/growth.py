@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from benchmarks import deployment
-from benchmarks.cases.growth import WARM
+from benchmarks.cases.growth import LEAST, WARM
 from benchmarks.measure import Case, Comparison, Spread, compare
 from benchmarks.null_aws.client import null_aws
 from benchmarks.rows.warm_batch import TASKS
@@ -18,6 +18,10 @@ if TYPE_CHECKING:
 
 FEW, SOME, MANY = 1_000, 10_000, 100_000
 ROUNDS = 2
+# A round of submits: the long one between short ones.
+_ROUND = {"few": FEW, "some": SOME, "many": MANY, "some again": SOME, "few again": FEW}
+# Where the one long run of a worker is looked at, and a short one made beside it.
+MARKS = (FEW, 5_000, SOME, 50_000, MANY)
 # What is no growth: less than a page for each hundred tasks, in bytes.
 STEADY = 1_000_000
 MIB = 1 << 20
@@ -39,42 +43,32 @@ class _Run:
 def measure() -> list[Comparison]:
     """A job among many beside a job among a thousand: processor time, and calls."""
     with null_aws() as aws:
-        _run(aws, "submit", FEW)
-        submits = [{jobs: _run(aws, "submit", jobs) for jobs in (FEW, SOME, MANY)} for _ in range(ROUNDS)]
-        _run(aws, "drain", FEW)
-        # A hundred thousand take minutes, so they run once, with short runs before and after them.
-        few = [_run(aws, "drain", FEW) for _ in range(ROUNDS)]
-        many = _run(aws, "drain", FEW, SOME, MANY)
-        few += [_run(aws, "drain", FEW) for _ in range(ROUNDS)]
-    submitted = {jobs: [each[jobs].marks[jobs] for each in submits] for jobs in (FEW, SOME, MANY)}
-    handled = [each.marks[FEW] for each in few]
-    calls = [each[jobs].calls for each in submits for jobs in (FEW, SOME, MANY)]
-    return [
-        *(_line("submit", jobs, submitted[jobs], submitted[FEW], _same(calls)) for jobs in (SOME, MANY)),
-        *(
-            _line(
-                "run",
-                jobs,
-                [many.marks[jobs]] * len(few),
-                handled,
-                _same([*(r.calls for r in few), many.calls]),
-            )
-            for jobs in (SOME, MANY)
-        ),
-        *(_memory(many.marks[jobs], jobs) for jobs in (SOME, MANY)),
-    ]
+        submits = [{name: _run(aws, "submit", jobs) for name, jobs in _ROUND.items()} for _ in range(ROUNDS)]
+        drained = _run(aws, "drain", *MARKS)
+        handled_few = _run(aws, "drain", FEW)
+    runs = [run for each in submits for run in each.values()]
+    few, some, many = (
+        [run.marks[jobs] for run in runs for _ in range(2 if jobs == MANY else 1) if jobs in run.marks]
+        for jobs in (FEW, SOME, MANY)
+    )
+    same = _same([run.calls for run in runs])
+    lines = [_line("submit", jobs, told, few, same) for jobs, told in ((SOME, some), (MANY, many))]
+    same = _same([drained.calls, handled_few.calls])
+    for jobs in (SOME, MANY):
+        beside = [{"cpu": drained.marks[mark]["few"]} for mark in MARKS if mark <= jobs]
+        lines.append(_line("run", jobs, [drained.marks[jobs]] * len(beside), beside, same))
+    return [*lines, *(_memory(drained.marks[jobs], jobs) for jobs in (SOME, MANY))]
 
 
 def _run(aws: NullAws, kind: str, *marks: int) -> _Run:
     """Run one process to the last of its marks."""
-    case = Case(
-        ("benchmarks.cases.growth", kind, *map(str, marks)),
-        deployment.environment(aws, TASKS),
-    )
+    case = Case(("benchmarks.cases.growth", kind, *map(str, marks)), deployment.environment(aws, TASKS))
     aws.counts()
     told = case.run()["marks"]
-    calls = {operation: counted[0] / (WARM + marks[-1]) for operation, counted in aws.counts().items()}
-    return _Run({each["jobs"]: each for each in told}, calls)
+    counts = {operation: counted[0] for operation, counted in aws.counts().items()}
+    jobs = WARM + (marks[-1] if kind == "drain" else max(marks[-1], LEAST))
+    jobs += 2 * WARM * len(marks) if len(marks) > 1 else 0
+    return _Run({each["jobs"]: each for each in told}, {name: count / jobs for name, count in counts.items()})
 
 
 def _same(calls: Sequence[Mapping[str, float]]) -> str:

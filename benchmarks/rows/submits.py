@@ -41,7 +41,9 @@ def many() -> list[Comparison]:
     with null_aws() as aws:
         environment = deployment.environment(aws, TASKS)
         ours, celery = in_turns(
-            [steps(f"submit:{name}", 1, environment, warm=0) for name in ("ours_many", "celery_many")], 3
+            [steps(f"submit:{name}", 1, environment, warm=0) for name in ("ours_many", "celery_many")],
+            3,
+            warm=[steps(f"submit:{name}", 1, environment, warm=0) for name in ("ours", "celery")],
         )
     return [
         compare(
