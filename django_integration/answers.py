@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import logging
 from typing import TYPE_CHECKING, Any
@@ -12,7 +11,7 @@ from django.core.exceptions import BadRequest, RequestDataTooBig, SuspiciousOper
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse
 from django.http.multipartparser import MultiPartParserError
-from django.utils.cache import get_conditional_response, patch_vary_headers
+from django.utils.cache import patch_vary_headers
 
 from serverless_tasks.errors import (
     AlreadyFinished,
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from django.http import HttpRequest
-    from django.http.response import HttpResponseBase
 
     from serverless_tasks.record import Record
 
@@ -100,15 +98,12 @@ def record_json(record: Record) -> dict[str, Any]:
 
 def record_answer(request: HttpRequest, record: Record, status: int = 200) -> HttpResponse:
     """A record that was just made or changed."""
-    return json_answer(record_json(record), status, _signals(request))
+    return json_answer(record_json(record), status, signals(request))
 
 
-def polled_answer(request: HttpRequest, record: Record) -> HttpResponseBase:
-    """A record that is asked for again and again: with an ETag, and 304 while it has not changed."""
-    answer = json_answer(record_json(record), headers=_signals(request))
-    answer["ETag"] = f'"{hashlib.sha256(answer.content).hexdigest()[:32]}"'
-    answer["Cache-Control"] = "private, no-cache"
-    return get_conditional_response(request, etag=answer["ETag"], response=answer) or answer
+def signals(request: HttpRequest) -> dict[str, str]:
+    """Tells the JavaScript client that this server can stream a task's changes."""
+    return {"X-Task-Events": "1"} if isinstance(request, ASGIRequest) else {}
 
 
 def error_answer(error: Exception) -> HttpResponse | None:
@@ -177,8 +172,3 @@ def _extra(error: Exception) -> dict[str, Any]:
     if isinstance(error, PayloadTooLarge):
         return {"size": error.size, "limit": error.limit}
     return {}
-
-
-def _signals(request: HttpRequest) -> dict[str, str]:
-    """Tells the JavaScript client that this server can stream a task's changes."""
-    return {"X-Task-Events": "1"} if isinstance(request, ASGIRequest) else {}

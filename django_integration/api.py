@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Annotated, Any
-from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
@@ -16,23 +15,23 @@ from django_integration.answers import (
     Refused,
     error_answer,
     json_answer,
-    polled_answer,
     record_answer,
     record_json,
 )
-from django_integration.auth import Caller, identify
+from django_integration.auth import identify
 from django_integration.bodies import PageBody, RecordBody, RefusalBody
+from django_integration.finding import find
+from django_integration.polling import poll
 from django_integration.router import router
 from django_integration.schemes import Schemes
-from serverless_tasks.errors import TaskNotFound, UnknownTask
+from django_integration.shared_reads import drop
+from serverless_tasks.errors import UnknownTask
 from serverless_tasks.options import Options
 from serverless_tasks.services import services
 from serverless_tasks.submit import submit_json
 
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
-
-    from serverless_tasks.record import Record
 
 PAGE = 50
 LARGEST_PAGE = 100
@@ -112,6 +111,7 @@ def listing(request: HttpRequest, limit: Limit = str(PAGE), cursor: str | None =
     if caller.owner is None:
         return json_answer({"tasks": [], "next": None})
     page = services().store.list_owner(caller.owner, limit=size, cursor=cursor)
+    drop(*(record.uuid for record in page.records))  # no poll shows them an older state
     return json_answer({"tasks": [record_json(record) for record in page.records], "next": page.cursor})
 
 
@@ -139,7 +139,7 @@ def openapi_document(request: HttpRequest) -> HttpResponse:
 )
 def retrieve(request: HttpRequest, uuid: Uuid) -> HttpResponseBase:
     """Send the ETag of the last answer as If-None-Match: 304 says that nothing has changed."""
-    return polled_answer(request, find(identify(request), uuid))
+    return poll(request, identify(request), uuid)
 
 
 @api.post(
@@ -175,23 +175,6 @@ async def follow(request: HttpRequest, uuid: Uuid) -> HttpResponseBase:
     return StreamingHttpResponse(
         events.stream(record), content_type="text/event-stream", headers=events.HEADERS
     )
-
-
-def find(caller: Caller, uuid: str) -> Record:
-    """The record of a job that the caller may see.
-
-    Raises:
-        TaskNotFound: the id is none, nothing is known of it, or it is another owner's.
-    """
-    try:
-        wanted = str(UUID(uuid))
-    except ValueError:
-        raise TaskNotFound(uuid[:40]) from None
-    record = services().store.read(wanted) if wanted == uuid.lower() else None
-    if record is None:
-        raise TaskNotFound(uuid[:40])
-    caller.check_sees(record)
-    return record
 
 
 api.add_router("", router)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
+    from django_integration.sight import Sight
     from serverless_tasks.record import Record
 
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
@@ -30,14 +31,14 @@ class Caller:
 
     owner: str | None = None
 
-    def check_sees(self, record: Record) -> None:
+    def check_sees(self, job: Record | Sight) -> None:
         """Refuse another owner's job exactly as if it did not exist.
 
         Raises:
             TaskNotFound: it is not theirs.
         """
-        if record.owner is not None and record.owner != self.owner:
-            raise TaskNotFound(record.uuid)
+        if job.owner is not None and job.owner != self.owner:
+            raise TaskNotFound(job.uuid)
 
 
 def identify(request: HttpRequest) -> Caller:

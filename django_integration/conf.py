@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 BACKENDS = ("sqs", "threading", "immediate")
 MAX_BODY = 10_000_000
+SHARED_READ = 1.0
 SERVED = ("TASK_API_BACKGROUND_TASKS", "TASK_API_BACKGROUND_CLASSES")
 READ = (
     "SERVERLESS_TASKS",
@@ -38,6 +39,8 @@ class TaskSettings:
         backend: ``SERVERLESS_TASKS["BACKEND"]``: ``"sqs"``, ``"threading"`` or ``"immediate"``.
         allow_anonymous: ``SERVERLESS_TASKS["ALLOW_ANONYMOUS"]``: serve callers without a login outside ``DEBUG`` too.
         max_body: ``SERVERLESS_TASKS["MAX_BODY"]``: the largest request body that is read, in bytes.
+        shared_read: ``SERVERLESS_TASKS["SHARED_READ"]``: how old, in seconds, the read of a job may be that answers
+            several who ask for it; 0 for a read each.
         own_backend: ``TASK_API_BACKEND``: a backend of the project's own, as a dotted path or a class, or None.
         generic_backend: ``TASKS_BACKEND``: a backend with ``run(task)``, or None.
         served: ``TASK_API_BACKGROUND_TASKS``, and its alias ``TASK_API_BACKGROUND_CLASSES``: the tasks at
@@ -50,6 +53,7 @@ class TaskSettings:
     backend: str
     allow_anonymous: bool
     max_body: int
+    shared_read: float
     own_backend: Any
     generic_backend: Any
     served: tuple[tuple[str, Any], ...]
@@ -84,7 +88,7 @@ def current() -> TaskSettings:
         raise ConfigurationError(
             f"SERVERLESS_TASKS['BACKEND'] is {backend!r}; use one of {', '.join(BACKENDS)}."
         )
-    own = ("BACKEND", "ALLOW_ANONYMOUS", "MAX_BODY")
+    own = ("BACKEND", "ALLOW_ANONYMOUS", "MAX_BODY", "SHARED_READ")
     return TaskSettings(
         config=Config.from_environ().merged(
             {name: value for name, value in given.items() if name not in own}
@@ -92,6 +96,7 @@ def current() -> TaskSettings:
         backend=backend,
         allow_anonymous=_allow_anonymous(given),
         max_body=_max_body(given),
+        shared_read=_shared_read(given),
         own_backend=getattr(settings, "TASK_API_BACKEND", None),
         generic_backend=getattr(settings, "TASKS_BACKEND", None),
         served=tuple((name, entry) for name in SERVED for entry in _sequence(name) or ()),
@@ -167,4 +172,13 @@ def _max_body(given: Mapping[str, Any]) -> int:
     value = given.get("MAX_BODY", MAX_BODY)
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise ConfigurationError(f"SERVERLESS_TASKS['MAX_BODY'] is {value!r}; give a number of bytes.")
+    return value
+
+
+def _shared_read(given: Mapping[str, Any]) -> float:
+    value = given.get("SHARED_READ", SHARED_READ)
+    if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= 1:
+        raise ConfigurationError(
+            f"SERVERLESS_TASKS['SHARED_READ'] is {value!r}; give a number of seconds from 0 to 1."
+        )
     return value

@@ -9,7 +9,8 @@ from asgiref.sync import SyncToAsync, sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.db import close_old_connections
 
-from django_integration.watcher import Sight, watcher
+from django_integration.sight import state_id
+from django_integration.watcher import watcher
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
@@ -33,7 +34,7 @@ def offered(request: HttpRequest) -> bool:
 
 def was_the_last(request: HttpRequest, record: Record) -> bool:
     """Whether the client already has the event with which the task ended."""
-    return record.ended and request.headers.get("Last-Event-ID") == Sight.of(record).id
+    return record.ended and request.headers.get("Last-Event-ID") == state_id(record)
 
 
 async def stream(record: Record) -> AsyncIterator[str]:

@@ -15,8 +15,8 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from django_integration.answers import Refused, record_json
-from django_integration.api import find
 from django_integration.auth import Caller, identify
+from django_integration.finding import find
 from serverless_tasks.errors import TaskNotFound
 from serverless_tasks.record import PENDING, iso
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
-import hashlib
-import json
 import logging
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -13,7 +11,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
-from django_integration.answers import record_json
+from django_integration.shared_reads import drop
+from django_integration.sight import Sight
 from serverless_tasks.errors import ServerlessTasksError
 from serverless_tasks.services import services
 
@@ -29,27 +28,6 @@ PAUSE: Final = 1.0
 # One job's own failures are counted alike, for those who follow it alone.
 FAILURES: Final = 5
 _UNSEEN: Final = "?"
-
-
-@dataclass(frozen=True, slots=True)
-class Sight:
-    """What is to be seen of a task, written once for all who follow it.
-
-    Attributes:
-        data: the record's JSON.
-        id: the name of this state of the task.
-        last: whether the task has ended.
-    """
-
-    data: str
-    id: str
-    last: bool
-
-    @classmethod
-    def of(cls, record: Record) -> Sight:
-        """The sight of a record."""
-        data = json.dumps(record_json(record), separators=(",", ":"))
-        return cls(data, hashlib.sha256(data.encode()).hexdigest()[:16], record.ended)
 
 
 class Follower:
@@ -141,6 +119,8 @@ class Watcher:
         there = {uuid: frozenset(watched.followers) for uuid, watched in self._watched.items()}
         store = services().store
         changed = await asyncio.get_running_loop().run_in_executor(pool, store.changed, seen)
+        # Who follows a task and then polls it must not be shown an older state.
+        drop(*changed)
         for uuid, (mark, record) in changed.items():
             watched = self._watched.get(uuid)
             if watched is None:

@@ -15,6 +15,7 @@ from django_integration.django_tasks.discovery import adopt
 from django_integration.generic_tasks import GenericBackend, backend_of
 from django_integration.imported import IMPORTED
 from django_integration.own_backend import OwnBackend, backend_class
+from django_integration.shared_reads import share
 from serverless_tasks.backends.memory import MemoryStore
 from serverless_tasks.clock import Clock
 from serverless_tasks.config import Config
@@ -53,6 +54,8 @@ def wire() -> ConfigurationError | None:
     registry = Registry(IMPORTED)
     try:
         through = configure(conf.current().config, registry=registry, **_parts(conf.current()))
+        if conf.current().shared_read > 0:
+            share(through, conf.current().shared_read)
         register(registry)
         through.registry  # noqa: B018 - imports SERVERLESS_TASKS_MODULES now rather than in the first request
     except ConfigurationError as error:

@@ -141,6 +141,8 @@ def _from_state(state: Item, by_key: dict[str, Item], now: int) -> Record:
         attempted=state.get("attempted"),
         finished=finished,
         cancel_requested=state.get("cancel", False),
+        token=state.get("token", ""),
+        seq=state.get("seq", 0),
         request_id=state.get("request_id", ""),
         lease=state.get("lease") if status == RUNNING else None,
         history=tuple(

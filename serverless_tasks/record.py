@@ -63,8 +63,9 @@ class Record:
     """A job's state at one moment; times in milliseconds since the epoch.
 
     ``owner``, ``run_at`` (when a job that waits is due), ``attempted`` (when the present attempt began), ``lease``
-    (until when it holds the job), ``request_id``, ``history`` and ``uncertain`` (whether it may never have been sent,
-    and nobody has begun it) are for operators and are not in `to_json`.
+    (until when it holds the job), ``token`` and ``seq`` (which attempt last wrote the state, and which of its writes
+    that was), ``request_id``, ``history`` and ``uncertain`` (whether it may never have been sent, and nobody has begun
+    it) are for operators and are not in `to_json`.
     """
 
     uuid: str
@@ -83,6 +84,8 @@ class Record:
     attempted: int | None = None
     finished: int | None = None
     cancel_requested: bool = False
+    token: str = ""
+    seq: int = 0
     request_id: str = ""
     history: tuple[Attempt, ...] = ()
     lease: int | None = None

@@ -57,6 +57,7 @@ class Services:
         self.clock = clock or Clock()
         self.defer: Defer | None = None
         self.around: Around | None = None
+        self.written: Callable[[str], object] | None = None
         self._backend = backend
         self._store = store
         self._registry = registry
@@ -82,7 +83,15 @@ class Services:
 
     @part
     def store(self) -> Store:
-        """The table; without one, the in-process backends keep jobs in memory."""
+        """The table; without one, the in-process backends keep jobs in memory. `written` is told of what it writes."""
+        store = self._own_store()
+        if self.written is None:
+            return store
+        from serverless_tasks.observed_store import observed
+
+        return observed(store, self.written)
+
+    def _own_store(self) -> Store:
         if self._store is not None:
             return self._store
         if not self.config.table and self.runs_here:

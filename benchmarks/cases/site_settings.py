@@ -22,4 +22,7 @@ DATABASES = {
 }
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 USE_TZ = True
-SERVERLESS_TASKS = {"ALLOW_ANONYMOUS": True}
+SERVERLESS_TASKS = {
+    "ALLOW_ANONYMOUS": True,
+    "SHARED_READ": float(os.environ.get("BENCH_SHARED_READ", "0")),
+}

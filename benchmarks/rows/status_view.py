@@ -12,17 +12,33 @@ from benchmarks.rows.warm_batch import TASKS
 
 
 def measure() -> list[Comparison]:
-    """Our view beside django-task-api's, both in process and with their own reads."""
+    """Our view beside django-task-api's, both in process and with their own reads; and where many share one."""
     with null_aws() as aws, tempfile.TemporaryDirectory(prefix="bench-") as files:
         aws.holds([STATE])
-        environment = {**deployment.environment(aws, TASKS), "BENCH_FILES": files}
-        ours, unchanged, drf = in_turns(
-            [steps(f"status:{name}", 300, environment) for name in ("ours", "unchanged", "task_api")], 7
+        alone = {**deployment.environment(aws, TASKS), "BENCH_FILES": files}
+        sharing = {**alone, "BENCH_SHARED_READ": "1"}
+        ours, unchanged, shared, shared_unchanged, drf = in_turns(
+            [
+                steps("status:ours", 300, alone),
+                steps("status:unchanged", 300, alone),
+                steps("status:ours", 1_500, sharing),
+                steps("status:unchanged", 1_500, sharing),
+                steps("status:task_api", 300, alone),
+            ],
+            7,
         )
     peer = "django-task-api on SQLite"
     return [
-        compare(7, "status GET, cpu", "cpu", ours, drf, named=peer, goal=1.3),
+        compare(7, "status GET with its read, cpu", "cpu", ours, drf, named=peer, goal=1.3),
+        compare(7, "status GET that shares a read, cpu", "cpu", shared, drf, named=peer, goal=0.5),
+        compare(7, "304 with its read, cpu", "cpu", unchanged, ours, named="our 200", goal=1.0),
         compare(
-            7, "status GET that finds no change (304), cpu", "cpu", unchanged, ours, named="our 200", goal=1.0
+            7,
+            "304 that shares a read, cpu",
+            "cpu",
+            shared_unchanged,
+            shared,
+            named="our 200 that shares",
+            goal=1.0,
         ),
     ]
