@@ -235,8 +235,7 @@ class TestWhatATaskTells:
 
     def test_one_that_is_cancelled_while_it_runs(self, work: Callable[[], int], monkeypatch: Any) -> None:
         result = dispatched.reports.enqueue(pages=5)
-        store = type(services().store)
-        monkeypatch.setattr(store, "cancel_requested", lambda *_: True)
+        monkeypatch.setattr(services().store, "cancel_requested", lambda *_: True)
         with heard() as told:
             work()
         result.refresh()

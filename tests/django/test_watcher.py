@@ -405,9 +405,9 @@ class TestUnderAsgi:
     @pytest.mark.parametrize(
         ("method", "path", "body"),
         [
-            ("GET", f"/tasks/{uuid4()}/", b""),
-            ("GET", f"/tasks/{uuid4()}/events/", b""),
-            ("POST", f"/tasks/{uuid4()}/cancel/", b""),
+            ("GET", "/tasks/{uuid}/", b""),
+            ("GET", "/tasks/{uuid}/events/", b""),
+            ("POST", "/tasks/{uuid}/cancel/", b""),
             ("POST", "/tasks/", b'{"task": "sum", "inputs": {"numbers": [1]}}'),
             ("POST", "/tasks/resize/", b'{"box": {"width": 1, "height": 1}}'),
         ],
@@ -423,7 +423,8 @@ class TestUnderAsgi:
             monkeypatch.setattr(through.store, name, wait)
 
         async def run() -> None:
-            slow = [asyncio.create_task(site.ask(method, path, body)) for _ in range(40)]
+            paths = [path.format(uuid=uuid4()) for _ in range(40)]
+            slow = [asyncio.create_task(site.ask(method, each, body)) for each in paths]
             await asyncio.to_thread(lambda: [begun.acquire(timeout=30) for _ in slow])
             assert not any(task.done() for task in slow)
             assert (await site.ask("GET", "/tasks/"))[0] == 200

@@ -1,0 +1,76 @@
+"""Who is told of each job that is written hears of all of them."""
+
+import inspect
+from typing import Any
+
+import pytest
+
+from serverless_tasks.backends.memory import MemoryStore
+from serverless_tasks.config import Config
+from serverless_tasks.errors import TaskNotFound
+from serverless_tasks.message import Message
+from serverless_tasks.observed_store import WRITES, observed
+from serverless_tasks.services import Services
+from serverless_tasks.store import Store
+from tests.support.clock import FakeClock
+
+READS = {
+    "read",
+    "deleted",
+    "read_many",
+    "changed",
+    "job",
+    "list_owner",
+    "owner_uuids",
+    "list_task",
+    "list_tasks",
+    "cancel_requested",
+}
+
+
+def message(uuid: str) -> Message:
+    return Message(uuid=uuid, task="sum", inputs={}, created=1, expires=2_000_000_000_000)
+
+
+def test_all_that_a_store_does_is_known_to_write_or_not_to() -> None:
+    done = {name for name, _ in inspect.getmembers(Store, inspect.isfunction) if not name.startswith("_")}
+    assert done == READS | set(WRITES)
+
+
+def test_each_job_is_told_once_it_is_written() -> None:
+    told: list[tuple[str, str | None]] = []
+    plain = MemoryStore(FakeClock())
+
+    def written(uuid: str) -> None:
+        record = plain.read(uuid)
+        told.append((uuid, record and record.status))
+
+    store = observed(plain, written)
+    store.put_jobs([message("a"), message("b")])
+    store.claim(message("a"), token="t", lease=2_000_000_000_000, request_id="r")
+    store.cancel("b")
+    assert told == [("a", "pending"), ("b", "pending"), ("a", "running"), ("b", "cancelled")]
+
+
+def test_a_write_that_fails_may_have_been_applied() -> None:
+    told: list[str] = []
+    with pytest.raises(TaskNotFound):
+        observed(MemoryStore(FakeClock()), told.append).cancel("a")
+    assert told == ["a"]
+
+
+def test_reading_is_told_nobody() -> None:
+    told: list[str] = []
+    store = observed(MemoryStore(FakeClock()), told.append)
+    assert (store.read("a"), store.any_size, told) == (None, True, [])
+
+
+@pytest.mark.parametrize("listens", [True, False])
+def test_services_tell_of_what_they_write_where_somebody_listens(listens: bool) -> None:
+    told: list[str] = []
+    through = Services(Config(), backend="immediate")
+    through.written = told.append if listens else None
+    through.store.put_jobs([message("a")])
+    assert told == (["a"] if listens else [])
+    own: Any = through.store
+    assert isinstance(own, MemoryStore) is not listens
