@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -22,7 +23,7 @@ from serverless_tasks.schema import HIDDEN, Definition, InvalidOutputs, reason
 from serverless_tasks.secrecy import opened
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable
 
     from serverless_tasks.declaration import Declaration
     from serverless_tasks.params import Parameter
@@ -37,8 +38,8 @@ class DictionaryDefinition(Definition):
 
     def __init__(self, task: type[Declaration]) -> None:
         super().__init__(task)
-        self._inputs = {name: _parameter(task, name, given) for name, given in task.inputs.items()}
-        self._outputs = {name: _parameter(task, name, given) for name, given in task.outputs.items()}
+        self._inputs = _parameters(task, "inputs", task.inputs)
+        self._outputs = _parameters(task, "outputs", task.outputs)
         accepted = inspect.signature(task.run).parameters
         anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values())
         for name, parameter in self._inputs.items():
@@ -124,6 +125,10 @@ class DictionaryDefinition(Definition):
     def _carried(self, name: str, value: Any) -> Any:
         """A value that is JSON already travels as it is given; any other goes through the parameter's to_json."""
         if is_json(value):
+            if (key := _other_key(value)) is not None:
+                told = "a name" if name in self.secrets else f"the name {key}"
+                said = f"has {told} that is no text, and would come back as one"
+                raise self._refused([FieldError(name, said, (name,), "json")])
             return value
         parameter = self._inputs.get(name)
         try:
@@ -133,6 +138,14 @@ class DictionaryDefinition(Definition):
             said = HIDDEN if name in self.secrets else reason(error)
             raise self._refused([FieldError(name, said, (name,), "json")]) from None
         return converted
+
+
+def _parameters(task: type[Declaration], attribute: str, given: Any) -> dict[str, Parameter]:
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise TaskDefinitionError(
+            f"{task.__qualname__}.{attribute} is {given!r}; give a dictionary of names and parameters."
+        )
+    return {name: _parameter(task, name, parameter) for name, parameter in given.items()}
 
 
 def _parameter(task: type[Declaration], name: str, given: Any) -> Parameter:
@@ -153,3 +166,18 @@ def _converter(parameter: Parameter) -> Callable[[Any], Any]:
             raise ValueError(reason(error)) from error
 
     return convert
+
+
+def _other_key(value: Any) -> str | None:
+    """A name in a dictionary that is no text: JSON has no others, and Python's writer turns them into texts."""
+    parts: list[Any] = [value]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict):
+            for key in part:
+                if not isinstance(key, str):
+                    return repr(key)
+            parts.extend(part.values())
+        elif isinstance(part, (list, tuple)):
+            parts.extend(part)
+    return None

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, get_args, get_origin
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, get_args, get_origin
 
 from pydantic import BaseModel
-from typing_extensions import TypeVar
+from typing_extensions import TypeVar as DefaultingTypeVar
 
 from serverless_tasks.declaration import Declaration
 from serverless_tasks.errors import TaskDefinitionError, TaskRetry
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from serverless_tasks.handle import Handle
 
-Params = TypeVar("Params", bound=BaseModel, default=BaseModel)
+Params = DefaultingTypeVar("Params", bound=BaseModel, default=BaseModel)
 
 
 class Task(Declaration, Generic[Params]):
@@ -36,11 +36,14 @@ class Task(Declaration, Generic[Params]):
     params: Params
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        for base in getattr(cls, "__orig_bases__", ()):
-            if get_origin(base) is not None and issubclass(get_origin(base), Task):
-                (model,) = get_args(base)
-                if isinstance(model, type) and issubclass(model, BaseModel):
-                    cls.params_model = model
+        # Those of its own alone: what a base was given, it has as an attribute, which a class may replace.
+        model = _given_model(cls.__dict__.get("__orig_bases__", ()))
+        if isinstance(model, type) and issubclass(model, BaseModel):
+            cls.params_model = model
+        elif model not in (None, Any) and not isinstance(model, TypeVar):
+            raise TaskDefinitionError(
+                f"{cls.__qualname__} derives from Task[{model!r}]; give a pydantic model, defined before it."
+            )
         super().__init_subclass__(**kwargs)
 
     def __init__(self, params: Params | None = None) -> None:
@@ -148,3 +151,16 @@ class Task(Declaration, Generic[Params]):
     def check_cancelled(self) -> None:
         """Raise `TaskCancelled` when the job was cancelled; asks the store once a second at most."""
         self.execution.progress.check_cancelled()
+
+
+def _given_model(bases: Iterable[Any]) -> Any:
+    """What the base ``Task[...]`` was given, through generic bases in between; a type variable until one is given."""
+    for base in bases:
+        origin = get_origin(base)
+        if origin is Task:
+            return get_args(base)[0]
+        if isinstance(origin, type) and issubclass(origin, Task):
+            given = _given_model(origin.__dict__.get("__orig_bases__", ()))
+            arguments = dict(zip(getattr(origin, "__parameters__", ()), get_args(base), strict=False))
+            return arguments.get(given, given) if isinstance(given, TypeVar) else None
+    return None

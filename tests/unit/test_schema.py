@@ -149,6 +149,9 @@ class TestDictionaryInputs:
             (ListParameter(Parameter()), [1, object()]),
             (StringParameter(), object()),
             (StringParameter(), {1, 2}),
+            (DictParameter(), {1: "a"}),
+            (Parameter(), [{"a": {None: 1}}]),
+            (ListParameter(DictParameter()), ({2.5: 1},)),
         ],
     )
     def test_that_would_not_survive_are_refused_by_name(self, parameter: Parameter, value: Any) -> None:
@@ -444,6 +447,17 @@ class TestAClassThatContradictsItself:
                 return None
 
         with pytest.raises(TaskDefinitionError, match=r"write StringParameter\(\) with brackets"):
+            define(Wrong)
+
+    @pytest.mark.parametrize("given", [None, ["name"], {5: StringParameter()}])
+    def test_inputs_that_are_no_dictionary_of_names(self, given: Any) -> None:
+        class Wrong(Task):
+            inputs = given
+
+            def run(self, **given: Any) -> None:
+                return None
+
+        with pytest.raises(TaskDefinitionError, match=r"Wrong\.inputs is .*give a dictionary"):
             define(Wrong)
 
     def test_an_annotation_that_cannot_be_found(self) -> None:

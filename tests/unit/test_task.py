@@ -1,4 +1,5 @@
 import time
+from types import new_class
 from typing import Any, Generic, TypeVar
 
 import pytest
@@ -134,6 +135,47 @@ def test_a_generic_base_passes_its_model_on() -> None:
 
     assert Derived.params_model is ResizeParams
     assert Further.params_model is ResizeParams
+
+
+@pytest.mark.parametrize("given", [int, "ResizeParams", ResizeParams | None], ids=["int", "text", "union"])
+def test_what_is_no_model_is_refused_where_the_class_is_made(given: Any) -> None:
+    with pytest.raises(TaskDefinitionError, match=r"derives from Task\[.*give a pydantic model"):
+        new_class("Wrong", (Task[given],))
+
+
+def test_any_model_is_no_model() -> None:
+    class Either(Task[Any]):  # type: ignore[type-var]
+        inputs = {"numbers": ListParameter(NumberParameter())}
+
+        def run(self, numbers: list[float]) -> None:
+            return None
+
+    assert Either.params_model is None
+
+
+def test_a_base_with_type_variables_of_its_own_passes_the_model_on() -> None:
+    class Base[Result, P: BaseModel](Task[P]):
+        def run(self) -> Any:
+            return self.params.model_dump()
+
+    class Middle[P: BaseModel](Base[int, P]):
+        pass
+
+    class Uses(Middle[ResizeParams]):
+        pass
+
+    assert Uses.params_model is ResizeParams
+    assert Middle.params_model is None
+
+
+def test_a_class_may_replace_the_model_of_its_base() -> None:
+    class Wider(ResizeParams):
+        depth: int = 1
+
+    class Uses(Resize):
+        params_model = Wider
+
+    assert Uses.params_model is Wider
 
 
 def test_a_run_keeps_nothing_for_the_next() -> None:
