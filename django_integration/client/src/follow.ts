@@ -3,7 +3,7 @@ import { get, HTTPError, urlOf } from './http.js'
 import type { Answer } from './http.js'
 import { options } from './options.js'
 import { pause } from './page.js'
-import { hasEnded } from './record.js'
+import { hasEnded, isOlder } from './record.js'
 import type { TaskRecord } from './record.js'
 
 /** How often a poll is tried again before its error is final: with a poll interval of 1 s, some two minutes. */
@@ -22,6 +22,7 @@ export type OnProgress = (record: TaskRecord) => void
 export async function follow(answer: Answer, wait: number, onProgress?: OnProgress | null): Promise<TaskRecord> {
   let { record, streams } = answer
   const seen = (next: TaskRecord): void => {
+    if (isOlder(next, record)) return
     record = next
     onProgress?.(next)
   }
@@ -31,6 +32,8 @@ export async function follow(answer: Answer, wait: number, onProgress?: OnProgre
       await pause(0)
       streams = await listen(record.uuid, seen)
       if (hasEnded(record)) break
+      // Another process may answer a poll with what was read up to a second before the stream's last word.
+      if (streams) wait = options.pollInterval
     }
     await pause(wait)
     wait = options.pollInterval

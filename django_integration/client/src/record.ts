@@ -21,3 +21,12 @@ export interface TaskRecord<Outputs = { [name: string]: unknown }> {
 }
 
 export const hasEnded = ({ status }: TaskRecord): boolean => status !== 'pending' && status !== 'running'
+
+/**
+ * Whether `next` is certainly an older state than `seen`, as a server's other process may tell it for a second: a start is
+ * never taken back, and neither is a message of one attempt. Progress may be; nothing comes after an end.
+ */
+export const isOlder = (next: TaskRecord, seen: TaskRecord): boolean =>
+  !hasEnded(next) &&
+  ((seen.started !== null && next.started === null) ||
+    (next.attempt === seen.attempt && next.messages.length < seen.messages.length))

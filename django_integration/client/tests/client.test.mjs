@@ -250,3 +250,22 @@ test('outside a page it works without document and EventSource', async () => {
   await advance(1000)
   assert.equal(outcome.state, 'resolved')
 })
+
+test('a record that is certainly older than one that was seen is passed over', async () => {
+  const started = '2026-01-01T00:00:01Z'
+  const told = [
+    aRecord({ started, progress: 1, messages: ['a', 'b'] }),
+    aRecord({ status: 'pending', attempt: 0, progress: 8 }),
+    aRecord({ started, progress: 9, messages: ['a'] }),
+    aRecord({ started, progress: 0, messages: ['a', 'b'] }),
+    aRecord({ started, progress: 2, attempt: 2 }),
+    aRecord({ status: 'cancelled', progress: 3, attempt: 2 }),
+  ]
+  makeWorld(told.map((record) => answer(record)))
+  const progress = []
+  const outcome = outcomeOf(tasks.watch('u-1', (record) => progress.push(record.progress)))
+  await settle()
+  for (const _ of told) await advance(1000)
+  assert.equal(outcome.state, 'rejected')
+  assert.deepEqual(progress, [1, 0, 2, 3])
+})
