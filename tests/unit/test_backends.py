@@ -231,6 +231,21 @@ class TestThreading:
         until(lambda: handle.refresh().status == "succeeded")
         assert handle.record.attempt == 2
 
+    @pytest.mark.parametrize("kind", [KeyboardInterrupt, GeneratorExit])
+    def test_a_task_that_raises_what_stops_a_process_ends(
+        self, threads: Services, kind: type[BaseException]
+    ) -> None:
+        class Stops(Task):
+            name = "stops"
+
+            def run(self) -> None:
+                raise kind
+
+        handle = ended(Stops.submit())
+
+        assert handle.error is not None
+        assert handle.error["type"] == kind.__name__
+
     def test_a_task_that_is_not_registered_ends(
         self, threads: Services, caplog: pytest.LogCaptureFixture
     ) -> None:
