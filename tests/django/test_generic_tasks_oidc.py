@@ -128,7 +128,7 @@ def test_the_keys_are_asked_for_once(issuer: Issuer) -> None:
         {"exp": int(time.time()) - 120},
         {"exp": None},
         {"iat": None},
-        {"nbf": int(time.time()) + 600},
+        {"nbf": int(time.time()) + 86_400},
         {"aud": "https://other.example.com"},
         {"aud": None},
         {"iss": "https://accounts.google.com"},
