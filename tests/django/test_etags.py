@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.test import Client
-from hypothesis import HealthCheck, given
+from hypothesis import HealthCheck, example, given
 from hypothesis import settings as search
 from hypothesis import strategies as st
 
@@ -78,6 +78,12 @@ STEPS = "claim progress message retry second minutes release cancel days submit 
 
 @search(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
 @given(steps=st.lists(st.sampled_from(STEPS.split()), max_size=25))
+@example(steps=["claim", "cancel", "second", "progress", "message", "succeed", "minutes", "delete"])
+@example(steps=["claim", "progress", "retry", "minutes", "claim", "progress", "fail"])
+@example(steps=["claim", "message", "minutes", "claim", "release", "claim", "message", "cancelled"])
+@example(steps=["claim", "release", "claim", "release", "cancel"])
+@example(steps=["claim", "minutes", "days"])
+@example(steps=["days"])
 def test_two_states_of_one_name_have_the_same_json(settings: Any, steps: list[str]) -> None:
     job = Job()
     named: dict[str, str] = {}
