@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from lambda_handlers.bootstrap import initialise, ready
 from lambda_handlers.telemetry import counted, job, logger, report
-from serverless_tasks.ahead import ClaimAhead
 from serverless_tasks.attempt import MARGIN
+from serverless_tasks.claim_ahead import ClaimAhead
 from serverless_tasks.clock import to_ms
 from serverless_tasks.errors import (
     MessageTooNew,

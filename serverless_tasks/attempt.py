@@ -5,6 +5,8 @@ from __future__ import annotations
 import inspect
 import json
 import math
+import os
+import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +29,8 @@ if TYPE_CHECKING:
     from serverless_tasks.store import Blobs, Claim, Store
 
 LEASE = 60.0
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+_RUNTIME = "AWS_EXECUTION_ENV"
 RENEW = 20.0
 # What stays between a task's end and the function's deadline, for the writes that record it.
 MARGIN = 2.0
@@ -103,9 +107,9 @@ class Attempt:
             task = definition.instance(model, self._execution(progress))
             value = self._limited(task, definition.arguments(model), progress, began)
             outputs = definition.outputs_to_json(value)
-        except (KeyboardInterrupt, GeneratorExit):
-            raise
-        except BaseException as raised:  # noqa: BLE001 - whatever a task raises is recorded
+        except BaseException as raised:
+            if _is_from_outside(raised):
+                raise
             error = told_of(raised)
             return Run(None, error, self._clock.now() - began, retries_after(task, error), mask)
         return Run(outputs, None, self._clock.now() - began)
@@ -167,3 +171,9 @@ class Attempt:
         except AwsError:
             # A store that is busy is no reason for the task to fail: the next call asks again.
             return False
+
+
+def _is_from_outside(raised: BaseException) -> bool:
+    """Whether this is Ctrl-C, which comes to the main thread and never in Lambda; else the task itself raised it."""
+    on_main = threading.current_thread() is threading.main_thread()
+    return isinstance(raised, KeyboardInterrupt) and on_main and _RUNTIME not in os.environ

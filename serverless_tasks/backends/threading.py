@@ -71,20 +71,12 @@ class ThreadingBackend:
             outcome = self._runner.execute(Message.decode(body))
             if outcome.give_back is not None:
                 self._hand_over(body, outcome.give_back)
-        except Exception as error:  # noqa: BLE001 - whatever it is, the job has to end
-            self._failed(body, error)
-        except (KeyboardInterrupt, GeneratorExit) as raised:
-            # Ctrl-C goes to the main thread: the task itself has raised it. Its text is not told, as the run's secrets
-            # are not known here.
-            kind = KeyboardInterrupt if isinstance(raised, KeyboardInterrupt) else GeneratorExit
-            self._failed(body, kind("The task itself has raised it."))
-
-    def _failed(self, body: str, error: BaseException) -> None:
-        logger.error("a job could not be run", exc_info=error)
-        claim = self._store.settle(Message.decode(body), failure_of(error))
-        if claim.answer == "busy":
-            # Its end could not be recorded: it is run again once its lease is over.
-            self._hand_over(body, max(1.0, claim.until / 1000 - self._clock.now() + 1))
+        except Exception as error:
+            logger.exception("a job could not be run")
+            claim = self._store.settle(Message.decode(body), failure_of(error))
+            if claim.answer == "busy":
+                # Its end could not be recorded: it is run again once its lease is over.
+                self._hand_over(body, max(1.0, claim.until / 1000 - self._clock.now() + 1))
 
     def _executor(self) -> ThreadPoolExecutor:
         with self._lock:

@@ -82,7 +82,7 @@ class Poller:
                 clock=self._clock,
                 wait=wait,
                 visibility=HEARTBEAT_VISIBILITY if heartbeat else None,
-                ahead=heartbeat,
+                prefetch=heartbeat,
             )
             for mapping in mappings
         ]

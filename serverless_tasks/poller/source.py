@@ -7,8 +7,8 @@ import threading
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.aws.receive import BATCH
-from serverless_tasks.poller.ahead import Ahead
 from serverless_tasks.poller.invocation import Context, sqs_event
+from serverless_tasks.poller.prefetch import Prefetch
 from serverless_tasks.poller.response import BatchFailed, done
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ class QueueSource:
     Only one of the threads receives at a time; the others run the handler or wait for their turn. Reading the queue's
     attributes here makes a wrong URL fail at once.
 
-    With ``ahead``, messages are received together while the handler is quick with them, and deleted together before the
-    next are received; see `Ahead`. Call `tend` every second or so then. Of a FIFO queue one is taken at a time in any
-    case: SQS holds back the rest of a group only until the next receive.
+    With ``prefetch``, messages are received together while the handler is quick with them, and deleted together before
+    the next are received; see `Prefetch`. Call `tend` every second or so then. Of a FIFO queue one is taken at a time
+    in any case: SQS holds back the rest of a group only until the next receive.
 
     Args:
         mapping: what to call, with how many messages, how many times at once.
@@ -41,7 +41,7 @@ class QueueSource:
         clock: the time.
         wait: seconds of one long poll (20 at most); stopping may take as long.
         visibility: seconds to hide received messages for; the queue's own timeout unless given.
-        ahead: whether more may be received than one call takes, which is one message.
+        prefetch: whether more may be received than one call takes, which is one message.
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class QueueSource:
         clock: Clock,
         wait: int,
         visibility: int | None = None,
-        ahead: bool = False,
+        prefetch: bool = False,
     ) -> None:
         self.mapping = mapping
         self._queue = queue
@@ -67,7 +67,7 @@ class QueueSource:
         self._state = threading.Lock()
         self._in_flight: dict[int, Sequence[ReceivedMessage]] = {}
         fifo = self._facts.name.endswith(_FIFO)
-        self._ahead = Ahead(clock.now, 1 if fifo else BATCH) if ahead else None
+        self._prefetched = Prefetch(clock.now, 1 if fifo else BATCH) if prefetch else None
         self._finished: list[ReceivedMessage] = []
         self._threads: list[threading.Thread] = []
 
@@ -95,7 +95,7 @@ class QueueSource:
 
     def tend(self) -> None:
         """Give back what was received ahead and has waited for too long, and delete what is done."""
-        if self._ahead is not None and (late := self._ahead.late()):
+        if self._prefetched is not None and (late := self._prefetched.late()):
             log.info(
                 "Queue %s: %d messages wait behind a long task and go back.", self._facts.name, len(late)
             )
@@ -104,7 +104,7 @@ class QueueSource:
 
     def give_back(self) -> int:
         """After ``stop``: make what was received ahead visible again; return how many messages that were."""
-        waiting = self._ahead.clear() if self._ahead is not None else []
+        waiting = self._prefetched.clear() if self._prefetched is not None else []
         if waiting:
             self._queue.change_visibility(waiting, 0)
         return len(waiting)
@@ -164,15 +164,15 @@ class QueueSource:
         with self._receiving:
             if self._stop.is_set():
                 return ()
-            messages = self._ahead.take() if self._ahead is not None else []
+            messages = self._prefetched.take() if self._prefetched is not None else []
             if not messages:
-                limit = self.mapping.batch_size if self._ahead is None else self._ahead.limit
+                limit = self.mapping.batch_size if self._prefetched is None else self._prefetched.limit
                 messages = self._queue.receive(limit, wait=self._wait, visibility=self._visibility)
                 if messages and self._stop.is_set():
                     self._queue.change_visibility(messages, 0)
                     return ()
-                if self._ahead is not None:
-                    self._ahead.put(messages[1:])
+                if self._prefetched is not None:
+                    self._prefetched.put(messages[1:])
                     messages = messages[:1]
             if messages:
                 with self._state:
@@ -182,13 +182,13 @@ class QueueSource:
     def _deliver(self, messages: Sequence[ReceivedMessage]) -> None:
         began = self._clock.now()
         finished = self._call(messages)
-        if self._ahead is not None:
-            self._ahead.ran(self._clock.now() - began)
+        if self._prefetched is not None:
+            self._prefetched.ran(self._clock.now() - began)
         with self._state:
             if self._in_flight.pop(id(messages), None) is not None:
                 self._finished.extend(finished)
         # Nobody may wait for messages, or run a long task, before what is done is deleted.
-        if self._ahead is None or self._ahead.empty:
+        if self._prefetched is None or self._prefetched.empty:
             self._delete()
 
     def _delete(self) -> None:

@@ -22,7 +22,7 @@ from moto.dynamodb.parsing import validators
 import lambda_handlers.dead_letter
 import lambda_handlers.telemetry
 import lambda_handlers.worker
-from serverless_tasks import ahead
+from serverless_tasks import claim_ahead
 from serverless_tasks.aws.receive import ReceivingQueue
 from serverless_tasks.aws.session import client
 from serverless_tasks.config import Config
@@ -202,7 +202,7 @@ class World:
             with (
                 use(services),
                 InTurns(thread_name_prefix="claim-ahead") as threads,
-                mock.patch.object(ahead, "_threads", return_value=threads),
+                mock.patch.object(claim_ahead, "_threads", return_value=threads),
             ):
                 yield services
         except Killed:

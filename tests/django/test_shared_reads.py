@@ -28,6 +28,12 @@ from tests.support.clock import FakeClock, until
 THROTTLED = AwsError("dynamodb.Query", "Throttled", "slow down", applied=False)
 
 
+@pytest.fixture(autouse=True)
+def sharing(settings: Any) -> None:
+    """What most sites leave off."""
+    settings.SERVERLESS_TASKS = settings.SERVERLESS_TASKS | {"SHARED_READ": 1.0}
+
+
 @pytest.fixture
 def clock(aws: None, monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """The time of the site's services, which stands still."""
@@ -95,10 +101,11 @@ class TestCalls:
         assert set(asyncio.run(ask())) == {200}
         assert calls == {"Query": 1}
 
-    def test_a_site_may_have_each_request_read(
+    def test_unless_a_site_wants_otherwise_each_request_reads(
         self, browser: Client, user: User, settings: Any, calls: Counter[str]
     ) -> None:
-        settings.SERVERLESS_TASKS = settings.SERVERLESS_TASKS | {"SHARED_READ": 0}
+        unset = {name: value for name, value in settings.SERVERLESS_TASKS.items() if name != "SHARED_READ"}
+        settings.SERVERLESS_TASKS = unset
         counted: Counter[str] = Counter()
         client = services().store._client  # type: ignore[attr-defined]
         client.meta.events.register("before-call.dynamodb", lambda model, **_: counted.update([model.name]))

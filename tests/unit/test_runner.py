@@ -997,14 +997,29 @@ def test_a_run_whose_job_was_taken_over_is_void(world: World) -> None:
 
 
 @pytest.mark.parametrize("error", [KeyboardInterrupt, GeneratorExit])
-def test_an_interrupted_attempt_does_not_count(world: World, error: type[BaseException]) -> None:
+def test_what_stops_a_process_is_the_task_s_own_in_lambda(
+    world: World, error: type[BaseException], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_EXECUTION_ENV", "AWS_Lambda_python3.13")
+
     def run(task: Task) -> None:
-        task.add_message("begun")
         raise error
 
     world.task(run)
 
-    with pytest.raises(error):
+    assert world.execute().status == "failed"
+    assert world.record.error is not None
+    assert world.record.error["type"] == error.__name__
+
+
+def test_an_interrupted_attempt_does_not_count(world: World) -> None:
+    def run(task: Task) -> None:
+        task.add_message("begun")
+        raise KeyboardInterrupt
+
+    world.task(run)
+
+    with pytest.raises(KeyboardInterrupt):
         world.execute()
 
     assert (world.record.status, world.record.attempt) == ("pending", 0)

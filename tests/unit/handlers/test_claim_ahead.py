@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from lambda_handlers import worker
-from serverless_tasks.ahead import ClaimAhead
+from serverless_tasks.claim_ahead import ClaimAhead
 from serverless_tasks.errors import AwsError
 from tests.unit.handlers.conftest import Context
 from tests.unit.handlers.tasks import Again, Quiet, Refuse, Slow, Sum

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from serverless_tasks.aws.receive import ReceivedMessage
 
-AHEAD = 1.0
+LONGEST = 1.0
 """Seconds of work that are taken ahead of their turn, as long as the last calls were short."""
 
 PATIENCE = 2.0
@@ -22,7 +22,7 @@ PATIENCE = 2.0
 _REMEMBERED = 10
 
 
-class Ahead:
+class Prefetch:
     """Messages that were received together and are handled one by one.
 
     How many may be received together follows from how long the last calls took: one, unless all of the last ten were
@@ -48,9 +48,9 @@ class Ahead:
             if not self._seconds:
                 return 1
             longest = max(self._seconds)
-        if longest * self._most <= AHEAD:
+        if longest * self._most <= LONGEST:
             return self._most
-        return max(1, int(AHEAD / longest))
+        return max(1, int(LONGEST / longest))
 
     @property
     def empty(self) -> bool:
