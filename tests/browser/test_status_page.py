@@ -61,10 +61,13 @@ def next_poll(page: Page) -> None:
 
     def note(request: Request) -> None:
         nonlocal answered
-        answered = True
+        answered = answered or request.url.endswith(
+            POLL
+        )  # not the page's icon, whose time is the browser's choice
 
-    page.once("requestfinished", note)
+    page.on("requestfinished", note)
     let_pass(page, 100, lambda: answered)
+    page.remove_listener("requestfinished", note)
 
 
 def let_pass(page: Page, milliseconds: int, until: Callable[[], bool]) -> None:
