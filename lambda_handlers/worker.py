@@ -21,6 +21,7 @@ from serverless_tasks.errors import (
     UnknownTask,
 )
 from serverless_tasks.message import Message
+from serverless_tasks.overlap import overlapping
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -65,10 +66,10 @@ class _Batch:
         What is one call after another for AWS overlaps where no task runs: the end of a job is recorded while the next
         one is claimed.
         """
-        if self._deadline is not None:
-            self._claim_ahead(0)
-            self._shorten_visibility(self._deadline)
         try:
+            if self._deadline is not None:
+                with overlapping(partial(self._claim_ahead, 0)):
+                    self._shorten_visibility(self._deadline)
             return [
                 record["messageId"]
                 for place, record in enumerate(self._records)
@@ -113,7 +114,7 @@ class _Batch:
         return self._messages[place]
 
     def _claim_ahead(self, place: int) -> None:
-        """Begin the claim of a message that will be run next. What its turn would refuse is left to its turn."""
+        """Claim the job of a message that will be run next. What its turn would refuse is left to its turn."""
         if place == len(self._records):
             return
         try:
@@ -122,7 +123,7 @@ class _Batch:
             expired = to_ms(self._through.clock.now()) > message.expires
             # A duplicate of the job that is about to end would be told to wait for it.
             if message.uuid != self._begun and not expired and self._fits(timeout):
-                self._ahead.begin(message)
+                self._ahead.claim(message)
         except ServerlessTasksError:
             return
         except Exception:  # noqa: BLE001 - the job that is about to end has nothing to do with it
@@ -156,7 +157,7 @@ class _Batch:
                 deadline=self._deadline,
                 request_id=self._context.aws_request_id,
                 claim=self._ahead.take(message),
-                after_run=partial(self._claim_ahead, place + 1),
+                meanwhile=partial(self._claim_ahead, place + 1),
             )
         except Exception as error:
             logger.exception("the job could not be claimed or recorded")

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-from concurrent.futures import ThreadPoolExecutor
-from functools import cache
 from typing import TYPE_CHECKING
 
 from serverless_tasks.errors import AwsError
 
 if TYPE_CHECKING:
-    from concurrent.futures import Future
-
     from serverless_tasks.message import Message
     from serverless_tasks.runner import Runner
     from serverless_tasks.store import Claim
 
 
 class ClaimAhead:
-    """Makes the claim of one message on another thread, for the caller to take when it comes to that message.
+    """Keeps the answer to the claim of one message, for the caller to take when it comes to that message.
 
-    Both this call and the one that the caller makes meanwhile have been answered before a task begins. A task that
-    kills its process therefore takes no other job's end with it, and no task runs beside another.
+    The claim is made while another call is on its way (`overlapping`), and both have been answered before a task
+    begins. A task that kills its process therefore takes no other job's end with it, and no task runs beside another.
 
     Args:
         runner: runs the batch's messages.
@@ -32,40 +28,34 @@ class ClaimAhead:
         self._runner = runner
         self._deadline = deadline
         self._request_id = request_id
-        self._begun: tuple[Message, Future[Claim]] | None = None
+        self._kept: tuple[Message, Claim | AwsError] | None = None
 
-    def begin(self, message: Message) -> None:
-        """Claim this message's job; it must not have expired."""
-        claim = _threads().submit(
-            self._runner.claim, message, deadline=self._deadline, request_id=self._request_id
-        )
-        self._begun = message, claim
+    def claim(self, message: Message) -> None:
+        """Claim this message's job, which must not have expired; what AWS answers is told when it is taken."""
+        answer: Claim | AwsError
+        try:
+            answer = self._runner.claim(message, deadline=self._deadline, request_id=self._request_id)
+        except AwsError as error:
+            answer = error
+        self._kept = message, answer
 
     def take(self, message: Message) -> Claim | None:
-        """The answer to the claim that was begun for this message; None when none was.
+        """The answer to this message's claim; None when none was made.
 
         Raises:
             AwsError: the store could not be asked; the message must come back.
         """
-        if self._begun is None or self._begun[0] is not message:
+        if self._kept is None or self._kept[0] is not message:
             return None
-        (_, claim), self._begun = self._begun, None
-        return claim.result()
+        (_, answer), self._kept = self._kept, None
+        if isinstance(answer, AwsError):
+            raise answer
+        return answer
 
     def release(self) -> None:
         """Give back the job that was claimed and not taken."""
-        if self._begun is None:
+        if self._kept is None:
             return
-        (message, begun), self._begun = self._begun, None
-        try:
-            claim = begun.result()
-        except AwsError:  # then this process does not hold it
-            return
-        if claim.answer == "claimed":
-            self._runner.release(message, claim.token)
-
-
-@cache
-def _threads() -> ThreadPoolExecutor:
-    """A thread for each batch that is being handled: one in Lambda, some in a container's worker."""
-    return ThreadPoolExecutor(thread_name_prefix="claim-ahead")
+        (message, answer), self._kept = self._kept, None
+        if not isinstance(answer, AwsError) and answer.answer == "claimed":
+            self._runner.release(message, answer.token)

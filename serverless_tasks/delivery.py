@@ -26,7 +26,7 @@ class Delivery:
     request_id: str = ""
     retry: bool = True
     claim: Claim | None = None
-    after_run: Callable[[], None] | None = None
+    meanwhile: Callable[[], None] | None = None
 
 
 class ObservedRunner(Runner):
@@ -53,5 +53,5 @@ class ObservedRunner(Runner):
             request_id=delivery.request_id,
             retry=delivery.retry,
             claim=delivery.claim,
-            after_run=delivery.after_run,
+            meanwhile=delivery.meanwhile,
         )

@@ -13,6 +13,7 @@ from serverless_tasks.ending import Ending
 from serverless_tasks.errors import AwsError, LeaseLost, ServerlessTasksError
 from serverless_tasks.message import expires_at, expires_in_process_at
 from serverless_tasks.outcome import Outcome
+from serverless_tasks.overlap import overlapping
 from serverless_tasks.progress import Snapshot
 from serverless_tasks.record import CANCELLED, EXPIRED, FAILED, SKIPPED, WORKER_LOST
 from serverless_tasks.retry import EARLY
@@ -77,7 +78,7 @@ class Runner:
         request_id: str = "",
         retry: bool = True,
         claim: Claim | None = None,
-        after_run: Callable[[], None] | None = None,
+        meanwhile: Callable[[], None] | None = None,
     ) -> Outcome:
         """Run one delivery of a message.
 
@@ -88,7 +89,7 @@ class Runner:
             request_id: Lambda's, kept with the attempt.
             retry: whether a failure may wait for another attempt; a direct invoke wants its answer now.
             claim: what `claim` answered, when it was called for this delivery already.
-            after_run: called when the task has run, before its end is recorded.
+            meanwhile: done while the end is recorded; see `overlapping`. It may stay undone.
 
         Raises:
             UnknownTask: this deployment has no such task.
@@ -117,7 +118,7 @@ class Runner:
         ):
             self._store.fail(message.uuid, claim, Snapshot(seq=1), SKIPPED, status=CANCELLED)
             return Outcome(status=CANCELLED, attempt=claim.attempt, failure=SKIPPED)
-        return self._attempt(message, claim, deadline, task, retry, after_run)
+        return self._attempt(message, claim, deadline, task, retry, meanwhile)
 
     def claim(self, message: Message, *, deadline: float | None = None, request_id: str = "") -> Claim:
         """Ask for a job, for a delivery of it that has not expired; see `execute`.
@@ -129,9 +130,9 @@ class Runner:
         lease = to_ms(self._clock.now() + LEASE if deadline is None else deadline)
         try:
             return self._store.claim(message, token=token, lease=lease, request_id=request_id)
-        except AwsError as error:
-            if error.applied:  # else the attempt would count as one whose worker was lost
-                self.release(message, token)
+        except BaseException as error:  # Ctrl-C as well
+            if not isinstance(error, AwsError) or error.applied:
+                self.release(message, token)  # else the attempt would count as one whose worker was lost
             raise
 
     def release(self, message: Message, token: str) -> None:
@@ -157,7 +158,7 @@ class Runner:
         deadline: float | None,
         task: type[Declaration],
         retry: bool,
-        after_run: Callable[[], None] | None,
+        meanwhile: Callable[[], None] | None,
     ) -> Outcome:
         attempt = Attempt(
             message,
@@ -173,10 +174,9 @@ class Runner:
         except BaseException:  # Ctrl-C and the like: the attempt does not count, the message goes back
             self.release(message, claim.token)
             raise
-        if after_run is not None:
-            after_run()
         try:
-            return self._ending.record(message, claim, task, run, last, retry=retry)
+            with overlapping(meanwhile):
+                return self._ending.record(message, claim, task, run, last, retry=retry)
         except LeaseLost as lost:
             return Outcome(status="lost", give_back=GIVE_BACK, attempt=claim.attempt, exception=lost)
 

@@ -23,6 +23,7 @@ from botocore.exceptions import (
 from botocore.loaders import Loader
 from botocore.model import StructureShape
 
+from serverless_tasks.aws.connections import say_when_sent
 from serverless_tasks.aws.signing import sign_sooner
 from serverless_tasks.errors import AwsError, ConfigurationError
 
@@ -114,6 +115,7 @@ def _client(service: str, attempts: int, read_timeout: float) -> Any:
         ) from None
     if service in _FREQUENT:
         sign_sooner(made)
+        say_when_sent(made)
     return made
 
 

@@ -17,6 +17,7 @@ from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from moto.core.botocore_stubber import MockRawResponse
 
 from serverless_tasks.clock import Clock
+from serverless_tasks.overlap import sent
 from tests.chaos.queues import Refused, Scheduler, Sqs
 
 
@@ -131,7 +132,16 @@ class Network:
             call = self._call(service, operation, process, request)
             call.tries += 1
             kind = self._kind(call, process)
-        return self._meet(kind, process, call, event_name, request)
+        if kind == Kind.KILLED_BEFORE:
+            raise self._kill(process)
+        if kind == Kind.REFUSED:
+            raise EndpointConnectionError(endpoint_url=request.url)
+        # Of two calls that are on their way together either may arrive first.
+        if call.number % 2:
+            sent()
+        answer = self._meet(kind, process, call, event_name, request)
+        sent()
+        return answer
 
     def _meet(
         self,
@@ -142,10 +152,6 @@ class Network:
         request: AWSPreparedRequest,
     ) -> AWSResponse | None:
         url = request.url
-        if kind == Kind.KILLED_BEFORE:
-            raise self._kill(process)
-        if kind == Kind.REFUSED:
-            raise EndpointConnectionError(endpoint_url=url)
         if kind == Kind.LOST:
             raise ReadTimeoutError(endpoint_url=url)
         if kind == Kind.ERROR:

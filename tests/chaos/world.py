@@ -6,7 +6,6 @@ import logging
 import random
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from types import SimpleNamespace
@@ -22,7 +21,6 @@ from moto.dynamodb.parsing import validators
 import lambda_handlers.dead_letter
 import lambda_handlers.telemetry
 import lambda_handlers.worker
-from serverless_tasks import claim_ahead
 from serverless_tasks.aws.receive import ReceivingQueue
 from serverless_tasks.aws.session import client
 from serverless_tasks.config import Config
@@ -96,20 +94,6 @@ class SimulatedClock(MovableClock):
             return not thread.is_alive()
         event, end = waiting
         return not event.is_set() and self.now() < end
-
-
-class InTurns(ThreadPoolExecutor):
-    """The threads of one process, whose calls do not race with the caller's: a story is the same each time it is told.
-
-    What is claimed ahead is then claimed before the end of the job before it is recorded; that both orders are as good
-    is what the tests of the handler show.
-    """
-
-    def submit(self, *args: Any, **options: Any) -> Future[Any]:
-        """Begin a call and wait for its answer."""
-        future = super().submit(*args, **options)
-        wait([future])
-        return future
 
 
 @dataclass
@@ -199,11 +183,7 @@ class World:
         self.network.processes.append(process)
         self._services.append(services)
         try:
-            with (
-                use(services),
-                InTurns(thread_name_prefix="claim-ahead") as threads,
-                mock.patch.object(claim_ahead, "_threads", return_value=threads),
-            ):
+            with use(services):
                 yield services
         except Killed:
             pass

@@ -1263,8 +1263,18 @@ def test_a_job_that_was_claimed_in_time_is_run_even_when_it_expires_before_its_t
         world.message, token="mine", lease=world.message.expires + 300_000, request_id=""
     )
     world.clock.move(world.message.expires / 1000 - world.clock.now() + 1)
-    order = []
-    assert (
-        world.execute(claim=claim, after_run=lambda: order.append(world.record.status)).status == "succeeded"
-    )
-    assert (world.record.outputs, order) == ({"result": 42}, ["running"])
+    assert world.execute(claim=claim).status == "succeeded"
+    assert world.record.outputs == {"result": 42}
+
+
+def test_a_claim_that_is_interrupted_is_given_back(world, monkeypatch):
+    def interrupted(*args, **options):
+        claim(*args, **options)
+        raise KeyboardInterrupt
+
+    world.task(lambda self: 42)
+    claim = world.store.claim
+    monkeypatch.setattr(world.store, "claim", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        world.execute()
+    assert (world.record.status, world.record.attempt) == ("pending", 0)

@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
 import pytest
+from moto.core.botocore_stubber import BotocoreStubber
 
 from lambda_handlers import worker
 from serverless_tasks.claim_ahead import ClaimAhead
 from serverless_tasks.errors import AwsError
+from serverless_tasks.overlap import sent
 from tests.unit.handlers.conftest import Context
 from tests.unit.handlers.tasks import Again, Quiet, Refuse, Slow, Sum
-
-# What a test waits for before it says that something did not happen, in seconds; a passing test never does.
-LONG = 10
 
 
 class Order:
@@ -24,40 +24,30 @@ class Order:
     def __init__(self, site: Any, monkeypatch: pytest.MonkeyPatch) -> None:
         self.seen: list[str] = []
         self.uuids: list[str] = []
-        self._changed = threading.Condition()
         self.threads: set[str] = set()
+        self.before: dict[str, Callable[[], None]] = {}
         store = site.through.store
         for name in ("claim", "succeed", "fail", "retry", "release"):
             monkeypatch.setattr(store, name, self._watched(name, getattr(store, name)))
-        monkeypatch.setattr(
-            site.through.visibility, "change", self._watched("hide", site.through.visibility.change)
-        )
+        visibility = site.through.visibility
+        monkeypatch.setattr(visibility, "change", self._watched("hide", visibility.change))
         for task in (Sum, Refuse, Again, Quiet, Slow):
             monkeypatch.setattr(task, "run", self._watched("run", task.run))
-        self.before: dict[str, Any] = {}
 
-    def reached(self, event: str) -> None:
-        """Wait until something has happened."""
-        with self._changed:
-            assert self._changed.wait_for(lambda: event in self.seen, LONG), f"{event} did not happen"
-
-    def add(self, event: str) -> None:
-        """Note it."""
-        with self._changed:
-            self.seen.append(event)
-            self._changed.notify_all()
+    def within(self, event: str) -> list[str]:
+        """What happened between an event's beginning and its end."""
+        return self.seen[self.seen.index(f"{event} begins") + 1 : self.seen.index(f"{event} ends")]
 
     def _watched(self, name: str, method: Any) -> Any:
         def watched(*args: Any, **options: Any) -> Any:
             event = self._named(name, args)
-            if name == "run":
-                self.threads.add(threading.current_thread().name)
-            self.add(f"{event} begins")
-            self.before.get(event, lambda: None)()
+            self.threads.add(threading.current_thread().name)
+            self.seen.append(f"{event} begins")
             try:
+                self.before.get(event, lambda: None)()
                 return method(*args, **options)
             finally:
-                self.add(f"{event} ends")
+                self.seen.append(f"{event} ends")
 
         return watched
 
@@ -72,49 +62,55 @@ class Order:
 
 
 @pytest.fixture
-def order(site, monkeypatch):
+def order(site: Any, monkeypatch: pytest.MonkeyPatch) -> Order:
+    """What happens in which order, where each call is on its way for a moment before moto answers."""
+    answer = BotocoreStubber.__call__
+
+    def on_the_way(self: Any, *args: Any, **options: Any) -> Any:
+        sent()
+        return answer(self, *args, **options)
+
+    monkeypatch.setattr(BotocoreStubber, "__call__", on_the_way)
     return Order(site, monkeypatch)
 
 
-def before(order: Order, first: str, second: str) -> bool:
-    return order.seen.index(first) < order.seen.index(second)
+def away() -> None:
+    raise AwsError("dynamodb.UpdateItem", "InternalServerError", "away", applied=False)
 
 
 def test_a_job_is_claimed_while_the_end_of_the_one_before_it_is_recorded(site, order):
-    jobs = [Quiet.submit(), Quiet.submit()]
-    order.before["succeed 1"] = lambda: order.reached("claim 2 begins")
-    order.before["claim 2"] = lambda: order.reached("succeed 1 begins")
+    jobs = [Quiet.submit() for _ in range(3)]
     assert site.deliver(worker.handler) == []
-    assert [job.refresh().status for job in jobs] == ["succeeded", "succeeded"]
-    assert [job.record.attempt for job in jobs] == [1, 1]
+    assert order.within("succeed 1") == ["claim 2 begins", "claim 2 ends"]
+    assert order.within("succeed 2") == ["claim 3 begins", "claim 3 ends"]
+    assert order.within("succeed 3") == []
+    assert [job.refresh().status for job in jobs] == ["succeeded"] * 3
+    assert [job.record.attempt for job in jobs] == [1] * 3
 
 
 def test_the_first_job_is_claimed_while_the_batch_is_hidden(site, order):
     Quiet.submit()
-    order.before["hide"] = lambda: order.reached("claim 1 begins")
-    order.before["claim 1"] = lambda: order.reached("hide begins")
     assert site.deliver(worker.handler) == []
-    assert before(order, "hide ends", "run 1 begins")
+    assert order.within("hide") == ["claim 1 begins", "claim 1 ends"]
 
 
-def test_no_task_begins_before_both_calls_are_answered_and_all_run_on_the_handler_s_thread(site, order):
+def test_no_call_is_on_its_way_while_a_task_runs_and_all_is_done_on_one_thread(site, order):
     for _ in range(3):
         Quiet.submit()
-    for place in (1, 2):
-        order.before[f"succeed {place}"] = lambda place=place: order.reached(f"claim {place + 1} ends")
     assert site.deliver(worker.handler) == []
-    assert before(order, "succeed 1 ends", "run 2 begins")
-    assert before(order, "succeed 2 ends", "run 3 begins")
-    order.seen.clear()
-    order.uuids.clear()
-    order.before.clear()
-    for _ in range(3):
-        Quiet.submit()
-    for place in (2, 3):
-        order.before[f"claim {place}"] = lambda place=place: order.reached(f"succeed {place - 1} ends")
-    assert site.deliver(worker.handler) == []
-    assert before(order, "claim 2 ends", "run 2 begins")
+    for job in (1, 2, 3):
+        assert order.within(f"run {job}") == []
+        before = order.seen[: order.seen.index(f"run {job} begins")]
+        assert sum(event.endswith("begins") for event in before) == len(before) / 2
     assert order.threads == {threading.current_thread().name}
+
+
+def test_where_no_call_is_seen_on_its_way_a_job_is_claimed_in_its_turn(site, monkeypatch):
+    order = Order(site, monkeypatch)
+    jobs = [Quiet.submit(), Quiet.submit()]
+    assert site.deliver(worker.handler) == []
+    assert order.within("hide") == order.within("succeed 1") == []
+    assert [job.refresh().status for job in jobs] == ["succeeded", "succeeded"]
 
 
 @pytest.mark.parametrize("ending", [Refuse, Again])
@@ -124,35 +120,38 @@ def test_a_failure_and_a_retry_are_recorded_beside_the_next_claim_as_well(site, 
     event = site.event()
     event["Records"].sort(key=lambda record: first.uuid not in record["body"])
     name = "fail 1" if ending is Refuse else "retry 1"
-    order.before[name] = lambda: order.reached("claim 2 ends")
     assert worker.handler(event, Context()) == {"batchItemFailures": []}
+    assert order.within(name) == ["claim 2 begins", "claim 2 ends"]
     assert first.refresh().status == ("failed" if ending is Refuse else "pending")
     assert second.refresh().status == "succeeded"
 
 
 def test_a_claim_that_fails_gives_back_its_own_record_alone(site, order):
     jobs = [Quiet.submit() for _ in range(3)]
-
-    def away() -> None:
-        raise AwsError("dynamodb.UpdateItem", "InternalServerError", "away", applied=False)
-
     order.before["claim 2"] = away
     (body,) = site.deliver(worker.handler)
-    stayed = [job for job in jobs if job.uuid in body]
+    (stayed,) = [job for job in jobs if job.uuid in body]
     assert site.hidden_for() == [worker.AFTER_ERROR]
-    assert [job.refresh().status for job in jobs if job not in stayed] == ["succeeded", "succeeded"]
-    assert stayed[0].refresh().status == "pending"
+    assert [job.refresh().status for job in jobs if job is not stayed] == ["succeeded", "succeeded"]
+    assert stayed.refresh().status == "pending"
 
 
-def test_an_end_that_cannot_be_recorded_does_not_harm_the_job_that_was_claimed_meanwhile(site, order):
+def test_an_end_that_cannot_be_recorded_does_not_harm_the_job_that_was_claimed_meanwhile(
+    site, order, monkeypatch
+):
     jobs = [Quiet.submit(), Quiet.submit()]
+    succeed = site.through.store.succeed
 
-    def away() -> None:
-        raise AwsError("dynamodb.UpdateItem", "InternalServerError", "away", applied=False)
+    def first_away(uuid: str, *args: Any, **options: Any) -> None:
+        succeed(uuid, *args, **options)
+        if uuid == order.uuids[0]:
+            away()
 
-    order.before["succeed 1"] = away
+    monkeypatch.setattr(site.through.store, "succeed", first_away)
     (body,) = site.deliver(worker.handler)
-    assert {job.refresh().status for job in jobs if job.uuid not in body} == {"succeeded"}
+    assert order.within("succeed 1") == ["claim 2 begins", "claim 2 ends"]
+    (other,) = [job for job in jobs if job.uuid not in body]
+    assert (other.refresh().status, other.record.attempt) == ("succeeded", 1)
 
 
 def test_a_job_that_could_not_begin_in_time_is_not_claimed(site, order):
@@ -169,12 +168,14 @@ def test_a_job_that_was_claimed_and_can_no_longer_begin_in_time_is_given_back_un
     event = site.event()
     event["Records"].sort(key=lambda record: '"quiet"' in record["body"])
     now = site.through.clock.now
-    order.before["succeed 1"] = lambda: monkeypatch.setattr(
-        type(site.through.clock), "now", lambda self: now() + 210
-    )
+    order.before["run 1"] = lambda: monkeypatch.setitem(order.before, "claim 2", late)
+
+    def late() -> None:
+        monkeypatch.setattr(type(site.through.clock), "now", lambda self: now() + 210)
+
     (back,) = worker.handler(event, Context(300))["batchItemFailures"]
     assert back["itemIdentifier"] == event["Records"][1]["messageId"]
-    assert before(order, "release 2 ends", "run 3 begins")
+    assert order.seen.index("release 2 ends") < order.seen.index("run 3 begins")
     assert sorted((job.refresh().status, job.record.attempt) for job in slow) == [
         ("pending", 0),
         ("succeeded", 1),
@@ -182,18 +183,23 @@ def test_a_job_that_was_claimed_and_can_no_longer_begin_in_time_is_given_back_un
     assert {job.refresh().status for job in others} == {"succeeded"}
 
 
-def test_a_handler_that_is_interrupted_gives_back_what_it_has_claimed(site, order):
+@pytest.mark.parametrize("call", ["hide", "succeed"])
+def test_a_handler_that_is_interrupted_gives_back_what_it_has_claimed(site, order, monkeypatch, call):
     jobs = [Quiet.submit(), Quiet.submit()]
+    holder = site.through.visibility if call == "hide" else site.through.store
+    name = "change" if call == "hide" else "succeed"
+    method = getattr(holder, name)
 
-    def interrupted() -> None:
-        order.reached("claim 2 ends")
+    def interrupted(*args: Any, **options: Any) -> None:
+        method(*args, **options)
         raise KeyboardInterrupt
 
-    order.before["succeed 1"] = interrupted
+    monkeypatch.setattr(holder, name, interrupted)
     with pytest.raises(KeyboardInterrupt):
         site.deliver(worker.handler)
-    second = next(job for job in jobs if job.uuid == order.uuids[1])
-    assert (second.refresh().status, second.record.attempt) == ("pending", 0)
+    claimed = next(job for job in jobs if job.uuid == order.uuids[-1])
+    assert order.seen[-1] == f"release {len(order.uuids)} ends"
+    assert (claimed.refresh().status, claimed.record.attempt) == ("pending", 0)
 
 
 def test_a_message_that_is_no_job_does_not_harm_the_one_before_it(site, order, caplog):
@@ -211,7 +217,7 @@ def test_the_claim_of_one_message_is_not_taken_for_another(site, message):
     first = message("quiet")
     other = replace(first, uuid="6f3f5cf2-0000-4000-8000-000000000002")
     ahead = ClaimAhead(site.through.runner, deadline=None, request_id="")
-    ahead.begin(first)
+    ahead.claim(first)
     assert ahead.take(other) is None
     taken = ahead.take(first)
     assert taken is not None
