@@ -19,7 +19,7 @@ from pydantic import (
 from serverless_tasks.encoding import encode, is_json
 from serverless_tasks.errors import FieldError, TaskDefinitionError
 from serverless_tasks.params import holds_secret, schema_of, seal
-from serverless_tasks.schema import HIDDEN, Definition, InvalidOutputs, reason
+from serverless_tasks.schema import HIDDEN, Definition, InvalidOutputs, reason, refusals_of_django
 from serverless_tasks.secrecy import opened
 
 if TYPE_CHECKING:
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from serverless_tasks.params import Parameter
 
 # What a parameter class raises when a value does not fit it, by itself or through what it calls.
-_UNFIT = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
+_UNFIT: tuple[type[Exception], ...] = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
 _DICT_CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
 
@@ -134,7 +134,7 @@ class DictionaryDefinition(Definition):
         try:
             converted = value if parameter is None else parameter.to_json(value)
             encode(converted)
-        except _UNFIT as error:
+        except (*_UNFIT, *refusals_of_django()) as error:
             said = HIDDEN if name in self.secrets else reason(error)
             raise self._refused([FieldError(name, said, (name,), "json")]) from None
         return converted
@@ -162,7 +162,7 @@ def _converter(parameter: Parameter) -> Callable[[Any], Any]:
     def convert(value: Any) -> Any:
         try:
             return parameter.to_python(value)
-        except _UNFIT as error:
+        except (*_UNFIT, *refusals_of_django()) as error:
             raise ValueError(reason(error)) from error
 
     return convert

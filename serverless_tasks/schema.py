@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from serverless_tasks.execution import Execution
 
 
+_UNFIT: tuple[type[Exception], ...] = (ValueError, RecursionError)
 HIDDEN = "is refused; why is not told, since it is secret"
 # The refusals of pydantic, and ours, that never quote the value:
 # https://docs.pydantic.dev/latest/errors/validation_errors/
@@ -166,7 +168,7 @@ class Definition:
             model = validate()
         except ValidationError as error:
             raise self._refused([*unknown, *field_errors(error)], inputs) from None
-        except (ValueError, RecursionError) as error:
+        except (*_UNFIT, *refusals_of_django()) as error:
             raise self._refused([FieldError("", reason(error))], inputs) from None
         if unknown:
             raise self._refused(unknown, inputs)
@@ -211,9 +213,19 @@ def field_errors(error: ValidationError) -> list[FieldError]:
     ]
 
 
+def refusals_of_django() -> tuple[type[Exception], ...]:
+    """What Django's validators raise, where Django is in use: no ``ValueError``, so that pydantic lets it pass.
+
+    https://docs.djangoproject.com/en/stable/ref/validators/
+    """
+    django = sys.modules.get("django.core.exceptions")
+    return () if django is None else (django.ValidationError,)
+
+
 def reason(error: BaseException) -> str:
     """An error's text, or its type when it has none."""
-    return str(error) or type(error).__name__
+    told = getattr(error, "messages", None) if isinstance(error, refusals_of_django()) else None
+    return (" ".join(told) if told else str(error)) or type(error).__name__
 
 
 def _reason_text(message: str) -> str:

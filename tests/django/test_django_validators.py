@@ -1,0 +1,111 @@
+"""Inputs that Django's own validators look at: a refusal of theirs is one of the task's."""
+
+from typing import Any
+
+import pytest
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxLengthValidator, validate_slug
+from pydantic import BaseModel, SecretStr, field_validator
+
+from serverless_tasks import InvalidInputs, Task
+from serverless_tasks.params import Parameter, StringParameter
+from serverless_tasks.styles import define
+
+SLUG = "Enter a valid “slug” consisting of letters, numbers, underscores or hyphens."
+
+
+class SlugParameter(StringParameter):
+    def to_python(self, value: Any) -> str:
+        text = super().to_python(value)
+        validate_slug(text)
+        return text
+
+
+class ByDictionary(Task):
+    name = "validated.dictionary"
+    inputs = {"slug": SlugParameter()}
+
+    def run(self, slug):
+        return None
+
+
+class Slugged(BaseModel):
+    slug: str
+
+    @field_validator("slug")
+    @classmethod
+    def is_slug(cls, value: str) -> str:
+        validate_slug(value)
+        return value
+
+
+class ByModel(Task[Slugged]):
+    name = "validated.model"
+
+    def run(self) -> None:
+        return None
+
+
+def refused(task: Any, inputs: dict[str, Any]) -> list[tuple[str, str]]:
+    told = []
+    for parse in (define(task).parse_json, define(task).to_json):
+        with pytest.raises(InvalidInputs) as raised:
+            parse(inputs)
+        told.append([(field.field, field.message) for field in raised.value.fields])
+    assert told[0] == told[1]
+    return told[0]
+
+
+def test_a_parameter_s_field_is_named():
+    assert refused(ByDictionary, {"slug": "no slug"}) == [("slug", SLUG)]
+    assert define(ByDictionary).to_json({"slug": "a-slug"}) == {"slug": "a-slug"}
+
+
+def test_a_model_is_refused_as_a_whole_since_pydantic_names_no_field():
+    assert refused(ByModel, {"slug": "no slug"}) == [("", SLUG)]
+    assert define(ByModel).to_json({"slug": "a-slug"}) == {"slug": "a-slug"}
+
+
+def test_each_message_is_told():
+    class Short(Parameter):
+        def to_python(self, value: Any) -> str:
+            try:
+                MaxLengthValidator(2)(value)
+            except ValidationError as error:
+                raise ValidationError([*error.error_list, ValidationError("And it is odd.")]) from None
+            return str(value)
+
+        def to_json(self, value: Any) -> str:
+            return str(value)
+
+    class Told(Task):
+        name = "validated.told"
+        inputs = {"word": Short()}
+
+        def run(self, word):
+            return None
+
+    ((field, message),) = refused(Told, {"word": "long"})
+    assert (field, message) == (
+        "word",
+        "Ensure this value has at most 2 characters (it has 4). And it is odd.",
+    )
+
+
+def test_a_secret_is_not_told():
+    class Token(BaseModel):
+        token: SecretStr
+
+        @field_validator("token")
+        @classmethod
+        def is_slug(cls, value: SecretStr) -> SecretStr:
+            raise ValidationError(f"{value.get_secret_value()} is no slug")
+
+    class Kept(Task[Token]):
+        name = "validated.secret"
+
+        def run(self) -> None:
+            return None
+
+    ((_, message),) = refused(Kept, {"token": "hunter2hunter2"})
+    assert "hunter2" not in message
