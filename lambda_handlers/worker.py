@@ -127,7 +127,10 @@ class _Batch:
         except ServerlessTasksError:
             return
         except Exception:  # noqa: BLE001 - the job that is about to end has nothing to do with it
-            logger.warning("the next job could not be claimed ahead of its turn", exc_info=True)
+            message_id = self._records[place]["messageId"]
+            logger.warning(
+                "the next job could not be claimed ahead of its turn", message_id=message_id, exc_info=True
+            )
 
     def _bury(self, record: dict[str, Any], reason: str) -> None:
         queue = record["eventSourceARN"].rsplit(":", 1)[-1]

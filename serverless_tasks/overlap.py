@@ -11,9 +11,10 @@ if TYPE_CHECKING:
 
 
 class _Slot(threading.local):
-    """What a thread has to do when its next call is on its way."""
+    """What a thread has to do, and whether its calls may be those that it is done beside."""
 
     work: Callable[[], None] | None = None
+    carries: bool = False
 
 
 _slot = _Slot()
@@ -21,11 +22,11 @@ _slot = _Slot()
 
 @contextmanager
 def overlapping(work: Callable[[], None] | None) -> Iterator[None]:
-    """Do something while the first call of the block is on its way; not at all where the block sends none.
+    """Do something while a call of the block is on its way, the first that carries it; not at all where none does.
 
     Args:
-        work: called once at most, on the caller's thread, when the call has been sent and before its answer is read. An
-            error that it raised would be taken for one of the call. None for nothing to do.
+        work: called once at most, on the caller's thread, when the call has been sent and before its answer is read or
+            the call is tried again. An error that it raised would be taken for one of the call. None for nothing to do.
     """
     _slot.work = work
     try:
@@ -34,8 +35,22 @@ def overlapping(work: Callable[[], None] | None) -> Iterator[None]:
         _slot.work = None
 
 
+@contextmanager
+def carrying() -> Iterator[None]:
+    """Let the calls of the block carry what is to overlap: no other call has to wait for their answers.
+
+    What is done meanwhile may take long, and everything that comes after such a call is held up by it.
+    """
+    _slot.carries = True
+    try:
+        yield
+    finally:
+        _slot.carries = False
+
+
 def sent() -> None:
     """Say that a call has been sent, and its answer not read."""
-    work, _slot.work = _slot.work, None
-    if work is not None:
+    work = _slot.work
+    if work is not None and _slot.carries:
+        _slot.work = None
         work()

@@ -33,11 +33,21 @@ class _Secure(AWSHTTPSConnection):  # type: ignore[misc]
 
 
 class _PlainPool(AWSHTTPConnectionPool):  # type: ignore[misc]
-    ConnectionCls = _Plain
+    @property
+    def ConnectionCls(self) -> Any:  # noqa: N802 - urllib3's name
+        return _unless_replaced(_Plain, AWSHTTPConnectionPool, AWSHTTPConnection)
 
 
 class _SecurePool(AWSHTTPSConnectionPool):  # type: ignore[misc]
-    ConnectionCls = _Secure
+    @property
+    def ConnectionCls(self) -> Any:  # noqa: N802 - urllib3's name
+        return _unless_replaced(_Secure, AWSHTTPSConnectionPool, AWSHTTPSConnection)
+
+
+def _unless_replaced(ours: type, pool: Any, theirs: type) -> Any:
+    """Our connections, but those of a recorder such as vcrpy where it has put its own in the place of botocore's."""
+    present = pool.ConnectionCls
+    return ours if present is theirs else present
 
 
 def say_when_sent(client: Any) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.aws.session import call
 from serverless_tasks.errors import AwsError, PayloadTooLarge
+from serverless_tasks.overlap import carrying
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -186,7 +187,8 @@ class Visibility:
         ]
         for start in range(0, len(entries), BATCH_ENTRIES):
             batch = entries[start : start + BATCH_ENTRIES]
-            call(self._client.change_message_visibility_batch, QueueUrl=url, Entries=batch)
+            with carrying():
+                call(self._client.change_message_visibility_batch, QueueUrl=url, Entries=batch)
 
 
 def _batches(entries: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -22,6 +22,7 @@ from serverless_tasks.items import (
     message_items,
 )
 from serverless_tasks.message import SCHEDULER_TRIES
+from serverless_tasks.overlap import carrying
 from serverless_tasks.record import (
     CANCELLED,
     PENDING,
@@ -80,7 +81,8 @@ class TableWriter(TableReader):
             answered=answered,
         )
         try:
-            return from_dynamodb(call(self._client.update_item, **parameters).get("Attributes", {}))
+            with carrying():
+                return from_dynamodb(call(self._client.update_item, **parameters).get("Attributes", {}))
         except ConditionFailed as failed:
             state = from_dynamodb(failed.item)
             if state.get("token") == token and _was_applied(state, put):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime as dt
 import ipaddress
 import json
+import os
 import ssl
 import threading
 from collections.abc import Iterator
@@ -21,7 +22,7 @@ from cryptography.x509.oid import NameOID
 
 from serverless_tasks.aws import session
 from serverless_tasks.errors import AwsError
-from serverless_tasks.overlap import overlapping, sent
+from serverless_tasks.overlap import carrying, overlapping, sent
 
 # What the stand-in waits before it says that a call did not come, in seconds; a passing test never does.
 LONG = 10
@@ -91,7 +92,8 @@ def aws(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
 
 def ask(table: str) -> None:
     client = session.client("dynamodb")
-    session.call(client.get_item, TableName=table, Key={"pk": {"S": "1"}})
+    with carrying():
+        session.call(client.get_item, TableName=table, Key={"pk": {"S": "1"}})
 
 
 def test_a_call_is_made_while_another_is_on_its_way(aws):
@@ -149,20 +151,56 @@ def test_a_botocore_that_keeps_its_connections_otherwise_is_left_as_it_is(aws, m
     assert (done, aws.order) == ([], ["third asked", "third answered"])
 
 
+def test_connections_that_a_recorder_has_put_in_the_place_of_botocore_s_are_used(aws, monkeypatch):
+    made: list[str] = []
+
+    class Plain(awsrequest.AWSHTTPConnection):  # type: ignore[misc]
+        def __init__(self, *args: Any, **options: Any) -> None:
+            made.append("http")
+            super().__init__(*args, **options)
+
+    class Secure(awsrequest.AWSHTTPSConnection):  # type: ignore[misc]
+        def __init__(self, *args: Any, **options: Any) -> None:
+            made.append("https")
+            super().__init__(*args, **options)
+
+    session.client("dynamodb")
+    monkeypatch.setattr(awsrequest.AWSHTTPConnectionPool, "ConnectionCls", Plain)
+    monkeypatch.setattr(awsrequest.AWSHTTPSConnectionPool, "ConnectionCls", Secure)
+    ask("third")
+    assert [os.environ["AWS_ENDPOINT_URL"].partition(":")[0]] == made
+
+
+def test_a_call_that_others_wait_behind_carries_nothing(aws):
+    done: list[str] = []
+    client = session.client("dynamodb")
+    with overlapping(lambda: done.append("work")):
+        session.call(client.get_item, TableName="third", Key={"pk": {"S": "1"}})
+        assert done == []
+        ask("fourth")
+    assert done == ["work"]
+
+
 def test_work_is_done_by_the_thread_that_has_it_and_only_in_its_block():
+    def call() -> None:
+        with carrying():
+            sent()
+
     done: list[str] = []
     with overlapping(lambda: done.append("here")):
-        other = threading.Thread(target=sent)
+        other = threading.Thread(target=call)
         other.start()
         other.join()
         assert done == []
-    sent()
+    call()
     assert done == []
     with overlapping(None):
-        sent()
+        call()
     with overlapping(lambda: done.append("here")):
         sent()
-        sent()
+        assert done == []
+        call()
+        call()
     assert done == ["here"]
 
 

@@ -126,6 +126,57 @@ def test_a_failure_and_a_retry_are_recorded_beside_the_next_claim_as_well(site, 
     assert second.refresh().status == "succeeded"
 
 
+@pytest.mark.parametrize("ending", [Refuse, Again])
+def test_only_the_write_of_the_state_carries_a_claim_which_may_take_long(site, order, monkeypatch, ending):
+    first = ending.submit(text="eggs") if ending is Refuse else ending.submit()
+    Quiet.submit()
+    event = site.event()
+    event["Records"].sort(key=lambda record: first.uuid not in record["body"])
+    claimed: list[bool] = []
+    put_end = site.through.store._put_end
+
+    def put(*args: Any) -> None:
+        put_end(*args)
+        claimed.append("claim 2 begins" in order.seen)
+
+    monkeypatch.setattr(site.through.store, "_put_end", put)
+    assert worker.handler(event, Context()) == {"batchItemFailures": []}
+    assert claimed == [False]
+    assert "claim 2 begins" in order.within("fail 1" if ending is Refuse else "retry 1")
+
+
+def test_a_duplicate_of_the_job_that_is_about_to_end_is_done_with_in_its_turn(site, order):
+    job = Quiet.submit()
+    event = site.event()
+    event["Records"].append(event["Records"][0] | {"messageId": "again", "receiptHandle": "again"})
+    assert worker.handler(event, Context()) == {"batchItemFailures": []}
+    assert (job.refresh().status, job.record.attempt) == ("succeeded", 1)
+    assert order.within("succeed 1") == []
+
+
+def test_a_job_that_has_expired_is_not_claimed_ahead(site, order, monkeypatch):
+    jobs = [Quiet.submit(), Quiet.submit()]
+    event = site.event()
+    event["Records"].sort(key=lambda record: jobs[0].uuid not in record["body"])
+    now = site.through.clock.now
+
+    def much_later() -> None:
+        monkeypatch.setattr(type(site.through.clock), "now", lambda self: now() + 30 * 86_400)
+
+    order.before["run 1"] = much_later
+    assert worker.handler(event, Context(40 * 86_400)) == {"batchItemFailures": []}
+    assert not {"claim 2 begins", "run 2 begins"} & set(order.seen)
+    assert jobs[1].refresh().error["type"] == "Expired"
+
+
+def test_a_claim_that_has_failed_is_not_made_again_in_its_turn(site, order):
+    for _ in range(2):
+        Quiet.submit()
+    order.before["claim 2"] = away
+    assert len(site.deliver(worker.handler)) == 1
+    assert order.seen.count("claim 2 begins") == 1
+
+
 def test_a_claim_that_fails_gives_back_its_own_record_alone(site, order):
     jobs = [Quiet.submit() for _ in range(3)]
     order.before["claim 2"] = away
