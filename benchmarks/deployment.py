@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 if TYPE_CHECKING:
     from benchmarks.null_aws.client import NullAws
@@ -32,24 +32,26 @@ def environment(aws: NullAws, modules: str) -> dict[str, str]:
     }
 
 
-def event(task: str, inputs: dict[str, Any], records: int) -> dict[str, Any]:
+def event(task: str, inputs: dict[str, Any], records: int, *, new: bool = False) -> dict[str, Any]:
     """A batch of jobs from SQS.
 
     Args:
         task: the task's name.
         inputs: the same ones for each job.
         records: how many jobs.
+        new: whether they are jobs that were in no batch before.
     """
     now = round(time.time() * 1000)
+    ids = [str(uuid4() if new else UUID(int=number)) for number in range(records)]
     return {
         "Records": [
             {
-                "messageId": str(UUID(int=number)),
-                "receiptHandle": f"receipt-{number}",
+                "messageId": uuid,
+                "receiptHandle": f"receipt-{uuid}",
                 "body": json.dumps(
                     {
                         "v": 1,
-                        "uuid": str(UUID(int=number)),
+                        "uuid": uuid,
                         "task": task,
                         "inputs": inputs,
                         "options": {"queue": "default"},
@@ -64,6 +66,6 @@ def event(task: str, inputs: dict[str, Any], records: int) -> dict[str, Any]:
                 "eventSourceARN": f"arn:aws:sqs:us-east-1:123456789012:{QUEUE}",
                 "awsRegion": "us-east-1",
             }
-            for number in range(records)
+            for uuid in ids
         ]
     }

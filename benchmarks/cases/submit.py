@@ -47,8 +47,8 @@ def bare() -> Callable[[], None]:
                 "created": {"N": "1790000000000"},
                 "expires": {"N": "1790345600000"},
                 "inputs": {"S": '{"numbers": [1, 2]}'},
-                "by_task": {"S": "noop#2026-09-21#3"},
-                "at": {"S": f"1790000000000#{uuid}"},
+                "task_day": {"S": "noop#2026-09-21#3"},
+                "created_uuid": {"S": f"1790000000000#{uuid}"},
                 "ttl": {"N": "1790345600"},
             },
             ConditionExpression="attribute_not_exists(pk)",
@@ -92,7 +92,7 @@ def ours_many() -> Callable[[], None]:
     return step
 
 
-def celery_many() -> Callable[[], None]:
+def celery_group() -> Callable[[], None]:
     """Ten thousand tasks in a group, over one producer: what Celery's documentation gives for many."""
     from celery import group
 
@@ -102,6 +102,35 @@ def celery_many() -> Callable[[], None]:
         jobs = group(noop.s([1, number]) for number in range(MANY))
         with noop.app.producer_pool.acquire(block=True) as producer:
             jobs.apply_async(producer=producer)
+
+    return step
+
+
+def celery_send() -> Callable[[], None]:
+    """Ten thousand tasks sent by their name, one after another over one producer."""
+    app = celery_app()
+
+    def step() -> None:
+        with app.producer_pool.acquire(block=True) as producer:
+            for number in range(MANY):
+                app.send_task("noop", ([1, number],), producer=producer)
+
+    return step
+
+
+def django_tasks_db() -> Callable[[], None]:
+    """A task of Django's own, enqueued by django-tasks-db into SQLite."""
+    os.environ["DJANGO_SETTINGS_MODULE"] = "benchmarks.cases.tasks_settings"
+    import django
+
+    django.setup()
+    from django.core.management import call_command
+
+    call_command("migrate", verbosity=0)
+    from benchmarks.cases.tasks_db import noop
+
+    def step() -> None:
+        noop.enqueue([1, 2])
 
     return step
 
