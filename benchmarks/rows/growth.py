@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from benchmarks import deployment
-from benchmarks.cases.growth import LEAST, WARM
+from benchmarks.cases.growth import LEAST, UNCOUNTED, WARM
 from benchmarks.measure import Case, Comparison, Spread, compare
 from benchmarks.null_aws.client import null_aws
 from benchmarks.rows.warm_batch import TASKS
@@ -68,7 +68,7 @@ def _run(aws: NullAws, kind: str, *marks: int) -> _Run:
     told = case.run()["marks"]
     counts = {operation: counted[0] for operation, counted in aws.counts().items()}
     jobs = WARM + (marks[-1] if kind == "drain" else max(marks[-1], LEAST))
-    jobs += 2 * WARM * len(marks) if len(marks) > 1 else 0
+    jobs += 2 * WARM * (len(marks) + UNCOUNTED) if len(marks) > 1 else 0
     return _Run({each["jobs"]: each for each in told}, {name: count / jobs for name, count in counts.items()})
 
 
