@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
+import threading
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import TYPE_CHECKING, Any
 
@@ -34,9 +35,18 @@ _COUNTED = {
 }
 
 
+# A container's threads count in one set, which Powertools prints and empties without a lock of its own.
+_counting = threading.Lock()
+
+
 def count(name: str) -> None:
     """Count one of something, in the metrics of this invocation."""
-    metrics.add_metric(name=name, unit=MetricUnit.Count, value=1)
+    _add(name, MetricUnit.Count, 1)
+
+
+def _add(name: str, unit: MetricUnit, value: float) -> None:
+    with _counting:
+        metrics.add_metric(name=name, unit=unit, value=value)
 
 
 def counted[**P, R](handler: Callable[P, R]) -> Callable[P, R]:
@@ -47,8 +57,9 @@ def counted[**P, R](handler: Callable[P, R]) -> Callable[P, R]:
         try:
             return handler(*args, **kwargs)
         finally:
-            if metrics.provider.metric_set:
-                metrics.flush_metrics()
+            with _counting:
+                if metrics.provider.metric_set:
+                    metrics.flush_metrics()
 
     return counting
 
@@ -98,4 +109,4 @@ def report(outcome: Outcome) -> None:
     if outcome.status in _COUNTED:
         count(_COUNTED[outcome.status])
     if outcome.attempt:
-        metrics.add_metric(name="TaskDuration", unit=MetricUnit.Milliseconds, value=outcome.duration * 1000)
+        _add("TaskDuration", MetricUnit.Milliseconds, outcome.duration * 1000)

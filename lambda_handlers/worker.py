@@ -119,10 +119,13 @@ class _Batch:
             return
         try:
             message = self._message(place)
-            timeout = self._through.registry.get(message.task).timeout
+            task = self._through.registry.get(message.task)
             expired = to_ms(self._through.clock.now()) > message.expires
-            # A duplicate of the job that is about to end would be told to wait for it.
-            if message.uuid != self._begun and not expired and self._fits(timeout):
+            # A duplicate of the job that is about to end would be told to wait for it. And a job that must not be lost
+            # would be, never begun, if what others do around the end of this one took the process with it.
+            if message.uuid == self._begun or task.on_lost == "fail" or expired:
+                return
+            if self._fits(task.timeout):
                 self._ahead.claim(message)
         except ServerlessTasksError:
             return

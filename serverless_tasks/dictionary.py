@@ -19,7 +19,8 @@ from pydantic import (
 from serverless_tasks.encoding import encode, is_json
 from serverless_tasks.errors import FieldError, TaskDefinitionError
 from serverless_tasks.params import holds_secret, schema_of, seal
-from serverless_tasks.schema import HIDDEN, Definition, InvalidOutputs, reason, refusals_of_django
+from serverless_tasks.refusals import reason, refusals_of_django
+from serverless_tasks.schema import HIDDEN, Definition, InvalidOutputs
 from serverless_tasks.secrecy import opened
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class DictionaryDefinition(Definition):
                 given = returned[name]
                 outputs[name] = None if given is None else parameter.to_json(given)
                 encode(outputs[name])
-            except _UNFIT as error:
+            except (*_UNFIT, *refusals_of_django()) as error:
                 raise InvalidOutputs(f"Output {name!r} of task {self.task.name!r}: {error}") from error
         return outputs
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -18,6 +17,7 @@ from serverless_tasks.aliases import aliases_of
 from serverless_tasks.encoding import encode
 from serverless_tasks.errors import FieldError, InvalidInputs, ServerlessTasksError
 from serverless_tasks.masking import OPEN, Mask
+from serverless_tasks.refusals import field_errors, not_an_object, refusals_of_django, whole
 from serverless_tasks.secrecy import all_texts, texts_of
 
 if TYPE_CHECKING:
@@ -169,7 +169,7 @@ class Definition:
         except ValidationError as error:
             raise self._refused([*unknown, *field_errors(error)], inputs) from None
         except (*_UNFIT, *refusals_of_django()) as error:
-            raise self._refused([FieldError("", reason(error))], inputs) from None
+            raise self._refused([*unknown, *whole(error)], inputs) from None
         if unknown:
             raise self._refused(unknown, inputs)
         return model
@@ -196,40 +196,6 @@ class Definition:
                 names.add(name)
             names |= aliases_of(field)
         return frozenset(names)
-
-
-def not_an_object(inputs: Any) -> FieldError:
-    """The refusal of inputs that are no JSON object."""
-    return FieldError("", f"must be an object, not {type(inputs).__name__}", (), "dict_type")
-
-
-def field_errors(error: ValidationError) -> list[FieldError]:
-    """What pydantic refused, a field each."""
-    return [
-        FieldError(
-            ".".join(map(str, found["loc"])), _reason_text(found["msg"]), tuple(found["loc"]), found["type"]
-        )
-        for found in error.errors(include_url=False, include_input=False, include_context=False)
-    ]
-
-
-def refusals_of_django() -> tuple[type[Exception], ...]:
-    """What Django's validators raise, where Django is in use: no ``ValueError``, so that pydantic lets it pass.
-
-    https://docs.djangoproject.com/en/stable/ref/validators/
-    """
-    django = sys.modules.get("django.core.exceptions")
-    return () if django is None else (django.ValidationError,)
-
-
-def reason(error: BaseException) -> str:
-    """An error's text, or its type when it has none."""
-    told = getattr(error, "messages", None) if isinstance(error, refusals_of_django()) else None
-    return (" ".join(told) if told else str(error)) or type(error).__name__
-
-
-def _reason_text(message: str) -> str:
-    return message.removeprefix("Value error, ")
 
 
 def check_json(task: str, inputs: Any) -> None:

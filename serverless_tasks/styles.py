@@ -20,12 +20,11 @@ from serverless_tasks.aliases import field_names, plain_aliases
 from serverless_tasks.dictionary import DictionaryDefinition
 from serverless_tasks.encoding import encode
 from serverless_tasks.errors import FieldError, InvalidInputs, TaskDefinitionError
+from serverless_tasks.refusals import field_errors, not_an_object, refusals_of_django, whole
 from serverless_tasks.schema import (
     Definition,
     Described,
     InvalidOutputs,
-    field_errors,
-    not_an_object,
 )
 from serverless_tasks.secrecy import holds_secret, revealed
 
@@ -33,7 +32,8 @@ if TYPE_CHECKING:
     from serverless_tasks.declaration import Declaration
     from serverless_tasks.execution import Execution
 
-_LOSS = (PydanticSerializationError, ValidationError, ValueError, TypeError, RecursionError)
+_UNFIT: tuple[type[Exception], ...] = (PydanticSerializationError, ValidationError, ValueError, TypeError)
+_LOSS: tuple[type[Exception], ...] = (*_UNFIT, RecursionError)
 
 
 class ModelDefinition(Definition):
@@ -49,7 +49,7 @@ class ModelDefinition(Definition):
         try:
             sent = self._sent(model)
             returned = self.inputs_model.model_validate_json(encode(sent))
-        except _LOSS:
+        except (*_LOSS, *refusals_of_django()):
             raise self._refused(self._lossy_fields(model)) from None
         if not isinstance(sent, dict):
             raise self._refused([not_an_object(sent)])
@@ -104,7 +104,7 @@ class ModelDefinition(Definition):
             checked = self._adapter.validate_python(value)
             dumped = self._adapter.dump_python(checked, mode="json", by_alias=True)
             encode(dumped)
-        except (PydanticSerializationError, ValidationError, ValueError, TypeError) as error:
+        except (*_UNFIT, *refusals_of_django()) as error:
             raise InvalidOutputs(
                 f"Task {self.task.name!r} returned what it does not declare: {error}"
             ) from error
@@ -170,6 +170,8 @@ class ModelDefinition(Definition):
             returned = _members(self.inputs_model.model_validate_json(encode(self._sent(model))))
         except ValidationError as error:
             return field_errors(error)
+        except refusals_of_django() as error:
+            return whole(error)
         return [
             FieldError(
                 name, f"a value of type {type(value).__name__} comes back from JSON changed", (name,), "json"
@@ -181,7 +183,7 @@ class ModelDefinition(Definition):
     def _has_json(self, model: BaseModel, name: str) -> bool:
         try:
             encode(self._sent(model, {name}))
-        except _LOSS:
+        except (*_LOSS, *refusals_of_django()):
             return False
         return True
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from asgiref.sync import SyncToAsync
 from django.core.cache import close_caches
-from django.db import close_old_connections, reset_queries
+from django.db import Error, close_old_connections, connections, reset_queries
 from django.tasks.signals import task_enqueued, task_finished
 
 from django_integration.django_tasks.function import FunctionTask
@@ -35,21 +37,53 @@ def around(delivery: Delivery, execute: Callable[[Delivery], Outcome]) -> Outcom
     # A worker's handler names its request; a pool's threads have no other work. Elsewhere a task is run in the midst of
     # a web request, or of a test, whose connections are not the task's to close.
     alone = bool(delivery.request_id) or backend == "threading"
+    outer = _in_transactions()
     token = CURRENT.set(attempt)
     try:
         if alone:
             reset_queries()
             close_old_connections()
+            _tend_coroutines_thread()
         if backend == "immediate":
             _tell_enqueued(delivery.message)
-        outcome = execute(attempt.delivery)
+        try:
+            outcome = execute(attempt.delivery)
+        finally:
+            _abandon(_in_transactions() - outer)
         _tell_finished(attempt, outcome)
         return outcome
     finally:
         CURRENT.reset(token)
         if alone:
             close_old_connections()
+            _tend_coroutines_thread()
             close_caches()
+
+
+def _in_transactions() -> set[str]:
+    return {each.alias for each in connections.all(initialized_only=True) if each.in_atomic_block}
+
+
+def _abandon(aliases: set[str]) -> None:
+    """Drop the connections whose transaction a task has left open: it was stopped within ``atomic``, between two of its
+    instructions. Django closes such a connection and never opens another, so that every later task would fail.
+    """
+    for alias in aliases:
+        with suppress(Error):
+            connections[alias].close()
+        del connections[alias]
+
+
+def _tend_coroutines_thread() -> None:
+    """Close old connections of the thread in which the ORM calls of a task's ``async def run`` are made.
+
+    It works on one call after another, so that the next task finds what it needs; nobody waits for it, since a call of
+    a task that was stopped may still be going on there.
+    """
+    executor = SyncToAsync.single_thread_executor
+    if executor._threads:
+        with suppress(RuntimeError):  # the process is ending
+            executor.submit(close_old_connections)
 
 
 def worker_id() -> str:

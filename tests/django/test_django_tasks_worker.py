@@ -118,7 +118,40 @@ with account():
     Plain.submit()
     deliver(stack)
     told["of tasks of ours as well"] = seen == [False]
+    from asgiref.sync import sync_to_async
+    from django.contrib.auth.models import User
     from django.db import transaction
+
+    def status_of(task):
+        handle = task.options(on_commit=False).submit()
+        deliver(stack)
+        return handle.refresh().status
+
+    class LeavesOpen(Task):  # as one that is stopped between two instructions of `atomic`
+        name = "leaves.open"
+        def run(self):
+            self.atomic = transaction.atomic()
+            self.atomic.__enter__()
+            User.objects.create(username="nobody")
+    class Counts(Task):
+        name = "counts"
+        def run(self):
+            assert not User.objects.filter(username="nobody").exists()
+    class CountsInCoroutine(Task):
+        name = "counts.in.coroutine"
+        async def run(self):
+            await User.objects.acount()
+    class BreaksInCoroutine(Task):
+        name = "breaks.in.coroutine"
+        async def run(self):
+            await User.objects.acount()
+            await sync_to_async(lambda: connection.connection.close())()
+    for task in (LeavesOpen, Counts, CountsInCoroutine, BreaksInCoroutine):
+        services().registry.add(task)
+    status_of(LeavesOpen)
+    told["a transaction that was left open is dropped"] = status_of(Counts) == "succeeded"
+    status_of(BreaksInCoroutine)
+    told["of coroutines as well"] = status_of(CountsInCoroutine) == "succeeded"
     with transaction.atomic():
         message = Message(uuid="00000000-0000-0000-0000-000000000001", task="plain", expires=2**42)
         services().runner.execute(message, request_id="r")
@@ -183,4 +216,4 @@ def test_a_worker_is_known_by_its_request(strangers: Any) -> None:
 def test_connections_are_as_fresh_as_a_request_finds_them(tmp_path: Path) -> None:
     told = run(CONNECTIONS, tmp_path, DJANGO_SETTINGS_MODULE="tests.django.deployed")
     assert [name for name, held in told.items() if not held] == []
-    assert len(told) == 7
+    assert len(told) == 9

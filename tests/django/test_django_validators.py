@@ -5,10 +5,11 @@ from typing import Any
 import pytest
 from django.core.exceptions import ValidationError
 from django.core.validators import MaxLengthValidator, validate_slug
-from pydantic import BaseModel, SecretStr, field_validator
+from pydantic import BaseModel, SecretStr, field_validator, model_validator
 
 from serverless_tasks import InvalidInputs, Task
 from serverless_tasks.params import Parameter, StringParameter
+from serverless_tasks.schema import InvalidOutputs
 from serverless_tasks.styles import define
 
 SLUG = "Enter a valid “slug” consisting of letters, numbers, underscores or hyphens."
@@ -109,3 +110,65 @@ def test_a_secret_is_not_told():
 
     ((_, message),) = refused(Kept, {"token": "hunter2hunter2"})
     assert "hunter2" not in message
+
+
+def test_a_model_that_was_changed_after_it_was_made_is_refused():
+    changed = Slugged(slug="a-slug")
+    changed.slug = "no slug"
+    with pytest.raises(InvalidInputs) as raised:
+        define(ByModel).to_json(changed)
+    assert [field.message for field in raised.value.fields] == [SLUG]
+
+
+def test_an_unknown_input_is_named_as_well():
+    with pytest.raises(InvalidInputs) as raised:
+        define(ByModel).parse_json({"slug": "no slug", "odd": 1})
+    assert [field.field for field in raised.value.fields] == ["odd", ""]
+
+
+def test_fields_that_django_names_are_named():
+    class Named(BaseModel):
+        first: str
+        last: str
+
+        @model_validator(mode="after")
+        def clean(self) -> "Named":
+            raise ValidationError({"first": ["Too short.", "Too odd."], "__all__": ["They do not fit."]})
+
+    class ByNames(Task[Named]):
+        name = "validated.names"
+
+        def run(self) -> None:
+            return None
+
+    assert refused(ByNames, {"first": "a", "last": "b"}) == [
+        ("first", "Too short. Too odd."),
+        ("", "They do not fit."),
+    ]
+
+
+class Shown(SlugParameter):
+    def to_json(self, value: Any) -> str:
+        validate_slug(value)
+        return str(value)
+
+
+class OutByDictionary(Task):
+    name = "validated.out.dictionary"
+    outputs = {"slug": Shown()}
+
+    def run(self):
+        return "no slug"
+
+
+class OutByModel(Task[Slugged]):
+    name = "validated.out.model"
+
+    def run(self) -> Slugged:
+        return Slugged.model_construct(slug="no slug")
+
+
+@pytest.mark.parametrize("task", [OutByDictionary, OutByModel])
+def test_outputs_that_are_refused_are_final(task):
+    with pytest.raises(InvalidOutputs, match="slug"):
+        define(task).outputs_to_json({"slug": "no slug"})

@@ -11,6 +11,7 @@ import pytest
 from moto.core.botocore_stubber import BotocoreStubber
 
 from lambda_handlers import worker
+from serverless_tasks import Task
 from serverless_tasks.claim_ahead import ClaimAhead
 from serverless_tasks.errors import AwsError
 from serverless_tasks.overlap import sent
@@ -152,6 +153,23 @@ def test_a_duplicate_of_the_job_that_is_about_to_end_is_done_with_in_its_turn(si
     assert worker.handler(event, Context()) == {"batchItemFailures": []}
     assert (job.refresh().status, job.record.attempt) == ("succeeded", 1)
     assert order.within("succeed 1") == []
+
+
+def test_a_job_that_must_not_be_lost_is_claimed_in_its_turn(site, order):
+    class Once(Task):
+        name = "once"
+        on_lost = "fail"
+
+        def run(self):
+            return None
+
+    site.through.registry.add(Once)
+    first, second = Quiet.submit(), Once.submit()
+    event = site.event()
+    event["Records"].sort(key=lambda record: first.uuid not in record["body"])
+    assert worker.handler(event, Context()) == {"batchItemFailures": []}
+    assert order.within("succeed 1") == []
+    assert second.refresh().status == "succeeded"
 
 
 def test_a_job_that_has_expired_is_not_claimed_ahead(site, order, monkeypatch):
