@@ -49,6 +49,7 @@ def check_configuration(app_configs: Any, **_: Any) -> list[checks.CheckMessage]
         *_authentication(),
         *_csrf_cookie(),
         *_definitions(),
+        *_unroutable(),
     ]
     if problem is not None and all(str(problem) != message.msg for message in found):
         found.insert(0, checks.Error(str(problem), id="serverless_tasks.E001"))
@@ -221,6 +222,20 @@ def _definitions() -> Iterator[checks.CheckMessage]:
         return
     for task in tasks:
         yield from _errors("E005", lambda name: registry.definition(name).output_schema(), task.name)
+
+
+def _unroutable() -> Iterator[checks.CheckMessage]:
+    """A name that no path can hold leaves its task without the typed call that its author expects."""
+    from django_integration.router import is_routable
+
+    with suppress(ConfigurationError):  # _definitions says it
+        for task in services().registry:
+            if task.http and task.params_model is not None and not is_routable(task.name):
+                message = (
+                    f"Task {task.name!r} has no typed call: its name holds a character that no path takes."
+                )
+                hint = "Name it with letters, digits and . _ ~ - alone, or set http = False in its class."
+                yield checks.Warning(message, hint=hint, id="serverless_tasks.W010")
 
 
 def _errors[What](number: str, look: Callable[[What], Any], what: What) -> Iterator[checks.CheckMessage]:

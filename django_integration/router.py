@@ -68,10 +68,13 @@ class TaskRouter(Router):
 
     def _add(self, task: type[Declaration]) -> None:
         path = f"/{task.name}/"
-        served = task.http and task.params_model is not None and _ROUTABLE.fullmatch(task.name)
-        if not served or path in self.path_operations:
+        if (
+            not task.http
+            or task.params_model is None
+            or not is_routable(task.name)
+            or path in self.path_operations
+        ):
             return
-        assert task.params_model is not None
         safe = re.sub(r"[^a-zA-Z0-9]", "_", task.name)
         refusals = {**dict.fromkeys((400, 401, 403, 413, 415, 503), RefusalBody), 422: UnfitBody}
         self.add_api_operation(
@@ -98,6 +101,11 @@ class TaskRouter(Router):
             description=_about(task, f"200 and the record once the task has ended, however it did; {_OFF}."),
             response={200: RecordBody, **refusals},
         )
+
+
+def is_routable(name: str) -> bool:
+    """Whether a task's name can be a part of a path; without it there is no typed call, as with ``http = False``."""
+    return _ROUTABLE.fullmatch(name) is not None
 
 
 def run_url_name(task: str) -> str:

@@ -29,3 +29,15 @@ class GivesAThread(Task[Box]):
 
     def run(self) -> Thread:
         return Thread()
+
+
+class MonthlyReport(Task[Box]):
+    name = "reports/monthly"
+
+    def run(self) -> None:
+        return None
+
+
+class MonthlyReportInside(MonthlyReport):
+    name = "reports/inside"
+    http = False

@@ -129,6 +129,15 @@ def test_a_task_that_contradicts_itself_is_named(settings: Any, name: str) -> No
     assert name in sentence
 
 
+def test_a_name_that_leaves_a_task_without_a_typed_call_is_named(settings: Any) -> None:
+    settings.TASK_API_BACKGROUND_TASKS = ["tests.django.rivals.MonthlyReport"]
+    ((number, sentence),) = messages()
+    assert number == "W010"
+    assert "'reports/monthly'" in sentence
+    settings.TASK_API_BACKGROUND_TASKS = ["tests.django.rivals.MonthlyReportInside"]
+    assert messages() == []
+
+
 @pytest.mark.parametrize("setting", ["CSRF_COOKIE_HTTPONLY", "CSRF_USE_SESSIONS"])
 def test_a_csrf_token_that_the_client_cannot_read_is_named(settings: Any, setting: str) -> None:
     setattr(settings, setting, True)
