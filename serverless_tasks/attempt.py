@@ -21,11 +21,14 @@ from serverless_tasks.progress import Progress
 from serverless_tasks.progress_writer import ProgressWriter
 
 if TYPE_CHECKING:
+    from pydantic import BaseModel
+
     from serverless_tasks.clock import Clock
     from serverless_tasks.declaration import Declaration
     from serverless_tasks.message import Message
     from serverless_tasks.progress import Snapshot
     from serverless_tasks.registry import Registry
+    from serverless_tasks.schema import Definition
     from serverless_tasks.store import Blobs, Claim, Store
 
 LEASE = 60.0
@@ -105,8 +108,7 @@ class Attempt:
             model = definition.parse_json(inputs)
             progress.mask = mask = definition.mask(model)
             task = definition.instance(model, self._execution(progress))
-            value = self._limited(task, definition.arguments(model), progress, began)
-            outputs = definition.outputs_to_json(value)
+            outputs = self._limited(task, definition, model, progress, began)
         except BaseException as raised:
             if _is_from_outside(raised):
                 raise
@@ -124,8 +126,10 @@ class Attempt:
             progress=progress,
         )
 
-    def _limited(self, task: Declaration, arguments: dict[str, Any], progress: Progress, began: float) -> Any:
-        """What ``run`` returns, within the time that there is.
+    def _limited(
+        self, task: Declaration, definition: Definition, model: BaseModel, progress: Progress, began: float
+    ) -> dict[str, Any]:
+        """The outputs that ``run`` returns, within the time that there is.
 
         Raises:
             TaskTimeout: there is none, or it was not enough.
@@ -139,9 +143,13 @@ class Attempt:
         limit = Limit(min(task.timeout, left - MARGIN), progress, latest=left - LAST)
         self._renewed_until = began + task.timeout + GRACE + LEASE
 
-        def work() -> Any:
-            value = task.run(**arguments)
-            return finish(value, limit) if inspect.iscoroutine(value) else value
+        def work() -> dict[str, Any]:
+            value = task.run(**definition.arguments(model))
+            if inspect.iscoroutine(value):
+                value = finish(value, limit)
+            elif inspect.isgenerator(value):
+                value = list(value)  # here runs what is written in `run`, and what it raises is its own
+            return definition.outputs_to_json(value)
 
         return within(limit, work)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from inspect import isabstract
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from serverless_tasks.errors import TaskDefinitionError, TaskRetry
@@ -109,11 +110,12 @@ class Declaration:
 
 
 def is_task_class(candidate: object) -> bool:
-    """Whether this is a task that can be run: a class derived from ``Task`` that defines ``run``."""
+    """Whether this is a task that can be run: one derived from ``Task`` that defines ``run`` and is not abstract."""
     return (
         isinstance(candidate, type)
         and issubclass(candidate, Declaration)
         and candidate.run is not Declaration.run
+        and not isabstract(candidate)
     )
 
 

@@ -16,11 +16,11 @@ from pydantic import (
     create_model,
 )
 
-from serverless_tasks.encoding import encode, is_json
+from serverless_tasks.encoding import encode, is_json, other_key
 from serverless_tasks.errors import FieldError, TaskDefinitionError
 from serverless_tasks.params import holds_secret, schema_of, seal
 from serverless_tasks.refusals import reason, refusals_of_django
-from serverless_tasks.schema import HIDDEN, Definition, InvalidOutputs
+from serverless_tasks.schema import HIDDEN, NO_TEXT, Definition, InvalidOutputs
 from serverless_tasks.secrecy import opened
 
 if TYPE_CHECKING:
@@ -30,7 +30,14 @@ if TYPE_CHECKING:
     from serverless_tasks.params import Parameter
 
 # What a parameter class raises when a value does not fit it, by itself or through what it calls.
-_UNFIT: tuple[type[Exception], ...] = (ValueError, TypeError, ArithmeticError, LookupError, AttributeError)
+_UNFIT: tuple[type[Exception], ...] = (
+    ValueError,
+    TypeError,
+    ArithmeticError,
+    LookupError,
+    AttributeError,
+    RecursionError,
+)
 _DICT_CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
 
@@ -126,9 +133,9 @@ class DictionaryDefinition(Definition):
     def _carried(self, name: str, value: Any) -> Any:
         """A value that is JSON already travels as it is given; any other goes through the parameter's to_json."""
         if is_json(value):
-            if (key := _other_key(value)) is not None:
+            if (key := other_key(value)) is not None:
                 told = "a name" if name in self.secrets else f"the name {key}"
-                said = f"has {told} that is no text, and would come back as one"
+                said = NO_TEXT.format(told)
                 raise self._refused([FieldError(name, said, (name,), "json")])
             return value
         parameter = self._inputs.get(name)
@@ -167,18 +174,3 @@ def _converter(parameter: Parameter) -> Callable[[Any], Any]:
             raise ValueError(reason(error)) from error
 
     return convert
-
-
-def _other_key(value: Any) -> str | None:
-    """A name in a dictionary that is no text: JSON has no others, and Python's writer turns them into texts."""
-    parts: list[Any] = [value]
-    while parts:
-        part = parts.pop()
-        if isinstance(part, dict):
-            for key in part:
-                if not isinstance(key, str):
-                    return repr(key)
-            parts.extend(part.values())
-        elif isinstance(part, (list, tuple)):
-            parts.extend(part)
-    return None

@@ -20,6 +20,21 @@ def encode(value: Any) -> str:
     return text
 
 
+def other_key(value: Any) -> str | None:
+    """A name in a dictionary that is no text: JSON has no others, and Python's writer turns them into texts."""
+    parts: list[Any] = [value]
+    while parts:
+        part = parts.pop()
+        if isinstance(part, dict):
+            for key in part:
+                if not isinstance(key, str):
+                    return repr(key)
+            parts.extend(part.values())
+        elif isinstance(part, (list, tuple)):
+            parts.extend(part)
+    return None
+
+
 def is_json(value: Any) -> bool:
     """Whether a value has a form in JSON."""
     try:

@@ -10,7 +10,7 @@ from serverless_tasks.progress import Progress
 
 if TYPE_CHECKING:
     from asyncio import Task
-    from collections.abc import Coroutine
+    from collections.abc import Callable, Coroutine
     from datetime import datetime
 
     from serverless_tasks.limit import Limit
@@ -59,7 +59,7 @@ def finish(coroutine: Coroutine[Any, Any, Any], limit: Limit | None = None) -> A
         return await coroutine
 
     try:
-        return asyncio.run(limited())
+        return _on_a_loop(lambda: asyncio.run(limited()))
     except asyncio.CancelledError as error:  # it is no Exception, and would pass for the process's own end
         if limit is not None and limit.told:
             raise limit.timeout() from error
@@ -69,6 +69,24 @@ def finish(coroutine: Coroutine[Any, Any, Any], limit: Limit | None = None) -> A
             coroutine.close()
         if limit is not None:
             limit.detach()
+
+
+def _on_a_loop[T](work: Callable[[], T]) -> T:
+    """Do what starts an event loop; beside this thread where one is running, which is one that may not wait."""
+    import asyncio
+
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return work()
+    from concurrent.futures import ThreadPoolExecutor
+    from contextvars import copy_context
+
+    beside = ThreadPoolExecutor(1, "serverless-tasks-coroutine")
+    try:
+        return beside.submit(copy_context().run, work).result()
+    finally:
+        beside.shutdown(wait=False)
 
 
 def _cancel(task: Task[Any] | None) -> None:

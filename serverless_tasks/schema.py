@@ -14,7 +14,7 @@ from pydantic import (
 from pydantic.json_schema import GenerateJsonSchema
 
 from serverless_tasks.aliases import aliases_of
-from serverless_tasks.encoding import encode
+from serverless_tasks.encoding import encode, other_key
 from serverless_tasks.errors import FieldError, InvalidInputs, ServerlessTasksError
 from serverless_tasks.masking import OPEN, Mask
 from serverless_tasks.refusals import field_errors, not_an_object, refusals_of_django, whole
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
 
 
 _UNFIT: tuple[type[Exception], ...] = (ValueError, RecursionError)
+NO_TEXT = "has {} that is no text, and would come back as one"
 HIDDEN = "is refused; why is not told, since it is secret"
 # The refusals of pydantic, and ours, that never quote the value:
 # https://docs.pydantic.dev/latest/errors/validation_errors/
@@ -211,3 +212,6 @@ def check_json(task: str, inputs: Any) -> None:
             encode({name: value})
         except (ValueError, TypeError, RecursionError) as error:
             raise InvalidInputs(task, [FieldError(str(name), str(error), (str(name),), "json")]) from None
+        if (key := other_key({name: value})) is not None:
+            said = NO_TEXT.format(f"the name {key}")
+            raise InvalidInputs(task, [FieldError(str(name), said, (str(name),), "json")])

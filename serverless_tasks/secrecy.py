@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any, TypeAliasType, get_args, get_origin, get_type_hints, is_typeddict
+from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, Secret, SecretBytes, SecretStr
 from pydantic_core import to_jsonable_python
+
+from serverless_tasks.type_parts import holds
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -16,33 +18,7 @@ _KINDS = (SecretStr, SecretBytes, Secret)
 
 def holds_secret(annotation: Any) -> bool:
     """Whether values of a type hold a secret: itself, or nested in models, data classes, containers and unions."""
-    return _holds(annotation, set())
-
-
-def _holds(annotation: Any, seen: set[int]) -> bool:
-    if id(annotation) in seen:
-        return False
-    seen.add(id(annotation))
-    if isinstance(annotation, TypeAliasType):
-        return _holds(annotation.__value__, seen)
-    if isinstance(annotation, type) and issubclass(annotation, _KINDS):
-        return True
-    return any(_holds(part, seen) for part in _parts(annotation))
-
-
-def _parts(annotation: Any) -> Iterator[Any]:
-    """The types that a type is made of."""
-    origin = get_origin(annotation)
-    if origin is not None:
-        yield origin
-        yield from get_args(annotation)
-    if not isinstance(annotation, type):
-        return
-    if issubclass(annotation, BaseModel):
-        for field in annotation.model_fields.values():
-            yield field.annotation
-    elif dataclasses.is_dataclass(annotation) or is_typeddict(annotation) or hasattr(annotation, "_fields"):
-        yield from get_type_hints(annotation, include_extras=True).values()
+    return holds(annotation, _KINDS)
 
 
 def sealed(value: Any) -> Any:
@@ -55,13 +31,15 @@ def sealed(value: Any) -> Any:
 
 
 def opened(value: Any) -> Any:
-    """A value with the secrets in it as they are."""
+    """A value with the secrets in it as they are, sets as lists in an order that is the same in every process."""
     if isinstance(value, _KINDS):
         return opened(value.get_secret_value())
     if isinstance(value, dict):
         return {name: opened(each) for name, each in value.items()}
-    if isinstance(value, (list, tuple, set, frozenset)):
+    if isinstance(value, (list, tuple)):
         return [opened(each) for each in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted((opened(each) for each in value), key=repr)
     return value
 
 
@@ -83,7 +61,7 @@ def revealed(shown: Any, values: Any) -> Any:
     if isinstance(values, (list, tuple)) and isinstance(shown, list) and len(shown) == len(values):
         return [revealed(each, value) for each, value in zip(shown, values, strict=True)]
     if isinstance(values, (set, frozenset)) and any(isinstance(value, _KINDS) for value in values):
-        return to_jsonable_python(opened(values))  # a set has no order to go by, and needs none
+        return to_jsonable_python(opened(values))  # a set has no order to go by
     return shown
 
 

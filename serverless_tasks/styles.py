@@ -19,6 +19,7 @@ from pydantic_core import PydanticSerializationError
 from serverless_tasks.aliases import field_names, plain_aliases
 from serverless_tasks.dictionary import DictionaryDefinition
 from serverless_tasks.encoding import encode
+from serverless_tasks.equality import members_of, same
 from serverless_tasks.errors import FieldError, InvalidInputs, TaskDefinitionError
 from serverless_tasks.refusals import field_errors, not_an_object, refusals_of_django, whole
 from serverless_tasks.schema import (
@@ -27,6 +28,7 @@ from serverless_tasks.schema import (
     InvalidOutputs,
 )
 from serverless_tasks.secrecy import holds_secret, revealed
+from serverless_tasks.sets import holds_set, in_order
 
 if TYPE_CHECKING:
     from serverless_tasks.declaration import Declaration
@@ -53,7 +55,7 @@ class ModelDefinition(Definition):
             raise self._refused(self._lossy_fields(model)) from None
         if not isinstance(sent, dict):
             raise self._refused([not_an_object(sent)])
-        if not (returned == model or same(returned, model)):
+        if not self._alike(returned, model):
             raise self._refused(self._lossy_fields(model))
         return sent
 
@@ -62,9 +64,15 @@ class ModelDefinition(Definition):
         dumped: Any = model.model_dump(mode="json", by_alias=True, round_trip=True, include=only)
         if self.secrets:
             dumped = revealed(dumped, model.model_dump(by_alias=True, round_trip=True, include=only))
+        if self._holds_sets:
+            dumped = in_order(dumped, model)
         if not isinstance(dumped, dict):
             return dumped  # of a root model
         return {self._read_as.get(name, name): value for name, value in dumped.items()}
+
+    @cached_property
+    def _holds_sets(self) -> bool:
+        return any(holds_set(field.annotation) for field in self.inputs_model.model_fields.values())
 
     @cached_property
     def _read_as(self) -> dict[str, str]:
@@ -158,7 +166,7 @@ class ModelDefinition(Definition):
 
     def _lossy_fields(self, model: BaseModel) -> list[FieldError]:
         """Which fields do not come back from JSON as they went."""
-        members = _members(model)
+        members = members_of(model)
         refused = [
             FieldError(name, _no_json(value), (name,), "json")
             for name, value in members.items()
@@ -167,7 +175,7 @@ class ModelDefinition(Definition):
         if refused:
             return refused
         try:
-            returned = _members(self.inputs_model.model_validate_json(encode(self._sent(model))))
+            returned = self.inputs_model.model_validate_json(encode(self._sent(model)))
         except ValidationError as error:
             return field_errors(error)
         except refusals_of_django() as error:
@@ -177,8 +185,19 @@ class ModelDefinition(Definition):
                 name, f"a value of type {type(value).__name__} comes back from JSON changed", (name,), "json"
             )
             for name, value in members.items()
-            if name not in returned or not same(returned[name], value)
+            if not self._alike(returned, model, name)
         ] or [FieldError("", "the model does not survive JSON as a whole", (), "json")]
+
+    def _alike(self, returned: BaseModel, model: BaseModel, name: str | None = None) -> bool:
+        """Whether a model, or one of its fields, has come back from JSON as it went."""
+        try:
+            if name is None:
+                return bool(returned == model) or same(returned, model)
+            came, went = members_of(returned), members_of(model)
+            return name in came and same(came[name], went[name])
+        except (ValueError, TypeError):  # no value of its own has two arrays compared: their JSON has to do
+            only = None if name is None else {name}
+            return bool(self._sent(returned, only) == self._sent(model, only))
 
     def _has_json(self, model: BaseModel, name: str) -> bool:
         try:
@@ -186,24 +205,6 @@ class ModelDefinition(Definition):
         except (*_LOSS, *refusals_of_django()):
             return False
         return True
-
-
-def same(one: Any, other: Any) -> bool:
-    """Whether two values are equal, of models what they are given and not the private state that each makes itself."""
-    if type(one) is not type(other):
-        return bool(one == other)
-    if isinstance(one, BaseModel):
-        return same(_members(one), _members(other))
-    if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(value, other[name]) for name, value in one.items())
-    if isinstance(one, (list, tuple)):
-        return len(one) == len(other) and all(map(same, one, other))
-    return bool(one == other)
-
-
-def _members(model: BaseModel) -> dict[str, Any]:
-    fields = {name: getattr(model, name) for name in type(model).model_fields}
-    return {**fields, **(model.model_extra or {})}
 
 
 def _no_json(value: Any) -> str:

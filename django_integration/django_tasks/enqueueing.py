@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -15,7 +16,7 @@ from django.utils.json import normalize_json
 from django_integration.django_tasks.result import result_of, unsent
 from django_integration.django_tasks.task import SAID_LATER, function_of
 from serverless_tasks.clock import to_ms
-from serverless_tasks.encoding import encode
+from serverless_tasks.encoding import encode, other_key
 from serverless_tasks.errors import ConfigurationError, ServerlessTasksError, UnknownOption
 from serverless_tasks.options import Options
 from serverless_tasks.outcome import failure_of
@@ -60,13 +61,15 @@ class Enqueueing:
 
         Raises:
             TypeError: an argument has no form in JSON.
-            ValueError: a number is none that JSON has, such as NaN.
+            ValueError: a number is none that JSON has, such as NaN; or two keys of a dictionary are one text.
             UnknownOption: an option does not fit.
         """
         task = _dated(task)
-        normal_args: Any = normalize_json(list(args))
-        normal_kwargs: Any = normalize_json(dict(kwargs))
-        encode([normal_args, normal_kwargs])
+        normal: Any = normalize_json([list(args), dict(kwargs)])
+        encoded = encode(normal)
+        if other_key(normal) is not None:
+            normal = json.loads(encoded, object_pairs_hook=_without_doubles)
+        normal_args, normal_kwargs = normal
         through = services()
         queue = given.queue(task.queue_name, task.priority, through.config.queue_urls)
         said = {name: getattr(task, name, None) for name in SAID_LATER}
@@ -163,6 +166,15 @@ def submit_many(enqueueings: Sequence[Enqueueing]) -> list[ServerlessResult]:
 def _register(function: type[FunctionTask]) -> None:
     """A job that this process runs itself finds its function, wherever it was defined."""
     services().registry.add(function)
+
+
+def _without_doubles(members: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(members)
+    if len(made) < len(members):
+        raise ValueError(
+            f"Of a dictionary's keys two are the same text in JSON: {sorted(name for name, _ in members)}."
+        )
+    return made
 
 
 def _dated(task: Task[..., Any]) -> Task[..., Any]:

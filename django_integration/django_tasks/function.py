@@ -44,6 +44,7 @@ class FunctionTask(Task):
         task: the task as it was defined.
         options_given: the options of ours that it was defined with.
         late: whether it was defined after Django had loaded the project's apps, as a worker does it.
+        unfit: what Django raised of this run's return value, which is no JSON; the name of the error is Django's.
     """
 
     http = False
@@ -57,6 +58,11 @@ class FunctionTask(Task):
     task: ClassVar[DjangoTask[..., Any]]
     options_given: ClassVar[Mapping[str, Any]] = {}
     late: ClassVar[bool] = False
+    unfit: BaseException | None = None
+
+    def retries_after(self, error: BaseException) -> int:
+        """See `Declaration.retries_after`; what was returned would be no JSON the next time either."""
+        return 0 if error is self.unfit else super().retries_after(error)
 
     @classmethod
     def as_enqueued(cls, using: Mapping[str, Any]) -> DjangoTask[..., Any]:
@@ -94,7 +100,12 @@ def _run(
     function = task.func
     if iscoroutinefunction(function):
         function = CoroutineRun(function, _seconds(attempt.delivery, self))
-    attempt.outputs = {RETURN_VALUE: normalize_json(function(*given, **kwargs))}
+    returned = function(*given, **kwargs)
+    try:
+        attempt.outputs = {RETURN_VALUE: normalize_json(returned)}
+    except (TypeError, ValueError) as error:
+        self.unfit = error
+        raise
     return attempt.outputs
 
 

@@ -98,9 +98,14 @@ def has_a_connection():
     return connection.connection is not None
 
 
-@task
+@task(retries=2)
 def returns_what_is_no_json():
     return object()
+
+
+@task
+def gives_back(given, more=None):
+    return [given, more]
 
 
 @task

@@ -267,6 +267,19 @@ class TestWhatATaskTells:
         work()
         result.refresh()
         assert (result.status, result.errors[0].exception_class) == (FAILED, TypeError)
+        assert result.attempts == 1  # it has retries, and would return the same
+
+    def test_keys_that_are_no_texts_become_texts(self, work: Callable[[], int]) -> None:
+        result = dispatched.gives_back.enqueue({1: {None: 2}}, more=[{True: 3}])
+        assert (result.args, result.kwargs) == ([{"1": {"null": 2}}], {"more": [{"true": 3}]})
+        work()
+        result.refresh()
+        assert result.return_value == [{"1": {"null": 2}}, [{"true": 3}]]
+
+    def test_two_keys_that_become_one_are_refused(self) -> None:
+        with pytest.raises(ValueError, match="same text"):
+            dispatched.gives_back.enqueue({1: 2, "1": 3})
+        assert queued() == []
 
     def test_arguments_that_do_not_fit_the_function(self, work: Callable[[], int]) -> None:
         result = dispatched.add.enqueue(c=3)

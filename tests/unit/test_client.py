@@ -63,6 +63,11 @@ class TestSubmitting:
 
         jobs.assert_nothing_submitted()
 
+    @pytest.mark.parametrize("inputs", [{"x": {1: 1, "1": 2}}, {"x": [{1: 1, "b": 2}]}, {1: 2}])
+    def test_of_one_too_the_names_are_texts(self, client: TaskClient, inputs: Any) -> None:
+        with pytest.raises(InvalidInputs, match="has the name 1 that is no text"):
+            client.submit_many("elsewhere", [inputs], idempotency_key="k")
+
     def test_a_task_without_its_code_is_sent_unchecked(self, client: TaskClient, jobs: RecordedTasks) -> None:
         client.submit("elsewhere", anything=1)
 

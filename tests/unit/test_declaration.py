@@ -1,3 +1,4 @@
+from abc import ABC, abstractmethod
 from typing import Any
 
 import pytest
@@ -148,12 +149,16 @@ def test_only_a_class_with_run_is_a_task_that_can_run() -> None:
         def run(self) -> None:
             return None
 
-    assert [is_task_class(one) for one in (Task, Declaration, Base, Runs, Runs(), "Runs", dict)] == [
-        False,
-        False,
-        False,
-        True,
-        False,
-        False,
-        False,
-    ]
+    class Importer(Task, ABC):
+        @abstractmethod
+        def rows(self) -> list[int]: ...
+
+        def run(self) -> int:
+            return len(self.rows())
+
+    class FileImporter(Importer):
+        def rows(self) -> list[int]:
+            return [1]
+
+    candidates = (Task, Declaration, Base, Runs, Runs(), "Runs", dict, Importer, FileImporter)
+    assert [one for one in candidates if is_task_class(one)] == [Runs, FileImporter]

@@ -1,8 +1,11 @@
 """Pydantic inputs on their way: what a user's model may be like, and who is named when it cannot be sent."""
 
 import threading
+from dataclasses import dataclass
+from datetime import UTC, datetime
 from types import new_class
-from typing import Any
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from pydantic import (
@@ -11,12 +14,16 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    PlainSerializer,
+    PlainValidator,
     PrivateAttr,
     RootModel,
+    SecretStr,
     field_validator,
 )
 
 from serverless_tasks import InvalidInputs, Task
+from serverless_tasks.encoding import encode
 from serverless_tasks.errors import TaskDefinitionError
 from serverless_tasks.schema import Definition
 from serverless_tasks.styles import define
@@ -153,6 +160,142 @@ class TestWhatIsRefused:
 
         with pytest.raises(InvalidInputs, match=r"image: .*'base64'"):
             definition_of(Image).to_json({"image": b"\xff"})
+
+
+@dataclass
+class Slot:
+    start: datetime
+    label: str = ""
+
+
+class TestATimeInTheHoursInWhichClocksChange:
+    """PEP 495: such a time is equal to no time of another zone, not even to itself in UTC."""
+
+    VIENNA = ZoneInfo("Europe/Vienna")
+
+    @pytest.mark.parametrize(
+        "when",
+        [
+            datetime(2026, 10, 25, 2, 0, tzinfo=VIENNA),
+            datetime(2026, 10, 25, 2, 59, tzinfo=VIENNA, fold=1),
+            datetime(2026, 3, 29, 2, 30, tzinfo=VIENNA),
+        ],
+        ids=["first", "second", "gap"],
+    )
+    def test_is_the_same_moment_there(self, when: datetime) -> None:
+        class Meeting(BaseModel):
+            when: datetime
+            slots: list[Slot] = []
+
+        definition = definition_of(Meeting)
+
+        sent = definition.to_json({"when": when, "slots": [Slot(when)]})
+
+        assert datetime.fromisoformat(sent["when"]).astimezone(UTC) == when.astimezone(UTC)
+        assert definition.parse_json(sent).slots[0].start.astimezone(UTC) == when.astimezone(UTC)  # type: ignore[attr-defined]
+
+    def test_is_refused_where_json_cannot_hold_it(self) -> None:
+        class Meeting(BaseModel):
+            when: datetime
+
+        long_ago = datetime(1890, 1, 1, tzinfo=self.VIENNA)  # its offset had seconds
+        assert refused(Meeting, {"when": long_ago}) == ["when"]
+
+
+class Samples:
+    """As numpy's arrays are: compared element by element, and then of no truth."""
+
+    def __init__(self, values: Any) -> None:
+        self.values = list(values)
+
+    def __eq__(self, other: object) -> Any:
+        return Samples([True])
+
+    __hash__ = None  # type: ignore[assignment]
+
+    def __bool__(self) -> bool:
+        raise ValueError("The truth value of an array is ambiguous")
+
+
+class TestAnArray:
+    def definition(self, shown: Any) -> Definition:
+        class Signal(BaseModel):
+            model_config = ConfigDict(arbitrary_types_allowed=True)
+            name: str
+            samples: Annotated[Samples, PlainValidator(Samples), PlainSerializer(shown)]
+
+        return definition_of(Signal)
+
+    def test_travels_as_its_json(self) -> None:
+        definition = self.definition(lambda samples: samples.values)
+
+        sent = definition.to_json({"name": "a", "samples": (1, 2)})
+
+        assert sent == {"name": "a", "samples": [1, 2]}
+        assert definition.parse_json(sent).samples.values == [1, 2]  # type: ignore[attr-defined]
+
+    def test_is_refused_where_it_comes_back_as_another(self) -> None:
+        with pytest.raises(InvalidInputs) as error:
+            self.definition(lambda samples: samples.values * 2).to_json({"name": "a", "samples": [1, 2]})
+        assert [field.field for field in error.value.fields] == ["samples"]
+
+
+class Price(BaseModel):
+    model_config = ConfigDict(frozen=True)
+    cents: int
+    zones: frozenset[int] = Field(frozenset(), serialization_alias="Zones", validation_alias="Zones")
+
+
+@dataclass(frozen=True)
+class Range:
+    steps: frozenset[int]
+
+
+class Cart(BaseModel):
+    by_shop: dict[int, set[int]] = {}
+    pairs: list[tuple[set[int], str]] = []
+    ranges: list[Range] = []
+    numbers: list[int] = []
+
+
+class TestASet:
+    """0 and 8 fall on one place of a small set, so that which was first decides its order."""
+
+    ONE_ORDER = Cart(
+        by_shop={3: {0, 8}}, pairs=[({0, 8}, "a")], ranges=[Range(frozenset({0, 8}))], numbers=[8, 0]
+    )
+    OTHER_ORDER = Cart(
+        by_shop={3: {8, 0}}, pairs=[({8, 0}, "a")], ranges=[Range(frozenset({8, 0}))], numbers=[8, 0]
+    )
+
+    def test_travels_in_one_order_wherever_it_is(self) -> None:
+        assert list({0, 8}) != list({8, 0})
+        definition = definition_of(Cart)
+
+        sent = definition.to_json(self.ONE_ORDER)
+
+        assert encode(sent) == encode(definition.to_json(self.OTHER_ORDER))
+        assert sent["by_shop"] == {"3": [0, 8]}
+        assert sent["numbers"] == [8, 0]
+
+    def test_of_models_with_sets_of_their_own(self) -> None:
+        class Cart(BaseModel):
+            prices: set[Price]
+
+        definition = definition_of(Cart)
+        prices = [Price(cents=cents, Zones=frozenset(zones)) for cents, zones in ((3, (8, 0)), (1, (0, 8)))]
+
+        sent = definition.to_json({"prices": set(prices)})
+
+        assert sent == {"prices": [{"cents": 1, "Zones": [0, 8]}, {"cents": 3, "Zones": [0, 8]}]}
+
+    def test_of_secrets(self) -> None:
+        class Cart(BaseModel):
+            codes: set[SecretStr]
+
+        codes = {SecretStr(letter) for letter in "fedcba"}
+
+        assert definition_of(Cart).to_json({"codes": codes}) == {"codes": list("abcdef")}
 
 
 class Prices(RootModel[dict[str, int]]):

@@ -5,8 +5,10 @@ import math
 import os
 import signal
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from contextlib import suppress
+from contextvars import ContextVar
 from dataclasses import replace
 from typing import Any
 from unittest import mock
@@ -29,6 +31,8 @@ from serverless_tasks.runner import Runner
 from serverless_tasks.store import Blobs
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message
+
+WHOSE: ContextVar[str] = ContextVar("whose")
 
 
 class TooFewNumbers(TaskError):
@@ -115,6 +119,83 @@ def test_a_coroutine_is_run(world: World) -> None:
     world.execute()
 
     assert world.record.outputs == {"result": 5}
+
+
+def test_a_coroutine_is_run_where_an_event_loop_is_running(world: World) -> None:
+    seen: list[Any] = []
+
+    async def run(task: Task) -> int:
+        await asyncio.sleep(0)
+        seen.append(WHOSE.get())
+        return 5
+
+    async def view() -> Outcome:
+        WHOSE.set("the caller's")
+        return world.execute()
+
+    world.task(run)
+
+    assert asyncio.run(view()).status == "succeeded"
+    assert world.record.outputs == {"result": 5}
+    assert seen == ["the caller's"]
+
+
+def test_what_a_coroutine_raises_where_an_event_loop_is_running_is_its_own(world: World) -> None:
+    async def run(task: Task) -> None:
+        raise TooFewNumbers("Give two.")
+
+    async def view() -> Outcome:
+        return world.execute()
+
+    world.task(run)
+    asyncio.run(view())
+
+    assert (world.record.status, world.record.failure and world.record.failure.type) == (
+        "failed",
+        "TooFewNumbers",
+    )
+
+
+def test_a_generator_is_run_and_its_list_is_the_result(world: World) -> None:
+    def run(task: Task) -> Any:
+        yield 1
+        yield 2
+
+    world.task(run)
+    world.execute()
+
+    assert world.record.outputs == {"result": [1, 2]}
+
+
+def test_what_a_generator_raises_is_tried_again_as_that_of_any_task(world: World) -> None:
+    def run(task: Task) -> Any:
+        yield 1
+        raise ValueError("not at once")
+
+    world.task(run, retries=1)
+
+    assert world.execute().status == "pending"
+
+
+class Listed(Parameter):
+    def to_json(self, value: Any) -> Any:
+        return list(value)
+
+
+@pytest.mark.parametrize("lazily", [iter, lambda made: map(int, made)], ids=["generator", "any iterator"])
+def test_what_is_made_while_it_is_read_is_under_the_time_limit(
+    world: World, lazily: Callable[[Any], Any]
+) -> None:
+    def endless() -> Iterator[int]:
+        while True:
+            time.sleep(0.01)
+            yield 1
+
+    world.task(lambda task: lazily(endless()), timeout=0.1, outputs={"result": Listed()})
+    world.execute()
+
+    assert world.record.failure is not None
+    assert (world.record.status, world.record.failure.type) == ("failed", "TaskTimeout")
 
 
 def test_a_coroutine_that_cancels_itself_fails(world: World) -> None:

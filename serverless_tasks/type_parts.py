@@ -1,0 +1,41 @@
+"""What types are made of: models, data classes, containers, unions and aliases, however deep."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any, TypeAliasType, get_args, get_origin, get_type_hints, is_typeddict
+
+from pydantic import BaseModel
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+
+def holds(annotation: Any, kinds: tuple[type, ...]) -> bool:
+    """Whether a type is one of these kinds, or values of it may hold one."""
+    return _holds(annotation, kinds, set())
+
+
+def _holds(annotation: Any, kinds: tuple[type, ...], seen: set[int]) -> bool:
+    if id(annotation) in seen:
+        return False
+    seen.add(id(annotation))
+    if isinstance(annotation, TypeAliasType):
+        return _holds(annotation.__value__, kinds, seen)
+    if isinstance(annotation, type) and issubclass(annotation, kinds):
+        return True
+    return any(_holds(part, kinds, seen) for part in _parts(annotation))
+
+
+def _parts(annotation: Any) -> Iterator[Any]:
+    origin = get_origin(annotation)
+    if origin is not None:
+        yield origin
+        yield from get_args(annotation)
+    if not isinstance(annotation, type):
+        return
+    if issubclass(annotation, BaseModel):
+        for field in annotation.model_fields.values():
+            yield field.annotation
+    elif dataclasses.is_dataclass(annotation) or is_typeddict(annotation) or hasattr(annotation, "_fields"):
+        yield from get_type_hints(annotation, include_extras=True).values()
