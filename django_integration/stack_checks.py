@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from django.core import checks
 
 from django_integration import conf
 from serverless_tasks.errors import AwsError, ConfigurationError
+from serverless_tasks.samconfig import deployed_parameters
 from serverless_tasks.services import services
 
 if TYPE_CHECKING:
@@ -89,20 +89,11 @@ class Deployment:
     @classmethod
     def read(cls) -> Deployment | None:
         """The deployment of this project, or None when it has no such file, or one of somebody else's."""
-        path = Path(getattr(settings, "BASE_DIR", ".")) / "samconfig.toml"
-        try:
-            said = tomllib.loads(path.read_text(encoding="utf-8"))["default"]
-        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError):
-            return None
-        pairs: list[str] = []
-        for command in ("global", "deploy"):
-            given = said.get(command, {}).get("parameters", {}).get("parameter_overrides", [])
-            pairs += given.split() if isinstance(given, str) else given
-        parameters = dict(pair.split("=", 1) for pair in pairs if "=" in pair)
+        parameters = deployed_parameters(Path(getattr(settings, "BASE_DIR", ".")))
         if "TaskModules" not in parameters and "DjangoSettingsModule" not in parameters:
             return None
-        modules = tuple(filter(None, parameters.get("TaskModules", "").strip('"').split(",")))
-        return cls(modules, parameters.get("DjangoSettingsModule", "").strip('"'))
+        modules = tuple(filter(None, parameters.get("TaskModules", "").split(",")))
+        return cls(modules, parameters.get("DjangoSettingsModule", ""))
 
 
 def _queue(name: str, url: str, longest: float) -> Iterator[checks.CheckMessage]:

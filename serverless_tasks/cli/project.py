@@ -35,6 +35,12 @@ Concurrency = Annotated[
 ]
 
 
+_NO_TASKS = (
+    "No tasks were found: name their modules in SERVERLESS_TASKS_MODULES, or a Django project in"
+    " DJANGO_SETTINGS_MODULE."
+)
+
+
 def init(
     directory: Directory = Path(),
     django_settings: Annotated[
@@ -79,10 +85,7 @@ def list_tasks(modules: Modules = "", as_json: Json = False) -> None:
         registry.load(_names(modules))
         tasks = _described(registry)
         if not tasks:
-            raise ConfigurationError(
-                "No tasks were found: name their modules in SERVERLESS_TASKS_MODULES or with --modules,"
-                " or a Django project in DJANGO_SETTINGS_MODULE."
-            )
+            raise ConfigurationError(f"{_NO_TASKS} `list` takes --modules as well.")
         answer.document(tasks, tasks_picture(tasks))
 
 
@@ -154,6 +157,8 @@ def worker(
         # It tells where each client found its credentials and its endpoint.
         logging.getLogger("botocore").setLevel(logging.WARNING)
         load_project()
+        if not any(True for _ in services().registry):
+            raise ConfigurationError(_NO_TASKS)
         given_back = run_worker(
             queues or (),
             _concurrency(concurrency or []),

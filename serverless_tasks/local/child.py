@@ -78,6 +78,8 @@ def main(lifeline: TextIO = sys.stdin) -> None:
         poller = Poller(work.mappings, wait=1)
     except ServerlessTasksError as error:
         sys.exit(str(error))
+    if any(mapping.handler.startswith("lambda_handlers.") for mapping in work.mappings):
+        _tell_tasks()
     with LocalServer(InvokeApp(work.functions, region=work.region), work.port):
         poller.start()
         apply_schedules()
@@ -106,6 +108,18 @@ def apply_schedules() -> None:
     for change in changes:
         if change.declared is not None:
             log.info("%s runs by %s", change.task, change.declared.schedule.expression)
+
+
+def _tell_tasks() -> None:
+    try:
+        names = [task.name for task in services().registry.listed()]
+    except ServerlessTasksError as error:  # as the handlers say it of each message
+        log.warning("The tasks cannot be listed: %s", error)
+        return
+    if names:
+        log.info("%d tasks: %s", len(names), ", ".join(names))
+    else:
+        log.warning("No task was found in the modules that were named: every message will come back.")
 
 
 def _stop(stopping: threading.Event) -> None:

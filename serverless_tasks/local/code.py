@@ -49,7 +49,7 @@ class Site:
         host, _, port = self.address.rpartition(":")
         if not (port.isdecimal() and 0 < int(port) < 65536):
             raise ConfigurationError(
-                f"Address {self.address!r} has no port; give one such as 127.0.0.1:8000."
+                f"Address {self.address!r} has no port from 1 to 65535; give one such as 127.0.0.1:8000."
             )
         return host.strip("[]") or "127.0.0.1", int(port)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 import signal
 import sys
@@ -10,9 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.local.changes import no_files, saved_files
 from serverless_tasks.local.child import Work
-from serverless_tasks.local.code import Code, Site, code_environment
+from serverless_tasks.local.code import Code, Site, accepts, code_environment
 from serverless_tasks.local.emulator import MotoApp, aws_stand_in
 from serverless_tasks.local.environment import REGION, local_environment
 from serverless_tasks.local.functions import ForwardApp
@@ -20,12 +22,18 @@ from serverless_tasks.local.scheduler import LocalScheduler
 from serverless_tasks.local.server import DEFAULT_PORT, free_port
 from serverless_tasks.local.stack import MOST_THREADS, create_stack
 from serverless_tasks.local.template import read_template
+from serverless_tasks.samconfig import FILE as SAMCONFIG
+from serverless_tasks.samconfig import deployed_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import FrameType
 
     from serverless_tasks.local.stack import LocalStack
+    from serverless_tasks.local.template import LocalTemplate
+
+# Which tasks there are: a parameter of the template, and the variable that it sets.
+_SAID = {"TaskModules": "SERVERLESS_TASKS_MODULES", "DjangoSettingsModule": "DJANGO_SETTINGS_MODULE"}
 
 
 def run_dev(
@@ -50,41 +58,47 @@ def run_dev(
 
     Args:
         template: the SAM template.
-        modules: the modules with tasks, in place of what the template and the environment say.
+        modules: the modules with tasks, in place of what the environment, and after it ``samconfig.toml``, say.
         django: also run the site.
         manage: the site's ``manage.py``.
         address: ``host:port`` of the site.
         port: the port of the AWS stand-in on 127.0.0.1; 4580, or a free one, unless given.
         reload: start the code anew when a Python file in the working directory or the site's is saved.
-        parameters: values in place of the template's defaults.
+        parameters: values in place of those that ``samconfig.toml`` deploys with, and of the template's defaults.
         most_threads: threads for one queue at most.
         grace: seconds for running tasks to finish at a reload and at the end; what has not goes back to its queue.
         say: where to tell what is going on, line by line; standard output unless given.
         ready: called once, when the workers poll and the site answers.
 
     Raises:
-        ConfigurationError: the template, or what was asked for, cannot be used; or a port is taken.
+        ConfigurationError: the template, or what was asked for, cannot be used; a port is taken; or nobody says which
+            tasks there are.
     """
     say = say or _say
     site = Site(manage, address) if django else None
     if site:
         site.check()
+    if port and accepts(("127.0.0.1", port)):
+        raise ConfigurationError(f"Another server listens on port {port}: end it, or give another --port.")
     invoke_port = free_port()
     app = ForwardApp(invoke_port, MotoApp())
     served = aws_stand_in(app, free_port(DEFAULT_PORT) if port is None else port)
     with local_environment({}), served as server, _stop_signals() as stopping:
+        read = read_template(template)
         stack = create_stack(
             server.endpoint,
-            read_template(template),
-            parameters=parameters,
+            read,
+            parameters={**_as_deployed(template, read, manage), **(parameters or {})},
             modules=modules,
             most_threads=most_threads,
         )
+        environment = code_environment(stack, site)
+        _check_tasks(stack, environment)
         work = Work(stack.mappings, stack.functions, invoke_port, REGION, grace)
-        code = Code(code_environment(stack, site), work, site, grace=grace, say=say)
+        code = Code(environment, work, site, grace=grace, say=say)
         code.start()
         try:
-            _introduce(stack, site, reload=reload, say=say)
+            _introduce(stack, site, environment, reload=reload, say=say)
             watched = [Path.cwd(), *([site.directory] if site else [])]
             with LocalScheduler(server.endpoint):
                 for changed in (saved_files if reload else no_files)(watched, stopping):
@@ -115,7 +129,37 @@ def _stop_signals() -> Iterator[threading.Event]:
             signal.signal(number, action)
 
 
-def _introduce(stack: LocalStack, site: Site | None, *, reload: bool, say: Callable[[str], None]) -> None:
+def _as_deployed(template: Path, read: LocalTemplate, manage: Path) -> dict[str, str]:
+    """The parameters of the deployment; which tasks there are, the environment says first.
+
+    With Django it is set up as `manage.py` does: a deployment's own settings may name a database that is in use.
+    """
+    said = deployed_parameters(template.parent)
+    if "DjangoSettingsModule" in said and manage.is_file():
+        said["DjangoSettingsModule"] = Site(manage).settings or said["DjangoSettingsModule"]
+    said_here = {name for name, variable in _SAID.items() if os.environ.get(variable)}
+    known = read.body.get("Parameters", {})
+    return {name: value for name, value in said.items() if name in known and name not in said_here}
+
+
+def _check_tasks(stack: LocalStack, environment: Mapping[str, str]) -> None:
+    """Our own handlers run tasks, and without their code every message would come back for ever."""
+    ours = any(function.handler.startswith("lambda_handlers.") for function in stack.functions)
+    if ours and not any(environment.get(variable) for variable in _SAID.values()):
+        raise ConfigurationError(
+            "Nobody says which tasks there are: name their modules with --modules or in SERVERLESS_TASKS_MODULES, give"
+            f" --django or DJANGO_SETTINGS_MODULE, or let `serverless-tasks init` write {SAMCONFIG}."
+        )
+
+
+def _introduce(
+    stack: LocalStack,
+    site: Site | None,
+    environment: Mapping[str, str],
+    *,
+    reload: bool,
+    say: Callable[[str], None],
+) -> None:
     served = {mapping.queue_url: mapping for mapping in stack.mappings}
     say(f"AWS stand-in  {stack.endpoint}  (state lives in memory, until this ends)")
     for name, url in {
@@ -135,15 +179,18 @@ def _introduce(stack: LocalStack, site: Site | None, *, reload: bool, say: Calla
     say("To submit from another terminal, in this directory:")
     say(
         "  export "
-        + " ".join(f"{name}={shlex.quote(value)}" for name, value in _to_submit(stack, site).items())
+        + " ".join(
+            f"{name}={shlex.quote(value)}" for name, value in _to_submit(stack, site, environment).items()
+        )
     )
     say("  serverless-tasks submit TASK NAME=VALUE ...")
 
 
-def _to_submit(stack: LocalStack, site: Site | None) -> dict[str, str]:
-    # With the site's settings, names and inputs are checked there too.
-    settings = site.settings if site and site.directory == Path.cwd() else None
-    return ({"DJANGO_SETTINGS_MODULE": settings} if settings else {}) | {
+def _to_submit(stack: LocalStack, site: Site | None, environment: Mapping[str, str]) -> dict[str, str]:
+    # With what the workers load, names and inputs are checked there too; a site elsewhere cannot be imported from here.
+    elsewhere = site is not None and site.directory != Path.cwd()
+    names = [] if elsewhere else [name for name in _SAID.values() if environment.get(name)]
+    return {name: environment[name] for name in names} | {
         name: value
         for name, value in stack.environment.items()
         if name.startswith(("AWS_", "SERVERLESS_TASKS_")) and name != "AWS_EC2_METADATA_DISABLED"

@@ -87,9 +87,10 @@ class Dev:
         django: bool = False,
         address: str | None = None,
         parameters: dict[str, str] | None = None,
+        port: int | None = None,
     ) -> None:
         self.directory = directory
-        self.port = free_port()
+        self.port = port or free_port()
         self.address = address or f"127.0.0.1:{free_port()}"
         run = RUN.format(port=self.port, django=django, address=self.address, parameters=parameters)
         self.process = subprocess.Popen(
@@ -256,6 +257,80 @@ def test_the_line_for_another_terminal_names_the_sites_settings(project: Path) -
         assert "export DJANGO_SETTINGS_MODULE=somewhere.settings " in dev.until("export")
     finally:
         dev.end()
+
+
+DEPLOYED = """
+Parameters:
+  TaskModules: {Type: String, Default: ""}
+  DjangoSettingsModule: {Type: String, Default: ""}
+Globals:
+  Function:
+    Environment:
+      Variables: {SERVERLESS_TASKS_MODULES: !Ref TaskModules, DJANGO_SETTINGS_MODULE: !Ref DjangoSettingsModule}
+"""
+SAMCONFIG = """
+[default.global.parameters]
+parameter_overrides = ["TaskModules=shop.background,shop.tasks", "DjangoSettingsModule=somewhere.deployed", "Other=1"]
+"""
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize(
+    ("environment", "exported"),
+    [
+        (
+            {},
+            "SERVERLESS_TASKS_MODULES=shop.background,shop.tasks DJANGO_SETTINGS_MODULE=somewhere.settings ",
+        ),
+        (
+            {"SERVERLESS_TASKS_MODULES": "mine", "DJANGO_SETTINGS_MODULE": "somewhere.tests"},
+            "SERVERLESS_TASKS_MODULES=mine DJANGO_SETTINGS_MODULE=somewhere.tests ",
+        ),
+    ],
+    ids=["deployed", "said here"],
+)
+@pytest.mark.parametrize("django", [False, True])
+def test_the_tasks_are_those_of_the_deployment_unless_the_environment_says_others(
+    project: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    django: bool,
+    environment: dict[str, str],
+    exported: str,
+) -> None:
+    (project / "template.yaml").write_text(DEPLOYED + TEMPLATE)
+    (project / "samconfig.toml").write_text(SAMCONFIG)
+    for name in ("SERVERLESS_TASKS_MODULES", "DJANGO_SETTINGS_MODULE"):
+        monkeypatch.delenv(name, raising=False)
+    for name, value in environment.items():
+        monkeypatch.setenv(name, value)
+    dev = Dev(project, django=django)
+    try:
+        assert f"export {exported}" in dev.until("export")
+    finally:
+        dev.end()
+
+
+def test_our_own_handlers_do_not_start_without_tasks(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("SERVERLESS_TASKS_MODULES", "DJANGO_SETTINGS_MODULE"):
+        monkeypatch.delenv(name, raising=False)
+    (project / "template.yaml").write_text(
+        TEMPLATE.replace("dev_work.handler", "lambda_handlers.worker.handler")
+    )
+    dev = Dev(project)
+    try:
+        dev.until("ConfigurationError: Nobody says which tasks there are")
+        assert dev.process.wait(PATIENCE) == 1
+    finally:
+        dev.end()
+
+
+def test_a_port_that_is_taken_is_named(project: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        dev = Dev(project, port=other.getsockname()[1])
+        try:
+            dev.until(f"ConfigurationError: Another server listens on port {dev.port}")
+        finally:
+            dev.end()
 
 
 @pytest.mark.parametrize(

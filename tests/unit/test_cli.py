@@ -595,6 +595,13 @@ class TestProject:
         assert given[1][0] == ((), 4)
         assert "--concurrency 'many'" in call("worker", "-c", "many", code=2).stderr
 
+    def test_worker_does_not_start_without_tasks(
+        self, project: Services, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        serverless_tasks.configure(Config(), backend="immediate")
+        monkeypatch.setattr("serverless_tasks.poller.run_worker", pytest.fail)
+        assert "SERVERLESS_TASKS_MODULES" in call("worker", "high", code=2).stderr
+
     def test_dev_hands_on_what_it_was_given(self, project: Services, monkeypatch: pytest.MonkeyPatch) -> None:
         given: list[Any] = []
         monkeypatch.setattr(
