@@ -78,6 +78,7 @@ class Declaration:
         super().__init_subclass__(**kwargs)
         if "name" not in cls.__dict__:
             cls.name = f"{cls.__module__}.{cls.__qualname__}"
+        _check_methods(cls)
         _check_name(cls)
         _check_numbers(cls)
         _check_retries(cls)
@@ -123,6 +124,17 @@ def _check_name(cls: type[Declaration]) -> None:
     if not isinstance(cls.name, str) or not cls.name or len(cls.name) > LONGEST_NAME:
         raise TaskDefinitionError(
             f"{cls.__qualname__}.name is {cls.name!r}; give it a text of 1 to {LONGEST_NAME} characters."
+        )
+
+
+def _check_methods(cls: type[Declaration]) -> None:
+    """An attribute such as ``retry = 3`` would silently take the place of a method."""
+    for name, value in cls.__dict__.items():
+        method = not name.startswith("__") and callable(getattr(super(cls, cls), name, None))
+        if not method or callable(value) or hasattr(value, "__get__"):
+            continue
+        raise TaskDefinitionError(
+            f"{cls.__qualname__} has {name} = {value!r}, in the place of the method {name}(); name it otherwise."
         )
 
 

@@ -18,9 +18,9 @@ from pydantic import (
 
 from serverless_tasks.encoding import encode, is_json, other_key
 from serverless_tasks.errors import FieldError, TaskDefinitionError
-from serverless_tasks.params import holds_secret, schema_of, seal
+from serverless_tasks.params import check_parameter, holds_secret, schema_of, seal
 from serverless_tasks.refusals import reason, refusals_of_django
-from serverless_tasks.schema import HIDDEN, NO_TEXT, Definition, InvalidOutputs
+from serverless_tasks.schema import HIDDEN, NO_TEXT, Definition, InvalidOutputs, accepted_by, needed_by
 from serverless_tasks.secrecy import opened
 
 if TYPE_CHECKING:
@@ -48,8 +48,14 @@ class DictionaryDefinition(Definition):
         super().__init__(task)
         self._inputs = _parameters(task, "inputs", task.inputs)
         self._outputs = _parameters(task, "outputs", task.outputs)
-        accepted = inspect.signature(task.run).parameters
+        accepted = accepted_by(task)
         anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values())
+        for name in needed_by(task):
+            if name not in self._inputs:
+                raise TaskDefinitionError(
+                    f"{task.__qualname__}.run() needs {name!r}, which is not among its inputs; add it there, or give"
+                    " it a default."
+                )
         for name, parameter in self._inputs.items():
             if not anything and name not in accepted:
                 raise TaskDefinitionError(
@@ -153,17 +159,10 @@ def _parameters(task: type[Declaration], attribute: str, given: Any) -> dict[str
         raise TaskDefinitionError(
             f"{task.__qualname__}.{attribute} is {given!r}; give a dictionary of names and parameters."
         )
-    return {name: _parameter(task, name, parameter) for name, parameter in given.items()}
-
-
-def _parameter(task: type[Declaration], name: str, given: Any) -> Parameter:
-    if isinstance(given, type) or not (hasattr(given, "to_python") and hasattr(given, "to_json")):
-        hint = f"; write {given.__name__}() with brackets" if isinstance(given, type) else ""
-        raise TaskDefinitionError(
-            f"{task.__qualname__}: {name!r} is {given!r}, which is not a parameter{hint}."
-        )
-    parameter: Parameter = given
-    return parameter
+    return {
+        name: check_parameter(f"{task.__qualname__}: {name!r}", parameter)
+        for name, parameter in given.items()
+    }
 
 
 def _converter(parameter: Parameter) -> Callable[[Any], Any]:

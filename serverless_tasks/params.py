@@ -12,7 +12,7 @@ from numbers import Number
 from types import NoneType
 from typing import Any
 
-from serverless_tasks.errors import ServerlessTasksError
+from serverless_tasks.errors import ServerlessTasksError, TaskDefinitionError
 from serverless_tasks.secrecy import sealed
 
 _NO_TEXT = (bytes, bytearray, memoryview, list, tuple, dict, set, frozenset, NoneType)
@@ -163,11 +163,14 @@ class ListParameter(Parameter):
         param_type: the parameter that each element must fit.
         required: as for `Parameter`.
         secret: as for `Parameter`; of a list whose elements alone are secret, ``param_type`` says it.
+
+    Raises:
+        TaskDefinitionError: ``param_type`` is no parameter.
     """
 
     def __init__(self, param_type: Parameter, required: bool = True, *, secret: bool = False) -> None:
         super().__init__(required, secret=secret)
-        self.param_type = param_type
+        self.param_type = check_parameter("The element of a ListParameter", param_type)
 
     def to_python(self, value: Any) -> list[Any]:
         return [self.param_type.to_python(element) for element in self._elements(value)]
@@ -196,6 +199,19 @@ class DictParameter(Parameter):
 
     def json_schema(self) -> dict[str, Any]:
         return {"type": ["object", "array"]}
+
+
+def check_parameter(what: str, given: Any) -> Parameter:
+    """See that something is a parameter; one's own class need not derive from `Parameter`.
+
+    Raises:
+        TaskDefinitionError: it is none, such as a class without its brackets.
+    """
+    if isinstance(given, type) or not (hasattr(given, "to_python") and hasattr(given, "to_json")):
+        hint = f"; write {given.__name__}() with brackets" if hasattr(given, "to_python") else ""
+        raise TaskDefinitionError(f"{what} is {given!r}, which is not a parameter{hint}.")
+    parameter: Parameter = given
+    return parameter
 
 
 def schema_of(parameter: Parameter) -> dict[str, Any]:

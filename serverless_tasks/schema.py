@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from serverless_tasks.aliases import aliases_of
 from serverless_tasks.encoding import encode, other_key
-from serverless_tasks.errors import FieldError, InvalidInputs, ServerlessTasksError
+from serverless_tasks.errors import FieldError, InvalidInputs, ServerlessTasksError, TaskDefinitionError
 from serverless_tasks.masking import OPEN, Mask
 from serverless_tasks.refusals import field_errors, not_an_object, refusals_of_django, whole
 from serverless_tasks.secrecy import all_texts, texts_of
@@ -197,6 +198,32 @@ class Definition:
                 names.add(name)
             names |= aliases_of(field)
         return frozenset(names)
+
+
+def accepted_by(task: type[Declaration]) -> dict[str, inspect.Parameter]:
+    """The parameters of a task's ``run``, without ``self``.
+
+    Raises:
+        TaskDefinitionError: it is a method without ``self``.
+    """
+    accepted = dict(inspect.signature(task.run).parameters)
+    made = inspect.getattr_static(task, "run")
+    if hasattr(made, "__get__") and not isinstance(made, (classmethod, staticmethod)):
+        given = next(iter(accepted.values()), None)
+        if given is None or given.kind is given.KEYWORD_ONLY:
+            raise TaskDefinitionError(f"{task.__qualname__}.run() does not take self; add it.")
+        if given.kind is not given.VAR_POSITIONAL:
+            del accepted[given.name]
+    return accepted
+
+
+def needed_by(task: type[Declaration]) -> list[str]:
+    """The parameters without which ``run`` cannot be called."""
+    some = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
+    accepted = accepted_by(task)
+    return [
+        name for name, given in accepted.items() if given.default is given.empty and given.kind not in some
+    ]
 
 
 def check_json(task: str, inputs: Any) -> None:

@@ -26,6 +26,7 @@ from serverless_tasks.schema import (
     Definition,
     Described,
     InvalidOutputs,
+    needed_by,
 )
 from serverless_tasks.secrecy import holds_secret, revealed
 from serverless_tasks.sets import holds_set, in_order
@@ -43,6 +44,11 @@ class ModelDefinition(Definition):
 
     def __init__(self, task: type[Declaration], inputs_model: type[BaseModel]) -> None:
         super().__init__(task)
+        if needed := needed_by(task):
+            raise TaskDefinitionError(
+                f"{task.__qualname__}.run() needs {needed[0]!r}; in pydantic style it is called with self alone, and"
+                " the inputs are in self.params."
+            )
         self.inputs_model = inputs_model
         self._annotation = self._returned()
 

@@ -67,6 +67,8 @@ def test_defaults() -> None:
         {"backoff_cap": 1_209_601},
         {"on_lost": "ignore"},
         {"on_lost": None},
+        {"retry": 3},
+        {"options": {"queue": "low"}},
     ],
     ids=str,
 )

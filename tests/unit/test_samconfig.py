@@ -6,17 +6,20 @@ import pytest
 
 from serverless_tasks.samconfig import deployed_parameters
 
+BOTH = """
+[default.global.parameters]
+parameter_overrides = "A=1 B=2"
+[default.deploy.parameters]
+parameter_overrides = ["B=3"]
+"""
+
 
 @pytest.mark.parametrize(
     ("text", "parameters"),
     [
         ('[default.global.parameters]\nparameter_overrides = ["A=1", "B=x=y", "C="]', {"A": "1", "B": "x=y"}),
         ("[default.deploy.parameters]\nparameter_overrides = 'A=1 B=\"x y\"'", {"A": "1", "B": "x y"}),
-        (
-            '[default.global.parameters]\nparameter_overrides = "A=1 B=2"\n'
-            '[default.deploy.parameters]\nparameter_overrides = ["B=3"]',
-            {"A": "1", "B": "3"},
-        ),
+        (BOTH, {"A": "1", "B": "3"}),
         ("[staging.deploy.parameters]\nparameter_overrides = 'A=1'", {}),
         ("no toml", {}),
         (None, {}),

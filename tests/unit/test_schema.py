@@ -439,6 +439,58 @@ class TestAClassThatContradictsItself:
         with pytest.raises(TaskDefinitionError, match="no default for 'name'"):
             define(Wrong)
 
+    def test_whose_run_needs_what_is_no_input_is_refused(self) -> None:
+        class Wrong(Task):
+            input = {"name": StringParameter()}
+
+            def run(self, name: str) -> None:
+                return None
+
+        with pytest.raises(
+            TaskDefinitionError, match=r"Wrong.run\(\) needs 'name', which is not among its inputs"
+        ):
+            define(Wrong)
+
+    def test_in_pydantic_style_needs_nothing(self) -> None:
+        class Wrong(Task[Inner]):
+            def run(self, when: datetime, *rest: Any, price: Decimal = Decimal(0)) -> None:  # type: ignore[override]
+                return None
+
+        with pytest.raises(TaskDefinitionError, match=r"Wrong.run\(\) needs 'when'.*self.params"):
+            define(Wrong)
+
+    @pytest.mark.parametrize("style", [Task, Task[Inner]], ids=["dictionary", "pydantic"])
+    def test_without_self_is_refused(self, style: Any) -> None:
+        class Wrong(style):  # type: ignore[misc]
+            def run() -> None:  # type: ignore[misc]
+                return None
+
+        with pytest.raises(TaskDefinitionError, match=r"Wrong.run\(\) does not take self"):
+            define(Wrong)
+
+    def test_may_be_a_static_method_or_take_whatever_comes(self) -> None:
+        class Static(Task[Inner]):
+            @staticmethod
+            def run() -> int:
+                return 5
+
+        class Whatever(Task[Inner]):
+            def run(*args: Any, **kwargs: Any) -> int:
+                return 5
+
+        assert all(define(task).outputs_to_json(5) == {"result": 5} for task in (Static, Whatever))
+
+    @pytest.mark.parametrize(
+        ("element", "said"),
+        [
+            (IntParameter, r"write IntParameter\(\) with brackets"),
+            (int, "The element of a ListParameter is <class 'int'>, which is not a parameter"),
+        ],
+    )
+    def test_a_list_of_what_is_no_parameter_is_refused(self, element: Any, said: str) -> None:
+        with pytest.raises(TaskDefinitionError, match=said):
+            ListParameter(element)
+
     def test_a_parameter_class_instead_of_a_parameter(self) -> None:
         class Wrong(Task):
             inputs = {"name": StringParameter}  # type: ignore[dict-item]
