@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from serverless_tasks.backends.memory import MemoryStore
 from serverless_tasks.clock import Clock
 from serverless_tasks.config import Config
-from serverless_tasks.errors import ServerlessTasksError, TaskDefinitionError, TaskNotFound
+from serverless_tasks.declaration import is_task_class
+from serverless_tasks.errors import ServerlessTasksError, TaskDefinitionError, TaskNotFound, UnknownTask
 from serverless_tasks.message import Message
 from serverless_tasks.recurring import recurring_of
 from serverless_tasks.registry import Registry
@@ -101,11 +102,14 @@ class RecordedTasks:
 
         Raises:
             TaskDefinitionError: the task has no schedule, or its ``schedule_inputs`` do not fit.
+            ValueError: the time has no time zone.
         """
         if task.schedule is None:
             raise TaskDefinitionError(
                 f"{task.__qualname__} has no schedule; give it one, such as rate(hours=1)."
             )
+        if at is not None and at.utcoffset() is None:
+            raise ValueError(f"{at!r} has no time zone; give one, such as datetime(..., tzinfo=UTC).")
         now = self.clock.now()
         moment = datetime.fromtimestamp(now, UTC) if at is None else at.astimezone(UTC)
         tick = recurring_of(self.services.registry, task).tick(f"{moment:%Y-%m-%dT%H:%M:%SZ}")
@@ -149,13 +153,13 @@ class RecordedTasks:
         """See that a task was submitted, with these inputs at least; returns the latest such message.
 
         Args:
-            task: the task class, or a function that Django's ``@task`` decorated.
+            task: the task class, its name, or a function that Django's ``@task`` decorated.
             inputs: inputs as they travel, in JSON; of a decorated function ``args`` and ``kwargs``.
 
         Raises:
             AssertionError: it was not.
         """
-        name = getattr(task, "module_path", None) or task.name
+        name = task if isinstance(task, str) else getattr(task, "module_path", None) or task.name
         for message in reversed(self.submitted):
             if message.task == name and message.inputs | inputs == message.inputs:
                 return message
@@ -173,7 +177,13 @@ class RecordedTasks:
             raise AssertionError(f"Nothing should have been submitted, but {names} were.")
 
     def _run(self, message: Message) -> Outcome:
-        outcome = self.services.runner.execute(message)
+        try:
+            outcome = self.services.runner.execute(message)
+        except UnknownTask as error:
+            error.add_note(
+                "The block knows the project's own tasks; give the class of any other to recorded()."
+            )
+            raise
         if outcome.give_back is not None:
             self._queue.append(_Delivery(self.clock.now() + outcome.give_back, message))
         return outcome
@@ -187,7 +197,13 @@ def recorded(*tasks: type[Declaration]) -> Iterator[RecordedTasks]:
 
     Args:
         tasks: task classes to register besides the project's own.
+
+    Raises:
+        TaskDefinitionError: one is no class of a task.
     """
+    for task in tasks:
+        if not is_task_class(task):
+            raise TaskDefinitionError(f"recorded() takes task classes with a run(); it was given {task!r}.")
     registry = Registry()
     for task in (*services().registry, *tasks):
         registry.add(task)

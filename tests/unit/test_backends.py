@@ -135,7 +135,9 @@ class TestEither:
 
 class TestImmediate:
     def test_the_job_has_ended_when_submit_returns(self, immediate: Services) -> None:
-        assert Double.submit(number=1).refresh().record.ended
+        handle = Double.submit(number=1)
+
+        assert (handle.status, handle.outputs) == ("succeeded", {"result": 2})
 
     def test_a_task_that_is_not_registered_is_an_error_and_ends(self, immediate: Services) -> None:
         with pytest.raises(UnknownTask):

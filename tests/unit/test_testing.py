@@ -4,11 +4,13 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
 
-from serverless_tasks import Task, TaskNotFound, services
+from serverless_tasks import Task, TaskNotFound, UnknownTask, rate, services
+from serverless_tasks.errors import TaskDefinitionError
 from serverless_tasks.params import IntParameter
 from serverless_tasks.services import Services
 from serverless_tasks.testing import RecordedTasks, recorded
@@ -34,6 +36,41 @@ class Receipt(Task):
 def jobs() -> Iterator[RecordedTasks]:
     with recorded(Receipt) as jobs:
         yield jobs
+
+
+def test_what_is_no_task_is_refused() -> None:
+    class Base(Task):
+        pass
+
+    for wrong in (5, Base, Receipt()):
+        with pytest.raises(TaskDefinitionError, match="takes task classes"), recorded(wrong):  # type: ignore[arg-type]
+            pass
+
+
+def test_a_task_that_the_block_does_not_know_is_told_what_to_do() -> None:
+    with recorded() as jobs:
+        Receipt.submit(order=7)
+        with pytest.raises(UnknownTask) as raised:
+            jobs.drain()
+    assert "give the class of any other to recorded()" in raised.value.__notes__[0]
+
+
+def test_a_task_may_be_asserted_by_its_name(jobs: RecordedTasks) -> None:
+    Receipt.submit(order=7)
+
+    assert jobs.assert_submitted("receipt", order=7).task == "receipt"
+
+
+def test_a_time_without_a_zone_is_refused(jobs: RecordedTasks) -> None:
+    class Nightly(Task):
+        name = "nightly"
+        schedule = rate(hours=1)
+
+        def run(self) -> None:
+            return None
+
+    with recorded(Nightly) as jobs, pytest.raises(ValueError, match="no time zone"):
+        jobs.fire(Nightly, at=datetime(2026, 1, 1))  # noqa: DTZ001
 
 
 def test_jobs_are_recorded_and_not_run(jobs: RecordedTasks) -> None:
