@@ -5,15 +5,19 @@ from __future__ import annotations
 import importlib
 import os
 import sys
+import traceback
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serverless_tasks.client import TaskClient
-from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.errors import ConfigurationError, ServerlessTasksError
 from serverless_tasks.services import services
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from serverless_tasks.clock import Clock
     from serverless_tasks.registry import Registry
 
@@ -36,17 +40,22 @@ class Session:
 
 
 def load_project() -> None:
-    """Make the working directory importable, and set Django up where ``DJANGO_SETTINGS_MODULE`` names settings.
+    """Make the working directory importable, set Django up where ``DJANGO_SETTINGS_MODULE`` names settings, and import
+    the modules with tasks.
 
     Raises:
-        ConfigurationError: Django or the settings module cannot be imported.
+        ConfigurationError: Django, the settings module or a module with tasks cannot be imported.
     """
     here = str(Path.cwd())
     if here not in sys.path:
         sys.path.insert(0, here)
-    settings = os.environ.get("DJANGO_SETTINGS_MODULE")
-    if not settings:
-        return
+    with _code_of_the_project():
+        if settings := os.environ.get("DJANGO_SETTINGS_MODULE"):
+            _set_django_up(settings)
+        _ = services().registry
+
+
+def _set_django_up(settings: str) -> None:
     try:
         # By name: only a project that has Django needs it here.
         importlib.import_module("django").setup()
@@ -54,6 +63,20 @@ def load_project() -> None:
         raise ConfigurationError(
             f"DJANGO_SETTINGS_MODULE is {settings!r}, but {error.name!r} cannot be imported: run from the project's"
             " directory, in its environment."
+        ) from error
+
+
+@contextmanager
+def _code_of_the_project() -> Iterator[None]:
+    """Where it fails is for its author to see, and that nothing was done for whoever reads the exit code."""
+    try:
+        yield
+    except ServerlessTasksError:
+        raise
+    except Exception as error:
+        traceback.print_exc()
+        raise ConfigurationError(
+            f"The project's code cannot be loaded: {type(error).__name__}: {error}"
         ) from error
 
 

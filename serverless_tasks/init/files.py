@@ -15,6 +15,8 @@ from typing import NamedTuple
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.init.project import Project
 
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html
+_STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
 STATE = "infra/lambda/.generated.json"
 _COPIED = (
     "template.yaml",
@@ -92,11 +94,16 @@ def init_project(
             name.
 
     Raises:
-        ConfigurationError: there is no Django project, or it has no such settings module.
+        ConfigurationError: there is no Django project, or it has no such settings module, or the stack's name is none.
     """
     project = Project.read(directory)
     last = _read_state(directory / STATE)
     options = _Options(django_settings, requirement, stack_name).over(last.options)
+    if options.stack_name and not _STACK_NAME.fullmatch(options.stack_name):
+        raise ConfigurationError(
+            f"CloudFormation takes no stack that is named {options.stack_name!r}: give letters, digits and hyphens, a"
+            " letter first, 128 at most."
+        )
     contents = _contents(project, options)
     written = [_write(directory, Path(path), new, last.digests.get(path)) for path, new in contents.items()]
     state = _State({path: _digest(new) for path, new in contents.items()}, asdict(options))

@@ -145,7 +145,7 @@ class TestSubmit:
     def test_gives_a_program_the_record(self, project: Services) -> None:
         record = document("submit", "sum", "numbers=[1]")
         assert record["task"] == "sum"
-        assert record["status"] == "pending"
+        assert (record["status"], record["outputs"]) == ("succeeded", {"sum": 1})
 
     def test_takes_inputs_as_json_and_words_on_top(self, project: Services) -> None:
         uuid = submitted("greet", "--inputs", '{"who": "you", "greeting": "hi"}', "who=Ada")
@@ -594,6 +594,19 @@ class TestProject:
         document("worker", "-c", "4")
         assert given[1][0] == ((), 4)
         assert "--concurrency 'many'" in call("worker", "-c", "many", code=2).stderr
+
+    def test_code_that_cannot_be_loaded_is_shown_and_nothing_done(
+        self, project: Services, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys: Any
+    ) -> None:
+        reset()
+        (tmp_path / "broken_tasks.py").write_text("value = 1 / 0\n")
+        monkeypatch.setenv("SERVERLESS_TASKS_MODULES", "broken_tasks")
+
+        result = call("submit", "sum", "--json", code=2)
+
+        assert "The project's code cannot be loaded: ZeroDivisionError: division by zero" in result.stderr
+        assert 'broken_tasks.py", line 1' in result.stderr
+        assert json.loads(result.stdout)["error"]["type"] == "ConfigurationError"
 
     def test_worker_does_not_start_without_tasks(
         self, project: Services, monkeypatch: pytest.MonkeyPatch

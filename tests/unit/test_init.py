@@ -79,6 +79,13 @@ def test_the_stack_is_named_after_the_directory_or_as_asked(project: Path, put: 
     assert 'stack_name = "other"\n' in (project / "samconfig.toml").read_text()
 
 
+@pytest.mark.parametrize("name", ["my stack", "2nd", "a/b", "a" * 129])
+def test_a_name_that_no_stack_can_have_is_refused(project: Path, put: Edit, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="letters, digits and hyphens"):
+        init_project(project, stack_name=name)
+    assert not (project / "samconfig.toml").exists()
+
+
 def test_task_modules_are_found_wherever_they_are(project: Path, put: Edit) -> None:
     put("shop/background.py", "from serverless_tasks import Task\n")
     put("shop/deep/tasks/__init__.py", "import serverless_tasks\n")
