@@ -15,6 +15,7 @@ from django.conf import settings
 from django.core import checks
 
 from django_integration import conf
+from serverless_tasks.aws.session import require_region
 from serverless_tasks.errors import AwsError, ConfigurationError
 from serverless_tasks.services import services
 
@@ -47,6 +48,7 @@ def check_aws(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     """Whether the table and the queues can be reached, and how long the queues hide a message."""
     try:
         given = conf.current()
+        require_region()
     except ConfigurationError:
         return []  # check_configuration says it
     if services().backend_name != "sqs" or not (given.config.table and given.config.queue_urls):
