@@ -1,6 +1,10 @@
 """What a site answers whose settings or tasks contradict what it is asked for."""
 
 import logging
+import os
+import subprocess
+import sys
+from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -9,6 +13,7 @@ from django.test import Client
 
 from serverless_tasks.services import services
 
+ROOT = Path(__file__).resolve().parents[2]
 QUEUES = {"default": "https://sqs.us-east-1.amazonaws.com/123456789012/default"}
 SUM = {"task": "sum", "inputs": {"numbers": [1]}}
 BOX = {"box": {"width": 1, "height": 1}}
@@ -80,3 +85,68 @@ def test_a_mistake_in_code_is_djangos_to_answer(browser: Client, monkeypatch: py
     monkeypatch.setattr(services().backend, "publish", mistaken)
     with pytest.raises(ZeroDivisionError):
         browser.post("/tasks/", SUM, content_type="application/json")
+
+
+RIVALS = """
+import os, sys
+from pathlib import Path
+from django.conf import settings
+settings.configure(
+    BASE_DIR=Path(sys.argv[1]),
+    DEBUG=True,
+    SECRET_KEY="not a secret",
+    ALLOWED_HOSTS=["testserver"],
+    ROOT_URLCONF=sys.argv[2],
+    INSTALLED_APPS=["django.contrib.staticfiles", "django_integration", "tests.django.shop"],
+    TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "APP_DIRS": True}],
+    STATIC_URL="/static/",
+    SERVERLESS_TASKS={"TABLE": "tasks", "QUEUE_URLS": {"default": "https://sqs"}, "MODULES": ["tests.django.rivals"]},
+    TASK_API_BACKGROUND_TASKS=["tests.django.shop.background.SumNumbers"],
+)
+import django
+django.setup()
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+from django.test import Client
+for options in ({}, {"deploy": True}):
+    try:
+        call_command("check", **options)
+    except SystemCheckError as error:
+        print([line for line in str(error).splitlines() if "(serverless_tasks.E" in line])
+client = Client()
+for path in sys.argv[3:]:
+    for method in ("get", "post"):
+        answer = getattr(client, method)(path, {}, content_type="application/json")
+        print(answer.status_code, answer.json()["error"]["type"], answer.json()["error"]["message"])
+"""
+SAID = (
+    "Two tasks are named 'sum': tests.django.shop.background.SumNumbers and tests.django.rivals.OtherSum."
+    " Rename one of them."
+)
+
+
+@pytest.mark.parametrize(
+    ("urls", "paths"),
+    [
+        ("tests.django.urls", ["/tasks/resize/", "/tasks/resize/run", "/tasks/openapi.json", "/tasks/sum/"]),
+        ("tests.django.own_urls", ["/own/jobs/resize/", "/own/jobs/resize/run", "/own/jobs/sum/"]),
+    ],
+)
+def test_two_tasks_of_one_name_are_one_error_and_no_call_is_served(
+    tmp_path: Path, urls: str, paths: list[str]
+) -> None:
+    (tmp_path / "samconfig.toml").write_text(
+        '[default.global.parameters]\nparameter_overrides = ["TaskModules=shop"]\n'
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", RIVALS, str(tmp_path), urls, *paths],
+        cwd=ROOT,
+        env={**os.environ, "AWS_REGION": "us-east-1"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    checked, deployed, *answers = done.stdout.splitlines()
+    assert checked == deployed == str([f"?: (serverless_tasks.E001) {SAID}"])
+    assert answers == [f"500 ConfigurationError {SAID}"] * 2 * len(paths)
