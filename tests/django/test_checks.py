@@ -1,6 +1,7 @@
 """What `manage.py check` says, and what is registered."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -57,6 +58,14 @@ def test_a_wrong_setting_is_named_in_one_sentence(settings: Any, given: Any, num
     ((found, sentence),) = messages()
     assert found == number
     assert named in sentence
+
+
+@pytest.mark.parametrize("given", [{"BACKND": "threading"}, {"BACKND": "threading", 7: 7}])
+def test_a_setting_that_there_is_not_is_told_all_that_there_are(settings: Any, given: Any) -> None:
+    settings.SERVERLESS_TASKS = given
+    ((_, sentence),) = messages()
+    for name in ("BACKEND", "ALLOW_ANONYMOUS", "MAX_BODY", "SHARED_READ", "MODULES", "TABLE", "QUEUE_URLS"):
+        assert re.search(rf"it knows .*\b{name}\b", sentence)
 
 
 @pytest.mark.parametrize("given", [{"QUEUE_URLS": QUEUES}, {"BACKEND": "celery"}])
