@@ -17,6 +17,7 @@ from serverless_tasks.errors import (
     AlreadyFinished,
     AlreadyRunning,
     AwsError,
+    ConfigurationError,
     IdempotencyConflict,
     InvalidCursor,
     InvalidInputs,
@@ -49,6 +50,7 @@ _STATUSES: dict[type[ServerlessTasksError], int] = {
     SubmitUncertain: 503,
     SubmitFailed: 503,
     AwsError: 503,
+    ConfigurationError: 500,
 }
 
 
@@ -118,6 +120,8 @@ def error_answer(error: Exception) -> HttpResponse | None:
         return None
     if status == 503:
         return _unavailable(error)
+    if status == 500:
+        return _misconfigured(error)
     return _error(status, type(error).__name__, _said(error), _extra(error))
 
 
@@ -135,6 +139,13 @@ def _unavailable(error: Exception) -> HttpResponse:
     return _error(
         503, "Unavailable", "Tasks cannot be asked about at the moment. Try again later.", headers=headers
     )
+
+
+def _misconfigured(error: Exception) -> HttpResponse:
+    """What is wrong with the settings is for the log, and for whoever sets the site up."""
+    logger.error("no task can be submitted or read as this site is set up: %s", error, exc_info=error)
+    sentence = "This site is not set up to run tasks. Its log says what is wrong."
+    return _error(500, "ConfigurationError", _said(error) if settings.DEBUG else sentence)
 
 
 def _error(

@@ -32,10 +32,11 @@ class ServerlessTasksConfig(AppConfig):
 
     def ready(self) -> None:
         """Configure the services, register the tasks of all apps, and add the system checks."""
-        from django_integration import checks, stack_checks
+        from django_integration import checks, stack_checks, stack_settings
 
         self._wire()
         checks.register()
+        stack_settings.register()
         stack_checks.register()
         setting_changed.connect(self._setting_changed, dispatch_uid="serverless_tasks")
 

@@ -9,29 +9,22 @@ from django.apps import apps
 from django.conf import settings
 from django.core import checks
 
-from django_integration import conf
+from django_integration import conf, stack_settings
 from django_integration.own_backend import backend_class
-from serverless_tasks.aws.sender import SETTINGS
 from serverless_tasks.errors import ConfigurationError
-from serverless_tasks.message import MAX_DELAY
 from serverless_tasks.services import services
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from serverless_tasks.declaration import Declaration
-
-NEEDED_FOR_SQS = ("table", "queue_urls")
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 
 
 def register() -> None:
     """Add the checks."""
     checks.register(check_configuration, "serverless_tasks")
-    checks.register(check_stack, "serverless_tasks", deploy=True)
     checks.register(check_access, "serverless_tasks", deploy=True)
     checks.register(check_typed_calls, "serverless_tasks", deploy=True)
-    checks.register(check_scheduler, "serverless_tasks", deploy=True)
 
 
 def check_configuration(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
@@ -42,7 +35,7 @@ def check_configuration(app_configs: Any, **_: Any) -> list[checks.CheckMessage]
     except ConfigurationError as error:
         return [checks.Error(str(error), id="serverless_tasks.E001")]
     found = [
-        *(_no_stack_yet() if _lacks_a_stack() else _missing_settings()),
+        *stack_settings.look(),
         *_wrong_entries(),
         *_own_backend(),
         *_drf(),
@@ -54,15 +47,6 @@ def check_configuration(app_configs: Any, **_: Any) -> list[checks.CheckMessage]
     if problem is not None and all(str(problem) != message.msg for message in found):
         found.insert(0, checks.Error(str(problem), id="serverless_tasks.E001"))
     return found
-
-
-def check_stack(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
-    """What a site without a stack lacks in production."""
-    try:
-        conf.current()
-    except ConfigurationError:
-        return []  # check_configuration says it
-    return _missing_settings() if _lacks_a_stack() else []
 
 
 def check_access(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
@@ -101,62 +85,6 @@ def check_typed_calls(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
         hint = "Name the service accounts that may in TASKS_API_OIDC_EMAILS."
         return [checks.Warning(message, hint=hint, id="serverless_tasks.W004")]
     return []
-
-
-def check_scheduler(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
-    """Whether what the tasks declare takes EventBridge Scheduler, and the settings do not name one."""
-    try:
-        given = conf.current().config
-        tasks = sorted(services().registry, key=lambda task: task.name)
-    except ConfigurationError:
-        return []  # check_configuration says it
-    missing = [name for name in SETTINGS if not getattr(given, name)]
-    if not missing or not _needs_a_stack() or _lacks_a_stack():
-        return []
-    named = f"SERVERLESS_TASKS lacks {' and '.join(name.upper() for name in missing)}"
-    needing = [why for task in tasks for why in _asks_the_scheduler(task)]
-    if given.schedule_group or given.scheduler_role:
-        needing = ["the scheduler's other settings are there", *needing]
-    if not needing:
-        return []
-    more = f" (and {len(needing) - 3} more)" if len(needing) > 3 else ""
-    message = f"{named}, and {'; '.join(needing[:3])}{more}."
-    hint = (
-        "Without it a delay of more than 15 minutes is refused, schedules cannot be synced, and those of deleted jobs"
-        " stay; the stack's outputs have the values."
-    )
-    return [checks.Warning(message, hint=hint, id="serverless_tasks.W009")]
-
-
-def _asks_the_scheduler(task: type[Declaration]) -> Iterator[str]:
-    if task.schedule is not None:
-        yield f"task {task.name!r} has a schedule"
-    if task.retries and task.backoff_cap > MAX_DELAY:
-        longest = f"{task.backoff_cap:g} seconds"
-        yield f"task {task.name!r} may wait {longest} for a retry (SQS holds a message for {MAX_DELAY})"
-
-
-def _missing_settings() -> list[checks.CheckMessage]:
-    given = conf.current()
-    needed = NEEDED_FOR_SQS if _needs_a_stack() else ()
-    return [message for name in needed for message in _errors("E002", given.config.require, name)]
-
-
-def _needs_a_stack() -> bool:
-    given = conf.current()
-    return given.backend == "sqs" and given.own_backend is None and given.generic_backend is None
-
-
-def _lacks_a_stack() -> bool:
-    return _needs_a_stack() and len(_missing_settings()) == len(NEEDED_FOR_SQS)
-
-
-def _no_stack_yet() -> list[checks.CheckMessage]:
-    """No errors: without a stack `migrate` and `test` have to work all the same."""
-    hint = "Until there is a stack, `serverless-tasks dev --django` runs the site with one on this machine."
-    return [
-        checks.Warning(message.msg, hint=hint, id="serverless_tasks.W005") for message in _missing_settings()
-    ]
 
 
 def _wrong_entries() -> Iterator[checks.CheckMessage]:

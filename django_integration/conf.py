@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 BACKENDS = ("sqs", "threading", "immediate")
 MAX_BODY = 10_000_000
 SHARED_READ = 0.0
+# What SERVERLESS_TASKS has in a Django project alone.
+OWN = ("BACKEND", "ALLOW_ANONYMOUS", "MAX_BODY", "SHARED_READ")
 SERVED = ("TASK_API_BACKGROUND_TASKS", "TASK_API_BACKGROUND_CLASSES")
 READ = (
     "SERVERLESS_TASKS",
@@ -88,11 +90,8 @@ def current() -> TaskSettings:
         raise ConfigurationError(
             f"SERVERLESS_TASKS['BACKEND'] is {backend!r}; use one of {', '.join(BACKENDS)}."
         )
-    own = ("BACKEND", "ALLOW_ANONYMOUS", "MAX_BODY", "SHARED_READ")
     return TaskSettings(
-        config=Config.from_environ().merged(
-            {name: value for name, value in given.items() if name not in own}
-        ),
+        config=Config.from_environ().merged(given, besides=OWN),
         backend=backend,
         allow_anonymous=_allow_anonymous(given),
         max_body=_max_body(given),

@@ -25,7 +25,7 @@ from django_integration.bodies import RecordBody, RefusalBody, UnfitBody
 from django_integration.router_auth import caller_of, runner_of
 from django_integration.run_here import run_here
 from serverless_tasks.declaration import Declaration
-from serverless_tasks.errors import InvalidInputs, ServerlessTasksError
+from serverless_tasks.errors import ConfigurationError, InvalidInputs, ServerlessTasksError
 from serverless_tasks.options import Options
 from serverless_tasks.services import services
 from serverless_tasks.submit import submit_json
@@ -33,6 +33,9 @@ from serverless_tasks.submit import submit_json
 type View = Callable[..., HttpResponseBase]
 type Decorator = Callable[[View], View]
 
+# The name of the URL that takes every path where the tasks contradict one another.
+REFUSE_ALL = "refuse-all"
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
 _ROUTABLE = re.compile(r"[\w.~-]+")
 _OFF = "off unless authentication is configured"
 # Where a request keeps who calls and with what; no header can have such a name.
@@ -58,13 +61,28 @@ class TaskRouter(Router):
     def build_routers(self, *args: Any, **kwargs: Any) -> list[RouterMount]:
         """See `Router.build_routers`; a second API gets the routes of the first."""
         if not self._frozen:
-            for task in services().registry:
-                self._add(task)
+            try:
+                tasks = list(services().registry)
+            except (
+                ConfigurationError
+            ) as error:  # `manage.py check` imports the URLs, and has to come to say it
+                self._refuse_all(error)
+            else:
+                for task in tasks:
+                    self._add(task)
         return super().build_routers(*args, **kwargs)
 
     def task_names(self) -> list[str]:
         """The tasks that have a route."""
         return [path.strip("/") for path in self.path_operations if path.endswith("/")]
+
+    def _refuse_all(self, error: ConfigurationError) -> None:
+        """Answer every call with the error, for which task a name stands for is not known."""
+
+        def refuse(request: HttpRequest, rest: str) -> HttpResponse | None:
+            return error_answer(error)
+
+        self.add_api_operation("/{path:rest}", _METHODS, refuse, url_name=REFUSE_ALL, include_in_schema=False)
 
     def _add(self, task: type[Declaration]) -> None:
         path = f"/{task.name}/"

@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core import checks
 
 from django_integration import conf
+from serverless_tasks.aws.session import require_region
 from serverless_tasks.errors import AwsError, ConfigurationError
 from serverless_tasks.samconfig import deployed_parameters
 from serverless_tasks.services import services
@@ -47,6 +48,8 @@ def check_aws(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     """Whether the table and the queues can be reached, and how long the queues hide a message."""
     try:
         given = conf.current()
+        require_region()
+        longest = max((task.timeout for task in services().registry), default=0)
     except ConfigurationError:
         return []  # check_configuration says it
     if services().backend_name != "sqs" or not (given.config.table and given.config.queue_urls):
@@ -56,7 +59,6 @@ def check_aws(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
         services().store.read(str(uuid4()))
     except (AwsError, ConfigurationError) as error:
         found.append(_unreachable(f"The table {given.config.table!r}", error))
-    longest = max((task.timeout for task in services().registry), default=0)
     for name, url in given.config.queue_urls.items():
         found += _queue(name, url, longest)
     return found
@@ -66,12 +68,13 @@ def check_deployment(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     """Whether a deployment without Django can do without it."""
     try:
         conf.current()
+        modules = {task.__module__ for task in services().registry}
     except ConfigurationError:
-        return []
+        return []  # check_configuration says it
     deployed = Deployment.read()
     if deployed is None or deployed.django_settings:
         return []
-    return [*_left_out(deployed), *_needing_django(deployed)]
+    return [*_left_out(deployed, modules), *_needing_django(deployed)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,10 +125,10 @@ def _unreachable(what: str, error: Exception) -> checks.CheckMessage:
     return checks.Error(f"{what} cannot be reached: {error}", hint=hint, id="serverless_tasks.E011")
 
 
-def _left_out(deployed: Deployment) -> Iterator[checks.CheckMessage]:
+def _left_out(deployed: Deployment, modules: set[str]) -> Iterator[checks.CheckMessage]:
     """Tasks of this project that the worker will not know."""
     own = __name__.partition(".")[0]
-    for module in sorted({task.__module__ for task in services().registry}):
+    for module in sorted(modules):
         if not any(f"{module}.".startswith(f"{known}.") for known in (*deployed.modules, own)):
             message = f"The worker does not import {module!r}, so it has none of its tasks."
             hint = "Deploy with DjangoSettingsModule, or name the module in TaskModules: see samconfig.toml."

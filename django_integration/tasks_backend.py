@@ -6,8 +6,9 @@ https://docs.djangoproject.com/en/6.1/ref/tasks/#backends.
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
 from functools import cached_property
-from types import SimpleNamespace
+from types import NoneType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
@@ -60,7 +61,9 @@ class ServerlessBackend(BaseTaskBackend):
         described = {
             name: getattr(task, name) for name in ("func", "priority", "queue_name", "takes_context")
         }
-        run_after = None if hasattr(task.run_after, "total_seconds") else task.run_after
+        run_after = None if isinstance(task.run_after, timedelta) else task.run_after
+        if not isinstance(run_after, (datetime, NoneType)):
+            raise InvalidTask(f"run_after is {run_after!r}; give a datetime or a timedelta.")
         # Django's documentation allows a timedelta here, which its own check does not expect.
         super().validate_task(SimpleNamespace(**described, run_after=run_after))  # type: ignore[arg-type]
 

@@ -8,6 +8,7 @@ from django.urls import URLPattern, path
 
 from django_integration import methods, pages
 from django_integration.api import api
+from django_integration.router import REFUSE_ALL
 
 app_name = "serverless_tasks"
 
@@ -16,7 +17,10 @@ _calls = {
     str(pattern.pattern): pattern for pattern in reversed(api.urls[0]) if isinstance(pattern, URLPattern)
 }
 # "<uuid>/" would take a task's name as well, and "openapi.json" that of a task so named.
-_in_order = sorted(_calls.values(), key=lambda call: ("<" in str(call.pattern), call.name != "openapi"))
+_in_order = sorted(
+    _calls.values(),
+    key=lambda call: (call.name != REFUSE_ALL, "<" in str(call.pattern), call.name != "openapi"),
+)
 _views = []
 for _call in _in_order:
     _view = methods.in_json(_call.callback)

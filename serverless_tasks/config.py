@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from serverless_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
 PREFIX = "SERVERLESS_TASKS_"
 # Setting -> the output of template.yaml that holds it.
@@ -78,23 +78,26 @@ class Config:
             )
         return cls().merged({name: outputs[output] for name, output in _OUTPUTS.items()})
 
-    def merged(self, settings: Mapping[str, Any]) -> Config:
+    def merged(self, settings: Mapping[str, Any], *, besides: Sequence[str] = ()) -> Config:
         """These settings with others in their place.
 
         Args:
             settings: upper-case names without the prefix -> values, as in Django's ``SERVERLESS_TASKS``.
+            besides: names that may be among them and are read elsewhere.
 
         Raises:
             ConfigurationError: naming the setting that is unknown or cannot be read.
         """
-        unknown = sorted(set(settings) - set(setting_names()))
+        known = [*besides, *setting_names()]
+        unknown = sorted(set(settings) - set(known), key=str)
         if unknown:
             raise ConfigurationError(
-                f"SERVERLESS_TASKS has no setting {unknown[0]!r}; it knows {setting_names()}."
+                f"SERVERLESS_TASKS has no setting {unknown[0]!r}; it knows {', '.join(known)}."
             )
         readers: dict[str, Callable[[str, Any], Any]] = dict.fromkeys(setting_names(), _text)
         readers |= {"MODULES": _modules, "QUEUE_URLS": _queue_urls}
-        return replace(self, **{name.lower(): readers[name](name, value) for name, value in settings.items()})
+        given = {name: value for name, value in settings.items() if name not in besides}
+        return replace(self, **{name.lower(): readers[name](name, value) for name, value in given.items()})
 
     def require(self, name: str) -> Any:
         """The value of a setting that is needed now.

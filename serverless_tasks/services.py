@@ -117,8 +117,8 @@ class Services:
         from serverless_tasks.aws.locks import TableLocks
         from serverless_tasks.aws.session import client
 
-        rows = TableLocks(client("dynamodb"), self.config.require("table"), self.clock)
-        return Locks(rows, self.store, self.clock)
+        table = self.config.require("table")
+        return Locks(TableLocks(client("dynamodb"), table, self.clock), self.store, self.clock)
 
     @part
     def blobs(self) -> Blobs | None:
@@ -135,6 +135,7 @@ class Services:
         from serverless_tasks.aws.queue import QueueSender
         from serverless_tasks.aws.session import client
 
+        self.config.require("queue_urls")
         return QueueSender(client("sqs", attempts=1), self.config, self.clock)
 
     @part
@@ -143,6 +144,7 @@ class Services:
         from serverless_tasks.aws.schedules import Schedules
         from serverless_tasks.aws.session import client
 
+        self.config.require("schedule_group")
         return Schedules(client("scheduler", attempts=1), self.config, self.clock)
 
     @part
@@ -151,6 +153,7 @@ class Services:
         from serverless_tasks.aws.schedule_group import ScheduleGroup
         from serverless_tasks.aws.session import client
 
+        self.config.require("schedule_group")
         return ScheduleGroup(client("scheduler"), self.config)
 
     @part
@@ -174,7 +177,8 @@ class Services:
         from serverless_tasks.aws.queue import DeadLetterQueue
         from serverless_tasks.aws.session import client
 
-        return DeadLetterQueue(client("sqs"), self.config.require("dead_letter_queue_url"))
+        url = self.config.require("dead_letter_queue_url")
+        return DeadLetterQueue(client("sqs"), url)
 
     @part
     def letters(self) -> Letters:
@@ -215,7 +219,9 @@ class Services:
         if self._backend == "sqs":
             from serverless_tasks.backends.sqs import SqsBackend
 
-            return SqsBackend(self.sender, self.store, self.blobs)
+            self.config.require("queue_urls")
+            store = self.store  # before the sender makes a client: its table may be what is missing
+            return SqsBackend(self.sender, store, self.blobs)
         if self._backend == "threading":
             from serverless_tasks.backends.threading import ThreadingBackend
 

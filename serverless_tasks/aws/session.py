@@ -19,6 +19,7 @@ from botocore.exceptions import (
     NoCredentialsError,
     NoRegionError,
     ParamValidationError,
+    ProfileNotFound,
 )
 from botocore.loaders import Loader
 from botocore.model import StructureShape
@@ -53,6 +54,10 @@ _AS_IT_IS = "is_document_type"
 # A session makes clients safely on one thread at a time only:
 # https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html
 _making = threading.Lock()
+_NO_REGION = (
+    "AWS_REGION is not set; give the region of your stack, such as us-east-1, there, as AWS_DEFAULT_REGION or in"
+    " your AWS profile."
+)
 
 
 class ConditionFailed(Exception):
@@ -110,9 +115,7 @@ def _client(service: str, attempts: int, read_timeout: float) -> Any:
     try:
         made = _maker()(service, region_name=_region(), config=config)
     except NoRegionError:
-        raise ConfigurationError(
-            "AWS_REGION is not set; give the region of your stack, such as us-east-1."
-        ) from None
+        raise ConfigurationError(_NO_REGION) from None
     if service in _FREQUENT:
         sign_sooner(made)
         say_when_sent(made)
@@ -161,10 +164,13 @@ def _maker() -> Callable[..., Any]:
     Importing boto3 would take a twentieth of a cold start, for resources and transfers that nothing here uses. Where a
     script has set up boto3's default session, with a profile perhaps, that one is used.
     """
-    boto3 = sys.modules.get("boto3")
-    default = getattr(boto3, "DEFAULT_SESSION", None)
+    default = _default_session()
     maker: Callable[..., Any] = _session().create_client if default is None else default.client
     return maker
+
+
+def _default_session() -> Any:
+    return getattr(sys.modules.get("boto3"), "DEFAULT_SESSION", None)
 
 
 def call(method: Callable[..., Any], /, **parameters: Any) -> dict[str, Any]:
@@ -199,6 +205,24 @@ def _name(method: Callable[..., Any]) -> str:
     owner = getattr(method, "__self__", None)
     service = owner.meta.service_model.service_name if owner is not None else "aws"
     return f"{service}.{getattr(method, '__name__', 'call')}"
+
+
+def require_region() -> None:
+    """See that a region is set, without making a client.
+
+    Raises:
+        ConfigurationError: none is, or the AWS profile that may name it is not there.
+    """
+    if _region():
+        return
+    default = _default_session()
+    try:
+        with _making:
+            found = default.region_name if default else _session().get_config_variable("region")
+    except ProfileNotFound as error:
+        raise ConfigurationError(f"{error}; take AWS_PROFILE away or name one that there is.") from None
+    if not found:
+        raise ConfigurationError(_NO_REGION)
 
 
 def _region() -> str | None:

@@ -1,5 +1,7 @@
 """What `manage.py check` says, and what is registered."""
 
+import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,6 +15,7 @@ from django.core.management.base import CommandError
 
 from django_integration import conf
 from serverless_tasks import Task, rate
+from serverless_tasks.aws import session
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.services import services
 from tests.django.shop.background import SumNumbers
@@ -57,6 +60,14 @@ def test_a_wrong_setting_is_named_in_one_sentence(settings: Any, given: Any, num
     assert named in sentence
 
 
+@pytest.mark.parametrize("given", [{"BACKND": "threading"}, {"BACKND": "threading", 7: 7}])
+def test_a_setting_that_there_is_not_is_told_all_that_there_are(settings: Any, given: Any) -> None:
+    settings.SERVERLESS_TASKS = given
+    ((_, sentence),) = messages()
+    for name in ("BACKEND", "ALLOW_ANONYMOUS", "MAX_BODY", "SHARED_READ", "MODULES", "TABLE", "QUEUE_URLS"):
+        assert re.search(rf"it knows .*\b{name}\b", sentence)
+
+
 @pytest.mark.parametrize("given", [{"QUEUE_URLS": QUEUES}, {"BACKEND": "celery"}])
 def test_a_wrong_setting_is_raised_when_a_task_is_submitted(settings: Any, given: Any) -> None:
     settings.SERVERLESS_TASKS = given
@@ -77,6 +88,59 @@ def test_a_site_that_has_no_stack_yet_is_warned_and_an_error_in_production(setti
     with pytest.raises(ConfigurationError) as caught:
         SumNumbers.submit(numbers=[1])
     assert str(caught.value) in errors
+
+
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that nothing tells its region, as a new user's is."""
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    session.reset()
+
+
+@pytest.mark.parametrize("given", [{}, {"QUEUE_URLS": QUEUES}, {"TABLE": "tasks"}])
+@pytest.mark.usefixtures("nowhere")
+def test_a_missing_setting_is_said_before_a_missing_region(settings: Any, given: Any) -> None:
+    settings.SERVERLESS_TASKS = given
+    said = [sentence for _, sentence in messages()]
+    assert not any("AWS_REGION" in sentence for sentence in said)
+    with pytest.raises(ConfigurationError) as caught:
+        SumNumbers.submit(numbers=[1])
+    assert str(caught.value) in said
+
+
+@pytest.mark.parametrize("deploy", [False, True])
+@pytest.mark.usefixtures("nowhere")
+def test_a_missing_region_is_said_where_there_is_a_stack(deploy: bool) -> None:
+    ((number, sentence),) = messages(deploy)
+    assert number == "E014"
+    assert sentence.startswith("AWS_REGION is not set")
+    with pytest.raises(ConfigurationError) as caught:
+        SumNumbers.submit(numbers=[1])
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_a_region_is_found_where_the_clients_find_theirs(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    profile = tmp_path / "config"
+    profile.write_text("[profile shop]\nregion = eu-west-1\n")
+    for name, value in (("AWS_CONFIG_FILE", str(profile)), ("AWS_PROFILE", "shop")):
+        monkeypatch.setenv(name, value)
+    assert messages() == []
+    session.reset()
+    monkeypatch.setenv("AWS_PROFILE", "elsewhere")
+    ((number, sentence),) = messages()
+    assert number == "E014"
+    assert "(elsewhere) could not be found" in sentence
+    session.reset()
+    monkeypatch.delenv("AWS_PROFILE")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    assert messages() == []
+    settings.SERVERLESS_TASKS = {"BACKEND": "threading"}
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert messages() == []
 
 
 def test_the_in_process_backends_need_no_settings(settings: Any) -> None:

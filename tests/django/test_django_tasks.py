@@ -7,7 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -359,6 +359,12 @@ class TestRunAfter:
     def test_a_naive_time_is_refused(self) -> None:
         with pytest.raises(InvalidTask, match="aware"):
             dispatched.add.using(run_after=datetime(2030, 1, 1))  # noqa: DTZ001 - what is refused
+
+    @pytest.mark.parametrize("given", [5, 0, "tomorrow", date(2030, 1, 1), False])
+    def test_neither_a_time_nor_a_distance_is_refused(self, given: Any) -> None:
+        with pytest.raises(InvalidTask, match=r"run_after is .*; give a datetime or a timedelta\.") as caught:
+            dispatched.add.using(run_after=given).enqueue(1)
+        assert repr(given) in str(caught.value)
 
     def test_without_time_zones_all_times_are_naive(self, settings: Any, work: Callable[[], int]) -> None:
         settings.USE_TZ = False

@@ -28,6 +28,17 @@ def fresh() -> Iterator[None]:
         yield
 
 
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A process that nothing tells its region."""
+    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
+    session.reset()
+    yield
+    session.reset()
+
+
 def test_the_environment_is_read_when_first_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SERVERLESS_TASKS_TABLE", "first")
     first = services()
@@ -65,7 +76,8 @@ def test_in_process_backends_need_no_settings(name: str, kind: type) -> None:
 def test_sqs_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_REGION", "us-east-1")
 
-    assert isinstance(Services(Config(table="jobs")).backend, SqsBackend)
+    queues = {"default": "https://sqs.us-east-1.amazonaws.com/1/default"}
+    assert isinstance(Services(Config(table="jobs", queue_urls=queues)).backend, SqsBackend)
 
 
 def test_a_backend_of_ones_own_is_taken() -> None:
@@ -87,28 +99,29 @@ def test_a_backend_that_there_is_not_is_named() -> None:
 
 @pytest.mark.parametrize(
     ("part", "setting"),
-    [("store", "SERVERLESS_TASKS_TABLE"), ("dead_letters", "SERVERLESS_TASKS_DEAD_LETTER_QUEUE_URL")],
+    [
+        ("store", "SERVERLESS_TASKS_TABLE"),
+        ("locks", "SERVERLESS_TASKS_TABLE"),
+        ("queue", "SERVERLESS_TASKS_QUEUE_URLS"),
+        ("schedules", "SERVERLESS_TASKS_SCHEDULE_GROUP"),
+        ("schedule_group", "SERVERLESS_TASKS_SCHEDULE_GROUP"),
+        ("depths", "SERVERLESS_TASKS_QUEUE_URLS"),
+        ("letters", "SERVERLESS_TASKS_BUCKET"),
+        ("dead_letters", "SERVERLESS_TASKS_DEAD_LETTER_QUEUE_URL"),
+    ],
 )
-def test_a_missing_setting_is_named_where_it_is_needed(
-    monkeypatch: pytest.MonkeyPatch, part: str, setting: str
+@pytest.mark.usefixtures("nowhere")
+def test_a_missing_setting_is_named_where_it_is_needed_before_a_missing_region(
+    part: str, setting: str
 ) -> None:
-    monkeypatch.setenv("AWS_REGION", "us-east-1")
-
     with pytest.raises(ConfigurationError, match=f"{setting} is not set"):
         getattr(Services(Config()), part)
 
 
-def test_a_missing_region_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    from serverless_tasks.aws import session
-
-    for name in ("AWS_REGION", "AWS_DEFAULT_REGION", "AWS_PROFILE"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("AWS_CONFIG_FILE", "/dev/null")
-    session.reset()
-
+@pytest.mark.usefixtures("nowhere")
+def test_a_missing_region_is_named() -> None:
     with pytest.raises(ConfigurationError, match="AWS_REGION is not set"):
         _ = Services(Config(table="jobs")).store
-    session.reset()
 
 
 def test_a_retry_goes_through_a_backend_of_ones_own(clock: FakeClock) -> None:
