@@ -63,10 +63,8 @@ class TaskRouter(Router):
         if not self._frozen:
             try:
                 tasks = list(services().registry)
-            except (
-                ConfigurationError
-            ) as error:  # `manage.py check` imports the URLs, and has to come to say it
-                self._refuse_all(error)
+            except ConfigurationError as error:
+                self._refuse_all(error)  # `manage.py check` imports the URLs, and has to come to say it
             else:
                 for task in tasks:
                     self._add(task)

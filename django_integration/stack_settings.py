@@ -37,17 +37,20 @@ def look() -> Iterator[checks.CheckMessage]:
             yield checks.Warning(sentence, hint=hint, id="serverless_tasks.W005")
         return
     yield from _errors(_missing_settings())
-    if _needs_a_stack() and not _missing_settings():
-        yield from _no_region()
+    if said := _missing_region():
+        yield checks.Warning(said, hint="Tasks cannot be submitted without it.", id="serverless_tasks.W011")
 
 
 def check_stack(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
-    """What a site without a stack lacks in production."""
+    """What would do while a site is written, and not in production."""
     try:
         conf.current()
     except ConfigurationError:
         return []  # check_configuration says it
-    return _errors(_missing_settings()) if _lacks_a_stack() else []
+    if _lacks_a_stack():
+        return _errors(_missing_settings())
+    said = _missing_region()
+    return [checks.Error(said, id="serverless_tasks.E014")] if said else []
 
 
 def check_scheduler(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
@@ -90,10 +93,9 @@ def _missing_settings() -> list[str]:
     return [said for name in needed if (said := _refused(given.require, name))]
 
 
-def _no_region() -> list[checks.CheckMessage]:
-    """No client of AWS can be made without one."""
-    said = _refused(require_region)
-    return [checks.Error(said, id="serverless_tasks.E014")] if said else []
+def _missing_region() -> str:
+    """What is said when a client of AWS cannot be made for want of one, where there is a stack to be asked."""
+    return _refused(require_region) if _needs_a_stack() and not _missing_settings() else ""
 
 
 def _needs_a_stack() -> bool:
