@@ -45,6 +45,9 @@ SKIPPED: Final = Failure(
     type="Skipped", message="The schedule came round again while an earlier run of the task had not ended."
 )
 WORKER_LOST: Final = Failure(type="WorkerLost", message="The worker that ran the task was lost.")
+NOT_RUN_AGAIN: Final = Failure(
+    type=WORKER_LOST.type, message="The worker that ran the task was lost, and the task was not run again."
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,7 +15,7 @@ from serverless_tasks.message import expires_at, expires_in_process_at
 from serverless_tasks.outcome import Outcome
 from serverless_tasks.overlap import overlapping
 from serverless_tasks.progress import Snapshot
-from serverless_tasks.record import CANCELLED, EXPIRED, FAILED, SKIPPED, WORKER_LOST
+from serverless_tasks.record import CANCELLED, EXPIRED, FAILED, NOT_RUN_AGAIN, SKIPPED
 from serverless_tasks.retry import EARLY
 
 if TYPE_CHECKING:
@@ -111,8 +111,8 @@ class Runner:
         if claim.cancelled:
             return self._ending.cancelled(message, claim, Snapshot(seq=1))
         if claim.lost > (LOST_LIMIT if task.on_lost == "retry" else 0):
-            self._store.fail(message.uuid, claim, Snapshot(seq=1), WORKER_LOST)
-            return Outcome(status=FAILED, attempt=claim.attempt, failure=WORKER_LOST)
+            self._store.fail(message.uuid, claim, Snapshot(seq=1), NOT_RUN_AGAIN)
+            return Outcome(status=FAILED, attempt=claim.attempt, failure=NOT_RUN_AGAIN)
         if message.schedule is not None and not self._has_turn(
             message, claim, message.schedule, task.overlap
         ):

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-from serverless_tasks.record import FAILED, PENDING, RUNNING, WORKER_LOST, Attempt, iso
+from serverless_tasks.record import FAILED, NOT_RUN_AGAIN, PENDING, RUNNING, WORKER_LOST, Attempt, iso
 
 if TYPE_CHECKING:
     from serverless_tasks.record import Record
 
 LOST = "lost"
+NOT_RUN = "not run"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +23,8 @@ class Event:
         at: when, or when it began; None where nobody recorded it.
         ended: for an attempt: when it ended.
         attempt: its number, from 1.
-        outcome: how it ended: ``failed``, ``lost`` (its worker gave no word), ``succeeded``, ``running``...
+        outcome: how it ended: ``failed``, ``lost`` (its worker gave no word), ``not run`` (workers had been
+            lost before, so that it was only to say so), ``succeeded``, ``running``...
         type: the error's type.
         reason: the error's text.
         request_id: Lambda's request id, to find its log by.
@@ -80,7 +82,7 @@ def _attempt(record: Record, number: int) -> Event:
 
 def _outcome(record: Record, ended: Attempt) -> str:
     if ended.failure.type == WORKER_LOST.type:
-        return LOST
+        return NOT_RUN if ended.failure.message == NOT_RUN_AGAIN.message else LOST
     return record.status if ended.number == record.attempt and record.ended else FAILED
 
 

@@ -29,6 +29,7 @@ from serverless_tasks.record import NEUTRAL_MESSAGE, WORKER_LOST, Failure, Recor
 from serverless_tasks.registry import Registry
 from serverless_tasks.runner import Runner
 from serverless_tasks.store import Blobs
+from serverless_tasks.timeline import timeline
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message
 
@@ -640,6 +641,8 @@ def test_lost_workers_have_a_limit_of_three(world: World) -> None:
     assert (outcome.status, runs) == ("failed", [])
     assert world.record.error is not None
     assert world.record.error["type"] == "WorkerLost"
+    told = [event.outcome for event in timeline(world.record) if event.event == "attempt"]
+    assert told == ["lost", "lost", "lost", "lost", "not run"]
 
 
 def test_after_three_lost_workers_a_job_is_still_run(world: World) -> None:
