@@ -74,16 +74,32 @@ def check_access(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
 def check_typed_calls(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     """Who may use the typed calls in production."""
     given = getattr(settings, "TASKS_API_AUTHENTICATION", "")
+    found: list[checks.CheckMessage] = []
     if given is None:
         message = (
             "TASKS_API_AUTHENTICATION is None: everybody may submit and run the pydantic tasks of this site."
         )
-        return [checks.Warning(message, id="serverless_tasks.W003")]
+        found.append(checks.Warning(message, id="serverless_tasks.W003"))
+    elif opened := _opened():
+        message = (
+            f"TASKS_API_AUTHENTICATION is None in the class of {', '.join(map(repr, opened))}: everybody may submit and"
+            " run that task, whatever the site's setting says."
+        )
+        found.append(checks.Warning(message, id="serverless_tasks.W003"))
     issuer = getattr(settings, "TASKS_API_OIDC_ISSUER", None)
     if given == "oidc" and issuer is None and getattr(settings, "TASKS_API_OIDC_EMAILS", None) is None:
         message = "Every Google account may call: Google signs tokens for any audience that is asked for."
         hint = "Name the service accounts that may in TASKS_API_OIDC_EMAILS."
-        return [checks.Warning(message, hint=hint, id="serverless_tasks.W004")]
+        found.append(checks.Warning(message, hint=hint, id="serverless_tasks.W004"))
+    return found
+
+
+def _opened() -> list[str]:
+    """The tasks whose own class opens them to everybody."""
+    with suppress(ConfigurationError):  # _definitions says it
+        return [
+            task.name for task in services().registry if getattr(task, "TASKS_API_AUTHENTICATION", "") is None
+        ]
     return []
 
 

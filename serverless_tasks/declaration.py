@@ -117,6 +117,7 @@ def is_task_class(candidate: object) -> bool:
         and issubclass(candidate, Declaration)
         and candidate.run is not Declaration.run
         and not isabstract(candidate)
+        and not getattr(candidate.run, "__isabstractmethod__", False)
     )
 
 

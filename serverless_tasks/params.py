@@ -9,13 +9,13 @@ from __future__ import annotations
 import math
 from decimal import Decimal
 from numbers import Number
-from types import NoneType
 from typing import Any
 
 from serverless_tasks.errors import ServerlessTasksError, TaskDefinitionError
 from serverless_tasks.secrecy import sealed
 
-_NO_TEXT = (bytes, bytearray, memoryview, list, tuple, dict, set, frozenset, NoneType)
+_TRUTHS: dict[str | int, bool] = {1: True, "true": True, 0: False, "false": False}
+_NO_TEXT = (bytes, bytearray, memoryview, list, tuple, dict, set, frozenset, type(None))
 
 
 class ParameterNotValidError(ServerlessTasksError, ValueError):
@@ -142,15 +142,16 @@ class FloatParameter(NumberParameter):
 
 
 class BooleanParameter(Parameter):
-    """True or false; the text ``"false"`` in any case is false, other values count by their truth."""
+    """True or false, also as texts in any case, or as 1 and 0; an output counts by its truth."""
 
     def to_python(self, value: Any) -> bool:
-        if isinstance(value, str) and value.lower() == "false":
-            return False
-        return bool(value)
+        given = value.lower() if isinstance(value, str) else value
+        if isinstance(given, (str, int)) and given in _TRUTHS:
+            return _TRUTHS[given]
+        raise ParameterNotValidError(f"Value must be true or false, not {_shown(value)}")
 
     def to_json(self, value: Any) -> bool:
-        return self.to_python(value)
+        return False if isinstance(value, str) and value.lower() == "false" else bool(value)
 
     def json_schema(self) -> dict[str, Any]:
         return {"type": "boolean"}
@@ -170,7 +171,7 @@ class ListParameter(Parameter):
 
     def __init__(self, param_type: Parameter, required: bool = True, *, secret: bool = False) -> None:
         super().__init__(required, secret=secret)
-        self.param_type = check_parameter("The element of a ListParameter", param_type)
+        self.param_type: Parameter = check_parameter("The element of a ListParameter", param_type)
 
     def to_python(self, value: Any) -> list[Any]:
         return [self.param_type.to_python(element) for element in self._elements(value)]
@@ -201,7 +202,7 @@ class DictParameter(Parameter):
         return {"type": ["object", "array"]}
 
 
-def check_parameter(what: str, given: Any) -> Parameter:
+def check_parameter(what: str, given: Any) -> Any:
     """See that something is a parameter; one's own class need not derive from `Parameter`.
 
     Raises:
@@ -210,8 +211,7 @@ def check_parameter(what: str, given: Any) -> Parameter:
     if isinstance(given, type) or not (hasattr(given, "to_python") and hasattr(given, "to_json")):
         hint = f"; write {given.__name__}() with brackets" if hasattr(given, "to_python") else ""
         raise TaskDefinitionError(f"{what} is {given!r}, which is not a parameter{hint}.")
-    parameter: Parameter = given
-    return parameter
+    return given
 
 
 def schema_of(parameter: Parameter) -> dict[str, Any]:

@@ -77,10 +77,10 @@ class Progress:
         if self._stop is not None:
             raise self._stop
 
-    def inc_progress(self, by: float = 1) -> None:
-        """Count up; ``by`` is not looked at (a million of these should cost nothing) until it is written."""
+    def inc_progress(self, increment: float = 1) -> None:
+        """Count up; ``increment`` is not looked at (a million of these should cost nothing) until it is written."""
         with self._lock:
-            self.progress += by
+            self.progress += increment
             dirty, self._dirty = self._dirty, True
         if not dirty:
             self._signal()

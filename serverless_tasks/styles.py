@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, get_type_hints
 
@@ -104,9 +105,16 @@ class ModelDefinition(Definition):
         return name in self.secrets or (bool(self.secrets) and issubclass(self.inputs_model, RootModel))
 
     def instance(self, model: BaseModel, execution: Execution) -> Declaration:
-        task = super().instance(model, execution)
+        make: Any = self.task
+        task: Declaration = make(model) if self._is_made_of_params else make()
+        task.execution = execution
         task.params = model
         return task
+
+    @cached_property
+    def _is_made_of_params(self) -> bool:
+        """Whether a task with an ``__init__`` of its own takes the params there, as `Task` does."""
+        return bool(inspect.signature(self.task).parameters)
 
     def arguments(self, model: BaseModel) -> dict[str, Any]:
         return {}

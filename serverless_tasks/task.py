@@ -140,9 +140,9 @@ class Task(Declaration, Generic[Params]):
         """Say how far the task is; raises `TaskCancelled` once the job was cancelled."""
         self.execution.progress.set_progress(progress)
 
-    def inc_progress(self, by: float = 1) -> None:
+    def inc_progress(self, increment: float = 1) -> None:
         """Count the progress up; raises `TaskCancelled` once the job was cancelled."""
-        self.execution.progress.inc_progress(by)
+        self.execution.progress.inc_progress(increment)
 
     def add_message(self, message: str) -> None:
         """Tell the person who waits something; of a very long message the first 10,000 characters are kept."""

@@ -61,7 +61,9 @@ class DeferredJob(BaseModel):
         field = model._meta.pk
         assert field is not None
         try:
-            found: models.Model = model._default_manager.using(self.database).get(pk=field.to_python(self.pk))
+            # A model's first manager may hide rows.
+            manager = getattr(model, "objects", model._default_manager)
+            found: models.Model = manager.using(self.database).get(pk=field.to_python(self.pk))
         except ObjectDoesNotExist:
             raise InstanceDeleted(
                 f"{model._meta.label} {self.pk} is not in database {self.database!r}: it was deleted before the task"

@@ -43,9 +43,9 @@ class ServerlessContext(TaskContext):  # type: ignore[misc, type-arg]  # only in
         """Say how far the task is; raises `TaskCancelled` once the job was cancelled."""
         self.run.set_progress(progress)
 
-    def inc_progress(self, by: float = 1) -> None:
+    def inc_progress(self, increment: float = 1) -> None:
         """Count the progress up; raises `TaskCancelled` once the job was cancelled."""
-        self.run.inc_progress(by)
+        self.run.inc_progress(increment)
 
     def add_message(self, message: str) -> None:
         """Tell the person who waits something."""

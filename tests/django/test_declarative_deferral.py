@@ -434,6 +434,14 @@ def test_a_worker_finds_tasks_that_only_the_urlconf_reaches(work: Callable[[], i
     assert status(order) == "sent"
 
 
+def test_an_instance_that_the_models_first_manager_hides_is_found(jobs: RecordedTasks) -> None:
+    parcel = Parcel.objects.create(weight=5)
+    assert not Parcel._default_manager.filter(pk=parcel.pk).exists()
+    run_tasks(deferring()(parcel))
+
+    assert [outcome.status for outcome in jobs.drain()] == ["succeeded"]
+
+
 def test_a_deleted_instance_ends_the_job_as_failed_with_that_reason(jobs: RecordedTasks) -> None:
     order = Order.objects.create(customer="ada")
     run_tasks(deferring(retries=5)(order))

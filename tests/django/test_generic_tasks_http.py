@@ -1,5 +1,6 @@
 """The typed calls of django-generic-tasks' tasks: who may use them, and running in the request."""
 
+from base64 import b64encode
 from typing import Any
 
 import pytest
@@ -36,6 +37,25 @@ def strict(user: User) -> Client:
     client = Client(enforce_csrf_checks=True)
     client.force_login(user)
     return client
+
+
+class TestBasicAuth:
+    @pytest.fixture(autouse=True)
+    def basic(self, settings: Any) -> None:
+        settings.TASKS_API_AUTHENTICATION = "django_integration.security.BasicAuth"
+        User.objects.create_user("grace", password="hopper")
+
+    def asked(self, named: str) -> Any:
+        return post(Client(), headers={"Authorization": f"Basic {b64encode(named.encode()).decode()}"})
+
+    def test_a_user_of_the_site_owns_the_job(self) -> None:
+        answer = self.asked("grace:hopper")
+        assert answer.status_code == 201
+        assert queued()[0].owner == str(User.objects.get(username="grace").pk)
+
+    @pytest.mark.parametrize("named", ["grace:murray", "nobody:hopper", "grace"])
+    def test_others_are_401(self, named: str) -> None:
+        assert (self.asked(named).status_code, queued()) == (401, [])
 
 
 @pytest.mark.usefixtures("word")

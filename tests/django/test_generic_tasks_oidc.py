@@ -24,6 +24,7 @@ from django_integration.jwks import IssuerUnreachable, KeySet
 from serverless_tasks.testing import MovableClock
 from tests.django.conftest import queued
 from tests.django.mailing.notifications import EmailNotificationTask
+from tests.django.shop.background import Resize
 
 RUN = f"/tasks/{EmailNotificationTask.name}/run"
 PARAMS = {"subject": "Hello", "content": "Have a nice day", "recipients": ["alice@example.com"]}
@@ -221,7 +222,7 @@ def test_google_is_the_issuer_unless_another_is_named(settings: Any) -> None:
     assert trusted.issuers == ("https://accounts.google.com", "accounts.google.com")
 
 
-def test_what_is_open_is_said_before_it_is_deployed(settings: Any) -> None:
+def test_what_is_open_is_said_before_it_is_deployed(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     def ids() -> list[str | None]:
         return [check.id for check in run_checks(tags=["serverless_tasks"], include_deployment_checks=True)]
 
@@ -230,6 +231,9 @@ def test_what_is_open_is_said_before_it_is_deployed(settings: Any) -> None:
     settings.TASKS_API_AUTHENTICATION = "oidc"
     settings.TASKS_API_OIDC_AUDIENCE = AUDIENCE
     assert ids() == ["serverless_tasks.W004"]
+    with monkeypatch.context() as opened:
+        opened.setattr(Resize, "TASKS_API_AUTHENTICATION", None, raising=False)
+        assert ids() == ["serverless_tasks.W003", "serverless_tasks.W004"]
     settings.TASKS_API_OIDC_EMAILS = ROBOT
     assert ids() == []
 

@@ -162,5 +162,9 @@ def test_only_a_class_with_run_is_a_task_that_can_run() -> None:
         def rows(self) -> list[int]:
             return [1]
 
-    candidates = (Task, Declaration, Base, Runs, Runs(), "Runs", dict, Importer, FileImporter)
+    class Pure(Task):
+        @abstractmethod
+        def run(self) -> None: ...
+
+    candidates = (Task, Declaration, Base, Runs, Runs(), "Runs", dict, Importer, FileImporter, Pure)
     assert [one for one in candidates if is_task_class(one)] == [Runs, FileImporter]

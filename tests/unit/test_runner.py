@@ -14,6 +14,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from pydantic import BaseModel
 
 from serverless_tasks import Task, TaskCancelled, TaskError, UnknownTask
 from serverless_tasks.backends.memory import MemoryStore
@@ -155,6 +156,46 @@ def test_what_a_coroutine_raises_where_an_event_loop_is_running_is_its_own(world
         "failed",
         "TooFewNumbers",
     )
+
+
+class Box(BaseModel):
+    width: int
+
+
+class Wrapped(Task[Box]):
+    name = "work"
+
+    def __init__(self, params: Box) -> None:
+        super().__init__(params)
+        self.twice = 2 * params.width
+
+    def run(self) -> int:
+        self.inc_progress(increment=3)
+        return self.twice
+
+
+class Counting(Task[Box]):
+    name = "work"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.count = 1
+
+    def run(self) -> int:
+        return self.count + self.params.width
+
+
+@pytest.mark.parametrize(("kind", "result"), [(Wrapped, 10), (Counting, 6)], ids=["of params", "of nothing"])
+def test_a_task_may_have_an_init_of_its_own(world: World, kind: type[Task], result: int) -> None:
+    world.registry.add(kind)
+    message = a_message(world.clock, task="work", inputs={"width": 5})
+    world.store.put_jobs([message])
+
+    world.execute(message)
+
+    record = world.store.read(message.uuid)
+    assert record is not None
+    assert record.outputs == {"result": result}
 
 
 def test_a_generator_is_run_and_its_list_is_the_result(world: World) -> None:

@@ -27,9 +27,17 @@ class Order(models.Model):
         Order.objects.all().delete()
 
 
+class HeavyParcels(models.Manager):
+    def get_queryset(self):
+        return super().get_queryset().filter(weight__gt=1_000)
+
+
 class Parcel(models.Model):
     id = models.UUIDField(primary_key=True, default=uuid4)
     weight = models.IntegerField(default=0)
+
+    heavy = HeavyParcels()
+    objects = models.Manager()
 
     def __str__(self):
         return str(self.weight)
