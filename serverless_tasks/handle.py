@@ -30,6 +30,7 @@ class Publication:
         earlier: the job that was given back in place of a new one, as it was then.
         key: the row of its idempotency key, or None.
         place: the row of the one live job of its task and inputs, or None.
+        took_place: whether that row was nobody's before.
     """
 
     def __init__(self, message: Message) -> None:
@@ -41,6 +42,7 @@ class Publication:
         self.earlier: Record | None = None
         self.key: Lock | None = None
         self.place: Lock | None = None
+        self.took_place = False
         self._leader: Publication | None = None
 
     def settle(self, error: ServerlessTasksError | None) -> None:

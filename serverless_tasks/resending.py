@@ -22,6 +22,7 @@ from serverless_tasks.errors import (
     SubmitFailed,
     SubmitUncertain,
 )
+from serverless_tasks.job_id import job_id
 from serverless_tasks.letters import Letter, job_letter
 from serverless_tasks.message import Message
 from serverless_tasks.resubmission import check_again, submit_again
@@ -90,7 +91,7 @@ class DeadLetters:
         found = []
         for given in ids:
             try:
-                letter = self._through.letters.find(given if "/" in given else job_letter(given))
+                letter = self._through.letters.find(given if "/" in given else job_letter(job_id(given)))
             except AwsError as error:
                 if not error.gone:
                     raise
@@ -146,7 +147,7 @@ class DeadLetters:
             job = self._whole(message)
             check_again(self._through, job)
             if not dry_run:
-                submit_again(self._through, job, new_uuid=uuid, on_commit=False)
+                uuid = submit_again(self._through, job, new_uuid=uuid, on_commit=False).uuid
             return Resent(letter, "resubmitted", uuid)
         if not dry_run:
             unsent = self._through.queue.resend(message, body)

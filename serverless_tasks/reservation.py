@@ -95,9 +95,15 @@ def give_up(through: Services, publications: Sequence[Publication]) -> None:
         error = publication.error
         if error is None or isinstance(error, SubmitUncertain):
             continue
-        kept = () if not isinstance(error, (SubmitFailed, AwsError)) else (publication.key,)
-        for lock in (publication.key, publication.place):
-            if lock is not None and lock not in kept:
+        locks = []
+        if not isinstance(error, (SubmitFailed, AwsError)):
+            locks.append(publication.key)
+        if (
+            publication.took_place
+        ):  # under a row that was there before, another submit's job may be on its way
+            locks.append(publication.place)
+        for lock in locks:
+            if lock is not None:
                 _free(through, lock, error)
 
 
@@ -133,7 +139,7 @@ def _make_unique(through: Services, publications: Sequence[Publication], guard: 
                 leaders[lock.id] = (publication, lock)
     locks = [lock for _, lock in leaders.values()]
     held = through.locks.only(locks, stranger=guard.stranger)
-    for (publication, _), found in zip(leaders.values(), held, strict=True):
+    for (publication, wanted), found in zip(leaders.values(), held, strict=True):
         if found.foreign:
             publication.settle(AlreadyRunning(publication.message.task))
             continue
@@ -144,5 +150,6 @@ def _make_unique(through: Services, publications: Sequence[Publication], guard: 
                 publication.key = replace(publication.key, uuid=found.lock.uuid)
         if found.live is None:
             publication.place = found.lock
+            publication.took_place = found.lock == wanted
         else:
             publication.give_back(found.live)

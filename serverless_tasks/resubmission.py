@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from serverless_tasks.errors import InputsUnavailable, NotFinished, TaskNotFound
+from serverless_tasks.errors import InputsUnavailable, NotFinished, TaskNotFound, UnknownOption
+from serverless_tasks.job_id import job_id
 from serverless_tasks.options import Options
 from serverless_tasks.publishing import publish
 from serverless_tasks.reservation import Guard
@@ -33,9 +34,13 @@ def resubmit(through: Services, uuid: str, *, new_uuid: str | None = None, on_co
         NotFinished: it has not ended.
         InputsUnavailable: its inputs are not all kept.
         InvalidInputs: the task's present code refuses them; nothing was published.
-        UnknownOption: the new id is no UUID.
+        UnknownOption: the new id is no UUID, or the old one's.
         SubmitFailed, SubmitUncertain: it was certainly not sent, or may have been.
     """
+    if new_uuid is not None and job_id(new_uuid) == uuid:
+        raise UnknownOption(
+            f"The new job's id is {new_uuid!r}, which is the old one's; give another, or none."
+        )
     record = through.store.read(uuid, whole=False)
     if record is None:
         raise TaskNotFound(uuid)

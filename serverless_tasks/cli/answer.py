@@ -26,10 +26,12 @@ class Answer:
 
     Args:
         as_json: answer with JSON.
+        lines: the answer is a line for each value, and an error one more.
     """
 
-    def __init__(self, as_json: bool) -> None:
+    def __init__(self, as_json: bool, *, lines: bool = False) -> None:
         self.as_json = as_json
+        self._indent = None if lines else 2
 
     @property
     def console(self) -> Console:
@@ -61,7 +63,7 @@ class Answer:
             yield
         except ServerlessTasksError as error:
             if self.as_json:
-                self.line(_error(error), indent=2)
+                self.line(_error(error), indent=self._indent)
             self.say(str(error))
             raise typer.Exit(exit_code(error)) from None
         except KeyboardInterrupt:

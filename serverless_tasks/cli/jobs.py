@@ -94,7 +94,7 @@ def submit(
         "track": not no_track,
     }
     chosen = {name: value for name, value in options.items() if value is not None}
-    answer = Answer(as_json)
+    answer = Answer(as_json, lines=watch)
     with answer.errors():
         if at is not None:
             chosen["run_at"] = _moment(at)
@@ -154,7 +154,7 @@ def watch(
     uuid: Uuid, interval: Interval = 1.0, timeout: Timeout = None, stack: Stack = None, as_json: Json = False
 ) -> None:
     """Follow a job until it ends, with a live progress bar; with --json one line for each change."""
-    answer = Answer(as_json)
+    answer = Answer(as_json, lines=True)
     with answer.errors():
         session = connect(stack)
         _watch(answer, follow(session, lambda: session.client.get(uuid), interval=interval, timeout=timeout))
@@ -182,7 +182,7 @@ def retry(
     """Submit an ended job once more, with the same inputs, and print the new job's id."""
     from rich.text import Text
 
-    answer = Answer(as_json)
+    answer = Answer(as_json, lines=watch)
     with answer.errors():
         session = connect(stack)
         handle = session.client.retry(uuid, new_uuid=new_uuid)

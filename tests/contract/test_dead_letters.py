@@ -16,9 +16,11 @@ from serverless_tasks.config import Config
 from serverless_tasks.errors import AwsError, LetterNotFound
 from serverless_tasks.letters import Letter
 from serverless_tasks.message import RETENTION, Message
+from serverless_tasks.options import Options
 from serverless_tasks.params import ListParameter, NumberParameter
 from serverless_tasks.record import Failure
 from serverless_tasks.services import Services, use
+from serverless_tasks.submit import submit_json
 from tests.support.calls import counted_calls
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message
@@ -33,6 +35,15 @@ class Sum(Task):
 
     def run(self, numbers: list[float]) -> float:
         return sum(numbers)
+
+
+class Reindex(Task):
+    name = "reindex"
+    inputs = {"n": NumberParameter()}
+    unique = True
+
+    def run(self, n: float) -> None:
+        return None
 
 
 @pytest.fixture
@@ -192,6 +203,30 @@ class TestRetrying:
         assert again.uuid != message.uuid
         assert client.get(again.uuid).status == "pending"
         assert ids(through) == []
+
+    def test_in_whose_place_another_lives_tells_that_one(
+        self, through: Services, client: TaskClient, config: Config, clock: FakeClock
+    ) -> None:
+        through.registry.add(Reindex)
+        message = a_message(clock, task="reindex", owner="7", inputs={"n": 1})
+        letter = settled(through, message)
+        live = submit_json(through, "reindex", {"n": 1}, Options(owner="7"))
+
+        (resent,) = client.dead_letters.retry([letter])
+
+        assert (resent.outcome, resent.uuid) == ("resubmitted", live.uuid)
+        assert len(received(config)) == 1
+
+    def test_is_found_by_a_uuid_in_any_form(
+        self, through: Services, client: TaskClient, clock: FakeClock
+    ) -> None:
+        message = a_message(clock)
+        letter = settled(through, message)
+
+        forms = [message.uuid.upper(), message.uuid.replace("-", ""), message.uuid, letter.id]
+        assert [found.id for found in client.dead_letters.named(forms)] == [letter.id] * 4
+        with pytest.raises(LetterNotFound):
+            client.dead_letters.named(["nonsense"])
 
     def test_retrying_a_letter_twice_makes_one_job(
         self, through: Services, client: TaskClient, config: Config, clock: FakeClock

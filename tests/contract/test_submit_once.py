@@ -424,6 +424,35 @@ class TestAUniqueTask:
 
         assert (handle.published, handle.repeated, len(received(config))) == (True, False, 1)
 
+    def test_whose_second_send_failed_while_the_first_one_arrived_is_not_free(
+        self, services: Services, config: Config, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def second() -> None:
+            with monkeypatch.context() as patched:
+                patched.setattr(*broken("sqs", "send_message", UNREACHABLE))
+                with pytest.raises(SubmitFailed):
+                    rebuild("7")
+
+        before_send(services, second)
+        first = rebuild("7")
+
+        assert rebuild("7").uuid == first.uuid
+        assert len(received(config)) == 1
+
+    def test_is_one_job_after_a_lost_answer_and_a_failed_send(
+        self, services: Services, config: Config, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(*broken("sqs", "send_message", LOST, applied=True))
+            with pytest.raises(SubmitUncertain) as lost:
+                rebuild("7")
+        with monkeypatch.context() as patched:
+            patched.setattr(*broken("sqs", "send_message", UNREACHABLE))
+            with pytest.raises(SubmitFailed):
+                rebuild("7")
+
+        assert rebuild("7").uuid == lost.value.uuid
+
     def test_whose_first_send_failed_while_a_second_one_arrived_is_not_free(
         self, services: Services, config: Config, monkeypatch: pytest.MonkeyPatch, clock: FakeClock
     ) -> None:

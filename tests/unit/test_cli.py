@@ -443,6 +443,12 @@ class TestWatch:
         self.follow(replace(self.RUNNING, status="failed", failure=failure, finished=9))
         assert "The month has no such day." in call("watch", UUID, code=1).stdout
 
+    def test_tells_a_program_an_error_in_a_line_too(self, project: Services) -> None:
+        self.follow(self.RUNNING)
+        *records, error = call("watch", UUID, "--json", "--timeout", "5", code=6).stdout.splitlines()
+        assert [json.loads(record)["status"] for record in records] == ["running"]
+        assert json.loads(error)["error"]["type"] == "WaitTimeout"
+
     def test_stops_looking_in_time(self, project: Services) -> None:
         clock = self.follow(self.RUNNING)
         assert "it goes on" in call("watch", UUID, "--timeout", "5", code=6).stderr

@@ -145,6 +145,13 @@ def test_a_job_whose_inputs_are_not_kept_is_refused(jobs: RecordedTasks) -> None
     assert [message.uuid for message in jobs.submitted] == [uuid]
 
 
+def test_a_new_id_that_is_the_old_one_is_refused(jobs: RecordedTasks) -> None:
+    uuid = ended(jobs)
+    with pytest.raises(UnknownOption, match="which is the old one's"):
+        resubmit(jobs.services, uuid, new_uuid=uuid.upper())
+    assert [message.uuid for message in jobs.submitted] == [uuid]
+
+
 def test_a_new_id_that_is_none_is_refused(jobs: RecordedTasks) -> None:
     with pytest.raises(UnknownOption, match="Option uuid is 'x'"):
         resubmit(jobs.services, ended(jobs), new_uuid="x")
