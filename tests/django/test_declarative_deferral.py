@@ -191,6 +191,24 @@ def test_a_setting_runs_everything_in_the_request(jobs: RecordedTasks) -> None:
     jobs.assert_nothing_submitted()
 
 
+@override_settings(DECLARATIVE_ENDPOINT_TASKS_FORCE_SYNCHRONOUS=True)
+def test_in_the_request_it_runs_once_on_the_endpoints_own_object(jobs: RecordedTasks) -> None:
+    seen: list[Order] = []
+
+    class Failing(Endpoint):
+        @deferrable_task(retries=2)
+        @staticmethod
+        def send(order):
+            seen.append(order)
+            raise OSError("busy")
+
+    order = Order.objects.create(customer="ada")
+    with pytest.raises(OSError, match="busy"):
+        run_tasks(Failing(order))
+    assert len(seen) == 1
+    assert seen[0] is order
+
+
 def test_arguments_come_from_a_factory(jobs: RecordedTasks) -> None:
     def arguments(endpoint: Endpoint) -> Any:
         return (endpoint.resource.customer, (1, 2)), {"by": "post"}

@@ -62,6 +62,21 @@ def test_start_sends_on_a_thread(settings: Any, without_aws: None) -> None:
     assert sent() == LETTER
 
 
+class Remembers(Task[EmailNotificationParams]):
+    name = "remembers"
+    note = "of the class"
+
+    def run(self) -> str:
+        return self.note
+
+
+def test_run_is_called_on_a_task_that_is_made_anew(settings: Any, without_aws: None) -> None:
+    settings.TASKS_BACKEND = THREADING
+    task = Remembers(PARAMS)
+    task.note = "of this one"  # type: ignore[misc]
+    assert task.start().wait(10) == {"result": "of the class"}
+
+
 class Count(Task[EmailNotificationParams]):
     """Not registered: in-process backends learn of a class as it is started."""
 
