@@ -119,6 +119,7 @@ class Network:
         self._active: list[_Active] = []
         self._lasting: list[tuple[Fault, str, Process | None]] = []
         self._lock = threading.Lock()
+        self._atomic = threading.Lock()
 
     def send(self, event_name: str, request: AWSPreparedRequest) -> AWSResponse | None:
         """Carry one request, or let it fail as it is to."""
@@ -175,9 +176,11 @@ class Network:
         if service == "scheduler":
             return self._schedule(request)
         if service != "sqs":
-            answer = self.forward(event_name, request)
-            if service == "dynamodb" and answer is not None and answer.status_code == 200:
-                self.applied(operation, json.loads(_text(request)))
+            # DynamoDB's writes are atomic and moto's are not: another thread would look at an item half changed.
+            with self._atomic:
+                answer = self.forward(event_name, request)
+                if service == "dynamodb" and answer is not None and answer.status_code == 200:
+                    self.applied(operation, json.loads(_text(request)))
             return answer
         try:
             body = self.sqs.answer(operation, json.loads(_text(request)))
