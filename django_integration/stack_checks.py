@@ -51,7 +51,7 @@ def check_aws(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
         require_region()
         longest = max((task.timeout for task in services().registry), default=0)
     except ConfigurationError:
-        return []  # check_configuration says it
+        return []  # check_configuration says it, and check_stack of the region
     if services().backend_name != "sqs" or not (given.config.table and given.config.queue_urls):
         return []
     found: list[checks.CheckMessage] = []

@@ -20,7 +20,7 @@ from serverless_tasks.encoding import encode, is_json, other_key
 from serverless_tasks.errors import FieldError, TaskDefinitionError
 from serverless_tasks.params import check_parameter, holds_secret, schema_of, seal
 from serverless_tasks.refusals import reason, refusals_of_django
-from serverless_tasks.schema import HIDDEN, NO_TEXT, Definition, InvalidOutputs, accepted_by, needed_by
+from serverless_tasks.schema import HIDDEN, NO_TEXT, Definition, InvalidOutputs, accepted_by, needed_of
 from serverless_tasks.secrecy import opened
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ class DictionaryDefinition(Definition):
         self._outputs = _parameters(task, "outputs", task.outputs)
         accepted = accepted_by(task)
         anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values())
-        for name in needed_by(task):
+        for name in needed_of(accepted):
             if name not in self._inputs:
                 raise TaskDefinitionError(
                     f"{task.__qualname__}.run() needs {name!r}, which is not among its inputs; add it there, or give"

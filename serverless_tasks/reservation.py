@@ -98,9 +98,8 @@ def give_up(through: Services, publications: Sequence[Publication]) -> None:
         locks = []
         if not isinstance(error, (SubmitFailed, AwsError)):
             locks.append(publication.key)
-        if (
-            publication.took_place
-        ):  # under a row that was there before, another submit's job may be on its way
+        # Under a row that was there before, another submit's job may be on its way.
+        if publication.took_place:
             locks.append(publication.place)
         for lock in locks:
             if lock is not None:

@@ -107,9 +107,12 @@ class Definition:
 
     def instance(self, model: BaseModel, execution: Execution) -> Declaration:
         """A task for one run."""
-        task = self.task()
+        task = self._made(model)
         task.execution = execution
         return task
+
+    def _made(self, model: BaseModel) -> Declaration:
+        return self.task()
 
     def secrets_in(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
         """Which inputs hold a secret."""
@@ -217,10 +220,9 @@ def accepted_by(task: type[Declaration]) -> dict[str, inspect.Parameter]:
     return accepted
 
 
-def needed_by(task: type[Declaration]) -> list[str]:
-    """The parameters without which ``run`` cannot be called."""
+def needed_of(accepted: Mapping[str, inspect.Parameter]) -> list[str]:
+    """The parameters among these without which ``run`` cannot be called."""
     some = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    accepted = accepted_by(task)
     return [
         name for name, given in accepted.items() if given.default is given.empty and given.kind not in some
     ]

@@ -27,14 +27,14 @@ from serverless_tasks.schema import (
     Definition,
     Described,
     InvalidOutputs,
-    needed_by,
+    accepted_by,
+    needed_of,
 )
 from serverless_tasks.secrecy import holds_secret, revealed
 from serverless_tasks.sets import holds_set, in_order
 
 if TYPE_CHECKING:
     from serverless_tasks.declaration import Declaration
-    from serverless_tasks.execution import Execution
 
 _UNFIT: tuple[type[Exception], ...] = (PydanticSerializationError, ValidationError, ValueError, TypeError)
 _LOSS: tuple[type[Exception], ...] = (*_UNFIT, RecursionError)
@@ -45,7 +45,7 @@ class ModelDefinition(Definition):
 
     def __init__(self, task: type[Declaration], inputs_model: type[BaseModel]) -> None:
         super().__init__(task)
-        if needed := needed_by(task):
+        if needed := needed_of(accepted_by(task)):
             raise TaskDefinitionError(
                 f"{task.__qualname__}.run() needs {needed[0]!r}; in pydantic style it is called with self alone, and"
                 " the inputs are in self.params."
@@ -104,10 +104,9 @@ class ModelDefinition(Definition):
         # A root model has no names of its own: all that it is given is its one value.
         return name in self.secrets or (bool(self.secrets) and issubclass(self.inputs_model, RootModel))
 
-    def instance(self, model: BaseModel, execution: Execution) -> Declaration:
+    def _made(self, model: BaseModel) -> Declaration:
         make: Any = self.task
         task: Declaration = make(model) if self._is_made_of_params else make()
-        task.execution = execution
         task.params = model
         return task
 

@@ -157,7 +157,7 @@ def worker(
         # It tells where each client found its credentials and its endpoint.
         logging.getLogger("botocore").setLevel(logging.WARNING)
         load_project()
-        if not any(True for _ in services().registry):
+        if not len(services().registry):
             raise ConfigurationError(_NO_TASKS)
         given_back = run_worker(
             queues or (),
