@@ -11,6 +11,7 @@ from ninja import NinjaAPI
 from pydantic import WithJsonSchema
 
 from django_integration import body, conf, events, idempotency, openapi
+from django_integration.actions import Action
 from django_integration.answers import (
     Refused,
     error_answer,
@@ -64,7 +65,7 @@ Limit = Annotated[
 
 
 def _responses(success: int, kind: Any, *refusals: int) -> dict[Any, Any]:
-    return {success: kind, **dict.fromkeys((401, 403, *refusals, 503), RefusalBody)}
+    return {success: kind, **dict.fromkeys((401, 403, 429, *refusals, 503), RefusalBody)}
 
 
 @api.post(
@@ -80,7 +81,7 @@ def create(request: HttpRequest, idempotency_key: idempotency.Key = None) -> Htt
     """
     body.require_json(request)
     data = body.read(request)
-    caller = identify(request)
+    caller = identify(request, Action.CREATE)
     task, inputs = body.submission(data)
     if task not in conf.served_tasks():
         raise UnknownTask(task)
@@ -89,6 +90,8 @@ def create(request: HttpRequest, idempotency_key: idempotency.Key = None) -> Htt
         owner=caller.owner, on_commit=False, idempotency_key=idempotency.key_of(request, caller)
     )
     handle = submit_json(services(), task, inputs, options, stranger=caller.owner is None)
+    if handle.repeated:
+        caller.check_may(handle.record)
     answer = record_answer(request, handle.record, 200 if handle.repeated else 201)
     answer["Location"] = escape_uri_path(f"{request.path}{handle.uuid}/")
     return answer
@@ -103,7 +106,7 @@ def create(request: HttpRequest, idempotency_key: idempotency.Key = None) -> Htt
 )
 def listing(request: HttpRequest, limit: Limit = str(PAGE), cursor: str | None = None) -> HttpResponse:
     """Tasks without an owner are in nobody's list."""
-    caller = identify(request)
+    caller = identify(request, Action.LIST)
     size = int(limit) if limit.isascii() and limit.isdecimal() and len(limit) < 4 else 0
     if not 1 <= size <= LARGEST_PAGE:
         message = f"The limit is {limit[:20]!r}; give a number from 1 to {LARGEST_PAGE}."
@@ -112,13 +115,14 @@ def listing(request: HttpRequest, limit: Limit = str(PAGE), cursor: str | None =
         return json_answer({"tasks": [], "next": None})
     page = services().store.list_owner(caller.owner, limit=size, cursor=cursor)
     drop(*(record.uuid for record in page.records))  # no poll shows them an older state
-    return json_answer({"tasks": [record_json(record) for record in page.records], "next": page.cursor})
+    shown = [record_json(record) for record in page.records if caller.may(record)]
+    return json_answer({"tasks": shown, "next": page.cursor})
 
 
 @api.api_operation(READ, "/openapi.json", url_name="openapi", include_in_schema=False)
 def openapi_document(request: HttpRequest) -> HttpResponse:
     """The OpenAPI document of the tasks that are served, at the place where they are served."""
-    identify(request)
+    identify(request, Action.METADATA)
     base = request.path.removesuffix("openapi.json")
     document = dict(api.get_openapi_schema(path_prefix=base))
     served = conf.served_tasks()
@@ -139,7 +143,7 @@ def openapi_document(request: HttpRequest) -> HttpResponse:
 )
 def retrieve(request: HttpRequest, uuid: Uuid) -> HttpResponseBase:
     """Send the ETag of the last answer as If-None-Match: 304 says that nothing has changed."""
-    return poll(request, identify(request), uuid)
+    return poll(request, identify(request, Action.RETRIEVE), uuid)
 
 
 @api.post(
@@ -150,7 +154,7 @@ def retrieve(request: HttpRequest, uuid: Uuid) -> HttpResponseBase:
 )
 def cancel(request: HttpRequest, uuid: Uuid) -> HttpResponse:
     """A waiting task never starts; a running one is asked to stop. 409 when it has already ended."""
-    record = find(identify(request), uuid)
+    record = find(identify(request, Action.CANCEL), uuid)
     return record_answer(request, services().store.cancel(record.uuid))
 
 
@@ -163,7 +167,7 @@ def cancel(request: HttpRequest, uuid: Uuid) -> HttpResponse:
 )
 async def follow(request: HttpRequest, uuid: Uuid) -> HttpResponseBase:
     """One event a change, each holding the record, the last one the ended task's. Only under ASGI; else poll."""
-    record = await sync_to_async(lambda: find(identify(request), uuid))()
+    record = await sync_to_async(lambda: find(identify(request, Action.RETRIEVE), uuid))()
     if not events.offered(request):
         raise Refused(
             501, "NotImplemented", "This server does not stream (it runs under WSGI); poll the task instead."

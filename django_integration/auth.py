@@ -14,9 +14,12 @@ from django_integration.answers import Refused
 from serverless_tasks.errors import TaskNotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
 
+    from django_integration.actions import Action
     from django_integration.sight import Sight
     from serverless_tasks.record import Record
 
@@ -27,9 +30,15 @@ OLD_CSRF_HEADER = "HTTP_X_CSRF_TOKEN"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls; ``owner`` is None for callers who are not logged in."""
+    """Who calls.
+
+    Attributes:
+        owner: the owner of what they submit, or None for callers who are not logged in.
+        permit: asks Django REST framework's permission classes about one job, where some of them look at jobs.
+    """
 
     owner: str | None = None
+    permit: Callable[[Record], None] | None = None
 
     def check_sees(self, job: Record | Sight) -> None:
         """Refuse another owner's job exactly as if it did not exist.
@@ -40,24 +49,55 @@ class Caller:
         if job.owner is not None and job.owner != self.owner:
             raise TaskNotFound(job.uuid)
 
+    def check_may(self, record: Record) -> None:
+        """Refuse a job that the site's permission classes keep from the caller.
 
-def identify(request: HttpRequest) -> Caller:
-    """Find out who calls, and refuse those who may not.
+        Raises:
+            Refused: as the classes have it.
+            TaskNotFound: they say that there is none.
+        """
+        if self.permit is not None:
+            self.permit(record)
+
+    def may(self, record: Record) -> bool:
+        """Whether `check_may` lets a job pass."""
+        try:
+            self.check_may(record)
+        except (Refused, TaskNotFound):
+            return False
+        return True
+
+
+def identify(request: HttpRequest, action: Action) -> Caller:
+    """Find out who calls, and refuse those who may not, or who call too often.
 
     Raises:
-        Refused: 401 or 403.
+        Refused: 401, 403 or 429; what a class of the site's own says.
     """
     accept_old_csrf_header(request)
+    permit = None
     if conf.current().uses_drf:
         from django_integration import drf
 
-        user = drf.user_of(request)
+        user, permit = drf.enter(request, action)
     else:
         user = _session_user(request)
-    if not getattr(user, "is_authenticated", False):
-        return Caller()
-    key = getattr(user, "pk", None)
-    return Caller(None if key is None else str(key))
+        if conf.current().is_throttled:
+            limit(request, action, user)
+    key = getattr(user, "pk", None) if getattr(user, "is_authenticated", False) else None
+    return Caller(None if key is None else str(key), permit)
+
+
+def limit(request: HttpRequest, action: Action, user: Any) -> None:
+    """Refuse a caller who calls more often than the throttle classes allow.
+
+    Raises:
+        Refused: 429.
+    """
+    if action.is_limited:
+        from django_integration import drf
+
+        drf.limit(request, action, user)
 
 
 def accept_old_csrf_header(request: HttpRequest) -> None:

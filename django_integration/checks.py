@@ -143,18 +143,16 @@ def _csrf_cookie() -> Iterator[checks.CheckMessage]:
 
 
 def _drf() -> Iterator[checks.CheckMessage]:
-    if not conf.current().uses_drf:
+    given = conf.current()
+    if not given.uses_drf and not given.is_throttled:
         return
-    found = list(_errors("E004", _drf_classes, "TASK_API_AUTHENTICATION_CLASSES"))
-    again = _errors("E004", _drf_classes, "TASK_API_PERMISSIONS_CLASSES")
-    yield from found
-    yield from (message for message in again if message not in found)
-
-
-def _drf_classes(setting: str) -> None:
-    from django_integration import drf
-
-    drf.classes(setting)
+    try:
+        from django_integration import drf
+    except ConfigurationError as error:
+        yield checks.Error(str(error), id="serverless_tasks.E004")
+        return
+    found = [message for setting in drf.SETTINGS for message in _errors("E004", drf.classes, setting)]
+    yield from found or _errors("E004", lambda look: look(), drf.check_throttles)
 
 
 def _definitions() -> Iterator[checks.CheckMessage]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
@@ -29,6 +30,8 @@ READ = (
     "TASKS_BACKEND",
     "TASK_API_AUTHENTICATION_CLASSES",
     "TASK_API_PERMISSIONS_CLASSES",
+    "TASK_API_THROTTLE_CLASSES",
+    "REST_FRAMEWORK",
 )
 
 
@@ -49,6 +52,8 @@ class TaskSettings:
             ``POST /tasks/``, each as the setting's name and the entry, a dotted path or a class.
         authentication_classes: ``TASK_API_AUTHENTICATION_CLASSES``, or None when it is not set.
         permission_classes: ``TASK_API_PERMISSIONS_CLASSES``, or None when it is not set.
+        throttle_classes: ``TASK_API_THROTTLE_CLASSES``, or None when it is not set.
+        is_throttled: whether there are throttle classes: these, or else Django REST framework's own setting.
     """
 
     config: Config
@@ -61,6 +66,8 @@ class TaskSettings:
     served: tuple[tuple[str, Any], ...]
     authentication_classes: tuple[Any, ...] | None
     permission_classes: tuple[Any, ...] | None
+    throttle_classes: tuple[Any, ...] | None
+    is_throttled: bool
 
     @property
     def uses_drf(self) -> bool:
@@ -90,6 +97,7 @@ def current() -> TaskSettings:
         raise ConfigurationError(
             f"SERVERLESS_TASKS['BACKEND'] is {backend!r}; use one of {', '.join(BACKENDS)}."
         )
+    throttle_classes = _sequence("TASK_API_THROTTLE_CLASSES")
     return TaskSettings(
         config=Config.from_environ().merged(given, besides=OWN),
         backend=backend,
@@ -101,6 +109,8 @@ def current() -> TaskSettings:
         served=tuple((name, entry) for name in SERVED for entry in _sequence(name) or ()),
         authentication_classes=_sequence("TASK_API_AUTHENTICATION_CLASSES"),
         permission_classes=_sequence("TASK_API_PERMISSIONS_CLASSES"),
+        throttle_classes=throttle_classes,
+        is_throttled=bool(_site_throttles() if throttle_classes is None else throttle_classes),
     )
 
 
@@ -158,6 +168,12 @@ def _sequence(name: str) -> tuple[Any, ...] | None:
     if not isinstance(value, (list, tuple)):
         raise ConfigurationError(f"{name} is {value!r}; give a list of dotted paths or classes.")
     return tuple(value)
+
+
+def _site_throttles() -> Any:
+    """What the site has set for all views of Django REST framework, where that is installed."""
+    of_site = getattr(settings, "REST_FRAMEWORK", None) or {}
+    return of_site.get("DEFAULT_THROTTLE_CLASSES") if find_spec("rest_framework") else None
 
 
 def _allow_anonymous(given: Mapping[str, Any]) -> bool:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
-from uuid import UUID
 
+from django_integration.job_id import job_id
 from django_integration.shared_reads import SharedReads, drop
 from serverless_tasks.errors import TaskNotFound
 from serverless_tasks.services import services
@@ -20,12 +20,14 @@ def find(caller: Caller, uuid: str) -> Record:
 
     Raises:
         TaskNotFound: the id is none, nothing is known of it, or it is another owner's.
+        Refused: the site's permission classes refuse this job.
     """
-    wanted = _job_id(uuid)
+    wanted = job_id(uuid)
     record = services().store.read(wanted)
     if record is None:
         raise TaskNotFound(wanted)
     caller.check_sees(record)
+    caller.check_may(record)
     # Who has seen this is not shown an older one by a poll.
     drop(wanted)
     return record
@@ -43,24 +45,9 @@ def find_shared(caller: Caller, uuid: str, reads: SharedReads, at_least: Version
     Raises:
         TaskNotFound: see `find`.
     """
-    wanted = _job_id(uuid)
+    wanted = job_id(uuid)
     sight = reads.read(wanted, services().store.read, at_least)
     if sight is None:
         raise TaskNotFound(wanted)
     caller.check_sees(sight)
     return sight
-
-
-def _job_id(uuid: str) -> str:
-    """The id in the form in which jobs are kept.
-
-    Raises:
-        TaskNotFound: it is none.
-    """
-    try:
-        wanted = str(UUID(uuid))
-    except ValueError:
-        raise TaskNotFound(uuid[:40]) from None
-    if wanted != uuid.lower():
-        raise TaskNotFound(uuid[:40])
-    return wanted

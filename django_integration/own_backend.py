@@ -197,13 +197,17 @@ def backend_class(entry: Any) -> type[Any]:
     return found
 
 
-def _info(message: Message) -> TaskInfo:
-    record = services().store.read(message.uuid) or Record(
+def record_of(message: Message) -> Record:
+    """The record of a message's job; as it was submitted, where the store knows nothing of it yet."""
+    return services().store.read(message.uuid) or Record(
         uuid=message.uuid, task=message.task, owner=message.owner, created=message.created
     )
+
+
+def _info(message: Message) -> TaskInfo:
     return TaskInfo(
         message=message.encode(),
-        record=record,
+        record=record_of(message),
         inputs=encode(message.inputs),
         delay=message.delay(services().clock.now()),
         queue=message.queue,

@@ -8,33 +8,33 @@ from typing import TYPE_CHECKING, Any
 from django.apps import apps
 from django.conf import settings
 from django.core.exceptions import PermissionDenied
-from django.http import Http404
+from django.http import Http404, HttpResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from django_integration.actions import Action
 from django_integration.answers import Refused, record_json
-from django_integration.auth import Caller, identify
+from django_integration.auth import identify
 from django_integration.finding import find
 from serverless_tasks.errors import TaskNotFound
 from serverless_tasks.record import PENDING, iso
 
 if TYPE_CHECKING:
-    from django.http import HttpRequest, HttpResponse
+    from django.http import HttpRequest
 
 
 @never_cache
 @require_safe
 def view(request: HttpRequest, uuid: str) -> HttpResponse:
     """The status page of one task."""
-    caller = _identify(request)
-    if caller is None:
-        return _login(request)
     try:
-        found = find(caller, uuid)
+        found = find(identify(request, Action.RETRIEVE), uuid)
     except TaskNotFound as error:
         raise Http404(str(error)) from None
+    except Refused as refused:
+        return _refusal(request, refused)
     record, due = record_json(found), iso(found.run_at) if found.status == PENDING else None
     outputs = [(name, _text(value)) for name, value in record["outputs"].items()]
     base = request.path.removesuffix(f"{uuid}/view/")
@@ -46,20 +46,25 @@ def view(request: HttpRequest, uuid: str) -> HttpResponse:
 @require_safe
 def docs(request: HttpRequest) -> HttpResponse:
     """The page of the OpenAPI document."""
-    if _identify(request) is None:
-        return _login(request)
+    try:
+        identify(request, Action.METADATA)
+    except Refused as refused:
+        return _refusal(request, refused)
     base = request.path.removesuffix("docs")
     return _page(request, "docs", {"openapi_url": f"{base}openapi.json", "task_api_base": base})
 
 
-def _identify(request: HttpRequest) -> Caller | None:
-    """Who asks; None when they should log in first."""
-    try:
-        return identify(request)
-    except Refused as refused:
-        if refused.status == 401:
-            return None
-        raise PermissionDenied(str(refused)) from None
+def _refusal(request: HttpRequest, refused: Refused) -> HttpResponse:
+    """The answer to those who may not see a page: the site's own pages of errors, or the login."""
+    if refused.status == 401:
+        return _login(request)
+    if refused.status == 403:
+        raise PermissionDenied(str(refused))
+    if refused.status == 404:
+        raise Http404(str(refused))
+    return HttpResponse(
+        str(refused), status=refused.status, headers=refused.headers, content_type="text/plain; charset=utf-8"
+    )
 
 
 def _login(request: HttpRequest) -> HttpResponse:

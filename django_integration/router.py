@@ -92,7 +92,7 @@ class TaskRouter(Router):
         ):
             return
         safe = re.sub(r"[^a-zA-Z0-9]", "_", task.name)
-        refusals = {**dict.fromkeys((400, 401, 403, 413, 415, 503), RefusalBody), 422: UnfitBody}
+        refusals = {**dict.fromkeys((400, 401, 403, 413, 415, 429, 503), RefusalBody), 422: UnfitBody}
         self.add_api_operation(
             path,
             ["POST"],
@@ -145,6 +145,8 @@ def _submit(name: str, model: type[BaseModel]) -> View:
             options = Options(owner=caller.owner, on_commit=False, idempotency_key=key)
             inputs = _inputs(request, name)
             handle = submit_json(services(), name, inputs, options, stranger=caller.owner is None)
+        if handle.repeated:
+            caller.check_may(handle.record)
         return record_answer(request, handle.record, 200 if handle.repeated else 201)
 
     return submit

@@ -12,8 +12,10 @@ from ninja.security import APIKeyHeader, APIKeyQuery
 from ninja.security.http import HttpAuthBase
 
 from django_integration import conf
+from django_integration.actions import Action
 from django_integration.answers import Refused
-from django_integration.auth import Caller, accept_old_csrf_header, check_csrf, identify
+from django_integration.auth import Caller, accept_old_csrf_header, check_csrf, identify, limit
+from django_integration.run_here import HEADER
 from serverless_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -34,21 +36,22 @@ def authentication_of(task: type[Declaration]) -> Any:
     return getattr(task, NAME, getattr(settings, NAME, UNSET))
 
 
-def caller_of(request: HttpRequest, task: type[Declaration]) -> Caller:
+def caller_of(request: HttpRequest, task: type[Declaration], action: Action = Action.CREATE) -> Caller:
     """Find out who calls, and refuse those who may not.
 
     Unset, the site's callers are asked as by all other calls: a login, or Django REST framework's classes; anonymous
     ones are served under ``DEBUG`` or where the site has opened itself. None opens the call to everybody.
 
     Raises:
-        Refused: 401, 403, or 503 when it cannot be found out.
+        Refused: 401, 403, 429, or 503 when it cannot be found out.
     """
     given = authentication_of(task)
     if given is UNSET:
-        return identify(request)
-    if given is None:
-        return Caller()
-    return _owner(_authenticated(request, authenticator(given)))
+        return identify(request, action)
+    found = None if given is None else _authenticated(request, authenticator(given))
+    if conf.current().throttle_classes:
+        limit(request, action, found)
+    return _owner(found)
 
 
 def runs_here(task: type[Declaration]) -> bool:
@@ -65,14 +68,15 @@ def runner_of(request: HttpRequest, task: type[Declaration]) -> Caller:
     """As `caller_of`, for a task that is run in the request: off where nothing says who may ask for that.
 
     Raises:
-        Refused: 401, 403, or 503 when it cannot be found out.
+        Refused: 401, 403, 429, or 503 when it cannot be found out.
     """
     if not runs_here(task):
         message = f"Tasks are run in a request only where {NAME} says who may ask for it."
         raise Refused(403, "RunDisabled", message)
+    action = Action.DELIVER if HEADER in request.headers else Action.CREATE
     if authentication_of(task) is not UNSET:
-        return caller_of(request, task)
-    caller = identify(request)
+        return caller_of(request, task, action)
+    caller = identify(request, action)
     if caller.owner is None:
         raise _not_authenticated(None)
     return caller

@@ -9,7 +9,7 @@ from uuid import uuid4
 from django.core import signing
 
 from django_integration.answers import Refused, record_answer
-from django_integration.own_backend import kept
+from django_integration.own_backend import kept, record_of
 from serverless_tasks.errors import MessageError, TaskNotFound
 from serverless_tasks.message import Message
 from serverless_tasks.options import Options
@@ -46,7 +46,8 @@ def run_here(request: HttpRequest, caller: Caller, task: str, inputs: Any) -> Ht
     Raises:
         InvalidInputs: they do not fit.
         PayloadTooLarge: there is no room to keep them.
-        Refused: 400, the header is not ours; 503, deliver it again.
+        Refused: the site's permission classes refuse the job that is delivered; 400, the header is not ours; 503,
+            deliver it again.
     """
     through = services()
     definition = through.registry.definition(task)
@@ -58,6 +59,8 @@ def run_here(request: HttpRequest, caller: Caller, task: str, inputs: Any) -> Ht
         through.store.put_jobs([kept(message)])
     else:
         message = replace(_delivered(token, task), inputs=inputs)
+        if caller.permit is not None:
+            caller.check_may(record_of(message))
     outcome = through.runner.execute(message, retry=token is not None)
     if outcome.give_back is not None:
         again = str(max(1, round(outcome.give_back)))

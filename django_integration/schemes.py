@@ -82,7 +82,9 @@ class Schemes:
             anonymous = conf.current().serves_anonymous
         else:
             open_to_all = (permissions.AllowAny, permissions.IsAuthenticatedOrReadOnly)
-            anonymous = all(issubclass(kind, open_to_all[: 1 + reads]) for kind in allowed)
+            anonymous = all(
+                isinstance(kind, type) and issubclass(kind, open_to_all[: 1 + reads]) for kind in allowed
+            )
         return [*needs, *([{}] if anonymous else [])]
 
     def _session(self, *, reads: bool) -> Json:

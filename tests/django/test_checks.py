@@ -12,6 +12,7 @@ from django.apps import apps
 from django.core.checks import run_checks
 from django.core.management import call_command
 from django.core.management.base import CommandError
+from django.test import Client
 
 from django_integration import conf
 from serverless_tasks import Task, rate
@@ -214,7 +215,14 @@ def test_a_csrf_token_that_the_client_cannot_read_is_named(settings: Any, settin
     assert messages() == []
 
 
-@pytest.mark.parametrize("setting", ["TASK_API_AUTHENTICATION_CLASSES", "TASK_API_PERMISSIONS_CLASSES"])
+DRF_SETTINGS = [
+    "TASK_API_AUTHENTICATION_CLASSES",
+    "TASK_API_PERMISSIONS_CLASSES",
+    "TASK_API_THROTTLE_CLASSES",
+]
+
+
+@pytest.mark.parametrize("setting", DRF_SETTINGS)
 def test_a_drf_class_that_is_not_there_is_named(settings: Any, setting: str) -> None:
     setattr(settings, setting, ["rest_framework.permissions.Nothing"])
     ((number, sentence),) = messages()
@@ -222,16 +230,73 @@ def test_a_drf_class_that_is_not_there_is_named(settings: Any, setting: str) -> 
     assert setting in sentence
 
 
-def test_without_drf_its_settings_are_an_error(settings: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("setting", DRF_SETTINGS)
+def test_without_drf_its_settings_are_an_error(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
     for name in [name for name in sys.modules if name.startswith("rest_framework")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "rest_framework", None)
     monkeypatch.delitem(sys.modules, "django_integration.drf", raising=False)
     monkeypatch.delattr("django_integration.drf", raising=False)
-    settings.TASK_API_AUTHENTICATION_CLASSES = []
+    setattr(settings, setting, ["tests.django.drf_classes.Never"])
     ((number, sentence),) = messages()
     assert number == "E004"
     assert "serverless-tasks[drf]" in sentence
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "rest_framework.permissions.DjangoModelPermissions",
+        "rest_framework.permissions.DjangoModelPermissionsOrAnonReadOnly",
+        "rest_framework.permissions.DjangoObjectPermissions",
+        "tests.django.drf_classes.ObjectPermissionsAlone",
+        "tests.django.drf_classes.ComposedModel",
+    ],
+)
+def test_permissions_on_rows_of_the_database_are_named(settings: Any, browser: Client, name: str) -> None:
+    settings.TASK_API_PERMISSIONS_CLASSES = [name]
+    ((number, sentence),) = messages()
+    assert number == "E004"
+    assert "'serverless_tasks.add_job'" in sentence
+    assert "TASK_API_PERMISSIONS_CLASSES" in sentence
+    answer = browser.get("/tasks/")
+    assert (answer.status_code, answer.json()["error"]["type"]) == (500, "ConfigurationError")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["rest_framework.permissions.IsAuthenticated"]
+    + [f"tests.django.drf_classes.{name}" for name in ("OwnModelPermissions", "Composed", "Refuses")],
+)
+def test_permissions_that_users_can_have_are_not(settings: Any, name: str) -> None:
+    settings.TASK_API_PERMISSIONS_CLASSES = [name]
+    assert messages() == []
+
+
+def test_a_throttle_without_a_rate_is_named(settings: Any) -> None:
+    settings.TASK_API_THROTTLE_CLASSES = ["tests.django.drf_classes.WithoutRate"]
+    ((number, sentence),) = messages()
+    assert number == "E004"
+    assert "WithoutRate" in sentence
+    assert "DEFAULT_THROTTLE_RATES" in sentence
+    settings.TASK_API_THROTTLE_CLASSES = None
+    settings.REST_FRAMEWORK = {"DEFAULT_THROTTLE_CLASSES": ["tests.django.drf_classes.Nothing"]}
+    ((number, sentence),) = messages()
+    assert number == "E004"
+    assert "DEFAULT_THROTTLE_CLASSES" in sentence
+    settings.REST_FRAMEWORK = {"DEFAULT_THROTTLE_CLASSES": ["tests.django.drf_classes.TwoAMinute"]}
+    assert messages() == []
+
+
+def test_without_drf_its_own_setting_is_nothing_to_us(
+    settings: Any, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conf, "find_spec", lambda name: None)
+    settings.REST_FRAMEWORK = {"DEFAULT_THROTTLE_CLASSES": ["tests.django.drf_classes.Never"]}
+    assert messages() == []
+    assert browser.get("/tasks/").status_code == 200
 
 
 def test_a_site_open_to_everybody_is_told(settings: Any) -> None:
