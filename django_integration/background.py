@@ -7,6 +7,8 @@ from django.db import close_old_connections
 
 from django_integration.declarative.job import DeferredJob, InstanceDeleted
 from django_integration.declarative.registration import UnknownEndpointTask, find, in_use
+from django_integration.django_tasks.coroutine import completed
+from django_integration.django_tasks.running import seconds_left
 from serverless_tasks import Task
 from serverless_tasks.declaration import DEFAULT_TIMEOUT
 
@@ -36,7 +38,7 @@ class RunDeferred(Task[DeferredJob]):
         """
         close_old_connections()
         try:
-            find(self.params.task).call(self.params)
+            completed(find(self.params.task).call(self.params), seconds_left(self))
         finally:
             close_old_connections()
 

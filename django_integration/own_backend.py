@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from dataclasses import dataclass
+from inspect import iscoroutine
 from typing import TYPE_CHECKING, Any
 
 from django_integration import conf
+from django_integration.django_tasks.coroutine import completed
 from serverless_tasks.encoding import encode
 from serverless_tasks.errors import (
     AwsError,
@@ -118,19 +120,19 @@ class OwnBackend:
         return [self._publish(message) for message in messages]
 
     def _publish(self, message: Message) -> ServerlessTasksError | None:
-        def give() -> None:
+        def give() -> Any:
             task = services().registry.get(message.task)
-            self._backend().run_task(_info(message), _path(task))
+            return self._backend().run_task(_info(message), _path(task))
 
         return hand_over(message, give, f"{self._backend.__qualname__}.run_task()")
 
 
-def hand_over(message: Message, give: Callable[[], None], name: str) -> ServerlessTasksError | None:
+def hand_over(message: Message, give: Callable[[], Any], name: str) -> ServerlessTasksError | None:
     """Give a job to a project's own code, then keep it.
 
     Args:
         message: the job.
-        give: calls that code.
+        give: calls that code, which may be asynchronous.
         name: what the code is called, for the error.
 
     Returns:
@@ -138,7 +140,9 @@ def hand_over(message: Message, give: Callable[[], None], name: str) -> Serverle
     """
     try:
         item = kept(message)
-        give()
+        given = give()
+        if iscoroutine(given):
+            completed(given)
         services().store.put_jobs([item])
     except AwsError as error:
         return SubmitUncertain(message.uuid, str(error))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 import json
 import math
 import os
@@ -19,6 +18,7 @@ from serverless_tasks.masking import OPEN
 from serverless_tasks.outcome import Run, retries_after, told_of
 from serverless_tasks.progress import Progress
 from serverless_tasks.progress_writer import ProgressWriter
+from serverless_tasks.returned import run_to_end
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -144,11 +144,8 @@ class Attempt:
         self._renewed_until = began + task.timeout + GRACE + LEASE
 
         def work() -> dict[str, Any]:
-            value = task.run(**definition.arguments(model))
-            if inspect.iscoroutine(value):
-                value = finish(value, limit)
-            elif inspect.isgenerator(value):
-                value = list(value)  # here runs what is written in `run`, and what it raises is its own
+            # Of a coroutine or a generator the code runs here, and what it raises is its own.
+            value = run_to_end(task.run(**definition.arguments(model)), lambda made: finish(made, limit))
             return definition.outputs_to_json(value)
 
         return within(limit, work)

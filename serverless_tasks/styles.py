@@ -23,6 +23,7 @@ from serverless_tasks.encoding import encode
 from serverless_tasks.equality import members_of, same
 from serverless_tasks.errors import FieldError, InvalidInputs, TaskDefinitionError
 from serverless_tasks.refusals import field_errors, not_an_object, refusals_of_django, whole
+from serverless_tasks.returned import returned_type
 from serverless_tasks.schema import (
     Definition,
     Described,
@@ -152,7 +153,7 @@ class ModelDefinition(Definition):
             raise TaskDefinitionError(
                 f"An annotation of {where} cannot be found in its module: {error}."
             ) from error
-        annotation = hints.get("return", Any)
+        annotation = returned_type(hints.get("return", Any))
         return None if annotation is type(None) else annotation
 
     @cached_property

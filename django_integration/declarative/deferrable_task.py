@@ -11,6 +11,7 @@ from django_integration.declarative.deferral import Deferral
 from django_integration.declarative.endpoint_task import EndpointTask
 from django_integration.declarative.job import DeferredJob, as_lists, job_on, save_first
 from django_integration.declarative.registration import register
+from django_integration.django_tasks.coroutine import completed
 from serverless_tasks.errors import TaskDefinitionError
 
 if TYPE_CHECKING:
@@ -84,9 +85,9 @@ class DeferrableTask(EndpointTask):
         else:
             self.deferral.publish(self.job(endpoint), delay)
 
-    def call(self, job: DeferredJob) -> None:
-        """Do the work of a job, in a worker."""
-        self._function(job.instance(), *job.args, **job.kwargs)
+    def call(self, job: DeferredJob) -> Any:
+        """Do the work of a job, in a worker; see `Registered.call`."""
+        return self._function(job.instance(), *job.args, **job.kwargs)
 
     def retries_after(self, error: BaseException) -> int:
         """How often a job may be run again after this error."""
@@ -97,7 +98,7 @@ class DeferrableTask(EndpointTask):
         resource = self._resource(endpoint)
         save_first(resource)
         args, kwargs = self._arguments(endpoint)
-        self._function(resource, *args, **kwargs)
+        completed(self._function(resource, *args, **kwargs))
 
     def job(self, endpoint: Any) -> DeferredJob:
         """What a worker needs of this request."""
@@ -176,14 +177,14 @@ class DeferrableGenericTask(DeferrableTask):
                 )
         self._packer: Packer = task_args_packer
 
-    def call(self, job: DeferredJob) -> None:
-        """Do the work of a job, in a worker."""
+    def call(self, job: DeferredJob) -> Any:
+        """Do the work of a job, in a worker; see `Registered.call`."""
         args, kwargs = self._packer.unpack(job.packed)
-        self._function(*args, **kwargs)
+        return self._function(*args, **kwargs)
 
     def call_here(self, endpoint: Any) -> None:
         """Do the work in the request."""
-        self.call(self.job(endpoint))
+        completed(self.call(self.job(endpoint)))
 
     def job(self, endpoint: Any) -> DeferredJob:
         """What a worker needs of this request."""

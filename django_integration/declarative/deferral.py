@@ -48,6 +48,10 @@ class Deferral:
     execute_unless: Callable[[Any], Any] | None = None
 
     def __post_init__(self) -> None:
+        for name in ("delay", "always_defer", "execute_unless"):
+            asked = getattr(self, name)
+            # Its coroutine would pass for true, with nothing asked.
+            _check(name, asked, not _is_asynchronous(asked), "a function that is not asynchronous")
         if not callable(self.delay):
             _check(
                 "delay",
@@ -112,6 +116,10 @@ def _is_delay(value: Any) -> bool:
     if value is None:
         return True
     return isinstance(value, (int, float)) and not isinstance(value, bool) and 0 <= value <= LONGEST_DELAY
+
+
+def _is_asynchronous(function: Any) -> bool:
+    return inspect.iscoroutinefunction(function) or inspect.isasyncgenfunction(function)
 
 
 def _takes_the_endpoint(function: Any) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from django_integration.declarative.definitions import adopt
 from django_integration.declarative.order import Step, arrange
+from django_integration.django_tasks.coroutine import completed
 from serverless_tasks.errors import TaskDefinitionError
 
 if TYPE_CHECKING:
@@ -87,14 +88,14 @@ class EndpointTask:
         TaskRun.of(endpoint).run(self)
 
     def execute(self, endpoint: Any) -> None:
-        """Do the work; `run` sees to the order."""
+        """Do the work, a coroutine's or a generator's to its end; `run` sees to the order."""
         if self._method is None:
             assert self.task_runner is not None
-            self.task_runner(endpoint)
+            completed(self.task_runner(endpoint))
         elif self.task_runner is None:
-            self._method(endpoint)
+            completed(self._method(endpoint))
         else:
-            self.task_runner(self._method.__get__(endpoint))
+            completed(self.task_runner(self._method.__get__(endpoint)))
 
     def needs(self, tasks: Mapping[str, EndpointTask]) -> Iterator[str]:
         """The names, among an endpoint's tasks, of those that run before this one."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from django.conf import settings
 from django.urls import get_resolver
@@ -26,8 +26,8 @@ class Registered(Protocol):
 
     key: str
 
-    def call(self, job: DeferredJob) -> None:
-        """Run it."""
+    def call(self, job: DeferredJob) -> Any:
+        """Run it; what it returns may still have to be run to its end, by whoever knows how long it may."""
 
     def retries_after(self, error: BaseException) -> int:
         """How often a job of it may be run again after this error."""

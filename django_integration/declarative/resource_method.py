@@ -33,8 +33,8 @@ class ResourceMethod:
         self.retries_after = deferral.retries_after
         self._function = function
 
-    def call(self, job: DeferredJob) -> None:
-        """Run it on the job's instance.
+    def call(self, job: DeferredJob) -> Any:
+        """Run it on the job's instance; see `Registered.call`.
 
         Raises:
             UnknownEndpointTask: the instance's class does not have the method.
@@ -42,7 +42,7 @@ class ResourceMethod:
         instance = job.instance()
         if not any(self._function in vars(klass).values() for klass in type(instance).__mro__):
             raise UnknownEndpointTask(f"{job.model} has no method registered as {self.key!r}.")
-        self._function(instance, *job.args, **job.kwargs)
+        return self._function(instance, *job.args, **job.kwargs)
 
 
 @overload

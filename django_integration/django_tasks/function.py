@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime
-from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from django.apps import apps
@@ -12,12 +11,11 @@ from django.tasks.signals import task_started
 from django.utils.json import normalize_json
 
 from django_integration.django_tasks.context import ServerlessContext
-from django_integration.django_tasks.coroutine import CoroutineRun
+from django_integration.django_tasks.coroutine import completed
 from django_integration.django_tasks.result import RETURN_VALUE, result_of
-from django_integration.django_tasks.running import CURRENT, Attempt
+from django_integration.django_tasks.running import CURRENT, Attempt, seconds_left
 from django_integration.imported import IMPORTED
 from serverless_tasks import Task
-from serverless_tasks.attempt import MARGIN
 from serverless_tasks.clock import to_ms
 from serverless_tasks.delivery import Delivery
 from serverless_tasks.errors import TaskDefinitionError
@@ -33,8 +31,6 @@ if TYPE_CHECKING:
 
 # What one enqueueing changed of the task, and what of it travels.
 CHANGED = ("priority", "queue_name", "backend")
-# A coroutine's own limit ends before the runner's, which cannot wait for it to clean up.
-_EARLIER = 0.05
 
 
 class FunctionTask(Task):
@@ -97,10 +93,7 @@ def _run(
     # Robust: a receiver's error is its own, and is logged; the task is not to blame.
     task_started.send_robust(type(task.get_backend()), task_result=result)
     given = [ServerlessContext(task_result=result, run=self), *args] if task.takes_context else args
-    function = task.func
-    if iscoroutinefunction(function):
-        function = CoroutineRun(function, _seconds(attempt.delivery, self))
-    returned = function(*given, **kwargs)
+    returned = completed(task.func(*given, **kwargs), seconds_left(self))
     try:
         attempt.outputs = {RETURN_VALUE: normalize_json(returned)}
     except (TypeError, ValueError) as error:
@@ -188,10 +181,3 @@ def _here_and_now(run: FunctionTask) -> Delivery:
     """Of a run that no message asked for."""
     now = to_ms(services().clock.now())
     return Delivery(message=Message(uuid=run.execution.uuid, task=run.name, created=now))
-
-
-def _seconds(delivery: Delivery, run: FunctionTask) -> float:
-    left = run.timeout
-    if delivery.deadline is not None:
-        left = min(left, delivery.deadline - services().clock.now() - MARGIN)
-    return max(left - _EARLIER, 0.001)

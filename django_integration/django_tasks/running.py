@@ -6,10 +6,17 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from serverless_tasks.attempt import MARGIN
+from serverless_tasks.services import services
+
 if TYPE_CHECKING:
     from django_integration.django_tasks.result import ServerlessResult
+    from serverless_tasks.declaration import Declaration
     from serverless_tasks.delivery import Delivery
     from serverless_tasks.execution import Execution
+
+# A coroutine's own limit ends before the runner's, which cannot wait for it to clean up.
+_EARLIER = 0.05
 
 
 @dataclass(slots=True)
@@ -30,3 +37,11 @@ class Attempt:
 
 
 CURRENT: ContextVar[Attempt | None] = ContextVar("serverless_tasks_attempt", default=None)
+
+
+def seconds_left(run: Declaration) -> float:
+    """How long the coroutine of a run that has just begun may run."""
+    left, attempt = run.timeout, CURRENT.get()
+    if attempt is not None and attempt.delivery.deadline is not None:
+        left = min(left, attempt.delivery.deadline - services().clock.now() - MARGIN)
+    return max(left - _EARLIER, 0.001)
