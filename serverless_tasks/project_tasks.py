@@ -30,8 +30,13 @@ def project_parameters(directory: Path, manage: Path) -> dict[str, str]:
     said = deployed_parameters(directory)
     if SETTINGS in said and manage.is_file():
         said[SETTINGS] = settings_of(manage) or said[SETTINGS]
-    said_here = {name for name, variable in VARIABLES.items() if os.environ.get(variable)}
-    return {name: value for name, value in said.items() if name not in said_here}
+    here = said_here()
+    return {name: value for name, value in said.items() if name not in here}
+
+
+def said_here() -> set[str]:
+    """The parameters in whose place the environment says which tasks there are."""
+    return {name for name, variable in VARIABLES.items() if os.environ.get(variable)}
 
 
 def settings_of(manage: Path) -> str | None:

@@ -13,7 +13,7 @@ from serverless_tasks.cli.answer import Answer
 from serverless_tasks.cli.loading import NO_TASKS, Tasks, load_project
 from serverless_tasks.declaration import queue_for
 from serverless_tasks.errors import ConfigurationError
-from serverless_tasks.project_tasks import modules_of
+from serverless_tasks.project_tasks import modules_of, said_here
 from serverless_tasks.services import services
 
 if TYPE_CHECKING:
@@ -150,7 +150,8 @@ def worker(
         )
         # It tells where each client found its credentials and its endpoint.
         logging.getLogger("botocore").setLevel(logging.WARNING)
-        load_project(Tasks.NEEDED)
+        # A container has its own environment, whatever the project's copy in it deploys elsewhere.
+        load_project(Tasks.NAMED if said_here() else Tasks.NEEDED)
         if not len(services().registry):
             raise ConfigurationError(NO_TASKS)
         given_back = run_worker(

@@ -178,8 +178,15 @@ def test_the_environment_says_first_which_there_are(
     assert [task["name"] for task in tasks] == ["Sweep"]
 
 
-def test_a_worker_starts_with_them(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("named", [True, False], ids=["environment", "deployment"])
+def test_a_worker_starts_with_them(project: Project, monkeypatch: pytest.MonkeyPatch, named: bool) -> None:
     known: list[str] = []
+    if named:  # in a container without Django, say
+        monkeypatch.setenv("SERVERLESS_TASKS_MODULES", f"{project.package}.more,{project.package}.tasks")
+        with Path("samconfig.toml").open("a") as deployed:
+            deployed.write(
+                "[default.deploy.parameters]\nparameter_overrides = 'DjangoSettingsModule=no_such'\n"
+            )
 
     def run_worker(*_: Any, **__: Any) -> int:
         known.extend(sorted(task.name for task in services().registry))
