@@ -62,6 +62,7 @@ def wire() -> ConfigurationError | None:
         problem = error
         stand_in: Any = Misconfigured(error)
         through = configure(Config(), backend=stand_in, store=stand_in, registry=registry)
+    through.problem = problem
     through.defer = defer
     through.around = around
     return problem

@@ -44,11 +44,12 @@ class Registry:
             self._tasks[task.name] = task
             self._definitions.pop(task.name, None)
 
-    def load(self, modules: Iterable[str]) -> None:
+    def load(self, modules: Iterable[str], *, said_by: str = "SERVERLESS_TASKS_MODULES") -> None:
         """Import modules and register the tasks that they define.
 
         Args:
-            modules: dotted names, as in ``SERVERLESS_TASKS_MODULES``.
+            modules: dotted names.
+            said_by: what names them, for the error.
 
         Raises:
             ConfigurationError: a module does not exist.
@@ -60,7 +61,7 @@ class Registry:
                 if error.name is None or not f"{name}.".startswith(f"{error.name}."):
                     raise
                 raise ConfigurationError(
-                    f"SERVERLESS_TASKS_MODULES names {name!r}, which cannot be imported: {error}."
+                    f"{said_by} names {name!r}, which cannot be imported: {error}."
                 ) from error
             self.add_defined_in(name)
 

@@ -58,6 +58,7 @@ class Services:
         self.defer: Defer | None = None
         self.around: Around | None = None
         self.written: Callable[[str], object] | None = None
+        self.problem: ConfigurationError | None = None
         self._backend = backend
         self._store = store
         self._registry = registry

@@ -54,7 +54,7 @@ class Answer:
 
     def say(self, sentence: str) -> None:
         """Tell a person something, on standard error."""
-        sys.stderr.write(visible(sentence) + "\n")
+        say(sentence)
 
     @contextmanager
     def errors(self) -> Iterator[None]:
@@ -68,6 +68,11 @@ class Answer:
             raise typer.Exit(exit_code(error)) from None
         except KeyboardInterrupt:
             raise typer.Exit(Exit.INTERRUPTED) from None
+
+
+def say(sentence: str) -> None:
+    """Tell a person something, on standard error."""
+    sys.stderr.write(visible(sentence) + "\n")
 
 
 def visible(text: str) -> str:

@@ -11,6 +11,7 @@ from serverless_tasks.cli.answer import Answer
 from serverless_tasks.cli.exits import Exit
 from serverless_tasks.cli.following import counting
 from serverless_tasks.cli.jobs import Json, Stack
+from serverless_tasks.cli.loading import Tasks
 from serverless_tasks.cli.session import connect
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.record import iso
@@ -74,7 +75,7 @@ def retry(
 
     answer = Answer(as_json)
     with answer.errors():
-        session = connect(stack)
+        session = connect(stack, Tasks.WELCOME)
         chosen = _chosen(session, ids, all_letters, before)
         sent: list[Resent] = []
         refused: list[Resent] = []

@@ -12,6 +12,7 @@ from serverless_tasks.cli.answer import Answer
 from serverless_tasks.cli.exits import Exit
 from serverless_tasks.cli.following import follow, show
 from serverless_tasks.cli.inputs import named_task, read_inputs
+from serverless_tasks.cli.loading import Tasks
 from serverless_tasks.cli.session import connect
 from serverless_tasks.errors import UnknownOption
 from serverless_tasks.record import SUCCEEDED
@@ -98,7 +99,7 @@ def submit(
     with answer.errors():
         if at is not None:
             chosen["run_at"] = _moment(at)
-        session = connect(stack)
+        session = connect(stack, Tasks.WELCOME)
         named = named_task(session, task)
         given = read_inputs(session, named, words or [], inputs)
         (handle,) = session.client.submit_many(named, [given], **chosen)
@@ -132,7 +133,7 @@ def run(
 
     answer = Answer(as_json)
     with answer.errors():
-        session = connect(stack)
+        session = connect(stack, Tasks.WELCOME)
         named = named_task(session, task)
         given = read_inputs(session, named, words or [], inputs)
         with nullcontext() if as_json else Console(stderr=True).status(Text(f"Running {task}")):
@@ -184,7 +185,7 @@ def retry(
 
     answer = Answer(as_json, lines=watch)
     with answer.errors():
-        session = connect(stack)
+        session = connect(stack, Tasks.WELCOME)
         handle = session.client.retry(uuid, new_uuid=new_uuid)
         if watch:
             answer.say(f"Submitted {handle.uuid}.")

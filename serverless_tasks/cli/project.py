@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from serverless_tasks.cli.answer import Answer
-from serverless_tasks.cli.session import connect, load_project
+from serverless_tasks.cli.loading import NO_TASKS, Tasks, load_project
 from serverless_tasks.declaration import queue_for
 from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.project_tasks import modules_of, said_here
 from serverless_tasks.services import services
 
 if TYPE_CHECKING:
@@ -33,12 +34,6 @@ Concurrency = Annotated[
     list[str] | None,
     typer.Option("--concurrency", "-c", metavar="N or QUEUE=N", help="Tasks at the same time."),
 ]
-
-
-_NO_TASKS = (
-    "No tasks were found: name their modules in SERVERLESS_TASKS_MODULES, or a Django project in"
-    " DJANGO_SETTINGS_MODULE."
-)
 
 
 def init(
@@ -81,11 +76,10 @@ def list_tasks(modules: Modules = "", as_json: Json = False) -> None:
 
     answer = Answer(as_json)
     with answer.errors():
-        registry = connect(None).registry
-        registry.load(_names(modules))
-        tasks = _described(registry)
+        load_project(Tasks.NEEDED, modules_of(modules))
+        tasks = _described(services().registry)
         if not tasks:
-            raise ConfigurationError(f"{_NO_TASKS} `list` takes --modules as well.")
+            raise ConfigurationError(f"{NO_TASKS} `list` takes --modules as well.")
         answer.document(tasks, tasks_picture(tasks))
 
 
@@ -125,7 +119,7 @@ def dev(
 
         run_dev(
             template,
-            _names(modules),
+            modules_of(modules),
             django=django,
             manage=manage,
             address=address,
@@ -156,9 +150,10 @@ def worker(
         )
         # It tells where each client found its credentials and its endpoint.
         logging.getLogger("botocore").setLevel(logging.WARNING)
-        load_project()
+        # A container has its own environment, whatever the project's copy in it deploys elsewhere.
+        load_project(Tasks.NAMED if said_here() else Tasks.NEEDED)
         if not len(services().registry):
-            raise ConfigurationError(_NO_TASKS)
+            raise ConfigurationError(NO_TASKS)
         given_back = run_worker(
             queues or (),
             _concurrency(concurrency or []),
@@ -188,10 +183,6 @@ def _described(registry: Registry) -> list[dict[str, Any]]:
             }
         )
     return tasks
-
-
-def _names(modules: str) -> list[str]:
-    return [name.strip() for name in modules.split(",") if name.strip()]
 
 
 def _parameters(words: Sequence[str]) -> dict[str, str]:

@@ -9,13 +9,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from serverless_tasks.cli.answer import Answer
+from serverless_tasks.cli.loading import NO_TASKS, Tasks, knows_tasks, left_out
 from serverless_tasks.cli.session import connect
-from serverless_tasks.plan import KEEP, apply, plan
+from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.plan import DELETE, KEEP, apply, plan
+from serverless_tasks.samconfig import FILE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from serverless_tasks.plan import Change
+    from serverless_tasks.registry import Registry
 
 Json = Annotated[bool, typer.Option("--json", help="Answer with JSON, for programs.")]
 Stack = Annotated[
@@ -23,6 +27,12 @@ Stack = Annotated[
     typer.Option(metavar="NAME", help="Use this CloudFormation stack's outputs."),
 ]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+Yes = Annotated[
+    bool,
+    typer.Option(
+        "--yes", help="Delete even all that are deployed, and those of tasks that may be elsewhere."
+    ),
+]
 
 app = typer.Typer(
     help="The schedules that tasks declare, in EventBridge Scheduler.",
@@ -32,14 +42,19 @@ app = typer.Typer(
 
 
 @app.command("sync")
-def sync(dry_run: DryRun = False, stack: Stack = None, as_json: Json = False) -> None:
+def sync(dry_run: DryRun = False, yes: Yes = False, stack: Stack = None, as_json: Json = False) -> None:
     """Create, update and delete schedules until they are those that the tasks declare."""
     answer = Answer(as_json)
     with answer.errors():
-        session = connect(stack)
+        session = connect(stack, Tasks.NEEDED)
+        if not knows_tasks(session.registry):
+            raise ConfigurationError(NO_TASKS)
         group = session.client.services.schedule_group
         changes = plan(session.registry, group)
+        _tell_deletions(answer, changes)
         if not dry_run:
+            if not yes:
+                _check_deletions(changes, session.registry)
             apply(changes, group)
         rows = [
             {
@@ -61,7 +76,7 @@ def list_schedules(stack: Stack = None, as_json: Json = False) -> None:
     """List the schedules that the tasks declare, whether they are deployed, and when they are due next."""
     answer = Answer(as_json)
     with answer.errors():
-        session = connect(stack)
+        session = connect(stack, Tasks.NEEDED)
         now = datetime.fromtimestamp(session.clock.now(), UTC)
         changes = plan(session.registry, session.client.services.schedule_group)
         rows = [
@@ -77,10 +92,39 @@ def list_schedules(stack: Stack = None, as_json: Json = False) -> None:
             for change in changes
         ]
         _answer(answer, rows, "No task declares a schedule, and none is deployed.")
-        if not as_json and any(change.action != KEEP for change in changes):
+        if not knows_tasks(session.registry):
+            answer.say(NO_TASKS)
+        elif not as_json and any(change.action != KEEP for change in changes):
             answer.say(
                 "What is deployed is not what the tasks declare: run `serverless-tasks schedules sync`."
             )
+
+
+def _tell_deletions(answer: Answer, changes: Sequence[Change]) -> None:
+    """Say what is to go before anything is done."""
+    for change in changes:
+        if change.action == DELETE:
+            answer.say(f"To delete: {change.task}, {_expression(change)} {_zone(change)}")
+
+
+def _check_deletions(changes: Sequence[Change], registry: Registry) -> None:
+    """Refuse to delete what is deployed because its code was not loaded.
+
+    Raises:
+        ConfigurationError: everything would go, or what is not known here while modules were left out.
+    """
+    going = [change for change in changes if change.action == DELETE]
+    if going and len(going) == sum(change.deployed is not None for change in changes):
+        raise ConfigurationError(
+            f"Nothing was done: all schedules that are deployed ({len(going)}) would be deleted; see that this is the"
+            " project of that stack, and give --yes if they are to go."
+        )
+    unknown = sorted({change.task for change in going if change.task not in registry})
+    if unknown and (modules := left_out(registry)):
+        raise ConfigurationError(
+            f"Nothing was done: {', '.join(modules)}, which {FILE} deploys, was not loaded, and may have the tasks"
+            f" {', '.join(unknown)}; name it in SERVERLESS_TASKS_MODULES, or give --yes if their schedules are to go."
+        )
 
 
 def _expression(change: Change) -> str:

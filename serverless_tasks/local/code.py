@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 import socket
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.local.environment import process_environment
 from serverless_tasks.local.process import ChildProcess
+from serverless_tasks.project_tasks import settings_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from serverless_tasks.local.child import Work
     from serverless_tasks.local.stack import LocalStack
 
-_SETTINGS = re.compile(r"""["']DJANGO_SETTINGS_MODULE["']\s*,\s*["']([\w.]+)["']""")
 _STOP_MARGIN = 5.0
 
 
@@ -71,8 +70,7 @@ class Site:
     @property
     def settings(self) -> str | None:
         """The settings module that ``manage.py`` names, None when it names none."""
-        found = _SETTINGS.search(self.manage.read_text(encoding="utf-8"))
-        return found[1] if found else None
+        return settings_of(self.manage)
 
 
 class Code:

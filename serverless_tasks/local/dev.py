@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import signal
 import sys
@@ -22,8 +21,8 @@ from serverless_tasks.local.scheduler import LocalScheduler
 from serverless_tasks.local.server import DEFAULT_PORT, free_port
 from serverless_tasks.local.stack import MOST_THREADS, create_stack
 from serverless_tasks.local.template import read_template
+from serverless_tasks.project_tasks import VARIABLES, project_parameters
 from serverless_tasks.samconfig import FILE as SAMCONFIG
-from serverless_tasks.samconfig import deployed_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -31,9 +30,6 @@ if TYPE_CHECKING:
 
     from serverless_tasks.local.stack import LocalStack
     from serverless_tasks.local.template import LocalTemplate
-
-# Which tasks there are: a parameter of the template, and the variable that it sets.
-_SAID = {"TaskModules": "SERVERLESS_TASKS_MODULES", "DjangoSettingsModule": "DJANGO_SETTINGS_MODULE"}
 
 
 def run_dev(
@@ -130,22 +126,16 @@ def _stop_signals() -> Iterator[threading.Event]:
 
 
 def _as_deployed(template: Path, read: LocalTemplate, manage: Path) -> dict[str, str]:
-    """The parameters of the deployment; which tasks there are, the environment says first.
-
-    With Django it is set up as `manage.py` does: a deployment's own settings may name a database that is in use.
-    """
-    said = deployed_parameters(template.parent)
-    if "DjangoSettingsModule" in said and manage.is_file():
-        said["DjangoSettingsModule"] = Site(manage).settings or said["DjangoSettingsModule"]
-    said_here = {name for name, variable in _SAID.items() if os.environ.get(variable)}
+    """The parameters of the deployment that the template has."""
     known = read.body.get("Parameters", {})
-    return {name: value for name, value in said.items() if name in known and name not in said_here}
+    said = project_parameters(template.parent, manage)
+    return {name: value for name, value in said.items() if name in known}
 
 
 def _check_tasks(stack: LocalStack, environment: Mapping[str, str]) -> None:
     """Our own handlers run tasks, and without their code every message would come back for ever."""
     ours = any(function.handler.startswith("lambda_handlers.") for function in stack.functions)
-    if ours and not any(environment.get(variable) for variable in _SAID.values()):
+    if ours and not any(environment.get(variable) for variable in VARIABLES.values()):
         raise ConfigurationError(
             "Nobody says which tasks there are: name their modules with --modules or in SERVERLESS_TASKS_MODULES, give"
             f" --django or DJANGO_SETTINGS_MODULE, or let `serverless-tasks init` write {SAMCONFIG}."
@@ -189,7 +179,7 @@ def _introduce(
 def _to_submit(stack: LocalStack, site: Site | None, environment: Mapping[str, str]) -> dict[str, str]:
     # With what the workers load, names and inputs are checked there too; a site elsewhere cannot be imported from here.
     elsewhere = site is not None and site.directory != Path.cwd()
-    names = [] if elsewhere else [name for name in _SAID.values() if environment.get(name)]
+    names = [] if elsewhere else [name for name in VARIABLES.values() if environment.get(name)]
     return {name: environment[name] for name in names} | {
         name: value
         for name, value in stack.environment.items()

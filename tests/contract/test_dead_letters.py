@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -47,7 +48,10 @@ class Reindex(Task):
 
 
 @pytest.fixture
-def through(config: Config, clock: FakeClock) -> Iterator[Services]:
+def through(
+    config: Config, clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Services]:
+    monkeypatch.chdir(tmp_path)
     with use(Services(config, clock=clock)) as services:
         services.registry.add(Sum)
         yield services

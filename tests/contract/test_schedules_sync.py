@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -53,7 +54,10 @@ def registry(*tasks: type[Task]) -> Registry:
 
 
 @pytest.fixture
-def services(config: Config, clock: FakeClock, monkeypatch: pytest.MonkeyPatch) -> Iterator[Services]:
+def services(
+    config: Config, clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Services]:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DJANGO_SETTINGS_MODULE", raising=False)
     with use(Services(config, clock=clock, registry=registry(Report, Sweep, Plain))) as services:
         yield services
@@ -246,8 +250,9 @@ def test_list_shows_what_is_declared_and_what_is_there(services: Services, clock
 
 
 def test_list_says_when_there_are_none(
-    config: Config, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    config: Config, clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DJANGO_SETTINGS_MODULE", raising=False)
     with use(Services(config, clock=clock, registry=registry(Plain))):
         assert call("list").stdout.strip() == "No task declares a schedule, and none is deployed."

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import sys
 from argparse import REMAINDER
+from pathlib import Path
 from typing import Any
 
+from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 
@@ -33,9 +35,13 @@ class Command(BaseCommand):
             from serverless_tasks.cli import main
         except ModuleNotFoundError as error:
             raise CommandError(f"There is no {error.name}; install serverless-tasks[cli].") from error
+        from serverless_tasks.cli.loading import PROJECT
+
+        token = PROJECT.set(Path(getattr(settings, "BASE_DIR", "")))
         before = sys.argv
         sys.argv = ["serverless-tasks", *options["words"]]
         try:
             main()
         finally:
             sys.argv = before
+            PROJECT.reset(token)
