@@ -16,6 +16,7 @@ from django_integration.generic_tasks import job_of
 from django_integration.run_here import HEADER, signed
 from serverless_tasks.encoding import encode
 from serverless_tasks.errors import ConfigurationError, PayloadTooLarge, SubmitFailed, SubmitUncertain
+from serverless_tasks.forks import renew_after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -117,7 +118,12 @@ class CloudTasksBackend:
             raise ConfigurationError(
                 "CloudTasksBackend needs google-cloud-tasks; install serverless-tasks[google]."
             ) from error
-        return tasks_v2.CloudTasksClient()
+        made = tasks_v2.CloudTasksClient()
+        renew_after_fork(self._renew)  # gRPC's channels do not go on in a child
+        return made
+
+    def _renew(self) -> None:
+        vars(self).pop("_client", None)
 
     def _path(self, task: str) -> str:
         """Where the task is run.

@@ -14,6 +14,7 @@ import jwt
 
 from serverless_tasks.clock import Clock
 from serverless_tasks.errors import ServerlessTasksError
+from serverless_tasks.forks import renew_after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,10 +62,14 @@ class KeySet:
         self._issuer = issuer
         self._jwks_url = jwks_url
         self._clock = clock or Clock()
-        self._lock = threading.Lock()
+        self._renew()
+        renew_after_fork(self._renew)
         self._keys: dict[str, Key] = {}
         self._fetched = float("-inf")
         self._asked = float("-inf")
+
+    def _renew(self) -> None:
+        self._lock = threading.Lock()
 
     def find(self, kid: str) -> Key | None:
         """The key of this id, or None when the issuer has none.

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
 from django_integration.sight import Sight, reveals, state_id
+from serverless_tasks.forks import renew_after_fork
 from serverless_tasks.services import Services, services
 
 if TYPE_CHECKING:
@@ -61,6 +62,10 @@ class SharedReads:
         self._seconds = seconds
         self._clock = clock
         self._limits = (kept, kept_bytes)
+        self._renew()
+        renew_after_fork(self._renew)
+
+    def _renew(self) -> None:
         # The one that was read longest ago comes first.
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._bytes = 0

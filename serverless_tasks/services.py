@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from serverless_tasks.clock import Clock
 from serverless_tasks.config import Config
 from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.forks import renew_after_fork
 from serverless_tasks.locks import Locks
 from serverless_tasks.part import part
 from serverless_tasks.registry import Registry
@@ -62,6 +63,10 @@ class Services:
         self._backend = backend
         self._store = store
         self._registry = registry
+        self._renew()
+        renew_after_fork(self._renew)
+
+    def _renew(self) -> None:
         self.making = threading.RLock()
 
     @property
@@ -264,6 +269,14 @@ class Services:
 
 
 _lock = threading.Lock()
+
+
+def _renew() -> None:
+    global _lock  # noqa: PLW0603
+    _lock = threading.Lock()
+
+
+renew_after_fork(_renew)
 _current: Services | None = None
 
 

@@ -13,6 +13,8 @@ import time
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
+from serverless_tasks.forks import renew_after_fork
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -70,6 +72,10 @@ class Watchdog:
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
+        self._renew()
+        renew_after_fork(self._renew)
+
+    def _renew(self) -> None:
         # Putting into it takes no lock of Python's, which an exception from outside could leave taken.
         self._arrived: SimpleQueue[Watch] = SimpleQueue()
         self._watches: list[Watch] = []
@@ -80,7 +86,7 @@ class Watchdog:
         """Keep a limit from now on, until it is closing."""
         watch.due = self._now() + watch.limit.pause
         self._arrived.put(watch)
-        if self._thread is None or not self._thread.is_alive():  # it does not live on in a forked process
+        if self._thread is None or not self._thread.is_alive():
             self._start()
 
     def check(self, arrived: Watch | None = None) -> float:

@@ -27,6 +27,7 @@ from botocore.model import StructureShape
 from serverless_tasks.aws.connections import say_when_sent
 from serverless_tasks.aws.signing import sign_sooner
 from serverless_tasks.errors import AwsError, ConfigurationError
+from serverless_tasks.forks import renew_after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +54,9 @@ _MAPS = (
 _AS_IT_IS = "is_document_type"
 # A session makes clients safely on one thread at a time only:
 # https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html
-_making = threading.Lock()
+_making = threading.RLock()
+# The parent's clients and sessions, in a forked process: kept, since their end would need locks that may be taken.
+_of_the_parent: list[Any] = []
 _NO_REGION = (
     "AWS_REGION is not set; give the region of your stack, such as us-east-1, there, as AWS_DEFAULT_REGION or in"
     " your AWS profile."
@@ -85,6 +88,37 @@ class TransactionCancelled(Exception):
         self.reasons = reasons
 
 
+class Client:
+    """A client of AWS's, and another one in each forked process, whoever holds it.
+
+    Its methods are botocore's. See `serverless_tasks.forks`.
+
+    Args:
+        make: makes botocore's client.
+    """
+
+    def __init__(self, make: Callable[[], Any]) -> None:
+        self._make = make
+        self._made: Any = make()
+        renew_after_fork(self._renew)
+
+    def __getattr__(self, name: str) -> Any:
+        if name.startswith("__"):
+            raise AttributeError(name)
+        with _making:
+            if self._made is None:
+                self._made = self._make()
+        found = getattr(self._made, name)
+        vars(self)[name] = found  # from now on it is found without coming here
+        return found
+
+    def _renew(self) -> None:
+        make = self._make
+        _of_the_parent.append(self._made)
+        vars(self).clear()
+        self._make, self._made = make, None
+
+
 def client(service: str, *, attempts: int = 4, read_timeout: float = 10) -> Any:
     """A client as boto3 gives it, shared by all callers that ask with the same words.
 
@@ -101,7 +135,11 @@ def client(service: str, *, attempts: int = 4, read_timeout: float = 10) -> Any:
 
 
 @functools.cache
-def _client(service: str, attempts: int, read_timeout: float) -> Any:
+def _client(service: str, attempts: int, read_timeout: float) -> Client:
+    return Client(functools.partial(_make_client, service, attempts, read_timeout))
+
+
+def _make_client(service: str, attempts: int, read_timeout: float) -> Any:
     config = Config(
         # botocore would put a longer one together for every call, and look at every parameter of ours: a fifth of the
         # processor time of a call together.
@@ -120,6 +158,17 @@ def _client(service: str, attempts: int, read_timeout: float) -> Any:
         sign_sooner(made)
         say_when_sent(made)
     return made
+
+
+def _renew() -> None:
+    global _making  # noqa: PLW0603 - a thread that is no more may have it
+    _making = threading.RLock()
+    if _session.cache_info().currsize:
+        _of_the_parent.append(_session())
+    _session.cache_clear()
+
+
+renew_after_fork(_renew)
 
 
 def reset() -> None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from serverless_tasks.clock import to_ms
+from serverless_tasks.forks import renew_after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -25,6 +26,10 @@ class MemoryLocks:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._rows: dict[str, Lock] = {}
+        self._renew()
+        renew_after_fork(self._renew)
+
+    def _renew(self) -> None:
         self._lock = threading.Lock()
 
     def put(self, locks: Sequence[Lock], over: Mapping[str, str]) -> list[Lock]:

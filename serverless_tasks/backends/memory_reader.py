@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from serverless_tasks.assembly import assemble, mark, submitted, unbegun
 from serverless_tasks.clock import to_ms
 from serverless_tasks.errors import InvalidCursor
+from serverless_tasks.forks import renew_after_fork
 from serverless_tasks.items import JOB, STATE, Item, is_tombstone
 from serverless_tasks.store import Page
 
@@ -31,6 +32,10 @@ class MemoryReader:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._items: dict[str, dict[str, Item]] = {}
+        self._renew()
+        renew_after_fork(self._renew)
+
+    def _renew(self) -> None:
         self._lock = threading.RLock()
 
     def read(self, uuid: str, *, whole: bool = True, message: Message | None = None) -> Record | None:

@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from serverless_tasks.backends.intake import Intake
+from serverless_tasks.forks import renew_after_fork
 from serverless_tasks.message import Message
 from serverless_tasks.outcome import failure_of
 
@@ -45,6 +46,10 @@ class ThreadingBackend:
         self._clock = clock
         self._intake = Intake(store, blobs, clock)
         self._workers = workers
+        self._renew()
+        renew_after_fork(self._renew)
+
+    def _renew(self) -> None:
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
 
