@@ -16,6 +16,7 @@ from serverless_tasks.errors import (
     ServerlessTasksError,
     SubmitFailed,
     SubmitUncertain,
+    UnknownSchedule,
     UnknownTask,
 )
 from serverless_tasks.message import Message
@@ -163,7 +164,8 @@ def execute(message: str) -> None:
         message: the text.
 
     Raises:
-        MessageError: the text is no job.
+        MessageError: the text is no job, or one of a schedule whose time is still to come.
+        UnknownSchedule: the text names a schedule that its task does not have.
         AwsError: the store could not be asked; run it again later.
     """
     job = Message.decode(message)
@@ -172,6 +174,8 @@ def execute(message: str) -> None:
         while outcome.status == "waiting":  # a retry, which is due in a moment
             services().clock.sleep(outcome.give_back or 0)
             outcome = services().runner.execute(job)
+    except UnknownSchedule:  # the job of that schedule's time is none of this text's
+        raise
     except UnknownTask as error:
         services().store.settle(job, failure_of(error))
 

@@ -12,7 +12,15 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 
 from lambda_handlers.bootstrap import initialise, ready
 from lambda_handlers.telemetry import count, counted, job, logger
-from serverless_tasks.errors import ConfigurationError, MessageUndecodable, ServerlessTasksError
+from serverless_tasks.errors import (
+    ConfigurationError,
+    MessageUndecodable,
+    NotDue,
+    ServerlessTasksError,
+    UnknownSchedule,
+    UnknownTask,
+)
+from serverless_tasks.firing import task_for
 from serverless_tasks.letters import Letter, job_letter, undecodable_letter
 from serverless_tasks.message import VERSION, Message, version_of
 from serverless_tasks.record import FAILED, Failure
@@ -63,10 +71,24 @@ class _Batch:
             message = Message.decode(body, any_version=True)
         except MessageUndecodable as error:
             with _told(record):
-                self._keep_undecodable(record, error)
+                self._keep_unsettled(record, error)
             return
         with job(message), _told(record):
-            self._settle(record, message, body)
+            refusal = self._refusal(message)
+            if refusal is None:
+                self._settle(record, message, body)
+            else:
+                self._keep_unsettled(record, refusal, message.task)
+
+    def _refusal(self, message: Message) -> ServerlessTasksError | None:
+        """Why a message is not the job whose id it has, which its schedule may still send; None when it is."""
+        try:
+            task_for(message, self._through.registry, self._through.clock.now())
+        except (NotDue, UnknownSchedule) as error:
+            return error
+        except UnknownTask:
+            return None
+        return None
 
     def _settle(self, record: SQSRecord, message: Message, body: str) -> None:
         if message.schedule is not None:  # nobody has submitted it, so nobody has kept it
@@ -133,21 +155,23 @@ class _Batch:
         )
         self._through.letters.keep(letter, body_of(record))
 
-    def _keep_undecodable(self, record: SQSRecord, error: MessageUndecodable) -> None:
+    def _keep_unsettled(self, record: SQSRecord, error: ServerlessTasksError, task: str = "") -> None:
+        """Keep a body that is no job, or only says that it is one of a schedule's: there is nothing to settle."""
         if not self._through.config.bucket:
             raise ConfigurationError(
-                "SERVERLESS_TASKS_BUCKET is not set; undecodable messages are kept there."
+                "SERVERLESS_TASKS_BUCKET is not set; messages that are no job are kept there."
             )
         letter = Letter(
             id=undecodable_letter(_first_id(record)),
             reason=str(error),
+            task=task,
             queue=_source(record),
             deliveries=int(record.attributes.approximate_receive_count),
             sent=int(record.attributes.sent_timestamp),
         )
         self._through.letters.keep(letter, record.body)
         count("Undecodable")
-        logger.error("undecodable message kept", id=letter.id, reason=letter.reason)
+        logger.error("message kept that is no job", id=letter.id, reason=letter.reason)
 
 
 def _first_id(record: SQSRecord) -> str:

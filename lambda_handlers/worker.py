@@ -17,15 +17,18 @@ from serverless_tasks.clock import to_ms
 from serverless_tasks.errors import (
     MessageTooNew,
     MessageUndecodable,
+    NotDue,
     ServerlessTasksError,
     UnknownTask,
 )
+from serverless_tasks.firing import LONGEST_HELD, task_for
 from serverless_tasks.message import Message
 from serverless_tasks.overlap import overlapping
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+    from serverless_tasks.declaration import Declaration
     from serverless_tasks.services import Services
 
 # A rolling deployment may know a task, or a version, that this function does not know yet.
@@ -119,7 +122,7 @@ class _Batch:
             return
         try:
             message = self._message(place)
-            task = self._through.registry.get(message.task)
+            task = self._task(message)
             expired = to_ms(self._through.clock.now()) > message.expires
             # A duplicate of the job that is about to end would be told to wait for it. And a job that must not be lost
             # would be, never begun, if what others do around the end of this one took the process with it.
@@ -142,17 +145,20 @@ class _Batch:
                 record["body"], reason, queue=queue, message_id=record["messageId"]
             )
         except ServerlessTasksError as error:
-            logger.exception(
-                "an undecodable message could not be sent to the dead-letter queue", reason=reason
-            )
+            logger.exception("a message could not be sent to the dead-letter queue", reason=reason)
             raise self._back(record, _after_error(record), type(error).__name__) from error
-        logger.error("undecodable message sent to the dead-letter queue", reason=reason)
+        logger.error("message sent to the dead-letter queue", reason=reason)
 
     def _run(self, place: int, record: dict[str, Any], message: Message) -> None:
         try:
-            timeout = self._through.registry.get(message.task).timeout
+            timeout = self._task(message).timeout
         except UnknownTask as error:
             raise self._back(record, NOT_YET_KNOWN, str(error)) from None
+        except NotDue as error:
+            if error.seconds > LONGEST_HELD:
+                self._bury(record, str(error))
+                return
+            raise self._back(record, math.ceil(error.seconds), str(error)) from None
         if not self._fits(timeout):
             self._ahead.release()
             raise self._back(record, 0, "not enough time is left in this run")
@@ -171,6 +177,9 @@ class _Batch:
         report(outcome)
         if outcome.give_back is not None:
             raise self._back(record, math.ceil(outcome.give_back), outcome.status)
+
+    def _task(self, message: Message) -> type[Declaration]:
+        return task_for(message, self._through.registry, self._through.clock.now())
 
     def _fits(self, timeout: float) -> bool:
         """Whether a task may begin. The first one may in any case: it will never be given more time than now."""

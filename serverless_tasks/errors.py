@@ -94,6 +94,19 @@ class UnknownTask(ServerlessTasksError):
         self.name = name
 
 
+class UnknownSchedule(UnknownTask):
+    """A message says that a schedule has sent it which its task does not have.
+
+    Args:
+        task: the task's name.
+        schedule: what the message calls the schedule.
+    """
+
+    def __init__(self, task: str, schedule: str) -> None:
+        super().__init__(task)
+        self.args = (f"No deployed task {task!r} has a schedule {schedule!r}.",)
+
+
 @dataclass(frozen=True, slots=True)
 class FieldError:
     """One input that was refused: its dotted path, the reason, and the path in pieces."""
@@ -335,6 +348,21 @@ class MessageUndecodable(MessageError):
 
 class MessageTooNew(MessageError):
     """A message written by a newer version than the code that reads it."""
+
+
+class NotDue(MessageError):
+    """A message of a schedule that came before its time.
+
+    Args:
+        schedule: the schedule's name.
+        seconds: how much too early it is.
+    """
+
+    def __init__(self, schedule: str, seconds: float) -> None:
+        super().__init__(
+            f"Schedule {schedule!r} fires {seconds:,.0f} seconds later; its message came too early."
+        )
+        self.seconds = seconds
 
 
 class LeaseLost(ServerlessTasksError):

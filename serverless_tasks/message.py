@@ -161,8 +161,7 @@ class Message:
             # Half of a surrogate pair could never be written to the state, nor could what is larger than an item.
             if len((text or "").encode()) > LONGEST_TEXT:
                 raise ValueError("a name is too long")
-        if message.inputs_key not in (None, inputs_key(message.uuid)):
-            raise ValueError("inputs_key must be the job's own")
+        _check_id(message)
         if not isinstance(message.inputs, dict) or not isinstance(message.track, bool):
             raise ValueError("inputs must be an object, and track true or false")
         if not all(
@@ -190,13 +189,25 @@ def expires_in_process_at(now: int, run_at: int | None) -> int:
     return max(now, run_at or 0) + IN_PROCESS_RETENTION * 1000
 
 
+def _check_id(message: Message) -> None:
+    """See that a message names no job by its id, and another one beside it."""
+    if message.schedule is not None and message.uuid != _tick_id(message.schedule, message.created):
+        raise ValueError("the uuid of a schedule's job must be that of its time")
+    if message.inputs_key not in (None, inputs_key(message.uuid)):
+        raise ValueError("inputs_key must be the job's own")
+
+
 def _tick(schedule: str, scheduled: str) -> dict[str, Any]:
     moment = datetime.fromisoformat(scheduled)
     if moment.utcoffset() is None or not isinstance(schedule, str) or not schedule:
         raise ValueError("schedule must be a text, and scheduled have an offset")
     created = to_ms(moment.timestamp())
     expires = created + (SCHEDULER_TRIES + RETENTION) * 1000
-    return {"uuid": str(uuid5(_TICKS, f"{schedule} {created}")), "created": created, "expires": expires}
+    return {"uuid": _tick_id(schedule, created), "created": created, "expires": expires}
+
+
+def _tick_id(schedule: str, created: int) -> str:
+    return str(uuid5(_TICKS, f"{schedule} {created}"))
 
 
 def version_of(text: str) -> int:

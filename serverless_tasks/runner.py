@@ -11,6 +11,7 @@ from serverless_tasks.attempt import LEASE, Attempt
 from serverless_tasks.clock import to_ms
 from serverless_tasks.ending import Ending
 from serverless_tasks.errors import AwsError, LeaseLost, ServerlessTasksError
+from serverless_tasks.firing import task_for
 from serverless_tasks.message import expires_at, expires_in_process_at
 from serverless_tasks.outcome import Outcome
 from serverless_tasks.overlap import overlapping
@@ -92,11 +93,12 @@ class Runner:
             meanwhile: done while the end is recorded; see `overlapping`. It may stay undone.
 
         Raises:
-            UnknownTask: this deployment has no such task.
+            UnknownTask: this deployment has no such task, or the task has not the schedule that the message names.
+            NotDue: it is a schedule's, whose time is still to come.
             AwsError: the store could not be asked; the message must come back.
         """
-        task = self._registry.get(message.task)
         now = self._clock.now()
+        task = task_for(message, self._registry, now)
         if claim is None and to_ms(now) > message.expires:
             settled = self._store.settle(message, EXPIRED)
             return self._wait(settled, now) if settled.answer == "busy" else Outcome(status="ended")

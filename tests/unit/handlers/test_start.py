@@ -50,7 +50,9 @@ def started(**environment: str) -> dict[str, Any]:
         "boto3",
         "django",
         "s3transfer",
+        "serverless_tasks.cron_expression",
         "serverless_tasks.erasure",
+        "serverless_tasks.recurring",
         "serverless_tasks.resending",
     ],
 )

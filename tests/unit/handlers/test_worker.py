@@ -88,7 +88,7 @@ def test_an_undecodable_body_that_cannot_be_sent_there_says_so_and_comes_back_so
     site.put("not ours")
     assert site.deliver(worker.handler) == ["not ours"]
     assert site.hidden_for() == [worker.AFTER_ERROR]
-    assert "an undecodable message could not be sent to the dead-letter queue" in caplog.text
+    assert "a message could not be sent to the dead-letter queue" in caplog.text
     assert "sqs.SendMessage failed: AccessDenied" in caplog.text
 
 
