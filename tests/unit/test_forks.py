@@ -25,7 +25,7 @@ pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has
 # Each process reads jobs of its own, or invokes functions of its own, over what its parent has opened; it says what it
 # was answered wrongly. A child that hangs is ended by its alarm.
 SCRIPT = """
-import os, signal, sys, threading, time
+import os, signal, sys, threading
 from uuid import uuid4
 from serverless_tasks import TaskClient
 from serverless_tasks.aws.functions import invoke
@@ -34,42 +34,38 @@ from serverless_tasks.services import Services
 
 services = Services(Config(table="tasks", invoke_function="f"))
 store = services.store
-stop = threading.Event()
-
 def ask():
     uuid = str(uuid4())
     if MODE == "read":
         return store.read(uuid).uuid == uuid
     return invoke("f", {"uuid": uuid})["uuid"] == uuid
 
-def threads_of_the_parent():
-    while not stop.is_set():
-        ask()
-
 def work():
     return sum(not ask() for _ in range(40))
 
 MODE = sys.argv[1]
-assert ask()
-busy = [threading.Thread(target=threads_of_the_parent) for _ in range(2)]
-for thread in busy:
+opening = [threading.Thread(target=ask) for _ in range(3)]
+for thread in opening:
     thread.start()
+for thread in opening:
+    thread.join()
 children = []
+together, go = os.pipe()
 for _ in range(4):
     child = os.fork()
     if child == 0:
         signal.alarm(30)
+        os.close(go)
+        os.read(together, 1)  # its end: all begin at the same moment
         try:
             os._exit(min(work(), 100))
         except BaseException as error:
             print(repr(error), file=sys.stderr, flush=True)
             os._exit(101)
     children.append(child)
+os.close(go)
 wrong = work()
 codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-stop.set()
-for thread in busy:
-    thread.join()
 wrong += work()
 print(wrong, codes)
 """
@@ -100,6 +96,10 @@ print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), Double.submit(n=3).wai
 """
 
 
+# Never set: an invocation takes a while.
+WAY = threading.Event()
+
+
 class Answers(BaseHTTPRequestHandler):
     """Answers each call about a job with that job, over connections that stay open."""
 
@@ -120,6 +120,7 @@ class Answers(BaseHTTPRequestHandler):
             item |= {name: {"N": str(value)} for name, value in times.items()}
             self._answer({"Items": [item], "Count": 1, "ScannedCount": 1})
         else:
+            WAY.wait(0.01)
             self._answer(body)
 
     def _answer(self, body: object) -> None:
