@@ -83,9 +83,11 @@ def knows_tasks(registry: Registry) -> bool:
 
 
 def left_out(registry: Registry) -> list[str]:
-    """The modules that the project deploys and that were not loaded, because the environment names others."""
+    """The modules that the project deploys and that were not loaded: the environment names others, perhaps."""
     missing = []
-    for module in modules_of(deployed_parameters(_directory()).get(MODULES, "")):
+    # Where `manage.py` lies deeper than the file, the working directory has it: reason enough to be careful.
+    deployed = [deployed_parameters(place).get(MODULES, "") for place in {_directory(), Path.cwd()}]
+    for module in sorted({module for names in deployed for module in modules_of(names)}):
         defined = Registry()
         if module in sys.modules:
             defined.add_defined_in(module)
@@ -95,8 +97,7 @@ def left_out(registry: Registry) -> list[str]:
 
 
 def _directory() -> Path:
-    here, given = Path.cwd(), PROJECT.get()
-    return given if given is not None and (given / FILE).is_file() else here
+    return PROJECT.get() or Path.cwd()
 
 
 def _set_deployed_django_up(settings: str) -> None:

@@ -1,6 +1,7 @@
 """Tasks of Django's framework that use what this backend adds to it. Tests import them, long after Django is ready."""
 
 import asyncio
+import functools
 import threading
 import time
 
@@ -114,3 +115,80 @@ def raises_what_nobody_can_import():
         pass
 
     raise Local("from within")
+
+
+# -- functions whose work is not done when they return: what they have done, and they ----------------------------
+
+done = []
+
+
+async def _work():
+    for each in (1, 2):
+        await asyncio.sleep(0)
+        done.append(each)
+    return [1, 2]
+
+
+def _generate():
+    for each in (1, 2):
+        done.append(each)
+        yield each
+
+
+def _decorated(function):
+    @functools.wraps(function)
+    def wrapper():
+        return function()
+
+    return wrapper
+
+
+@task
+def generates():
+    yield from _generate()
+
+
+@task
+async def generates_asynchronously():
+    for each in await _work():
+        yield each
+
+
+@task
+def gives_a_coroutine():
+    return _work()
+
+
+@task
+async def gives_a_generator_later():
+    return _generate()
+
+
+@task
+@_decorated
+async def is_decorated():
+    return await _work()
+
+
+@task
+async def counts_as_it_generates():
+    await User.objects.acreate(username="ada")
+    for each in await _work():
+        yield each * await User.objects.acount()
+
+
+@task(timeout=0.2)
+async def generates_for_ever():
+    while True:
+        await asyncio.sleep(0.01)
+        yield 1
+
+
+@task(timeout=0.2)
+def generates_for_ever_later():
+    return generates_for_ever.func()
+
+
+@task
+def forgets_to_gather():
+    return [_work()]

@@ -178,3 +178,17 @@ def test_settings_that_leave_an_app_out_keep_its_schedules(project: Path) -> Non
 
     assert (code, left) == (2, BOTH)
     assert "shop.tasks, which samconfig.toml deploys, was not loaded" in told
+
+
+def test_a_management_command_below_the_deployments_file_keeps_what_it_does_not_find(project: Path) -> None:
+    """As of a site in a directory of its own: the file is beside it, and names what is no app's."""
+    site = project.parent / "site"
+    site.mkdir()
+    for name in ("manage.py", "site_", "shop"):
+        (project / name).rename(site / name)
+    named = {"DJANGO_SETTINGS_MODULE": "site_.settings", "PYTHONPATH": str(site)}
+
+    code, left, told = run(project, "manage.py", *SYNC, **named)
+
+    assert (code, left) == (2, BOTH)
+    assert "nightly, which samconfig.toml deploys, was not loaded" in told

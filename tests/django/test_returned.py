@@ -20,7 +20,7 @@ from django_integration.own_backend import TaskBackend
 from serverless_tasks import ConfigurationError
 from serverless_tasks.errors import TaskTimeout
 from serverless_tasks.testing import RecordedTasks, recorded
-from tests.django import unfinished
+from tests.django import dispatched
 from tests.django.own_backends import Courier
 from tests.django.shop.background import SumNumbers
 from tests.django.warehouse.models import Order
@@ -33,7 +33,7 @@ done: list[Any] = []
 @pytest.fixture(autouse=True)
 def nothing_done() -> None:
     done.clear()
-    unfinished.done.clear()
+    dispatched.done.clear()
 
 
 @pytest.fixture
@@ -53,21 +53,21 @@ def jobs() -> Any:
         "gives_a_coroutine",
         "gives_a_generator_later",
         "is_decorated",
-        "asks_the_database",
+        "counts_as_it_generates",
     ],
 )
 def test_a_function_is_run_to_its_end(work: Callable[[], int], name: str) -> None:
-    result = getattr(unfinished, name).enqueue()
+    result = getattr(dispatched, name).enqueue()
     work()
     result.refresh()
 
     assert (result.status, result.errors) == (TaskResultStatus.SUCCESSFUL, [])
-    assert (result.return_value, unfinished.done) == ([1, 2], [1, 2])
+    assert (result.return_value, dispatched.done) == ([1, 2], [1, 2])
 
 
 @pytest.mark.parametrize("name", ["generates_for_ever", "generates_for_ever_later"])
 def test_its_time_limit_holds_in_it(work: Callable[[], int], name: str) -> None:
-    result = getattr(unfinished, name).enqueue()
+    result = getattr(dispatched, name).enqueue()
     work()
     result.refresh()
 
@@ -76,11 +76,11 @@ def test_its_time_limit_holds_in_it(work: Callable[[], int], name: str) -> None:
 
 
 def test_coroutines_that_nobody_has_run_are_no_success(work: Callable[[], int]) -> None:
-    result = unfinished.forgets_to_gather.enqueue()
+    result = dispatched.forgets_to_gather.enqueue()
     work()
     result.refresh()
 
-    assert (result.status, unfinished.done) == (TaskResultStatus.FAILED, [])
+    assert (result.status, dispatched.done) == (TaskResultStatus.FAILED, [])
     assert "nobody has run" in result.errors[0].traceback
 
 
