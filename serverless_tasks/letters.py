@@ -16,7 +16,8 @@ class Letter:
     """What is known of a kept dead letter.
 
     Attributes:
-        id: ``jobs/<uuid>`` for a job that was settled, ``undecodable/<message id>`` for a body that is no job.
+        id: ``jobs/<uuid>`` for a job that was settled, ``undecodable/<message id>`` for a body that is no job, or only
+            says that it is a schedule's.
         reason: why it could not be run.
         task: the job's task, or "".
         queue: the queue that it was in, or "".

@@ -115,7 +115,8 @@ def test_declared_schedules_are_deployed_once_and_a_tick_that_comes_twice_runs_o
     assert [change.action for change in plan(registry(), group)] == ["keep"]
 
     target = schedules(stack)[schedule_name("yearly")]["Target"]
-    body = target["Input"].replace(SCHEDULED_TIME, "2028-02-29T05:00:00Z")
+    due = datetime.now(UTC).replace(second=0)
+    body = target["Input"].replace(SCHEDULED_TIME, f"{due:%Y-%m-%dT%H:%M:%SZ}")
     sqs = stack.client("sqs")
     url = sqs.get_queue_url(QueueName=target["Arn"].rsplit(":", 1)[-1])["QueueUrl"]
     for _ in range(2):
@@ -131,7 +132,7 @@ def test_declared_schedules_are_deployed_once_and_a_tick_that_comes_twice_runs_o
 
     ended = eventually(state, SECONDS)
     assert (ended["status"]["S"], ended["attempt"]["N"]) == ("succeeded", "1")
-    assert "good morning, it is 2028-02-29 05:00" in ended["outputs"]["S"]
+    assert f"good morning, it is {due:%Y-%m-%d %H:%M}" in ended["outputs"]["S"]
     eventually(lambda: _is_empty(sqs, url), SECONDS)
     assert state() == ended
 
@@ -144,6 +145,7 @@ def test_what_the_scheduler_leaves_with_the_dead_letters_ends_with_its_reason(
 ) -> None:
     declared = plan(registry(), _Empty())[0].declared
     assert declared is not None
+    due = f"{datetime.now(UTC) - timedelta(hours=24):%Y-%m-%dT%H:%M:%SZ}"
     stack.client("sqs").send_message(
         QueueUrl=stack.outputs["DeadLetterQueueUrl"],
         MessageBody=declared.body,
@@ -151,12 +153,12 @@ def test_what_the_scheduler_leaves_with_the_dead_letters_ends_with_its_reason(
             name: {"DataType": "String", "StringValue": value}
             for name, value in {
                 "ERROR_CODE": "AWS.SimpleQueueService.NonExistentQueue",
-                "SCHEDULED_TIME": "2032-02-29T05:00:00Z",
+                "SCHEDULED_TIME": due,
             }.items()
         },
     )
 
-    uuid = Message.decode(declared.tick("2032-02-29T05:00:00Z")).uuid
+    uuid = Message.decode(declared.tick(due)).uuid
     record = eventually(lambda: ended(client.services.store.read(uuid)), SECONDS)
     assert record is not None
     assert record.failure is not None
