@@ -21,7 +21,7 @@ from serverless_tasks.errors import (
 )
 from serverless_tasks.handle import Publication
 from serverless_tasks.job_locks import key_lock, take_places, unique_lock
-from serverless_tasks.locks import GRACE_MS, Lock
+from serverless_tasks.locks import GRACE_MS, Held, Lock
 from serverless_tasks.options import KEY_TTL
 
 if TYPE_CHECKING:
@@ -134,11 +134,26 @@ def _under_key(
     held = through.locks.once(lock)
     if not held.lock.matches(lock):
         raise IdempotencyConflict(message.task, key)
-    publication = Publication(replace(message, uuid=held.lock.uuid))
+    publication = Publication(message)
     publication.key = held.lock
+    _stand_for(through, publication, held)
+    return publication
+
+
+def _stand_for(through: Services, publication: Publication, held: Held) -> None:
+    """Take the id of the job that has the row: to give it back where it lives, and else to send it once more.
+
+    A job that may have been sent already has one more message then: with the same inputs, whatever was made anew for
+    this one.
+    """
+    uuid = held.lock.uuid
     if held.live is not None:
         publication.give_back(held.live)
-    return publication
+    elif publication.message.uuid != uuid:
+        job = through.store.job(uuid)
+        whole = job is not None and job.inputs_key is None and not job.secrets
+        inputs = job.inputs if job is not None and whole else publication.message.inputs
+        publication.message = replace(publication.message, uuid=uuid, inputs=inputs)
 
 
 def _make_unique(
@@ -164,13 +179,10 @@ def _make_unique(
         if found.foreign:
             publication.settle(AlreadyRunning(publication.message.task))
             continue
-        if found.lock.uuid != publication.message.uuid:
-            publication.message = replace(publication.message, uuid=found.lock.uuid)
-            if publication.key is not None:
-                through.locks.move(publication.key, found.lock.uuid)
-                publication.key = replace(publication.key, uuid=found.lock.uuid)
+        if found.lock.uuid != publication.message.uuid and publication.key is not None:
+            through.locks.move(publication.key, found.lock.uuid)
+            publication.key = replace(publication.key, uuid=found.lock.uuid)
+        _stand_for(through, publication, found)
         if found.live is None:
             publication.place = found.lock
             publication.took_place = found.lock == wanted
-        else:
-            publication.give_back(found.live)

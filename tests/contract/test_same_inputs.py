@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 from pydantic import BaseModel, Field
 
-from serverless_tasks import AlreadyRunning, Handle, IdempotencyConflict, Task
+from serverless_tasks import AlreadyRunning, Handle, IdempotencyConflict, SubmitUncertain, Task
 from serverless_tasks.aws import session
 from serverless_tasks.backends.memory import MemoryStore
 from serverless_tasks.config import Config
@@ -21,6 +21,7 @@ from serverless_tasks.params import IntParameter, NumberParameter
 from serverless_tasks.resubmission import resubmit
 from serverless_tasks.services import Services, services, use
 from serverless_tasks.submit import Submission, submit_json, submit_unchecked
+from tests.contract.test_submit_once import LOST, broken, received
 from tests.support import earlier
 from tests.support.calls import counted_calls
 from tests.support.clock import FakeClock
@@ -291,6 +292,30 @@ class TestRowsOfBefore:
         again = by_json(earlier.CountOnce, {"n": "1"})
 
         assert (again.uuid, again.repeated, again.published) == (earlier.options(4).uuid, False, True)
+
+
+class TestASendThatMayHaveBeenApplied:
+    """The job that it has sent is sent once more, and whichever message is run, it is one payment."""
+
+    @pytest.fixture
+    def through(self, config: Config, clock: FakeClock) -> Iterator[Services]:
+        with use(Services(config, clock=clock)) as through:
+            through.registry.add(Charge)
+            yield through
+
+    @pytest.mark.parametrize("options", [{"idempotency_key": "k"}, {"unique": True}], ids=["key", "unique"])
+    def test_is_repeated_with_the_same_inputs(
+        self, config: Config, way: Way, options: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(*broken("sqs", "send_message", LOST, applied=True))
+            with pytest.raises(SubmitUncertain):
+                way(Charge, {"order": "5"}, **options)
+        way(Charge, {"order": "5"}, **options)
+
+        messages = received(config)
+        assert len(messages) > 1
+        assert len({(message.uuid, message.inputs["Payment"]) for message in messages}) == 1
 
 
 class TestCalls:
