@@ -51,13 +51,13 @@ def run_here(request: HttpRequest, caller: Caller, task: str, inputs: Any) -> Ht
     """
     through = services()
     definition = through.registry.definition(task)
-    definition.parse_json(inputs)
     token = request.headers.get(HEADER)
     if token is None:
         options = Options(owner=caller.owner, uuid=str(uuid4()))
-        message = message_for(through, definition.task, inputs, options)
+        message = message_for(through, definition.task, definition.accept_json(inputs).sent, options)
         through.store.put_jobs([kept(message)])
     else:
+        definition.parse_json(inputs)
         message = replace(_delivered(token, task), inputs=inputs)
         if caller.permit is not None:
             caller.check_may(record_of(message))

@@ -97,12 +97,11 @@ def _message(through: Services, event: Any, deadline: float) -> Message:
     owner = event.get("owner")
     if owner is not None and not isinstance(owner, str):
         raise InvalidEvent(f"The event's owner is {owner!r}; give a text.")
-    inputs = event.get("inputs", {})
-    through.registry.definition(event["task"]).parse_json(inputs)
+    accepted = through.registry.definition(event["task"]).accept_json(event.get("inputs", {}))
     return Message(
         uuid=uuid,
         task=event["task"],
-        inputs=inputs,
+        inputs=accepted.sent,
         owner=owner,
         created=to_ms(through.clock.now()),
         expires=to_ms(deadline),

@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
-from uuid import uuid4
 
 from serverless_tasks.config import Config
-from serverless_tasks.errors import (
-    FieldError,
-    InvalidInputs,
-    InvokeFailed,
-    TaskFailed,
-    TaskNotFound,
-    WaitTimeout,
-)
+from serverless_tasks.errors import TaskNotFound, WaitTimeout
 from serverless_tasks.handle import Handle, Publication
 from serverless_tasks.job_id import job_id
 from serverless_tasks.message import Message
 from serverless_tasks.options import Options
-from serverless_tasks.record import SUCCEEDED, Record
+from serverless_tasks.record import Record
 from serverless_tasks.resubmission import resubmit
 from serverless_tasks.schema import check_json
 from serverless_tasks.services import Services, services
+from serverless_tasks.styles import define
 from serverless_tasks.submit import Submission, submit_unchecked
 
 if TYPE_CHECKING:
@@ -77,20 +70,14 @@ class TaskClient:
             InvokeFailed: the function refused: unknown task, or a fault of its own.
             AwsError: it could not be invoked, or its answer did not come; the task may have run.
         """
-        from serverless_tasks.aws.functions import invoke
+        return self._invoke(*self._named(task, inputs))
 
-        name, given = self._named(task, inputs)
-        function = self._function or self._through.config.require("invoke_function")
-        answer = invoke(function, {"task": name, "inputs": given, "uuid": str(uuid4())})
-        if "uuid" not in answer:
-            error = answer.get("error") or {}
-            if fields := error.get("fields"):
-                raise InvalidInputs(name, [FieldError(found["field"], found["message"]) for found in fields])
-            raise InvokeFailed(str(error.get("type", "Error")), str(error.get("message", answer)))
-        if answer["status"] != SUCCEEDED:
-            raise TaskFailed(answer["uuid"], answer["status"], answer["error"])
-        outputs: dict[str, Any] = answer["outputs"]
-        return outputs
+    def run_json(self, task: str | type[Declaration], inputs: dict[str, Any]) -> dict[str, Any]:
+        """As `run`, with inputs that came as JSON."""
+        if isinstance(task, str):
+            check_json(task, inputs)
+            return self._invoke(task, inputs)
+        return self._invoke(task.name, define(task).accept_json(inputs).sent)
 
     def submit(self, task: str | type[Declaration], /, **inputs: Any) -> Handle:
         """Publish a job.
@@ -119,6 +106,13 @@ class TaskClient:
         if isinstance(task, str):
             return submit_unchecked(self._through, task, list(inputs), chosen)
         return Submission(task, chosen, self._through).submit_many(inputs)
+
+    def submit_json(self, task: str | type[Declaration], inputs: dict[str, Any], **options: Any) -> Handle:
+        """As `submit_many`, of one job whose inputs came as JSON."""
+        if isinstance(task, str):
+            (handle,) = self.submit_many(task, [inputs], **options)
+            return handle
+        return Submission(task, Options.parse(options), self._through).start_json(inputs)
 
     def map(self, task: str | type[Declaration], /, inputs: Iterable[dict[str, Any]]) -> Iterator[Record]:
         """Publish many jobs and yield their records as they end, in the order of their ends.
@@ -239,6 +233,11 @@ class TaskClient:
         )
         publication.settle(None)
         return Handle(publication, self._through.store, self._through.clock)
+
+    def _invoke(self, task: str, inputs: dict[str, Any]) -> dict[str, Any]:
+        from serverless_tasks.aws.functions import run_once
+
+        return run_once(self._function or self._through.config.require("invoke_function"), task, inputs)
 
     def _named(self, task: str | type[Declaration], inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         if isinstance(task, str) and task in self._through.registry:

@@ -16,11 +16,15 @@ from pydantic import (
     create_model,
 )
 
+from serverless_tasks.accepted import Accepted, Compared
+from serverless_tasks.comparison import whole_numbers
+from serverless_tasks.conversion import NO_WAY_BACK, UNFIT, converted, in_json
 from serverless_tasks.encoding import encode, is_json, other_key
 from serverless_tasks.errors import FieldError, TaskDefinitionError
 from serverless_tasks.params import check_parameter, holds_secret, schema_of, seal
 from serverless_tasks.refusals import reason, refusals_of_django
-from serverless_tasks.schema import HIDDEN, NO_TEXT, Definition, InvalidOutputs, accepted_by, needed_of
+from serverless_tasks.run_signature import accepted_by, needed_of
+from serverless_tasks.schema import HIDDEN, NO_TEXT, Definition, InvalidOutputs
 from serverless_tasks.secrecy import opened
 
 if TYPE_CHECKING:
@@ -29,15 +33,6 @@ if TYPE_CHECKING:
     from serverless_tasks.declaration import Declaration
     from serverless_tasks.params import Parameter
 
-# What a parameter class raises when a value does not fit it, by itself or through what it calls.
-_UNFIT: tuple[type[Exception], ...] = (
-    ValueError,
-    TypeError,
-    ArithmeticError,
-    LookupError,
-    AttributeError,
-    RecursionError,
-)
 _DICT_CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
 
@@ -87,17 +82,33 @@ class DictionaryDefinition(Definition):
     def secrets(self) -> frozenset[str]:  # type: ignore[override]
         return frozenset(name for name, parameter in self._inputs.items() if holds_secret(parameter))
 
-    def to_json(self, inputs: Any) -> dict[str, Any]:
+    def accept(self, inputs: Any) -> Accepted:
         self._unknown(inputs)  # the model names those, once the values are in JSON
         given = {name: opened(value) if name in self.secrets else value for name, value in inputs.items()}
-        carried = {name: self._carried(name, value) for name, value in given.items()}
-        self.parse_json(carried)
-        return carried
+        return self.accept_json({name: self._carried(name, value) for name, value in given.items()})
+
+    def accept_json(self, inputs: Any) -> Accepted:
+        model = self.parse_json(inputs)
+        made = _by_input(model)
+        sent = {name: converted(self._inputs[name], given, made[name]) for name, given in inputs.items()}
+        return Accepted(sent, inputs, model)
+
+    def compared(self, accepted: Accepted) -> Compared:
+        made = whole_numbers({**self._defaults_in_json, **accepted.sent})
+        return Compared(made, accepted.given or {})
+
+    @cached_property
+    def _defaults_in_json(self) -> dict[str, Any]:
+        """What ``run`` has for inputs that are not given, of those that could be given as well."""
+        defaults = {
+            name: in_json(parameter, self._defaults[name])
+            for name, parameter in self._inputs.items()
+            if self._defaults.get(name) is not None
+        }
+        return {name: default for name, default in defaults.items() if default is not NO_WAY_BACK}
 
     def arguments(self, model: BaseModel) -> dict[str, Any]:
-        given = model.model_fields_set
-        fields = type(model).model_fields
-        arguments = {str(fields[field].alias): getattr(model, field) for field in fields if field in given}
+        arguments = _by_input(model)
         if not self.secrets:
             return arguments
         return {name: seal(self._inputs[name], value) for name, value in arguments.items()}
@@ -114,7 +125,7 @@ class DictionaryDefinition(Definition):
                 given = returned[name]
                 outputs[name] = None if given is None else parameter.to_json(given)
                 encode(outputs[name])
-            except (*_UNFIT, *refusals_of_django()) as error:
+            except (*UNFIT, *refusals_of_django()) as error:
                 raise InvalidOutputs(f"Output {name!r} of task {self.task.name!r}: {error}") from error
         return outputs
 
@@ -148,10 +159,17 @@ class DictionaryDefinition(Definition):
         try:
             converted = value if parameter is None else parameter.to_json(value)
             encode(converted)
-        except (*_UNFIT, *refusals_of_django()) as error:
+        except (*UNFIT, *refusals_of_django()) as error:
             said = HIDDEN if name in self.secrets else reason(error)
             raise self._refused([FieldError(name, said, (name,), "json")]) from None
         return converted
+
+
+def _by_input(model: BaseModel) -> dict[str, Any]:
+    """What the inputs that were given were converted to, by their names."""
+    given = model.model_fields_set
+    fields = type(model).model_fields
+    return {str(fields[field].alias): getattr(model, field) for field in fields if field in given}
 
 
 def _parameters(task: type[Declaration], attribute: str, given: Any) -> dict[str, Parameter]:
@@ -169,7 +187,7 @@ def _converter(parameter: Parameter) -> Callable[[Any], Any]:
     def convert(value: Any) -> Any:
         try:
             return parameter.to_python(value)
-        except (*_UNFIT, *refusals_of_django()) as error:
+        except (*UNFIT, *refusals_of_django()) as error:
             raise ValueError(reason(error)) from error
 
     return convert

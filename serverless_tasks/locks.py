@@ -7,12 +7,11 @@ conditional write, so that of two who try, one wins and the other is shown the w
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass, replace
-from hashlib import sha256
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Final, Protocol
 
 from serverless_tasks.clock import to_ms
+from serverless_tasks.fingerprints import lock_id
 from serverless_tasks.items import KEEP_AFTER_EXPIRY_MS
 from serverless_tasks.record import RUNNING
 
@@ -20,7 +19,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from serverless_tasks.clock import Clock
-    from serverless_tasks.message import Message
     from serverless_tasks.record import Record
     from serverless_tasks.store import Store
 
@@ -36,7 +34,8 @@ class Lock:
     Attributes:
         id: what is claimed, hashed: ``key#...`` or ``unique#...``.
         uuid: the job that claims it.
-        fingerprint: the hash of that job's owner, task and inputs, or "".
+        fingerprint: the hash of that job's owner, task and inputs, or ""; of a key, of the inputs as they were given.
+        converted: of a key, the same hash of the inputs as they were converted, where that is another one.
         created: when the row was written.
         expires: when it counts for nothing any more, whatever became of the job.
     """
@@ -46,6 +45,12 @@ class Lock:
     created: int
     expires: int
     fingerprint: str = ""
+    converted: str = ""
+
+    def matches(self, other: Lock) -> bool:
+        """Whether the inputs of two jobs are the same, as they were given or as they were converted."""
+        known = {self.fingerprint, self.converted or self.fingerprint}
+        return not known.isdisjoint({other.fingerprint, other.converted or other.fingerprint})
 
 
 class LockRows(Protocol):
@@ -63,6 +68,13 @@ class LockRows(Protocol):
 
         Raises:
             AwsError: the table could not be asked; some may have been written.
+        """
+
+    def read(self, ids: Sequence[str]) -> dict[str, Lock]:
+        """The rows that are there and count, by their ids.
+
+        Raises:
+            AwsError: the table could not be asked.
         """
 
     def free(self, lock: Lock) -> None:
@@ -117,7 +129,7 @@ class Locks:
             (found,) = self._rows.put([lock], over)
             if found.uuid == lock.uuid:
                 return Held(lock=found)
-            record = self._store.read(found.uuid) if found.fingerprint == lock.fingerprint else None
+            record = self._store.read(found.uuid) if found.matches(lock) else None
             if record is not None and not record.uncertain:
                 return Held(lock=found, live=record)
             if record is not None or not self._store.deleted(found.uuid):
@@ -154,6 +166,21 @@ class Locks:
                     asked[row.id], over[row.id] = answer, row.uuid
         return [held[lock.id] for lock in locks]
 
+    def look(self, locks: Sequence[Lock], *, stranger: bool = False) -> dict[str, Held]:
+        """What `only` would answer, of those rows that are there; nothing is taken.
+
+        Raises:
+            AwsError: the table could not be asked.
+        """
+        rows = self._rows.read([lock.id for lock in locks])
+        records = self._records([row.uuid for row in rows.values()])
+        held: dict[str, Held] = {}
+        for lock in locks:
+            if (row := rows.get(lock.id)) is not None:
+                answer = self._answer(row, records.get(row.uuid), lock, stranger)
+                held[row.id] = answer if isinstance(answer, Held) else Held(lock=answer)
+        return held
+
     def _answer(self, row: Lock, record: Record | None, wanted: Lock, stranger: bool) -> Held | Lock:
         """What comes of a row that is in the way: an answer, or the row to write over it."""
         if record.ended if record is not None else self._store.deleted(row.uuid):
@@ -181,7 +208,7 @@ class Locks:
         """
         now = self._now()
         wanted = Lock(
-            id=_id("unique", ["turn", name]), uuid=uuid, created=now, expires=now + KEEP_AFTER_EXPIRY_MS
+            id=lock_id("unique", ["turn", name]), uuid=uuid, created=now, expires=now + KEEP_AFTER_EXPIRY_MS
         )
         over: dict[str, str] = {}
         while True:
@@ -216,35 +243,3 @@ class Locks:
 
     def _now(self) -> int:
         return to_ms(self._clock.now())
-
-
-def key_lock(message: Message, key: str, now: int, seconds: int) -> Lock:
-    """The row of an idempotency key, which counts for the owner and the task of the message alone."""
-    scope = [message.owner, message.task, key]
-    return Lock(
-        id=_id("key", scope),
-        uuid=message.uuid,
-        fingerprint=_hash([*scope, message.inputs]),
-        created=now,
-        expires=now + seconds * 1000,
-    )
-
-
-def unique_lock(message: Message, now: int) -> Lock:
-    """The row of the one live job of the message's task and inputs."""
-    claimed = ["job", message.task, message.inputs]
-    return Lock(
-        id=_id("unique", claimed),
-        uuid=message.uuid,
-        fingerprint=_hash([message.owner, *claimed]),
-        created=now,
-        expires=message.expires + KEEP_AFTER_EXPIRY_MS,
-    )
-
-
-def _id(kind: str, claimed: Any) -> str:
-    return f"{kind}#{_hash(claimed)}"
-
-
-def _hash(value: Any) -> str:
-    return sha256(json.dumps(value, sort_keys=True).encode()).hexdigest()

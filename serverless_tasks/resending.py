@@ -25,7 +25,7 @@ from serverless_tasks.errors import (
 from serverless_tasks.job_id import job_id
 from serverless_tasks.letters import Letter, job_letter
 from serverless_tasks.message import Message
-from serverless_tasks.resubmission import check_again, submit_again
+from serverless_tasks.resubmission import accept_again, submit_again
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -145,8 +145,9 @@ class DeadLetters:
         if letter.is_job or to_ms(self._through.clock.now()) > message.expires:
             uuid = str(uuid5(UUID(message.uuid), "dead letter"))
             job = self._whole(message)
-            check_again(self._through, job)
-            if not dry_run:
+            if dry_run:
+                accept_again(self._through, job)
+            else:
                 uuid = submit_again(self._through, job, new_uuid=uuid, on_commit=False).uuid
             return Resent(letter, "resubmitted", uuid)
         if not dry_run:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from serverless_tasks.accepted import Compared
 from serverless_tasks.clock import to_ms
 from serverless_tasks.errors import (
     AlreadyRunning,
@@ -19,7 +20,8 @@ from serverless_tasks.errors import (
     SubmitUncertain,
 )
 from serverless_tasks.handle import Publication
-from serverless_tasks.locks import GRACE_MS, Lock, key_lock, unique_lock
+from serverless_tasks.job_locks import key_lock, take_places, unique_lock
+from serverless_tasks.locks import GRACE_MS, Held, Lock
 from serverless_tasks.options import KEY_TTL
 
 if TYPE_CHECKING:
@@ -38,30 +40,42 @@ class Guard:
         key_ttl: how long the key is remembered, in seconds.
         unique: whether one job of the same task and inputs may live at a time.
         stranger: whether the caller is nobody in particular, who is never given another caller's job for its inputs.
+        compared: what the inputs of each job are compared by; what its message has of them unless given.
     """
 
     key: str | None = None
     key_ttl: int = KEY_TTL
     unique: bool = False
     stranger: bool = False
+    compared: Sequence[Compared] = ()
+
+    @property
+    def compares(self) -> bool:
+        """Whether the inputs are compared with those of other jobs at all."""
+        return self.unique or self.key is not None
 
 
 def reserve(through: Services, messages: Sequence[Message], guard: Guard) -> list[Publication]:
     """The publications of messages, those among them settled of which nothing is to be sent.
 
     Without a key, and unless the task is unique, nothing is called. A key costs one write, and a read when it is
-    known; unique jobs cost one write (one transaction for a hundred), and a look at the jobs that are in the way.
+    known; unique jobs cost one write (one transaction for a hundred), and a look at the jobs that are in the way. Of
+    those whose inputs were converted one more read tells what was written before conversions were compared.
 
     Raises:
         IdempotencyConflict: the key was used with other inputs.
         AwsError: the table could not be asked; nothing was sent.
     """
+    compared = guard.compared or [Compared(message.inputs, message.inputs) for message in messages]
     if guard.key is None:
         publications = [Publication(message) for message in messages]
     else:
-        publications = [_under_key(through, message, guard, guard.key) for message in messages]
+        publications = [
+            _under_key(through, message, each, guard, guard.key)
+            for message, each in zip(messages, compared, strict=True)
+        ]
     if guard.unique:
-        _make_unique(through, publications, guard)
+        _make_unique(through, publications, compared, guard)
     return publications
 
 
@@ -113,42 +127,62 @@ def _free(through: Services, lock: Lock, error: ServerlessTasksError) -> None:
         error.add_note(f"Its lock {lock.id} is kept until it is taken over: {failed}")
 
 
-def _under_key(through: Services, message: Message, guard: Guard, key: str) -> Publication:
-    lock = key_lock(message, key, to_ms(through.clock.now()), guard.key_ttl)
+def _under_key(
+    through: Services, message: Message, compared: Compared, guard: Guard, key: str
+) -> Publication:
+    lock = key_lock(message, key, to_ms(through.clock.now()), guard.key_ttl, compared)
     held = through.locks.once(lock)
-    if held.lock.fingerprint != lock.fingerprint:
+    if not held.lock.matches(lock):
         raise IdempotencyConflict(message.task, key)
-    publication = Publication(replace(message, uuid=held.lock.uuid))
+    publication = Publication(message)
     publication.key = held.lock
-    if held.live is not None:
-        publication.give_back(held.live)
+    _stand_for(through, publication, held)
     return publication
 
 
-def _make_unique(through: Services, publications: Sequence[Publication], guard: Guard) -> None:
+def _stand_for(through: Services, publication: Publication, held: Held) -> None:
+    """Take the id of the job that has the row: to give it back where it lives, and else to send it once more.
+
+    A job that may have been sent already has one more message then: with the same inputs, whatever was made anew for
+    this one.
+    """
+    uuid = held.lock.uuid
+    if held.live is not None:
+        publication.give_back(held.live)
+    elif publication.message.uuid != uuid:
+        job = through.store.job(uuid)
+        whole = job is not None and job.inputs_key is None and not job.secrets
+        inputs = job.inputs if job is not None and whole else publication.message.inputs
+        publication.message = replace(publication.message, uuid=uuid, inputs=inputs)
+
+
+def _make_unique(
+    through: Services, publications: Sequence[Publication], compared: Sequence[Compared], guard: Guard
+) -> None:
     """Take the places of jobs, or learn who has them; inputs that are given twice are one job."""
     now = to_ms(through.clock.now())
     leaders: dict[str, tuple[Publication, Lock]] = {}
-    for publication in publications:
+    before: dict[str, list[Lock]] = {}
+    for publication, each in zip(publications, compared, strict=True):
         if publication.earlier is None:
-            lock = unique_lock(publication.message, now)
+            lock = unique_lock(publication.message, now, each.made)
+            as_given = unique_lock(publication.message, now, each.given)
+            if as_given.id != lock.id:
+                before.setdefault(lock.id, []).append(as_given)
             if lock.id in leaders:
                 publication.follow(leaders[lock.id][0])
             else:
                 leaders[lock.id] = (publication, lock)
     locks = [lock for _, lock in leaders.values()]
-    held = through.locks.only(locks, stranger=guard.stranger)
+    held = take_places(through.locks, locks, before, stranger=guard.stranger)
     for (publication, wanted), found in zip(leaders.values(), held, strict=True):
         if found.foreign:
             publication.settle(AlreadyRunning(publication.message.task))
             continue
-        if found.lock.uuid != publication.message.uuid:
-            publication.message = replace(publication.message, uuid=found.lock.uuid)
-            if publication.key is not None:
-                through.locks.move(publication.key, found.lock.uuid)
-                publication.key = replace(publication.key, uuid=found.lock.uuid)
+        if found.lock.uuid != publication.message.uuid and publication.key is not None:
+            through.locks.move(publication.key, found.lock.uuid)
+            publication.key = replace(publication.key, uuid=found.lock.uuid)
+        _stand_for(through, publication, found)
         if found.live is None:
             publication.place = found.lock
             publication.took_place = found.lock == wanted
-        else:
-            publication.give_back(found.live)

@@ -13,6 +13,7 @@ from serverless_tasks.reservation import Guard
 from serverless_tasks.submit import new_message
 
 if TYPE_CHECKING:
+    from serverless_tasks.accepted import Accepted
     from serverless_tasks.handle import Handle
     from serverless_tasks.message import Message
     from serverless_tasks.services import Services
@@ -60,26 +61,27 @@ def resubmit(through: Services, uuid: str, *, new_uuid: str | None = None, on_co
 
 def submit_again(through: Services, job: Message, *, new_uuid: str | None, on_commit: bool) -> Handle:
     """Submit what a message says once more, under a new id; see `resubmit`. All its inputs are there."""
-    secrets = check_again(through, job)
+    accepted = accept_again(through, job)
     unique = job.task in through.registry and through.registry.get(job.task).unique
     # The place of a unique job is held by what is known of it.
     track = job.track or unique
     options = replace(Options.parse({"uuid": new_uuid}), owner=job.owner, tenant=job.tenant, track=track)
-    message = replace(
-        new_message(through, job.task, job.inputs, options, job.queue, secrets), retry_of=job.uuid
-    )
-    (handle,) = publish(through, [message], on_commit=on_commit, guard=Guard(unique=unique))
+    inputs, secrets, guard = job.inputs, job.secrets, Guard(unique=unique)
+    if accepted is not None:
+        definition = through.registry.definition(job.task)
+        inputs, secrets = accepted.sent, definition.secrets_in(accepted.sent)
+        guard = Guard(unique=unique, compared=[definition.compared(accepted)] if unique else ())
+    message = replace(new_message(through, job.task, inputs, options, job.queue, secrets), retry_of=job.uuid)
+    (handle,) = publish(through, [message], on_commit=on_commit, guard=guard)
     return handle
 
 
-def check_again(through: Services, job: Message) -> tuple[str, ...]:
-    """See that a task's present code, where it is here, takes the inputs of a job; returns the secret ones.
+def accept_again(through: Services, job: Message) -> Accepted | None:
+    """What a task's present code makes of the inputs of a job; None where that code is not here.
 
     Raises:
         InvalidInputs: it refuses them.
     """
     if job.task not in through.registry:
-        return job.secrets
-    definition = through.registry.definition(job.task)
-    definition.parse_json(job.inputs)
-    return definition.secrets_in(job.inputs)
+        return None
+    return through.registry.definition(job.task).accept_json(job.inputs)

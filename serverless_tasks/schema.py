@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import inspect
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -16,7 +15,7 @@ from pydantic.json_schema import GenerateJsonSchema
 
 from serverless_tasks.aliases import aliases_of
 from serverless_tasks.encoding import encode, other_key
-from serverless_tasks.errors import FieldError, InvalidInputs, ServerlessTasksError, TaskDefinitionError
+from serverless_tasks.errors import FieldError, InvalidInputs, ServerlessTasksError
 from serverless_tasks.masking import OPEN, Mask
 from serverless_tasks.refusals import field_errors, not_an_object, refusals_of_django, whole
 from serverless_tasks.secrecy import all_texts, texts_of
@@ -27,6 +26,7 @@ if TYPE_CHECKING:
     from pydantic.json_schema import JsonSchemaValue
     from pydantic_core import CoreSchema
 
+    from serverless_tasks.accepted import Accepted, Compared
     from serverless_tasks.declaration import Declaration
     from serverless_tasks.execution import Execution
 
@@ -95,7 +95,11 @@ class Definition:
         return self._validated(inputs, lambda: self.inputs_model.model_validate_json(encode(inputs)))
 
     def to_json(self, inputs: Any) -> dict[str, Any]:
-        """Validate Python inputs and give them as the JSON object that travels in the message.
+        """Validate Python inputs and give them as the JSON object that travels in the message; see `accept`."""
+        return self.accept(inputs).sent
+
+    def accept(self, inputs: Any) -> Accepted:
+        """Validate Python inputs of a job that is to be sent: what validation made travels, defaults and all.
 
         Args:
             inputs: a dictionary of Python values, or (pydantic style) an instance of the model.
@@ -103,6 +107,14 @@ class Definition:
         Raises:
             InvalidInputs: naming each field that is refused, or that would not survive the way there.
         """
+        raise NotImplementedError
+
+    def accept_json(self, inputs: Any) -> Accepted:
+        """As `accept`, of inputs that came as JSON: to a strict model a text is a time or a UUID there."""
+        raise NotImplementedError
+
+    def compared(self, accepted: Accepted) -> Compared:
+        """What accepted inputs are compared by with those of other jobs."""
         raise NotImplementedError
 
     def instance(self, model: BaseModel, execution: Execution) -> Declaration:
@@ -201,31 +213,6 @@ class Definition:
                 names.add(name)
             names |= aliases_of(field)
         return frozenset(names)
-
-
-def accepted_by(task: type[Declaration]) -> dict[str, inspect.Parameter]:
-    """The parameters of a task's ``run``, without ``self``.
-
-    Raises:
-        TaskDefinitionError: it is a method without ``self``.
-    """
-    accepted = dict(inspect.signature(task.run).parameters)
-    made = inspect.getattr_static(task, "run")
-    if hasattr(made, "__get__") and not isinstance(made, (classmethod, staticmethod)):
-        given = next(iter(accepted.values()), None)
-        if given is None or given.kind is given.KEYWORD_ONLY:
-            raise TaskDefinitionError(f"{task.__qualname__}.run() does not take self; add it.")
-        if given.kind is not given.VAR_POSITIONAL:
-            del accepted[given.name]
-    return accepted
-
-
-def needed_of(accepted: Mapping[str, inspect.Parameter]) -> list[str]:
-    """The parameters among these without which ``run`` cannot be called."""
-    some = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
-    return [
-        name for name, given in accepted.items() if given.default is given.empty and given.kind not in some
-    ]
 
 
 def check_json(task: str, inputs: Any) -> None:

@@ -30,7 +30,7 @@ def in_order(shown: Any, value: Any) -> Any:
     if isinstance(value, RootModel):
         return in_order(shown, value.root)
     if isinstance(shown, dict):
-        members = _members(value, shown)
+        members = members_by_name(value, shown)
         return {
             name: in_order(each, members[name]) if name in members else each for name, each in shown.items()
         }
@@ -40,7 +40,7 @@ def in_order(shown: Any, value: Any) -> Any:
     return sorted(each_in_order, key=encode) if isinstance(value, Set) else each_in_order
 
 
-def _members(value: Any, shown: dict[str, Any]) -> dict[str, Any]:
+def members_by_name(value: Any, shown: dict[str, Any]) -> dict[str, Any]:
     """The members of a model, a data class or a dictionary, by their names in its JSON."""
     if isinstance(value, BaseModel):
         fields = type(value).model_fields.items()

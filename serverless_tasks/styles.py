@@ -17,28 +17,26 @@ from pydantic import (
 )
 from pydantic_core import PydanticSerializationError
 
-from serverless_tasks.aliases import field_names, plain_aliases
+from serverless_tasks.accepted import Accepted, Compared
+from serverless_tasks.aliases import field_names
 from serverless_tasks.dictionary import DictionaryDefinition
 from serverless_tasks.encoding import encode
-from serverless_tasks.equality import members_of, same
-from serverless_tasks.errors import FieldError, InvalidInputs, TaskDefinitionError
-from serverless_tasks.refusals import field_errors, not_an_object, refusals_of_django, whole
+from serverless_tasks.errors import InvalidInputs, TaskDefinitionError
+from serverless_tasks.model_json import Lossy, ModelJson
+from serverless_tasks.refusals import refusals_of_django
 from serverless_tasks.returned import returned_type
+from serverless_tasks.run_signature import accepted_by, needed_of
 from serverless_tasks.schema import (
     Definition,
     Described,
     InvalidOutputs,
-    accepted_by,
-    needed_of,
 )
-from serverless_tasks.secrecy import holds_secret, revealed
-from serverless_tasks.sets import holds_set, in_order
+from serverless_tasks.secrecy import holds_secret
 
 if TYPE_CHECKING:
     from serverless_tasks.declaration import Declaration
 
 _UNFIT: tuple[type[Exception], ...] = (PydanticSerializationError, ValidationError, ValueError, TypeError)
-_LOSS: tuple[type[Exception], ...] = (*_UNFIT, RecursionError)
 
 
 class ModelDefinition(Definition):
@@ -54,45 +52,27 @@ class ModelDefinition(Definition):
         self.inputs_model = inputs_model
         self._annotation = self._returned()
 
-    def to_json(self, inputs: Any) -> dict[str, Any]:
+    def accept(self, inputs: Any) -> Accepted:
         model = self._model(inputs)
+        return Accepted(self._carried(model), None, model)
+
+    def accept_json(self, inputs: Any) -> Accepted:
+        model = self.parse_json(inputs)
+        return Accepted(self._carried(model, inputs), inputs, model)
+
+    def compared(self, accepted: Accepted) -> Compared:
+        made = self._json.compared(accepted.model, accepted.sent)
+        return Compared(made, made if accepted.given is None else accepted.given)
+
+    def _carried(self, model: BaseModel, given: dict[str, Any] | None = None) -> dict[str, Any]:
         try:
-            sent = self._sent(model)
-            returned = self.inputs_model.model_validate_json(encode(sent))
-        except (*_LOSS, *refusals_of_django()):
-            raise self._refused(self._lossy_fields(model)) from None
-        if not isinstance(sent, dict):
-            raise self._refused([not_an_object(sent)])
-        if not self._alike(returned, model):
-            raise self._refused(self._lossy_fields(model))
-        return sent
-
-    def _sent(self, model: BaseModel, only: set[str] | None = None) -> Any:
-        """A model as the JSON that the worker reads, of all fields or of some."""
-        dumped: Any = model.model_dump(mode="json", by_alias=True, round_trip=True, include=only)
-        if self.secrets:
-            dumped = revealed(dumped, model.model_dump(by_alias=True, round_trip=True, include=only))
-        if self._holds_sets:
-            dumped = in_order(dumped, model)
-        if not isinstance(dumped, dict):
-            return dumped  # of a root model
-        return {self._read_as.get(name, name): value for name, value in dumped.items()}
+            return self._json.carried(model, given)
+        except Lossy as lossy:
+            raise self._refused(lossy.fields, given) from None
 
     @cached_property
-    def _holds_sets(self) -> bool:
-        return any(holds_set(field.annotation) for field in self.inputs_model.model_fields.values())
-
-    @cached_property
-    def _read_as(self) -> dict[str, str]:
-        """The names that fields are read by, of those that are written by another one."""
-        by_alias = self.inputs_model.model_config.get("validate_by_alias", True)
-        names: dict[str, str] = {}
-        for name, field in self.inputs_model.model_fields.items():
-            read = plain_aliases(field) if by_alias and field.validation_alias is not None else [name]
-            written = field.serialization_alias or name
-            if read and written not in read:
-                names[written] = read[0]
-        return names
+    def _json(self) -> ModelJson:
+        return ModelJson(self.inputs_model)
 
     @cached_property
     def secrets(self) -> frozenset[str]:  # type: ignore[override]
@@ -177,57 +157,6 @@ class ModelDefinition(Definition):
         if isinstance(inputs, self.inputs_model):
             return inputs
         return self._validated(inputs, lambda: self.inputs_model.model_validate(inputs))
-
-    def _lossy_fields(self, model: BaseModel) -> list[FieldError]:
-        """Which fields do not come back from JSON as they went."""
-        members = members_of(model)
-        refused = [
-            FieldError(name, _no_json(value), (name,), "json")
-            for name, value in members.items()
-            if not self._has_json(model, name)
-        ]
-        if refused:
-            return refused
-        try:
-            returned = self.inputs_model.model_validate_json(encode(self._sent(model)))
-        except ValidationError as error:
-            return field_errors(error)
-        except refusals_of_django() as error:
-            return whole(error)
-        return [
-            FieldError(
-                name, f"a value of type {type(value).__name__} comes back from JSON changed", (name,), "json"
-            )
-            for name, value in members.items()
-            if not self._alike(returned, model, name)
-        ] or [FieldError("", "the model does not survive JSON as a whole", (), "json")]
-
-    def _alike(self, returned: BaseModel, model: BaseModel, name: str | None = None) -> bool:
-        """Whether a model, or one of its fields, has come back from JSON as it went."""
-        try:
-            if name is None:
-                return bool(returned == model) or same(returned, model)
-            came, went = members_of(returned), members_of(model)
-            return name in came and same(came[name], went[name])
-        except (ValueError, TypeError):  # no value of its own has two arrays compared: their JSON has to do
-            only = None if name is None else {name}
-            return bool(self._sent(returned, only) == self._sent(model, only))
-
-    def _has_json(self, model: BaseModel, name: str) -> bool:
-        try:
-            encode(self._sent(model, {name}))
-        except (*_LOSS, *refusals_of_django()):
-            return False
-        return True
-
-
-def _no_json(value: Any) -> str:
-    said = f"a value of type {type(value).__name__} has no form in JSON here"
-    if isinstance(value, (bytes, bytearray)):
-        return (
-            f"{said}: it is not UTF-8; give the model's config ser_json_bytes and val_json_bytes = 'base64'"
-        )
-    return said
 
 
 def define(task: type[Declaration]) -> Definition:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -62,16 +63,17 @@ class Submission:
         Raises:
             InvalidInputs: some do not fit; nothing was published.
         """
-        through = self._through or services()
-        if through.runs_here:
-            through.registry.add(self._task)
-        given_inputs = list(inputs)
-        _check_options(self._options, self._task.name, len(given_inputs), unique=self._task.unique)
-        messages = [
-            message_for(through, self._task, self.to_json(given), self._options) for given in given_inputs
-        ]
-        guard = _guard(self._options, unique=self._task.unique)
-        return publish(through, messages, on_commit=self._options.on_commit, guard=guard)
+        return self._publish(list(inputs))
+
+    def start_json(self, inputs: Any, *, stranger: bool = False) -> Handle:
+        """As `start`, with inputs that came as JSON.
+
+        Args:
+            inputs: the decoded JSON value.
+            stranger: see `submit_json`.
+        """
+        (handle,) = self._publish([inputs], as_json=True, stranger=stranger)
+        return handle
 
     def to_json(self, inputs: Any) -> dict[str, Any]:
         """Validate inputs and give them as they travel.
@@ -80,6 +82,22 @@ class Submission:
             InvalidInputs: they do not fit.
         """
         return _definition(self._through or services(), self._task).to_json(inputs)
+
+    def _publish(
+        self, inputs: Sequence[Any], *, as_json: bool = False, stranger: bool = False
+    ) -> list[Handle]:
+        through, options, unique = self._through or services(), self._options, self._task.unique
+        if through.runs_here:
+            through.registry.add(self._task)
+        _check_options(options, self._task.name, len(inputs), unique=unique)
+        definition = _definition(through, self._task)
+        accept = definition.accept_json if as_json else definition.accept
+        accepted = [accept(given) for given in inputs]
+        messages = [_message(through, definition, each.sent, options) for each in accepted]
+        guard = _guard(options, unique=unique, stranger=stranger)
+        if guard.compares:
+            guard = replace(guard, compared=[definition.compared(each) for each in accepted])
+        return publish(through, messages, on_commit=options.on_commit, guard=guard)
 
 
 def submit_json(
@@ -103,13 +121,7 @@ def submit_json(
         SubmitFailed: it was certainly not sent.
         SubmitUncertain: it may have been sent.
     """
-    definition = through.registry.definition(task)
-    definition.parse_json(inputs)
-    _check_options(options, task, 1, unique=definition.task.unique)
-    message = message_for(through, definition.task, inputs, options)
-    guard = _guard(options, unique=definition.task.unique, stranger=stranger)
-    (handle,) = publish(through, [message], on_commit=options.on_commit, guard=guard)
-    return handle
+    return Submission(through.registry.get(task), options, through).start_json(inputs, stranger=stranger)
 
 
 def submit_unchecked(through: Services, task: str, inputs: Sequence[Any], options: Options) -> list[Handle]:
@@ -134,10 +146,15 @@ def submit_unchecked(through: Services, task: str, inputs: Sequence[Any], option
 def message_for(
     through: Services, task: type[Declaration], inputs: dict[str, Any], options: Options
 ) -> Message:
-    """The message of a job of a task, inputs validated already."""
+    """The message of a job of a task, of inputs as its definition has accepted them."""
+    return _message(through, _definition(through, task), inputs, options)
+
+
+def _message(through: Services, definition: Definition, inputs: dict[str, Any], options: Options) -> Message:
+    task = definition.task
     priority = task.priority if options.priority is None else options.priority
     explicit = options.queue or (task.queue if options.priority is None else None)
-    secrets = _definition(through, task).secrets_in(inputs)
+    secrets = definition.secrets_in(inputs)
     return new_message(through, task.name, inputs, options, queue_for(explicit, priority), secrets)
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 from typing import Any
+from uuid import uuid4
 
 from serverless_tasks.aws.session import call, client
-from serverless_tasks.errors import InvokeFailed, PayloadTooLarge
+from serverless_tasks.errors import FieldError, InvalidInputs, InvokeFailed, PayloadTooLarge, TaskFailed
+from serverless_tasks.record import SUCCEEDED
 
 # Lambda's longest run and a margin: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 INVOKE_TIMEOUT = 15 * 60 + 30
@@ -38,6 +40,26 @@ def invoke(function: str, payload: dict[str, Any]) -> dict[str, Any]:
     if answer.get("FunctionError"):
         raise InvokeFailed(str(body.get("errorType", "FunctionError")), str(body.get("errorMessage", body)))
     return body
+
+
+def run_once(function: str, task: str, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Run a task by a direct invoke and return its outputs; see `TaskClient.run`.
+
+    Args:
+        function: the function's name or ARN.
+        task: the task's name.
+        inputs: the inputs as they travel.
+    """
+    answer = invoke(function, {"task": task, "inputs": inputs, "uuid": str(uuid4())})
+    if "uuid" not in answer:
+        error = answer.get("error") or {}
+        if fields := error.get("fields"):
+            raise InvalidInputs(task, [FieldError(found["field"], found["message"]) for found in fields])
+        raise InvokeFailed(str(error.get("type", "Error")), str(error.get("message", answer)))
+    if answer["status"] != SUCCEEDED:
+        raise TaskFailed(answer["uuid"], answer["status"], answer["error"])
+    outputs: dict[str, Any] = answer["outputs"]
+    return outputs
 
 
 def stack_outputs(stack: str) -> dict[str, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.aws.items import from_dynamodb, to_dynamodb
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from serverless_tasks.clock import Clock
 
 SK = "lock"
+# As many as a batch of reads has:
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 TRANSACTION = 100
 TRIES = 12
@@ -50,6 +52,17 @@ class TableLocks:
             found += self._put_together(locks[start:end], writes[start:end])
         return found
 
+    def read(self, ids: Sequence[str]) -> dict[str, Lock]:
+        """See `LockRows.read`."""
+        if len(ids) == 1:
+            key = to_dynamodb({"pk": ids[0], "sk": SK})
+            answer = call(self._client.get_item, TableName=self._table, Key=key, ConsistentRead=True)
+            items = [answer["Item"]] if "Item" in answer else []
+        else:
+            items = [item for some in batched(ids, TRANSACTION) for item in self._read_together(some)]
+        now = to_ms(self._clock.now())
+        return {lock.id: lock for lock in map(_lock, items) if lock.expires >= now}
+
     def free(self, lock: Lock) -> None:
         """See `LockRows.free`."""
         try:
@@ -66,6 +79,21 @@ class TableLocks:
             )
         except ConditionFailed:
             return  # somebody else submits the job by now, or another one: the row is theirs
+
+    def _read_together(self, ids: Sequence[str]) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = []
+        keys = [to_dynamodb({"pk": each, "sk": SK}) for each in ids]
+        left: dict[str, Any] = {self._table: {"Keys": keys, "ConsistentRead": True}}
+        for pause in _PAUSES:
+            answer = call(self._client.batch_get_item, RequestItems=left)
+            items += answer["Responses"].get(self._table, [])
+            left = answer.get("UnprocessedKeys", {})
+            if not left:
+                return items
+            self._clock.sleep(pause)
+        raise AwsError(
+            "dynamodb.batch_get_item", "Unprocessed", f"rows were left out of {TRIES} tries", applied=False
+        )
 
     def _put_one(self, lock: Lock, write: dict[str, Any]) -> Lock:
         for pause in _PAUSES:
@@ -133,7 +161,7 @@ def _in_the_way(operation: str, code: str) -> AwsError:
 
 
 def _item(lock: Lock) -> dict[str, Any]:
-    return {
+    item = {
         "pk": lock.id,
         "sk": SK,
         "uuid": lock.uuid,
@@ -142,6 +170,7 @@ def _item(lock: Lock) -> dict[str, Any]:
         "expires": lock.expires,
         "ttl": lock.expires // 1000 + 1,
     }
+    return item | {"converted": lock.converted} if lock.converted else item
 
 
 def _lock(item: dict[str, Any]) -> Lock:
@@ -152,4 +181,5 @@ def _lock(item: dict[str, Any]) -> Lock:
         fingerprint=found["fingerprint"],
         created=found["created"],
         expires=found["expires"],
+        converted=found.get("converted", ""),
     )

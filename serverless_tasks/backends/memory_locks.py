@@ -37,6 +37,13 @@ class MemoryLocks:
         with self._lock:
             return [self._put(lock, over.get(lock.id)) for lock in locks]
 
+    def read(self, ids: Sequence[str]) -> dict[str, Lock]:
+        """See `LockRows.read`."""
+        now = to_ms(self._clock.now())
+        with self._lock:
+            rows = [self._rows[each] for each in ids if each in self._rows]
+        return {row.id: row for row in rows if row.expires >= now}
+
     def free(self, lock: Lock) -> None:
         """See `LockRows.free`."""
         with self._lock:

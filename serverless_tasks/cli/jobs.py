@@ -102,7 +102,7 @@ def submit(
         session = connect(stack, Tasks.WELCOME)
         named = named_task(session, task)
         given = read_inputs(session, named, words or [], inputs)
-        (handle,) = session.client.submit_many(named, [given], **chosen)
+        handle = session.client.submit_json(named, given, **chosen)
         if watch:
             answer.say(f"Submitted {handle.uuid}.")
             _watch(answer, follow(session, lambda: handle.refresh().record, interval=1.0))
@@ -137,7 +137,7 @@ def run(
         named = named_task(session, task)
         given = read_inputs(session, named, words or [], inputs)
         with nullcontext() if as_json else Console(stderr=True).status(Text(f"Running {task}")):
-            outputs = session.client.run(named, **given)
+            outputs = session.client.run_json(named, given)
         answer.document({"task": task, "status": SUCCEEDED, "outputs": outputs}, outputs_picture(outputs))
 
 

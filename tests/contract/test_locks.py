@@ -15,7 +15,8 @@ from serverless_tasks.backends.memory import MemoryStore
 from serverless_tasks.backends.memory_locks import MemoryLocks
 from serverless_tasks.config import Config
 from serverless_tasks.errors import AwsError
-from serverless_tasks.locks import GRACE_MS, Lock, LockRows, Locks, key_lock, unique_lock
+from serverless_tasks.job_locks import key_lock, unique_lock
+from serverless_tasks.locks import GRACE_MS, Lock, LockRows, Locks
 from serverless_tasks.message import Message
 from serverless_tasks.progress import Snapshot
 from serverless_tasks.record import Failure

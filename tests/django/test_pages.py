@@ -24,6 +24,8 @@ TYPED = (
     "resize",
     "strict",
     "prices",
+    "charge",
+    "shout",
     "later.resize",
     "tests.django.mailing.notifications.EmailNotificationTask",
 )

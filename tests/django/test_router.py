@@ -22,7 +22,7 @@ def test_inputs_are_the_body(browser: Client, user: Any) -> None:
     assert answer.status_code == 201, answer.content
     assert answer.json()["task"] == "resize"
     (message,) = queued()
-    assert (message.inputs, message.owner) == (BOX, str(user.pk))
+    assert (message.inputs, message.owner) == (BOX | {"note": ""}, str(user.pk))
 
 
 @pytest.mark.parametrize(

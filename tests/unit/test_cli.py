@@ -6,11 +6,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import Base64Bytes, BaseModel
+from pydantic import UUID4, Base64Bytes, BaseModel, ConfigDict
 from typer.testing import CliRunner
 
 import serverless_tasks
@@ -57,6 +58,20 @@ class Weigh(Task[PictureParams]):
 
     def run(self) -> int:
         return len(self.params.picture) * self.params.width
+
+
+class StampParams(BaseModel):
+    model_config = ConfigDict(strict=True, ser_json_bytes="base64", val_json_bytes="base64")
+    number: UUID4
+    at: datetime
+    picture: bytes
+
+
+class Stamp(Task[StampParams]):
+    name = "stamp"
+
+    def run(self) -> tuple[str, int, int]:
+        return str(self.params.number), self.params.at.year, len(self.params.picture)
 
 
 class Refuse(Task):
@@ -118,7 +133,7 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service
 
 def configured(**overrides: Any) -> Services:
     through = serverless_tasks.configure(Config(), **overrides)
-    for task in (SumNumbers, Greet, Weigh, Refuse, Crash):
+    for task in (SumNumbers, Greet, Weigh, Stamp, Refuse, Crash):
         through.registry.add(task)
     return through
 
@@ -168,6 +183,12 @@ class TestSubmit:
         }
         weighed = submitted("weigh", "picture=@picture.png", "width=2")
         assert project.store.read(weighed).outputs == {"result": 512}
+
+    def test_reads_inputs_as_json_for_a_strict_model(self, project: Services, tmp_path: Path) -> None:
+        (tmp_path / "picture.png").write_bytes(bytes(range(256)))
+        words = [f"number={UUID}", "at=2026-01-02T03:04:05Z", "picture=@picture.png"]
+
+        assert project.store.read(submitted("stamp", *words)).outputs == {"result": [UUID, 2026, 256]}
 
     def test_a_key_gives_the_first_job_s_id_again(self, project: Services) -> None:
         keyed = ("sum", "numbers=[1]", "--idempotency-key", "k")
@@ -342,7 +363,7 @@ class TestRun:
 
         monkeypatch.setattr("serverless_tasks.aws.functions.invoke", invoke)
         through = serverless_tasks.configure(Config(invoke_function="invoke"))
-        for task in (SumNumbers, Refuse, Crash, Greet):
+        for task in (SumNumbers, Stamp, Refuse, Crash, Greet):
             through.registry.add(task)
         return calls
 
@@ -356,6 +377,12 @@ class TestRun:
             "status": "succeeded",
             "outputs": {"sum": 3},
         }
+
+    def test_reads_inputs_as_json_for_a_strict_model(self, project: Services, invoked: list[Any]) -> None:
+        call("run", "stamp", f"number={UUID}", "at=2026-01-02T03:04:05Z", "picture=cG5n")
+
+        ((_, payload),) = invoked
+        assert payload["inputs"] == {"number": UUID, "at": "2026-01-02T03:04:05Z", "picture": "cG5n"}
 
     def test_failure_has_its_reason_and_code(self, project: Services, invoked: list[Any]) -> None:
         assert "TaskError: No." in call("run", "refuse", code=1).stderr
@@ -543,7 +570,7 @@ class TestExplain:
 class TestList:
     def test_describes_every_task(self, project: Services) -> None:
         tasks = {task["name"]: task for task in document("list")}
-        assert list(tasks) == ["crash", "greet", "refuse", "sum", "weigh"]
+        assert list(tasks) == ["crash", "greet", "refuse", "stamp", "sum", "weigh"]
         greet = tasks["greet"]
         assert (greet["queue"], greet["retries"], greet["timeout"]) == ("low", 2, 60)
         assert greet["inputs"]["required"] == ["who"]

@@ -4,9 +4,10 @@ import json
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
+from pydantic import BaseModel, Field
 
 from serverless_tasks import (
     InvalidInputs,
@@ -231,7 +232,24 @@ class TestDirectInvocation:
 
         ((function, payload),) = deployed.calls
         assert function == "invoke-me"
-        assert (payload["task"], payload["inputs"]) == ("sum", {"numbers": ["1", 2]})
+        assert (payload["task"], payload["inputs"]) == ("sum", {"numbers": [1, 2]})
+
+    def test_carries_a_default_that_is_made_anew(self, client: TaskClient, deployed: Lambda) -> None:
+        class Order(BaseModel):
+            order: int
+            payment: UUID = Field(default_factory=uuid4)
+
+        class Charge(Task[Order]):
+            name = "charge"
+
+            def run(self) -> None:
+                return None
+
+        client.run(Charge, order="5")
+        client.run_json(Charge, {"order": "5"})
+
+        assert [payload["inputs"]["order"] for _, payload in deployed.calls] == [5, 5]
+        assert all(UUID(payload["inputs"]["payment"]) for _, payload in deployed.calls)
 
     def test_carries_a_uuid_of_its_own(self, client: TaskClient, deployed: Lambda) -> None:
         client.run("sum", numbers=[1])

@@ -3,7 +3,7 @@ import pytest
 from serverless_tasks import AlreadyFinished, SubmitFailed, TaskFailed, TaskNotFound, WaitTimeout
 from serverless_tasks.backends.memory import MemoryStore
 from serverless_tasks.handle import Handle, Publication
-from serverless_tasks.locks import unique_lock
+from serverless_tasks.job_locks import unique_lock
 from serverless_tasks.message import Message
 from serverless_tasks.progress import Snapshot
 from serverless_tasks.record import Failure

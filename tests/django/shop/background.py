@@ -1,9 +1,9 @@
 """A project's tasks, in both styles."""
 
 from datetime import datetime
-from uuid import UUID
+from uuid import UUID, uuid4
 
-from pydantic import BaseModel, ConfigDict, Field, RootModel
+from pydantic import BaseModel, ConfigDict, Field, RootModel, field_validator
 
 from serverless_tasks import Task, TaskError
 from serverless_tasks.params import ListParameter, NumberParameter
@@ -94,3 +94,37 @@ class Prices(Task[PricesParams]):
 
     def run(self) -> PricesParams:
         return self.params
+
+
+class Order(BaseModel):
+    order: int
+    currency: str = "EUR"
+    payment: UUID = Field(default_factory=uuid4)
+
+
+class Charge(Task[Order]):
+    name = "charge"
+    retries = 2
+
+    def run(self) -> UUID:
+        if self.attempt < 3:
+            raise ConnectionError(str(self.params.payment))
+        return self.params.payment
+
+
+class Loud(BaseModel):
+    text: str
+
+    @field_validator("text")
+    @classmethod
+    def shout(cls, text: str) -> str:
+        return f"{text}!"
+
+
+class Shout(Task[Loud]):
+    """Nobody can submit it: what its validator makes is made once more by the worker."""
+
+    name = "shout"
+
+    def run(self) -> str:
+        return self.params.text

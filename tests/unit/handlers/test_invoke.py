@@ -28,6 +28,18 @@ def test_the_same_uuid_runs_once_and_is_answered_twice(site):
     assert tasks.begun == ["sum"]
 
 
+def test_what_is_run_is_what_validation_made_of_the_inputs(site, monkeypatch):
+    messages = []
+    execute = site.through.runner.execute
+    monkeypatch.setattr(
+        site.through.runner,
+        "execute",
+        lambda message, **how: messages.append(message) or execute(message, **how),
+    )
+    run({"task": "sum", "inputs": {"numbers": [1, "2", 3.0]}})
+    assert messages[0].inputs == {"numbers": [1, 2, 3.0]}
+
+
 def test_the_uuid_of_another_tasks_job_is_not_answered_by_its_record(site):
     run({"task": "sum", "inputs": {"numbers": [1]}, "uuid": UUID})
     answer = run({"task": "break", "inputs": {}, "uuid": UUID})
