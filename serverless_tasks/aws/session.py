@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import os
 import sys
-import threading
 from typing import TYPE_CHECKING, Any
 
 import botocore
@@ -24,6 +23,7 @@ from botocore.exceptions import (
 from botocore.loaders import Loader
 from botocore.model import StructureShape
 
+from serverless_tasks.aws.client import OF_THE_PARENT, Client
 from serverless_tasks.aws.connections import say_when_sent
 from serverless_tasks.aws.signing import sign_sooner
 from serverless_tasks.errors import AwsError, ConfigurationError
@@ -52,11 +52,6 @@ _MAPS = (
 )
 # What botocore calls a structure that is any JSON: https://smithy.io/2.0/spec/simple-types.html#document
 _AS_IT_IS = "is_document_type"
-# A session makes clients safely on one thread at a time only:
-# https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html
-_making = threading.RLock()
-# The parent's clients and sessions, in a forked process: kept, since their end would need locks that may be taken.
-_of_the_parent: list[Any] = []
 _NO_REGION = (
     "AWS_REGION is not set; give the region of your stack, such as us-east-1, there, as AWS_DEFAULT_REGION or in"
     " your AWS profile."
@@ -88,37 +83,6 @@ class TransactionCancelled(Exception):
         self.reasons = reasons
 
 
-class Client:
-    """A client of AWS's, and another one in each forked process, whoever holds it.
-
-    Its methods are botocore's. See `serverless_tasks.forks`.
-
-    Args:
-        make: makes botocore's client.
-    """
-
-    def __init__(self, make: Callable[[], Any]) -> None:
-        self._make = make
-        self._made: Any = make()
-        renew_after_fork(self._renew)
-
-    def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
-            raise AttributeError(name)
-        with _making:
-            if self._made is None:
-                self._made = self._make()
-        found = getattr(self._made, name)
-        vars(self)[name] = found  # from now on it is found without coming here
-        return found
-
-    def _renew(self) -> None:
-        make = self._make
-        _of_the_parent.append(self._made)
-        vars(self).clear()
-        self._make, self._made = make, None
-
-
 def client(service: str, *, attempts: int = 4, read_timeout: float = 10) -> Any:
     """A client as boto3 gives it, shared by all callers that ask with the same words.
 
@@ -130,7 +94,7 @@ def client(service: str, *, attempts: int = 4, read_timeout: float = 10) -> Any:
     Raises:
         ConfigurationError: no region is set.
     """
-    with _making:
+    with Client.making:
         return _client(service, attempts, read_timeout)
 
 
@@ -161,10 +125,8 @@ def _make_client(service: str, attempts: int, read_timeout: float) -> Any:
 
 
 def _renew() -> None:
-    global _making  # noqa: PLW0603 - a thread that is no more may have it
-    _making = threading.RLock()
     if _session.cache_info().currsize:
-        _of_the_parent.append(_session())
+        OF_THE_PARENT.append(_session())
     _session.cache_clear()
 
 
@@ -266,7 +228,7 @@ def require_region() -> None:
         return
     default = _default_session()
     try:
-        with _making:
+        with Client.making:
             found = default.region_name if default else _session().get_config_variable("region")
     except ProfileNotFound as error:
         raise ConfigurationError(f"{error}; take AWS_PROFILE away or name one that there is.") from None

@@ -212,12 +212,13 @@ def test_what_a_thread_held_as_the_process_was_forked_is_free_in_the_child() -> 
 import contextlib, os, signal, sys, threading
 from serverless_tasks import configure
 from serverless_tasks.aws import session
+from serverless_tasks.aws.client import Client
 wiring = sys.modules["serverless_tasks.services"]
 
 services = configure(backend="immediate")
 held, go_on = threading.Event(), threading.Event()
 
-locks = [session._making, wiring._lock, services.making, services.store._lock]
+locks = [Client.making, wiring._lock, services.making, services.store._lock]
 
 def hold():
     with contextlib.ExitStack() as stack:
