@@ -10,26 +10,29 @@ from django.utils.encoding import escape_uri_path
 from ninja import NinjaAPI
 from pydantic import WithJsonSchema
 
-from django_integration import body, conf, events, idempotency, openapi
-from django_integration.actions import Action
-from django_integration.answers import (
+from django_integration import conf
+from django_integration.web import idempotency, openapi
+from django_integration.web.auth.actions import Action
+from django_integration.web.auth.caller import identify
+from django_integration.web.auth.openapi_schemes import Schemes
+from django_integration.web.http import request_body as body
+from django_integration.web.http.responses import (
     Refused,
     error_answer,
     json_answer,
     record_answer,
     record_json,
 )
-from django_integration.auth import identify
-from django_integration.bodies import PageBody, RecordBody, RefusalBody
-from django_integration.finding import find
-from django_integration.polling import poll
-from django_integration.router import router
-from django_integration.schemes import Schemes
-from django_integration.shared_reads import drop
+from django_integration.web.http.schemas import PageBody, RecordBody, RefusalBody
+from django_integration.web.live import events
+from django_integration.web.live.lookup import find
+from django_integration.web.live.polling import poll
+from django_integration.web.live.shared_reads import drop
+from django_integration.web.typed_calls import router
+from serverless_tasks.engine.services import services
+from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.submission import submit_json
 from serverless_tasks.errors import UnknownTask
-from serverless_tasks.options import Options
-from serverless_tasks.services import services
-from serverless_tasks.submit import submit_json
 
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase

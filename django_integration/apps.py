@@ -26,13 +26,15 @@ class ServerlessTasksConfig(AppConfig):
 
     def __init__(self, app_name: str, app_module: Any) -> None:
         super().__init__(app_name, app_module)
-        from django_integration.imported import watch
+        from django_integration.startup.task_classes import watch
 
         watch()
 
     def ready(self) -> None:
         """Configure the services, register the tasks of all apps, and add the system checks."""
-        from django_integration import checks, stack_checks, stack_settings
+        from django_integration.startup.checks import deployment as stack_checks
+        from django_integration.startup.checks import settings as checks
+        from django_integration.startup.checks import stack as stack_settings
 
         self._wire()
         checks.register()
@@ -41,7 +43,7 @@ class ServerlessTasksConfig(AppConfig):
         setting_changed.connect(self._setting_changed, dispatch_uid="serverless_tasks")
 
     def _wire(self) -> None:
-        from django_integration import wiring
+        from django_integration.startup import wiring
 
         self.problem = wiring.wire()
 

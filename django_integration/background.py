@@ -10,7 +10,7 @@ from django_integration.declarative.registration import UnknownEndpointTask, fin
 from django_integration.django_tasks.coroutine import completed
 from django_integration.django_tasks.running import seconds_left
 from serverless_tasks import Task
-from serverless_tasks.declaration import DEFAULT_TIMEOUT
+from serverless_tasks.engine.definition.base import DEFAULT_TIMEOUT
 
 # A site that is deployed before its workers publishes what they do not know yet: a minute or so of retries.
 DEPLOYING = 6

@@ -13,15 +13,15 @@ from typing import TYPE_CHECKING, Any
 from django.urls import NoReverseMatch, get_resolver, reverse
 
 from django_integration.generic_tasks import job_of
-from django_integration.run_here import HEADER, signed
-from serverless_tasks.encoding import encode
+from django_integration.web.run_in_request import HEADER, signed
+from serverless_tasks.engine.job.encoding import encode
+from serverless_tasks.engine.job.forks import renew_after_fork
 from serverless_tasks.errors import ConfigurationError, PayloadTooLarge, SubmitFailed, SubmitUncertain
-from serverless_tasks.forks import renew_after_fork
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from serverless_tasks.message import Message
+    from serverless_tasks.engine.job.message import Message
 
 # https://cloud.google.com/tasks/docs/quotas: a task has 1 MB, headers and all.
 LARGEST = 1_000_000

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 from django.utils.module_loading import import_string
 
-from serverless_tasks.config import Config
-from serverless_tasks.declaration import Declaration, is_task_class
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.definition.base import Declaration, is_task_class
 from serverless_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:

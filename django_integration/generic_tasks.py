@@ -10,21 +10,21 @@ from django.db import connections
 
 from django_integration import conf
 from django_integration.own_backend import execute, hand_over
+from serverless_tasks.engine.definition.model import define
+from serverless_tasks.engine.job.execution import Execution
+from serverless_tasks.engine.services import services
+from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.submission import message_for
 from serverless_tasks.errors import (
     ConfigurationError,
     ServerlessTasksError,
 )
-from serverless_tasks.execution import Execution
-from serverless_tasks.options import Options
-from serverless_tasks.services import services
-from serverless_tasks.styles import define
-from serverless_tasks.submit import message_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from serverless_tasks.declaration import Declaration
-    from serverless_tasks.message import Message
+    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.job.message import Message
 
 # Where a task that a backend is given keeps its job; no name that a user's class would have.
 _JOB = "_serverless_tasks_job"

@@ -9,7 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 from django_integration import conf
 from django_integration.django_tasks.coroutine import completed
-from serverless_tasks.encoding import encode
+from serverless_tasks.engine.job.encoding import encode
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.job.record import Record
+from serverless_tasks.engine.services import services
+from serverless_tasks.engine.store.payloads import lightened
+from serverless_tasks.engine.worker.outcome import failure_of
 from serverless_tasks.errors import (
     AwsError,
     ConfigurationError,
@@ -19,16 +24,11 @@ from serverless_tasks.errors import (
     UnknownSchedule,
     UnknownTask,
 )
-from serverless_tasks.message import Message
-from serverless_tasks.outcome import failure_of
-from serverless_tasks.payloads import lightened
-from serverless_tasks.record import Record
-from serverless_tasks.services import services
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from serverless_tasks.declaration import Declaration
+    from serverless_tasks.engine.definition.base import Declaration
 
 logger = logging.getLogger(__name__)
 

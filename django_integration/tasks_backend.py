@@ -21,7 +21,7 @@ from django_integration.django_tasks.enqueueing import Enqueueing, submit, submi
 from django_integration.django_tasks.reading import read_result
 from django_integration.django_tasks.settings import BackendOptions
 from django_integration.django_tasks.task import ServerlessTask
-from serverless_tasks.services import services
+from serverless_tasks.engine.services import services
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -6,9 +6,9 @@ from django.contrib.auth.decorators import login_not_required
 from django.db.transaction import non_atomic_requests
 from django.urls import URLPattern, path
 
-from django_integration import methods, pages
 from django_integration.api import api
-from django_integration.router import REFUSE_ALL
+from django_integration.web import methods, pages
+from django_integration.web.typed_calls import REFUSE_ALL
 
 app_name = "serverless_tasks"
 

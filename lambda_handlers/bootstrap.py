@@ -5,8 +5,8 @@ from __future__ import annotations
 import functools
 import os
 
-from lambda_handlers.start import started
-from serverless_tasks.services import Services, services
+from lambda_handlers.cold_start import started
+from serverless_tasks.engine.services import Services, services
 
 
 def ready() -> Services:

@@ -12,6 +12,11 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 
 from lambda_handlers.bootstrap import initialise, ready
 from lambda_handlers.telemetry import count, counted, job, logger
+from serverless_tasks.engine.definition.recurring import SCHEDULED_TIME
+from serverless_tasks.engine.job.dead_letter import Letter, job_letter, undecodable_letter
+from serverless_tasks.engine.job.message import VERSION, Message, version_of
+from serverless_tasks.engine.job.record import FAILED, Failure
+from serverless_tasks.engine.worker.firing import task_for
 from serverless_tasks.errors import (
     ConfigurationError,
     MessageUndecodable,
@@ -20,11 +25,6 @@ from serverless_tasks.errors import (
     UnknownSchedule,
     UnknownTask,
 )
-from serverless_tasks.firing import task_for
-from serverless_tasks.letters import Letter, job_letter, undecodable_letter
-from serverless_tasks.message import VERSION, Message, version_of
-from serverless_tasks.record import FAILED, Failure
-from serverless_tasks.recurring import SCHEDULED_TIME
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.data_classes.sqs_event import SQSRecord
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from serverless_tasks.services import Services
+    from serverless_tasks.engine.services import Services
 
 GRACE = 1
 TOO_NEW, UNKNOWN, UNDELIVERABLE = "MessageTooNew", "UnknownTask", "Undeliverable"

@@ -9,14 +9,14 @@ from uuid import UUID, uuid4
 
 from lambda_handlers.bootstrap import initialise, ready
 from lambda_handlers.telemetry import counted, job, logger, report
-from serverless_tasks.clock import to_ms
+from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.engine.job.message import Message
 from serverless_tasks.errors import InvalidInputs, PayloadTooLarge, ServerlessTasksError, TaskNotFound
-from serverless_tasks.message import Message
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from serverless_tasks.services import Services
+    from serverless_tasks.engine.services import Services
 
 # https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: a synchronous answer has 6 MB at most.
 ANSWER_LIMIT = 6_000_000

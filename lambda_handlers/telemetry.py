@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     from aws_lambda_powertools import Tracer
 
-    from serverless_tasks.message import Message
-    from serverless_tasks.outcome import Outcome
+    from serverless_tasks.engine.job.message import Message
+    from serverless_tasks.engine.worker.outcome import Outcome
 
 _SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME", "serverless-tasks")
 

@@ -11,9 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from lambda_handlers.bootstrap import initialise, ready
 from lambda_handlers.telemetry import counted, job, logger, report
-from serverless_tasks.attempt import MARGIN
-from serverless_tasks.claim_ahead import ClaimAhead
-from serverless_tasks.clock import to_ms
+from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.store.overlap import overlapping
+from serverless_tasks.engine.worker.attempt import MARGIN
+from serverless_tasks.engine.worker.claim_ahead import ClaimAhead
+from serverless_tasks.engine.worker.firing import LONGEST_HELD, task_for
 from serverless_tasks.errors import (
     MessageTooNew,
     MessageUndecodable,
@@ -21,15 +24,12 @@ from serverless_tasks.errors import (
     ServerlessTasksError,
     UnknownTask,
 )
-from serverless_tasks.firing import LONGEST_HELD, task_for
-from serverless_tasks.message import Message
-from serverless_tasks.overlap import overlapping
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from serverless_tasks.declaration import Declaration
-    from serverless_tasks.services import Services
+    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.services import Services
 
 # A rolling deployment may know a task, or a version, that this function does not know yet.
 NOT_YET_KNOWN = 60

@@ -1,6 +1,10 @@
 """Serverless Tasks: typed background tasks for Django that run on AWS Lambda."""
 
-from serverless_tasks.client import TaskClient
+from serverless_tasks.client.task_client import TaskClient
+from serverless_tasks.engine.definition.schedule import cron, rate
+from serverless_tasks.engine.job.record import Record
+from serverless_tasks.engine.services import configure, services
+from serverless_tasks.engine.submit.handle import Handle
 from serverless_tasks.errors import (
     AlreadyFinished,
     AlreadyRunning,
@@ -25,10 +29,6 @@ from serverless_tasks.errors import (
     UnknownTask,
     WaitTimeout,
 )
-from serverless_tasks.handle import Handle
-from serverless_tasks.record import Record
-from serverless_tasks.schedules import cron, rate
-from serverless_tasks.services import configure, services
 from serverless_tasks.task import Task
 
 __all__ = [

@@ -11,8 +11,8 @@ from decimal import Decimal
 from numbers import Number
 from typing import Any
 
+from serverless_tasks.engine.definition.values.secrets import sealed
 from serverless_tasks.errors import ServerlessTasksError, TaskDefinitionError
-from serverless_tasks.secrecy import sealed
 
 _TRUTHS: dict[str | int, bool] = {1: True, "true": True, 0: False, "false": False}
 _NO_TEXT = (bytes, bytearray, memoryview, list, tuple, dict, set, frozenset, type(None))

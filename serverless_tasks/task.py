@@ -7,17 +7,17 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, get_args, get
 from pydantic import BaseModel
 from typing_extensions import TypeVar as DefaultingTypeVar
 
-from serverless_tasks.declaration import Declaration
+from serverless_tasks.engine.definition.base import Declaration
+from serverless_tasks.engine.job.execution import Execution
+from serverless_tasks.engine.job.retry import LONGEST_WAIT
+from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.submission import Submission
 from serverless_tasks.errors import TaskDefinitionError, TaskRetry
-from serverless_tasks.execution import Execution
-from serverless_tasks.options import Options
-from serverless_tasks.retry import LONGEST_WAIT
-from serverless_tasks.submit import Submission
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from serverless_tasks.handle import Handle
+    from serverless_tasks.engine.submit.handle import Handle
 
 Params = DefaultingTypeVar("Params", bound=BaseModel, default=BaseModel)
 

@@ -10,22 +10,22 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
-from serverless_tasks.backends.memory import MemoryStore
-from serverless_tasks.clock import Clock
-from serverless_tasks.config import Config
-from serverless_tasks.declaration import is_task_class
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.definition.base import is_task_class
+from serverless_tasks.engine.definition.recurring import recurring_of
+from serverless_tasks.engine.definition.registry import Registry
+from serverless_tasks.engine.job.clock import Clock
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.services import Services, services, use
+from serverless_tasks.engine.store.memory import MemoryStore
 from serverless_tasks.errors import ServerlessTasksError, TaskDefinitionError, TaskNotFound, UnknownTask
-from serverless_tasks.message import Message
-from serverless_tasks.recurring import recurring_of
-from serverless_tasks.registry import Registry
-from serverless_tasks.services import Services, services, use
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from serverless_tasks.declaration import Declaration
-    from serverless_tasks.outcome import Outcome
-    from serverless_tasks.record import Record
+    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.job.record import Record
+    from serverless_tasks.engine.worker.outcome import Outcome
 
 # 2026-01-01T00:00:00Z
 START = 1_767_225_600.0

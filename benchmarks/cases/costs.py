@@ -39,10 +39,10 @@ def untracked(size: int) -> Counter[str]:
 def _ours(size: int, *, track: bool) -> Counter[str]:
     from benchmarks.cases.tasks import Text
     from benchmarks.context import CONTEXT
-    from serverless_tasks.aws.session import client
-    from serverless_tasks.progress import Snapshot
-    from serverless_tasks.record import SUCCEEDED
-    from serverless_tasks.services import services
+    from serverless_tasks.engine.aws.session import client
+    from serverless_tasks.engine.job.progress import Snapshot
+    from serverless_tasks.engine.job.record import SUCCEEDED
+    from serverless_tasks.engine.services import services
 
     seen, bodies, statuses = Seen(), list[str](), list[Any]()
     vars(services())["blobs"] = Bucket(seen)

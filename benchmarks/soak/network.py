@@ -15,7 +15,7 @@ import boto3
 from botocore.awsrequest import AWSResponse
 
 from benchmarks.soak.diary import RECORDED, THROTTLED, note
-from serverless_tasks.record import ENDED
+from serverless_tasks.engine.job.record import ENDED
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest

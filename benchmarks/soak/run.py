@@ -12,12 +12,12 @@ from benchmarks.soak.network import disturb
 from benchmarks.soak.submission import submit
 from benchmarks.soak.verdict import Seen, Verdict, judge, seen
 from benchmarks.soak.workers import Workers
-from serverless_tasks.aws import session
-from serverless_tasks.config import Config
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.services import Services
+from serverless_tasks.local.aws.stack import create_stack
+from serverless_tasks.local.aws.template import read_template
 from serverless_tasks.local.environment import local_environment
-from serverless_tasks.local.stack import create_stack
-from serverless_tasks.local.template import read_template
-from serverless_tasks.services import Services
 from tests.support.ministack import ROOT, ministack
 
 if TYPE_CHECKING:
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from benchmarks.soak.plan import Plan
-    from serverless_tasks.record import Record
+    from serverless_tasks.engine.job.record import Record
 
 # Seconds between two looks at the diary, and at the queues.
 _LOOK = 0.02

@@ -6,16 +6,16 @@ from itertools import batched
 from typing import TYPE_CHECKING
 
 from benchmarks.soak.tasks import Soak
+from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.submission import message_for
 from serverless_tasks.errors import SubmitFailed, SubmitUncertain
-from serverless_tasks.options import Options
-from serverless_tasks.submit import message_for
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from benchmarks.soak.plan import Plan
-    from serverless_tasks.message import Message
-    from serverless_tasks.services import Services
+    from serverless_tasks.engine.job.message import Message
+    from serverless_tasks.engine.services import Services
 
 CHUNK = 100
 

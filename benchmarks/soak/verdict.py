@@ -7,13 +7,13 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
 from benchmarks.soak.diary import FINISHED, RECORDED, STARTED, THROTTLED
-from serverless_tasks.record import SUCCEEDED
+from serverless_tasks.engine.job.record import SUCCEEDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from benchmarks.soak.diary import Event
-    from serverless_tasks.record import Record
+    from serverless_tasks.engine.job.record import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

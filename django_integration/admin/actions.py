@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from serverless_tasks.client import TaskClient
+from serverless_tasks.client.resubmit import resubmit
+from serverless_tasks.client.task_client import TaskClient
+from serverless_tasks.engine.services import services
 from serverless_tasks.errors import ServerlessTasksError
-from serverless_tasks.resubmission import resubmit
-from serverless_tasks.services import services
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

@@ -21,8 +21,8 @@ from django.views.decorators.http import require_POST
 from django_integration.admin import actions, pages
 from django_integration.admin.search import Search
 from django_integration.models import Job
+from serverless_tasks.engine.services import services
 from serverless_tasks.errors import AwsError, ConfigurationError, InvalidCursor
-from serverless_tasks.services import services
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

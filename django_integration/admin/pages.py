@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth import get_user_model
 
 from django_integration.admin.rows import duration, iso_moment, moment, owner_names, percent, rows
-from serverless_tasks.clock import to_ms
+from serverless_tasks.client.search import Wanted, find
+from serverless_tasks.client.timeline import timeline
+from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.engine.services import services
 from serverless_tasks.errors import AwsError, ConfigurationError
-from serverless_tasks.listing import Wanted, find
-from serverless_tasks.services import services
-from serverless_tasks.timeline import timeline
 
 if TYPE_CHECKING:
     from django_integration.admin.search import Search
-    from serverless_tasks.record import Record
+    from serverless_tasks.engine.job.record import Record
 
 PAGE = 50
 DAY = 86_400

@@ -13,7 +13,7 @@ from django.utils.timezone import localtime
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from serverless_tasks.record import Record
+    from serverless_tasks.engine.job.record import Record
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
 
-from serverless_tasks.record import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
+from serverless_tasks.engine.job.record import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
+from serverless_tasks.engine.submit.options import LONGEST_DELAY
 from serverless_tasks.errors import TaskDefinitionError
-from serverless_tasks.options import LONGEST_DELAY
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from django_integration.declarative.job import DeferredJob
-    from serverless_tasks.handle import Handle
+    from serverless_tasks.engine.submit.handle import Handle
 
 # Django's settings: run deferred tasks in the request; the queues that routing keys stand for.
 FORCE_SYNCHRONOUS = "DECLARATIVE_ENDPOINT_TASKS_FORCE_SYNCHRONOUS"

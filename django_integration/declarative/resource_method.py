@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from django_integration.declarative.job import DeferredJob
-    from serverless_tasks.handle import Handle
+    from serverless_tasks.engine.submit.handle import Handle
 
 _KEY = "_resource_task_key"
 

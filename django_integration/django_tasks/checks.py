@@ -11,8 +11,8 @@ from django.urls import get_resolver
 
 from django_integration.django_tasks.function import all_declared
 from django_integration.django_tasks.settings import BackendOptions
+from serverless_tasks.engine.services import services
 from serverless_tasks.errors import ConfigurationError
-from serverless_tasks.services import services
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import async_to_sync
 
+from serverless_tasks.engine.definition.returned import run_to_end
 from serverless_tasks.errors import TaskTimeout
-from serverless_tasks.returned import run_to_end
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine

@@ -17,21 +17,21 @@ from django_integration.django_tasks.function import FunctionTask
 from django_integration.django_tasks.reading import read_result
 from django_integration.django_tasks.result import result_of
 from django_integration.django_tasks.running import CURRENT, Attempt
-from serverless_tasks.clock import to_ms
-from serverless_tasks.record import ENDED, Record
-from serverless_tasks.record import Attempt as EndedAttempt
-from serverless_tasks.services import services
+from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.engine.job.record import ENDED, Record
+from serverless_tasks.engine.job.record import Attempt as EndedAttempt
+from serverless_tasks.engine.services import services
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from serverless_tasks.delivery import Delivery
-    from serverless_tasks.message import Message
-    from serverless_tasks.outcome import Outcome
+    from serverless_tasks.engine.job.message import Message
+    from serverless_tasks.engine.worker.delivery import Delivery
+    from serverless_tasks.engine.worker.outcome import Outcome
 
 
 def around(delivery: Delivery, execute: Callable[[Delivery], Outcome]) -> Outcome:
-    """Run a delivery; see `serverless_tasks.delivery`."""
+    """Run a delivery; see `serverless_tasks.engine.worker.delivery`."""
     attempt = Attempt(replace(delivery, request_id=delivery.request_id or worker_id()))
     backend = services().backend_name
     # A worker's handler names its request; a pool's threads have no other work. Elsewhere a task is run in the midst of

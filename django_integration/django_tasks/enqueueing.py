@@ -15,14 +15,14 @@ from django.utils.json import normalize_json
 
 from django_integration.django_tasks.result import result_of, unsent
 from django_integration.django_tasks.task import SAID_LATER, function_of
-from serverless_tasks.clock import to_ms
-from serverless_tasks.encoding import encode, other_key
+from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.engine.job.encoding import encode, other_key
+from serverless_tasks.engine.job.record import FAILED, Record
+from serverless_tasks.engine.services import services
+from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.submission import Submission
+from serverless_tasks.engine.worker.outcome import failure_of
 from serverless_tasks.errors import ConfigurationError, ServerlessTasksError, UnknownOption
-from serverless_tasks.options import Options
-from serverless_tasks.outcome import failure_of
-from serverless_tasks.record import FAILED, Record
-from serverless_tasks.services import services
-from serverless_tasks.submit import Submission
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from django_integration.django_tasks.function import FunctionTask
     from django_integration.django_tasks.result import ServerlessResult
     from django_integration.django_tasks.settings import BackendOptions
-    from serverless_tasks.handle import Handle
+    from serverless_tasks.engine.submit.handle import Handle
 
 
 @dataclass(frozen=True, slots=True)

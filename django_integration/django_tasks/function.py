@@ -14,15 +14,15 @@ from django_integration.django_tasks.context import ServerlessContext
 from django_integration.django_tasks.coroutine import completed
 from django_integration.django_tasks.result import RETURN_VALUE, result_of
 from django_integration.django_tasks.running import CURRENT, Attempt, seconds_left
-from django_integration.imported import IMPORTED
+from django_integration.startup.task_classes import IMPORTED
 from serverless_tasks import Task
-from serverless_tasks.clock import to_ms
-from serverless_tasks.delivery import Delivery
+from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.job.record import RUNNING, Record
+from serverless_tasks.engine.services import services
+from serverless_tasks.engine.worker.delivery import Delivery
 from serverless_tasks.errors import TaskDefinitionError
-from serverless_tasks.message import Message
 from serverless_tasks.params import DictParameter, ListParameter, Parameter
-from serverless_tasks.record import RUNNING, Record
-from serverless_tasks.services import services
 
 if TYPE_CHECKING:
     from collections.abc import Mapping

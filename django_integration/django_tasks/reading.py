@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django_integration.django_tasks.function import find
 from django_integration.django_tasks.result import result_of
-from serverless_tasks.services import services
+from serverless_tasks.engine.services import services
 
 if TYPE_CHECKING:
     from django_integration.django_tasks.result import ServerlessResult

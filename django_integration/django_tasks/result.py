@@ -12,12 +12,12 @@ from django.tasks.exceptions import TaskResultDoesNotExist
 from django.utils import timezone
 
 from serverless_tasks import errors
+from serverless_tasks.engine.job.record import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED, Failure, Record
+from serverless_tasks.engine.worker.outcome import failure_of
 from serverless_tasks.errors import SubmitUncertain, TaskFailed
-from serverless_tasks.outcome import failure_of
-from serverless_tasks.record import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED, Failure, Record
 
 if TYPE_CHECKING:
-    from serverless_tasks.handle import Handle
+    from serverless_tasks.engine.submit.handle import Handle
 
 STATUSES: Final = {
     PENDING: TaskResultStatus.READY,

@@ -6,14 +6,14 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from serverless_tasks.attempt import MARGIN
-from serverless_tasks.services import services
+from serverless_tasks.engine.services import services
+from serverless_tasks.engine.worker.attempt import MARGIN
 
 if TYPE_CHECKING:
     from django_integration.django_tasks.result import ServerlessResult
-    from serverless_tasks.declaration import Declaration
-    from serverless_tasks.delivery import Delivery
-    from serverless_tasks.execution import Execution
+    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.job.execution import Execution
+    from serverless_tasks.engine.worker.delivery import Delivery
 
 # A coroutine's own limit ends before the runner's, which cannot wait for it to clean up.
 _EARLIER = 0.05

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.tasks import DEFAULT_TASK_QUEUE_NAME
 
-from serverless_tasks.declaration import queue_for
+from serverless_tasks.engine.definition.base import queue_for
 from serverless_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:

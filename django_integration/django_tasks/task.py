@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, Unpack
 from django.tasks.base import Task
 
 from django_integration.django_tasks.function import declared
-from serverless_tasks.declaration import Declaration
+from serverless_tasks.engine.definition.base import Declaration
 from serverless_tasks.errors import UnknownOption
 
 if TYPE_CHECKING:

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from serverless_tasks.cli import dead_letters, jobs, operation, project, schedules
+from serverless_tasks.cli.commands import dead_letters, jobs, project, schedules
+from serverless_tasks.cli.commands import delete as operation
 
 if TYPE_CHECKING:
     from collections.abc import Callable

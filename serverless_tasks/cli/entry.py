@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 
-from serverless_tasks.cli.exits import Exit
+from serverless_tasks.cli.exit_codes import Exit
 
 _EXTRA = ("typer", "rich")
 

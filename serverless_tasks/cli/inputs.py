@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from serverless_tasks.cli.session import Session
-    from serverless_tasks.declaration import Declaration
+    from serverless_tasks.engine.definition.base import Declaration
 
 
 def named_task(session: Session, name: str) -> type[Declaration] | str:

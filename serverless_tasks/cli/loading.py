@@ -12,12 +12,12 @@ from enum import Enum, auto
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from serverless_tasks.cli.answer import say
+from serverless_tasks.cli.output import say
+from serverless_tasks.engine.definition.registry import Registry
+from serverless_tasks.engine.services import services
 from serverless_tasks.errors import ConfigurationError, ServerlessTasksError
-from serverless_tasks.project_tasks import MODULES, SETTINGS, VARIABLES, modules_of, project_parameters
-from serverless_tasks.registry import Registry
-from serverless_tasks.samconfig import FILE, deployed_parameters
-from serverless_tasks.services import services
+from serverless_tasks.project.samconfig import FILE, deployed_parameters
+from serverless_tasks.project.tasks import MODULES, SETTINGS, VARIABLES, modules_of, project_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

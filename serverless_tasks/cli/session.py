@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from serverless_tasks.cli.loading import Tasks, load_project
-from serverless_tasks.client import TaskClient
-from serverless_tasks.services import Services, services
+from serverless_tasks.client.task_client import TaskClient
+from serverless_tasks.engine.services import Services, services
 
 if TYPE_CHECKING:
-    from serverless_tasks.clock import Clock
-    from serverless_tasks.registry import Registry
+    from serverless_tasks.engine.definition.registry import Registry
+    from serverless_tasks.engine.job.clock import Clock
 
 
 @dataclass(frozen=True, slots=True)

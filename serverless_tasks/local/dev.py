@@ -11,25 +11,25 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from serverless_tasks.errors import ConfigurationError
-from serverless_tasks.local.changes import no_files, saved_files
-from serverless_tasks.local.child import Work
-from serverless_tasks.local.code import Code, Site, accepts, code_environment
-from serverless_tasks.local.emulator import MotoApp, aws_stand_in
+from serverless_tasks.local.aws.emulator import MotoApp, aws_stand_in
+from serverless_tasks.local.aws.functions import ForwardApp
+from serverless_tasks.local.aws.scheduler import LocalScheduler
+from serverless_tasks.local.aws.stack import MOST_THREADS, create_stack
+from serverless_tasks.local.aws.template import read_template
 from serverless_tasks.local.environment import REGION, local_environment
-from serverless_tasks.local.functions import ForwardApp
-from serverless_tasks.local.scheduler import LocalScheduler
+from serverless_tasks.local.processes.changes import no_files, saved_files
+from serverless_tasks.local.processes.child import Work
+from serverless_tasks.local.processes.code import Code, Site, accepts, code_environment
 from serverless_tasks.local.server import DEFAULT_PORT, free_port
-from serverless_tasks.local.stack import MOST_THREADS, create_stack
-from serverless_tasks.local.template import read_template
-from serverless_tasks.project_tasks import VARIABLES, project_parameters
-from serverless_tasks.samconfig import FILE as SAMCONFIG
+from serverless_tasks.project.samconfig import FILE as SAMCONFIG
+from serverless_tasks.project.tasks import VARIABLES, project_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
     from types import FrameType
 
-    from serverless_tasks.local.stack import LocalStack
-    from serverless_tasks.local.template import LocalTemplate
+    from serverless_tasks.local.aws.stack import LocalStack
+    from serverless_tasks.local.aws.template import LocalTemplate
 
 
 def run_dev(

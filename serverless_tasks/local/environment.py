@@ -6,7 +6,7 @@ import os
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from serverless_tasks.aws import session
+from serverless_tasks.engine.aws import session
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

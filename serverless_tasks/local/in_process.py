@@ -6,17 +6,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from serverless_tasks.local.emulator import MotoApp, aws_stand_in
+from serverless_tasks.local.aws.emulator import MotoApp, aws_stand_in
+from serverless_tasks.local.aws.functions import InvokeApp
+from serverless_tasks.local.aws.scheduler import LocalScheduler
+from serverless_tasks.local.aws.stack import MOST_THREADS, create_stack
+from serverless_tasks.local.aws.template import read_template
 from serverless_tasks.local.environment import REGION, local_environment
-from serverless_tasks.local.functions import InvokeApp
-from serverless_tasks.local.scheduler import LocalScheduler
-from serverless_tasks.local.stack import MOST_THREADS, create_stack
-from serverless_tasks.local.template import read_template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
-    from serverless_tasks.local.stack import LocalStack
+    from serverless_tasks.local.aws.stack import LocalStack
 
 
 @contextmanager

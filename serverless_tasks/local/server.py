@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Self
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 if TYPE_CHECKING:
-    from serverless_tasks.local.functions import WsgiApp
+    from serverless_tasks.local.aws.functions import WsgiApp
 
 DEFAULT_PORT = 4580
 """Where `serverless-tasks dev` listens when nobody else does."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from serverless_tasks.aws.receive import QueueFacts, ReceivedMessage
+    from serverless_tasks.engine.aws.sqs.receiving import QueueFacts, ReceivedMessage
 
 NO_DEADLINE_MS = 2**31 - 1
 """The remaining time that a worker without a deadline reports: about 24 days."""

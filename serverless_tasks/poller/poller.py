@@ -6,8 +6,8 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Self
 
-from serverless_tasks.aws.receive import ReceivingQueue
-from serverless_tasks.clock import Clock
+from serverless_tasks.engine.aws.sqs.receiving import ReceivingQueue
+from serverless_tasks.engine.job.clock import Clock
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.poller.mapping import load_handler
 from serverless_tasks.poller.source import QueueSource

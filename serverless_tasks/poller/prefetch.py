@@ -6,12 +6,12 @@ import threading
 from collections import deque
 from typing import TYPE_CHECKING
 
-from serverless_tasks.aws.receive import BATCH
+from serverless_tasks.engine.aws.sqs.receiving import BATCH
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from serverless_tasks.aws.receive import ReceivedMessage
+    from serverless_tasks.engine.aws.sqs.receiving import ReceivedMessage
 
 LONGEST = 1.0
 """Seconds of work that are taken ahead of their turn, as long as the last calls were short."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from serverless_tasks.aws.receive import ReceivedMessage
+    from serverless_tasks.engine.aws.sqs.receiving import ReceivedMessage
 
 
 class BatchFailed(Exception):

@@ -6,7 +6,7 @@ import logging
 import threading
 from typing import TYPE_CHECKING, Any
 
-from serverless_tasks.aws.receive import BATCH
+from serverless_tasks.engine.aws.sqs.receiving import BATCH
 from serverless_tasks.poller.invocation import Context, sqs_event
 from serverless_tasks.poller.prefetch import Prefetch
 from serverless_tasks.poller.response import BatchFailed, done
@@ -14,8 +14,8 @@ from serverless_tasks.poller.response import BatchFailed, done
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from serverless_tasks.aws.receive import ReceivedMessage, ReceivingQueue
-    from serverless_tasks.clock import Clock
+    from serverless_tasks.engine.aws.sqs.receiving import ReceivedMessage, ReceivingQueue
+    from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.poller.mapping import Handler, Mapping
 
 log = logging.getLogger(__name__)

@@ -7,7 +7,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
-from serverless_tasks.config import Config
+from serverless_tasks.engine.config import Config
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.poller.mapping import Mapping, initialise_as_lambda_does
 from serverless_tasks.poller.poller import Poller

@@ -16,8 +16,8 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import include, path
 
 from serverless_tasks import Task, TaskError
+from serverless_tasks.engine.services import services
 from serverless_tasks.params import DictParameter, IntParameter, ListParameter, StringParameter
-from serverless_tasks.services import services
 
 go_on = threading.Semaphore(0)
 MIDDLEWARE = [

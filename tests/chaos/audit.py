@@ -9,9 +9,9 @@ from typing import Any
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 
-from serverless_tasks.aws.items import from_dynamodb
-from serverless_tasks.clock import Clock, to_ms
-from serverless_tasks.record import ENDED, RUNNING
+from serverless_tasks.engine.aws.dynamodb.expressions import from_dynamodb
+from serverless_tasks.engine.job.clock import Clock, to_ms
+from serverless_tasks.engine.job.record import ENDED, RUNNING
 from tests.support.aws import REGION
 
 type Item = dict[str, Any]

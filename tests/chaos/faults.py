@@ -16,8 +16,8 @@ from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from moto.core.botocore_stubber import MockRawResponse
 
-from serverless_tasks.clock import Clock
-from serverless_tasks.overlap import sent
+from serverless_tasks.engine.job.clock import Clock
+from serverless_tasks.engine.store.overlap import sent
 from tests.chaos.queues import Refused, Scheduler, Sqs
 
 

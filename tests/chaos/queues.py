@@ -19,7 +19,7 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
-from serverless_tasks.clock import Clock
+from serverless_tasks.engine.job.clock import Clock
 
 REGION = "us-east-1"
 ACCOUNT = "123456789012"

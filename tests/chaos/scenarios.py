@@ -6,8 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import uuid4
 
-from serverless_tasks.message import Message
-from serverless_tasks.record import CANCELLED, FAILED, SUCCEEDED
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.job.record import CANCELLED, FAILED, SUCCEEDED
 from tests.chaos.tasks import HUGE, Hurried, Once, Retried, Steps, Unique
 from tests.chaos.world import World
 

@@ -10,15 +10,15 @@ from unittest import mock
 import pytest
 
 from lambda_handlers import worker
-from serverless_tasks.aws import table, writer
-from serverless_tasks.aws.queue import QueueSender
-from serverless_tasks.aws.table import Table
-from serverless_tasks.backends.sqs import SqsBackend
-from serverless_tasks.ending import Ending
-from serverless_tasks.handle import Publication
-from serverless_tasks.outcome import Outcome
-from serverless_tasks.progress import Progress, Snapshot
-from serverless_tasks.runner import Runner
+from serverless_tasks.engine.aws.dynamodb import table, writer
+from serverless_tasks.engine.aws.dynamodb.table import Table
+from serverless_tasks.engine.aws.sqs.sending import QueueSender
+from serverless_tasks.engine.backends.sqs import SqsBackend
+from serverless_tasks.engine.job.progress import Progress, Snapshot
+from serverless_tasks.engine.submit.handle import Publication
+from serverless_tasks.engine.worker.completion import Ending
+from serverless_tasks.engine.worker.outcome import Outcome
+from serverless_tasks.engine.worker.runner import Runner
 from tests.chaos.audit import Violation
 from tests.chaos.faults import Call, Fault, Kind
 from tests.chaos.scenarios import SCENARIOS, Scenario
@@ -116,7 +116,7 @@ def messages_given_back_are_lost() -> Any:
 
 def undecodable_bodies_vanish() -> Any:
     """A body that nobody can read is acknowledged."""
-    return mock.patch("serverless_tasks.aws.queue.DeadLetterQueue.put")
+    return mock.patch("serverless_tasks.engine.aws.sqs.sending.DeadLetterQueue.put")
 
 
 def claims_that_do_not_count() -> Any:
@@ -155,12 +155,12 @@ def run_again_whatever_the_task_says() -> Any:
 
 def keys_are_forgotten() -> Any:
     """A key is not looked up."""
-    return mock.patch("serverless_tasks.publishing.reserve", _unreserved)
+    return mock.patch("serverless_tasks.engine.submit.publish.reserve", _unreserved)
 
 
 def places_are_not_taken() -> Any:
     """A unique task takes no place."""
-    return mock.patch("serverless_tasks.publishing.reserve", _unreserved)
+    return mock.patch("serverless_tasks.engine.submit.publish.reserve", _unreserved)
 
 
 def _unreserved(through: Any, messages: Any, guard: Any) -> list[Publication]:

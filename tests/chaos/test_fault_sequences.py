@@ -10,7 +10,7 @@ import random
 
 import pytest
 
-from serverless_tasks.record import Record
+from serverless_tasks.engine.job.record import Record
 from tests.chaos.audit import Violation
 from tests.chaos.conftest import LONG
 from tests.chaos.faults import Fault, Kind

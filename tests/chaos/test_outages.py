@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from serverless_tasks.record import FAILED, SUCCEEDED
+from serverless_tasks.engine.job.record import FAILED, SUCCEEDED
 from tests.chaos.conftest import LONG
 from tests.chaos.faults import Call, Fault, Kind
 from tests.chaos.tasks import HUGE, TASKS, Retried

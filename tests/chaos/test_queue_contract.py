@@ -12,10 +12,10 @@ import moto.sqs.models
 import pytest
 from moto.core.botocore_stubber import BotocoreStubber
 
-from serverless_tasks.aws import session
-from serverless_tasks.aws.queue import DeadLetterQueue, QueueSender, Visibility
-from serverless_tasks.aws.receive import ReceivedMessage, ReceivingQueue
-from serverless_tasks.config import Config
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.aws.sqs.receiving import ReceivedMessage, ReceivingQueue
+from serverless_tasks.engine.aws.sqs.sending import DeadLetterQueue, QueueSender, Visibility
+from serverless_tasks.engine.config import Config
 from tests.chaos import world
 from tests.chaos.faults import Network
 from tests.chaos.queues import Queue, Scheduler, Sqs

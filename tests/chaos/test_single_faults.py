@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pytest
 
-from serverless_tasks.record import CANCELLED, SUCCEEDED, Record
+from serverless_tasks.engine.job.record import CANCELLED, SUCCEEDED, Record
 from tests.chaos.audit import Violation
 from tests.chaos.conftest import LONG
 from tests.chaos.faults import BATCHES, Call, Fault, Kind

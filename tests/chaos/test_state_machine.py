@@ -20,15 +20,24 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from serverless_tasks.aws import session
-from serverless_tasks.aws.blobs import BucketBlobs
-from serverless_tasks.aws.table import Table
-from serverless_tasks.backends.memory import MemoryStore
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.aws.dynamodb.table import Table
+from serverless_tasks.engine.aws.s3.payloads import BucketBlobs
+from serverless_tasks.engine.job.message import RETENTION, Message
+from serverless_tasks.engine.job.progress import Snapshot
+from serverless_tasks.engine.job.record import (
+    CANCELLED,
+    ENDED,
+    FAILED,
+    PENDING,
+    RUNNING,
+    SUCCEEDED,
+    Failure,
+    Record,
+)
+from serverless_tasks.engine.store.base import Claim, Store
+from serverless_tasks.engine.store.memory import MemoryStore
 from serverless_tasks.errors import AlreadyFinished, LeaseLost, NotFinished, TaskNotFound
-from serverless_tasks.message import RETENTION, Message
-from serverless_tasks.progress import Snapshot
-from serverless_tasks.record import CANCELLED, ENDED, FAILED, PENDING, RUNNING, SUCCEEDED, Failure, Record
-from serverless_tasks.store import Claim, Store
 from serverless_tasks.testing import MovableClock
 from tests.chaos.conftest import LONG
 from tests.support.aws import BUCKET, a_table

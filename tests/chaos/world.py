@@ -21,19 +21,19 @@ from moto.dynamodb.parsing import validators
 import lambda_handlers.dead_letter
 import lambda_handlers.telemetry
 import lambda_handlers.worker
-from serverless_tasks.aws.receive import ReceivingQueue
-from serverless_tasks.aws.session import client
-from serverless_tasks.config import Config
-from serverless_tasks.declaration import Declaration
+from serverless_tasks.engine.aws.session import client
+from serverless_tasks.engine.aws.sqs.receiving import ReceivingQueue
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.definition.base import Declaration
+from serverless_tasks.engine.definition.registry import Registry
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.job.record import Record
+from serverless_tasks.engine.services import Services, use
+from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.submission import Submission, message_for
 from serverless_tasks.errors import ServerlessTasksError, SubmitFailed, SubmitUncertain, TaskNotFound
-from serverless_tasks.message import Message
-from serverless_tasks.options import Options
 from serverless_tasks.poller.mapping import Mapping
 from serverless_tasks.poller.source import QueueSource
-from serverless_tasks.record import Record
-from serverless_tasks.registry import Registry
-from serverless_tasks.services import Services, use
-from serverless_tasks.submit import Submission, message_for
 from serverless_tasks.testing import MovableClock
 from tests.chaos.audit import Audit, Violation
 from tests.chaos.faults import Fault, Killed, Network, Process

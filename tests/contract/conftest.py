@@ -4,12 +4,12 @@ from collections.abc import Iterator
 
 import pytest
 
-from serverless_tasks.aws import session
-from serverless_tasks.aws.blobs import BucketBlobs
-from serverless_tasks.aws.table import Table
-from serverless_tasks.backends.memory import MemoryStore
-from serverless_tasks.config import Config
-from serverless_tasks.store import Store
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.aws.dynamodb.table import Table
+from serverless_tasks.engine.aws.s3.payloads import BucketBlobs
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.store.base import Store
+from serverless_tasks.engine.store.memory import MemoryStore
 from tests.support.aws import account, resources
 from tests.support.clock import FakeClock
 

@@ -10,18 +10,18 @@ import pytest
 from typer.testing import CliRunner
 
 from serverless_tasks import Task, TaskClient
-from serverless_tasks.aws import session
-from serverless_tasks.backends.sqs import lightened
 from serverless_tasks.cli.app import app
-from serverless_tasks.config import Config
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.backends.sqs import lightened
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.job.dead_letter import Letter
+from serverless_tasks.engine.job.message import RETENTION, Message
+from serverless_tasks.engine.job.record import Failure
+from serverless_tasks.engine.services import Services, use
+from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.submission import submit_json
 from serverless_tasks.errors import AwsError, LetterNotFound
-from serverless_tasks.letters import Letter
-from serverless_tasks.message import RETENTION, Message
-from serverless_tasks.options import Options
 from serverless_tasks.params import ListParameter, NumberParameter
-from serverless_tasks.record import Failure
-from serverless_tasks.services import Services, use
-from serverless_tasks.submit import submit_json
 from tests.support.calls import counted_calls
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message

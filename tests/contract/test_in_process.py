@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from serverless_tasks import Handle, Task
-from serverless_tasks.config import Config
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.services import Services, use
 from serverless_tasks.errors import AwsError, PayloadTooLarge, SubmitFailed
 from serverless_tasks.params import Parameter, StringParameter
-from serverless_tasks.services import Services, use
 from tests.support.clock import FakeClock, until
 
 LARGE = "x" * 500_000

@@ -9,19 +9,19 @@ from pathlib import Path
 import pytest
 
 from serverless_tasks import Task, cron, rate
-from serverless_tasks.aws import session
-from serverless_tasks.aws.functions import stack_outputs
-from serverless_tasks.config import Config
-from serverless_tasks.local.child import apply_schedules
-from serverless_tasks.local.emulator import MotoApp, aws_stand_in
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.aws.functions import stack_outputs
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.definition.registry import Registry
+from serverless_tasks.engine.definition.schedule_sync import apply, plan
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.services import Services, use
+from serverless_tasks.local.aws.emulator import MotoApp, aws_stand_in
+from serverless_tasks.local.aws.scheduler import GROUP, ROLE, LocalScheduler
 from serverless_tasks.local.environment import local_environment
 from serverless_tasks.local.in_process import local_stack
-from serverless_tasks.local.scheduler import GROUP, ROLE, LocalScheduler
-from serverless_tasks.message import Message
-from serverless_tasks.plan import apply, plan
+from serverless_tasks.local.processes.child import apply_schedules
 from serverless_tasks.poller import Poller
-from serverless_tasks.registry import Registry
-from serverless_tasks.services import Services, use
 from tests.support.clock import FakeClock, until
 from tests.support.jobs import a_message
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from serverless_tasks.aws.session import client
-from serverless_tasks.config import Config
+from serverless_tasks.engine.aws.session import client
+from serverless_tasks.engine.config import Config
 from serverless_tasks.local.in_process import local_stack
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from serverless_tasks.local.stack import LocalStack
+    from serverless_tasks.local.aws.stack import LocalStack
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE = ROOT / "template.yaml"

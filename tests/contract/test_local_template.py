@@ -11,19 +11,19 @@ from typing import TYPE_CHECKING, Any
 import boto3
 import pytest
 
-from serverless_tasks.aws.receive import ReceivingQueue
-from serverless_tasks.aws.session import client
+from serverless_tasks.engine.aws.session import client
+from serverless_tasks.engine.aws.sqs.receiving import ReceivingQueue
 from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.local.aws.template import read_template
 from serverless_tasks.local.environment import local_environment
 from serverless_tasks.local.in_process import local_stack
-from serverless_tasks.local.template import read_template
 from serverless_tasks.poller import Poller
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from serverless_tasks.local.stack import LocalStack
+    from serverless_tasks.local.aws.stack import LocalStack
 
 SMALL = """
 Transform: AWS::Serverless-2016-10-31

@@ -13,18 +13,18 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from serverless_tasks import TaskClient
-from serverless_tasks.aws.session import client
-from serverless_tasks.config import Config
+from serverless_tasks.engine.aws.session import client
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.services import configure, reset
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.local.in_process import local_stack
 from serverless_tasks.poller import Poller, run_worker
 from serverless_tasks.poller.worker import worker_mappings
-from serverless_tasks.services import configure, reset
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from serverless_tasks.local.stack import LocalStack
+    from serverless_tasks.local.aws.stack import LocalStack
 
 ROOT = Path(__file__).parents[2]
 PATIENCE = 60

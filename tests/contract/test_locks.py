@@ -7,20 +7,20 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from serverless_tasks.aws import session
-from serverless_tasks.aws.blobs import BucketBlobs
-from serverless_tasks.aws.locks import TableLocks
-from serverless_tasks.aws.table import Table
-from serverless_tasks.backends.memory import MemoryStore
-from serverless_tasks.backends.memory_locks import MemoryLocks
-from serverless_tasks.config import Config
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.aws.dynamodb.locks import TableLocks
+from serverless_tasks.engine.aws.dynamodb.table import Table
+from serverless_tasks.engine.aws.s3.payloads import BucketBlobs
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.job.progress import Snapshot
+from serverless_tasks.engine.job.record import Failure
+from serverless_tasks.engine.store.base import Store
+from serverless_tasks.engine.store.locks import GRACE_MS, Lock, LockRows, Locks
+from serverless_tasks.engine.store.memory import MemoryStore
+from serverless_tasks.engine.store.memory_locks import MemoryLocks
+from serverless_tasks.engine.submit.job_locks import key_lock, unique_lock
 from serverless_tasks.errors import AwsError
-from serverless_tasks.job_locks import key_lock, unique_lock
-from serverless_tasks.locks import GRACE_MS, Lock, LockRows, Locks
-from serverless_tasks.message import Message
-from serverless_tasks.progress import Snapshot
-from serverless_tasks.record import Failure
-from serverless_tasks.store import Store
 from tests.support.calls import counted_calls
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message

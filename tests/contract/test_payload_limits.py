@@ -4,15 +4,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from serverless_tasks import PayloadTooLarge, Task, payloads
-from serverless_tasks.aws import functions, queue, table
-from serverless_tasks.aws.blobs import BucketBlobs
-from serverless_tasks.config import Config
-from serverless_tasks.options import Options
+from serverless_tasks import PayloadTooLarge, Task
+from serverless_tasks.engine.aws import functions
+from serverless_tasks.engine.aws.dynamodb import table
+from serverless_tasks.engine.aws.s3.payloads import BucketBlobs
+from serverless_tasks.engine.aws.sqs import sending as queue
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.job.progress import LONGEST_MESSAGE
+from serverless_tasks.engine.services import Services, use
+from serverless_tasks.engine.store import payloads
+from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.submission import Submission
 from serverless_tasks.params import IntParameter, StringParameter
-from serverless_tasks.progress import LONGEST_MESSAGE
-from serverless_tasks.services import Services, use
-from serverless_tasks.submit import Submission
 from tests.contract.test_submit_to_aws import received
 from tests.support.calls import counted_calls
 from tests.support.clock import FakeClock

@@ -14,11 +14,11 @@ import pytest
 from typer.testing import CliRunner
 
 from serverless_tasks import services
-from serverless_tasks.aws import session
 from serverless_tasks.cli.app import app
-from serverless_tasks.config import Config
-from serverless_tasks.letters import Letter
-from serverless_tasks.services import Services, reset
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.job.dead_letter import Letter
+from serverless_tasks.engine.services import Services, reset
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message
 
@@ -353,7 +353,7 @@ def test_what_goes_is_said_before(synced: Project, monkeypatch: pytest.MonkeyPat
         raise KeyboardInterrupt
 
     synced.write("more", "Sweep", more="    schedule = None\n")
-    monkeypatch.setattr("serverless_tasks.aws.schedule_group.ScheduleGroup.delete", fail)
+    monkeypatch.setattr("serverless_tasks.engine.aws.scheduler.recurring.ScheduleGroup.delete", fail)
 
     assert "To delete: Sweep, rate(5 minutes) UTC\n" in synced.call("schedules", "sync", code=130).stderr
 

@@ -6,11 +6,11 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
-from serverless_tasks.aws import session
-from serverless_tasks.aws.queue import DeadLetterQueue, QueueSender, Unsent, Visibility
-from serverless_tasks.config import Config
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.aws.sqs.sending import DeadLetterQueue, QueueSender, Unsent, Visibility
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.job.message import Message
 from serverless_tasks.errors import ConfigurationError, PayloadTooLarge
-from serverless_tasks.message import Message
 from tests.support.calls import counted_calls
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message

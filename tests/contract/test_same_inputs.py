@@ -10,17 +10,17 @@ import pytest
 from pydantic import BaseModel, Field
 
 from serverless_tasks import AlreadyRunning, Handle, IdempotencyConflict, SubmitUncertain, Task
-from serverless_tasks.aws import session
-from serverless_tasks.backends.memory import MemoryStore
-from serverless_tasks.config import Config
+from serverless_tasks.client.resubmit import resubmit
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.services import Services, services, use
+from serverless_tasks.engine.store.memory import MemoryStore
+from serverless_tasks.engine.submit.job_locks import key_lock
+from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.submission import Submission, submit_json, submit_unchecked
 from serverless_tasks.errors import ServerlessTasksError
-from serverless_tasks.job_locks import key_lock
-from serverless_tasks.message import Message
-from serverless_tasks.options import Options
 from serverless_tasks.params import IntParameter, NumberParameter
-from serverless_tasks.resubmission import resubmit
-from serverless_tasks.services import Services, services, use
-from serverless_tasks.submit import Submission, submit_json, submit_unchecked
 from tests.contract.test_submit_once import LOST, broken, received
 from tests.support import earlier
 from tests.support.calls import counted_calls

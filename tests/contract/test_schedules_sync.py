@@ -10,15 +10,15 @@ import pytest
 from typer.testing import CliRunner
 
 from serverless_tasks import ConfigurationError, Task, cron, rate
-from serverless_tasks.aws import session
 from serverless_tasks.cli.app import app
-from serverless_tasks.config import Config
-from serverless_tasks.message import SCHEDULER_TRIES, Message
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.definition.recurring import schedule_name
+from serverless_tasks.engine.definition.registry import Registry
+from serverless_tasks.engine.definition.schedule_sync import apply, plan
+from serverless_tasks.engine.job.message import SCHEDULER_TRIES, Message
+from serverless_tasks.engine.services import Services, use
 from serverless_tasks.params import StringParameter
-from serverless_tasks.plan import apply, plan
-from serverless_tasks.recurring import schedule_name
-from serverless_tasks.registry import Registry
-from serverless_tasks.services import Services, use
 from tests.support.calls import counted_calls
 from tests.support.clock import FakeClock
 

@@ -2,11 +2,11 @@
 
 import pytest
 
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.job.progress import Snapshot
+from serverless_tasks.engine.job.record import Failure
+from serverless_tasks.engine.store.base import Claim, Store
 from serverless_tasks.errors import LeaseLost
-from serverless_tasks.message import Message
-from serverless_tasks.progress import Snapshot
-from serverless_tasks.record import Failure
-from serverless_tasks.store import Claim, Store
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message
 

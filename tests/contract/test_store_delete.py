@@ -4,17 +4,17 @@ from typing import Any
 
 import pytest
 
-from serverless_tasks.aws import session
-from serverless_tasks.aws.blobs import BucketBlobs
-from serverless_tasks.aws.table import Table
-from serverless_tasks.backends.memory import MemoryStore
-from serverless_tasks.config import Config
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.aws.dynamodb.table import Table
+from serverless_tasks.engine.aws.s3.payloads import BucketBlobs
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.job.message import RETENTION, Message
+from serverless_tasks.engine.job.progress import Snapshot
+from serverless_tasks.engine.job.record import Failure
+from serverless_tasks.engine.store.base import Claim, Store
+from serverless_tasks.engine.store.memory import MemoryStore
+from serverless_tasks.engine.store.payloads import lightened
 from serverless_tasks.errors import AwsError, ConfigurationError, NotFinished, TaskNotFound
-from serverless_tasks.message import RETENTION, Message
-from serverless_tasks.payloads import lightened
-from serverless_tasks.progress import Snapshot
-from serverless_tasks.record import Failure
-from serverless_tasks.store import Claim, Store
 from tests.support.calls import counted_calls
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
-from serverless_tasks.aws.blobs import BucketBlobs
-from serverless_tasks.aws.table import Table
-from serverless_tasks.config import Config
+from serverless_tasks.engine.aws.dynamodb.table import Table
+from serverless_tasks.engine.aws.s3.payloads import BucketBlobs
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.store.base import Store
+from serverless_tasks.engine.store.payloads import lightened
 from serverless_tasks.errors import AwsError
-from serverless_tasks.payloads import lightened
-from serverless_tasks.store import Store
 from tests.support.calls import counted_calls
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message

@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import pytest
 
+from serverless_tasks.engine.job.message import RETENTION, Message
+from serverless_tasks.engine.job.progress import Snapshot
+from serverless_tasks.engine.job.record import Failure, Record
+from serverless_tasks.engine.job.retry import EARLY
+from serverless_tasks.engine.store.base import Claim, Store
 from serverless_tasks.errors import AlreadyFinished, InvalidCursor, TaskNotFound
-from serverless_tasks.message import RETENTION, Message
-from serverless_tasks.progress import Snapshot
-from serverless_tasks.record import Failure, Record
-from serverless_tasks.retry import EARLY
-from serverless_tasks.store import Claim, Store
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message
 

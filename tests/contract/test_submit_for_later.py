@@ -10,13 +10,13 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from serverless_tasks import ConfigurationError, PayloadTooLarge, SubmitFailed, SubmitUncertain, Task
-from serverless_tasks.aws import session
-from serverless_tasks.config import Config
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.job.message import RETENTION, SCHEDULER_TRIES, Message
+from serverless_tasks.engine.services import Services, use
+from serverless_tasks.engine.store.payloads import SCHEDULED_INPUTS
 from serverless_tasks.errors import AwsError
-from serverless_tasks.message import RETENTION, SCHEDULER_TRIES, Message
 from serverless_tasks.params import IntParameter, StringParameter
-from serverless_tasks.payloads import SCHEDULED_INPUTS
-from serverless_tasks.services import Services, use
 from tests.support.calls import counted_calls
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message

@@ -16,13 +16,13 @@ from serverless_tasks import (
     Task,
     TaskClient,
 )
-from serverless_tasks.aws import session
-from serverless_tasks.config import Config
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.services import Services, use
+from serverless_tasks.engine.store.locks import GRACE_MS
 from serverless_tasks.errors import AwsError, ConfigurationError
-from serverless_tasks.locks import GRACE_MS
-from serverless_tasks.message import Message
 from serverless_tasks.params import NumberParameter, StringParameter
-from serverless_tasks.services import Services, use
 from tests.support.calls import counted_calls
 from tests.support.clock import FakeClock
 

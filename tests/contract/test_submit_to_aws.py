@@ -7,11 +7,11 @@ import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 
 from serverless_tasks import PayloadTooLarge, SubmitFailed, SubmitUncertain, Task
-from serverless_tasks.aws import session
-from serverless_tasks.config import Config
-from serverless_tasks.message import Message
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.services import Services, use
 from serverless_tasks.params import ListParameter, NumberParameter, StringParameter
-from serverless_tasks.services import Services, use
 from tests.support.calls import counted_calls
 from tests.support.clock import FakeClock
 

@@ -8,18 +8,18 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from serverless_tasks.aws import session
-from serverless_tasks.aws.blobs import BucketBlobs
-from serverless_tasks.aws.table import Table
-from serverless_tasks.config import Config
+from serverless_tasks.client.search import Wanted, find
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.aws.dynamodb.table import Table
+from serverless_tasks.engine.aws.s3.payloads import BucketBlobs
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.job.message import RETENTION, expires_at, outputs_prefix
+from serverless_tasks.engine.job.progress import Snapshot
+from serverless_tasks.engine.job.record import Failure, Record
+from serverless_tasks.engine.job.retry import LONGEST_WAIT
+from serverless_tasks.engine.store.base import Claim
+from serverless_tasks.engine.store.items import BEFORE, DAY_MS
 from serverless_tasks.errors import AlreadyFinished, AwsError, ConfigurationError, LeaseLost, PayloadTooLarge
-from serverless_tasks.items import BEFORE, DAY_MS
-from serverless_tasks.listing import Wanted, find
-from serverless_tasks.message import RETENTION, expires_at, outputs_prefix
-from serverless_tasks.progress import Snapshot
-from serverless_tasks.record import Failure, Record
-from serverless_tasks.retry import LONGEST_WAIT
-from serverless_tasks.store import Claim
 from tests.support.calls import counted_calls
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message
@@ -582,7 +582,7 @@ def test_an_object_whose_reading_breaks_off_is_an_error_of_aws(monkeypatch: pyte
         def read(self) -> bytes:
             raise ReadTimeoutError(endpoint_url="https://s3")
 
-    monkeypatch.setattr("serverless_tasks.aws.blobs.client", lambda service: Client())
+    monkeypatch.setattr("serverless_tasks.engine.aws.s3.payloads.client", lambda service: Client())
 
     with pytest.raises(AwsError, match="ReadTimeoutError"):
         BucketBlobs("payloads").get("inputs/1")

@@ -19,20 +19,21 @@ from serverless_tasks import (
     TaskFailed,
     TaskNotFound,
 )
-from serverless_tasks.aws import queue, session
-from serverless_tasks.config import Config
+from serverless_tasks.client.resubmit import resubmit, submit_again
+from serverless_tasks.client.timeline import timeline
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.aws.sqs import sending as queue
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.job.message import RETENTION, Message
+from serverless_tasks.engine.job.record import Failure
+from serverless_tasks.engine.services import Services, use
+from serverless_tasks.engine.store.items import KEEP_AFTER_EXPIRY_MS
+from serverless_tasks.engine.store.payloads import INLINE_INPUTS, SCHEDULED_INPUTS, UNTRACKED_INPUTS
+from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.submission import submit_json, submit_unchecked
 from serverless_tasks.errors import UnknownOption
-from serverless_tasks.items import KEEP_AFTER_EXPIRY_MS
-from serverless_tasks.message import RETENTION, Message
-from serverless_tasks.options import Options
 from serverless_tasks.params import NumberParameter, StringParameter
-from serverless_tasks.payloads import INLINE_INPUTS, SCHEDULED_INPUTS, UNTRACKED_INPUTS
-from serverless_tasks.record import Failure
-from serverless_tasks.resubmission import resubmit, submit_again
-from serverless_tasks.services import Services, use
-from serverless_tasks.submit import submit_json, submit_unchecked
 from serverless_tasks.testing import recorded
-from serverless_tasks.timeline import timeline
 from tests.support.calls import counted_calls
 from tests.support.clock import FakeClock, until
 

@@ -19,9 +19,9 @@ from django.contrib.auth.models import User  # noqa: E402
 from django.test import Client  # noqa: E402
 from moto import mock_aws  # noqa: E402
 
-from serverless_tasks.aws import session  # noqa: E402
-from serverless_tasks.message import Message  # noqa: E402
-from serverless_tasks.services import reset, services  # noqa: E402
+from serverless_tasks.engine.aws import session  # noqa: E402
+from serverless_tasks.engine.job.message import Message  # noqa: E402
+from serverless_tasks.engine.services import reset, services  # noqa: E402
 
 reset()  # what `ready` wired is for these tests alone
 

@@ -13,7 +13,7 @@ from rest_framework.permissions import (
 )
 from rest_framework.throttling import ScopedRateThrottle, SimpleRateThrottle, UserRateThrottle
 
-from serverless_tasks.record import Record
+from serverless_tasks.engine.job.record import Record
 
 
 class Refuses(BasePermission):

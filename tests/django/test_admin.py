@@ -16,9 +16,9 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext, override_settings
 
 from django_integration.admin.rows import moment
-from serverless_tasks.aws import session
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.services import services
 from serverless_tasks.errors import AwsError
-from serverless_tasks.services import services
 from tests.django.shop.background import Fails, SumNumbers
 
 LIST = "/admin/serverless_tasks/job/"

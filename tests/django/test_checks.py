@@ -16,9 +16,9 @@ from django.test import Client
 
 from django_integration import conf
 from serverless_tasks import Task, rate
-from serverless_tasks.aws import session
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.services import services
 from serverless_tasks.errors import ConfigurationError
-from serverless_tasks.services import services
 from tests.django.shop.background import SumNumbers
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -237,8 +237,8 @@ def test_without_drf_its_settings_are_an_error(
     for name in [name for name in sys.modules if name.startswith("rest_framework")]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, "rest_framework", None)
-    monkeypatch.delitem(sys.modules, "django_integration.drf", raising=False)
-    monkeypatch.delattr("django_integration.drf", raising=False)
+    monkeypatch.delitem(sys.modules, "django_integration.web.auth.drf", raising=False)
+    monkeypatch.delattr("django_integration.web.auth.drf", raising=False)
     setattr(settings, setting, ["tests.django.drf_classes.Never"])
     ((number, sentence),) = messages()
     assert number == "E004"

@@ -10,8 +10,8 @@ from botocore.exceptions import EndpointConnectionError
 from django.db import connection, transaction
 from django.test import TestCase
 
+from serverless_tasks.engine.services import services
 from serverless_tasks.errors import NotPublished, SubmitFailed
-from serverless_tasks.services import services
 from tests.django.conftest import queued, stored
 from tests.django.shop.background import SumNumbers
 

@@ -12,7 +12,7 @@ from django.db import transaction
 from django.test import Client, RequestFactory
 from django.test.client import FakePayload
 
-from serverless_tasks.services import services
+from serverless_tasks.engine.services import services
 from tests.django.conftest import queued, stored
 
 SUM = {"task": "sum", "inputs": {"numbers": [1, "2"]}}
@@ -155,8 +155,8 @@ class TestBadInput:
 
     def test_a_body_of_unknown_length_over_the_limit(self, browser: Client, settings: Any) -> None:
         settings.SERVERLESS_TASKS = settings.SERVERLESS_TASKS | {"MAX_BODY": 100}
-        from django_integration import body
-        from django_integration.answers import Refused
+        from django_integration.web.http import request_body as body
+        from django_integration.web.http.responses import Refused
 
         request = RequestFactory().post("/tasks/", content_type="application/json")
         del request.META["CONTENT_LENGTH"]

@@ -22,8 +22,8 @@ from django_integration.declarative import (
     task,
 )
 from serverless_tasks import ConfigurationError, InvalidInputs
+from serverless_tasks.engine.services import services
 from serverless_tasks.errors import UnknownOption
-from serverless_tasks.services import services
 from serverless_tasks.testing import RecordedTasks, recorded
 from tests.django.conftest import queued
 from tests.django.warehouse.models import Order, Parcel

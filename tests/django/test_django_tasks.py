@@ -21,6 +21,8 @@ from django.tasks.signals import task_enqueued, task_finished, task_started
 from django.test import TestCase
 
 from serverless_tasks import TaskClient
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.services import services
 from serverless_tasks.errors import (
     AwsError,
     ConfigurationError,
@@ -35,8 +37,6 @@ from serverless_tasks.errors import (
     UnknownOption,
     UnknownTask,
 )
-from serverless_tasks.message import Message
-from serverless_tasks.services import services
 from serverless_tasks.testing import RecordedTasks, recorded
 from tests.django import dispatched
 from tests.django.conftest import queued, stored

@@ -83,7 +83,7 @@ with account():
     from django.db import connection, connections
     from tests.django import dispatched
     from serverless_tasks import services
-    from serverless_tasks.message import Message
+    from serverless_tasks.engine.job.message import Message
 
     def run(task):
         result = task.enqueue()

@@ -8,9 +8,9 @@ from django.core.validators import MaxLengthValidator, validate_slug
 from pydantic import BaseModel, SecretStr, field_validator, model_validator
 
 from serverless_tasks import InvalidInputs, Task
+from serverless_tasks.engine.definition.model import define
+from serverless_tasks.engine.definition.schema import InvalidOutputs
 from serverless_tasks.params import Parameter, StringParameter
-from serverless_tasks.schema import InvalidOutputs
-from serverless_tasks.styles import define
 
 SLUG = "Enter a valid “slug” consisting of letters, numbers, underscores or hyphens."
 

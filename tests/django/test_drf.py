@@ -11,7 +11,7 @@ from django.core.cache import cache
 from django.test import AsyncClient, Client
 from rest_framework.throttling import SimpleRateThrottle
 
-from serverless_tasks.services import services
+from serverless_tasks.engine.services import services
 from tests.django import drf_classes
 from tests.django.conftest import queued, stored
 from tests.django.shop.background import SumNumbers
@@ -145,7 +145,7 @@ class TestObjectPermissions:
         assert len(queued()) == 1
 
     def test_a_delivered_job_is_not_run_without_their_leave(self, settings: Any, browser: Client) -> None:
-        from django_integration.run_here import signed
+        from django_integration.web.run_in_request import signed
 
         permit(settings, "Refuses")
         uuid = browser.post("/tasks/resize/", BOX, content_type=JSON).json()["uuid"]
@@ -362,7 +362,7 @@ class TestThrottles:
     def test_what_a_push_queue_delivers_is_not_limited(
         self, settings: Any, browser: Client, opened: bool
     ) -> None:
-        from django_integration.run_here import signed
+        from django_integration.web.run_in_request import signed
 
         permit(settings, IS_AUTHENTICATED)
         browser.post("/tasks/resize/", BOX, content_type=JSON)

@@ -10,13 +10,13 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as search
 from hypothesis import strategies as st
 
-from django_integration.sight import Sight, state_id
-from serverless_tasks.backends.memory import MemoryStore
+from django_integration.web.live.job_view import Sight, state_id
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.job.progress import Snapshot
+from serverless_tasks.engine.job.record import Failure, Record
+from serverless_tasks.engine.store.base import Claim
+from serverless_tasks.engine.store.memory import MemoryStore
 from serverless_tasks.errors import ServerlessTasksError
-from serverless_tasks.message import Message
-from serverless_tasks.progress import Snapshot
-from serverless_tasks.record import Failure, Record
-from serverless_tasks.store import Claim
 from tests.django.shop.background import SumNumbers
 from tests.support.clock import FakeClock
 

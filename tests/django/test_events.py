@@ -8,10 +8,10 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import AsyncClient, Client, RequestFactory
 
-from django_integration import events
-from django_integration.watcher import Sight
-from serverless_tasks.record import Record
-from serverless_tasks.services import services
+from django_integration.web.live import events
+from django_integration.web.live.watcher import Sight
+from serverless_tasks.engine.job.record import Record
+from serverless_tasks.engine.services import services
 from tests.django.conftest import queued
 from tests.django.shop.background import SumNumbers
 

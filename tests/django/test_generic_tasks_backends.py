@@ -9,7 +9,7 @@ from django.core import mail
 from django.core.checks import run_checks
 
 from serverless_tasks import SubmitFailed, Task
-from serverless_tasks.services import services
+from serverless_tasks.engine.services import services
 from tests.django import run_backends
 from tests.django.conftest import queued
 from tests.django.mailing.notifications import EmailNotificationParams, EmailNotificationTask

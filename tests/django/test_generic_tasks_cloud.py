@@ -16,8 +16,8 @@ from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpc
 
 from django_integration.cloud_tasks import CloudTasksBackend
 from serverless_tasks import SubmitFailed, SubmitUncertain, Task
+from serverless_tasks.engine.services import services
 from serverless_tasks.errors import ConfigurationError, PayloadTooLarge
-from serverless_tasks.services import services
 from tests.django.conftest import queued
 from tests.django.mailing.notifications import EmailNotificationParams, EmailNotificationTask
 from tests.django.shop.background import Resize

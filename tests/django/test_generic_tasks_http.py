@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.core import mail
 from django.test import Client
 
-from serverless_tasks.services import services
+from serverless_tasks.engine.services import services
 from tests.django.conftest import queued, stored
 from tests.django.mailing.notifications import EmailNotificationTask
 from tests.django.shop.background import Resize

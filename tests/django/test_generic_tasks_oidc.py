@@ -19,8 +19,8 @@ from django.core import mail
 from django.core.checks import run_checks
 from django.test import Client
 
-from django_integration import oidc
-from django_integration.jwks import IssuerUnreachable, KeySet
+from django_integration.web.auth import oidc
+from django_integration.web.auth.jwks import IssuerUnreachable, KeySet
 from serverless_tasks.testing import MovableClock
 from tests.django.conftest import queued
 from tests.django.mailing.notifications import EmailNotificationTask
@@ -259,7 +259,7 @@ def test_a_wrong_setting_is_a_check_error(issuer: Issuer, settings: Any, name: s
 def test_a_missing_library_is_a_check_error(
     issuer: Issuer, monkeypatch: pytest.MonkeyPatch, library: str
 ) -> None:
-    for module in ("django_integration.oidc", "django_integration.jwks"):
+    for module in ("django_integration.web.auth.oidc", "django_integration.web.auth.jwks"):
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, library, None)
     (error,) = run_checks(tags=["serverless_tasks"])

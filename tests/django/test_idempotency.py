@@ -11,8 +11,8 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.test import Client
 
+from serverless_tasks.engine.services import services
 from serverless_tasks.errors import AlreadyRunning, IdempotencyConflict
-from serverless_tasks.services import services
 from tests.django.conftest import queued, stored
 from tests.django.shop.background import Resize, SumNumbers
 from tests.django.test_commit import rolled_back

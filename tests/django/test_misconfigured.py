@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from serverless_tasks.services import services
+from serverless_tasks.engine.services import services
 
 ROOT = Path(__file__).resolve().parents[2]
 QUEUES = {"default": "https://sqs.us-east-1.amazonaws.com/123456789012/default"}
@@ -47,7 +47,7 @@ def test_it_is_an_error_as_all_others_and_does_not_tell_strangers_why(
     settings.SERVERLESS_TASKS = given
     for answer in calls(browser):
         assert said(answer) == "This site is not set up to run tasks. Its log says what is wrong."
-    logged = [record for record in caplog.records if record.name == "django_integration.answers"]
+    logged = [record for record in caplog.records if record.name == "django_integration.web.http.responses"]
     assert len(logged) == 2
     for record in logged:
         assert record.levelno == logging.ERROR

@@ -18,7 +18,7 @@ from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import ignored_auth, negative_data_rejection, positive_data_acceptance
 
-from serverless_tasks.services import reset
+from serverless_tasks.engine.services import reset
 from tests.django.shop.background import Fails, Resize, SumNumbers
 
 LONG = os.environ.get("CHAOS") == "long"

@@ -7,9 +7,9 @@ import pytest
 
 from django_integration.own_backend import execute
 from serverless_tasks import Task, rate, services
+from serverless_tasks.engine.definition.recurring import recurring_of
+from serverless_tasks.engine.job.message import Message
 from serverless_tasks.errors import NotDue, UnknownSchedule
-from serverless_tasks.message import Message
-from serverless_tasks.recurring import recurring_of
 from serverless_tasks.testing import recorded
 
 

@@ -15,9 +15,9 @@ from django.contrib.staticfiles import finders
 from django.template import Context, Template, TemplateSyntaxError
 from django.test import Client
 
-from serverless_tasks.clock import to_ms
-from serverless_tasks.record import Record
-from serverless_tasks.services import services
+from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.engine.job.record import Record
+from serverless_tasks.engine.services import services
 from tests.django.shop.background import Resize, SumNumbers
 
 TYPED = (

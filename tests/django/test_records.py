@@ -10,8 +10,8 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import Client
 
-from serverless_tasks.record import NEUTRAL_MESSAGE
-from serverless_tasks.services import services
+from serverless_tasks.engine.job.record import NEUTRAL_MESSAGE
+from serverless_tasks.engine.services import services
 from tests.django.conftest import queued
 from tests.django.shop.background import Fails, SumNumbers
 

@@ -13,14 +13,14 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import AsyncClient, Client
 
-from django_integration.shared_reads import SharedReads, shared_reads
-from django_integration.sight import Sight
-from django_integration.watcher import Watcher
+from django_integration.web.live.job_view import Sight
+from django_integration.web.live.shared_reads import SharedReads, shared_reads
+from django_integration.web.live.watcher import Watcher
 from serverless_tasks import TaskClient
+from serverless_tasks.engine.job.progress import Snapshot
+from serverless_tasks.engine.job.record import Record
+from serverless_tasks.engine.services import services
 from serverless_tasks.errors import AwsError
-from serverless_tasks.progress import Snapshot
-from serverless_tasks.record import Record
-from serverless_tasks.services import services
 from tests.django.conftest import queued
 from tests.django.shop.background import SumNumbers
 from tests.support.clock import FakeClock, until

@@ -14,7 +14,7 @@ from django.core.checks import run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
-from serverless_tasks.services import services
+from serverless_tasks.engine.services import services
 from tests.django.conftest import REGION
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -73,7 +73,7 @@ class TestAws:
         assert "https://dynamodb" in sentence
 
     def test_a_role_that_may_not_look(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        from serverless_tasks.aws.session import client
+        from serverless_tasks.engine.aws.session import client
 
         def refuse(**_: Any) -> Any:
             answer = {

@@ -8,8 +8,8 @@ import pytest
 from django.core.checks import run_checks
 from django.test import Client
 
+from serverless_tasks.engine.services import services
 from serverless_tasks.errors import ConfigurationError, PayloadTooLarge, SubmitFailed, UnknownTask
-from serverless_tasks.services import services
 from tests.django.own_backends import Broken, Courier, Inline
 from tests.django.shop.background import Fails, SumNumbers
 from tests.support.clock import FakeClock

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from serverless_tasks.engine.services import services
 from serverless_tasks.params import IntParameter, ParameterNotValidError
-from serverless_tasks.services import services
 from tests.django import task_api_examples as examples
 from tests.support.clock import until
 

@@ -12,12 +12,12 @@ from uuid import uuid4
 import pytest
 from django.core.handlers.asgi import ASGIHandler
 
-from django_integration import events, watcher
-from django_integration.watcher import Follower, Watcher
+from django_integration.web.live import events, watcher
+from django_integration.web.live.watcher import Follower, Watcher
+from serverless_tasks.engine.job.progress import Snapshot
+from serverless_tasks.engine.job.record import Record
+from serverless_tasks.engine.services import services
 from serverless_tasks.errors import AwsError
-from serverless_tasks.progress import Snapshot
-from serverless_tasks.record import Record
-from serverless_tasks.services import services
 from tests.django.conftest import queued
 from tests.django.shop.background import SumNumbers
 

@@ -11,8 +11,8 @@ from django.contrib.auth.models import User
 from django.core import signing
 from django.test import AsyncClient, Client
 
-from django_integration.run_here import HEADER
-from serverless_tasks.services import reset, services
+from django_integration.web.run_in_request import HEADER
+from serverless_tasks.engine.services import reset, services
 from tests.django.shop.background import SumNumbers
 
 SUM = {"task": "sum", "inputs": {"numbers": [1]}}

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.test import Client
 
-from serverless_tasks.services import services
+from serverless_tasks.engine.services import services
 from tests.django.conftest import queued
 from tests.django.shop.background import Charge
 

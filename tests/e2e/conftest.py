@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from serverless_tasks.aws import session
-from serverless_tasks.client import TaskClient
+from serverless_tasks.client.task_client import TaskClient
+from serverless_tasks.engine.aws import session
 from tests.e2e import deployment
 from tests.e2e.deployment import REGION, ROOT, Stack
 from tests.e2e.own_project import deployed, released, shop  # noqa: F401 - fixtures

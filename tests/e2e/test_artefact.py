@@ -10,7 +10,7 @@ from uuid import uuid4
 
 import pytest
 
-from serverless_tasks.message import Message
+from serverless_tasks.engine.job.message import Message
 from tests.e2e.deployment import REGION, ROOT_KEY, Stack
 from tests.e2e.runtime_api import function, runtime_packages
 

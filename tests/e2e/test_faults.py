@@ -14,13 +14,13 @@ from uuid import uuid4
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-from serverless_tasks.aws import session
-from serverless_tasks.client import TaskClient
-from serverless_tasks.clock import to_ms
-from serverless_tasks.message import Message
-from serverless_tasks.progress import Snapshot
-from serverless_tasks.record import Record
-from serverless_tasks.runner import LOST_LIMIT
+from serverless_tasks.client.task_client import TaskClient
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.job.progress import Snapshot
+from serverless_tasks.engine.job.record import Record
+from serverless_tasks.engine.worker.runner import LOST_LIMIT
 from tests.e2e import deployment
 from tests.e2e.deployment import REGION, ROOT, ROOT_KEY, Stack, eventually
 

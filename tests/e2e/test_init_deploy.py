@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from serverless_tasks.aws import session
-from serverless_tasks.client import TaskClient
+from serverless_tasks.client.task_client import TaskClient
+from serverless_tasks.engine.aws import session
 from tests.e2e.deployment import REGION, ROOT_KEY, Stack
 from tests.e2e.own_project import run
 
@@ -43,7 +43,7 @@ def test_its_artefact_holds_the_project_and_django_and_no_settings_of_this_machi
     assert {"website", "shop", "django", "django_integration", "serverless_tasks", "lambda_handlers"} <= top
     assert not top & {"manage.py", "infra", "boto3", "botocore", "moto", "typer"}
     assert not (artefact / "shop/tests.py").exists()
-    assert not (artefact / "serverless_tasks/init").exists()
+    assert not (artefact / "serverless_tasks/cli/init").exists()
 
 
 def test_running_init_again_leaves_everything_as_it_is(

@@ -10,14 +10,14 @@ from typing import Any
 
 import pytest
 
-from serverless_tasks.aws import session
-from serverless_tasks.client import TaskClient
+from serverless_tasks.client.task_client import TaskClient
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.definition.recurring import SCHEDULED_TIME, schedule_name
+from serverless_tasks.engine.definition.registry import Registry
+from serverless_tasks.engine.definition.schedule_sync import apply, plan
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.job.record import Record
 from serverless_tasks.errors import AwsError
-from serverless_tasks.message import Message
-from serverless_tasks.plan import apply, plan
-from serverless_tasks.record import Record
-from serverless_tasks.recurring import SCHEDULED_TIME, schedule_name
-from serverless_tasks.registry import Registry
 from tests.e2e.deployed_tasks import Yearly
 from tests.e2e.deployment import REGION, Stack, eventually, user
 

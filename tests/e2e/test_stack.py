@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 import pytest
 from botocore.exceptions import ClientError
 
-from serverless_tasks.client import TaskClient
+from serverless_tasks.client.task_client import TaskClient
+from serverless_tasks.engine.job.message import Message
 from serverless_tasks.errors import AlreadyFinished, InvokeFailed, TaskFailed
-from serverless_tasks.message import Message
 from tests.e2e.deployment import Stack, eventually, user
 
 pytestmark = pytest.mark.usefixtures("as_publisher")

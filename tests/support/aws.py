@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from moto import mock_aws
 
-from serverless_tasks.aws import session
-from serverless_tasks.config import Config
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.config import Config
 
 REGION = "us-east-1"
 BUCKET = "payloads"

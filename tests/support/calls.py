@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from threading import Lock
 from typing import Any
 
-from serverless_tasks.aws import session
+from serverless_tasks.engine.aws import session
 
 
 @contextmanager

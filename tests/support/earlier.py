@@ -8,10 +8,10 @@ from uuid import UUID, uuid4
 from pydantic import BaseModel, Field
 
 from serverless_tasks import Handle, Task
-from serverless_tasks.options import Options
+from serverless_tasks.engine.services import Services
+from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.submission import Submission, submit_json
 from serverless_tasks.params import IntParameter
-from serverless_tasks.services import Services
-from serverless_tasks.submit import Submission, submit_json
 
 NOW = 1_790_000_000.0
 

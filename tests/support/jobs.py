@@ -3,7 +3,7 @@
 from typing import Any
 from uuid import uuid4
 
-from serverless_tasks.message import RETENTION, Message
+from serverless_tasks.engine.job.message import RETENTION, Message
 from tests.support.clock import FakeClock
 
 

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from serverless_tasks.config import Config
-from serverless_tasks.services import Services, use
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.services import Services, use
 from tests.support.clock import FakeClock
 
 

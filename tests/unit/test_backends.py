@@ -7,13 +7,13 @@ from typing import Any
 import pytest
 
 from serverless_tasks import Task, UnknownTask
-from serverless_tasks.backends.threading import ThreadingBackend
-from serverless_tasks.config import Config
+from serverless_tasks.engine.backends.threading import ThreadingBackend
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.services import Services, use
+from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.submission import submit_unchecked
 from serverless_tasks.errors import AwsError
-from serverless_tasks.options import Options
 from serverless_tasks.params import IntParameter, Parameter
-from serverless_tasks.services import Services, use
-from serverless_tasks.submit import submit_unchecked
 from tests.support.clock import FakeClock, until
 
 

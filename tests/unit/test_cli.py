@@ -17,12 +17,12 @@ from typer.testing import CliRunner
 import serverless_tasks
 from serverless_tasks import Task, TaskError
 from serverless_tasks.cli.app import app
-from serverless_tasks.config import Config
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.job.record import WORKER_LOST, Attempt, Failure, Record
+from serverless_tasks.engine.services import Services, reset
 from serverless_tasks.errors import AwsError, InvokeFailed, SubmitFailed, SubmitUncertain
-from serverless_tasks.message import Message
 from serverless_tasks.params import ListParameter, NumberParameter, StringParameter
-from serverless_tasks.record import WORKER_LOST, Attempt, Failure, Record
-from serverless_tasks.services import Services, reset
 
 UUID = "0b9f7a52-6a1c-4a3e-9c53-1d2f3a4b5c6d"
 
@@ -361,7 +361,7 @@ class TestRun:
                 return {"error": {"type": "InvalidInputs", "message": "who: bad"}}
             return {"uuid": UUID, "status": "succeeded", "outputs": {"sum": 3}, "error": None}
 
-        monkeypatch.setattr("serverless_tasks.aws.functions.invoke", invoke)
+        monkeypatch.setattr("serverless_tasks.engine.aws.functions.invoke", invoke)
         through = serverless_tasks.configure(Config(invoke_function="invoke"))
         for task in (SumNumbers, Stamp, Refuse, Crash, Greet):
             through.registry.add(task)
@@ -399,7 +399,7 @@ class TestRun:
         )
 
     def test_a_broken_function_is_no_usage_error(self) -> None:
-        from serverless_tasks.cli.exits import exit_code
+        from serverless_tasks.cli.exit_codes import exit_code
 
         assert exit_code(InvokeFailed("Runtime.ImportModuleError", "no module")) == 5
 
@@ -670,7 +670,7 @@ class TestStack:
             asked.append(stack)
             return {"Something": "else"}
 
-        monkeypatch.setattr("serverless_tasks.aws.functions.stack_outputs", outputs)
+        monkeypatch.setattr("serverless_tasks.engine.aws.functions.stack_outputs", outputs)
         assert "has no output TableName" in call("status", UUID, "--stack", "shop", code=2).stderr
         assert asked == ["shop"]
 

@@ -18,11 +18,11 @@ from serverless_tasks import (
     TaskNotFound,
     WaitTimeout,
 )
-from serverless_tasks.aws import functions
-from serverless_tasks.config import Config
+from serverless_tasks.engine.aws import functions
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.services import Services
 from serverless_tasks.errors import ConfigurationError, InvokeFailed, SubmitFailed
 from serverless_tasks.params import ListParameter, NumberParameter
-from serverless_tasks.services import Services
 from serverless_tasks.testing import RecordedTasks, recorded
 from tests.support.clock import FakeClock
 
@@ -188,7 +188,7 @@ class TestFollowing:
     def test_jobs_past_the_first_window_are_seen_while_those_in_it_go_on(
         self, client: TaskClient, jobs: RecordedTasks, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("serverless_tasks.client.MAP_WINDOW", 2)
+        monkeypatch.setattr("serverless_tasks.client.task_client.MAP_WINDOW", 2)
         waiting = [client.submit("sum", numbers=[1]) for _ in range(3)]
         last = client.submit("sum", numbers=[2]).cancel()
 
@@ -318,8 +318,8 @@ def test_a_client_of_a_stack_takes_the_stacks_outputs(monkeypatch: pytest.Monkey
     }
     monkeypatch.setattr(functions, "stack_outputs", lambda stack: outputs if stack == "mine" else {})
     made: list[Config] = []
-    monkeypatch.setattr("serverless_tasks.client.Services", made.append)
-    monkeypatch.setattr("serverless_tasks.client.services", lambda: None)
+    monkeypatch.setattr("serverless_tasks.client.task_client.Services", made.append)
+    monkeypatch.setattr("serverless_tasks.client.task_client.services", lambda: None)
 
     TaskClient.from_stack("mine")
 

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from serverless_tasks.config import Config, setting_names
+from serverless_tasks.engine.config import Config, setting_names
 from serverless_tasks.errors import ConfigurationError
 
 URL = "https://sqs.us-east-1.amazonaws.com/1/default"

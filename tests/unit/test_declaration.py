@@ -5,7 +5,7 @@ import pytest
 from pydantic import BaseModel
 
 from serverless_tasks import Task
-from serverless_tasks.declaration import Declaration, is_task_class, queue_for
+from serverless_tasks.engine.definition.base import Declaration, is_task_class, queue_for
 from serverless_tasks.errors import ConfigurationError, TaskDefinitionError, TaskRetry
 from serverless_tasks.params import IntParameter
 

@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 
 from serverless_tasks import Task
-from serverless_tasks.config import Config
-from serverless_tasks.delivery import Delivery
-from serverless_tasks.options import Options
-from serverless_tasks.outcome import Outcome
-from serverless_tasks.services import Services
-from serverless_tasks.submit import Submission
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.services import Services
+from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.submission import Submission
+from serverless_tasks.engine.worker.delivery import Delivery
+from serverless_tasks.engine.worker.outcome import Outcome
 from tests.support.clock import FakeClock
 
 

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 
 from serverless_tasks import Task, TaskClient, TaskNotFound
-from serverless_tasks.erasure import PAGE, OwnerDeletion
+from serverless_tasks.client.owner_deletion import PAGE, OwnerDeletion
 from serverless_tasks.errors import NotFinished
 from serverless_tasks.testing import RecordedTasks, recorded
 

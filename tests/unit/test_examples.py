@@ -11,9 +11,9 @@ from PIL import Image
 import serverless_tasks
 from examples.tasks import MakeThumbnail, SummariseColumns, SumNumbers
 from serverless_tasks import InvalidInputs
-from serverless_tasks.config import Config
-from serverless_tasks.record import Record
-from serverless_tasks.services import reset
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.job.record import Record
+from serverless_tasks.engine.services import reset
 
 
 @pytest.fixture(autouse=True)

@@ -28,9 +28,9 @@ SCRIPT = """
 import os, signal, sys, threading
 from uuid import uuid4
 from serverless_tasks import TaskClient
-from serverless_tasks.aws.functions import invoke
-from serverless_tasks.config import Config
-from serverless_tasks.services import Services
+from serverless_tasks.engine.aws.functions import invoke
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.services import Services
 
 services = Services(Config(table="tasks", invoke_function="f"))
 store = services.store
@@ -211,9 +211,9 @@ def test_what_a_thread_held_as_the_process_was_forked_is_free_in_the_child() -> 
     script = """
 import contextlib, os, signal, sys, threading
 from serverless_tasks import configure
-from serverless_tasks.aws import session
-from serverless_tasks.aws.client import Client
-wiring = sys.modules["serverless_tasks.services"]
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.aws.client import Client
+wiring = sys.modules["serverless_tasks.engine.services"]
 
 services = configure(backend="immediate")
 held, go_on = threading.Event(), threading.Event()
@@ -248,9 +248,9 @@ print(code)
 def test_what_is_forgotten_is_not_renewed() -> None:
     script = """
 import gc
-from serverless_tasks import forks
-from serverless_tasks.services import Services
-from serverless_tasks.config import Config
+from serverless_tasks.engine.job import forks
+from serverless_tasks.engine.services import Services
+from serverless_tasks.engine.config import Config
 before = len(forks._renewals)
 for _ in range(10):
     Services(Config())

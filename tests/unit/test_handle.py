@@ -1,13 +1,13 @@
 import pytest
 
 from serverless_tasks import AlreadyFinished, SubmitFailed, TaskFailed, TaskNotFound, WaitTimeout
-from serverless_tasks.backends.memory import MemoryStore
-from serverless_tasks.handle import Handle, Publication
-from serverless_tasks.job_locks import unique_lock
-from serverless_tasks.message import Message
-from serverless_tasks.progress import Snapshot
-from serverless_tasks.record import Failure
-from serverless_tasks.store import Claim
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.job.progress import Snapshot
+from serverless_tasks.engine.job.record import Failure
+from serverless_tasks.engine.store.base import Claim
+from serverless_tasks.engine.store.memory import MemoryStore
+from serverless_tasks.engine.submit.handle import Handle, Publication
+from serverless_tasks.engine.submit.job_locks import unique_lock
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from serverless_tasks.cli.init import Action, init_project
 from serverless_tasks.errors import ConfigurationError
-from serverless_tasks.init import Action, init_project
 
 MANAGE = 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "site_.settings")\n'
 WRITTEN = {

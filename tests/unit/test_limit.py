@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from serverless_tasks import limit as limits
-from serverless_tasks.enforcement import within
+from serverless_tasks.engine.job.execution import finish
+from serverless_tasks.engine.job.progress import Progress
+from serverless_tasks.engine.worker.time_limit import limit as limits
+from serverless_tasks.engine.worker.time_limit.enforce import within
+from serverless_tasks.engine.worker.time_limit.limit import Limit
+from serverless_tasks.engine.worker.time_limit.watchdog import Watch, Watchdog
 from serverless_tasks.errors import TaskStopped, TaskTimeout
-from serverless_tasks.execution import finish
-from serverless_tasks.limit import Limit
-from serverless_tasks.progress import Progress
-from serverless_tasks.watchdog import Watch, Watchdog
 from tests.support.clock import until
 
 SHORT = 0.02

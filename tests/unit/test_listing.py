@@ -1,8 +1,8 @@
 """Looking for jobs by task, owner, status and time."""
 
-from serverless_tasks import listing
-from serverless_tasks.backends.memory import MemoryStore
-from serverless_tasks.listing import Wanted, find
+from serverless_tasks.client import search as listing
+from serverless_tasks.client.search import Wanted, find
+from serverless_tasks.engine.store.memory import MemoryStore
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message
 

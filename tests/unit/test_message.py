@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from serverless_tasks.errors import MessageTooNew, MessageUndecodable
-from serverless_tasks.message import (
+from serverless_tasks.engine.job.message import (
     RETENTION,
     SCHEDULER_TRIES,
     VERSION,
@@ -14,6 +13,7 @@ from serverless_tasks.message import (
     inputs_key,
     version_of,
 )
+from serverless_tasks.errors import MessageTooNew, MessageUndecodable
 
 UUID = "0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11"
 MESSAGE = Message(

@@ -23,10 +23,10 @@ from pydantic import (
 )
 
 from serverless_tasks import InvalidInputs, Task
-from serverless_tasks.encoding import encode
+from serverless_tasks.engine.definition.model import define
+from serverless_tasks.engine.definition.schema import Definition
+from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.errors import TaskDefinitionError
-from serverless_tasks.schema import Definition
-from serverless_tasks.styles import define
 from serverless_tasks.testing import recorded
 
 

@@ -5,13 +5,13 @@ from typing import Any
 
 import pytest
 
-from serverless_tasks.backends.memory import MemoryStore
-from serverless_tasks.config import Config
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.services import Services
+from serverless_tasks.engine.store.base import Store
+from serverless_tasks.engine.store.memory import MemoryStore
+from serverless_tasks.engine.store.observed import WRITES, observed
 from serverless_tasks.errors import TaskNotFound
-from serverless_tasks.message import Message
-from serverless_tasks.observed_store import WRITES, observed
-from serverless_tasks.services import Services
-from serverless_tasks.store import Store
 from tests.support.clock import FakeClock
 
 READS = {

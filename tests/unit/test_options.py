@@ -4,8 +4,8 @@ from uuid import UUID
 
 import pytest
 
+from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.errors import ServerlessTasksError, UnknownOption
-from serverless_tasks.options import Options
 
 ID = "0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11"
 

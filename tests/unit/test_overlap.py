@@ -20,9 +20,9 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
-from serverless_tasks.aws import session
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.store.overlap import carrying, overlapping, sent
 from serverless_tasks.errors import AwsError
-from serverless_tasks.overlap import carrying, overlapping, sent
 
 # What the stand-in waits before it says that a call did not come, in seconds; a passing test never does.
 LONG = 10

@@ -10,8 +10,8 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from serverless_tasks.aws.receive import ReceivingQueue
-from serverless_tasks.clock import Clock
+from serverless_tasks.engine.aws.sqs.receiving import ReceivingQueue
+from serverless_tasks.engine.job.clock import Clock
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.poller import Mapping, Poller, load_handler
 from serverless_tasks.poller.invocation import NO_DEADLINE_MS

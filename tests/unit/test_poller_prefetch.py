@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from serverless_tasks.aws.receive import QueueFacts, ReceivedMessage
-from serverless_tasks.clock import Clock
+from serverless_tasks.engine.aws.sqs.receiving import QueueFacts, ReceivedMessage
+from serverless_tasks.engine.job.clock import Clock
 from serverless_tasks.errors import AwsError
 from serverless_tasks.poller import Mapping, Poller
 from serverless_tasks.poller.poller import TEND_INTERVAL

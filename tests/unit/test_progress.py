@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from serverless_tasks import TaskCancelled
+from serverless_tasks.engine.job.progress import Progress, Snapshot
+from serverless_tasks.engine.worker.progress_writer import ProgressWriter
 from serverless_tasks.errors import LeaseLost
-from serverless_tasks.progress import Progress, Snapshot
-from serverless_tasks.progress_writer import ProgressWriter
 from tests.support.clock import FakeClock, until
 
 

@@ -1,4 +1,4 @@
-from serverless_tasks.record import NEUTRAL_MESSAGE, Attempt, Failure, Record, iso
+from serverless_tasks.engine.job.record import NEUTRAL_MESSAGE, Attempt, Failure, Record, iso
 
 FIELDS = [
     "uuid",

@@ -10,11 +10,16 @@ import pytest
 from pydantic import BaseModel
 
 from serverless_tasks import Task, cron, rate
+from serverless_tasks.engine.definition.recurring import (
+    SCHEDULED_TIME,
+    recurring_of,
+    recurring_schedules,
+    schedule_name,
+)
+from serverless_tasks.engine.definition.registry import Registry
+from serverless_tasks.engine.job.message import RETENTION, SCHEDULER_TRIES, Message
 from serverless_tasks.errors import AwsError, MessageUndecodable, PayloadTooLarge, TaskDefinitionError
-from serverless_tasks.message import RETENTION, SCHEDULER_TRIES, Message
 from serverless_tasks.params import IntParameter, StringParameter
-from serverless_tasks.recurring import SCHEDULED_TIME, recurring_of, recurring_schedules, schedule_name
-from serverless_tasks.registry import Registry
 from serverless_tasks.testing import RecordedTasks, recorded
 
 SIX = datetime(2026, 1, 5, 6, tzinfo=UTC)

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from serverless_tasks import Task
+from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.errors import ConfigurationError, DuplicateTask, UnknownTask
-from serverless_tasks.registry import Registry
 
 TASKS = """
 from serverless_tasks import Task

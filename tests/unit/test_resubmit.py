@@ -6,12 +6,12 @@ from dataclasses import replace
 import pytest
 
 from serverless_tasks import InputsUnavailable, InvalidInputs, NotFinished, Task, TaskNotFound
+from serverless_tasks.client.resubmit import resubmit
+from serverless_tasks.engine.job.message import RETENTION
+from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.submission import Submission, submit_unchecked
 from serverless_tasks.errors import UnknownOption
-from serverless_tasks.message import RETENTION
-from serverless_tasks.options import Options
 from serverless_tasks.params import NumberParameter
-from serverless_tasks.resubmission import resubmit
-from serverless_tasks.submit import Submission, submit_unchecked
 from serverless_tasks.testing import RecordedTasks, recorded
 
 STRANGER = "0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11"

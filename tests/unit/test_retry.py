@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from serverless_tasks.retry import backoff
+from serverless_tasks.engine.job.retry import backoff
 
 
 class Highest(random.Random):

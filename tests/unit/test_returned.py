@@ -20,13 +20,13 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from serverless_tasks import Task
-from serverless_tasks import limit as limits
-from serverless_tasks.backends.memory import MemoryStore
+from serverless_tasks.engine.definition.model import define
+from serverless_tasks.engine.definition.registry import Registry
+from serverless_tasks.engine.job.record import Record
+from serverless_tasks.engine.store.memory import MemoryStore
+from serverless_tasks.engine.worker.runner import Runner
+from serverless_tasks.engine.worker.time_limit import limit as limits
 from serverless_tasks.params import Parameter, StringParameter
-from serverless_tasks.record import Record
-from serverless_tasks.registry import Registry
-from serverless_tasks.runner import Runner
-from serverless_tasks.styles import define
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message
 

@@ -17,20 +17,20 @@ import pytest
 from pydantic import BaseModel
 
 from serverless_tasks import Task, TaskCancelled, TaskError, UnknownTask
-from serverless_tasks.backends.memory import MemoryStore
-from serverless_tasks.clock import to_ms
-from serverless_tasks.enforcement import within
+from serverless_tasks.client.timeline import timeline
+from serverless_tasks.engine.definition.registry import Registry
+from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.engine.job.message import RETENTION, Message, inputs_key
+from serverless_tasks.engine.job.progress import Progress
+from serverless_tasks.engine.job.record import NEUTRAL_MESSAGE, WORKER_LOST, Failure, Record
+from serverless_tasks.engine.store.base import Blobs
+from serverless_tasks.engine.store.memory import MemoryStore
+from serverless_tasks.engine.worker.outcome import Outcome, failure_of
+from serverless_tasks.engine.worker.runner import Runner
+from serverless_tasks.engine.worker.time_limit.enforce import within
+from serverless_tasks.engine.worker.time_limit.limit import GRACE, Limit
 from serverless_tasks.errors import AwsError, LeaseLost, PayloadTooLarge, SubmitFailed, TaskRetry
-from serverless_tasks.limit import GRACE, Limit
-from serverless_tasks.message import RETENTION, Message, inputs_key
-from serverless_tasks.outcome import Outcome, failure_of
 from serverless_tasks.params import IntParameter, NumberParameter, Parameter
-from serverless_tasks.progress import Progress
-from serverless_tasks.record import NEUTRAL_MESSAGE, WORKER_LOST, Failure, Record
-from serverless_tasks.registry import Registry
-from serverless_tasks.runner import Runner
-from serverless_tasks.store import Blobs
-from serverless_tasks.timeline import timeline
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message
 
@@ -1222,7 +1222,7 @@ def test_a_run_on_another_thread_is_stopped_too(
             with suppress(Exception):
                 threading.Event().wait(0.001)
 
-    monkeypatch.setattr("serverless_tasks.limit.GRACE", 0.02)
+    monkeypatch.setattr("serverless_tasks.engine.worker.time_limit.limit.GRACE", 0.02)
     world.task(run, timeout=0.02)
 
     assert on_a_thread(world, deadline=deadline).status == "failed"

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from serverless_tasks.samconfig import deployed_parameters
+from serverless_tasks.project.samconfig import deployed_parameters
 
 BOTH = """
 [default.global.parameters]

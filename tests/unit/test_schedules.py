@@ -6,8 +6,8 @@ from itertools import pairwise
 import pytest
 
 from serverless_tasks import Task, cron, rate
+from serverless_tasks.engine.definition.schedule import Schedule
 from serverless_tasks.errors import TaskDefinitionError
-from serverless_tasks.schedules import Schedule
 
 
 def times(schedule: Schedule, after: str, count: int = 3) -> list[str]:

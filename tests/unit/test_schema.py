@@ -8,9 +8,11 @@ import pytest
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from serverless_tasks import InvalidInputs, Task
-from serverless_tasks.encoding import encode
+from serverless_tasks.engine.definition.model import define
+from serverless_tasks.engine.definition.schema import Definition, InvalidOutputs
+from serverless_tasks.engine.job.encoding import encode
+from serverless_tasks.engine.job.execution import Execution
 from serverless_tasks.errors import TaskDefinitionError
-from serverless_tasks.execution import Execution
 from serverless_tasks.params import (
     BooleanParameter,
     DictParameter,
@@ -20,8 +22,6 @@ from serverless_tasks.params import (
     Parameter,
     StringParameter,
 )
-from serverless_tasks.schema import Definition, InvalidOutputs
-from serverless_tasks.styles import define
 
 
 class DateParameter(Parameter):

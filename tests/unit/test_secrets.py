@@ -22,12 +22,16 @@ from pydantic import (
 )
 
 from serverless_tasks import InputsUnavailable, InvalidInputs, Task, TaskClient, rate
+from serverless_tasks.engine.definition.model import define
+from serverless_tasks.engine.definition.recurring import recurring_of
+from serverless_tasks.engine.definition.values.secrets import holds_secret, revealed
+from serverless_tasks.engine.job.masking import MASK, Mask
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.store.items import job_item
+from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.submission import submit_json
+from serverless_tasks.engine.worker.outcome import failure_of
 from serverless_tasks.errors import MessageUndecodable
-from serverless_tasks.items import job_item
-from serverless_tasks.masking import MASK, Mask
-from serverless_tasks.message import Message
-from serverless_tasks.options import Options
-from serverless_tasks.outcome import failure_of
 from serverless_tasks.params import (
     ListParameter,
     NumberParameter,
@@ -35,10 +39,6 @@ from serverless_tasks.params import (
     ParameterNotValidError,
     StringParameter,
 )
-from serverless_tasks.recurring import recurring_of
-from serverless_tasks.secrecy import holds_secret, revealed
-from serverless_tasks.styles import define
-from serverless_tasks.submit import submit_json
 from serverless_tasks.testing import RecordedTasks, recorded
 
 PASSWORD = "correct horse battery"

@@ -7,16 +7,16 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from serverless_tasks import configure, services
-from serverless_tasks.aws import session
-from serverless_tasks.backends.immediate import ImmediateBackend
-from serverless_tasks.backends.memory import MemoryStore
-from serverless_tasks.backends.sqs import SqsBackend
-from serverless_tasks.backends.threading import ThreadingBackend
-from serverless_tasks.clock import Clock
-from serverless_tasks.config import Config
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.backends.immediate import ImmediateBackend
+from serverless_tasks.engine.backends.sqs import SqsBackend
+from serverless_tasks.engine.backends.threading import ThreadingBackend
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.job.clock import Clock
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.services import Services, reset, use
+from serverless_tasks.engine.store.memory import MemoryStore
 from serverless_tasks.errors import ConfigurationError, ServerlessTasksError, SubmitFailed
-from serverless_tasks.message import Message
-from serverless_tasks.services import Services, reset, use
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message
 
@@ -166,7 +166,7 @@ def test_a_part_is_made_once_for_all_threads(monkeypatch: pytest.MonkeyPatch) ->
             threading.Event().wait(0.02)
             super().__init__(clock)
 
-    monkeypatch.setattr("serverless_tasks.backends.memory.MemoryStore", Slow)
+    monkeypatch.setattr("serverless_tasks.engine.store.memory.MemoryStore", Slow)
     through = Services(Config(), backend="threading")
 
     stores = at_once(lambda: (through.backend, through.store)[1])
@@ -182,7 +182,7 @@ def test_a_client_is_made_once_for_all_threads(monkeypatch: pytest.MonkeyPatch) 
         threading.Event().wait(0.02)
         return object()
 
-    monkeypatch.setattr("serverless_tasks.aws.session._maker", lambda: slow)
+    monkeypatch.setattr("serverless_tasks.engine.aws.session._maker", lambda: slow)
     session.reset()
 
     clients = at_once(lambda: session.client("s3"))

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 from botocore.model import StructureShape
 from moto import mock_aws
 
-from serverless_tasks.aws import session
+from serverless_tasks.engine.aws import session
 
 ROOT = Path(session.__file__).parents[1]
 UNCHECKED = Config(parameter_validation=False)

@@ -12,7 +12,8 @@ from botocore import auth
 from botocore.awsrequest import AWSPreparedRequest, AWSRequest, AWSResponse
 from botocore.credentials import ReadOnlyCredentials
 
-from serverless_tasks.aws import session, signing
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.aws.botocore_overrides import signing
 
 UPDATE = {"TableName": "t", "Key": {"pk": {"S": "clé"}}, "UpdateExpression": "SET a = :a"}
 SEND = {"QueueUrl": "http://127.0.0.1:9/1/q", "MessageBody": '{"a": "é  b"}'}

@@ -11,9 +11,9 @@ from benchmarks.soak.diary import FINISHED, RECORDED, STARTED, THROTTLED, Event,
 from benchmarks.soak.network import disturb
 from benchmarks.soak.plan import Plan
 from benchmarks.soak.verdict import Seen, Verdict, judge, seen
-from serverless_tasks.aws import session
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.job.record import Record
 from serverless_tasks.errors import AwsError
-from serverless_tasks.record import Record
 from tests.support.aws import ENVIRONMENT
 
 GOOD = [Event(STARTED, "a", 1, 7), Event(FINISHED, "a", 1, 7), Event(RECORDED, "a", 1, 7)]

@@ -10,13 +10,10 @@ from tests.unit import imports
 
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("serverless_tasks", "lambda_handlers", "django_integration")
-LINES = 250
+LINES = 400
 
 # Longer than LINES, and still one thing: the path, and why.
-LONG: dict[str, str] = {
-    "serverless_tasks/errors.py": "one tree of errors, read as a list",
-    "serverless_tasks/services.py": "the wiring, one part after another",
-}
+LONG: dict[str, str] = {}
 
 # A path of one machine, or the host of one registry, in a committed file.
 PLACES = re.compile(

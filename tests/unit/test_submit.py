@@ -7,17 +7,17 @@ from typing import Any
 import pytest
 
 from serverless_tasks import InvalidInputs, NotPublished, SubmitFailed, Task, UnknownTask
-from serverless_tasks.backends.memory import MemoryStore
-from serverless_tasks.clock import to_ms
-from serverless_tasks.config import Config
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.engine.job.message import RETENTION, Message
+from serverless_tasks.engine.services import Services, use
+from serverless_tasks.engine.store.memory import MemoryStore
+from serverless_tasks.engine.submit.handle import Publication
+from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.publish import publish_now
+from serverless_tasks.engine.submit.submission import submit_json, submit_unchecked
 from serverless_tasks.errors import ServerlessTasksError, UnknownOption
-from serverless_tasks.handle import Publication
-from serverless_tasks.message import RETENTION, Message
-from serverless_tasks.options import Options
 from serverless_tasks.params import IntParameter, ListParameter, NumberParameter
-from serverless_tasks.publishing import publish_now
-from serverless_tasks.services import Services, use
-from serverless_tasks.submit import submit_json, submit_unchecked
 from tests.support.clock import FakeClock
 
 

@@ -7,16 +7,16 @@ from typing import Any
 import pytest
 
 from serverless_tasks import AlreadyRunning, IdempotencyConflict, SubmitFailed, Task
-from serverless_tasks.config import Config
+from serverless_tasks.client.resubmit import resubmit
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.services import Services, use
+from serverless_tasks.engine.store.locks import GRACE_MS
+from serverless_tasks.engine.submit.handle import Publication
+from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.publish import publish_now
+from serverless_tasks.engine.submit.submission import Submission, submit_json, submit_unchecked
 from serverless_tasks.errors import UnknownOption
-from serverless_tasks.handle import Publication
-from serverless_tasks.locks import GRACE_MS
-from serverless_tasks.options import Options
 from serverless_tasks.params import IntParameter
-from serverless_tasks.publishing import publish_now
-from serverless_tasks.resubmission import resubmit
-from serverless_tasks.services import Services, use
-from serverless_tasks.submit import Submission, submit_json, submit_unchecked
 from serverless_tasks.testing import RecordedTasks, recorded
 from tests.support.clock import FakeClock
 

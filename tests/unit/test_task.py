@@ -6,9 +6,9 @@ import pytest
 from pydantic import BaseModel
 
 from serverless_tasks import InvalidInputs, Task, TaskCancelled
+from serverless_tasks.engine.services import Services
 from serverless_tasks.errors import TaskDefinitionError, UnknownOption
 from serverless_tasks.params import ListParameter, NumberParameter
-from serverless_tasks.services import Services
 
 
 class SumNumbers(Task):

@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from serverless_tasks import Task, TaskNotFound, UnknownTask, rate, services
+from serverless_tasks.engine.services import Services
 from serverless_tasks.errors import TaskDefinitionError
 from serverless_tasks.params import IntParameter
-from serverless_tasks.services import Services
 from serverless_tasks.testing import RecordedTasks, recorded
 
 ROOT = Path(__file__).resolve().parents[2]

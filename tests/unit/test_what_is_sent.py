@@ -10,12 +10,12 @@ import pytest
 from pydantic import AliasPath, BaseModel, ConfigDict, Field, SecretStr, field_validator, model_validator
 
 from serverless_tasks import InvalidInputs, Task, TaskClient
-from serverless_tasks.options import Options
+from serverless_tasks.client.resubmit import resubmit
+from serverless_tasks.engine.definition.model import define
+from serverless_tasks.engine.definition.schema import Definition
+from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.submission import submit_json, submit_unchecked
 from serverless_tasks.params import FloatParameter, IntParameter, ListParameter, Parameter, StringParameter
-from serverless_tasks.resubmission import resubmit
-from serverless_tasks.schema import Definition
-from serverless_tasks.styles import define
-from serverless_tasks.submit import submit_json, submit_unchecked
 from serverless_tasks.testing import RecordedTasks, recorded
 from tests.unit.test_models_that_travel import definition_of
 

@@ -13,10 +13,10 @@ import pytest
 from moto import mock_aws
 
 from serverless_tasks import configure, services
-from serverless_tasks.aws import session
-from serverless_tasks.config import Config
-from serverless_tasks.message import Message
-from serverless_tasks.services import Services, reset
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.services import Services, reset
 from tests.unit.handlers import tasks
 
 EVENTS = Path(__file__).parents[2] / "events"

@@ -12,9 +12,9 @@ from moto.core.botocore_stubber import BotocoreStubber
 
 from lambda_handlers import worker
 from serverless_tasks import Task
-from serverless_tasks.claim_ahead import ClaimAhead
+from serverless_tasks.engine.store.overlap import sent
+from serverless_tasks.engine.worker.claim_ahead import ClaimAhead
 from serverless_tasks.errors import AwsError
-from serverless_tasks.overlap import sent
 from tests.unit.handlers.conftest import Context
 from tests.unit.handlers.tasks import Again, Quiet, Refuse, Slow, Sum
 

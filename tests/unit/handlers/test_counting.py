@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lambda_handlers import telemetry
-from serverless_tasks.outcome import Outcome
+from serverless_tasks.engine.worker.outcome import Outcome
 
 THREADS, CALLS = 4, 200
 

@@ -10,14 +10,14 @@ from unittest import mock
 import pytest
 
 from lambda_handlers import dead_letter, worker
-from serverless_tasks.aws import session
-from serverless_tasks.aws.letters import BucketLetters
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.aws.s3.dead_letters import BucketLetters
+from serverless_tasks.engine.definition.recurring import recurring_of
+from serverless_tasks.engine.job.dead_letter import Letter
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.job.progress import Snapshot
+from serverless_tasks.engine.job.record import Failure
 from serverless_tasks.errors import AwsError
-from serverless_tasks.letters import Letter
-from serverless_tasks.message import Message
-from serverless_tasks.progress import Snapshot
-from serverless_tasks.record import Failure
-from serverless_tasks.recurring import recurring_of
 from tests.unit.handlers.conftest import Context
 from tests.unit.handlers.tasks import Hourly, Sum
 

@@ -14,11 +14,11 @@ from typing import Any
 import pytest
 
 from lambda_handlers import dead_letter, worker
-from serverless_tasks.aws import session
-from serverless_tasks.firing import LONGEST_HELD, SKEW
-from serverless_tasks.message import RETENTION, SCHEDULER_TRIES, Message
-from serverless_tasks.recurring import recurring_of, schedule_name
-from serverless_tasks.registry import Registry
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.definition.recurring import recurring_of, schedule_name
+from serverless_tasks.engine.definition.registry import Registry
+from serverless_tasks.engine.job.message import RETENTION, SCHEDULER_TRIES, Message
+from serverless_tasks.engine.worker.firing import LONGEST_HELD, SKEW
 from tests.unit.handlers import tasks
 from tests.unit.handlers.conftest import Context
 from tests.unit.handlers.tasks import Again, Hourly, Slow, Sum
@@ -280,7 +280,7 @@ def test_a_real_job_that_fails_is_retried_with_its_own_id(site: Any, time: Time,
 def test_the_message_of_a_retry_that_is_sent_early_by_hand_goes_back_and_costs_no_attempt(
     site: Any, time: Time, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("serverless_tasks.ending.backoff", lambda *_: 600)
+    monkeypatch.setattr("serverless_tasks.engine.worker.completion.backoff", lambda *_: 600)
     job = Again.submit()
     body = site.event()["Records"][0]["body"]
     site.put(body)

@@ -50,10 +50,10 @@ def started(**environment: str) -> dict[str, Any]:
         "boto3",
         "django",
         "s3transfer",
-        "serverless_tasks.cron_expression",
-        "serverless_tasks.erasure",
-        "serverless_tasks.recurring",
-        "serverless_tasks.resending",
+        "serverless_tasks.engine.definition.cron",
+        "serverless_tasks.client.owner_deletion",
+        "serverless_tasks.engine.definition.recurring",
+        "serverless_tasks.client.dead_letters",
     ],
 )
 def test_a_worker_imports_nothing_that_it_does_not_use(unused, worker):

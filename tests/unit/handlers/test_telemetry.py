@@ -11,7 +11,7 @@ TRACE = "Root=1-5759e988-bd862e3fe1be46a994272793;Parent=53995c3f42cd8ad8;Sample
 RUN_ONE = """
 import os, sys
 from lambda_handlers.telemetry import job
-from serverless_tasks.message import Message
+from serverless_tasks.engine.job.message import Message
 
 os.environ["_X_AMZN_TRACE_ID"] = sys.argv[1]
 with job(Message(uuid="0b9f7a52-6a1c-4a3e-9c53-1d2f3a4b5c6d", task="sum")):

@@ -1,0 +1,154 @@
+"""System checks of what is deployed, for ``check --deploy``: AWS is asked, and the deployment's own file is read."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from django.conf import settings
+from django.core import checks
+
+from django_integration import conf
+from serverless_tasks.engine.aws.session import require_region
+from serverless_tasks.engine.services import services
+from serverless_tasks.errors import AwsError, ConfigurationError
+from serverless_tasks.project.samconfig import deployed_parameters
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+# https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html: how often a function's timeout a queue hides
+# its messages. A function has no less time than its longest task.
+TIMES = 6
+_DENIED = ("AccessDenied", "AccessDeniedException", "AWS.SimpleQueueService.AccessDenied")
+# What a worker without Django imports of a module of tasks, and what comes of it. The path is its parent's.
+_IMPORT = """
+import importlib, json, sys
+sys.path[:0] = json.loads(sys.argv[1])
+sys.modules["django"] = None
+try:
+    importlib.import_module(sys.argv[2])
+except Exception as error:
+    print(f"{type(error).__name__}: {error}")
+"""
+
+
+def register() -> None:
+    """Add the checks."""
+    checks.register(check_aws, "serverless_tasks", deploy=True)
+    checks.register(check_deployment, "serverless_tasks", deploy=True)
+
+
+def check_aws(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
+    """Whether the table and the queues can be reached, and how long the queues hide a message."""
+    try:
+        given = conf.current()
+        require_region()
+        longest = max((task.timeout for task in services().registry), default=0)
+    except ConfigurationError:
+        return []  # check_configuration says it, and check_stack of the region
+    if services().backend_name != "sqs" or not (given.config.table and given.config.queue_urls):
+        return []
+    found: list[checks.CheckMessage] = []
+    try:
+        services().store.read(str(uuid4()))
+    except (AwsError, ConfigurationError) as error:
+        found.append(_unreachable(f"The table {given.config.table!r}", error))
+    for name, url in given.config.queue_urls.items():
+        found += _queue(name, url, longest)
+    return found
+
+
+def check_deployment(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
+    """Whether a deployment without Django can do without it."""
+    try:
+        conf.current()
+        modules = {task.__module__ for task in services().registry}
+    except ConfigurationError:
+        return []  # check_configuration says it
+    deployed = Deployment.read()
+    if deployed is None or deployed.django_settings:
+        return []
+    return [*_left_out(deployed, modules), *_needing_django(deployed)]
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """What ``samconfig.toml`` says of the worker.
+
+    Attributes:
+        modules: the modules that it imports.
+        django_settings: the settings with which it sets Django up, or "".
+    """
+
+    modules: tuple[str, ...]
+    django_settings: str
+
+    @classmethod
+    def read(cls) -> Deployment | None:
+        """The deployment of this project, or None when it has no such file, or one of somebody else's."""
+        parameters = deployed_parameters(Path(getattr(settings, "BASE_DIR", ".")))
+        if "TaskModules" not in parameters and "DjangoSettingsModule" not in parameters:
+            return None
+        modules = tuple(filter(None, parameters.get("TaskModules", "").split(",")))
+        return cls(modules, parameters.get("DjangoSettingsModule", ""))
+
+
+def _queue(name: str, url: str, longest: float) -> Iterator[checks.CheckMessage]:
+    from serverless_tasks.engine.aws.sqs.receiving import ReceivingQueue
+
+    try:
+        visibility = ReceivingQueue(url).facts().visibility
+    except (AwsError, ConfigurationError) as error:
+        if isinstance(error, AwsError) and error.code in _DENIED:
+            message = f"This role may not read how long the queue {name!r} hides its messages."
+            yield checks.Info(message, hint="It takes sqs:GetQueueAttributes.", id="serverless_tasks.I001")
+        else:
+            yield _unreachable(f"The queue {name!r}", error)
+        return
+    if visibility < TIMES * longest:
+        message = (
+            f"The queue {name!r} hides a message for {visibility} seconds, less than {TIMES} times the longest task's"
+            f" timeout of {longest:g} seconds."
+        )
+        hint = "Give the task a shorter timeout, or deploy with a larger WorkerTimeout: the queues have theirs from it."
+        yield checks.Warning(message, hint=hint, id="serverless_tasks.W008")
+
+
+def _unreachable(what: str, error: Exception) -> checks.CheckMessage:
+    hint = "See the region, the credentials, and the names in SERVERLESS_TASKS."
+    return checks.Error(f"{what} cannot be reached: {error}", hint=hint, id="serverless_tasks.E011")
+
+
+def _left_out(deployed: Deployment, modules: set[str]) -> Iterator[checks.CheckMessage]:
+    """Tasks of this project that the worker will not know."""
+    own = __name__.partition(".")[0]
+    for module in sorted(modules):
+        if not any(f"{module}.".startswith(f"{known}.") for known in (*deployed.modules, own)):
+            message = f"The worker does not import {module!r}, so it has none of its tasks."
+            hint = "Deploy with DjangoSettingsModule, or name the module in TaskModules: see samconfig.toml."
+            yield checks.Error(message, hint=hint, id="serverless_tasks.E012")
+
+
+def _needing_django(deployed: Deployment) -> Iterator[checks.CheckMessage]:
+    import json
+
+    environment = {name: value for name, value in os.environ.items() if name != "DJANGO_SETTINGS_MODULE"}
+    for module in deployed.modules:
+        done = subprocess.run(
+            [sys.executable, "-c", _IMPORT, json.dumps(sys.path), module],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        said = done.stdout.strip() or (done.stderr.strip().rpartition("\n")[2] if done.returncode else "")
+        if said:
+            message = f"The worker has no Django, and cannot import {module!r} without it: {said}"
+            hint = "Deploy with DjangoSettingsModule: see samconfig.toml."
+            yield checks.Error(message, hint=hint, id="serverless_tasks.E013")

@@ -1,0 +1,188 @@
+"""System checks: what ``manage.py check`` says about the configuration."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.conf import settings
+from django.core import checks
+
+from django_integration import conf
+from django_integration.own_backend import backend_class
+from django_integration.startup.checks import stack as stack_settings
+from serverless_tasks.engine.services import services
+from serverless_tasks.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
+
+
+def register() -> None:
+    """Add the checks."""
+    checks.register(check_configuration, "serverless_tasks")
+    checks.register(check_access, "serverless_tasks", deploy=True)
+    checks.register(check_typed_calls, "serverless_tasks", deploy=True)
+
+
+def check_configuration(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
+    """What keeps tasks from being submitted or called: settings, entries, definitions."""
+    problem = getattr(apps.get_app_config("serverless_tasks"), "problem", None)
+    try:
+        conf.current()
+    except ConfigurationError as error:
+        return [checks.Error(str(error), id="serverless_tasks.E001")]
+    found = [
+        *stack_settings.look(),
+        *_wrong_entries(),
+        *_own_backend(),
+        *_drf(),
+        *_authentication(),
+        *_csrf_cookie(),
+        *_definitions(),
+        *_unroutable(),
+    ]
+    if problem is not None and all(str(problem) != message.msg for message in found):
+        found.insert(0, checks.Error(str(problem), id="serverless_tasks.E001"))
+    return found
+
+
+def check_access(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
+    """Who may call in production."""
+    try:
+        given = conf.current()
+    except ConfigurationError:
+        return []  # check_configuration says it
+    if given.permission_classes is not None:
+        return []
+    if given.allow_anonymous:
+        message = "SERVERLESS_TASKS['ALLOW_ANONYMOUS'] is True: everybody may submit the tasks of this site."
+        hint = "Take it away to serve only callers who are logged in."
+        return [checks.Warning(message, hint=hint, id="serverless_tasks.W001")]
+    if given.authentication_classes is None and AUTHENTICATION not in settings.MIDDLEWARE:
+        message = "No authentication is configured, so outside DEBUG nobody may submit or see a task."
+        hint = (
+            f"Add {AUTHENTICATION} or set TASK_API_AUTHENTICATION_CLASSES; to serve everybody, set"
+            " SERVERLESS_TASKS['ALLOW_ANONYMOUS'] to True."
+        )
+        return [checks.Warning(message, hint=hint, id="serverless_tasks.W002")]
+    return []
+
+
+def check_typed_calls(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
+    """Who may use the typed calls in production."""
+    given = getattr(settings, "TASKS_API_AUTHENTICATION", "")
+    found: list[checks.CheckMessage] = []
+    if given is None:
+        message = (
+            "TASKS_API_AUTHENTICATION is None: everybody may submit and run the pydantic tasks of this site."
+        )
+        found.append(checks.Warning(message, id="serverless_tasks.W003"))
+    elif opened := _opened():
+        message = (
+            f"TASKS_API_AUTHENTICATION is None in the class of {', '.join(map(repr, opened))}: everybody may submit and"
+            " run that task, whatever the site's setting says."
+        )
+        found.append(checks.Warning(message, id="serverless_tasks.W003"))
+    issuer = getattr(settings, "TASKS_API_OIDC_ISSUER", None)
+    if given == "oidc" and issuer is None and getattr(settings, "TASKS_API_OIDC_EMAILS", None) is None:
+        message = "Every Google account may call: Google signs tokens for any audience that is asked for."
+        hint = "Name the service accounts that may in TASKS_API_OIDC_EMAILS."
+        found.append(checks.Warning(message, hint=hint, id="serverless_tasks.W004"))
+    return found
+
+
+def _opened() -> list[str]:
+    """The tasks whose own class opens them to everybody."""
+    with suppress(ConfigurationError):  # _definitions says it
+        return [
+            task.name for task in services().registry if getattr(task, "TASKS_API_AUTHENTICATION", "") is None
+        ]
+    return []
+
+
+def _wrong_entries() -> Iterator[checks.CheckMessage]:
+    for entry in conf.current().served:
+        yield from _errors("E003", conf.task_class, entry)
+
+
+def _own_backend() -> Iterator[checks.CheckMessage]:
+    entry = conf.current().own_backend
+    if entry is not None:
+        yield from _errors("E006", backend_class, entry)
+
+
+def _authentication() -> Iterator[checks.CheckMessage]:
+    """Of all typed calls, and of those whose task says otherwise."""
+    from django_integration.web.auth import typed_calls as router_auth
+
+    given = [getattr(settings, router_auth.NAME, None)]
+    with suppress(ConfigurationError):  # _definitions says it
+        given += [getattr(task, router_auth.NAME, None) for task in services().registry]
+    for entry in dict.fromkeys(given):
+        if entry is not None:
+            yield from _errors("E007", router_auth.authenticator, entry)
+
+
+def _csrf_cookie() -> Iterator[checks.CheckMessage]:
+    """A session's calls need the token, and the client reads it from the cookie."""
+    if not conf.current().uses_drf and AUTHENTICATION not in settings.MIDDLEWARE:
+        return
+    from django_integration.web.auth.openapi_schemes import CSRF, Schemes
+
+    with suppress(ConfigurationError):  # _drf says it
+        if not any(CSRF in need for need in Schemes().of_site(reads=False)):
+            return
+        for name in ("CSRF_COOKIE_HTTPONLY", "CSRF_USE_SESSIONS"):
+            if getattr(settings, name):
+                message = f"{name} is True: the JavaScript client finds no CSRF token, so that sessions cannot submit."
+                hint = "Take it away; Django's documentation says that it keeps nobody out."
+                yield checks.Warning(message, hint=hint, id="serverless_tasks.W006")
+
+
+def _drf() -> Iterator[checks.CheckMessage]:
+    given = conf.current()
+    if not given.uses_drf and not given.is_throttled:
+        return
+    try:
+        from django_integration.web.auth import drf
+    except ConfigurationError as error:
+        yield checks.Error(str(error), id="serverless_tasks.E004")
+        return
+    found = [message for setting in drf.SETTINGS for message in _errors("E004", drf.classes, setting)]
+    yield from found or _errors("E004", lambda look: look(), drf.check_throttles)
+
+
+def _definitions() -> Iterator[checks.CheckMessage]:
+    registry = services().registry
+    try:
+        tasks = list(registry)
+    except ConfigurationError as error:  # two tasks of one name, one of them imported after our own `ready`
+        yield checks.Error(str(error), id="serverless_tasks.E001")
+        return
+    for task in tasks:
+        yield from _errors("E005", lambda name: registry.definition(name).output_schema(), task.name)
+
+
+def _unroutable() -> Iterator[checks.CheckMessage]:
+    """A name that no path can hold leaves its task without the typed call that its author expects."""
+    from django_integration.web.typed_calls import is_routable
+
+    with suppress(ConfigurationError):  # _definitions says it
+        for task in services().registry:
+            if task.http and task.params_model is not None and not is_routable(task.name):
+                message = (
+                    f"Task {task.name!r} has no typed call: its name holds a character that no path takes."
+                )
+                hint = "Name it with letters, digits and . _ ~ - alone, or set http = False in its class."
+                yield checks.Warning(message, hint=hint, id="serverless_tasks.W010")
+
+
+def _errors[What](number: str, look: Callable[[What], Any], what: What) -> Iterator[checks.CheckMessage]:
+    try:
+        look(what)
+    except ConfigurationError as error:
+        yield checks.Error(str(error), id=f"serverless_tasks.{number}")

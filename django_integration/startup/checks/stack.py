@@ -1,0 +1,119 @@
+"""System checks of the settings that name the stack, and of the region that it is in."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.core import checks
+
+from django_integration import conf
+from serverless_tasks.engine.aws.sender import SETTINGS
+from serverless_tasks.engine.aws.session import require_region
+from serverless_tasks.engine.job.message import MAX_DELAY
+from serverless_tasks.engine.services import services
+from serverless_tasks.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from serverless_tasks.engine.definition.base import Declaration
+
+NEEDED_FOR_SQS = ("table", "queue_urls")
+
+
+def register() -> None:
+    """Add the checks."""
+    checks.register(check_stack, "serverless_tasks", deploy=True)
+    checks.register(check_scheduler, "serverless_tasks", deploy=True)
+
+
+def look() -> Iterator[checks.CheckMessage]:
+    """What keeps tasks from being sent to the stack. Without a stack `migrate` and `test` have to work all the same."""
+    if _lacks_a_stack():
+        hint = (
+            "Until there is a stack, `serverless-tasks dev --django` runs the site with one on this machine."
+        )
+        for sentence in _missing_settings():
+            yield checks.Warning(sentence, hint=hint, id="serverless_tasks.W005")
+        return
+    yield from _errors(_missing_settings())
+    if said := _missing_region():
+        yield checks.Warning(said, hint="Tasks cannot be submitted without it.", id="serverless_tasks.W011")
+
+
+def check_stack(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
+    """What would do while a site is written, and not in production."""
+    try:
+        conf.current()
+    except ConfigurationError:
+        return []  # check_configuration says it
+    if _lacks_a_stack():
+        return _errors(_missing_settings())
+    said = _missing_region()
+    return [checks.Error(said, id="serverless_tasks.E014")] if said else []
+
+
+def check_scheduler(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
+    """Whether what the tasks declare takes EventBridge Scheduler, and the settings do not name one."""
+    try:
+        given = conf.current().config
+        tasks = sorted(services().registry, key=lambda task: task.name)
+    except ConfigurationError:
+        return []  # check_configuration says it
+    missing = [name for name in SETTINGS if not getattr(given, name)]
+    if not missing or not _needs_a_stack() or _lacks_a_stack():
+        return []
+    named = f"SERVERLESS_TASKS lacks {' and '.join(name.upper() for name in missing)}"
+    needing = [why for task in tasks for why in _asks_the_scheduler(task)]
+    if given.schedule_group or given.scheduler_role:
+        needing = ["the scheduler's other settings are there", *needing]
+    if not needing:
+        return []
+    more = f" (and {len(needing) - 3} more)" if len(needing) > 3 else ""
+    message = f"{named}, and {'; '.join(needing[:3])}{more}."
+    hint = (
+        "Without it a delay of more than 15 minutes is refused, schedules cannot be synced, and those of deleted jobs"
+        " stay; the stack's outputs have the values."
+    )
+    return [checks.Warning(message, hint=hint, id="serverless_tasks.W009")]
+
+
+def _asks_the_scheduler(task: type[Declaration]) -> Iterator[str]:
+    if task.schedule is not None:
+        yield f"task {task.name!r} has a schedule"
+    if task.retries and task.backoff_cap > MAX_DELAY:
+        longest = f"{task.backoff_cap:g} seconds"
+        yield f"task {task.name!r} may wait {longest} for a retry (SQS holds a message for {MAX_DELAY})"
+
+
+def _missing_settings() -> list[str]:
+    """What is said when a task is submitted."""
+    given = conf.current().config
+    needed = NEEDED_FOR_SQS if _needs_a_stack() else ()
+    return [said for name in needed if (said := _refused(given.require, name))]
+
+
+def _missing_region() -> str:
+    """What is said when a client of AWS cannot be made for want of one, where there is a stack to be asked."""
+    return _refused(require_region) if _needs_a_stack() and not _missing_settings() else ""
+
+
+def _needs_a_stack() -> bool:
+    given = conf.current()
+    return given.backend == "sqs" and given.own_backend is None and given.generic_backend is None
+
+
+def _lacks_a_stack() -> bool:
+    return _needs_a_stack() and len(_missing_settings()) == len(NEEDED_FOR_SQS)
+
+
+def _errors(sentences: list[str]) -> list[checks.CheckMessage]:
+    return [checks.Error(sentence, id="serverless_tasks.E002") for sentence in sentences]
+
+
+def _refused(look: Callable[..., object], *what: str) -> str:
+    try:
+        look(*what)
+    except ConfigurationError as error:
+        return str(error)
+    return ""

@@ -1,0 +1,145 @@
+"""Who calls, and what they may: Django's own login, or Django REST framework's classes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from django.http import HttpResponseForbidden
+from django.middleware.csrf import CsrfViewMiddleware
+
+from django_integration import conf
+from django_integration.web.http.responses import Refused
+from serverless_tasks.errors import TaskNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
+
+    from django_integration.web.auth.actions import Action
+    from django_integration.web.live.job_view import Sight
+    from serverless_tasks.engine.job.record import Record
+
+SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
+# What the client of Django Task API sends; Django's own is X-CSRFToken.
+OLD_CSRF_HEADER = "HTTP_X_CSRF_TOKEN"
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls.
+
+    Attributes:
+        owner: the owner of what they submit, or None for callers who are not logged in.
+        permit: asks Django REST framework's permission classes about one job, where some of them look at jobs.
+    """
+
+    owner: str | None = None
+    permit: Callable[[Record], None] | None = None
+
+    def check_sees(self, job: Record | Sight) -> None:
+        """Refuse another owner's job exactly as if it did not exist.
+
+        Raises:
+            TaskNotFound: it is not theirs.
+        """
+        if job.owner is not None and job.owner != self.owner:
+            raise TaskNotFound(job.uuid)
+
+    def check_may(self, record: Record) -> None:
+        """Refuse a job that the site's permission classes keep from the caller.
+
+        Raises:
+            Refused: as the classes have it.
+            TaskNotFound: they say that there is none.
+        """
+        if self.permit is not None:
+            self.permit(record)
+
+    def may(self, record: Record) -> bool:
+        """Whether `check_may` lets a job pass."""
+        try:
+            self.check_may(record)
+        except (Refused, TaskNotFound):
+            return False
+        return True
+
+
+def identify(request: HttpRequest, action: Action) -> Caller:
+    """Find out who calls, and refuse those who may not, or who call too often.
+
+    Raises:
+        Refused: 401, 403 or 429; what a class of the site's own says.
+    """
+    accept_old_csrf_header(request)
+    permit = None
+    if conf.current().uses_drf:
+        from django_integration.web.auth import drf
+
+        user, permit = drf.enter(request, action)
+    else:
+        user = _session_user(request)
+        if conf.current().is_throttled:
+            limit(request, action, user)
+    key = getattr(user, "pk", None) if getattr(user, "is_authenticated", False) else None
+    return Caller(None if key is None else str(key), permit)
+
+
+def limit(request: HttpRequest, action: Action, user: Any) -> None:
+    """Refuse a caller who calls more often than the throttle classes allow.
+
+    Raises:
+        Refused: 429.
+    """
+    if action.is_limited:
+        from django_integration.web.auth import drf
+
+        drf.limit(request, action, user)
+
+
+def accept_old_csrf_header(request: HttpRequest) -> None:
+    """Let ``X-CSRF-Token`` stand for Django's own header when that is absent."""
+    token = request.META.get(OLD_CSRF_HEADER)
+    if token is not None:
+        request.META.setdefault(settings.CSRF_HEADER_NAME, token)
+
+
+def _session_user(request: HttpRequest) -> Any:
+    user = getattr(request, "user", None)
+    if user is not None and user.is_authenticated:
+        check_csrf(request)
+        return user
+    if not conf.current().serves_anonymous:
+        raise Refused(401, "NotAuthenticated", "Log in first.", headers={"WWW-Authenticate": "Session"})
+    return user
+
+
+def check_csrf(request: HttpRequest) -> None:
+    """Refuse a request without the CSRF token, unless it only reads.
+
+    The views are exempt from Django's check, so that callers with a token need no cookie; a session needs it.
+
+    Raises:
+        Refused: 403.
+    """
+    if request.method in SAFE:
+        return
+    check = _CsrfCheck(_no_answer)
+    check.process_request(request)
+    if (refusal := check.process_view(request, _no_answer, (), {})) is not None:
+        message = f"CSRF check failed: {refusal.content.decode()} Send the cookie's token in the X-CSRFToken header."
+        raise Refused(403, "CSRFFailed", message)
+
+
+class _CsrfCheck(CsrfViewMiddleware):
+    """Django's check, with the reason as its answer."""
+
+    def _reject(self, request: HttpRequest, reason: str) -> HttpResponseForbidden:
+        return HttpResponseForbidden(reason)
+
+
+def _no_answer(request: HttpRequest) -> HttpResponseBase:
+    return HttpResponseForbidden()

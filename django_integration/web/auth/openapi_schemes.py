@@ -1,0 +1,118 @@
+"""How callers say who they are, for the OpenAPI document: what the site's settings ask for, and no more.
+
+https://spec.openapis.org/oas/v3.1.1.html#security-scheme-object
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final
+
+from django.conf import settings
+
+from django_integration import conf
+from django_integration.web.auth.typed_calls import (
+    NAME,
+    UNSET,
+    authentication_of,
+    authenticator,
+    sent_on_purpose,
+)
+
+if TYPE_CHECKING:
+    from serverless_tasks.engine.definition.base import Declaration
+
+type Json = dict[str, Any]
+
+SESSION: Final = "session"
+CSRF: Final = "csrf"
+
+
+@dataclass(frozen=True, slots=True)
+class Schemes:
+    """The schemes that the calls of one document use.
+
+    Attributes:
+        named: what goes under ``components.securitySchemes``; it grows as calls are asked about.
+    """
+
+    named: dict[str, Json] = field(default_factory=dict)
+
+    def of_site(self, *, reads: bool) -> list[Json]:
+        """What a call needs where Django's login or Django REST framework's classes decide, as alternatives.
+
+        Args:
+            reads: whether the call only reads, so that a session needs no CSRF token.
+        """
+        if conf.current().uses_drf:
+            return self._of_drf(reads=reads)
+        anonymous: list[Json] = [{}] if conf.current().serves_anonymous else []
+        return [self._session(reads=reads), *anonymous]
+
+    def of_task(self, task: type[Declaration]) -> list[Json]:
+        """What the typed calls of a task need, as alternatives."""
+        given = authentication_of(task)
+        if given is UNSET:
+            return self.of_site(reads=False)
+        if given is None:
+            return [{}]
+        if given == "oidc":
+            return [self._need("oidc", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})]
+        ask = authenticator(given)
+        name = getattr(ask, "__name__", type(ask).__name__)
+        described = getattr(ask, "openapi_security_schema", None)
+        need = self._need(name, dict(described) if described else _as_it_takes_it(name, NAME))
+        return [need if sent_on_purpose(ask) else need | self._csrf()]
+
+    def _of_drf(self, *, reads: bool) -> list[Json]:
+        from django_integration.web.auth import drf  # says what is lacking where the framework is
+
+        asked: list[Any] | None = drf.classes("TASK_API_AUTHENTICATION_CLASSES")
+        from rest_framework import authentication, permissions
+        from rest_framework.settings import api_settings
+
+        needs = []
+        for kind in api_settings.DEFAULT_AUTHENTICATION_CLASSES if asked is None else asked:
+            if issubclass(kind, authentication.SessionAuthentication):
+                needs.append(self._session(reads=reads))
+            elif issubclass(kind, authentication.BasicAuthentication):
+                needs.append(self._need("basic", {"type": "http", "scheme": "basic"}))
+            elif issubclass(kind, authentication.TokenAuthentication):
+                word = f'"{kind.keyword}" and the token, with a space between them.'
+                needs.append(self._need(kind.__name__, _header("Authorization", word)))
+            else:
+                scheme = _as_it_takes_it(kind.__name__, "TASK_API_AUTHENTICATION_CLASSES")
+                needs.append(self._need(kind.__name__, scheme))
+        allowed = drf.classes("TASK_API_PERMISSIONS_CLASSES")
+        if allowed is None:
+            anonymous = conf.current().serves_anonymous
+        else:
+            open_to_all = (permissions.AllowAny, permissions.IsAuthenticatedOrReadOnly)
+            anonymous = all(
+                isinstance(kind, type) and issubclass(kind, open_to_all[: 1 + reads]) for kind in allowed
+            )
+        return [*needs, *([{}] if anonymous else [])]
+
+    def _session(self, *, reads: bool) -> Json:
+        cookie = {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME}
+        need = self._need(SESSION, {**cookie, "description": "The cookie of the site's login."})
+        return need if reads else need | self._csrf()
+
+    def _csrf(self) -> Json:
+        name = settings.CSRF_HEADER_NAME.removeprefix("HTTP_").replace("_", "-")
+        shown = "X-CSRFToken" if name == "X-CSRFTOKEN" else name.title()
+        cookie = f"The value of the cookie {settings.CSRF_COOKIE_NAME}."
+        return self._need(CSRF, _header(shown, cookie))
+
+    def _need(self, name: str, scheme: Json) -> Json:
+        self.named[name] = scheme
+        return {name: []}
+
+
+def _header(name: str, description: str) -> Json:
+    return {"type": "apiKey", "in": "header", "name": name, "description": description}
+
+
+def _as_it_takes_it(name: str, setting: str) -> Json:
+    """Of a class that does not describe itself only the name is known; most read this header."""
+    return _header("Authorization", f"Or elsewhere: as {name} takes it ({setting}).")

@@ -1,0 +1,148 @@
+"""Who may use a typed call: ``TASKS_API_AUTHENTICATION``, for all tasks or in a task's class."""
+
+from __future__ import annotations
+
+import inspect
+from typing import TYPE_CHECKING, Any, Final
+
+from asgiref.sync import async_to_sync
+from django.conf import settings
+from ninja.errors import AuthenticationError, HttpError
+from ninja.security import APIKeyHeader, APIKeyQuery
+from ninja.security.http import HttpAuthBase
+
+from django_integration import conf
+from django_integration.web.auth.actions import Action
+from django_integration.web.auth.caller import Caller, accept_old_csrf_header, check_csrf, identify, limit
+from django_integration.web.http.responses import Refused
+from django_integration.web.run_in_request import HEADER
+from serverless_tasks.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
+    from django.http import HttpRequest
+
+    from serverless_tasks.engine.definition.base import Declaration
+
+NAME: Final = "TASKS_API_AUTHENTICATION"
+UNSET: Final = object()
+# What these read, a browser does not add by itself to a request of another site.
+_SENT_ON_PURPOSE = (HttpAuthBase, APIKeyHeader, APIKeyQuery)
+
+
+def authentication_of(task: type[Declaration]) -> Any:
+    """What the task's class says, else the setting; `UNSET` when neither does."""
+    return getattr(task, NAME, getattr(settings, NAME, UNSET))
+
+
+def caller_of(request: HttpRequest, task: type[Declaration], action: Action = Action.CREATE) -> Caller:
+    """Find out who calls, and refuse those who may not.
+
+    Unset, the site's callers are asked as by all other calls: a login, or Django REST framework's classes; anonymous
+    ones are served under ``DEBUG`` or where the site has opened itself. None opens the call to everybody.
+
+    Raises:
+        Refused: 401, 403, 429, or 503 when it cannot be found out.
+    """
+    given = authentication_of(task)
+    if given is UNSET:
+        return identify(request, action)
+    found = None if given is None else _authenticated(request, authenticator(given))
+    if conf.current().throttle_classes:
+        limit(request, action, found)
+    return _owner(found)
+
+
+def runs_here(task: type[Declaration]) -> bool:
+    """Whether something says who may have this task run in a request."""
+    return authentication_of(task) is not UNSET or conf.current().uses_drf
+
+
+def sent_on_purpose(ask: Any) -> bool:
+    """Whether what an authenticator reads is nothing that a browser adds by itself."""
+    return isinstance(ask, _SENT_ON_PURPOSE)
+
+
+def runner_of(request: HttpRequest, task: type[Declaration]) -> Caller:
+    """As `caller_of`, for a task that is run in the request: off where nothing says who may ask for that.
+
+    Raises:
+        Refused: 401, 403, 429, or 503 when it cannot be found out.
+    """
+    if not runs_here(task):
+        message = f"Tasks are run in a request only where {NAME} says who may ask for it."
+        raise Refused(403, "RunDisabled", message)
+    action = Action.DELIVER if HEADER in request.headers else Action.CREATE
+    if authentication_of(task) is not UNSET:
+        return caller_of(request, task, action)
+    caller = identify(request, action)
+    if caller.owner is None:
+        raise _not_authenticated(None)
+    return caller
+
+
+def authenticator(given: Any) -> Any:
+    """What asks a request for its caller: "oidc", or a ninja auth class by its dotted path, itself, or made.
+
+    Raises:
+        ConfigurationError: it cannot be imported, made, or called.
+    """
+    if given == "oidc":
+        try:
+            from django_integration.web.auth.oidc import OIDCAuth, trust
+        except ImportError as error:
+            raise ConfigurationError(
+                f"{NAME} is 'oidc', which needs PyJWT and cryptography; install serverless-tasks[oidc]."
+            ) from error
+        trust()
+        return OIDCAuth()
+    found = conf.imported(NAME, given)
+    if isinstance(found, type):
+        try:
+            found = found()
+        except TypeError as error:
+            raise ConfigurationError(
+                f"{NAME} is {given!r}, which cannot be made without arguments: {error}."
+            ) from error
+    if not callable(found):
+        raise ConfigurationError(
+            f"{NAME} is {given!r}; give 'oidc', None, or a dotted path to a ninja auth class."
+        )
+    return found
+
+
+def _authenticated(request: HttpRequest, ask: Any) -> Any:
+    accept_old_csrf_header(request)
+    try:
+        found = ask(request)
+        if inspect.isawaitable(found):  # it would pass for an answer
+            found = async_to_sync(_awaited)(found)
+    except AuthenticationError as error:
+        raise _not_authenticated(ask) from error
+    except HttpError as error:
+        kind = "NotAuthenticated" if error.status_code == 401 else "PermissionDenied"
+        raise Refused(error.status_code, kind, str(error)) from error
+    if not found:
+        raise _not_authenticated(ask)
+    if request.COOKIES and not sent_on_purpose(ask):
+        check_csrf(request)
+    return found
+
+
+async def _awaited(answer: Awaitable[Any]) -> Any:
+    return await answer
+
+
+def _not_authenticated(ask: Any) -> Refused:
+    scheme = getattr(ask, "openapi_scheme", None)
+    headers = {"WWW-Authenticate": str(scheme).title()} if scheme else {}
+    return Refused(
+        401, "NotAuthenticated", "The request does not say who calls, or not rightly.", headers=headers
+    )
+
+
+def _owner(found: Any) -> Caller:
+    """A user of this site owns what they submit; a token's bearer, who has no login here, does not."""
+    key = getattr(found, "pk", None)
+    return Caller(None if key is None else str(key))

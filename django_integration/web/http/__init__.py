@@ -1,0 +1,1 @@
+"""Request bodies, responses and their schemas."""

@@ -1,0 +1,1 @@
+"""Following a job: snapshots, polling, events, shared reads."""

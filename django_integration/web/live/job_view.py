@@ -1,0 +1,98 @@
+"""What is to be seen of a task, written once for all who ask for it or follow it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final
+
+from django.conf import settings
+
+from django_integration.web.http.responses import record_json
+from serverless_tasks.engine.job.record import Failure, Record
+
+if TYPE_CHECKING:
+    # Whether it has ended, the attempt, and the attempt's write: a later state has a greater one, unless a worker has
+    # given the job back as if it had not been begun.
+    type Version = tuple[bool, int, int]
+
+# Another release of this software may write the same state as other JSON.
+_FORM: Final = json.dumps(
+    Record(uuid="", task="", failure=Failure(type="", message="", public=False)).to_json()
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sight:
+    """What is to be seen of a task.
+
+    Attributes:
+        uuid: the job's id.
+        owner: whose it is, or None; who may see it is for the caller to ask.
+        id: see `state_id`.
+        version: see `version_of`.
+        last: whether the task has ended.
+        data: the record's JSON, in ASCII.
+        revealed: whether it tells all of an error; see `reveals`.
+    """
+
+    uuid: str
+    owner: str | None
+    id: str
+    version: Version
+    last: bool
+    data: str
+    revealed: bool
+
+    @classmethod
+    def of(cls, record: Record) -> Sight:
+        """The sight of a record."""
+        return cls(
+            uuid=record.uuid,
+            owner=record.owner,
+            id=state_id(record),
+            version=version_of(record),
+            last=record.ended,
+            data=data_of(record),
+            revealed=reveals(),
+        )
+
+
+def reveals() -> bool:
+    """Whether this site's callers are told what is not meant for users."""
+    return bool(settings.DEBUG)
+
+
+def data_of(record: Record) -> str:
+    """The record's JSON, as this site's callers may see it."""
+    return json.dumps(record_json(record), separators=(",", ":"))
+
+
+def version_of(record: Record) -> Version:
+    """Which of two states of a job is the later one."""
+    return record.ended, record.attempt, record.seq
+
+
+def state_id(record: Record) -> str:
+    """The name of a state that a store was found in: two of the same name have the same JSON.
+
+    It is told without making the JSON. Every write of a state changes its status, token, attempt, number or wish to
+    cancel (`serverless_tasks.engine.store.assembly.MARKED`), and what a state names is never written anew;
+    what time alone changes is the status and the end. What else the JSON depends on is whether errors are told in
+    full, and this code.
+    """
+    ended, attempt, seq = version_of(record)
+    told = (
+        _FORM,
+        reveals(),
+        record.uuid,
+        record.created,
+        record.status,
+        record.token,
+        attempt,
+        seq,
+        record.cancel_requested,
+        record.finished,
+    )
+    return f"{ended:d}.{attempt}.{seq}-{hashlib.sha256(repr(told).encode()).hexdigest()[:24]}"

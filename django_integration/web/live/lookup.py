@@ -1,0 +1,53 @@
+"""Jobs by their ids, for callers who may see them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from django_integration.web.http.job_id import job_id
+from django_integration.web.live.shared_reads import SharedReads, drop
+from serverless_tasks.engine.services import services
+from serverless_tasks.errors import TaskNotFound
+
+if TYPE_CHECKING:
+    from django_integration.web.auth.caller import Caller
+    from django_integration.web.live.job_view import Sight, Version
+    from serverless_tasks.engine.job.record import Record
+
+
+def find(caller: Caller, uuid: str) -> Record:
+    """The record of a job that the caller may see, as it is now.
+
+    Raises:
+        TaskNotFound: the id is none, nothing is known of it, or it is another owner's.
+        Refused: the site's permission classes refuse this job.
+    """
+    wanted = job_id(uuid)
+    record = services().store.read(wanted)
+    if record is None:
+        raise TaskNotFound(wanted)
+    caller.check_sees(record)
+    caller.check_may(record)
+    # Who has seen this is not shown an older one by a poll.
+    drop(wanted)
+    return record
+
+
+def find_shared(caller: Caller, uuid: str, reads: SharedReads, at_least: Version) -> Sight:
+    """What is to be seen of a job that the caller may see, as somebody's read of a moment ago found it.
+
+    Args:
+        caller: who asks. Whether they may see the job is asked of each, whoever had it read.
+        uuid: the job's id.
+        reads: the shared reads.
+        at_least: what the caller has seen before.
+
+    Raises:
+        TaskNotFound: see `find`.
+    """
+    wanted = job_id(uuid)
+    sight = reads.read(wanted, services().store.read, at_least)
+    if sight is None:
+        raise TaskNotFound(wanted)
+    caller.check_sees(sight)
+    return sight

@@ -1,0 +1,180 @@
+"""One look at the store a second for everybody who follows a task in this process, off the event loop."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Final
+from weakref import WeakKeyDictionary
+
+from django_integration.web.live.job_view import Sight
+from django_integration.web.live.shared_reads import drop
+from serverless_tasks.engine.services import services
+from serverless_tasks.errors import ServerlessTasksError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from serverless_tasks.engine.job.record import Record
+
+logger = logging.getLogger(__name__)
+
+PAUSE: Final = 1.0
+# Looks in a row that may fail, each after a longer pause: about half a minute. Then the clients ask by themselves.
+# One job's own failures are counted alike, for those who follow it alone.
+FAILURES: Final = 5
+_UNSEEN: Final = "?"
+
+
+class Follower:
+    """One who follows a task.
+
+    Args:
+        sight: what they have been given to begin with.
+    """
+
+    def __init__(self, sight: Sight) -> None:
+        self.sight: Sight | None = sight
+        self._news = asyncio.Event()
+
+    def show(self, sight: Sight | None) -> None:
+        """Wake them for what they have not seen yet; None says that there will be no more."""
+        if self.sight is not None and (sight is None or sight.data != self.sight.data):
+            self.sight = sight
+            self._news.set()
+
+    async def news(self, seconds: float) -> bool:
+        """Wait for something new to be in `sight`; False when the time is over without."""
+        try:
+            async with asyncio.timeout(seconds):
+                await self._news.wait()
+        except TimeoutError:
+            return False
+        self._news.clear()
+        return True
+
+
+@dataclass(slots=True)
+class _Watched:
+    """A task that somebody follows.
+
+    Attributes:
+        mark: the store's mark of what was last seen of it.
+        failures: looks in a row that could not read it while they read others.
+        followers: who follows it.
+    """
+
+    mark: str = _UNSEEN
+    failures: int = 0
+    followers: set[Follower] = field(default_factory=set)
+
+
+class Watcher:
+    """Looks at all followed tasks at once, as long as somebody follows one. For one event loop."""
+
+    def __init__(self) -> None:
+        self._watched: dict[str, _Watched] = {}
+        self._looking: asyncio.Task[None] | None = None
+
+    def __len__(self) -> int:
+        """How many tasks are watched."""
+        return len(self._watched)
+
+    @contextmanager
+    def follow(self, record: Record) -> Iterator[Follower]:
+        """Follow a task.
+
+        Args:
+            record: what has just been read of it.
+        """
+        watched = self._watched.setdefault(record.uuid, _Watched())
+        # The others may have seen less than this record tells, or more: the next look tells everybody.
+        watched.mark = _UNSEEN
+        follower = Follower(Sight.of(record))
+        watched.followers.add(follower)
+        if self._looking is None or self._looking.done():
+            # Not in the context of the request that happens to be the first.
+            self._looking = asyncio.get_running_loop().create_task(
+                self._look(), context=contextvars.Context()
+            )
+            self._looking.add_done_callback(_log_fault)
+        try:
+            yield follower
+        finally:
+            watched.followers.discard(follower)
+            if not watched.followers and self._watched.get(record.uuid) is watched:
+                del self._watched[record.uuid]
+
+    async def look(self, pool: ThreadPoolExecutor) -> None:
+        """Look once, on a thread of the pool, and tell the followers of what has changed.
+
+        Raises:
+            ServerlessTasksError: the store cannot be read.
+        """
+        seen = {uuid: watched.mark for uuid, watched in self._watched.items()}
+        there = {uuid: frozenset(watched.followers) for uuid, watched in self._watched.items()}
+        store = services().store
+        changed = await asyncio.get_running_loop().run_in_executor(pool, store.changed, seen)
+        # Who follows a task and then polls it must not be shown an older state.
+        drop(*changed)
+        for uuid, (mark, record) in changed.items():
+            watched = self._watched.get(uuid)
+            if watched is None:
+                continue
+            if isinstance(record, ServerlessTasksError):
+                _count_failure(uuid, watched, record)
+                continue
+            watched.failures = 0
+            # Who came meanwhile may know more than this: the next look is for them.
+            newcomers = watched.followers - there[uuid]
+            watched.mark = _UNSEEN if newcomers else mark
+            sight = None if record is None else Sight.of(record)
+            for follower in watched.followers & there[uuid]:
+                follower.show(sight)
+
+    async def _look(self) -> None:
+        failures = 0
+        # A thread of its own: a slow store holds up nobody else's work in the loop's common pool.
+        pool = ThreadPoolExecutor(1, thread_name_prefix="watcher")
+        try:
+            while self._watched and failures < FAILURES:
+                await asyncio.sleep(PAUSE * 2**failures)
+                try:
+                    await self.look(pool)
+                except ServerlessTasksError as error:
+                    failures += 1
+                    logger.warning("followed tasks could not be read: %s", error)
+                else:
+                    failures = 0
+        finally:
+            pool.shutdown(wait=False)
+            for watched in self._watched.values():
+                for follower in watched.followers:
+                    follower.show(None)
+
+
+def _count_failure(uuid: str, watched: _Watched, error: ServerlessTasksError) -> None:
+    """Look again at a task that could not be read; after too many looks its followers are left to ask by themselves."""
+    watched.mark = _UNSEEN
+    watched.failures += 1
+    logger.warning("task %s could not be read: %s", uuid, error)
+    if watched.failures >= FAILURES:
+        for follower in watched.followers:
+            follower.show(None)
+
+
+def _log_fault(looking: asyncio.Task[None]) -> None:
+    if not looking.cancelled() and (error := looking.exception()) is not None:
+        logger.error("looking at followed tasks has failed", exc_info=error)
+
+
+_watchers: WeakKeyDictionary[asyncio.AbstractEventLoop, Watcher] = WeakKeyDictionary()
+
+
+def watcher() -> Watcher:
+    """The watcher of the running event loop: a server has one a process."""
+    return _watchers.setdefault(asyncio.get_running_loop(), Watcher())

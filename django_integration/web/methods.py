@@ -1,0 +1,47 @@
+"""The methods that a call does not have, answered in JSON as all else, and OPTIONS."""
+
+from __future__ import annotations
+
+import functools
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any
+
+from django.http import HttpResponse, HttpResponseNotAllowed
+
+from django_integration.web.http.responses import Refused, error_answer
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from django.http import HttpRequest
+    from django.http.response import HttpResponseBase
+
+
+def in_json(view: Callable[..., Any]) -> Callable[..., Any]:
+    """A view of ninja's that says in JSON which methods there are, where ninja says it in a bare text."""
+    if iscoroutinefunction(view):
+
+        @functools.wraps(view)
+        async def awaited(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            return _said(request, await view(request, *args, **kwargs))
+
+        return awaited
+
+    @functools.wraps(view)
+    def called(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        return _said(request, view(request, *args, **kwargs))
+
+    return called
+
+
+def _said(request: HttpRequest, answer: HttpResponseBase) -> HttpResponseBase:
+    if not isinstance(answer, HttpResponseNotAllowed):
+        return answer
+    allowed = sorted({*answer["Allow"].split(", "), "OPTIONS"})
+    headers = {"Allow": ", ".join(allowed)}
+    if request.method == "OPTIONS":
+        return HttpResponse(status=204, headers=headers)
+    message = f"{(request.method or '')[:20]} is not allowed here; use {' or '.join(allowed)}."
+    refused = error_answer(Refused(405, "MethodNotAllowed", message, headers=headers))
+    assert refused is not None
+    return refused

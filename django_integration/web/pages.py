@@ -1,0 +1,86 @@
+"""The pages for people: a task's status page, and the description of all tasks."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from django.apps import apps
+from django.conf import settings
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpResponse
+from django.middleware.csrf import get_token
+from django.shortcuts import render
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from django_integration.web.auth.actions import Action
+from django_integration.web.auth.caller import identify
+from django_integration.web.http.responses import Refused, record_json
+from django_integration.web.live.lookup import find
+from serverless_tasks.engine.job.record import PENDING, iso
+from serverless_tasks.errors import TaskNotFound
+
+if TYPE_CHECKING:
+    from django.http import HttpRequest
+
+
+@never_cache
+@require_safe
+def view(request: HttpRequest, uuid: str) -> HttpResponse:
+    """The status page of one task."""
+    try:
+        found = find(identify(request, Action.RETRIEVE), uuid)
+    except TaskNotFound as error:
+        raise Http404(str(error)) from None
+    except Refused as refused:
+        return _refusal(request, refused)
+    record, due = record_json(found), iso(found.run_at) if found.status == PENDING else None
+    outputs = [(name, _text(value)) for name, value in record["outputs"].items()]
+    base = request.path.removesuffix(f"{uuid}/view/")
+    shown = {"record": record, "due": due, "outputs": outputs, "task_api_base": base}
+    return _page(request, "view", shown)
+
+
+@never_cache
+@require_safe
+def docs(request: HttpRequest) -> HttpResponse:
+    """The page of the OpenAPI document."""
+    try:
+        identify(request, Action.METADATA)
+    except Refused as refused:
+        return _refusal(request, refused)
+    base = request.path.removesuffix("docs")
+    return _page(request, "docs", {"openapi_url": f"{base}openapi.json", "task_api_base": base})
+
+
+def _refusal(request: HttpRequest, refused: Refused) -> HttpResponse:
+    """The answer to those who may not see a page: the site's own pages of errors, or the login."""
+    if refused.status == 401:
+        return _login(request)
+    if refused.status == 403:
+        raise PermissionDenied(str(refused))
+    if refused.status == 404:
+        raise Http404(str(refused))
+    return HttpResponse(
+        str(refused), status=refused.status, headers=refused.headers, content_type="text/plain; charset=utf-8"
+    )
+
+
+def _login(request: HttpRequest) -> HttpResponse:
+    if not apps.is_installed("django.contrib.auth"):
+        raise PermissionDenied("This site has no login, and serves nobody without one outside DEBUG.")
+    from django.contrib.auth.views import redirect_to_login
+
+    return redirect_to_login(request.get_full_path())
+
+
+def _page(request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
+    get_token(request)  # sets the cookie that the page's buttons need
+    return render(
+        request, f"serverless_tasks/{name}.html", {**context, "csrf_cookie_name": settings.CSRF_COOKIE_NAME}
+    )
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)

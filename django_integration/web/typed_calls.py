@@ -1,0 +1,215 @@
+"""``POST <name>/`` and ``POST <name>/run`` for each pydantic task, typed by its model: for our own URLs, and for a
+project's own NinjaAPI.
+"""
+# No `from __future__ import annotations`: ninja reads a view's annotations, and these are values.
+
+import functools
+import inspect
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Annotated, Any
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from ninja import Body, Router
+from ninja.decorators import decorate_view
+from ninja.errors import ValidationError
+from ninja.router import RouterMount
+from pydantic import BaseModel, WrapValidator
+
+from django_integration.web import idempotency
+from django_integration.web.auth.caller import Caller
+from django_integration.web.auth.typed_calls import caller_of, runner_of
+from django_integration.web.http import request_body as body
+from django_integration.web.http.responses import Refused, error_answer, record_answer
+from django_integration.web.http.schemas import RecordBody, RefusalBody, UnfitBody
+from django_integration.web.run_in_request import run_here
+from serverless_tasks.engine.definition.base import Declaration
+from serverless_tasks.engine.services import services
+from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.submission import submit_json
+from serverless_tasks.errors import ConfigurationError, InvalidInputs, ServerlessTasksError
+
+type View = Callable[..., HttpResponseBase]
+type Decorator = Callable[[View], View]
+
+# The name of the URL that takes every path where the tasks contradict one another.
+REFUSE_ALL = "refuse-all"
+_METHODS = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE"]
+_ROUTABLE = re.compile(r"[\w.~-]+")
+_OFF = "off unless authentication is configured"
+# Where a request keeps who calls and with what; no header can have such a name.
+_CALLER = "serverless_tasks.caller"
+_INPUTS = "serverless_tasks.inputs"
+
+
+def _as_sent(value: Any, validate: Callable[[Any], Any]) -> Any:
+    """Take a body that OpenAPI describes as a model, and leave it to what validates every task's inputs.
+
+    Ninja would validate what it has decoded, which a strict model refuses: to pydantic a text is a UUID or a time in
+    JSON alone.
+    """
+    return value
+
+
+class TaskRouter(Router):
+    """A router that gets its routes when the URLs are made: by then every app has registered its tasks.
+
+    It serves the registered tasks in pydantic style, except those with ``http = False``.
+    """
+
+    def build_routers(self, *args: Any, **kwargs: Any) -> list[RouterMount]:
+        """See `Router.build_routers`; a second API gets the routes of the first."""
+        if not self._frozen:
+            try:
+                tasks = list(services().registry)
+            except ConfigurationError as error:
+                self._refuse_all(error)  # `manage.py check` imports the URLs, and has to come to say it
+            else:
+                for task in tasks:
+                    self._add(task)
+        return super().build_routers(*args, **kwargs)
+
+    def task_names(self) -> list[str]:
+        """The tasks that have a route."""
+        return [path.strip("/") for path in self.path_operations if path.endswith("/")]
+
+    def _refuse_all(self, error: ConfigurationError) -> None:
+        """Answer every call with the error, for which task a name stands for is not known."""
+
+        def refuse(request: HttpRequest, rest: str) -> HttpResponse | None:
+            return error_answer(error)
+
+        self.add_api_operation("/{path:rest}", _METHODS, refuse, url_name=REFUSE_ALL, include_in_schema=False)
+
+    def _add(self, task: type[Declaration]) -> None:
+        path = f"/{task.name}/"
+        if (
+            not task.http
+            or task.params_model is None
+            or not is_routable(task.name)
+            or path in self.path_operations
+        ):
+            return
+        safe = re.sub(r"[^a-zA-Z0-9]", "_", task.name)
+        refusals = {**dict.fromkeys((400, 401, 403, 413, 415, 429, 503), RefusalBody), 422: UnfitBody}
+        self.add_api_operation(
+            path,
+            ["POST"],
+            decorate_view(_guard(task, caller_of))(_submit(task.name, task.params_model)),
+            operation_id=f"submit_{safe}",
+            url_name=f"submit-{task.name}",
+            summary=f"Submit {task.name}",
+            description=_about(
+                task,
+                "201 means that the task was sent; 200, that an earlier one is given back; 422 names each field that"
+                " was refused.",
+            ),
+            response={200: RecordBody, 201: RecordBody, 400: RefusalBody, 409: RefusalBody, **refusals},
+        )
+        self.add_api_operation(
+            f"{path}run",
+            ["POST"],
+            decorate_view(_guard(task, runner_of))(_run(task.name, task.params_model)),
+            operation_id=f"run_{safe}",
+            url_name=run_url_name(task.name),
+            summary=f"Run {task.name} in the request",
+            description=_about(task, f"200 and the record once the task has ended, however it did; {_OFF}."),
+            response={200: RecordBody, **refusals},
+        )
+
+
+def is_routable(name: str) -> bool:
+    """Whether a task's name can be a part of a path; without it there is no typed call, as with ``http = False``."""
+    return _ROUTABLE.fullmatch(name) is not None
+
+
+def run_url_name(task: str) -> str:
+    """The name that the URL of ``POST <task>/run`` has in the namespace of its API."""
+    return f"run-{task}"
+
+
+def _about(task: type[Declaration], answers: str) -> str:
+    return "\n\n".join(filter(None, [inspect.cleandoc(task.__doc__ or ""), answers]))
+
+
+def _submit(name: str, model: type[BaseModel]) -> View:
+    def submit(
+        request: HttpRequest,
+        params: Annotated[model, WrapValidator(_as_sent), Body(...)],  # type: ignore[valid-type]
+        idempotency_key: idempotency.Key = None,
+    ) -> HttpResponse:
+        caller = _caller(request)
+        key = idempotency.key_of(request, caller)
+        with _unprocessable():
+            options = Options(owner=caller.owner, on_commit=False, idempotency_key=key)
+            inputs = _inputs(request, name)
+            handle = submit_json(services(), name, inputs, options, stranger=caller.owner is None)
+        if handle.repeated:
+            caller.check_may(handle.record)
+        return record_answer(request, handle.record, 200 if handle.repeated else 201)
+
+    return submit
+
+
+def _run(name: str, model: type[BaseModel]) -> View:
+    def run(
+        request: HttpRequest,
+        params: Annotated[model, WrapValidator(_as_sent), Body(...)],  # type: ignore[valid-type]
+    ) -> HttpResponse:
+        with _unprocessable():
+            return run_here(request, _caller(request), name, _inputs(request, name))
+
+    return run
+
+
+def _inputs(request: HttpRequest, name: str) -> Any:
+    """The inputs as they were sent, so that what the model would drop is refused."""
+    inputs = request.META[_INPUTS]
+    body.check_values(name, inputs)
+    return inputs
+
+
+@contextmanager
+def _unprocessable() -> Iterator[None]:
+    try:
+        yield
+    except InvalidInputs as error:
+        raise ValidationError(
+            [
+                {"type": field.type, "loc": ["body", "params", *field.loc], "msg": field.message}
+                for field in error.fields
+            ]
+        ) from None
+
+
+def _guard(task: type[Declaration], find: Callable[[HttpRequest, type[Declaration]], Caller]) -> Decorator:
+    """Ask who calls before the inputs are looked at, and answer in our own words on any API."""
+
+    def guard(view: View) -> View:
+        @functools.wraps(view)
+        def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            try:
+                body.require_json(request)
+                data = body.read(request)
+                request.META[_CALLER] = find(request, task)
+                request.META[_INPUTS] = body.parse(data)
+                return view(request, *args, **kwargs)
+            except (Refused, ServerlessTasksError) as error:
+                answer = error_answer(error)
+                if answer is None:
+                    raise
+                return answer
+
+        return guarded
+
+    return guard
+
+
+def _caller(request: HttpRequest) -> Caller:
+    caller: Caller = request.META[_CALLER]
+    return caller
+
+
+router = TaskRouter(tags=["Tasks"])

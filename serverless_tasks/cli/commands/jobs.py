@@ -1,0 +1,234 @@
+"""The commands about jobs: submit, run, status, watch, cancel, retry, explain."""
+
+from __future__ import annotations
+
+from contextlib import nullcontext
+from datetime import datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from serverless_tasks.cli.exit_codes import Exit
+from serverless_tasks.cli.inputs import named_task, read_inputs
+from serverless_tasks.cli.loading import Tasks
+from serverless_tasks.cli.output import Answer
+from serverless_tasks.cli.progress import follow, show
+from serverless_tasks.cli.session import connect
+from serverless_tasks.client.timeline import timeline
+from serverless_tasks.engine.job.record import SUCCEEDED
+from serverless_tasks.errors import UnknownOption
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from serverless_tasks.engine.job.record import Record
+
+Json = Annotated[bool, typer.Option("--json", help="Answer with JSON, for programs.")]
+Stack = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Use this CloudFormation stack's outputs."),
+]
+TaskName = Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")]
+Words = Annotated[
+    list[str] | None,
+    typer.Argument(
+        metavar="NAME=VALUE...", help="An input; NAME=@FILE reads it from a file.", show_default=False
+    ),
+]
+Document = Annotated[
+    str | None, typer.Option("--inputs", metavar="JSON", help="Inputs as a JSON object, or @FILE with one.")
+]
+Uuid = Annotated[str, typer.Argument(metavar="UUID", help="The job's id.")]
+Interval = Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")]
+Timeout = Annotated[
+    float | None, typer.Option(min=0, help="Seconds to wait at most.", show_default="no limit")
+]
+
+
+def submit(
+    task: TaskName,
+    words: Words = None,
+    inputs: Document = None,
+    queue: Annotated[str | None, typer.Option(help="The queue, in place of the task's own.")] = None,
+    priority: Annotated[int | None, typer.Option(help="Above 0: queue high; below 0: queue low.")] = None,
+    delay: Annotated[int | None, typer.Option(help="Seconds to hold the job back.")] = None,
+    at: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TIME", help="When to run it, in ISO 8601 with an offset or Z, instead of --delay."
+        ),
+    ] = None,
+    tenant: Annotated[str | None, typer.Option(help="Its share of a fair queue.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Who may see it.")] = None,
+    uuid: Annotated[str | None, typer.Option(help="The id, to submit again what may have been sent.")] = None,
+    idempotency_key: Annotated[
+        str | None,
+        typer.Option(metavar="KEY", help="Give back the first job of this key, if there is one."),
+    ] = None,
+    unique: Annotated[
+        bool | None,
+        typer.Option(
+            "--unique/--not-unique",
+            help="One live job of the task and inputs at a time, or not.",
+            show_default="as the task says",
+        ),
+    ] = None,
+    no_track: Annotated[
+        bool, typer.Option("--no-track", help="Send it and keep nothing of it until a worker begins it.")
+    ] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow it until it ends, as `watch` does.")] = False,
+    stack: Stack = None,
+    as_json: Json = False,
+) -> None:
+    """Publish a job and print its id."""
+    from rich.text import Text
+
+    options: dict[str, Any] = {
+        "queue": queue,
+        "priority": priority,
+        "delay": delay,
+        "tenant": tenant,
+        "owner": owner,
+        "uuid": uuid,
+        "idempotency_key": idempotency_key,
+        "unique": unique,
+        "track": not no_track,
+    }
+    chosen = {name: value for name, value in options.items() if value is not None}
+    answer = Answer(as_json, lines=watch)
+    with answer.errors():
+        if at is not None:
+            chosen["run_at"] = _moment(at)
+        session = connect(stack, Tasks.WELCOME)
+        named = named_task(session, task)
+        given = read_inputs(session, named, words or [], inputs)
+        handle = session.client.submit_json(named, given, **chosen)
+        if watch:
+            answer.say(f"Submitted {handle.uuid}.")
+            _watch(answer, follow(session, lambda: handle.refresh().record, interval=1.0))
+        else:
+            answer.document(handle.record.to_json(reveal=True), Text(handle.uuid))
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.utcoffset() is None:
+        raise UnknownOption(
+            f"--at is {text!r}; give a time in ISO 8601 with an offset or Z, such as 2030-01-31T08:00:00+01:00."
+        )
+    return moment
+
+
+def run(
+    task: TaskName, words: Words = None, inputs: Document = None, stack: Stack = None, as_json: Json = False
+) -> None:
+    """Run a task in Lambda by direct invoke, wait, and print its outputs."""
+    from rich.console import Console
+    from rich.text import Text
+
+    from serverless_tasks.cli.tables import outputs_picture
+
+    answer = Answer(as_json)
+    with answer.errors():
+        session = connect(stack, Tasks.WELCOME)
+        named = named_task(session, task)
+        given = read_inputs(session, named, words or [], inputs)
+        with nullcontext() if as_json else Console(stderr=True).status(Text(f"Running {task}")):
+            outputs = session.client.run_json(named, given)
+        answer.document({"task": task, "status": SUCCEEDED, "outputs": outputs}, outputs_picture(outputs))
+
+
+def status(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
+    """Print a job's record."""
+    from serverless_tasks.cli.tables import record_picture
+
+    answer = Answer(as_json)
+    with answer.errors():
+        record = connect(stack).client.get(uuid)
+        answer.document(record.to_json(reveal=True), record_picture(record))
+
+
+def watch(
+    uuid: Uuid, interval: Interval = 1.0, timeout: Timeout = None, stack: Stack = None, as_json: Json = False
+) -> None:
+    """Follow a job until it ends, with a live progress bar; with --json one line for each change."""
+    answer = Answer(as_json, lines=True)
+    with answer.errors():
+        session = connect(stack)
+        _watch(answer, follow(session, lambda: session.client.get(uuid), interval=interval, timeout=timeout))
+
+
+def cancel(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
+    """Cancel a job: a waiting one never starts, a running one is asked to stop."""
+    from serverless_tasks.cli.tables import record_picture
+
+    answer = Answer(as_json)
+    with answer.errors():
+        record = connect(stack).client.cancel(uuid)
+        answer.document(record.to_json(reveal=True), record_picture(record))
+
+
+def retry(
+    uuid: Uuid,
+    new_uuid: Annotated[
+        str | None, typer.Option("--uuid", help="The new id, to repeat a retry that may have been sent.")
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Follow it until it ends, as `watch` does.")] = False,
+    stack: Stack = None,
+    as_json: Json = False,
+) -> None:
+    """Submit an ended job once more, with the same inputs, and print the new job's id."""
+    from rich.text import Text
+
+    answer = Answer(as_json, lines=watch)
+    with answer.errors():
+        session = connect(stack, Tasks.WELCOME)
+        handle = session.client.retry(uuid, new_uuid=new_uuid)
+        if watch:
+            answer.say(f"Submitted {handle.uuid}.")
+            _watch(answer, follow(session, lambda: handle.refresh().record, interval=1.0))
+        else:
+            answer.document(handle.record.to_json(reveal=True), Text(handle.uuid))
+
+
+def explain(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
+    """Print a job's timeline: its attempts with times, reasons, request ids and tracebacks."""
+    from serverless_tasks.cli.tables import timeline_picture
+
+    answer = Answer(as_json)
+    with answer.errors():
+        record = connect(stack).client.get(uuid)
+        events = timeline(record)
+        told = {
+            "uuid": record.uuid,
+            "task": record.task,
+            "status": record.status,
+            "owner": record.owner,
+            "timeline": [event.to_json() for event in events],
+        }
+        answer.document(told, timeline_picture(record, events))
+
+
+def _watch(answer: Answer, records: Iterator[Record]) -> None:
+    from serverless_tasks.cli.tables import record_picture
+
+    try:
+        last = _lines(answer, records) if answer.as_json else show(records)
+    except KeyboardInterrupt:
+        answer.say("No longer watching; the task goes on.")
+        raise
+    if not answer.as_json:
+        answer.console.print(record_picture(last))
+    if last.status != SUCCEEDED:
+        raise typer.Exit(Exit.FAILED)
+
+
+def _lines(answer: Answer, records: Iterator[Record]) -> Record:
+    last = next(records)
+    answer.line(last.to_json(reveal=True))
+    for last in records:
+        answer.line(last.to_json(reveal=True))
+    return last

@@ -1,0 +1,214 @@
+"""The commands about a project: init, list, dev, worker."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from serverless_tasks.cli.loading import NO_TASKS, Tasks, load_project
+from serverless_tasks.cli.output import Answer
+from serverless_tasks.engine.definition.base import queue_for
+from serverless_tasks.engine.services import services
+from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.project.tasks import modules_of, said_here
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from serverless_tasks.engine.definition.registry import Registry
+    from serverless_tasks.local.aws.stack import LocalStack
+
+Json = Annotated[bool, typer.Option("--json", help="Answer with JSON, for programs.")]
+Directory = Annotated[Path, typer.Argument(help="Where manage.py is.", file_okay=False, exists=True)]
+Modules = Annotated[
+    str, typer.Option(metavar="A.B,C.D", help="Modules with tasks, in place of SERVERLESS_TASKS_MODULES.")
+]
+Queues = Annotated[
+    list[str] | None, typer.Argument(metavar="QUEUE...", help="Queues by name or URL; all unless given.")
+]
+Concurrency = Annotated[
+    list[str] | None,
+    typer.Option("--concurrency", "-c", metavar="N or QUEUE=N", help="Tasks at the same time."),
+]
+
+
+def init(
+    directory: Directory = Path(),
+    django_settings: Annotated[
+        str | None,
+        typer.Option(help="Settings to ship Django with; '' ships none. Unless given, looks at the tasks."),
+    ] = None,
+    requirement: Annotated[
+        str | None, typer.Option(help="How the artefact installs serverless-tasks.")
+    ] = None,
+    stack_name: Annotated[str | None, typer.Option(help="CloudFormation's name for the deployment.")] = None,
+    as_json: Json = False,
+) -> None:
+    """Write what `sam build && sam deploy` needs into a Django project, or bring it up to date."""
+    from rich.table import Table
+
+    from serverless_tasks.cli.init import Action, init_project
+
+    answer = Answer(as_json)
+    with answer.errors():
+        written = init_project(
+            directory, django_settings=django_settings, requirement=requirement, stack_name=stack_name
+        )
+        picture = Table.grid(padding=(0, 2))
+        for file in written:
+            picture.add_row(str(file.action), str(file.path))
+        answer.document(
+            [{"path": file.path.as_posix(), "action": str(file.action)} for file in written], picture
+        )
+        if not as_json and any(file.action is Action.OFFERED for file in written):
+            answer.say(
+                "You have edited what was offered: compare it with the new version, NAME.new beside it."
+            )
+
+
+def list_tasks(modules: Modules = "", as_json: Json = False) -> None:
+    """List the tasks whose code is here, with their queues, retries, timeouts and inputs."""
+    from serverless_tasks.cli.tables import tasks_picture
+
+    answer = Answer(as_json)
+    with answer.errors():
+        load_project(Tasks.NEEDED, modules_of(modules))
+        tasks = _described(services().registry)
+        if not tasks:
+            raise ConfigurationError(f"{NO_TASKS} `list` takes --modules as well.")
+        answer.document(tasks, tasks_picture(tasks))
+
+
+def dev(
+    template: Annotated[Path, typer.Option(help="The SAM template.")] = Path("template.yaml"),
+    modules: Modules = "",
+    django: Annotated[bool, typer.Option("--django", help="Also run the project's site.")] = False,
+    manage: Annotated[Path, typer.Option(help="The site's manage.py.")] = Path("manage.py"),
+    address: Annotated[str, typer.Option(help="Where the site listens.")] = "127.0.0.1:8000",
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=0, max=65535, help="Where the AWS stand-in listens.", show_default="4580, or a free one"
+        ),
+    ] = None,
+    reload: Annotated[bool, typer.Option(help="Start the code anew when a Python file is saved.")] = True,
+    parameter: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME=VALUE", help="A parameter of the template; may be repeated."),
+    ] = None,
+    as_json: Json = False,
+) -> None:
+    """Run the queues, the table, the workers and, if asked, the site on this machine, without AWS, until Ctrl-C."""
+    answer = Answer(as_json)
+    with answer.errors():
+        try:
+            from serverless_tasks.local.dev import run_dev
+        except ModuleNotFoundError as error:
+            raise ConfigurationError(
+                f"`dev` needs the package {error.name}: install it with `pip install 'serverless-tasks[local]'`."
+            ) from error
+
+        def ready(stack: LocalStack) -> None:
+            if as_json:
+                told = {"endpoint": stack.endpoint, "outputs": dict(stack.outputs)}
+                answer.line(told | {"environment": dict(stack.environment)})
+
+        run_dev(
+            template,
+            modules_of(modules),
+            django=django,
+            manage=manage,
+            address=address,
+            port=port,
+            reload=reload,
+            parameters=_parameters(parameter or []),
+            say=answer.say if as_json else None,
+            ready=ready,
+        )
+
+
+def worker(
+    queues: Queues = None,
+    concurrency: Concurrency = None,
+    grace: Annotated[
+        float, typer.Option(min=0, help="Seconds for running tasks to finish when stopped.")
+    ] = 25.0,
+    dead_letter: Annotated[bool, typer.Option("--dead-letter", help="Also settle dead letters.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Work on queues in this process: for containers, and for tasks longer than Lambda's 15 minutes."""
+    from serverless_tasks.poller import run_worker
+
+    answer = Answer(as_json)
+    with answer.errors():
+        logging.basicConfig(
+            stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
+        )
+        # It tells where each client found its credentials and its endpoint.
+        logging.getLogger("botocore").setLevel(logging.WARNING)
+        # A container has its own environment, whatever the project's copy in it deploys elsewhere.
+        load_project(Tasks.NAMED if said_here() else Tasks.NEEDED)
+        if not len(services().registry):
+            raise ConfigurationError(NO_TASKS)
+        given_back = run_worker(
+            queues or (),
+            _concurrency(concurrency or []),
+            grace=grace,
+            dead_letter=dead_letter,
+            config=services().config,
+        )
+        # Handlers log to standard output: a program reads its last line.
+        if as_json:
+            answer.line({"given_back": given_back})
+        else:
+            answer.say(f"{given_back} messages were given back.")
+
+
+def _described(registry: Registry) -> list[dict[str, Any]]:
+    tasks = []
+    for task in registry.listed():
+        definition = registry.definition(task.name)
+        tasks.append(
+            {
+                "name": task.name,
+                "queue": queue_for(task.queue, task.priority),
+                "retries": task.retries,
+                "timeout": task.timeout,
+                "inputs": definition.input_schema(),
+                "outputs": definition.output_schema(),
+            }
+        )
+    return tasks
+
+
+def _parameters(words: Sequence[str]) -> dict[str, str]:
+    parameters: dict[str, str] = {}
+    for word in words:
+        name, equals, value = word.partition("=")
+        if not name or not equals:
+            raise ConfigurationError(f"--parameter {word!r}: give NAME=VALUE.")
+        parameters[name] = value
+    return parameters
+
+
+def _concurrency(words: Sequence[str]) -> int | dict[str, int]:
+    """One number for every queue, or numbers by queue.
+
+    Raises:
+        ConfigurationError: a word is neither, or both kinds are mixed.
+    """
+    named: dict[str, int] = {}
+    for word in words:
+        queue, equals, number = word.rpartition("=")
+        if not number.isdigit() or int(number) < 1 or (not equals and len(words) > 1):
+            raise ConfigurationError(
+                f"--concurrency {word!r}: give one number, or QUEUE=NUMBER for each queue."
+            )
+        if not equals:
+            return int(number)
+        named[queue] = int(number)
+    return named or 1

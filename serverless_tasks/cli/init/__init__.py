@@ -1,0 +1,6 @@
+"""What `serverless-tasks init` does: gives a Django project the files that its deployment needs."""
+
+from serverless_tasks.cli.init.files import Action, WrittenFile, init_project
+from serverless_tasks.cli.init.project import Project
+
+__all__ = ["Action", "Project", "WrittenFile", "init_project"]

@@ -1,0 +1,205 @@
+"""The files of a project's deployment: how they are made, and brought up to date beside the user's edits."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from importlib import metadata
+from pathlib import Path
+from typing import NamedTuple
+
+from serverless_tasks.cli.init.project import Project
+from serverless_tasks.errors import ConfigurationError
+
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html
+_STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
+STATE = "infra/lambda/.generated.json"
+_COPIED = (
+    "template.yaml",
+    "infra/lambda/artefact.py",
+    "infra/lambda/artefact.mk",
+    "infra/lambda/x86_64/Makefile",
+    "infra/lambda/arm64/Makefile",
+)
+_REQUIREMENTS = """\
+# What the Lambda functions import. `sam build` installs it; boto3 is in the runtime and is left out.
+# Add what your tasks need: `serverless-tasks init` lists what it sees them import.
+"""
+
+
+class Action(StrEnum):
+    """What became of a file."""
+
+    CREATED = "created"
+    UPDATED = "updated"
+    UNCHANGED = "unchanged"
+    KEPT = "kept"
+    """Edited by its user, and there is nothing new to offer."""
+    OFFERED = "offered"
+    """Edited by its user, and the new version lies beside it as `<name>.new`, to be compared and merged."""
+
+
+class WrittenFile(NamedTuple):
+    """A file of the project (relative to its directory) and what became of it."""
+
+    path: Path
+    action: Action
+
+
+@dataclass(frozen=True, slots=True)
+class _Options:
+    """What was asked for, now or the last time; None where nothing was."""
+
+    django_settings: str | None = None
+    requirement: str | None = None
+    stack_name: str | None = None
+
+    def over(self, last: Mapping[str, str | None]) -> _Options:
+        given = {name: value for name, value in asdict(self).items() if value is not None}
+        return _Options(**{**last, **given})
+
+
+class _State(NamedTuple):
+    """What the last `init` wrote and was asked for."""
+
+    digests: Mapping[str, str]
+    options: Mapping[str, str | None]
+
+
+def init_project(
+    directory: Path,
+    *,
+    django_settings: str | None = None,
+    requirement: str | None = None,
+    stack_name: str | None = None,
+) -> list[WrittenFile]:
+    """Write what `sam build && sam deploy` needs into a Django project, or bring it up to date.
+
+    A file that is as it was once written is replaced. One that its user has edited is never touched: if there is
+    something new for it, the new version is written beside it. What was written last is remembered by its hash in
+    `infra/lambda/.generated.json`, which belongs in version control with the rest. So are the options: what is not
+    given is as it was the last time.
+
+    Args:
+        directory: where `manage.py` is.
+        django_settings: settings module to ship Django with; empty to ship none; None to look whether the task
+            modules import Django, and then take the settings that `manage.py` names.
+        requirement: how to install serverless-tasks in the artefact, as a line of a requirements file; by default,
+            or when empty, this version from the package index.
+        stack_name: CloudFormation's name for the deployment; by default, or when empty, made from the directory's
+            name.
+
+    Raises:
+        ConfigurationError: there is no Django project, or it has no such settings module, or the stack's name is none.
+    """
+    project = Project.read(directory)
+    last = _read_state(directory / STATE)
+    options = _Options(django_settings, requirement, stack_name).over(last.options)
+    if options.stack_name and not _STACK_NAME.fullmatch(options.stack_name):
+        raise ConfigurationError(
+            f"CloudFormation takes no stack that is named {options.stack_name!r}: give letters, digits and hyphens, a"
+            " letter first, 128 at most."
+        )
+    contents = _contents(project, options)
+    written = [_write(directory, Path(path), new, last.digests.get(path)) for path, new in contents.items()]
+    state = _State({path: _digest(new) for path, new in contents.items()}, asdict(options))
+    (directory / STATE).write_text(json.dumps(state._asdict(), indent=2) + "\n", encoding="utf-8")
+    return written
+
+
+def _contents(project: Project, options: _Options) -> dict[str, str]:
+    django_settings = options.django_settings
+    if django_settings is None:
+        django_settings = (project.settings_module or "") if project.needs_django else ""
+    root = _source()
+    read = {path: (root / path).read_text(encoding="utf-8") for path in _COPIED}
+    read["samconfig.toml"] = _replaced(
+        (root / "samconfig.toml").read_text(encoding="utf-8"),
+        stack_name=json.dumps(options.stack_name or _stack_name(project.directory)),
+        parameter_overrides=_list(
+            [
+                f"TaskModules={','.join(project.task_modules)}",
+                *([f"DjangoSettingsModule={django_settings}"] if django_settings else []),
+            ]
+        ),
+    )
+    artefact = _replaced(
+        (root / "infra/lambda/artefact.toml").read_text(encoding="utf-8"),
+        # Every package and module at the project's root: one that is added later is shipped as well.
+        include=_list(["*/__init__.py", "*.py"]),
+    )
+    if not django_settings:
+        artefact = artefact.replace("trim = [\n", 'trim = [\n    "django_integration",\n', 1)
+    read["infra/lambda/artefact.toml"] = artefact
+    own = options.requirement or _own_requirement()
+    needed = [own, *project.requirements(django_settings)]
+    read["infra/lambda/requirements.txt"] = _REQUIREMENTS + "".join(f"{line}\n" for line in needed)
+    return read
+
+
+def _source() -> Path:
+    """In a wheel the files lie beside this module; in a checkout they are the repository's own."""
+    packaged = Path(__file__).with_name("template")
+    return packaged if packaged.is_dir() else Path(__file__).parents[3]
+
+
+def _replaced(text: str, **values: str) -> str:
+    for key, value in values.items():
+        [line] = re.findall(rf"^{key} = .*$", text, flags=re.MULTILINE)
+        text = text.replace(line, f"{key} = {value}")
+    return text
+
+
+def _list(values: Iterable[str]) -> str:
+    return f"[{', '.join(map(json.dumps, values))}]"
+
+
+def _stack_name(directory: Path) -> str:
+    name = re.sub(r"[^A-Za-z0-9]+", "-", directory.absolute().name).strip("-")
+    return name if name[:1].isalpha() else f"tasks-{name}".rstrip("-")
+
+
+def _own_requirement() -> str:
+    try:
+        return f"serverless-tasks[lambda]=={metadata.version('serverless-tasks')}"
+    except metadata.PackageNotFoundError:
+        return "serverless-tasks[lambda]"
+
+
+def _write(directory: Path, path: Path, new: str, recorded: str | None) -> WrittenFile:
+    target = directory / path
+    if not target.exists():
+        return _put(target, path, new, Action.CREATED)
+    current = target.read_text(encoding="utf-8")
+    if current == new:
+        return WrittenFile(path, Action.UNCHANGED)
+    if _digest(current) == recorded:
+        return _put(target, path, new, Action.UPDATED)
+    if _digest(new) == recorded:
+        return WrittenFile(path, Action.KEPT)
+    return _put(target.with_name(f"{target.name}.new"), path, new, Action.OFFERED)
+
+
+def _put(target: Path, path: Path, text: str, action: Action) -> WrittenFile:
+    target.parent.mkdir(parents=True, exist_ok=True)
+    target.write_text(text, encoding="utf-8")
+    return WrittenFile(path, action)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def _read_state(path: Path) -> _State:
+    if not path.exists():
+        return _State({}, {})
+    try:
+        return _State(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError) as error:
+        raise ConfigurationError(
+            f"{path} cannot be read ({error}): restore it, or remove it and compare every file."
+        ) from error

@@ -1,0 +1,126 @@
+"""Following a job until it ends, and counting work that goes job by job."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING
+
+from serverless_tasks.errors import WaitTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator
+
+    from serverless_tasks.cli.session import Session
+    from serverless_tasks.engine.job.record import Record
+
+
+def follow(
+    session: Session, look: Callable[[], Record], *, interval: float, timeout: float | None = None
+) -> Iterator[Record]:
+    """Yield a job's record whenever it has changed, the terminal one last.
+
+    Args:
+        session: what the command works with.
+        look: gives the record as it is now.
+        interval: seconds between two looks.
+        timeout: seconds to look for at most; None for as long as it takes.
+
+    Raises:
+        TaskNotFound: nothing is known of the job.
+        WaitTimeout: it has not ended in time.
+    """
+    until = None if timeout is None else session.clock.now() + timeout
+    seen: Record | None = None
+    while True:
+        record = look()
+        if record != seen:
+            yield record
+        if record.ended:
+            return
+        seen = record
+        if until is not None and session.clock.now() + interval > until:
+            raise WaitTimeout(f"Task {record.uuid} is {record.status} after {timeout:g} seconds; it goes on.")
+        session.clock.sleep(interval)
+
+
+def show(records: Iterator[Record]) -> Record:
+    """Draw a live progress bar on standard error, each new message above it.
+
+    Args:
+        records: a job's records as they change, at least one.
+
+    Returns:
+        The last of them.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.text import Text
+
+    from serverless_tasks.cli.output import visible
+    from serverless_tasks.cli.tables import how_far
+
+    console = Console(file=sys.stderr, highlight=False, markup=False)
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(complete_style="cyan", finished_style="green"),
+        TextColumn("{task.fields[far]}", markup=False),
+        TimeElapsedColumn(),
+    )
+    last: Record | None = None
+    told = 0
+    with Progress(*columns, console=console) as progress:
+        bar = progress.add_task("", total=None, far="")
+        for record in records:
+            told = told if record.messages[:told] else 0
+            for message in record.messages[told:]:
+                console.print(Text(f"  {visible(message)}", style="dim"))
+            told = len(record.messages)
+            progress.update(
+                bar,
+                description=visible(f"{record.task} {record.status}"),
+                total=_total(record),
+                completed=float(record.progress),
+                far=how_far(record) if record.progress or record.target is not None else "",
+            )
+            last = record
+    if last is None:
+        raise ValueError("a job has at least one record")
+    return last
+
+
+def counting[T](things: Iterable[T], what: str, *, total: int | None, silent: bool) -> Iterator[T]:
+    """Go through things with a progress bar on standard error.
+
+    Args:
+        things: what is gone through.
+        what: what is done with them.
+        total: how many there are, when that is known.
+        silent: draw nothing, for programs.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(file=sys.stderr, highlight=False, markup=False)
+    if silent or not console.is_terminal:
+        # A bar that is never drawn would leave an empty line in a log.
+        yield from things
+        return
+
+    columns = (
+        TextColumn("{task.description}", markup=False),
+        BarColumn(complete_style="cyan", finished_style="green"),
+        TextColumn("{task.completed:g}", markup=False),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task(what, total=total)
+        for thing in things:
+            yield thing
+            progress.advance(bar)
+
+
+def _total(record: Record) -> float | None:
+    """Where the bar ends; unknown while a job without a target runs, and reached once it has ended."""
+    if record.target is not None and record.target > 0:
+        return float(record.target)
+    return float(record.progress) or None if not record.ended else max(float(record.progress), 1.0)

@@ -1,0 +1,175 @@
+"""What people see of tasks and records."""
+
+from __future__ import annotations
+
+import json
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from serverless_tasks.cli.output import visible
+from serverless_tasks.engine.job.record import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED, iso
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from rich.console import RenderableType
+
+    from serverless_tasks.client.timeline import Event
+    from serverless_tasks.engine.job.dead_letter import Letter
+    from serverless_tasks.engine.job.record import Record
+
+_COLOURS = {SUCCEEDED: "green", FAILED: "red", CANCELLED: "yellow", RUNNING: "cyan", "lost": "red"}
+
+
+def status_text(status: str) -> Text:
+    """A status in its colour."""
+    return Text(status, style=_COLOURS.get(status, ""))
+
+
+def record_picture(record: Record) -> RenderableType:
+    """A record, what is empty left out."""
+    grid = _grid()
+    grid.add_row("task", _text(record.task))
+    grid.add_row("uuid", record.uuid)
+    stopping = record.cancel_requested and not record.ended
+    grid.add_row("status", status_text(record.status) + Text(", asked to stop" if stopping else ""))
+    if record.progress or record.target is not None:
+        grid.add_row("progress", how_far(record))
+    for label, time in (
+        ("created", record.created),
+        ("due", record.run_at if record.status == PENDING else None),
+        ("started", record.started),
+        ("finished", record.finished),
+    ):
+        if time is not None:
+            grid.add_row(label, _time(iso(time)))
+    if record.attempt > 1:
+        grid.add_row("attempt", str(record.attempt))
+    if record.messages:
+        grid.add_row("messages", _text("\n".join(record.messages)))
+    if record.failure:
+        grid.add_row("error", _text(f"{record.failure.type}: {record.failure.message}", "red"))
+    if record.outputs:
+        grid.add_row("outputs", outputs_picture(record.outputs))
+    return grid
+
+
+def letters_picture(letters: Sequence[Letter], now: int) -> RenderableType:
+    """Dead letters, oldest first, and how many there are; ``now`` in milliseconds since the epoch."""
+    if not letters:
+        return Text("No dead letters.")
+    table = Table(box=None, pad_edge=False)
+    # An id is there to be copied: it stays in one piece.
+    table.add_column("id", no_wrap=True, min_width=max(len(letter.id) for letter in letters))
+    for column in ("task", "age", "reason"):
+        table.add_column(column, overflow="fold")
+    for letter in letters:
+        age = _age(max(0, now - letter.kept) // 1000)
+        table.add_row(letter.id, _text(letter.task), age, _text(letter.reason))
+    count = "1 dead letter." if len(letters) == 1 else f"{len(letters)} dead letters."
+    return Group(table, Text(count))
+
+
+def _age(seconds: int) -> str:
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{seconds // size} {unit}"
+    return f"{seconds} s"
+
+
+def outputs_picture(outputs: dict[str, Any]) -> Text:
+    """Outputs as indented JSON."""
+    return _text(json.dumps(outputs, indent=2, ensure_ascii=False))
+
+
+def how_far(record: Record) -> str:
+    """Progress and target in words."""
+    return f"{record.progress:,}" if record.target is None else f"{record.progress:,} of {record.target:,}"
+
+
+def tasks_picture(tasks: Sequence[dict[str, Any]]) -> RenderableType:
+    """A table of tasks, as `list` describes each."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("task", "queue", "retries", "timeout", "inputs"):
+        table.add_column(
+            column, justify="right" if column in ("retries", "timeout") else "left", overflow="fold"
+        )
+    for task in tasks:
+        schema = task["inputs"]
+        inputs = ", ".join(
+            f"{name}{'' if name in schema.get('required', ()) else '?'}: {_kind(given)}"
+            for name, given in schema.get("properties", {}).items()
+        )
+        table.add_row(
+            _text(task["name"]), task["queue"], str(task["retries"]), f"{task['timeout']:g} s", _text(inputs)
+        )
+    return table
+
+
+def timeline_picture(record: Record, events: Sequence[Event]) -> RenderableType:
+    """A job's timeline, with the tracebacks of its attempts below it."""
+    table = _grid()
+    said = ""
+    for event in events:
+        what = status_text(event.event)
+        if event.attempt is not None:
+            what = Text(f"attempt {event.attempt} ") + status_text(str(event.outcome)) + Text(_lasted(event))
+        why = ": ".join(filter(None, [event.type, event.reason]))
+        # The last attempt's reason is the job's too: once is enough for people.
+        repeats = event.attempt is None and why == said
+        details = [why] if why and not repeats else []
+        details += [f"request {event.request_id}"] if event.request_id else []
+        table.add_row(_time(event.at), Text("\n").join([what, *map(_text, details)]))
+        said = why
+    head = _grid()
+    head.add_row("task", _text(record.task))
+    head.add_row("uuid", record.uuid)
+    if record.owner is not None:
+        head.add_row("owner", _text(record.owner))
+    traces = [_trace(event.attempt, event.traceback) for event in events if event.traceback]
+    return Group(head, Text(), table, *traces)
+
+
+def _grid() -> Table:
+    grid = Table.grid(padding=(0, 2))
+    grid.add_column(style="bold", no_wrap=True)
+    grid.add_column(overflow="fold")
+    return grid
+
+
+def _text(text: str, style: str = "") -> Text:
+    return Text(visible(text), style=style)
+
+
+def _trace(attempt: int | None, traceback: str) -> Text:
+    """A traceback with its lines as they are: a path that is broken in two cannot be opened or searched for."""
+    text = _text(f"\nattempt {attempt}\n{traceback.rstrip()}", "dim")
+    text.no_wrap, text.overflow = True, "ignore"
+    return text
+
+
+def _time(iso_time: str | None) -> str:
+    return "" if iso_time is None else iso_time.replace("T", " ").replace("Z", " UTC")
+
+
+def _lasted(event: Event) -> str:
+    if event.at is None or event.ended is None:
+        return ""
+    return f" after {(datetime.fromisoformat(event.ended) - datetime.fromisoformat(event.at)).total_seconds():.3f} s"
+
+
+def _kind(schema: dict[str, Any]) -> str:
+    if "enum" in schema:
+        return " or ".join(json.dumps(value) for value in schema["enum"])
+    if "anyOf" in schema:
+        return " or ".join(_kind(option) for option in schema["anyOf"])
+    if "$ref" in schema:
+        return str(schema["$ref"]).rpartition("/")[2]
+    kind = schema.get("type", "anything")
+    if kind == "array" and schema.get("items"):
+        return f"array of {_kind(schema['items'])}"
+    return " or ".join(kind) if isinstance(kind, list) else str(schema.get("format", kind))

@@ -1,0 +1,124 @@
+"""Deleting everything of one owner: job after job over their listing."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Literal
+
+from serverless_tasks.errors import AlreadyFinished, NotFinished, TaskNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from serverless_tasks.engine.services import Services
+    from serverless_tasks.engine.store.base import Store
+
+# So many jobs are deleted at one time; a deletion is a handful of calls that wait for one another.
+AT_ONCE = 8
+PAGE = 100
+POLL = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class Erasure:
+    """What became of one job.
+
+    Attributes:
+        uuid: the job's id.
+        outcome: ``deleted``; ``gone``: it had been before; ``live``: it runs, and was asked to stop.
+    """
+
+    uuid: str
+    outcome: Literal["deleted", "gone", "live"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OwnerDeletion:
+    """What became of an owner's jobs.
+
+    Attributes:
+        found: how many there were.
+        deleted: how many were deleted.
+        live: the ids of those that were asked to stop and still run; delete them once they have ended.
+    """
+
+    found: int
+    deleted: int
+    live: tuple[str, ...] = ()
+
+
+def jobs_of(store: Store, owner: str) -> Iterator[list[str]]:
+    """The ids of an owner's jobs in pages, newest first; those whose deletion was cut short among them."""
+    cursor: str | None = None
+    while True:
+        uuids, cursor = store.owner_uuids(owner, limit=PAGE, cursor=cursor)
+        yield uuids
+        if cursor is None:
+            return
+
+
+def delete_owner(through: Services, owner: str, *, wait: float, dry_run: bool) -> OwnerDeletion:
+    """Delete an owner's jobs, or count them; see `erase`."""
+    if dry_run:
+        return OwnerDeletion(found=sum(len(uuids) for uuids in jobs_of(through.store, owner)), deleted=0)
+    erased = list(erase(through, owner, wait=wait))
+    return OwnerDeletion(
+        found=len(erased),
+        deleted=sum(one.outcome == "deleted" for one in erased),
+        live=tuple(one.uuid for one in erased if one.outcome == "live"),
+    )
+
+
+def erase(through: Services, owner: str, *, wait: float = 0.0) -> Iterator[Erasure]:
+    """Delete an owner's jobs. What was cut short is finished by asking again.
+
+    Waiting jobs are cancelled first. Running ones are asked to stop, and deleted once they have.
+
+    Args:
+        through: the services to use.
+        owner: whose jobs.
+        wait: seconds to wait at most for running jobs to end, after all others.
+
+    Yields:
+        What became of each job; those that still run come last.
+
+    Raises:
+        AwsError: the store or the bucket could not be asked.
+    """
+    live: list[str] = []
+    with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="erase") as pool:
+        for uuids in jobs_of(through.store, owner):
+            for erased in pool.map(lambda uuid: _erase_one(through.store, uuid), uuids):
+                if erased.outcome == "live":
+                    live.append(erased.uuid)
+                else:
+                    yield erased
+        until = through.clock.now() + wait
+        while live and through.clock.now() < until:
+            through.clock.sleep(min(POLL, until - through.clock.now()))
+            again = list(pool.map(lambda uuid: _erase_one(through.store, uuid), live))
+            live = [erased.uuid for erased in again if erased.outcome == "live"]
+            yield from (erased for erased in again if erased.outcome != "live")
+    yield from (Erasure(uuid, "live") for uuid in live)
+
+
+def _erase_one(store: Store, uuid: str) -> Erasure:
+    try:
+        try:
+            store.delete(uuid)
+        except NotFinished:
+            _cancel(store, uuid)
+            store.delete(uuid)
+    except TaskNotFound:
+        return Erasure(uuid, "gone")
+    except NotFinished:
+        return Erasure(uuid, "live")
+    return Erasure(uuid, "deleted")
+
+
+def _cancel(store: Store, uuid: str) -> None:
+    try:
+        store.cancel(uuid)
+    except AlreadyFinished:
+        return  # between the two calls; it can be deleted now

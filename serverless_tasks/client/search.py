@@ -1,0 +1,66 @@
+"""Looking for jobs by what is known of them: task, owner, status, time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from serverless_tasks.engine.store.base import Page
+
+if TYPE_CHECKING:
+    from serverless_tasks.engine.job.record import Record
+    from serverless_tasks.engine.store.base import Store
+
+# A status is not in any index: so many jobs are looked at for one page, and the cursor goes on behind them.
+LOOKED_AT = 500
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """Which jobs are looked for.
+
+    Attributes:
+        tasks: names of tasks; with an owner, those among the owner's jobs, and none means all of them.
+        owner: whose jobs, or None for everybody's, those without an owner among them.
+        status: ``pending``, ``running``..., or None for all.
+        since: the earliest time of submission, milliseconds since the epoch.
+    """
+
+    tasks: tuple[str, ...]
+    owner: str | None = None
+    status: str | None = None
+    since: int = 0
+
+    def fits(self, record: Record) -> bool:
+        """Whether a job is one of those; its owner and time were asked of the store."""
+        named = not self.tasks or record.task in self.tasks
+        return named and (self.status is None or record.status == self.status)
+
+
+def find(store: Store, wanted: Wanted, *, limit: int, cursor: str | None = None) -> Page:
+    """A page of jobs, newest first, without the outputs that lie in the bucket: hundreds are looked at for one page.
+
+    Args:
+        store: where they are.
+        wanted: which.
+        limit: how many are enough: a page has fewer only when no more were found among `LOOKED_AT`, and twice as
+            many at most.
+        cursor: where the last page ended.
+
+    Raises:
+        InvalidCursor: no page has given that cursor.
+        AwsError: the store could not be asked.
+    """
+    found: list[Record] = []
+    looked_at = 0
+    while True:
+        where: dict[str, Any] = {"limit": limit, "cursor": cursor, "since": wanted.since, "whole": False}
+        if wanted.owner is None:
+            page = store.list_tasks(wanted.tasks, **where)
+        else:
+            page = store.list_owner(wanted.owner, **where)
+        found += filter(wanted.fits, page.records)
+        looked_at += limit
+        cursor = page.cursor
+        if cursor is None or len(found) >= limit or looked_at >= LOOKED_AT:
+            return Page(records=tuple(found), cursor=cursor)

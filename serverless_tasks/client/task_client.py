@@ -1,0 +1,248 @@
+"""Jobs from scripts: direct invocation, bulk submission, and waiting."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from serverless_tasks.client.resubmit import resubmit
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.definition.model import define
+from serverless_tasks.engine.definition.schema import check_json
+from serverless_tasks.engine.job.job_id import job_id
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.job.record import Record
+from serverless_tasks.engine.services import Services, services
+from serverless_tasks.engine.submit.handle import Handle, Publication
+from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.submission import Submission, submit_unchecked
+from serverless_tasks.errors import TaskNotFound, WaitTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+    from uuid import UUID
+
+    from serverless_tasks.client.dead_letters import DeadLetters
+    from serverless_tasks.client.owner_deletion import Erasure, OwnerDeletion
+    from serverless_tasks.engine.definition.base import Declaration
+
+MAP_WINDOW = 1000
+POLL = 0.5
+
+
+class TaskClient:
+    """Tasks from a script. A task is named by its class, or by its name when this process does not have its code.
+
+    Args:
+        function: the Lambda function of direct invokes; ``SERVERLESS_TASKS_INVOKE_FUNCTION`` unless given.
+        through: the services to use; the process's own unless given.
+    """
+
+    def __init__(self, function: str | None = None, *, through: Services | None = None) -> None:
+        self.services = self._through = through or services()
+        self._function = function
+
+    @classmethod
+    def from_stack(cls, stack: str) -> TaskClient:
+        """A client of a deployed stack, configured by the stack's outputs.
+
+        Args:
+            stack: the CloudFormation stack's name.
+
+        Raises:
+            AwsError: there is no such stack, or it may not be read.
+            ConfigurationError: it is a stack of something else.
+        """
+        from serverless_tasks.engine.aws.functions import stack_outputs
+
+        config = Config.from_outputs(stack, stack_outputs(stack))
+        return cls(through=Services(config))
+
+    def run(self, task: str | type[Declaration], /, **inputs: Any) -> dict[str, Any]:
+        """Run a task in Lambda, wait for it, and return its outputs. It is invoked once, whatever happens.
+
+        Args:
+            task: the task's class or name.
+            inputs: the inputs by name.
+
+        Raises:
+            TaskFailed: it failed.
+            InvalidInputs: the inputs do not fit, here or where the task's code is.
+            InvokeFailed: the function refused: unknown task, or a fault of its own.
+            AwsError: it could not be invoked, or its answer did not come; the task may have run.
+        """
+        return self._invoke(*self._named(task, inputs))
+
+    def run_json(self, task: str | type[Declaration], inputs: dict[str, Any]) -> dict[str, Any]:
+        """As `run`, with inputs that came as JSON."""
+        if isinstance(task, str):
+            check_json(task, inputs)
+            return self._invoke(task, inputs)
+        return self._invoke(task.name, define(task).accept_json(inputs).sent)
+
+    def submit(self, task: str | type[Declaration], /, **inputs: Any) -> Handle:
+        """Publish a job.
+
+        Raises:
+            InvalidInputs: the inputs do not fit; nothing was published.
+            SubmitFailed: it was certainly not sent.
+            SubmitUncertain: it may have been sent.
+        """
+        (handle,) = self.submit_many(task, [inputs])
+        return handle
+
+    def submit_many(
+        self, task: str | type[Declaration], /, inputs: Iterable[dict[str, Any]], **options: Any
+    ) -> list[Handle]:
+        """Publish one job for each dictionary of inputs, in batches.
+
+        Args:
+            task: the task's class or name.
+            inputs: one dictionary for each job.
+            options: the attributes of `Options`, for all of them.
+        """
+        chosen = Options.parse(options)
+        if isinstance(task, str) and task in self._through.registry:
+            task = self._through.registry.get(task)
+        if isinstance(task, str):
+            return submit_unchecked(self._through, task, list(inputs), chosen)
+        return Submission(task, chosen, self._through).submit_many(inputs)
+
+    def submit_json(self, task: str | type[Declaration], inputs: dict[str, Any], **options: Any) -> Handle:
+        """As `submit_many`, of one job whose inputs came as JSON."""
+        if isinstance(task, str):
+            (handle,) = self.submit_many(task, [inputs], **options)
+            return handle
+        return Submission(task, Options.parse(options), self._through).start_json(inputs)
+
+    def map(self, task: str | type[Declaration], /, inputs: Iterable[dict[str, Any]]) -> Iterator[Record]:
+        """Publish many jobs and yield their records as they end, in the order of their ends.
+
+        Raises:
+            ServerlessTasksError: a job could not be published.
+        """
+        handles = self.submit_many(task, inputs)
+        for handle in handles:
+            if handle.publication_error is not None:
+                raise handle.publication_error
+        yield from self.as_ended([handle.uuid for handle in handles])
+
+    def as_ended(self, uuids: Sequence[str | UUID], timeout: float | None = None) -> Iterator[Record]:
+        """Yield the records of jobs as they end.
+
+        Args:
+            uuids: the jobs.
+            timeout: seconds to wait at most for all of them.
+
+        Raises:
+            TaskNotFound: nothing is known of one of them.
+            WaitTimeout: some had not ended in time.
+        """
+        clock = self._through.clock
+        deadline = None if timeout is None else clock.now() + timeout
+        left = dict.fromkeys(map(job_id, uuids))
+        while left:
+            window = list(left)[:MAP_WINDOW]
+            known = self._through.store.read_many(window)
+            for uuid in window:
+                if uuid not in known:
+                    raise TaskNotFound(uuid)
+                del left[uuid]
+                if known[uuid].ended:
+                    yield known[uuid]
+                else:
+                    left[uuid] = None  # behind those that have not been looked at
+            if left and not any(record.ended for record in known.values()):
+                if deadline is not None and clock.now() >= deadline:
+                    raise WaitTimeout(
+                        f"{len(left)} of {len(uuids)} jobs have not ended after {timeout:g} seconds."
+                    )
+                clock.sleep(POLL)
+
+    def get(self, uuid: str | UUID) -> Record:
+        """A job's record.
+
+        Raises:
+            TaskNotFound: nothing is known of it.
+        """
+        known = job_id(uuid)
+        record = self._through.store.read(known)
+        if record is None:
+            raise TaskNotFound(known)
+        return record
+
+    def wait(self, uuid: str | UUID, timeout: float | None = None) -> dict[str, Any]:
+        """Wait until a job has ended and return its outputs; see `Handle.wait`."""
+        return self._handle(job_id(uuid)).wait(timeout)
+
+    def cancel(self, uuid: str | UUID) -> Record:
+        """Cancel a job.
+
+        Raises:
+            TaskNotFound: nothing is known of it.
+            AlreadyFinished: it has ended.
+        """
+        return self._through.store.cancel(job_id(uuid))
+
+    def retry(self, uuid: str | UUID, *, new_uuid: str | None = None) -> Handle:
+        """Submit an ended job once more, under a new id; see `serverless_tasks.client.resubmit.resubmit`."""
+        return resubmit(self._through, job_id(uuid), new_uuid=new_uuid)
+
+    def delete(self, uuid: str | UUID) -> None:
+        """Delete what is kept of an ended job: inputs, outputs, messages, errors.
+
+        Raises:
+            TaskNotFound: nothing is known of it, or it has been deleted.
+            NotFinished: it has not ended.
+        """
+        self._through.store.delete(job_id(uuid))
+
+    def delete_owner(self, owner: str, *, wait: float = 60.0, dry_run: bool = False) -> OwnerDeletion:
+        """Delete everything of one owner that their listing knows, live jobs cancelled first.
+
+        What was cut short is finished by calling it again.
+
+        Args:
+            owner: whose jobs.
+            wait: seconds to wait at most for running jobs to stop.
+            dry_run: count, and do nothing.
+
+        Raises:
+            AwsError: the store or the bucket could not be asked.
+        """
+        from serverless_tasks.client.owner_deletion import delete_owner
+
+        return delete_owner(self._through, owner, wait=wait, dry_run=dry_run)
+
+    @property
+    def dead_letters(self) -> DeadLetters:
+        """The dead letters, to list, retry and purge."""
+        from serverless_tasks.client.dead_letters import DeadLetters
+
+        return DeadLetters(self._through)
+
+    def erasing(self, owner: str, *, wait: float = 60.0) -> Iterator[Erasure]:
+        """As `delete_owner`, job by job, for a caller that shows how far it is."""
+        from serverless_tasks.client.owner_deletion import erase
+
+        return erase(self._through, owner, wait=wait)
+
+    def _handle(self, uuid: str) -> Handle:
+        record = self.get(uuid)
+        publication = Publication(
+            Message(uuid=uuid, task=record.task, owner=record.owner, created=record.created)
+        )
+        publication.settle(None)
+        return Handle(publication, self._through.store, self._through.clock)
+
+    def _invoke(self, task: str, inputs: dict[str, Any]) -> dict[str, Any]:
+        from serverless_tasks.engine.aws.functions import run_once
+
+        return run_once(self._function or self._through.config.require("invoke_function"), task, inputs)
+
+    def _named(self, task: str | type[Declaration], inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        if isinstance(task, str) and task in self._through.registry:
+            task = self._through.registry.get(task)
+        if isinstance(task, str):
+            check_json(task, inputs)
+            return task, inputs
+        return task.name, Submission(task, Options(), self._through).to_json(inputs)

@@ -1,0 +1,1 @@
+"""Optional speed-ups of botocore."""

@@ -1,0 +1,176 @@
+"""Deleting a job from DynamoDB and the bucket, so that what was cut short can be taken up again."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from serverless_tasks.engine.aws.dynamodb.expressions import from_dynamodb, to_dynamodb
+from serverless_tasks.engine.aws.dynamodb.writer import WRITE_BATCH, TableWriter
+from serverless_tasks.engine.aws.session import ConditionFailed, call
+from serverless_tasks.engine.job.dead_letter import job_letter, letter_key
+from serverless_tasks.engine.job.message import MAX_DELAY, inputs_key, outputs_prefix
+from serverless_tasks.engine.job.record import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
+from serverless_tasks.engine.job.retry import EARLY
+from serverless_tasks.engine.store.assembly import assemble
+from serverless_tasks.engine.store.items import (
+    JOB,
+    STATE,
+    Item,
+    deliverable_until,
+    is_tombstone,
+    keep_until,
+    tombstone,
+)
+from serverless_tasks.errors import ConfigurationError, NotFinished, TaskNotFound
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from serverless_tasks.engine.job.clock import Clock
+    from serverless_tasks.engine.job.record import Record
+    from serverless_tasks.engine.store.base import Blobs
+
+logger = logging.getLogger(__name__)
+
+# What `assemble` calls ended: a terminal status, or live in name only, past every delivery.
+_ENDED = (
+    "attribute_not_exists(pk) OR #status IN (:succeeded, :failed, :cancelled)"
+    " OR (#status = :pending AND #expires < :now)"
+    " OR (#status = :running AND #expires < :now AND #lease < :now)"
+)
+
+
+class TableEraser(TableWriter):
+    """The deletion of the store.
+
+    Args:
+        client: see `TableReader`.
+        table: see there.
+        clock: see there.
+        blobs: see there.
+        unschedule: deletes the schedule that sends a job, by its id and when it is due (milliseconds); or None.
+    """
+
+    def __init__(
+        self,
+        client: Any,
+        table: str,
+        clock: Clock,
+        blobs: Blobs | None,
+        unschedule: Callable[[str, int], None] | None = None,
+    ) -> None:
+        super().__init__(client, table, clock, blobs)
+        self._unschedule = unschedule
+
+    def delete(self, uuid: str) -> None:
+        """See `Store.delete`.
+
+        Its schedules go first, while it is known when they are due. Then the tombstone comes, so that nothing half
+        deleted is read; the ``job`` item goes last, so that the owner's listing leads back to a job whose deletion was
+        cut short.
+        """
+        items = {item["sk"]: item for item in self._all_items(uuid)}
+        job, state = items.pop(JOB, None), items.pop(STATE, None)
+        payloads = self._payloads(uuid, job, state)
+        if state is None or not is_tombstone(state):
+            self._bury(uuid, job, state, items)
+        elif job is None and not items and not payloads:
+            raise TaskNotFound(uuid)
+        else:
+            self._delete_schedules(uuid, job, state, items)
+        if self._blobs is not None:
+            self._blobs.delete([inputs_key(uuid), letter_key(job_letter(uuid)), *payloads])
+        requests = [{"DeleteRequest": {"Key": to_dynamodb({"pk": uuid, "sk": sk})}} for sk in items]
+        for start in range(0, len(requests), WRITE_BATCH):
+            self._write_batch(requests[start : start + WRITE_BATCH])
+        if job is not None:
+            key = to_dynamodb({"pk": uuid, "sk": JOB})
+            call(self._client.delete_item, TableName=self._table, Key=key)
+
+    def _bury(self, uuid: str, job: Item | None, state: Item | None, others: dict[str, Item]) -> None:
+        """Put the tombstone in the state's place.
+
+        Raises:
+            TaskNotFound: nothing is known of the job.
+            NotFinished: it has not ended.
+        """
+        now = self._now()
+        record = assemble([item for item in (job, state, *others.values()) if item is not None], now)
+        if record is None:
+            raise TaskNotFound(uuid)
+        if not record.ended:
+            raise NotFinished(uuid, record.status)
+        self._delete_schedules(uuid, job, state, others)
+        known = [item["ttl"] for item in (job, state) if item is not None and "ttl" in item]
+        self._put_tombstone(record, max(known, default=keep_until(deliverable_until(now))), now)
+
+    def _put_tombstone(self, record: Record, ttl: int, now: int) -> None:
+        values = {
+            ":succeeded": SUCCEEDED,
+            ":failed": FAILED,
+            ":cancelled": CANCELLED,
+            ":pending": PENDING,
+            ":running": RUNNING,
+            ":now": now,
+        }
+        try:
+            call(
+                self._client.put_item,
+                TableName=self._table,
+                Item=to_dynamodb(tombstone(record, ttl)),
+                ConditionExpression=_ENDED,
+                ExpressionAttributeNames={"#status": "status", "#expires": "expires", "#lease": "lease"},
+                ExpressionAttributeValues=to_dynamodb(values),
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except ConditionFailed as failed:  # a last delivery began it in between
+            raise NotFinished(record.uuid, from_dynamodb(failed.item)["status"]) from None
+
+    def _delete_schedules(
+        self, uuid: str, job: Item | None, state: Item | None, others: dict[str, Item]
+    ) -> None:
+        """Delete the schedules that wait to send the job, or its retry, and hold its inputs until then.
+
+        Raises:
+            AwsError: one could not be deleted; the job is kept, for its inputs would be kept there.
+        """
+        if self._unschedule is None:
+            return
+        now = self._now()
+        for asked, run_at in _waits(job, state, others):
+            # What was due sooner lies in SQS, and what is due already has been sent.
+            if run_at - asked <= MAX_DELAY * 1000 or run_at <= now:
+                continue
+            try:
+                self._unschedule(uuid, run_at)
+            except ConfigurationError as error:
+                # Without a scheduler the message has gone through the queue, or waits in this process.
+                logger.warning("deleted job %s may have a schedule until it is due: %s", uuid, error)
+
+    def _all_items(self, uuid: str) -> list[Item]:
+        return self._query("pk = :pk", {":pk": uuid})
+
+    def _payloads(self, uuid: str, job: Item | None, state: Item | None) -> list[str]:
+        """The keys of a job's outputs in the bucket, those of lost attempts among them.
+
+        Raises:
+            ConfigurationError: there are payloads, and no bucket is configured.
+        """
+        if self._blobs is not None:
+            return self._blobs.list(outputs_prefix(uuid))
+        named: list[Any] = [(job or {}).get("inputs_key"), (state or {}).get("outputs_key")]
+        if any(key is not None for key in named):
+            raise ConfigurationError(
+                f"Payloads of job {uuid} lie in the bucket, and SERVERLESS_TASKS_BUCKET is not set."
+            )
+        return []
+
+
+def _waits(job: Item | None, state: Item | None, others: dict[str, Item]) -> Iterator[tuple[int, int]]:
+    """What a job was told to wait for: when that was said, and until when, in milliseconds since the epoch."""
+    if job is not None and "run_at" in job:
+        yield job["created"], job["run_at"]
+    if state is not None and "not_before" in state:
+        ends = [item["ended"] for key, item in others.items() if key.endswith("#end")]
+        yield max(ends, default=state["created"]), state["not_before"] + EARLY

@@ -1,0 +1,72 @@
+"""Direct invocation of the deployed function."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from uuid import uuid4
+
+from serverless_tasks.engine.aws.session import call, client
+from serverless_tasks.engine.job.record import SUCCEEDED
+from serverless_tasks.errors import FieldError, InvalidInputs, InvokeFailed, PayloadTooLarge, TaskFailed
+
+# Lambda's longest run and a margin: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
+INVOKE_TIMEOUT = 15 * 60 + 30
+# Bytes of a synchronous invocation's event, on the same page.
+LARGEST_EVENT = 6 * 1024 * 1024
+
+
+def invoke(function: str, payload: dict[str, Any]) -> dict[str, Any]:
+    """Invoke a function, wait, and return its answer. It is never invoked twice.
+
+    Args:
+        function: its name or ARN.
+        payload: the event.
+
+    Raises:
+        PayloadTooLarge: the event is larger than Lambda takes; the function was not invoked.
+        InvokeFailed: the function itself failed.
+        AwsError: it could not be invoked, or its answer did not come.
+    """
+    event = json.dumps(payload, allow_nan=False).encode()
+    if len(event) > LARGEST_EVENT:
+        raise PayloadTooLarge("inputs of a direct invoke", len(event), LARGEST_EVENT)
+    answer = call(
+        client("lambda", attempts=1, read_timeout=INVOKE_TIMEOUT).invoke,
+        FunctionName=function,
+        Payload=event,
+    )
+    body: dict[str, Any] = json.loads(answer["Payload"].read())
+    if answer.get("FunctionError"):
+        raise InvokeFailed(str(body.get("errorType", "FunctionError")), str(body.get("errorMessage", body)))
+    return body
+
+
+def run_once(function: str, task: str, inputs: dict[str, Any]) -> dict[str, Any]:
+    """Run a task by a direct invoke and return its outputs; see `TaskClient.run`.
+
+    Args:
+        function: the function's name or ARN.
+        task: the task's name.
+        inputs: the inputs as they travel.
+    """
+    answer = invoke(function, {"task": task, "inputs": inputs, "uuid": str(uuid4())})
+    if "uuid" not in answer:
+        error = answer.get("error") or {}
+        if fields := error.get("fields"):
+            raise InvalidInputs(task, [FieldError(found["field"], found["message"]) for found in fields])
+        raise InvokeFailed(str(error.get("type", "Error")), str(error.get("message", answer)))
+    if answer["status"] != SUCCEEDED:
+        raise TaskFailed(answer["uuid"], answer["status"], answer["error"])
+    outputs: dict[str, Any] = answer["outputs"]
+    return outputs
+
+
+def stack_outputs(stack: str) -> dict[str, str]:
+    """The outputs of a CloudFormation stack.
+
+    Raises:
+        AwsError: there is no such stack, or it may not be read.
+    """
+    stacks = call(client("cloudformation").describe_stacks, StackName=stack)["Stacks"]
+    return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}

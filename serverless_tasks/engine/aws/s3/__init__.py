@@ -1,0 +1,1 @@
+"""Large payloads and kept dead letters in S3."""

@@ -1,0 +1,1 @@
+"""One-time and recurring schedules of EventBridge Scheduler."""

@@ -1,0 +1,136 @@
+"""EventBridge Scheduler: it sends what is due later than SQS can hold a message back.
+
+https://docs.aws.amazon.com/scheduler/latest/UserGuide/what-is-scheduler.html
+"""
+
+from __future__ import annotations
+
+import random
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from serverless_tasks.engine.aws.scheduler.targets import Targets
+from serverless_tasks.engine.aws.session import call
+from serverless_tasks.engine.aws.sqs.sending import ATTEMPTS, Unsent
+from serverless_tasks.engine.definition.recurring import without_placeholders
+from serverless_tasks.engine.job.encoding import encode
+from serverless_tasks.errors import AwsError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from serverless_tasks.engine.config import Config
+    from serverless_tasks.engine.job.clock import Clock
+    from serverless_tasks.engine.job.message import Message
+
+THREADS = 8
+
+
+def schedule_name(uuid: str, run_at: int) -> str:
+    """The name of the schedule that sends a job at a time.
+
+    With the time, so that a retry of a job does not meet the schedule that has just sent the job.
+
+    Args:
+        uuid: the job's id.
+        run_at: when it is due, milliseconds since the epoch; rounded up, for a schedule knows whole seconds.
+    """
+    return f"job-{uuid}-{_due(run_at)}"
+
+
+def _due(run_at: int) -> int:
+    return -(-run_at // 1000)
+
+
+class Schedules:
+    """One-time schedules, each of which sends one message and is gone.
+
+    Args:
+        client: a scheduler client whose own retries are off: a call that may have been applied must be known as such.
+        config: the group, the role, and where the queues are.
+        clock: the time between tries.
+    """
+
+    def __init__(self, client: Any, config: Config, clock: Clock) -> None:
+        self._client = client
+        self._config = config
+        self._clock = clock
+
+    def prepare(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
+        """The parameters that create a schedule for each message.
+
+        Raises:
+            ConfigurationError: a setting is missing, or a queue has no URL.
+        """
+        return [self._parameters(message) for message in messages]
+
+    def create(self, prepared: Sequence[dict[str, Any]]) -> list[Unsent | None]:
+        """Create schedules, one call for each: there is no call for several.
+
+        Returns:
+            For each None, or why there is none.
+        """
+        if len(prepared) < 2:
+            return [self._create(parameters) for parameters in prepared]
+        with ThreadPoolExecutor(THREADS, thread_name_prefix="schedules") as pool:
+            return list(pool.map(self._create, prepared))
+
+    def delete(self, uuid: str, run_at: int) -> None:
+        """Delete the schedule of a job; one that is not there counts as deleted.
+
+        Args:
+            uuid: the job's id.
+            run_at: when it is due, milliseconds since the epoch.
+
+        Raises:
+            ConfigurationError: no group is configured.
+            AwsError: it could not be deleted.
+        """
+        name, group = schedule_name(uuid, run_at), self._config.require("schedule_group")
+        try:
+            call(self._client.delete_schedule, Name=name, GroupName=group)
+        except AwsError as error:
+            if error.code != "ResourceNotFoundException":
+                raise
+
+    def _create(self, parameters: dict[str, Any]) -> Unsent | None:
+        uncertain = False
+        reason = ""
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                self._clock.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter
+            try:
+                call(self._client.create_schedule, **parameters)
+            except AwsError as error:
+                # The name holds the job and its time: what is there already is this very schedule.
+                if error.code == "ConflictException":
+                    return None
+                uncertain, reason = uncertain or error.applied, str(error)
+            else:
+                return None
+        return Unsent(reason, uncertain)
+
+    def _parameters(self, message: Message) -> dict[str, Any]:
+        assert message.run_at is not None, "only what is due later is scheduled"
+        due = _due(message.run_at)
+        return {
+            "Name": schedule_name(message.uuid, message.run_at),
+            "GroupName": self._config.require("schedule_group"),
+            "ScheduleExpression": f"at({datetime.fromtimestamp(due, UTC):%Y-%m-%dT%H:%M:%S})",
+            "ScheduleExpressionTimezone": "UTC",
+            "FlexibleTimeWindow": {"Mode": "OFF"},
+            "ActionAfterCompletion": "DELETE",
+            "Target": self._target(message),
+        }
+
+    def _target(self, message: Message) -> dict[str, Any]:
+        targets = Targets(self._config, self._client.meta.region_name)
+        body = without_placeholders(message.encode())
+        if message.tenant is None:
+            return targets.queue(message.queue, body)
+        # The target "a queue" takes a message group for FIFO queues alone; the call itself takes it for any.
+        url = self._config.queue_url(message.queue)
+        return targets.send_message(
+            encode({"QueueUrl": url, "MessageBody": body, "MessageGroupId": message.tenant})
+        )

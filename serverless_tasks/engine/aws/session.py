@@ -1,0 +1,240 @@
+"""AWS clients, made once a process, and the one place that turns botocore's errors into ours."""
+
+from __future__ import annotations
+
+import functools
+import os
+import sys
+from typing import TYPE_CHECKING, Any
+
+import botocore
+import botocore.session
+from botocore.config import Config
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    NoCredentialsError,
+    NoRegionError,
+    ParamValidationError,
+    ProfileNotFound,
+)
+from botocore.loaders import Loader
+from botocore.model import StructureShape
+
+from serverless_tasks.engine.aws.botocore_overrides.connections import say_when_sent
+from serverless_tasks.engine.aws.botocore_overrides.signing import sign_sooner
+from serverless_tasks.engine.aws.client import OF_THE_PARENT, Client
+from serverless_tasks.engine.job.forks import renew_after_fork
+from serverless_tasks.errors import AwsError, ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+CONNECT_TIMEOUT = 3
+# Before these a request has not left this machine, so it cannot have had an effect.
+_NOT_SENT = (ConnectTimeoutError, EndpointConnectionError, NoCredentialsError, ParamValidationError)
+
+# The AWS services that this package calls.
+_SERVICES = ("cloudformation", "cloudwatch", "dynamodb", "lambda", "s3", "scheduler", "sqs")
+# Those that botocore itself calls for credentials: of a role, a container's web identity, or a login.
+_CREDENTIALS = ("signin", "sso", "sso-oidc", "sts")
+# Those that are called for every job.
+_FREQUENT = ("dynamodb", "sqs")
+# DynamoDB's maps of attributes, and of an expression's names and values.
+_MAPS = (
+    "AttributeMap",
+    "ExpressionAttributeNameMap",
+    "ExpressionAttributeValueMap",
+    "Key",
+    "PutItemInputAttributeMap",
+)
+# What botocore calls a structure that is any JSON: https://smithy.io/2.0/spec/simple-types.html#document
+_AS_IT_IS = "is_document_type"
+_NO_REGION = (
+    "AWS_REGION is not set; give the region of your stack, such as us-east-1, there, as AWS_DEFAULT_REGION or in"
+    " your AWS profile."
+)
+
+
+class ConditionFailed(Exception):
+    """DynamoDB refused a conditional write.
+
+    Args:
+        item: the item as it is, in DynamoDB's own notation; empty when there is none.
+    """
+
+    def __init__(self, item: dict[str, Any]) -> None:
+        super().__init__("the condition did not hold")
+        self.item = item
+
+
+class TransactionCancelled(Exception):
+    """DynamoDB carried out nothing of a transaction.
+
+    Args:
+        reasons: for each of its actions, in order, why: ``Code`` (``None`` where it was not the cause), ``Message``,
+            and the ``Item`` that stood in the way, in DynamoDB's own notation.
+    """
+
+    def __init__(self, reasons: list[dict[str, Any]]) -> None:
+        super().__init__("the transaction was cancelled")
+        self.reasons = reasons
+
+
+def client(service: str, *, attempts: int = 4, read_timeout: float = 10) -> Any:
+    """A client as boto3 gives it, shared by all callers that ask with the same words.
+
+    Args:
+        service: such as ``"sqs"``; ``AWS_ENDPOINT_URL`` and AWS's other variables hold.
+        attempts: how often a call is tried in all, by boto3 itself.
+        read_timeout: seconds to wait for an answer.
+
+    Raises:
+        ConfigurationError: no region is set.
+    """
+    with Client.making:
+        return _client(service, attempts, read_timeout)
+
+
+@functools.cache
+def _client(service: str, attempts: int, read_timeout: float) -> Client:
+    return Client(functools.partial(_make_client, service, attempts, read_timeout))
+
+
+def _make_client(service: str, attempts: int, read_timeout: float) -> Any:
+    config = Config(
+        # botocore would put a longer one together for every call, and look at every parameter of ours: a fifth of the
+        # processor time of a call together.
+        user_agent=f"Botocore/{botocore.__version__} serverless-tasks",
+        parameter_validation=False,
+        connect_timeout=CONNECT_TIMEOUT,
+        read_timeout=read_timeout,
+        retries={"mode": "standard", "total_max_attempts": attempts},
+        max_pool_connections=32,
+    )
+    try:
+        made = _maker()(service, region_name=_region(), config=config)
+    except NoRegionError:
+        raise ConfigurationError(_NO_REGION) from None
+    if service in _FREQUENT:
+        sign_sooner(made)
+        say_when_sent(made)
+    return made
+
+
+def _renew() -> None:
+    if _session.cache_info().currsize:
+        OF_THE_PARENT.append(_session())
+    _session.cache_clear()
+
+
+renew_after_fork(_renew)
+
+
+def reset() -> None:
+    """Forget all clients, so that the next ones see the environment as it is now (tests, local stand-ins)."""
+    _client.cache_clear()
+    _session.cache_clear()
+    if (boto3 := sys.modules.get("boto3")) is not None:
+        vars(boto3)["DEFAULT_SESSION"] = None
+
+
+class _OurServices(Loader):  # type: ignore[misc]
+    """botocore's own loader of what describes a service, with two differences.
+
+    It does not go through the folders of all 400 services. And items pass as they are: botocore would take each
+    attribute apart on its way out and in, a tenth of a call, to translate bytes to and from base64, and ours have none.
+    """
+
+    def list_available_services(self, type_name: str) -> list[str]:
+        return [*_SERVICES, *_CREDENTIALS]
+
+    def load_service_model(
+        self, service_name: str, type_name: str, api_version: str | None = None
+    ) -> dict[str, Any]:
+        model: dict[str, Any] = super().load_service_model(service_name, type_name, api_version)
+        if (service_name, type_name) == ("dynamodb", "service-2") and hasattr(StructureShape, _AS_IT_IS):
+            for name in _MAPS:
+                if model["shapes"].get(name, {}).get("type") == "map":
+                    model["shapes"][name] = {"type": "structure", "members": {}, "document": True}
+        return model
+
+
+@functools.cache
+def _session() -> botocore.session.Session:
+    session = botocore.session.Session()
+    session.register_component("data_loader", _OurServices())
+    return session
+
+
+def _maker() -> Callable[..., Any]:
+    """What makes clients: botocore, which is what boto3's own are made by.
+
+    Importing boto3 would take a twentieth of a cold start, for resources and transfers that nothing here uses. Where a
+    script has set up boto3's default session, with a profile perhaps, that one is used.
+    """
+    default = _default_session()
+    maker: Callable[..., Any] = _session().create_client if default is None else default.client
+    return maker
+
+
+def _default_session() -> Any:
+    return getattr(sys.modules.get("boto3"), "DEFAULT_SESSION", None)
+
+
+def call(method: Callable[..., Any], /, **parameters: Any) -> dict[str, Any]:
+    """Call a client's method.
+
+    Raises:
+        ConditionFailed: a conditional write whose condition did not hold.
+        TransactionCancelled: a transaction of which nothing was carried out.
+        AwsError: anything else that went wrong; ``applied`` says whether it may have taken effect.
+    """
+    try:
+        answer: dict[str, Any] = method(**parameters)
+    except ClientError as error:
+        if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+            raise ConditionFailed(error.response.get("Item", {})) from None
+        if error.response["Error"]["Code"] == "TransactionCanceledException":
+            raise TransactionCancelled(error.response.get("CancellationReasons", [])) from None
+        raise _refused(_name(method), error) from error
+    except BotoCoreError as error:
+        applied = not isinstance(error, _NOT_SENT)
+        raise AwsError(_name(method), type(error).__name__, str(error), applied=applied) from error
+    return answer
+
+
+def _refused(name: str, error: ClientError) -> AwsError:
+    said = error.response["Error"]
+    status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
+    return AwsError(name, said.get("Code", "Unknown"), said.get("Message", ""), applied=status >= 500)
+
+
+def _name(method: Callable[..., Any]) -> str:
+    owner = getattr(method, "__self__", None)
+    service = owner.meta.service_model.service_name if owner is not None else "aws"
+    return f"{service}.{getattr(method, '__name__', 'call')}"
+
+
+def require_region() -> None:
+    """See that a region is set, without making a client.
+
+    Raises:
+        ConfigurationError: none is, or the AWS profile that may name it is not there.
+    """
+    if _region():
+        return
+    default = _default_session()
+    try:
+        with Client.making:
+            found = default.region_name if default else _session().get_config_variable("region")
+    except ProfileNotFound as error:
+        raise ConfigurationError(f"{error}; take AWS_PROFILE away or name one that there is.") from None
+    if not found:
+        raise ConfigurationError(_NO_REGION)
+
+
+def _region() -> str | None:
+    return os.environ.get("AWS_REGION") or os.environ.get("AWS_DEFAULT_REGION")

@@ -1,0 +1,1 @@
+"""Sending, receiving, visibility and metrics of SQS."""

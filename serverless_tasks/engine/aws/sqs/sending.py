@@ -1,0 +1,206 @@
+"""Sending to SQS, one message or many, without ever losing track of what was sent."""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+from serverless_tasks.engine.aws.session import call
+from serverless_tasks.engine.store.overlap import carrying
+from serverless_tasks.errors import AwsError, PayloadTooLarge
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from serverless_tasks.engine.config import Config
+    from serverless_tasks.engine.job.clock import Clock
+    from serverless_tasks.engine.job.message import Message
+
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
+BODY_LIMIT = 1_048_576
+BATCH_ENTRIES = 10
+ATTEMPTS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Unsent:
+    """Why a message was not sent.
+
+    Attributes:
+        reason: what AWS or the network said.
+        uncertain: whether it may have been sent all the same.
+    """
+
+    reason: str
+    uncertain: bool
+
+
+class QueueSender:
+    """Sends messages to the configured queues.
+
+    Args:
+        client: an SQS client whose own retries are off: a send that may have been applied must be known as such.
+        config: where the queues are.
+        clock: the time between tries.
+    """
+
+    def __init__(self, client: Any, config: Config, clock: Clock) -> None:
+        self._client = client
+        self._config = config
+        self._clock = clock
+
+    def send(self, messages: Sequence[Message]) -> list[Unsent | None]:
+        """Send messages, in batches where there are several.
+
+        Returns:
+            For each message None, or why it was not sent.
+
+        Raises:
+            PayloadTooLarge: a message is past the limit; none was sent.
+            ConfigurationError: a queue has no URL; none was sent.
+        """
+        now = self._clock.now()
+        entries = [self._entry(index, message, now) for index, message in enumerate(messages)]
+        urls = [self._config.queue_url(message.queue) for message in messages]
+        results: list[Unsent | None] = [None] * len(messages)
+        for url, group in groupby(sorted(range(len(messages)), key=lambda i: urls[i]), key=lambda i: urls[i]):
+            for batch in _batches([entries[index] for index in group]):
+                for index, unsent in self._send_batch(url, batch).items():
+                    results[index] = unsent
+        return results
+
+    def resend(self, message: Message, body: str) -> Unsent | None:
+        """Send a body once more as it is, to the queue of the message that it holds; None, or why it was not sent.
+
+        Raises:
+            ConfigurationError: the queue has no URL.
+        """
+        entry = {**self._entry(0, message, self._clock.now()), "MessageBody": body}
+        return self._send_batch(self._config.queue_url(message.queue), [entry]).get(0)
+
+    def _send_batch(self, url: str, batch: list[dict[str, Any]]) -> dict[int, Unsent]:
+        """Send up to ten entries, those that failed again; returns those that failed in the end."""
+        left = {int(entry["Id"]): entry for entry in batch}
+        unsent: dict[int, Unsent] = {}
+        for attempt in range(ATTEMPTS):
+            if attempt:
+                self._clock.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter
+            failed = self._try(url, list(left.values()))
+            for index, found in failed.items():
+                before = unsent.get(index)
+                uncertain = found.uncertain or (before is not None and before.uncertain)
+                unsent[index] = Unsent(found.reason, uncertain)
+            unsent = {index: known for index, known in unsent.items() if index in failed}
+            left = {index: left[index] for index in failed}
+            if not left:
+                break
+        return unsent
+
+    def _try(self, url: str, entries: list[dict[str, Any]]) -> dict[int, Unsent]:
+        try:
+            if len(entries) == 1:
+                single = {name: value for name, value in entries[0].items() if name != "Id"}
+                call(self._client.send_message, QueueUrl=url, **single)
+                return {}
+            answer = call(self._client.send_message_batch, QueueUrl=url, Entries=entries)
+        except AwsError as error:
+            return {int(entry["Id"]): Unsent(str(error), error.applied) for entry in entries}
+        return {
+            int(failed["Id"]): Unsent(f"{failed.get('Code')}: {failed.get('Message', '')}", uncertain=False)
+            for failed in answer.get("Failed", [])
+        }
+
+    @staticmethod
+    def _entry(index: int, message: Message, now: float) -> dict[str, Any]:
+        body = message.encode()
+        size = len(body.encode())
+        if size > BODY_LIMIT:
+            raise PayloadTooLarge(f"inputs of task {message.task!r}", size, BODY_LIMIT)
+        entry: dict[str, Any] = {"Id": str(index), "MessageBody": body}
+        if delay := message.delay(now):
+            entry["DelaySeconds"] = delay
+        if message.tenant is not None:
+            entry["MessageGroupId"] = message.tenant
+        return entry
+
+
+class DeadLetterQueue:
+    """Where bodies go that no retry can help.
+
+    Args:
+        client: an SQS client.
+        url: the queue's URL.
+    """
+
+    def __init__(self, client: Any, url: str) -> None:
+        self._client = client
+        self._url = url
+
+    def put(self, body: str, reason: str, *, queue: str = "", message_id: str = "") -> None:
+        """Send a body there as it is, with what is known of it as message attributes.
+
+        Args:
+            body: the body.
+            reason: why it cannot be run.
+            queue: the queue that it came from.
+            message_id: its id there: the same message, put twice, is one dead letter.
+
+        Raises:
+            AwsError: it could not be sent.
+        """
+        told = {"reason": reason[:500] or "unknown", "queue": queue, "message_id": message_id}
+        call(
+            self._client.send_message,
+            QueueUrl=self._url,
+            MessageBody=body,
+            MessageAttributes={
+                name: {"DataType": "String", "StringValue": text} for name, text in told.items() if text
+            },
+        )
+
+
+class Visibility:
+    """When messages that were received, and not deleted, are delivered again.
+
+    Args:
+        client: an SQS client.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def change(self, url: str, seconds_by_receipt: dict[str, int]) -> None:
+        """Hide received messages for so many seconds from now; 0 delivers them again at once.
+
+        Args:
+            url: the queue's URL.
+            seconds_by_receipt: receipt handle -> seconds.
+
+        Raises:
+            AwsError: the call as a whole failed. A single refused entry keeps its old time, which is safe.
+        """
+        entries = [
+            {"Id": str(index), "ReceiptHandle": receipt, "VisibilityTimeout": max(0, min(43_200, seconds))}
+            for index, (receipt, seconds) in enumerate(seconds_by_receipt.items())
+        ]
+        for start in range(0, len(entries), BATCH_ENTRIES):
+            batch = entries[start : start + BATCH_ENTRIES]
+            with carrying():
+                call(self._client.change_message_visibility_batch, QueueUrl=url, Entries=batch)
+
+
+def _batches(entries: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """Entries in batches of at most ten and at most one MiB together."""
+    batch: list[dict[str, Any]] = []
+    size = 0
+    for entry in entries:
+        length = len(entry["MessageBody"].encode())
+        if batch and (len(batch) == BATCH_ENTRIES or size + length > BODY_LIMIT):
+            yield batch
+            batch, size = [], 0
+        batch.append(entry)
+        size += length
+    if batch:
+        yield batch

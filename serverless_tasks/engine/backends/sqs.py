@@ -1,0 +1,79 @@
+"""The default backend: SQS carries the jobs, Lambda (or ``serverless-tasks worker``) runs them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from serverless_tasks.engine.store.payloads import lightened
+from serverless_tasks.errors import (
+    AwsError,
+    PayloadTooLarge,
+    ServerlessTasksError,
+    SubmitFailed,
+    SubmitUncertain,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from serverless_tasks.engine.aws.sender import Sender
+    from serverless_tasks.engine.job.message import Message
+    from serverless_tasks.engine.store.base import Blobs, Store
+
+
+class SqsBackend:
+    """Sends first, then keeps the ``job`` item, unless the job is not tracked: a send that failed for sure leaves
+    nothing behind.
+
+    Args:
+        sender: sends them.
+        store: where the jobs are kept.
+        blobs: where large inputs go, or None.
+    """
+
+    def __init__(self, sender: Sender, store: Store, blobs: Blobs | None) -> None:
+        self._sender = sender
+        self._store = store
+        self._blobs = blobs
+
+    def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
+        """See `Backend.publish`."""
+        errors: list[ServerlessTasksError | None] = [None] * len(messages)
+        light = {}
+        for index, message in enumerate(messages):
+            try:
+                light[index] = lightened(message, self._blobs, far=self._sender.is_far(message))
+            except (PayloadTooLarge, AwsError) as error:
+                errors[index] = error if isinstance(error, PayloadTooLarge) else SubmitFailed(str(error))
+        self._send(light, errors)
+        kept = [
+            replace(message, uncertain=isinstance(errors[index], SubmitUncertain))
+            for index, message in light.items()
+            if message.track and not isinstance(errors[index], SubmitFailed)
+        ]
+        self._keep(kept, light, errors)
+        return errors
+
+    def _send(self, light: dict[int, Message], errors: list[ServerlessTasksError | None]) -> None:
+        answers = self._sender.send(list(light.values())) if light else []
+        for (index, message), unsent in zip(light.items(), answers, strict=True):
+            if unsent is None:
+                continue
+            if unsent.uncertain:
+                errors[index] = SubmitUncertain(message.uuid, unsent.reason)
+            else:
+                errors[index] = SubmitFailed(f"Job {message.uuid} was not sent: {unsent.reason}")
+
+    def _keep(
+        self, kept: list[Message], light: dict[int, Message], errors: list[ServerlessTasksError | None]
+    ) -> None:
+        """Keep the jobs that were, or may have been, sent; without its item a job runs but is not listed."""
+        if not kept:
+            return
+        try:
+            self._store.put_jobs(kept)
+        except AwsError as error:
+            for index, message in light.items():
+                if errors[index] is None:
+                    errors[index] = SubmitUncertain(message.uuid, str(error))

@@ -1,0 +1,90 @@
+"""A backend that runs jobs on threads of this process: for development, and for work that may be lost with it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+from serverless_tasks.engine.backends.intake import Intake
+from serverless_tasks.engine.job.forks import renew_after_fork
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.worker.outcome import failure_of
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from serverless_tasks.engine.job.clock import Clock
+    from serverless_tasks.engine.store.base import Blobs, Store
+    from serverless_tasks.engine.worker.runner import Runner
+    from serverless_tasks.errors import ServerlessTasksError
+
+logger = logging.getLogger(__name__)
+
+
+class ThreadingBackend:
+    """Runs jobs on a few threads; progress and results are recorded like any other job's.
+
+    They are lost with the process: one that ran reads as failed, with ``WorkerLost``, once its lease is over (within a
+    minute); one that waited, with ``Expired``, an hour after it was due. A job that does not get its turn within that
+    hour is not run either.
+
+    Args:
+        runner: runs the jobs.
+        store: where they are kept.
+        blobs: where large inputs go, or None.
+        clock: the time.
+        workers: how many jobs run at once.
+    """
+
+    def __init__(
+        self, runner: Runner, store: Store, blobs: Blobs | None, clock: Clock, workers: int = 4
+    ) -> None:
+        self._runner = runner
+        self._store = store
+        self._clock = clock
+        self._intake = Intake(store, blobs, clock)
+        self._workers = workers
+        self._renew()
+        renew_after_fork(self._renew)
+
+    def _renew(self) -> None:
+        self._lock = threading.Lock()
+        self._pool: ThreadPoolExecutor | None = None
+
+    def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
+        """See `Backend.publish`."""
+        taken, errors = self._intake.take(messages)
+        for message in taken.values():
+            self._hand_over(message.encode(), message.delay(self._clock.now()))
+        return errors
+
+    def _hand_over(self, body: str, delay: float) -> None:
+        """Let a worker run a message; one that is held back waits outside the pool, where it is in nobody's way."""
+        if delay:
+            threading.Thread(target=self._later, args=(body, delay), name="delay", daemon=True).start()
+        else:
+            self._executor().submit(self._run, body)
+
+    def _later(self, body: str, delay: float) -> None:
+        self._clock.sleep(delay)
+        self._executor().submit(self._run, body)
+
+    def _run(self, body: str) -> None:
+        try:
+            outcome = self._runner.execute(Message.decode(body))
+            if outcome.give_back is not None:
+                self._hand_over(body, outcome.give_back)
+        except Exception as error:
+            logger.exception("a job could not be run")
+            claim = self._store.settle(Message.decode(body), failure_of(error))
+            if claim.answer == "busy":
+                # Its end could not be recorded: it is run again once its lease is over.
+                self._hand_over(body, max(1.0, claim.until / 1000 - self._clock.now() + 1))
+
+    def _executor(self) -> ThreadPoolExecutor:
+        with self._lock:
+            if self._pool is None:
+                self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="task")
+            return self._pool

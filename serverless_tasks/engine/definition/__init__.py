@@ -1,0 +1,1 @@
+"""Task declarations, checked and turned into schemas."""

@@ -1,0 +1,199 @@
+"""What a task class declares, checked when the class is made."""
+
+from __future__ import annotations
+
+import math
+from inspect import isabstract
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
+
+from serverless_tasks.engine.definition.schedule import Schedule
+from serverless_tasks.engine.job.retry import BASE, CAP, LONGEST_WAIT
+from serverless_tasks.errors import TaskDefinitionError, TaskRetry
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from pydantic import BaseModel
+
+    from serverless_tasks.engine.job.execution import Execution
+    from serverless_tasks.params import Parameter
+
+DEFAULT_TIMEOUT = 60
+LONGEST_NAME = 200
+QUEUES = ("high", "default", "low")
+# Told of every class that is made. Django's registration by import listens while its apps are loaded.
+WATCHERS: list[Callable[[type[Declaration]], None]] = []
+
+
+class Declaration:
+    """The class attributes of a task: its name, its types, and how it wants to be run.
+
+    Attributes:
+        name: what callers call it; the class's dotted path unless given.
+        inputs: dictionary style: input name -> parameter.
+        outputs: dictionary style: output name -> parameter.
+        queue: the queue that it is sent to; unless given, the priority decides.
+        priority: above 0 means queue ``high``, below 0 ``low``, 0 ``default``.
+        retries: how often it is run again after an exception.
+        retry_on: the exceptions after which it is run again.
+        never_retry: those of them after which it is not.
+        backoff: the longest wait before the first retry, in seconds; each further one may be twice as long.
+        backoff_cap: the longest wait before any retry, in seconds.
+        timeout: the longest run of one attempt, in seconds.
+        on_lost: what becomes of a job whose worker was lost: ``"retry"``, or ``"fail"`` for one that must not run
+            twice.
+        unique: whether one job of the same inputs may wait or run at a time.
+        schedule: when it runs by itself: what `cron` or `rate` gives.
+        schedule_inputs: the inputs of those runs.
+        overlap: what becomes of a time at which the run before it has not ended: ``"skip"``, or ``"allow"``.
+        http: False keeps a pydantic task out of the router of typed endpoints.
+        params_model: pydantic style: the model in ``Task[Params]``.
+        params: pydantic style: this run's inputs.
+        execution: the run that an instance is in.
+    """
+
+    name: ClassVar[str] = ""
+    inputs: ClassVar[Mapping[str, Parameter]] = {}
+    outputs: ClassVar[Mapping[str, Parameter]] = {}
+    queue: ClassVar[str | None] = None
+    priority: ClassVar[int] = 0
+    retries: ClassVar[int] = 0
+    retry_on: ClassVar[tuple[type[BaseException], ...]] = (Exception,)
+    never_retry: ClassVar[tuple[type[BaseException], ...]] = ()
+    backoff: ClassVar[float] = BASE
+    backoff_cap: ClassVar[float] = CAP
+    timeout: ClassVar[float] = DEFAULT_TIMEOUT
+    on_lost: ClassVar[Literal["retry", "fail"]] = "retry"
+    unique: ClassVar[bool] = False
+    schedule: ClassVar[Schedule | None] = None
+    schedule_inputs: ClassVar[Any] = {}
+    overlap: ClassVar[Literal["skip", "allow"]] = "skip"
+    http: ClassVar[bool] = True
+    params_model: ClassVar[type[BaseModel] | None] = None
+
+    params: Any
+    execution: Execution
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        if "name" not in cls.__dict__:
+            cls.name = f"{cls.__module__}.{cls.__qualname__}"
+        _check_methods(cls)
+        _check_name(cls)
+        _check_numbers(cls)
+        _check_retries(cls)
+        _check_schedule(cls)
+        if cls.params_model is not None and (cls.inputs or cls.outputs):
+            raise TaskDefinitionError(
+                f"{cls.__qualname__} has both a pydantic model and inputs/outputs dictionaries; keep one of the styles."
+            )
+        for watch in WATCHERS:
+            watch(cls)
+
+    def run(self, *args: Any, **kwargs: Any) -> Any:
+        """Do the work; every task defines it."""
+        raise NotImplementedError(f"{type(self).__qualname__} does not define run().")
+
+    @classmethod
+    def is_listed(cls) -> bool:
+        """Whether lists of tasks show it; one that a framework brings along says no where nothing uses it."""
+        return True
+
+    def retries_after(self, error: BaseException) -> int:
+        """How often this job may be run again after such an error: ``retries``, if it is one of those to retry on.
+
+        Args:
+            error: what ``run`` raised, `TaskRetry` when it called ``retry()``; asked after each failure anew.
+        """
+        asked_for = isinstance(error, TaskRetry)
+        wanted = isinstance(error, self.retry_on) and not isinstance(error, self.never_retry)
+        return self.retries if asked_for or wanted else 0
+
+
+def is_task_class(candidate: object) -> bool:
+    """Whether this is a task that can be run: one derived from ``Task`` that defines ``run`` and is not abstract."""
+    return (
+        isinstance(candidate, type)
+        and issubclass(candidate, Declaration)
+        and candidate.run is not Declaration.run
+        and not isabstract(candidate)
+        and not getattr(candidate.run, "__isabstractmethod__", False)
+    )
+
+
+def _check_name(cls: type[Declaration]) -> None:
+    if not isinstance(cls.name, str) or not cls.name or len(cls.name) > LONGEST_NAME:
+        raise TaskDefinitionError(
+            f"{cls.__qualname__}.name is {cls.name!r}; give it a text of 1 to {LONGEST_NAME} characters."
+        )
+
+
+def _check_methods(cls: type[Declaration]) -> None:
+    """An attribute such as ``retry = 3`` would silently take the place of a method."""
+    for name, value in cls.__dict__.items():
+        method = not name.startswith("__") and callable(getattr(super(cls, cls), name, None))
+        if not method or callable(value) or hasattr(value, "__get__"):
+            continue
+        raise TaskDefinitionError(
+            f"{cls.__qualname__} has {name} = {value!r}, in the place of the method {name}(); name it otherwise."
+        )
+
+
+def _check_retries(cls: type[Declaration]) -> None:
+    wants = f"{cls.__qualname__} has"
+    if isinstance(cls.retries, bool) or not isinstance(cls.retries, int) or cls.retries < 0:
+        raise TaskDefinitionError(f"{wants} retries = {cls.retries!r}; give a whole number from 0.")
+    for name in ("retry_on", "never_retry"):
+        kinds = getattr(cls, name)
+        if not isinstance(kinds, tuple) or not all(
+            isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds
+        ):
+            raise TaskDefinitionError(
+                f"{wants} {name} = {kinds!r}; give a tuple of exception classes, such as (OSError,)."
+            )
+    if not _is_seconds(cls.backoff) or cls.backoff < 0:
+        raise TaskDefinitionError(f"{wants} backoff = {cls.backoff!r}; give seconds, from 0.")
+    if not _is_seconds(cls.backoff_cap) or not max(1, cls.backoff) <= cls.backoff_cap <= LONGEST_WAIT:
+        raise TaskDefinitionError(
+            f"{wants} backoff_cap = {cls.backoff_cap!r}; give seconds, from 1, from its backoff of {cls.backoff!r}, "
+            f"and up to {LONGEST_WAIT}."
+        )
+    if cls.on_lost not in ("retry", "fail"):
+        raise TaskDefinitionError(f"{wants} on_lost = {cls.on_lost!r}; give 'retry' or 'fail'.")
+
+
+def _check_schedule(cls: type[Declaration]) -> None:
+    wants = f"{cls.__qualname__} has"
+    if cls.schedule is not None and not isinstance(cls.schedule, Schedule):
+        raise TaskDefinitionError(
+            f"{wants} schedule = {cls.schedule!r}; give cron('0 6 * * ? *', zone='Europe/Vienna') or rate(minutes=5)."
+        )
+    if cls.overlap not in ("skip", "allow"):
+        raise TaskDefinitionError(f"{wants} overlap = {cls.overlap!r}; give 'skip' or 'allow'.")
+
+
+def _is_seconds(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _check_numbers(cls: type[Declaration]) -> None:
+    wants = f"{cls.__qualname__} has"
+    if not isinstance(cls.timeout, (int, float)) or not 0 < cls.timeout <= 43_200:
+        raise TaskDefinitionError(
+            f"{wants} timeout = {cls.timeout!r}; give seconds, above 0 and up to 43200."
+        )
+    if not isinstance(cls.unique, bool):
+        raise TaskDefinitionError(f"{wants} unique = {cls.unique!r}; give True or False.")
+    if not isinstance(cls.priority, int):
+        raise TaskDefinitionError(f"{wants} priority = {cls.priority!r}; give a whole number.")
+    if cls.queue is not None and (not isinstance(cls.queue, str) or not cls.queue):
+        raise TaskDefinitionError(f"{wants} queue = {cls.queue!r}; give a queue's name.")
+
+
+def queue_for(explicit: str | None, priority: int) -> str:
+    """The queue of a job: an explicit one wins, else the priority's sign decides."""
+    if explicit is not None:
+        return explicit
+    if priority == 0:
+        return "default"
+    return "high" if priority > 0 else "low"

@@ -1,0 +1,193 @@
+"""The dictionary style of a task: parameter objects under ``inputs`` and ``outputs``."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Annotated, Any
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    PlainValidator,
+    WithJsonSchema,
+    create_model,
+)
+
+from serverless_tasks.engine.definition.accepted import Accepted, Compared
+from serverless_tasks.engine.definition.run_signature import accepted_by, needed_of
+from serverless_tasks.engine.definition.schema import HIDDEN, NO_TEXT, Definition, InvalidOutputs
+from serverless_tasks.engine.definition.values.comparison import whole_numbers
+from serverless_tasks.engine.definition.values.conversion import NO_WAY_BACK, UNFIT, converted, in_json
+from serverless_tasks.engine.definition.values.field_errors import reason, refusals_of_django
+from serverless_tasks.engine.definition.values.secrets import opened
+from serverless_tasks.engine.job.encoding import encode, is_json, other_key
+from serverless_tasks.errors import FieldError, TaskDefinitionError
+from serverless_tasks.params import check_parameter, holds_secret, schema_of, seal
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.params import Parameter
+
+_DICT_CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
+
+
+class DictionaryDefinition(Definition):
+    """Dictionary style: parameter objects under ``inputs`` and ``outputs``."""
+
+    def __init__(self, task: type[Declaration]) -> None:
+        super().__init__(task)
+        self._inputs = _parameters(task, "inputs", task.inputs)
+        self._outputs = _parameters(task, "outputs", task.outputs)
+        accepted = accepted_by(task)
+        anything = any(parameter.kind is parameter.VAR_KEYWORD for parameter in accepted.values())
+        for name in needed_of(accepted):
+            if name not in self._inputs:
+                raise TaskDefinitionError(
+                    f"{task.__qualname__}.run() needs {name!r}, which is not among its inputs; add it there, or give"
+                    " it a default."
+                )
+        for name, parameter in self._inputs.items():
+            if not anything and name not in accepted:
+                raise TaskDefinitionError(
+                    f"{task.__qualname__}.run() does not take the input {name!r}; add it."
+                )
+            given = accepted.get(name)
+            if not parameter.required and not anything and given is not None and given.default is given.empty:
+                raise TaskDefinitionError(
+                    f"{task.__qualname__}.run() has no default for {name!r}, which is not required; give it one."
+                )
+        defaults = {name: given.default for name, given in accepted.items()}
+        self._defaults = {
+            name: given for name, given in defaults.items() if given is not inspect.Parameter.empty
+        }
+
+    @cached_property
+    def inputs_model(self) -> type[BaseModel]:  # type: ignore[override]
+        fields: dict[str, Any] = {}
+        for name, parameter in self._inputs.items():
+            schema = WithJsonSchema(schema_of(parameter))
+            typed = Annotated[Any, PlainValidator(_converter(parameter)), schema]
+            default = ... if parameter.required else self._defaults.get(name)
+            if name in self.secrets and default is not ...:
+                default = None  # the schema would tell it; run has it by itself
+            fields[f"field_{len(fields)}"] = (typed, Field(default, alias=name))
+        return create_model(self.task.__name__, __config__=_DICT_CONFIG, **fields)
+
+    @cached_property
+    def secrets(self) -> frozenset[str]:  # type: ignore[override]
+        return frozenset(name for name, parameter in self._inputs.items() if holds_secret(parameter))
+
+    def accept(self, inputs: Any) -> Accepted:
+        self._unknown(inputs)  # the model names those, once the values are in JSON
+        given = {name: opened(value) if name in self.secrets else value for name, value in inputs.items()}
+        return self.accept_json({name: self._carried(name, value) for name, value in given.items()})
+
+    def accept_json(self, inputs: Any) -> Accepted:
+        model = self.parse_json(inputs)
+        made = _by_input(model)
+        sent = {name: converted(self._inputs[name], given, made[name]) for name, given in inputs.items()}
+        return Accepted(sent, inputs, model)
+
+    def compared(self, accepted: Accepted) -> Compared:
+        made = whole_numbers({**self._defaults_in_json, **accepted.sent})
+        return Compared(made, accepted.given or {})
+
+    @cached_property
+    def _defaults_in_json(self) -> dict[str, Any]:
+        """What ``run`` has for inputs that are not given, of those that could be given as well."""
+        defaults = {
+            name: in_json(parameter, self._defaults[name])
+            for name, parameter in self._inputs.items()
+            if self._defaults.get(name) is not None
+        }
+        return {name: default for name, default in defaults.items() if default is not NO_WAY_BACK}
+
+    def arguments(self, model: BaseModel) -> dict[str, Any]:
+        arguments = _by_input(model)
+        if not self.secrets:
+            return arguments
+        return {name: seal(self._inputs[name], value) for name, value in arguments.items()}
+
+    def outputs_to_json(self, value: Any) -> dict[str, Any]:
+        if not self._outputs:
+            return {}
+        returned = self._by_name(value)
+        outputs: dict[str, Any] = {}
+        for name, parameter in self._outputs.items():
+            if name not in returned:
+                continue
+            try:
+                given = returned[name]
+                outputs[name] = None if given is None else parameter.to_json(given)
+                encode(outputs[name])
+            except (*UNFIT, *refusals_of_django()) as error:
+                raise InvalidOutputs(f"Output {name!r} of task {self.task.name!r}: {error}") from error
+        return outputs
+
+    def output_schema(self) -> dict[str, Any]:
+        properties = {name: {"title": name, **given.json_schema()} for name, given in self._outputs.items()}
+        return {"type": "object", "properties": properties}
+
+    def _by_name(self, value: Any) -> Mapping[str, Any]:
+        if len(self._outputs) == 1:
+            (name,) = self._outputs
+            named = isinstance(value, dict) and value.keys() == {name}
+            return value if named else {name: value}
+        if value is None:
+            return {}
+        if not isinstance(value, dict):
+            raise InvalidOutputs(
+                f"Task {self.task.name!r} has {len(self._outputs)} outputs and returned a {type(value).__name__};"
+                f" return a dictionary with the keys {sorted(self._outputs)}."
+            )
+        return value
+
+    def _carried(self, name: str, value: Any) -> Any:
+        """A value that is JSON already travels as it is given; any other goes through the parameter's to_json."""
+        if is_json(value):
+            if (key := other_key(value)) is not None:
+                told = "a name" if name in self.secrets else f"the name {key}"
+                said = NO_TEXT.format(told)
+                raise self._refused([FieldError(name, said, (name,), "json")])
+            return value
+        parameter = self._inputs.get(name)
+        try:
+            converted = value if parameter is None else parameter.to_json(value)
+            encode(converted)
+        except (*UNFIT, *refusals_of_django()) as error:
+            said = HIDDEN if name in self.secrets else reason(error)
+            raise self._refused([FieldError(name, said, (name,), "json")]) from None
+        return converted
+
+
+def _by_input(model: BaseModel) -> dict[str, Any]:
+    """What the inputs that were given were converted to, by their names."""
+    given = model.model_fields_set
+    fields = type(model).model_fields
+    return {str(fields[field].alias): getattr(model, field) for field in fields if field in given}
+
+
+def _parameters(task: type[Declaration], attribute: str, given: Any) -> dict[str, Parameter]:
+    if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
+        raise TaskDefinitionError(
+            f"{task.__qualname__}.{attribute} is {given!r}; give a dictionary of names and parameters."
+        )
+    return {
+        name: check_parameter(f"{task.__qualname__}: {name!r}", parameter)
+        for name, parameter in given.items()
+    }
+
+
+def _converter(parameter: Parameter) -> Callable[[Any], Any]:
+    def convert(value: Any) -> Any:
+        try:
+            return parameter.to_python(value)
+        except (*UNFIT, *refusals_of_django()) as error:
+            raise ValueError(reason(error)) from error
+
+    return convert

@@ -1,0 +1,175 @@
+"""The pydantic style of a task, and the choice between the two."""
+
+from __future__ import annotations
+
+import inspect
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, get_type_hints
+
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    PydanticSchemaGenerationError,
+    PydanticUserError,
+    RootModel,
+    TypeAdapter,
+    ValidationError,
+)
+from pydantic_core import PydanticSerializationError
+
+from serverless_tasks.engine.definition.accepted import Accepted, Compared
+from serverless_tasks.engine.definition.dictionary import DictionaryDefinition
+from serverless_tasks.engine.definition.model_json import Lossy, ModelJson
+from serverless_tasks.engine.definition.returned import returned_type
+from serverless_tasks.engine.definition.run_signature import accepted_by, needed_of
+from serverless_tasks.engine.definition.schema import (
+    Definition,
+    Described,
+    InvalidOutputs,
+)
+from serverless_tasks.engine.definition.values.aliases import field_names
+from serverless_tasks.engine.definition.values.field_errors import refusals_of_django
+from serverless_tasks.engine.definition.values.secrets import holds_secret
+from serverless_tasks.engine.job.encoding import encode
+from serverless_tasks.errors import InvalidInputs, TaskDefinitionError
+
+if TYPE_CHECKING:
+    from serverless_tasks.engine.definition.base import Declaration
+
+_UNFIT: tuple[type[Exception], ...] = (PydanticSerializationError, ValidationError, ValueError, TypeError)
+
+
+class ModelDefinition(Definition):
+    """Pydantic style: ``Task[Params]``, the outputs typed by ``run``'s return annotation."""
+
+    def __init__(self, task: type[Declaration], inputs_model: type[BaseModel]) -> None:
+        super().__init__(task)
+        if needed := needed_of(accepted_by(task)):
+            raise TaskDefinitionError(
+                f"{task.__qualname__}.run() needs {needed[0]!r}; in pydantic style it is called with self alone, and"
+                " the inputs are in self.params."
+            )
+        self.inputs_model = inputs_model
+        self._annotation = self._returned()
+
+    def accept(self, inputs: Any) -> Accepted:
+        model = self._model(inputs)
+        return Accepted(self._carried(model), None, model)
+
+    def accept_json(self, inputs: Any) -> Accepted:
+        model = self.parse_json(inputs)
+        return Accepted(self._carried(model, inputs), inputs, model)
+
+    def compared(self, accepted: Accepted) -> Compared:
+        made = self._json.compared(accepted.model, accepted.sent)
+        return Compared(made, made if accepted.given is None else accepted.given)
+
+    def _carried(self, model: BaseModel, given: dict[str, Any] | None = None) -> dict[str, Any]:
+        try:
+            return self._json.carried(model, given)
+        except Lossy as lossy:
+            raise self._refused(lossy.fields, given) from None
+
+    @cached_property
+    def _json(self) -> ModelJson:
+        return ModelJson(self.inputs_model)
+
+    @cached_property
+    def secrets(self) -> frozenset[str]:  # type: ignore[override]
+        fields = self.inputs_model.model_fields
+        return frozenset().union(
+            *(field_names(name, field) for name, field in fields.items() if holds_secret(field.annotation))
+        )
+
+    def is_secret(self, name: str) -> bool:
+        # A root model has no names of its own: all that it is given is its one value.
+        return name in self.secrets or (bool(self.secrets) and issubclass(self.inputs_model, RootModel))
+
+    def _made(self, model: BaseModel) -> Declaration:
+        make: Any = self.task
+        task: Declaration = make(model) if self._is_made_of_params else make()
+        task.params = model
+        return task
+
+    @cached_property
+    def _is_made_of_params(self) -> bool:
+        """Whether a task with an ``__init__`` of its own takes the params there, as `Task` does."""
+        return bool(inspect.signature(self.task).parameters)
+
+    def arguments(self, model: BaseModel) -> dict[str, Any]:
+        return {}
+
+    def outputs_to_json(self, value: Any) -> dict[str, Any]:
+        if self._annotation is None and value is None:
+            return {}
+        try:
+            checked = self._adapter.validate_python(value)
+            dumped = self._adapter.dump_python(checked, mode="json", by_alias=True)
+            encode(dumped)
+        except (*_UNFIT, *refusals_of_django()) as error:
+            raise InvalidOutputs(
+                f"Task {self.task.name!r} returned what it does not declare: {error}"
+            ) from error
+        # A root model may be a list or a bare value, which has no names to be served by.
+        return dumped if self._returns_model and isinstance(dumped, dict) else {"result": dumped}
+
+    def output_schema(self) -> dict[str, Any]:
+        if self._annotation is None:
+            return {"type": "object", "properties": {}}
+        schema = self._adapter.json_schema(mode="serialization", schema_generator=Described)
+        if self._returns_model and (
+            not issubclass(self._annotation, RootModel) or schema.get("type") == "object"
+        ):
+            return schema
+        definitions = schema.pop("$defs", None)
+        wrapped: dict[str, Any] = {"type": "object", "properties": {"result": schema}, "required": ["result"]}
+        return {**wrapped, "$defs": definitions} if definitions else wrapped
+
+    def _returned(self) -> Any:
+        try:
+            hints = get_type_hints(self.task.run, include_extras=True)
+        except NameError as error:
+            where = f"{self.task.__qualname__}.run()"
+            raise TaskDefinitionError(
+                f"An annotation of {where} cannot be found in its module: {error}."
+            ) from error
+        annotation = returned_type(hints.get("return", Any))
+        return None if annotation is type(None) else annotation
+
+    @cached_property
+    def _adapter(self) -> TypeAdapter[Any]:
+        declared = Any if self._annotation is None else self._annotation
+        try:  # NaN must come out as NaN, to be refused, and not as null
+            return TypeAdapter(declared, config=ConfigDict(ser_json_inf_nan="constants"))
+        except PydanticSchemaGenerationError:
+            raise TaskDefinitionError(
+                f"{self.task.__qualname__}.run() says that it returns {declared}, of which pydantic knows no form"
+                " in JSON; annotate it with what it gives back, or with nothing."
+            ) from None
+        except PydanticUserError:  # a model brings a configuration of its own
+            return TypeAdapter(declared)
+
+    @cached_property
+    def _returns_model(self) -> bool:
+        return isinstance(self._annotation, type) and issubclass(self._annotation, BaseModel)
+
+    def _model(self, inputs: Any) -> BaseModel:
+        if isinstance(inputs, self.inputs_model):
+            return inputs
+        return self._validated(inputs, lambda: self.inputs_model.model_validate(inputs))
+
+
+def define(task: type[Declaration]) -> Definition:
+    """The definition of a task class, in the style that it is written in.
+
+    Raises:
+        TaskDefinitionError: when the class contradicts itself.
+    """
+    model = task.params_model
+    made = DictionaryDefinition(task) if model is None else ModelDefinition(task, model)
+    if task.schedule is not None:
+        try:
+            made.to_json(task.schedule_inputs)
+        except InvalidInputs as error:
+            raise TaskDefinitionError(f"{task.__qualname__}.schedule_inputs do not fit: {error}") from error
+    return made

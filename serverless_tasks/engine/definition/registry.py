@@ -1,0 +1,119 @@
+"""Which tasks exist in this process: a message or a caller can name these and nothing else."""
+
+from __future__ import annotations
+
+import sys
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+from serverless_tasks.engine.definition.base import Declaration, is_task_class
+from serverless_tasks.engine.definition.model import define
+from serverless_tasks.engine.definition.schema import Definition
+from serverless_tasks.errors import ConfigurationError, DuplicateTask, UnknownTask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator, Sequence
+
+
+class Registry:
+    """Task classes by name.
+
+    Args:
+        imported: classes that belong in it, a list that may grow: what is new there is registered before the next
+            look, and two tasks of one name raise `DuplicateTask` at every look.
+    """
+
+    def __init__(self, imported: Sequence[type[Declaration]] = ()) -> None:
+        self._tasks: dict[str, type[Declaration]] = {}
+        self._definitions: dict[str, Definition] = {}
+        self._imported = imported
+        self._seen = 0
+
+    def add(self, task: type[Declaration]) -> None:
+        """Register a task class; doing so twice is fine.
+
+        Raises:
+            DuplicateTask: another class has the name.
+        """
+        known = self._tasks.setdefault(task.name, task)
+        if known is not task and _place(known) != _place(task):
+            raise DuplicateTask(
+                f"Two tasks are named {task.name!r}: {_place(known)} and {_place(task)}. Rename one of them."
+            )
+        if known is not task:  # the same class after its module was loaded again
+            self._tasks[task.name] = task
+            self._definitions.pop(task.name, None)
+
+    def load(self, modules: Iterable[str], *, said_by: str = "SERVERLESS_TASKS_MODULES") -> None:
+        """Import modules and register the tasks that they define.
+
+        Args:
+            modules: dotted names.
+            said_by: what names them, for the error.
+
+        Raises:
+            ConfigurationError: a module does not exist.
+        """
+        for name in modules:
+            try:
+                import_module(name)
+            except ModuleNotFoundError as error:
+                if error.name is None or not f"{name}.".startswith(f"{error.name}."):
+                    raise
+                raise ConfigurationError(
+                    f"{said_by} names {name!r}, which cannot be imported: {error}."
+                ) from error
+            self.add_defined_in(name)
+
+    def add_defined_in(self, module: str) -> None:
+        """Register the tasks that an imported module, or a module below it, defines and that it holds."""
+        for candidate in list(vars(sys.modules[module]).values()):
+            if is_task_class(candidate) and f"{candidate.__module__}.".startswith(f"{module}."):
+                self.add(candidate)
+
+    def get(self, name: str) -> type[Declaration]:
+        """The task class of this name.
+
+        Raises:
+            UnknownTask: there is none.
+        """
+        try:
+            return self._known()[name]
+        except KeyError:
+            raise UnknownTask(name) from None
+
+    def definition(self, name: str) -> Definition:
+        """The definition of the task of this name, made when it is first asked for.
+
+        Raises:
+            UnknownTask: there is none.
+            TaskDefinitionError: the class contradicts itself.
+        """
+        definition = self._definitions.get(name)
+        if definition is None:
+            definition = self._definitions[name] = define(self.get(name))
+        return definition
+
+    def listed(self) -> list[type[Declaration]]:
+        """The tasks that people are shown, by name."""
+        return sorted((task for task in self if task.is_listed()), key=lambda task: task.name)
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._known()
+
+    def __iter__(self) -> Iterator[type[Declaration]]:
+        return iter(self._known().values())
+
+    def __len__(self) -> int:
+        return len(self._known())
+
+    def _known(self) -> dict[str, type[Declaration]]:
+        for place in range(self._seen, len(self._imported)):
+            if is_task_class(candidate := self._imported[place]):
+                self.add(candidate)
+            self._seen = place + 1
+        return self._tasks
+
+
+def _place(task: type[Declaration]) -> str:
+    return f"{task.__module__}.{task.__qualname__}"

@@ -1,0 +1,1 @@
+"""Typed values: secrets, sets, aliases, and the JSON round trip."""

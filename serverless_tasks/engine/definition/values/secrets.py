@@ -1,0 +1,101 @@
+"""Secret values: pydantic's `SecretStr`, `SecretBytes` and `Secret`, found in types, opened to travel, and listed."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel, Secret, SecretBytes, SecretStr
+from pydantic_core import to_jsonable_python
+
+from serverless_tasks.engine.definition.values.annotations import holds
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+_KINDS = (SecretStr, SecretBytes, Secret)
+
+
+def holds_secret(annotation: Any) -> bool:
+    """Whether values of a type hold a secret: itself, or nested in models, data classes, containers and unions."""
+    return holds(annotation, _KINDS)
+
+
+def sealed(value: Any) -> Any:
+    """A value that shows itself to nobody who does not ask for it."""
+    if value is None or isinstance(value, _KINDS):
+        return value
+    if isinstance(value, str):
+        return SecretStr(value)
+    return SecretBytes(value) if isinstance(value, bytes) else Secret[Any](value)
+
+
+def opened(value: Any) -> Any:
+    """A value with the secrets in it as they are, sets as lists in an order that is the same in every process."""
+    if isinstance(value, _KINDS):
+        return opened(value.get_secret_value())
+    if isinstance(value, dict):
+        return {name: opened(each) for name, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [opened(each) for each in value]
+    if isinstance(value, (set, frozenset)):
+        return sorted((opened(each) for each in value), key=repr)
+    return value
+
+
+def revealed(shown: Any, values: Any) -> Any:
+    """JSON that pydantic made with masks, with the secrets in their places.
+
+    Args:
+        shown: the JSON.
+        values: the same dump in Python's types, where secrets are whole.
+
+    Raises:
+        ValueError: a secret has no form in JSON, such as bytes that are no UTF-8.
+    """
+    if isinstance(values, _KINDS):
+        return to_jsonable_python(opened(values))
+    if isinstance(values, dict) and isinstance(shown, dict) and len(shown) == len(values):
+        pairs = zip(shown.items(), values.values(), strict=True)
+        return {name: revealed(each, value) for (name, each), value in pairs}
+    if isinstance(values, (list, tuple)) and isinstance(shown, list) and len(shown) == len(values):
+        return [revealed(each, value) for each, value in zip(shown, values, strict=True)]
+    if isinstance(values, (set, frozenset)) and any(isinstance(value, _KINDS) for value in values):
+        return to_jsonable_python(opened(values))  # a set has no order to go by
+    return shown
+
+
+def texts_of(value: Any) -> Iterator[str]:
+    """The texts of the secrets in a value, however deep."""
+    if isinstance(value, _KINDS):
+        yield from all_texts(value.get_secret_value())
+    else:
+        for part in _members(value):
+            yield from texts_of(part)
+
+
+def all_texts(value: Any) -> Iterator[str]:
+    """All texts in a value, those of numbers too: of one that is secret as a whole, or may be."""
+    if isinstance(value, _KINDS):
+        value = value.get_secret_value()
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, bytes):
+        yield value.decode(errors="replace")
+    elif isinstance(value, (int, float)) and not isinstance(value, bool):
+        yield str(value)
+    else:
+        for part in _members(value):
+            yield from all_texts(part)
+
+
+def _members(value: Any) -> Iterator[Any]:
+    if isinstance(value, BaseModel):
+        yield from value.__dict__.values()
+        yield from (value.__pydantic_extra__ or {}).values()
+    elif isinstance(value, dict):
+        yield from value.values()
+    elif isinstance(value, (list, tuple, set, frozenset)):
+        yield from value
+    elif dataclasses.is_dataclass(value) and not isinstance(value, type):
+        yield from (getattr(value, field.name) for field in dataclasses.fields(value))

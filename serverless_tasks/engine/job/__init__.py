@@ -1,0 +1,1 @@
+"""Plain values of a job; no I/O."""

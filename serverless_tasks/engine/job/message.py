@@ -1,0 +1,242 @@
+"""The message: one job, whole, as it travels through a queue."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+from uuid import UUID, uuid5
+
+from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.engine.job.encoding import encode
+from serverless_tasks.errors import MessageTooNew, MessageUndecodable
+
+VERSION = 1
+# How long a queue keeps a message, in seconds: template.yaml's MessageRetentionPeriod.
+RETENTION = 4 * 86_400
+# How long a job of the threading or immediate backend may wait for its turn, in seconds: nothing brings it back once
+# its process has died, and by then it reads as expired.
+IN_PROCESS_RETENTION = 3_600
+# The longest that SQS holds a message back, in seconds; EventBridge Scheduler sends what is due later.
+MAX_DELAY = 900
+# How long EventBridge Scheduler goes on trying to send what is due, in seconds: its MaximumEventAgeInSeconds.
+SCHEDULER_TRIES = 86_400
+# Bytes that a task's name, an owner and the like have at most: several times what submit lets through.
+LONGEST_TEXT = 2_000
+# The last moment that has a date, in milliseconds.
+_LAST = 253_402_300_800_000
+# The namespace of the ids of ticks. Never changed: the same time of a schedule is the same job for ever.
+_TICKS = UUID("8f3c1f0a-52b4-4c57-9a62-6f2d6c1b7e90")
+# The characters that SQS refuses in a body although JSON allows them raw:
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+_REFUSED_BY_SQS = {0xFFFE: "\\ufffe", 0xFFFF: "\\uffff"}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Message:
+    """A job that can be run with nothing stored beforehand.
+
+    Attributes:
+        uuid: the job's id.
+        task: the task's registered name.
+        inputs: the inputs, a JSON object; empty when they were too large and lie under ``inputs_key``.
+        owner: who submitted it and may see it, or None.
+        queue: the name of the queue that it travels through.
+        tenant: its message group (fair queues), or None.
+        created: when it was submitted, milliseconds since the epoch.
+        expires: when it can no longer be delivered, milliseconds since the epoch.
+        inputs_key: where in the bucket the inputs lie, or None.
+        secrets: the names of the inputs that hold a secret, for code that has not the task's class.
+        retry_of: the id of the ended job that this one repeats, or None.
+        schedule: the name of the schedule that sent it at ``created``, or None.
+        track: whether its ``job`` item is kept; of one that is not tracked nothing is known until a worker begins it.
+        run_at: when it is due, milliseconds since the epoch, or None for at once; not sent along.
+        uncertain: whether the answer to its send was lost, for the ``job`` item; not sent along.
+    """
+
+    uuid: str
+    task: str
+    inputs: dict[str, Any] = field(default_factory=dict, repr=False)
+    owner: str | None = None
+    queue: str = "default"
+    tenant: str | None = None
+    created: int = 0
+    expires: int = 0
+    inputs_key: str | None = None
+    secrets: tuple[str, ...] = ()
+    retry_of: str | None = None
+    schedule: str | None = None
+    track: bool = True
+    run_at: int | None = None
+    uncertain: bool = False
+
+    def delay(self, now: float) -> int:
+        """For how many whole seconds it is to be held back.
+
+        Args:
+            now: the present, seconds since the epoch.
+        """
+        if self.run_at is None:
+            return 0
+        return max(0, -((to_ms(now) - self.run_at) // 1000))
+
+    def encode(self) -> str:
+        """The message as JSON text that SQS accepts."""
+        body: dict[str, Any] = {"v": VERSION, "uuid": self.uuid, "task": self.task, "inputs": self.inputs}
+        if self.owner is not None:
+            body["owner"] = self.owner
+        if self.inputs_key is not None:
+            body["inputs_key"] = self.inputs_key
+        if self.secrets:
+            body["secrets"] = list(self.secrets)
+        if self.retry_of is not None:
+            body["retry_of"] = self.retry_of
+        if self.schedule is not None:
+            body["schedule"] = self.schedule
+        options: dict[str, Any] = {"queue": self.queue}
+        if self.tenant is not None:
+            options["tenant"] = self.tenant
+        if not self.track:
+            options["track"] = False
+        body["options"] = options
+        body |= {"created": self.created, "expires": self.expires}
+        return encode(body).translate(_REFUSED_BY_SQS)
+
+    @classmethod
+    def decode(cls, text: str, *, any_version: bool = False) -> Message:
+        """Read a message.
+
+        A tick, which a schedule has sent, names the schedule and its time in place of a job's id: the id is made of
+        them, so that a schedule which fires twice for one time is one job.
+
+        Args:
+            text: the body.
+            any_version: read what can be read of a newer version too, to settle its job.
+
+        Raises:
+            MessageUndecodable: the text is not a message of ours.
+            MessageTooNew: it was written by a newer version of this library.
+        """
+        body = _body(text)
+        version = body["v"]
+        if version > VERSION and not any_version:
+            raise MessageTooNew(
+                f"The message has version {version}; this code reads up to {VERSION}. Deploy the newer code."
+            )
+        try:
+            return cls._from_body(body)
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise MessageUndecodable(f"The message body is not a whole job: {error!r}") from None
+
+    @classmethod
+    def _from_body(cls, body: dict[str, Any]) -> Message:
+        if "uuid" not in body and "scheduled" in body:
+            body = body | _tick(body["schedule"], body["scheduled"])
+        options = body["options"]
+        message = cls(
+            uuid=str(UUID(body["uuid"])),
+            task=body["task"],
+            inputs=body["inputs"],
+            owner=body.get("owner"),
+            queue=options["queue"],
+            tenant=options.get("tenant"),
+            created=body["created"],
+            expires=body["expires"],
+            inputs_key=body.get("inputs_key"),
+            secrets=tuple(body.get("secrets", ())),
+            retry_of=body.get("retry_of"),
+            schedule=body.get("schedule"),
+            track=options.get("track", True),
+        )
+        texts = (message.task, message.queue)
+        optional = (message.owner, message.tenant, message.inputs_key, message.retry_of, message.schedule)
+        if not all(isinstance(text, str) and text for text in texts):
+            raise ValueError("task and queue must be texts")
+        if not all(isinstance(name, str) for name in message.secrets):
+            raise ValueError("secrets must be names")
+        if not all(text is None or isinstance(text, str) for text in optional):
+            raise ValueError("owner, tenant, inputs_key, retry_of and schedule must be texts")
+        for text in (*texts, *optional):
+            # Half of a surrogate pair could never be written to the state, nor could what is larger than an item.
+            if len((text or "").encode()) > LONGEST_TEXT:
+                raise ValueError("a name is too long")
+        _check_id(message)
+        if not isinstance(message.inputs, dict) or not isinstance(message.track, bool):
+            raise ValueError("inputs must be an object, and track true or false")
+        if not all(
+            isinstance(time, int) and 0 <= time < _LAST for time in (message.created, message.expires)
+        ):
+            raise ValueError("created and expires must be milliseconds")
+        return message
+
+
+def expires_at(now: int, run_at: int | None) -> int:
+    """The last moment at which a message that is sent now can be delivered; all in milliseconds since the epoch.
+
+    Args:
+        now: the present.
+        run_at: when it is due, or None for at once.
+    """
+    if run_at is None or run_at <= now:
+        return now + RETENTION * 1000
+    late = SCHEDULER_TRIES if run_at - now > MAX_DELAY * 1000 else 0
+    return run_at + (late + RETENTION) * 1000
+
+
+def expires_in_process_at(now: int, run_at: int | None) -> int:
+    """The last moment at which a process will begin a job that it keeps in its memory; see `expires_at`."""
+    return max(now, run_at or 0) + IN_PROCESS_RETENTION * 1000
+
+
+def _check_id(message: Message) -> None:
+    """See that a message names no job by its id, and another one beside it."""
+    if message.schedule is not None and message.uuid != _tick_id(message.schedule, message.created):
+        raise ValueError("the uuid of a schedule's job must be that of its time")
+    if message.inputs_key not in (None, inputs_key(message.uuid)):
+        raise ValueError("inputs_key must be the job's own")
+
+
+def _tick(schedule: str, scheduled: str) -> dict[str, Any]:
+    moment = datetime.fromisoformat(scheduled)
+    if moment.utcoffset() is None or not isinstance(schedule, str) or not schedule:
+        raise ValueError("schedule must be a text, and scheduled have an offset")
+    created = to_ms(moment.timestamp())
+    expires = created + (SCHEDULER_TRIES + RETENTION) * 1000
+    return {"uuid": _tick_id(schedule, created), "created": created, "expires": expires}
+
+
+def _tick_id(schedule: str, created: int) -> str:
+    return str(uuid5(_TICKS, f"{schedule} {created}"))
+
+
+def version_of(text: str) -> int:
+    """The version of a message.
+
+    Raises:
+        MessageUndecodable: the text is not a message of ours.
+    """
+    version: int = _body(text)["v"]
+    return version
+
+
+def _body(text: str) -> dict[str, Any]:
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MessageUndecodable(f"The message body is not JSON: {error}") from None
+    version = body.get("v") if isinstance(body, dict) else None
+    if not isinstance(version, int) or isinstance(version, bool):
+        raise MessageUndecodable("The message body is not a job: it has no version number 'v'.")
+    checked: dict[str, Any] = body
+    return checked
+
+
+def inputs_key(uuid: str) -> str:
+    """Where in the bucket a job's large inputs lie."""
+    return f"inputs/{uuid}"
+
+
+def outputs_prefix(uuid: str) -> str:
+    """Under what in the bucket a job's large outputs lie, each attempt's under its token."""
+    return f"outputs/{uuid}/"

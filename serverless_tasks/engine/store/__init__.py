@@ -1,0 +1,1 @@
+"""The job store: protocol, item layout, locks and the store in memory."""

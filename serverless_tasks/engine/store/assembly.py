@@ -1,0 +1,216 @@
+"""The record and the message that a job's items make, as far as they can be told without the bucket."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any, Final
+
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.job.record import (
+    EXPIRED,
+    FAILED,
+    PENDING,
+    RUNNING,
+    SUCCEEDED,
+    WORKER_LOST,
+    Attempt,
+    Failure,
+    Record,
+)
+from serverless_tasks.engine.job.retry import EARLY
+from serverless_tasks.engine.store.items import (
+    JOB,
+    STATE,
+    STATE_PREFIX,
+    Item,
+    copies,
+    is_tombstone,
+    keep_until,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+# With one of these every write of a state changes what the record says.
+MARKED: Final = ("status", "token", "attempt", "seq", "cancel", "deleted")
+
+
+def assemble(items: Iterable[Item], now: int) -> Record | None:
+    """The record that a job's items make.
+
+    Args:
+        items: the job's items, in any order; without a state, the ``job`` item alone says what is known.
+        now: the present, in milliseconds since the epoch.
+
+    Returns:
+        The record, its outputs still under ``outputs_key`` when they lie in the bucket; None when nothing is known,
+        or the job was deleted.
+    """
+    by_key = {item["sk"]: item for item in items}
+    state = by_key.get(STATE)
+    if state is not None:
+        return None if is_tombstone(state) else _from_state(state, by_key, now)
+    job = by_key.get(JOB)
+    return _from_job(job, now) if job is not None else None
+
+
+def unbegun(message: Message, now: int) -> Record | None:
+    """The record of a job that is not tracked, of which the store knows nothing (yet).
+
+    Args:
+        message: the job.
+        now: the present, in milliseconds since the epoch.
+
+    Returns:
+        The record; None so late that a state which it has had may be gone by now.
+    """
+    if now > keep_until(message.expires) * 1000:
+        return None
+    return _from_job({"pk": message.uuid, "run_at": message.run_at, **copies(message)}, now)
+
+
+def submitted(job: Item) -> Message:
+    """The message that a ``job`` item was made of; large inputs are still under ``inputs_key``."""
+    return Message(
+        uuid=job["pk"],
+        task=job["task"],
+        inputs=json.loads(job["inputs"]),
+        owner=job.get("owner"),
+        queue=job["queue"],
+        tenant=job.get("tenant"),
+        created=job["created"],
+        expires=job["expires"],
+        inputs_key=job.get("inputs_key"),
+        secrets=tuple(json.loads(job.get("secrets", "[]"))),
+        retry_of=job.get("retry_of"),
+    )
+
+
+def outputs_key(items: Iterable[Item]) -> str | None:
+    """Where in the bucket the outputs lie, when they do."""
+    for item in items:
+        if item["sk"] == STATE:
+            key: str | None = item.get("outputs_key")
+            return key
+    return None
+
+
+def mark(state: Item | None) -> str:
+    """A text that is another one once the record that a state makes may be another; empty without a state."""
+    return "" if state is None else " ".join(str(state.get(name, "")) for name in MARKED)
+
+
+def names_others(state: Item) -> bool:
+    """Whether the record needs more items than the state: messages, large outputs, a long error."""
+    if is_tombstone(state):
+        return False
+    if state.get("messages", 0) > 0:
+        return True
+    if state["status"] == SUCCEEDED:
+        return "outputs" not in state and "outputs_key" not in state
+    return bool(state.get("error_clipped", False))
+
+
+def _from_job(job: Item, now: int) -> Record:
+    expired = now > job["expires"]
+    return Record(
+        uuid=job["pk"],
+        task=job["task"],
+        owner=job.get("owner"),
+        created=job["created"],
+        status=FAILED if expired else PENDING,
+        failure=EXPIRED if expired else None,
+        finished=job["expires"] if expired else None,
+        run_at=job.get("run_at"),
+        uncertain=job.get("uncertain", False) and not expired,
+    )
+
+
+def _from_state(state: Item, by_key: dict[str, Item], now: int) -> Record:
+    prefix = f"{STATE_PREFIX}{state.get('token', '')}#"
+    status, failure, finished = _status(state, by_key.get(f"{prefix}end"), now)
+    # How an attempt ended is written before the state says that it has: until then it has not.
+    going_on = f"{prefix}end" if status == RUNNING else None
+    ends = [item for key, item in by_key.items() if key.endswith("#end") and key != going_on]
+    return Record(
+        uuid=state["pk"],
+        task=state["task"],
+        owner=state.get("owner"),
+        created=state["created"],
+        run_at=state["not_before"] + EARLY if status == PENDING and "not_before" in state else None,
+        status=status,
+        progress=state.get("progress", 0),
+        target=state.get("target"),
+        outputs=_outputs(state, by_key.get(f"{prefix}outputs")),
+        messages=_messages(by_key, f"{prefix}m#", state.get("messages", 0)),
+        failure=failure,
+        attempt=state.get("attempt", 0),
+        started=state.get("started"),
+        attempted=state.get("attempted"),
+        finished=finished,
+        cancel_requested=state.get("cancel", False),
+        token=state.get("token", ""),
+        seq=state.get("seq", 0),
+        request_id=state.get("request_id", ""),
+        lease=state.get("lease") if status == RUNNING else None,
+        history=tuple(
+            sorted(
+                (_attempt(item) for item in ends),
+                key=lambda attempt: (attempt.number, attempt.ended),
+            )
+        ),
+    )
+
+
+def _status(state: Item, end: Item | None, now: int) -> tuple[str, Failure | None, int | None]:
+    """Status, failure and end of a state; past every delivery, what waits or runs no more has failed."""
+    status = state["status"]
+    if status == PENDING and now > state["expires"]:
+        return FAILED, EXPIRED, state["expires"]
+    if status == RUNNING and now > max(state["lease"], state["expires"]):
+        return FAILED, WORKER_LOST, state["lease"]
+    if status in (PENDING, RUNNING):
+        return status, None, None
+    failure = None
+    if "error_type" in state:
+        failure = Failure(type=state["error_type"], message=state["error"], public=state["error_public"])
+        if (
+            end is not None
+            and state.get("error_clipped", False)
+            and end["message"].startswith(state["error"])
+        ):
+            failure = _attempt(end).failure
+    return status, failure, state["finished"]
+
+
+def _outputs(state: Item, stored: Item | None) -> dict[str, Any]:
+    if state["status"] != SUCCEEDED:
+        return {}
+    text = state.get("outputs") or (stored or {}).get("outputs")
+    outputs: dict[str, Any] = json.loads(text) if text else {}
+    return outputs
+
+
+def _messages(by_key: dict[str, Item], prefix: str, count: int) -> tuple[str, ...]:
+    chunks = sorted(key for key in by_key if key.startswith(prefix))
+    messages: list[str] = []
+    for key in chunks:
+        del messages[int(key.removeprefix(prefix)) :]  # a chunk written again replaces what follows
+        messages += json.loads(by_key[key]["messages"])
+    return tuple(messages[:count])
+
+
+def _attempt(item: Item) -> Attempt:
+    return Attempt(
+        number=item["number"],
+        started=item["started"],
+        ended=item["ended"],
+        request_id=item["request_id"],
+        failure=Failure(
+            type=item["type"],
+            message=item["message"],
+            public=item["public"],
+            traceback=item["traceback"],
+            path=item.get("path", ""),
+        ),
+    )

@@ -1,0 +1,250 @@
+"""What keeps jobs: the protocol that the table and the in-memory store both follow."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from serverless_tasks.engine.job.message import Message
+    from serverless_tasks.engine.job.progress import Snapshot
+    from serverless_tasks.engine.job.record import Failure, Record
+    from serverless_tasks.errors import ServerlessTasksError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """The answer to a worker that asks for a job.
+
+    Attributes:
+        answer: ``claimed``: run it; ``busy``: another attempt holds a live lease; ``waiting``: it is not due yet;
+            ``ended``: it has a terminal state; ``settled``: this call has just given it one.
+        token: the attempt's token, which every later write of the attempt must show.
+        attempt: the attempt's number, from 1.
+        failures: how many attempts before it ended in an exception.
+        until: for ``busy`` and ``waiting``: when to ask again, milliseconds since the epoch.
+        status: the job's status.
+        started: when this attempt began, milliseconds since the epoch.
+        request_id: the Lambda request that runs it.
+        cancelled: whether a running job that was taken over had been asked to stop.
+    """
+
+    answer: Literal["claimed", "busy", "waiting", "ended", "settled"]
+    token: str = ""
+    attempt: int = 0
+    failures: int = 0
+    until: int = 0
+    status: str = ""
+    started: int = 0
+    request_id: str = ""
+    cancelled: bool = False
+
+    @property
+    def lost(self) -> int:
+        """How many earlier attempts ended without a word: their worker was lost."""
+        return self.attempt - 1 - self.failures
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page of a listing, newest first; ``cursor`` asks for the next one and is None on the last."""
+
+    records: tuple[Record, ...]
+    cursor: str | None = None
+
+
+class Store(Protocol):
+    """Jobs and their states. Times are milliseconds since the epoch.
+
+    Attributes:
+        any_size: whether it keeps inputs of any size; else large ones go to the bucket first.
+    """
+
+    any_size: bool
+
+    def put_jobs(self, messages: Sequence[Message]) -> None:
+        """Keep the ``job`` items of messages that were sent; a job that is already there stays as it is.
+
+        Those that are not to be tracked are not for here.
+        """
+
+    def claim(self, message: Message, *, token: str, lease: int, request_id: str) -> Claim:
+        """Ask for a job, for an attempt that lives until ``lease`` unless it is renewed."""
+
+    def write_progress(self, uuid: str, token: str, snapshot: Snapshot, *, lease: int | None) -> bool:
+        """Write progress under a token, and renew the lease where one is given.
+
+        Returns:
+            Whether the job was asked to stop.
+
+        Raises:
+            LeaseLost: the token no longer holds the job.
+        """
+
+    def cancel_requested(self, uuid: str, token: str) -> bool:
+        """Read whether the job was asked to stop.
+
+        Raises:
+            LeaseLost: the token no longer holds the job.
+        """
+
+    def succeed(self, uuid: str, claim: Claim, snapshot: Snapshot, outputs: dict[str, Any]) -> None:
+        """End the job with outputs.
+
+        Raises:
+            LeaseLost: the token no longer holds the job.
+            PayloadTooLarge: the outputs are past what can be kept.
+        """
+
+    def fail(
+        self, uuid: str, claim: Claim, snapshot: Snapshot, failure: Failure, *, status: str = "failed"
+    ) -> None:
+        """End the job without success, as ``failed`` or ``cancelled``.
+
+        Raises:
+            LeaseLost: the token no longer holds the job.
+        """
+
+    def retry(
+        self, message: Message, claim: Claim, snapshot: Snapshot, failure: Failure, *, not_before: int
+    ) -> bool:
+        """Let the job wait for its next attempt.
+
+        Args:
+            message: the message that will be sent for it; its ``expires`` is the state's from now on.
+            not_before: when that attempt may begin.
+
+        Returns:
+            Whether the job was asked to stop meanwhile.
+
+        Raises:
+            LeaseLost: the token no longer holds the job.
+        """
+
+    def release(self, uuid: str, token: str) -> None:
+        """Give a claimed job back as if it had not been begun; without effect when the token no longer holds it."""
+
+    def settle(self, message: Message, failure: Failure) -> Claim:
+        """End a job that nobody holds, for the dead-letter handler.
+
+        Returns:
+            ``settled``; ``ended`` when it had ended before; ``busy`` while an attempt holds a live lease.
+        """
+
+    def delete(self, uuid: str) -> None:
+        """Delete what is kept of an ended job: its items and its payloads.
+
+        A state without any of it stays, so that a late message does not run the job again; readers see nothing. A
+        deletion that was cut short is taken up by the next one.
+
+        Raises:
+            TaskNotFound: nothing is known of it, or it has been deleted.
+            NotFinished: it has not ended.
+        """
+
+    def cancel(self, uuid: str, *, message: Message | None = None) -> Record:
+        """Cancel a waiting job, or ask a running one to stop.
+
+        Args:
+            uuid: the job's id.
+            message: see `read`.
+
+        Raises:
+            TaskNotFound: nothing is known of it.
+            AlreadyFinished: it has ended.
+        """
+
+    def read(self, uuid: str, *, whole: bool = True, message: Message | None = None) -> Record | None:
+        """The job's record, or None when nothing is known of it.
+
+        Args:
+            uuid: the job's id.
+            whole: with its outputs, wherever they lie; False leaves out those that would have to be fetched from the
+                bucket, for callers that want to know how the job stands.
+            message: a job that is not tracked, from whoever has submitted it: what is known of it before a worker has
+                begun it.
+        """
+
+    def deleted(self, uuid: str) -> bool:
+        """Whether the job was deleted: nothing is known of it, and it never runs again."""
+
+    def read_many(self, uuids: Sequence[str], *, whole: bool = True) -> dict[str, Record]:
+        """The records of several jobs, as `read` gives them; those of which nothing is known are left out."""
+
+    def changed(
+        self, seen: Mapping[str, str]
+    ) -> Mapping[str, tuple[str, Record | ServerlessTasksError | None]]:
+        """What has changed of many jobs that are watched, for less than reading them.
+
+        What time alone changes, a job that expires, is not noticed.
+
+        Args:
+            seen: uuid -> the mark that came with what was last seen of it; ``"?"`` for nothing yet.
+
+        Returns:
+            uuid -> the new mark and the record, for those whose mark is another now; None when nothing is known of
+            the job, and the error when this one alone cannot be read. The record may be the one that was seen before.
+
+        Raises:
+            AwsError: the table could not be asked.
+        """
+
+    def job(self, uuid: str) -> Message | None:
+        """The job as it was submitted, its secret inputs masked, or None when that was not kept.
+
+        Large inputs are fetched from the bucket; where it no longer has them, ``inputs`` is empty and ``inputs_key``
+        says where they lay.
+        """
+
+    def list_owner(
+        self,
+        owner: str,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        since: int = 0,
+        whole: bool = True,
+    ) -> Page:
+        """An owner's jobs, newest first, as `read` gives them; ``since`` is the earliest submission that is wanted."""
+
+    def owner_uuids(
+        self, owner: str, *, limit: int = 100, cursor: str | None = None
+    ) -> tuple[list[str], str | None]:
+        """The ids of an owner's jobs, newest first, and the cursor of the next page.
+
+        Among them are jobs whose deletion was cut short, of which `list_owner` says nothing.
+        """
+
+    def list_task(self, task: str, *, limit: int = 50, cursor: str | None = None) -> Page:
+        """A task's jobs, newest first."""
+
+    def list_tasks(
+        self,
+        tasks: Sequence[str],
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        since: int = 0,
+        whole: bool = True,
+    ) -> Page:
+        """The jobs of several tasks, newest first, as `read` gives them; ``since`` is the earliest submission that is
+        wanted.
+        """
+
+
+class Blobs(Protocol):
+    """Payloads that are too large for a message or an item."""
+
+    def put(self, key: str, data: bytes) -> None:
+        """Keep a payload."""
+
+    def get(self, key: str) -> bytes:
+        """Fetch a payload."""
+
+    def list(self, prefix: str) -> list[str]:
+        """The keys that begin so."""
+
+    def delete(self, keys: Sequence[str]) -> None:
+        """Delete payloads; one that is not there counts as deleted."""

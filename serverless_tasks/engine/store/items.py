@@ -1,0 +1,236 @@
+"""What lies in the table: the items' keys and attributes, and the record that is made of them.
+
+Under one key (the uuid): ``job``, written by submit alone, once; ``s#state``, written by claim, worker, cancel and
+dead-letter handler alone; and ``s#<token>#...`` items that the state names: messages, large outputs, ended attempts.
+Items here are plain dictionaries of str, int, float and bool.
+"""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any, Final
+from zlib import crc32
+
+from serverless_tasks.engine.job.encoding import encode
+from serverless_tasks.engine.job.masking import masked
+from serverless_tasks.engine.job.message import MAX_DELAY, RETENTION
+from serverless_tasks.engine.job.record import (
+    ENDED,
+    PENDING,
+    RUNNING,
+    WORKER_LOST,
+    Attempt,
+    Failure,
+)
+from serverless_tasks.engine.store.base import Claim
+
+if TYPE_CHECKING:
+    from serverless_tasks.engine.job.message import Message
+    from serverless_tasks.engine.job.progress import Snapshot
+    from serverless_tasks.engine.job.record import Record
+
+type Item = dict[str, Any]
+
+JOB: Final = "job"
+STATE: Final = "s#state"
+STATE_PREFIX: Final = "s#"
+DAY_MS: Final = 86_400_000
+# A dead-letter queue keeps a message until 14 days after it was first sent, 10 days past the queues' own 4; a terminal
+# state outlives the last moment of delivery by another 15.
+KEEP_AFTER_EXPIRY_MS: Final = 25 * DAY_MS
+COPIED: Final = ("task", "created", "expires", "owner")
+LISTED_DAYS: Final = 30
+OWNER_SHARDS: Final = 2
+TASK_SHARDS: Final = 4
+# Bytes in the state, so that it stays within the 1 KB of one write unit with names and owners of common length.
+INLINE_OUTPUTS: Final = 300
+INLINE_ERROR: Final = 200
+INLINE_TYPE: Final = 80
+ITEM_OUTPUTS: Final = 300_000
+LARGEST_OUTPUTS: Final = 50_000_000
+ITEM_MESSAGES: Final = 300_000
+TRACEBACK_TAIL: Final = 8_000
+ERROR_TEXT: Final = 20_000
+
+
+def job_item(message: Message) -> Item:
+    """The ``job`` item of a message."""
+    day = day_of(message.created)
+    item: Item = {
+        "pk": message.uuid,
+        "sk": JOB,
+        "task": message.task,
+        "queue": message.queue,
+        "created": message.created,
+        "expires": message.expires,
+        "ttl": keep_until(message.expires),
+        "inputs": encode(masked(message.inputs, message.secrets) if message.secrets else message.inputs),
+        "created_uuid": f"{message.created:013d}#{message.uuid}",
+        "task_day": f"{message.task}#{day}#{shard(message.uuid, TASK_SHARDS)}",
+    }
+    if message.inputs_key is not None:
+        item["inputs_key"] = message.inputs_key
+    if message.run_at is not None:
+        item["run_at"] = message.run_at
+    if message.tenant is not None:
+        item["tenant"] = message.tenant
+    if message.schedule is not None:
+        item["schedule"] = message.schedule
+    if message.secrets:
+        item["secrets"] = encode(message.secrets)
+    if message.retry_of is not None:
+        item["retry_of"] = message.retry_of
+    if message.uncertain:
+        item["uncertain"] = True
+    if message.owner is not None:
+        item["owner"] = message.owner
+        item["owner_day"] = f"{message.owner}#{day}#{shard(message.uuid, OWNER_SHARDS)}"
+    return item
+
+
+def tombstone(record: Record, ttl: int) -> Item:
+    """The state of a deleted job: that it has ended, and nothing of what it was about."""
+    return {
+        "pk": record.uuid,
+        "sk": STATE,
+        "status": record.status,
+        "task": record.task,
+        "created": record.created,
+        "finished": record.finished,
+        "deleted": True,
+        "ttl": ttl,
+    }
+
+
+def is_tombstone(state: Item) -> bool:
+    """Whether a state is all that is left of a deleted job."""
+    return bool(state.get("deleted", False))
+
+
+def day_of(milliseconds: int) -> str:
+    """The UTC day of a time, as the listing index names it."""
+    return datetime.fromtimestamp(milliseconds / 1000, UTC).strftime("%Y-%m-%d")
+
+
+def shard(uuid: str, shards: int) -> int:
+    """Which of the index's shards a job falls in."""
+    return crc32(uuid.encode()) % shards
+
+
+def keep_until(milliseconds: int) -> int:
+    """The ``ttl`` (seconds since the epoch) of what can be delivered until then."""
+    return (milliseconds + KEEP_AFTER_EXPIRY_MS) // 1000
+
+
+def refusal(state: Item, now: int) -> Claim | None:
+    """What stands in the way of a claim, or None."""
+    if state["status"] in ENDED:
+        return Claim(answer="ended", status=state["status"])
+    if state["status"] == RUNNING and state["lease"] >= now:
+        return Claim(answer="busy", until=state["lease"], status=RUNNING)
+    if state["status"] == PENDING and state.get("not_before", 0) > now:
+        return Claim(answer="waiting", until=state["not_before"], status=PENDING)
+    return None
+
+
+def deliverable_until(now: int) -> int:
+    """The last moment at which a queue could deliver a message that has been sent by now."""
+    return now + (RETENTION + MAX_DELAY) * 1000
+
+
+def copies(message: Message) -> Item:
+    """What the state repeats of the job, so that it can be read alone."""
+    copied = {name: getattr(message, name) for name in COPIED}
+    return {name: value for name, value in copied.items() if value is not None}
+
+
+def message_items(uuid: str, token: str, snapshot: Snapshot) -> list[Item]:
+    """The items that hold a snapshot's messages, as many as their size asks for."""
+    items: list[Item] = []
+    first, size = snapshot.first, 0
+    chunk: list[str] = []
+    for number, text in enumerate(snapshot.messages, snapshot.first):
+        length = len(encode(text).encode()) + 1
+        if chunk and size + length > ITEM_MESSAGES:
+            items.append(_message_item(uuid, token, first, chunk))
+            first, size, chunk = number, 0, []
+        chunk.append(text)
+        size += length
+    if chunk:
+        items.append(_message_item(uuid, token, first, chunk))
+    return items
+
+
+def _message_item(uuid: str, token: str, first: int, messages: list[str]) -> Item:
+    return {
+        "pk": uuid,
+        "sk": f"{STATE_PREFIX}{token}#m#{first:08d}",
+        "n": len(messages),
+        "messages": encode(messages),
+    }
+
+
+def outputs_item(uuid: str, token: str, outputs: str) -> Item:
+    """The item that holds outputs too large for the state."""
+    return {"pk": uuid, "sk": f"{STATE_PREFIX}{token}#outputs", "outputs": outputs}
+
+
+def ended_item(uuid: str, token: str, attempt: Attempt) -> Item:
+    """The item that tells how an attempt ended without success."""
+    item: Item = {
+        "pk": uuid,
+        "sk": f"{STATE_PREFIX}{token}#end",
+        "number": attempt.number,
+        "started": attempt.started,
+        "ended": attempt.ended,
+        "request_id": attempt.request_id,
+        "type": attempt.failure.type,
+        "message": _storable(attempt.failure.message[:ERROR_TEXT]),
+        "public": attempt.failure.public,
+        "traceback": _storable(attempt.failure.traceback[-TRACEBACK_TAIL:]),
+    }
+    if attempt.failure.path:
+        item["path"] = _storable(attempt.failure.path[:ERROR_TEXT])
+    return item
+
+
+# What a claim keeps of the attempt before it, in case that one was lost: its name here -> its name in the state.
+BEFORE: Final = {
+    "before_status": "status",
+    "before_token": "token",
+    "before_attempted": "attempted",
+    "before_request": "request_id",
+}
+
+
+def lost_item(state: Item, now: int) -> Item | None:
+    """The item that tells of the attempt which a claim has taken over, or None when that one had ended."""
+    if state.get("before_status") != RUNNING:
+        return None
+    attempt = Attempt(
+        number=state["attempt"] - 1,
+        started=state["before_attempted"],
+        ended=now,
+        failure=WORKER_LOST,
+        request_id=state["before_request"],
+    )
+    return ended_item(state["pk"], state["before_token"], attempt)
+
+
+def failure_fields(failure: Failure) -> Item:
+    """The state's own copy of a failure, marked when it is shorter than the failure."""
+    error_type, error = clipped(failure.type, INLINE_TYPE), clipped(failure.message, INLINE_ERROR)
+    fields: Item = {"error_type": error_type, "error": error, "error_public": failure.public}
+    if (error_type, error) != (failure.type, failure.message):
+        fields["error_clipped"] = True
+    return fields
+
+
+def clipped(text: str, size: int) -> str:
+    """The text's beginning, of at most so many bytes."""
+    return text.encode(errors="replace")[:size].decode(errors="ignore")
+
+
+def _storable(text: str) -> str:
+    """The text without lone surrogates, which UTF-8 has no form for."""
+    return text.encode(errors="replace").decode()

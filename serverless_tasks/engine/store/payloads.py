@@ -1,0 +1,52 @@
+"""What is too large to travel with its message lies in the bucket."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from serverless_tasks.engine.job.encoding import encode
+from serverless_tasks.engine.job.message import inputs_key
+from serverless_tasks.errors import PayloadTooLarge
+
+if TYPE_CHECKING:
+    from serverless_tasks.engine.job.message import Message
+    from serverless_tasks.engine.store.base import Blobs
+
+# Larger inputs go to the bucket: a message may have 1 MiB, but the job item no more than 400 KB.
+INLINE_INPUTS = 200_000
+# Without that item, up to where a put and a get of the bucket cost less than 64 KB after 64 KB of a message that is
+# sent and received (https://aws.amazon.com/sqs/pricing/); written in the longest way it is within a message's 1 MiB.
+UNTRACKED_INPUTS = 400_000
+# A schedule takes 256 KB, and what JSON inside JSON adds to a text is less than two and a half times its size:
+# https://docs.aws.amazon.com/scheduler/latest/UserGuide/scheduler-quotas.html
+SCHEDULED_INPUTS = 100_000
+LARGEST_INPUTS = 50_000_000
+
+
+def lightened(message: Message, blobs: Blobs | None, *, far: bool = False) -> Message:
+    """The message with its inputs in the bucket, when they are large.
+
+    Args:
+        message: the message.
+        blobs: the bucket, or None.
+        far: whether a schedule will send it.
+
+    Raises:
+        PayloadTooLarge: they are too large even for that, or there is no bucket.
+        AwsError: the bucket did not take them.
+    """
+    size = len(data := encode(message.inputs).encode())
+    most = INLINE_INPUTS if message.track else UNTRACKED_INPUTS
+    if far:
+        most = SCHEDULED_INPUTS
+    if size <= most:
+        return message
+    what = f"inputs of task {message.task!r}"
+    if size > LARGEST_INPUTS:
+        raise PayloadTooLarge(what, size, LARGEST_INPUTS)
+    if blobs is None:
+        raise PayloadTooLarge(f"{what} (without SERVERLESS_TASKS_BUCKET)", size, most)
+    key = inputs_key(message.uuid)
+    blobs.put(key, data)
+    return replace(message, inputs={}, inputs_key=key)

@@ -1,0 +1,1 @@
+"""Submitting: options, checked inputs, deduplication, publishing, the handle."""

@@ -1,0 +1,244 @@
+"""The handle of a submitted job."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from serverless_tasks.engine.job.record import FAILED, SUCCEEDED, Failure, Record
+from serverless_tasks.errors import NotPublished, ServerlessTasksError, TaskFailed, TaskNotFound, WaitTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from serverless_tasks.engine.job.clock import Clock
+    from serverless_tasks.engine.job.message import Message
+    from serverless_tasks.engine.store.base import Store
+    from serverless_tasks.engine.store.locks import Lock
+
+FIRST_PAUSE = 0.1
+LONGEST_PAUSE = 2.0
+
+
+class Publication:
+    """Whether a message has been published yet; shared by its handle and by whoever publishes it.
+
+    Args:
+        message: the message.
+
+    Attributes:
+        earlier: the job that was given back in place of a new one, as it was then.
+        key: the row of its idempotency key, or None.
+        place: the row of the one live job of its task and inputs, or None.
+        took_place: whether that row was nobody's before.
+    """
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self.published = False
+        self.error: ServerlessTasksError | None = None
+        self.awaited: Callable[[], bool] = lambda: False
+        self._then: list[Callable[[], object]] = []
+        self.earlier: Record | None = None
+        self.key: Lock | None = None
+        self.place: Lock | None = None
+        self.took_place = False
+        self._leader: Publication | None = None
+
+    def settle(self, error: ServerlessTasksError | None) -> None:
+        """Note the answer of the backend."""
+        self.published = error is None
+        self.error = error
+        then, self._then = self._then, []
+        if self.published:
+            for call in then:
+                call()
+
+    def then(self, call: Callable[[], object]) -> None:
+        """Call this once the message is published, or now if it is; it must not raise."""
+        if self.published:
+            call()
+        else:
+            self._then.append(call)
+
+    def give_back(self, earlier: Record) -> None:
+        """Stand for a job that was published before; nothing is sent."""
+        self.earlier = earlier
+        self.message = replace(
+            self.message, uuid=earlier.uuid, owner=earlier.owner, created=earlier.created, track=True
+        )
+        self.settle(None)
+
+    def follow(self, leader: Publication) -> None:
+        """Stand for the same job as another publication, which is the one to be sent."""
+        self._leader = leader
+        if self.place is not None:
+            leader.place = self.place  # the same row, written anew
+
+    @property
+    def leader(self) -> Publication:
+        """The publication that is sent for this one: itself, unless it follows another."""
+        return self if self._leader is None else self._leader.leader
+
+    @property
+    def unsent(self) -> bool:
+        """Whether it is still to be handed to a backend."""
+        return not self.published and self.error is None and self._leader is None
+
+    @property
+    def repeated(self) -> bool:
+        """Whether it stands for a job that another submit has sent, or will send."""
+        return self.earlier is not None or self._leader is not None
+
+    @property
+    def rolled_back(self) -> bool:
+        """Whether the transaction that should have published it is gone."""
+        return not self.published and self.error is None and not self.awaited()
+
+
+class Handle:
+    """A submitted job: its record as last read.
+
+    Attributes are read from the record that `refresh` or `wait` fetched last; a new handle knows what was submitted.
+    ``repeated`` says that it is an earlier job, given back in place of a new one: nothing was sent for it now.
+
+    Args:
+        publication: the job's message, and whether it is published.
+        store: where its record is.
+        clock: the time.
+    """
+
+    def __init__(self, publication: Publication, store: Store, clock: Clock) -> None:
+        self.repeated = publication.repeated
+        publication = publication.leader
+        message = publication.message
+        self._publication = publication
+        self._store = store
+        self._clock = clock
+        self._record = publication.earlier or Record(
+            uuid=message.uuid, task=message.task, owner=message.owner, created=message.created
+        )
+
+    @property
+    def uuid(self) -> str:
+        """The job's id."""
+        return self._record.uuid
+
+    @property
+    def record(self) -> Record:
+        """The record as last read."""
+        if self._publication.rolled_back:
+            gone = Failure(
+                type="NotPublished", message="The transaction that submitted the job was rolled back."
+            )
+            return replace(self._record, status=FAILED, failure=gone)
+        return self._record
+
+    @property
+    def published(self) -> bool:
+        """Whether the job has been sent."""
+        return self._publication.published
+
+    def when_published(self, call: Callable[[], object]) -> None:
+        """Call a function once the job has been sent, or now if it has been; it must not raise."""
+        self._publication.then(call)
+
+    @property
+    def publication_error(self) -> ServerlessTasksError | None:
+        """Why it could not be sent, or None."""
+        return self._publication.error
+
+    @property
+    def status(self) -> str:
+        """``pending``, ``running``, ``succeeded``, ``failed`` or ``cancelled``."""
+        return self.record.status
+
+    @property
+    def progress(self) -> int | float:
+        """How far the task is."""
+        return self.record.progress
+
+    @property
+    def target(self) -> int | float | None:
+        """Where the progress ends, or None."""
+        return self.record.target
+
+    @property
+    def messages(self) -> tuple[str, ...]:
+        """The task's messages, in order."""
+        return self.record.messages
+
+    @property
+    def outputs(self) -> dict[str, Any]:
+        """The outputs; empty until there are some."""
+        return self.record.outputs
+
+    @property
+    def error(self) -> dict[str, str] | None:
+        """Why it failed: ``{"type", "message"}``, or None."""
+        failure = self.record.failure
+        return failure.to_json(reveal=True) if failure else None
+
+    def refresh(self) -> Handle:
+        """Read the record again.
+
+        Raises:
+            TaskNotFound: nothing is known of the job.
+        """
+        if self.published:
+            record = self._store.read(self.uuid, message=self._untracked)
+            if record is None:
+                raise TaskNotFound(self.uuid)
+            self._record = record
+        return self
+
+    def wait(self, timeout: float | None = None) -> dict[str, Any]:
+        """Wait until the job has ended and return its outputs.
+
+        Args:
+            timeout: seconds to wait at most; None waits for ever.
+
+        Raises:
+            NotPublished: it has not been sent: its transaction is open, or was rolled back.
+            TaskFailed: it failed or was cancelled.
+            WaitTimeout: it has not ended in time.
+        """
+        self._require_published()
+        deadline = None if timeout is None else self._clock.now() + timeout
+        pause = FIRST_PAUSE
+        while not self.refresh().record.ended:
+            left = pause if deadline is None else min(pause, deadline - self._clock.now())
+            if left <= 0:
+                raise WaitTimeout(f"Job {self.uuid} is {self.status} after {timeout:g} seconds; it goes on.")
+            self._clock.sleep(left)
+            pause = min(pause * 1.5, LONGEST_PAUSE)
+        if self.status != SUCCEEDED:
+            raise TaskFailed(self.uuid, self.status, self.error)
+        return self.outputs
+
+    def cancel(self) -> Handle:
+        """Cancel the job: a waiting one never starts, a running one learns of it.
+
+        Raises:
+            AlreadyFinished: it has ended.
+            NotPublished: it has not been sent.
+        """
+        self._require_published()
+        self._record = self._store.cancel(self.uuid, message=self._untracked)
+        return self
+
+    @property
+    def _untracked(self) -> Message | None:
+        """The message, when it alone says what the job is until a worker begins it."""
+        message = self._publication.message
+        return None if message.track else message
+
+    def _require_published(self) -> None:
+        if self._publication.error is not None:
+            raise self._publication.error
+        if not self.published:
+            state = "was rolled back" if self._publication.rolled_back else "is still open"
+            raise NotPublished(f"Job {self.uuid} has not been published: its transaction {state}.")
+
+    def __repr__(self) -> str:
+        return f"<Handle {self.uuid} {self.record.task} {self.status}>"

@@ -1,0 +1,64 @@
+"""Publishing messages: at once, or when the open transaction commits."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from serverless_tasks.engine.submit.handle import Handle
+from serverless_tasks.engine.submit.reserve import Guard, give_up, reserve, still_held
+from serverless_tasks.errors import ServerlessTasksError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from serverless_tasks.engine.job.message import Message
+    from serverless_tasks.engine.services import Services
+    from serverless_tasks.engine.submit.handle import Publication
+
+
+def publish(
+    through: Services, messages: Sequence[Message], *, on_commit: bool, guard: Guard | None = None
+) -> list[Handle]:
+    """Publish messages, or leave it to the open transaction's commit.
+
+    Args:
+        through: the services to use.
+        messages: the jobs.
+        on_commit: leave it to the open transaction, when there is one.
+        guard: what keeps them from being submitted twice.
+
+    Raises:
+        ConfigurationError: a message is due later than this deployment can hold one back; none was published.
+        ServerlessTasksError: the only message could not be published.
+    """
+    through.require_reach(messages)
+    publications = reserve(through, messages, guard or Guard())
+    unsent = [publication for publication in publications if publication.unsent]
+    if unsent and not (on_commit and through.defer is not None and through.defer(through, unsent)):
+        publish_now(through, unsent)
+    if len(publications) == 1 and (error := publications[0].leader.error) is not None:
+        raise error
+    handles = [Handle(publication, through.store, through.clock) for publication in publications]
+    # That backend has run them by now.
+    return [handle.refresh() for handle in handles] if through.backend_name == "immediate" else handles
+
+
+def publish_now(through: Services, publications: Sequence[Publication]) -> None:
+    """Hand publications to the backend; each learns what became of it.
+
+    Raises:
+        ServerlessTasksError: none could be published.
+    """
+    publications = still_held(through, publications)
+    if not publications:
+        return
+    try:
+        errors = through.backend.publish([publication.message for publication in publications])
+    except ServerlessTasksError as error:
+        for publication in publications:
+            publication.settle(error)
+        give_up(through, publications)
+        raise
+    for publication, failed in zip(publications, errors, strict=True):
+        publication.settle(failed)
+    give_up(through, publications)

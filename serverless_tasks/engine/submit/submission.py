@@ -1,0 +1,225 @@
+"""The way in: validated inputs become a message, and the message is published."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from serverless_tasks.engine.definition.base import LONGEST_NAME, queue_for
+from serverless_tasks.engine.definition.model import define
+from serverless_tasks.engine.definition.schema import Definition, check_json
+from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.engine.job.encoding import is_json
+from serverless_tasks.engine.job.message import Message, expires_at
+from serverless_tasks.engine.services import Services, services
+from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.publish import publish
+from serverless_tasks.engine.submit.reserve import Guard
+from serverless_tasks.errors import UnknownOption, UnknownTask
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.submit.handle import Handle
+
+
+class Submission:
+    """A task with options, ready to be submitted: what ``SumNumbers.options(delay=60)`` gives.
+
+    Args:
+        task: the task class.
+        options: how to submit.
+        through: the services to use; the process's own unless given.
+    """
+
+    def __init__(self, task: type[Declaration], options: Options, through: Services | None = None) -> None:
+        self._task = task
+        self._options = options
+        self._through = through
+
+    def submit(self, /, **inputs: Any) -> Handle:
+        """Validate inputs and publish the job.
+
+        Raises:
+            InvalidInputs: they do not fit; nothing was published.
+            SubmitFailed: it was certainly not sent.
+            SubmitUncertain: it may have been sent.
+        """
+        return self.start(inputs)
+
+    def start(self, inputs: Any) -> Handle:
+        """As `submit`, with the inputs as one dictionary or one instance of the task's model."""
+        (handle,) = self.submit_many([inputs])
+        return handle
+
+    def submit_many(self, inputs: Iterable[Any]) -> list[Handle]:
+        """Submit one job for each dictionary (or model), in as few calls as SQS and DynamoDB allow.
+
+        Inputs are validated before the first job is sent. A handle whose job could not be sent has
+        ``published = False`` and raises why when it is waited for; with a single job the error is raised here.
+
+        Raises:
+            InvalidInputs: some do not fit; nothing was published.
+        """
+        return self._publish(list(inputs))
+
+    def start_json(self, inputs: Any, *, stranger: bool = False) -> Handle:
+        """As `start`, with inputs that came as JSON.
+
+        Args:
+            inputs: the decoded JSON value.
+            stranger: see `submit_json`.
+        """
+        (handle,) = self._publish([inputs], as_json=True, stranger=stranger)
+        return handle
+
+    def to_json(self, inputs: Any) -> dict[str, Any]:
+        """Validate inputs and give them as they travel.
+
+        Raises:
+            InvalidInputs: they do not fit.
+        """
+        return _definition(self._through or services(), self._task).to_json(inputs)
+
+    def _publish(
+        self, inputs: Sequence[Any], *, as_json: bool = False, stranger: bool = False
+    ) -> list[Handle]:
+        through, options, unique = self._through or services(), self._options, self._task.unique
+        if through.runs_here:
+            through.registry.add(self._task)
+        _check_options(options, self._task.name, len(inputs), unique=unique)
+        definition = _definition(through, self._task)
+        accept = definition.accept_json if as_json else definition.accept
+        accepted = [accept(given) for given in inputs]
+        messages = [_message(through, definition, each.sent, options) for each in accepted]
+        guard = _guard(options, unique=unique, stranger=stranger)
+        if guard.compares:
+            guard = replace(guard, compared=[definition.compared(each) for each in accepted])
+        return publish(through, messages, on_commit=options.on_commit, guard=guard)
+
+
+def submit_json(
+    through: Services, task: str, inputs: Any, options: Options, *, stranger: bool = False
+) -> Handle:
+    """Submit a task by its name, with inputs that came as JSON: what the HTTP endpoints call.
+
+    Args:
+        through: the services to use.
+        task: a registered name.
+        inputs: the decoded JSON value.
+        options: how to submit.
+        stranger: whether the caller is nobody in particular; a unique task's live job is then no more theirs than
+            anybody else's.
+
+    Raises:
+        UnknownTask: no such task is registered.
+        InvalidInputs: the inputs do not fit; nothing was published.
+        IdempotencyConflict: the idempotency key was used with other inputs.
+        AlreadyRunning: another owner's job of a unique task lives.
+        SubmitFailed: it was certainly not sent.
+        SubmitUncertain: it may have been sent.
+    """
+    return Submission(through.registry.get(task), options, through).start_json(inputs, stranger=stranger)
+
+
+def submit_unchecked(through: Services, task: str, inputs: Sequence[Any], options: Options) -> list[Handle]:
+    """Submit jobs of a task whose code this process does not have; the worker validates them.
+
+    Raises:
+        UnknownTask: no task can have that name.
+        InvalidInputs: inputs are not an object.
+    """
+    if not 0 < len(task) <= LONGEST_NAME or not is_json(task):
+        raise UnknownTask(task)
+    _check_options(options, task, len(inputs), unique=False)
+    for given in inputs:
+        check_json(task, given)
+    messages = [
+        new_message(through, task, given, options, queue_for(options.queue, options.priority or 0))
+        for given in inputs
+    ]
+    return publish(through, messages, on_commit=options.on_commit, guard=_guard(options, unique=False))
+
+
+def message_for(
+    through: Services, task: type[Declaration], inputs: dict[str, Any], options: Options
+) -> Message:
+    """The message of a job of a task, of inputs as its definition has accepted them."""
+    return _message(through, _definition(through, task), inputs, options)
+
+
+def _message(through: Services, definition: Definition, inputs: dict[str, Any], options: Options) -> Message:
+    task = definition.task
+    priority = task.priority if options.priority is None else options.priority
+    explicit = options.queue or (task.queue if options.priority is None else None)
+    secrets = definition.secrets_in(inputs)
+    return new_message(through, task.name, inputs, options, queue_for(explicit, priority), secrets)
+
+
+def new_message(
+    through: Services, task: str, inputs: Any, options: Options, queue: str, secrets: tuple[str, ...] = ()
+) -> Message:
+    """A message of a job that is submitted now.
+
+    Args:
+        through: the services to use.
+        task: the task's name.
+        inputs: the inputs as they travel.
+        options: how to submit.
+        queue: the queue's name, decided already.
+        secrets: the names of the inputs that hold a secret.
+    """
+    created = to_ms(through.clock.now())
+    run_at = _due(options, created)
+    return Message(
+        uuid=options.uuid or str(uuid4()),
+        task=task,
+        inputs=inputs,
+        secrets=secrets,
+        owner=options.owner,
+        queue=queue,
+        tenant=options.tenant,
+        created=created,
+        expires=expires_at(created, run_at),
+        track=options.track,
+        run_at=run_at,
+    )
+
+
+def _check_options(options: Options, task: str, jobs: int, *, unique: bool) -> None:
+    """See that options fit what is submitted with them.
+
+    Raises:
+        UnknownOption: they do not.
+    """
+    for name in ("uuid", "idempotency_key"):
+        if jobs > 1 and getattr(options, name) is not None:
+            raise UnknownOption(f"Option {name} names one job; {jobs} were to be submitted with it.")
+    if not options.track and (unique if options.unique is None else options.unique):
+        raise UnknownOption(
+            f"Option track is False, and jobs of task {task!r} are unique: of one that nobody has begun it could not "
+            "be told whether it waits, and a second one would take its place. Give unique=False, or track the job."
+        )
+
+
+def _guard(options: Options, *, unique: bool, stranger: bool = False) -> Guard:
+    return Guard(
+        key=options.idempotency_key,
+        key_ttl=options.idempotency_ttl,
+        unique=unique if options.unique is None else options.unique,
+        stranger=stranger,
+    )
+
+
+def _definition(through: Services, task: type[Declaration]) -> Definition:
+    if task.name in through.registry and through.registry.get(task.name) is task:
+        return through.registry.definition(task.name)
+    return define(task)
+
+
+def _due(options: Options, now: int) -> int | None:
+    """When a job is due, in milliseconds since the epoch; None for at once."""
+    due = now + options.delay * 1000 if options.run_at is None else to_ms(options.run_at.timestamp())
+    return due if due > now else None

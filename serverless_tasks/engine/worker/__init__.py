@@ -1,0 +1,1 @@
+"""Running: claim, limits, completion."""

@@ -1,0 +1,184 @@
+"""One attempt of a job: its inputs, its limits, what it reports, and its run."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import threading
+from datetime import UTC, datetime
+from typing import TYPE_CHECKING, Any
+
+from serverless_tasks.engine.definition.returned import run_to_end
+from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.engine.job.execution import Execution, finish
+from serverless_tasks.engine.job.masking import OPEN
+from serverless_tasks.engine.job.progress import Progress
+from serverless_tasks.engine.worker.outcome import Run, retries_after, told_of
+from serverless_tasks.engine.worker.progress_writer import ProgressWriter
+from serverless_tasks.engine.worker.time_limit.enforce import within
+from serverless_tasks.engine.worker.time_limit.limit import GRACE, Limit
+from serverless_tasks.errors import AwsError, TaskDefinitionError, TaskTimeout
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
+
+    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.definition.registry import Registry
+    from serverless_tasks.engine.definition.schema import Definition
+    from serverless_tasks.engine.job.clock import Clock
+    from serverless_tasks.engine.job.message import Message
+    from serverless_tasks.engine.job.progress import Snapshot
+    from serverless_tasks.engine.store.base import Blobs, Claim, Store
+
+LEASE = 60.0
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+_RUNTIME = "AWS_EXECUTION_ENV"
+RENEW = 20.0
+# What stays between a task's end and the function's deadline, for the writes that record it.
+MARGIN = 2.0
+# What of it stays when a task goes on after its `TaskTimeout`, and is stopped.
+LAST = 1.0
+
+
+class Attempt:
+    """An attempt that has been claimed.
+
+    Args:
+        message: the job.
+        claim: what this attempt holds it by.
+        deadline: when this process is ended, seconds since the epoch, or None.
+        registry: the tasks.
+        store: where jobs are kept.
+        blobs: where large inputs lie, or None.
+        clock: the time.
+    """
+
+    def __init__(
+        self,
+        message: Message,
+        claim: Claim,
+        deadline: float | None,
+        *,
+        registry: Registry,
+        store: Store,
+        blobs: Blobs | None,
+        clock: Clock,
+    ) -> None:
+        self._message = message
+        self._claim = claim
+        self._deadline = deadline
+        self._registry = registry
+        self._store = store
+        self._blobs = blobs
+        self._clock = clock
+        self._asked = -math.inf
+        self._renewed_until = math.inf
+
+    def run(self) -> tuple[Run, Snapshot]:
+        """Run the task; returns how that ended, and the progress that is still to be written.
+
+        Raises:
+            AwsError: the inputs could not be fetched now; the task was not begun.
+            KeyboardInterrupt: the process is to end.
+        """
+        progress = Progress()
+        progress.ask = self._asks_to_stop
+        renew = RENEW if self._deadline is None else None
+        writer = ProgressWriter(progress, self._write, self._clock, renew)
+        try:
+            run = self._run(progress)
+        finally:
+            last = writer.close()
+        return run, last
+
+    def _run(self, progress: Progress) -> Run:
+        declared = self._registry.get(self._message.task)
+        task: type[Declaration] | Declaration = declared
+        try:
+            inputs = self._inputs()
+        except Exception as failed:
+            if isinstance(failed, AwsError) and not failed.gone:
+                raise  # a bucket that is busy is no fault of the task's: the attempt does not count
+            return Run(None, failed, 0.0, declared.retries)
+        began = self._clock.now()
+        mask = OPEN
+        try:
+            definition = self._registry.definition(self._message.task)
+            model = definition.parse_json(inputs)
+            progress.mask = mask = definition.mask(model)
+            task = definition.instance(model, self._execution(progress))
+            outputs = self._limited(task, definition, model, progress, began)
+        except BaseException as raised:
+            if _is_from_outside(raised):
+                raise
+            error = told_of(raised)
+            return Run(None, error, self._clock.now() - began, retries_after(task, error), mask)
+        return Run(outputs, None, self._clock.now() - began)
+
+    def _execution(self, progress: Progress) -> Execution:
+        message = self._message
+        return Execution(
+            uuid=message.uuid,
+            attempt=self._claim.attempt,
+            owner=message.owner,
+            scheduled=datetime.fromtimestamp(message.created / 1000, UTC) if message.schedule else None,
+            progress=progress,
+        )
+
+    def _limited(
+        self, task: Declaration, definition: Definition, model: BaseModel, progress: Progress, began: float
+    ) -> dict[str, Any]:
+        """The outputs that ``run`` returns, within the time that there is.
+
+        Raises:
+            TaskTimeout: there is none, or it was not enough.
+        """
+        left = math.inf if self._deadline is None else self._deadline - began
+        if left <= MARGIN:
+            raise TaskTimeout(
+                f"The task was not begun: its function ends in {left:.1f} seconds, "
+                f"of which {MARGIN:g} are kept for recording the end. Give the function a longer timeout."
+            )
+        limit = Limit(min(task.timeout, left - MARGIN), progress, latest=left - LAST)
+        self._renewed_until = began + task.timeout + GRACE + LEASE
+
+        def work() -> dict[str, Any]:
+            # Of a coroutine or a generator the code runs here, and what it raises is its own.
+            value = run_to_end(task.run(**definition.arguments(model)), lambda made: finish(made, limit))
+            return definition.outputs_to_json(value)
+
+        return within(limit, work)
+
+    def _inputs(self) -> Any:
+        if self._message.inputs_key is None:
+            return self._message.inputs
+        if self._blobs is None:
+            raise TaskDefinitionError(
+                "The job's inputs lie in a bucket, and SERVERLESS_TASKS_BUCKET is not set."
+            )
+        return json.loads(self._blobs.get(self._message.inputs_key))
+
+    def _write(self, snapshot: Snapshot) -> bool:
+        lease = None
+        if self._deadline is None:
+            # A task that cannot be stopped does not hold its job for ever.
+            lease = to_ms(min(self._clock.now() + LEASE, self._renewed_until))
+        return self._store.write_progress(self._message.uuid, self._claim.token, snapshot, lease=lease)
+
+    def _asks_to_stop(self) -> bool:
+        now = self._clock.now()
+        if now - self._asked < 1.0:
+            return False
+        self._asked = now
+        try:
+            return self._store.cancel_requested(self._message.uuid, self._claim.token)
+        except AwsError:
+            # A store that is busy is no reason for the task to fail: the next call asks again.
+            return False
+
+
+def _is_from_outside(raised: BaseException) -> bool:
+    """Whether this is Ctrl-C, which comes to the main thread and never in Lambda; else the task itself raised it."""
+    on_main = threading.current_thread() is threading.main_thread()
+    return isinstance(raised, KeyboardInterrupt) and on_main and _RUNTIME not in os.environ

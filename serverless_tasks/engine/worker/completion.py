@@ -1,0 +1,164 @@
+"""How an attempt ends: what is recorded of it, and the message that is sent for the next one."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.engine.job.message import expires_at
+from serverless_tasks.engine.job.record import CANCELLED, FAILED, PENDING, SUCCEEDED, TASK_CANCELLED
+from serverless_tasks.engine.job.retry import EARLY, backoff
+from serverless_tasks.engine.worker.outcome import Outcome, Run, failure_of, is_final
+from serverless_tasks.errors import (
+    AlreadyFinished,
+    LeaseLost,
+    PayloadTooLarge,
+    RetriesExhausted,
+    ServerlessTasksError,
+    TaskCancelled,
+    TaskRetry,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.job.clock import Clock
+    from serverless_tasks.engine.job.message import Message
+    from serverless_tasks.engine.job.progress import Snapshot
+    from serverless_tasks.engine.job.record import Failure
+    from serverless_tasks.engine.store.base import Claim, Store
+
+
+class Ending:
+    """Records how attempts end.
+
+    Args:
+        store: where jobs are kept.
+        republish: sends the message of a retry, when it is due.
+        clock: the time.
+        until: given the present and a retry's time, says how long its message can be delivered, as `expires_at` does.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        republish: Callable[[Message], None],
+        clock: Clock,
+        until: Callable[[int, int | None], int] = expires_at,
+    ) -> None:
+        self._store = store
+        self._republish = republish
+        self._clock = clock
+        self._until = until
+
+    def record(
+        self,
+        message: Message,
+        claim: Claim,
+        task: type[Declaration],
+        run: Run,
+        last: Snapshot,
+        *,
+        retry: bool,
+    ) -> Outcome:
+        """Record a run, and see to the next one.
+
+        Args:
+            message: the job.
+            claim: what the attempt holds it by.
+            task: its class, which says how long a retry waits.
+            run: how the task ended.
+            last: the progress that is not written yet.
+            retry: whether another attempt may follow.
+
+        Raises:
+            LeaseLost: the attempt no longer holds the job.
+            AwsError: the store could not be written to.
+        """
+        if run.outputs is not None:
+            try:
+                self._store.succeed(message.uuid, claim, last, run.outputs)
+            except PayloadTooLarge as error:
+                run = replace(run, exception=error)
+            else:
+                return Outcome(status=SUCCEEDED, attempt=claim.attempt, duration=run.duration)
+        raised = run.exception
+        assert raised is not None
+        if isinstance(raised, LeaseLost):
+            raise raised
+        if isinstance(raised, TaskCancelled):
+            return self.cancelled(message, claim, last, run.duration)
+        if not is_final(raised) and retry and claim.failures < run.retries:
+            return self._retry(message, claim, task, run, last)
+        if isinstance(raised, TaskRetry):
+            raised = _exhausted(raised, run.retries, retry=retry)
+        failure = failure_of(raised, run.mask)
+        self._store.fail(message.uuid, claim, last, failure)
+        return _told(FAILED, claim, run, failure, raised)
+
+    def cancelled(self, message: Message, claim: Claim, last: Snapshot, duration: float = 0.0) -> Outcome:
+        """Record that the job was cancelled while the attempt held it."""
+        self._store.fail(message.uuid, claim, last, TASK_CANCELLED, status=CANCELLED)
+        return Outcome(status=CANCELLED, attempt=claim.attempt, failure=TASK_CANCELLED, duration=duration)
+
+    def _retry(
+        self, message: Message, claim: Claim, task: type[Declaration], run: Run, last: Snapshot
+    ) -> Outcome:
+        """Let the job wait and send its next message.
+
+        Where nothing holds its message back for so long, it comes before ``not_before`` and is given back until then.
+        A message whose successor could not be sent stands in for it.
+        """
+        raised = run.exception
+        assert raised is not None
+        failure = failure_of(raised, run.mask)
+        wait = _wait(task, claim.failures + 1, raised)
+        now = to_ms(self._clock.now())
+        run_at = now + wait * 1000
+        expires = max(message.expires, self._until(now, run_at))
+        again = replace(message, run_at=run_at, expires=expires)
+        if self._store.retry(again, claim, last, failure, not_before=run_at - EARLY):
+            return self._stopped(message, claim, run)
+        told = _told(PENDING, claim, run, failure, raised)
+        try:
+            self._republish(again)
+        except ServerlessTasksError:
+            return replace(told, give_back=float(wait))
+        return told
+
+    def _stopped(self, message: Message, claim: Claim, run: Run) -> Outcome:
+        """End a job whose cancellation the attempt has not heard of, and which would otherwise wait to hear of it."""
+        try:
+            self._store.cancel(message.uuid)
+        except AlreadyFinished as ended:
+            return Outcome(status=ended.status, attempt=claim.attempt, duration=run.duration)
+        return _told(CANCELLED, claim, run, TASK_CANCELLED, run.exception)
+
+
+def _told(status: str, claim: Claim, run: Run, failure: Failure, exception: BaseException | None) -> Outcome:
+    return Outcome(
+        status=status, attempt=claim.attempt, failure=failure, exception=exception, duration=run.duration
+    )
+
+
+def _wait(task: type[Declaration], failures: int, raised: BaseException) -> int:
+    """Whole seconds until the next attempt."""
+    if isinstance(raised, TaskRetry) and raised.after is not None:
+        return math.ceil(raised.after)
+    return backoff(failures, task.backoff, task.backoff_cap)
+
+
+def _exhausted(asked: TaskRetry, retries: int, *, retry: bool) -> RetriesExhausted:
+    if not retry:
+        why = "a direct invoke runs it once; submit it instead"
+    elif retries:
+        why = f"its retries ({retries}) are used up"
+    else:
+        why = "it has none left; set retries on its class"
+    said = f" It said: {asked.reason}" if asked.reason else ""
+    error = RetriesExhausted(f"The task asked to be run again, but {why}.{said}")
+    error.__cause__ = asked
+    return error

@@ -1,0 +1,198 @@
+"""The way through: claim a job, run its task, record how it ended."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+from uuid import uuid4
+
+from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.engine.job.message import expires_at, expires_in_process_at
+from serverless_tasks.engine.job.progress import Snapshot
+from serverless_tasks.engine.job.record import CANCELLED, EXPIRED, FAILED, NOT_RUN_AGAIN, SKIPPED
+from serverless_tasks.engine.job.retry import EARLY
+from serverless_tasks.engine.store.overlap import overlapping
+from serverless_tasks.engine.worker.attempt import LEASE, Attempt
+from serverless_tasks.engine.worker.completion import Ending
+from serverless_tasks.engine.worker.firing import task_for
+from serverless_tasks.engine.worker.outcome import Outcome
+from serverless_tasks.errors import AwsError, LeaseLost, ServerlessTasksError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.definition.registry import Registry
+    from serverless_tasks.engine.job.clock import Clock
+    from serverless_tasks.engine.job.message import Message
+    from serverless_tasks.engine.store.base import Blobs, Claim, Store
+
+logger = logging.getLogger(__name__)
+
+LOST_LIMIT = 3
+GIVE_BACK = 30.0
+# The longest that SQS hides a message which it has delivered, in seconds:
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html
+LONGEST_HIDDEN = 43_200
+
+
+class Runner:
+    """Runs messages.
+
+    Args:
+        registry: the tasks that a message can name.
+        store: where jobs are kept.
+        blobs: where large inputs lie, or None.
+        republish: sends the message of a retry, when it is due.
+        clock: the time.
+        acquire: gives a schedule's turn to a job, unless an earlier one still has it; see `Locks.acquire`.
+        redelivers: whether a queue stands behind the messages and delivers them again when this process dies. A job
+            that runs without one reads as lost as soon as its lease is over.
+    """
+
+    def __init__(
+        self,
+        registry: Registry,
+        store: Store,
+        blobs: Blobs | None,
+        republish: Callable[[Message], None],
+        clock: Clock,
+        *,
+        acquire: Callable[[str, str], bool] = lambda name, uuid: True,
+        redelivers: bool = True,
+    ) -> None:
+        self._registry = registry
+        self._store = store
+        self._blobs = blobs
+        self._republish = republish
+        self._clock = clock
+        self._acquire = acquire
+        self._redelivers = redelivers
+        self._ending = Ending(store, republish, clock, expires_at if redelivers else expires_in_process_at)
+
+    def execute(
+        self,
+        message: Message,
+        *,
+        deadline: float | None = None,
+        request_id: str = "",
+        retry: bool = True,
+        claim: Claim | None = None,
+        meanwhile: Callable[[], None] | None = None,
+    ) -> Outcome:
+        """Run one delivery of a message.
+
+        Args:
+            message: the job.
+            deadline: when this process is ended, seconds since the epoch; None when it is not, and the lease is
+                renewed while the task runs.
+            request_id: Lambda's, kept with the attempt.
+            retry: whether a failure may wait for another attempt; a direct invoke wants its answer now.
+            claim: what `claim` answered, when it was called for this delivery already.
+            meanwhile: done while the end is recorded; see `overlapping`. It may stay undone.
+
+        Raises:
+            UnknownTask: this deployment has no such task, or the task has not the schedule that the message names.
+            NotDue: it is a schedule's, whose time is still to come.
+            AwsError: the store could not be asked; the message must come back.
+        """
+        now = self._clock.now()
+        task = task_for(message, self._registry, now)
+        if claim is None and to_ms(now) > message.expires:
+            settled = self._store.settle(message, EXPIRED)
+            return self._wait(settled, now) if settled.answer == "busy" else Outcome(status="ended")
+        if not self._redelivers:
+            message = replace(message, expires=to_ms(now))
+        if claim is None:
+            claim = self.claim(message, deadline=deadline, request_id=request_id)
+        if claim.answer == "ended":
+            return Outcome(status="ended")
+        if claim.answer != "claimed":
+            return self._sent_on(message, claim, now) or self._wait(claim, now)
+        if claim.cancelled:
+            return self._ending.cancelled(message, claim, Snapshot(seq=1))
+        if claim.lost > (LOST_LIMIT if task.on_lost == "retry" else 0):
+            self._store.fail(message.uuid, claim, Snapshot(seq=1), NOT_RUN_AGAIN)
+            return Outcome(status=FAILED, attempt=claim.attempt, failure=NOT_RUN_AGAIN)
+        if message.schedule is not None and not self._has_turn(
+            message, claim, message.schedule, task.overlap
+        ):
+            self._store.fail(message.uuid, claim, Snapshot(seq=1), SKIPPED, status=CANCELLED)
+            return Outcome(status=CANCELLED, attempt=claim.attempt, failure=SKIPPED)
+        return self._attempt(message, claim, deadline, task, retry, meanwhile)
+
+    def claim(self, message: Message, *, deadline: float | None = None, request_id: str = "") -> Claim:
+        """Ask for a job, for a delivery of it that has not expired; see `execute`.
+
+        Raises:
+            AwsError: the store could not be asked; the message must come back.
+        """
+        token = uuid4().hex
+        lease = to_ms(self._clock.now() + LEASE if deadline is None else deadline)
+        try:
+            return self._store.claim(message, token=token, lease=lease, request_id=request_id)
+        except BaseException as error:  # Ctrl-C as well
+            if not isinstance(error, AwsError) or error.applied:
+                self.release(message, token)  # else the attempt would count as one whose worker was lost
+            raise
+
+    def release(self, message: Message, token: str) -> None:
+        """Give back a job whose task was not begun: the attempt does not count."""
+        try:
+            self._store.release(message.uuid, token)
+        except AwsError:  # what led here is what matters; the lease ends by itself
+            logger.warning("attempt %s of job %s could not be released", token, message.uuid, exc_info=True)
+
+    def _has_turn(self, message: Message, claim: Claim, schedule: str, overlap: str) -> bool:
+        """Keep the job of a tick, which nobody has submitted, and say whether it may run now."""
+        try:
+            self._store.put_jobs([message])
+            return overlap == "allow" or self._acquire(schedule, message.uuid)
+        except AwsError:
+            self.release(message, claim.token)
+            raise
+
+    def _attempt(
+        self,
+        message: Message,
+        claim: Claim,
+        deadline: float | None,
+        task: type[Declaration],
+        retry: bool,
+        meanwhile: Callable[[], None] | None,
+    ) -> Outcome:
+        attempt = Attempt(
+            message,
+            claim,
+            deadline,
+            registry=self._registry,
+            store=self._store,
+            blobs=self._blobs,
+            clock=self._clock,
+        )
+        try:
+            run, last = attempt.run()
+        except BaseException:  # Ctrl-C and the like: the attempt does not count, the message goes back
+            self.release(message, claim.token)
+            raise
+        try:
+            with overlapping(meanwhile):
+                return self._ending.record(message, claim, task, run, last, retry=retry)
+        except LeaseLost as lost:
+            return Outcome(status="lost", give_back=GIVE_BACK, attempt=claim.attempt, exception=lost)
+
+    def _sent_on(self, message: Message, claim: Claim, now: float) -> Outcome | None:
+        """Send a message anew that is due later than a queue can hide it: a queue keeps none for more than 4 days."""
+        if claim.answer != "waiting" or not self._redelivers or claim.until / 1000 - now < LONGEST_HIDDEN:
+            return None
+        expires = max(message.expires, expires_at(to_ms(now), claim.until))
+        try:
+            self._republish(replace(message, run_at=claim.until + EARLY, expires=expires))
+        except ServerlessTasksError:
+            return None
+        return Outcome(status="waiting")
+
+    @staticmethod
+    def _wait(claim: Claim, now: float) -> Outcome:
+        return Outcome(status=claim.answer, give_back=max(1.0, claim.until / 1000 - now + 1))

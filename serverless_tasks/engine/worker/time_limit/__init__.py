@@ -1,0 +1,1 @@
+"""Stopping a run that exceeds its time limit."""

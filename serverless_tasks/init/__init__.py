@@ -1,6 +1,0 @@
-"""What `serverless-tasks init` does: gives a Django project the files that its deployment needs."""
-
-from serverless_tasks.init.files import Action, WrittenFile, init_project
-from serverless_tasks.init.project import Project
-
-__all__ = ["Action", "Project", "WrittenFile", "init_project"]

@@ -1,0 +1,1 @@
+"""moto as AWS: template, stack, invocations, scheduler."""

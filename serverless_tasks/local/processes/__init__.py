@@ -1,0 +1,1 @@
+"""Child processes that run the user's code, and their reload."""
