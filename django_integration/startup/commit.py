@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from django.db.backends.base.base import BaseDatabaseWrapper
 
     from serverless_tasks.engine.services import Services
-    from serverless_tasks.engine.submit.handle import Publication
+    from serverless_tasks.engine.submit.publication import Publication
 
 
 class Bulk:

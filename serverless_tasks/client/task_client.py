@@ -12,8 +12,9 @@ from serverless_tasks.engine.job.job_id import job_id
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.record import Record
 from serverless_tasks.engine.services import Services, services
-from serverless_tasks.engine.submit.handle import Handle, Publication
+from serverless_tasks.engine.submit.handle import Handle
 from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.publication import Publication
 from serverless_tasks.engine.submit.submission import Submission, submit_unchecked
 from serverless_tasks.errors import TaskNotFound, WaitTimeout
 

@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.dead_letter import Letters
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.store.base import Blobs, Store
-    from serverless_tasks.engine.submit.handle import Publication
     from serverless_tasks.engine.worker.delivery import Around
 
-    type Defer = Callable[[Services, Sequence[Publication]], bool]
+    # Leaves publications, which the room above makes, to the commit of an open transaction; False where none is open.
+    type Defer = Callable[[Services, Sequence[Any]], bool]
 
 
 class Services:

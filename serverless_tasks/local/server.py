@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import socket
 import threading
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Any, Self
 
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 if TYPE_CHECKING:
-    from serverless_tasks.local.aws.functions import WsgiApp
+    from collections.abc import Callable, Iterable
+
+    WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 DEFAULT_PORT = 4580
 """Where `serverless-tasks dev` listens when nobody else does."""

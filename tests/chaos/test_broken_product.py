@@ -15,7 +15,7 @@ from serverless_tasks.engine.aws.dynamodb.table import Table
 from serverless_tasks.engine.aws.sqs.sending import QueueSender
 from serverless_tasks.engine.backends.sqs import SqsBackend
 from serverless_tasks.engine.job.progress import Progress, Snapshot
-from serverless_tasks.engine.submit.handle import Publication
+from serverless_tasks.engine.submit.publication import Publication
 from serverless_tasks.engine.worker.completion import Ending
 from serverless_tasks.engine.worker.outcome import Outcome
 from serverless_tasks.engine.worker.runner import Runner

@@ -6,8 +6,9 @@ from serverless_tasks.engine.job.progress import Snapshot
 from serverless_tasks.engine.job.record import Failure
 from serverless_tasks.engine.store.base import Claim
 from serverless_tasks.engine.store.memory import MemoryStore
-from serverless_tasks.engine.submit.handle import Handle, Publication
+from serverless_tasks.engine.submit.handle import Handle
 from serverless_tasks.engine.submit.job_locks import unique_lock
+from serverless_tasks.engine.submit.publication import Publication
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message
 

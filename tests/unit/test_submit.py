@@ -12,8 +12,8 @@ from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import RETENTION, Message
 from serverless_tasks.engine.services import Services, use
 from serverless_tasks.engine.store.memory import MemoryStore
-from serverless_tasks.engine.submit.handle import Publication
 from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.publication import Publication
 from serverless_tasks.engine.submit.publish import publish_now
 from serverless_tasks.engine.submit.submission import submit_json, submit_unchecked
 from serverless_tasks.errors import ServerlessTasksError, UnknownOption

@@ -11,8 +11,8 @@ from serverless_tasks.client.resubmit import resubmit
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.services import Services, use
 from serverless_tasks.engine.store.locks import GRACE_MS
-from serverless_tasks.engine.submit.handle import Publication
 from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.publication import Publication
 from serverless_tasks.engine.submit.publish import publish_now
 from serverless_tasks.engine.submit.submission import Submission, submit_json, submit_unchecked
 from serverless_tasks.errors import UnknownOption

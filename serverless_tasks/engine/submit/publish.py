@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.services import Services
-    from serverless_tasks.engine.submit.handle import Publication
+    from serverless_tasks.engine.submit.publication import Publication
 
 
 def publish(

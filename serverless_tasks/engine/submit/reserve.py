@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from serverless_tasks.engine.definition.accepted import Compared
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.store.locks import GRACE_MS, Held, Lock
-from serverless_tasks.engine.submit.handle import Publication
 from serverless_tasks.engine.submit.job_locks import key_lock, take_places, unique_lock
 from serverless_tasks.engine.submit.options import KEY_TTL
+from serverless_tasks.engine.submit.publication import Publication
 from serverless_tasks.errors import (
     AlreadyRunning,
     AwsError,

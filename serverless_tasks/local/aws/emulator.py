@@ -15,7 +15,7 @@ from serverless_tasks.local.server import LocalServer
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
-    from serverless_tasks.local.aws.functions import WsgiApp
+    from serverless_tasks.local.server import WsgiApp
 
 _LONG_POLL = "AmazonSQS.ReceiveMessage"
 

@@ -19,9 +19,8 @@ from serverless_tasks.poller.mapping import load_handler
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
+    from serverless_tasks.local.server import WsgiApp
     from serverless_tasks.poller.mapping import Handler
-
-    WsgiApp = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
 log = logging.getLogger(__name__)
 

@@ -1,0 +1,90 @@
+"""The publication of a message: whether it has been sent, and what it stands for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from serverless_tasks.engine.job.message import Message
+    from serverless_tasks.engine.job.record import Record
+    from serverless_tasks.engine.store.locks import Lock
+    from serverless_tasks.errors import ServerlessTasksError
+
+
+class Publication:
+    """Whether a message has been published yet; shared by its handle and by whoever publishes it.
+
+    Args:
+        message: the message.
+
+    Attributes:
+        earlier: the job that was given back in place of a new one, as it was then.
+        key: the row of its idempotency key, or None.
+        place: the row of the one live job of its task and inputs, or None.
+        took_place: whether that row was nobody's before.
+    """
+
+    def __init__(self, message: Message) -> None:
+        self.message = message
+        self.published = False
+        self.error: ServerlessTasksError | None = None
+        self.awaited: Callable[[], bool] = lambda: False
+        self._then: list[Callable[[], object]] = []
+        self.earlier: Record | None = None
+        self.key: Lock | None = None
+        self.place: Lock | None = None
+        self.took_place = False
+        self._leader: Publication | None = None
+
+    def settle(self, error: ServerlessTasksError | None) -> None:
+        """Note the answer of the backend."""
+        self.published = error is None
+        self.error = error
+        then, self._then = self._then, []
+        if self.published:
+            for call in then:
+                call()
+
+    def then(self, call: Callable[[], object]) -> None:
+        """Call this once the message is published, or now if it is; it must not raise."""
+        if self.published:
+            call()
+        else:
+            self._then.append(call)
+
+    def give_back(self, earlier: Record) -> None:
+        """Stand for a job that was published before; nothing is sent."""
+        self.earlier = earlier
+        self.message = replace(
+            self.message, uuid=earlier.uuid, owner=earlier.owner, created=earlier.created, track=True
+        )
+        self.settle(None)
+
+    def follow(self, leader: Publication) -> None:
+        """Stand for the same job as another publication, which is the one to be sent."""
+        self._leader = leader
+        if self.place is not None:
+            leader.place = self.place  # the same row, written anew
+
+    @property
+    def leader(self) -> Publication:
+        """The publication that is sent for this one: itself, unless it follows another."""
+        return self if self._leader is None else self._leader.leader
+
+    @property
+    def unsent(self) -> bool:
+        """Whether it is still to be handed to a backend."""
+        return not self.published and self.error is None and self._leader is None
+
+    @property
+    def repeated(self) -> bool:
+        """Whether it stands for a job that another submit has sent, or will send."""
+        return self.earlier is not None or self._leader is not None
+
+    @property
+    def rolled_back(self) -> bool:
+        """Whether the transaction that should have published it is gone."""
+        return not self.published and self.error is None and not self.awaited()
