@@ -5,7 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import close_old_connections
 
-from django_integration.declarative.job import DeferredJob, InstanceDeleted
+from django_integration.declarative.job import RUNS_DEFERRED_JOBS, DeferredJob, InstanceDeleted
 from django_integration.declarative.registration import UnknownEndpointTask, find, in_use
 from django_integration.django_tasks.coroutine import completed
 from django_integration.django_tasks.running import seconds_left
@@ -20,7 +20,7 @@ LONGEST = 43_200
 class RunDeferred(Task[DeferredJob]):
     """Runs the endpoint task, or the model's method, that its inputs name among the registered ones."""
 
-    name = "declarative.deferred"
+    name = RUNS_DEFERRED_JOBS
     http = False
     timeout = min(getattr(settings, "DDA_DEFERRED_TASK_TIME_LIMIT", DEFAULT_TIMEOUT), LONGEST)
 

@@ -8,7 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
 
-from serverless_tasks.engine.submit.options import LONGEST_DELAY
+from django_integration.declarative.job import RUNS_DEFERRED_JOBS
+from serverless_tasks.engine.services import services
+from serverless_tasks.engine.submit.options import LONGEST_DELAY, Options
+from serverless_tasks.engine.submit.submission import Submission
 from serverless_tasks.errors import TaskDefinitionError
 
 if TYPE_CHECKING:
@@ -101,9 +104,8 @@ class Deferral:
             SubmitFailed: it was certainly not sent.
             SubmitUncertain: it may have been sent.
         """
-        from django_integration.background import RunDeferred
-
-        return RunDeferred.options(delay=delay, queue=self._queue()).start(job)
+        options = Options.parse({"delay": delay, "queue": self._queue()})
+        return Submission(services().registry.get(RUNS_DEFERRED_JOBS), options).start(job)
 
     def _queue(self) -> str | None:
         if self.queue is not None or self.routing_key is None:

@@ -11,6 +11,9 @@ from pydantic import BaseModel
 
 from serverless_tasks.errors import TaskError
 
+# The registered name of the task that runs these jobs: `django_integration.background` defines it.
+RUNS_DEFERRED_JOBS = "declarative.deferred"
+
 
 class InstanceDeleted(TaskError):
     """The instance that a deferred task was to work on is no longer there."""
