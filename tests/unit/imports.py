@@ -97,6 +97,27 @@ def cycles(edges: Graph) -> list[list[str]]:
     return found
 
 
+def rooms(edges: Graph) -> dict[str, dict[str, set[str]]]:
+    """The imports among the rooms of each folder: folder -> room -> the rooms that it imports.
+
+    A room is a module, or a folder with all that is in it. An import of a folder's own `__init__` is none of these.
+    """
+    found: dict[str, dict[str, set[str]]] = {}
+    for source, targets in edges.items():
+        for target in targets:
+            here, there = source.split("."), target.split(".")
+            shared = next(
+                (place for place, pair in enumerate(zip(here, there, strict=False)) if pair[0] != pair[1]),
+                None,
+            )
+            if not shared:
+                continue
+            folder = found.setdefault(".".join(here[:shared]), {})
+            folder.setdefault(here[shared], set()).add(there[shared])
+            folder.setdefault(there[shared], set())
+    return found
+
+
 def statements(path: Path) -> list[str]:
     """The kinds of statements in a file besides its docstring, imports and `__all__`."""
     kinds = []

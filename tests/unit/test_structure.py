@@ -15,6 +15,38 @@ LINES = 400
 # Longer than LINES, and still one thing: the path, and why.
 LONG: dict[str, str] = {}
 
+# The most modules that a folder may hold.
+MODULES = 14
+
+# What may stand at the top of the packages: what users import, what settings and URLs name, what Django looks for.
+DOORS = {
+    "serverless_tasks": {"errors", "params", "pytest_plugin", "task", "testing"},
+    "django_integration": {
+        "api",
+        "apps",
+        "background",
+        "cloud_tasks",
+        "conf",
+        "generic_tasks",
+        "models",
+        "own_backend",
+        "security",
+        "task_api_urls",
+        "tasks_backend",
+        "urls",
+    },
+}
+
+# The way of a job: a room of the engine imports those after it only.
+ENGINE = ("submit", "services", "backends", "worker", "aws", "definition", "store", "job")
+
+# Circles that are still to be cut, and where.
+CIRCLES = {
+    "django_integration": [
+        ["django_tasks", "startup", "tasks_backend"]
+    ],  # function.py adds to a list of startup's
+}
+
 # A path of one machine, or the host of one registry, in a committed file.
 PLACES = re.compile(
     r"(?<![\w.])/(root|work)/|/opt/pypi|/opt/wheels|pypi\.org/simple|files\.pythonhosted|registry\.npmjs"
@@ -44,6 +76,52 @@ def python_files() -> list[str]:
 
 def test_no_module_imports_itself_through_others(modules: dict[str, Path]) -> None:
     assert imports.cycles(imports.graph(modules)) == []
+
+
+def test_no_room_imports_itself_through_its_neighbours(modules: dict[str, Path]) -> None:
+    found = {
+        folder: circles
+        for folder, rooms in imports.rooms(imports.graph(modules)).items()
+        if (circles := imports.cycles(rooms))
+    }
+    assert found == CIRCLES
+
+
+def test_the_rooms_of_the_engine_import_downwards_only(modules: dict[str, Path]) -> None:
+    engine = imports.rooms(imports.graph(modules))["serverless_tasks.engine"]
+    upward = [
+        (room, target)
+        for room, targets in engine.items()
+        for target in targets
+        if room in ENGINE and target in ENGINE and ENGINE.index(target) < ENGINE.index(room)
+    ]
+    assert upward == []
+
+
+def test_a_folder_can_be_read_at_a_glance(modules: dict[str, Path]) -> None:
+    sizes: dict[str, int] = {}
+    for path in modules.values():
+        if path.name != "__init__.py":
+            folder = path.parent.relative_to(ROOT).as_posix()
+            sizes[folder] = sizes.get(folder, 0) + 1
+    assert {folder: size for folder, size in sizes.items() if size > MODULES} == {}
+
+
+@pytest.mark.parametrize("package", DOORS)
+def test_only_doors_stand_at_the_top_of_a_package(package: str) -> None:
+    top = {path.stem for path in (ROOT / package).glob("*.py") if path.name != "__init__.py"}
+    assert top == DOORS[package]
+
+
+def test_importing_a_module_of_the_engine_loads_no_other_for_its_folder(modules: dict[str, Path]) -> None:
+    engine = {
+        name: path
+        for name, path in modules.items()
+        if name.startswith("serverless_tasks.engine") and path.name == "__init__.py"
+    }
+    assert len(engine) > 10
+    heavy = [name for name, path in engine.items() if len(path.read_text().strip().splitlines()) > 1]
+    assert heavy == []
 
 
 def test_nobody_imports_infra_examples_or_tests(modules: dict[str, Path]) -> None:
@@ -146,6 +224,19 @@ class TestTheReaderOfImports:
             },
         )
         assert imports.cycles(edges) == []
+
+    def test_a_circle_of_folders_that_no_module_closes(self, tmp_path: Path) -> None:
+        edges = self.graph(
+            tmp_path,
+            {
+                "one/a.py": "import pack.two.b\n",
+                "one/c.py": "",
+                "two/b.py": "",
+                "two/d.py": "from pack.one import c\n",
+            },
+        )
+        assert imports.cycles(edges) == []
+        assert imports.cycles(imports.rooms(edges)["pack"]) == [["one", "two"]]
 
     def test_code_in_a_package_file(self, tmp_path: Path) -> None:
         path = tmp_path / "__init__.py"
