@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from django.urls import NoReverseMatch, get_resolver, reverse
 
 from django_integration.generic_tasks import job_of
-from django_integration.web.run_in_request import HEADER, signed
+from django_integration.web.http.signed_job import HEADER, signed
 from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.engine.job.forks import renew_after_fork
 from serverless_tasks.errors import ConfigurationError, PayloadTooLarge, SubmitFailed, SubmitUncertain

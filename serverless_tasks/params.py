@@ -11,9 +11,12 @@ from decimal import Decimal
 from numbers import Number
 from typing import Any
 
-from serverless_tasks.engine.definition.values.secrets import sealed
+from pydantic import Secret, SecretBytes, SecretStr
+
 from serverless_tasks.errors import ServerlessTasksError, TaskDefinitionError
 
+# The types of values that hide themselves.
+SECRETS = (SecretStr, SecretBytes, Secret)
 _TRUTHS: dict[str | int, bool] = {1: True, "true": True, 0: False, "false": False}
 _NO_TEXT = (bytes, bytearray, memoryview, list, tuple, dict, set, frozenset, type(None))
 
@@ -239,6 +242,15 @@ def seal(parameter: Parameter, value: Any) -> Any:
     if isinstance(parameter, ListParameter) and isinstance(value, list):
         return [seal(parameter.param_type, element) for element in value]
     return value
+
+
+def sealed(value: Any) -> Any:
+    """A value that shows itself to nobody who does not ask for it."""
+    if value is None or isinstance(value, SECRETS):
+        return value
+    if isinstance(value, str):
+        return SecretStr(value)
+    return SecretBytes(value) if isinstance(value, bytes) else Secret[Any](value)
 
 
 def _is_number(value: Any) -> bool:

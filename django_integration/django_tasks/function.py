@@ -14,7 +14,6 @@ from django_integration.django_tasks.context import ServerlessContext
 from django_integration.django_tasks.coroutine import completed
 from django_integration.django_tasks.result import RETURN_VALUE, result_of
 from django_integration.django_tasks.running import CURRENT, Attempt, seconds_left
-from django_integration.startup.task_classes import IMPORTED
 from serverless_tasks import Task
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import Message
@@ -137,8 +136,7 @@ def declared(task: DjangoTask[..., Any], options: Mapping[str, Any]) -> type[Fun
         },
     )
     _functions[task.module_path] = made
-    if made not in IMPORTED:  # which it is while Django loads the apps
-        IMPORTED.append(made)
+    MADE.append(made)
     return made
 
 
@@ -152,6 +150,8 @@ def all_declared() -> list[type[FunctionTask]]:
     return list(_functions.values())
 
 
+# Every class that `declared` has made, for the registry.
+MADE: list[type[FunctionTask]] = []
 # By module path. A module that is loaded again puts its new functions in the place of the old ones.
 _functions: dict[str, type[FunctionTask]] = {}
 

@@ -10,6 +10,7 @@ from django.utils.module_loading import autodiscover_modules
 
 from django_integration import conf
 from django_integration.django_tasks.deliveries import around
+from django_integration.django_tasks.function import MADE
 from django_integration.generic_tasks import GenericBackend, backend_of
 from django_integration.own_backend import OwnBackend, backend_class
 from django_integration.startup.adoption import adopt
@@ -51,7 +52,7 @@ def wire() -> ConfigurationError | None:
         What is wrong with the configuration, for the system check; submitting a task raises it as well.
     """
     problem = None
-    registry = Registry(IMPORTED)
+    registry = Registry(IMPORTED, MADE)
     try:
         through = configure(conf.current().config, registry=registry, **_parts(conf.current()))
         if conf.current().shared_read > 0:

@@ -10,7 +10,7 @@ from django.core import signing
 
 from django_integration.own_backend import kept, record_of
 from django_integration.web.http.responses import Refused, record_answer
-from serverless_tasks.engine.job.message import Message
+from django_integration.web.http.signed_job import HEADER, read_signed
 from serverless_tasks.engine.services import services
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.submission import message_for
@@ -20,15 +20,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
 
     from django_integration.web.auth.caller import Caller
-
-# Names the job that a push queue delivers, signed by the site that submitted it.
-HEADER = "X-Serverless-Tasks-Job"
-_SALT = "serverless_tasks.job"
-
-
-def signed(message: Message) -> str:
-    """What `HEADER` holds: the job without its inputs, which are the body."""
-    return signing.dumps(replace(message, inputs={}).encode(), salt=_SALT)
+    from serverless_tasks.engine.job.message import Message
 
 
 def run_here(request: HttpRequest, caller: Caller, task: str, inputs: Any) -> HttpResponse:
@@ -74,7 +66,7 @@ def run_here(request: HttpRequest, caller: Caller, task: str, inputs: Any) -> Ht
 
 def _delivered(token: str, task: str) -> Message:
     try:
-        message = Message.decode(signing.loads(token, salt=_SALT))
+        message = read_signed(token)
     except (signing.BadSignature, MessageError):
         raise Refused(400, "InvalidJob", f"The header {HEADER} was not signed by this site.") from None
     if message.task != task:

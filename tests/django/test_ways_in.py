@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.core import signing
 from django.test import AsyncClient, Client
 
-from django_integration.web.run_in_request import HEADER
+from django_integration.web.http.signed_job import HEADER
 from serverless_tasks.engine.services import reset, services
 from tests.django.shop.background import SumNumbers
 

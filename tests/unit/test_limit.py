@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from serverless_tasks.engine.job.execution import finish
 from serverless_tasks.engine.job.progress import Progress
 from serverless_tasks.engine.worker.time_limit import limit as limits
+from serverless_tasks.engine.worker.time_limit.coroutine import finish
 from serverless_tasks.engine.worker.time_limit.enforce import within
 from serverless_tasks.engine.worker.time_limit.limit import Limit
 from serverless_tasks.engine.worker.time_limit.watchdog import Watch, Watchdog

@@ -40,13 +40,6 @@ DOORS = {
 # The way of a job: a room of the engine imports those after it only.
 ENGINE = ("submit", "services", "backends", "worker", "aws", "definition", "store", "job")
 
-# Circles that are still to be cut, and where.
-CIRCLES = {
-    "django_integration": [
-        ["django_tasks", "startup", "tasks_backend"]
-    ],  # function.py adds to a list of startup's
-}
-
 # A path of one machine, or the host of one registry, in a committed file.
 PLACES = re.compile(
     r"(?<![\w.])/(root|work)/|/opt/pypi|/opt/wheels|pypi\.org/simple|files\.pythonhosted|registry\.npmjs"
@@ -84,7 +77,7 @@ def test_no_room_imports_itself_through_its_neighbours(modules: dict[str, Path])
         for folder, rooms in imports.rooms(imports.graph(modules)).items()
         if (circles := imports.cycles(rooms))
     }
-    assert found == CIRCLES
+    assert found == {}
 
 
 def test_the_rooms_of_the_engine_import_downwards_only(modules: dict[str, Path]) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from django.conf import settings
 from django.http import HttpResponseForbidden
@@ -20,12 +20,23 @@ if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
 
     from django_integration.web.auth.actions import Action
-    from django_integration.web.live.job_view import Sight
     from serverless_tasks.engine.job.record import Record
 
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 # What the client of Django Task API sends; Django's own is X-CSRFToken.
 OLD_CSRF_HEADER = "HTTP_X_CSRF_TOKEN"
+
+
+class Owned(Protocol):
+    """What is somebody's: a job's record, or the view of it."""
+
+    @property
+    def uuid(self) -> str:
+        """The job's id."""
+
+    @property
+    def owner(self) -> str | None:
+        """Whose it is, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +51,7 @@ class Caller:
     owner: str | None = None
     permit: Callable[[Record], None] | None = None
 
-    def check_sees(self, job: Record | Sight) -> None:
+    def check_sees(self, job: Owned) -> None:
         """Refuse another owner's job exactly as if it did not exist.
 
         Raises:

@@ -15,7 +15,7 @@ from django_integration import conf
 from django_integration.web.auth.actions import Action
 from django_integration.web.auth.caller import Caller, accept_old_csrf_header, check_csrf, identify, limit
 from django_integration.web.http.responses import Refused
-from django_integration.web.run_in_request import HEADER
+from django_integration.web.http.signed_job import HEADER
 from serverless_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:

@@ -19,15 +19,15 @@ class Registry:
     """Task classes by name.
 
     Args:
-        imported: classes that belong in it, a list that may grow: what is new there is registered before the next
+        growing: lists of classes that belong in it and that may grow: what is new there is registered before the next
             look, and two tasks of one name raise `DuplicateTask` at every look.
     """
 
-    def __init__(self, imported: Sequence[type[Declaration]] = ()) -> None:
+    def __init__(self, *growing: Sequence[type[Declaration]]) -> None:
         self._tasks: dict[str, type[Declaration]] = {}
         self._definitions: dict[str, Definition] = {}
-        self._imported = imported
-        self._seen = 0
+        self._growing = growing
+        self._seen = [0] * len(growing)
 
     def add(self, task: type[Declaration]) -> None:
         """Register a task class; doing so twice is fine.
@@ -108,10 +108,11 @@ class Registry:
         return len(self._known())
 
     def _known(self) -> dict[str, type[Declaration]]:
-        for place in range(self._seen, len(self._imported)):
-            if is_task_class(candidate := self._imported[place]):
-                self.add(candidate)
-            self._seen = place + 1
+        for source, classes in enumerate(self._growing):
+            for place in range(self._seen[source], len(classes)):
+                if is_task_class(candidate := classes[place]):
+                    self.add(candidate)
+                self._seen[source] = place + 1
         return self._tasks
 
 

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.engine.definition.returned import run_to_end
 from serverless_tasks.engine.job.clock import to_ms
-from serverless_tasks.engine.job.execution import Execution, finish
+from serverless_tasks.engine.job.execution import Execution
 from serverless_tasks.engine.job.masking import OPEN
 from serverless_tasks.engine.job.progress import Progress
 from serverless_tasks.engine.worker.outcome import Run, retries_after, told_of
 from serverless_tasks.engine.worker.progress_writer import ProgressWriter
+from serverless_tasks.engine.worker.time_limit.coroutine import finish
 from serverless_tasks.engine.worker.time_limit.enforce import within
 from serverless_tasks.engine.worker.time_limit.limit import GRACE, Limit
 from serverless_tasks.errors import AwsError, TaskDefinitionError, TaskTimeout

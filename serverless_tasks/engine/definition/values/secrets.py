@@ -5,34 +5,24 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING, Any
 
-from pydantic import BaseModel, Secret, SecretBytes, SecretStr
+from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
 from serverless_tasks.engine.definition.values.annotations import holds
+from serverless_tasks.params import SECRETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-_KINDS = (SecretStr, SecretBytes, Secret)
-
 
 def holds_secret(annotation: Any) -> bool:
     """Whether values of a type hold a secret: itself, or nested in models, data classes, containers and unions."""
-    return holds(annotation, _KINDS)
-
-
-def sealed(value: Any) -> Any:
-    """A value that shows itself to nobody who does not ask for it."""
-    if value is None or isinstance(value, _KINDS):
-        return value
-    if isinstance(value, str):
-        return SecretStr(value)
-    return SecretBytes(value) if isinstance(value, bytes) else Secret[Any](value)
+    return holds(annotation, SECRETS)
 
 
 def opened(value: Any) -> Any:
     """A value with the secrets in it as they are, sets as lists in an order that is the same in every process."""
-    if isinstance(value, _KINDS):
+    if isinstance(value, SECRETS):
         return opened(value.get_secret_value())
     if isinstance(value, dict):
         return {name: opened(each) for name, each in value.items()}
@@ -53,21 +43,21 @@ def revealed(shown: Any, values: Any) -> Any:
     Raises:
         ValueError: a secret has no form in JSON, such as bytes that are no UTF-8.
     """
-    if isinstance(values, _KINDS):
+    if isinstance(values, SECRETS):
         return to_jsonable_python(opened(values))
     if isinstance(values, dict) and isinstance(shown, dict) and len(shown) == len(values):
         pairs = zip(shown.items(), values.values(), strict=True)
         return {name: revealed(each, value) for (name, each), value in pairs}
     if isinstance(values, (list, tuple)) and isinstance(shown, list) and len(shown) == len(values):
         return [revealed(each, value) for each, value in zip(shown, values, strict=True)]
-    if isinstance(values, (set, frozenset)) and any(isinstance(value, _KINDS) for value in values):
+    if isinstance(values, (set, frozenset)) and any(isinstance(value, SECRETS) for value in values):
         return to_jsonable_python(opened(values))  # a set has no order to go by
     return shown
 
 
 def texts_of(value: Any) -> Iterator[str]:
     """The texts of the secrets in a value, however deep."""
-    if isinstance(value, _KINDS):
+    if isinstance(value, SECRETS):
         yield from all_texts(value.get_secret_value())
     else:
         for part in _members(value):
@@ -76,7 +66,7 @@ def texts_of(value: Any) -> Iterator[str]:
 
 def all_texts(value: Any) -> Iterator[str]:
     """All texts in a value, those of numbers too: of one that is secret as a whole, or may be."""
-    if isinstance(value, _KINDS):
+    if isinstance(value, SECRETS):
         value = value.get_secret_value()
     if isinstance(value, str):
         yield value
