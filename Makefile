@@ -43,7 +43,7 @@ setup: .venv/$(STAMP) .venvs/checkov/$(STAMP) .venvs/ministack/$(STAMP) .venvs/s
 
 # The longest first: two kinds run at a time, since some wait for a stack or a browser while others compute. What a kind
 # says comes whole, at its end.
-KINDS := $(if $(wildcard tests/chaos/test_*.py),chaos) e2e django browser contract unit client
+KINDS := $(if $(wildcard tests/chaos/test_*.py),chaos) e2e django browser integration contract unit repository client
 TOGETHER = $(MAKE) --jobs=2 --keep-going --output-sync=target $(addprefix test-,$(KINDS))
 
 .PHONY: test
@@ -55,11 +55,11 @@ test: setup chromium ## Run every kind of test, searches bounded (15 minutes at 
 test-all: setup chromium ## The same with long searches, and the soak (30 minutes at most): what CI runs
 	+@CHAOS=long $(TOGETHER) soak
 
-.PHONY: test-unit test-contract test-django test-browser test-e2e test-chaos
-test-unit test-contract test-django test-chaos: .venv/$(STAMP)
+.PHONY: test-unit test-repository test-contract test-integration test-django test-browser test-e2e test-chaos
+test-unit test-repository test-contract test-integration test-django test-chaos: .venv/$(STAMP)
 test-browser: .venv/$(STAMP) chromium
 test-e2e: .venv/$(STAMP) .venvs/ministack/$(STAMP) .venvs/sam/$(STAMP)
-test-unit test-contract test-django test-browser test-e2e test-chaos: test-%:
+test-unit test-repository test-contract test-integration test-django test-browser test-e2e test-chaos: test-%:
 	@echo "== tests/$*"
 	@$(PYTEST) tests/$* -q --durations=5
 

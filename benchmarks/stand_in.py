@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
 TABLE = "tasks"
-# As template.yaml makes them; tests/unit/test_bench_stand_in.py holds the two together.
+# As template.yaml makes them; tests/repository/test_bench_stand_in.py holds the two together.
 TABLE_PROPERTIES: dict[str, Any] = {
     "BillingMode": "PAY_PER_REQUEST",
     "AttributeDefinitions": [

@@ -129,7 +129,7 @@ class Seen:
             # Of items up to 4 KB: https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/read-write-operations.html
             self.counts["half reads"] += 2 if params.get("ConsistentRead") else 1
         elif model.name == "UpdateItem":
-            self.counts["units"] += 1  # tests/contract/test_table.py holds it to that
+            self.counts["units"] += 1  # tests/integration/aws/dynamodb/test_table.py holds it to that
 
 
 class Bucket:

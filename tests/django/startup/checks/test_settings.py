@@ -1,0 +1,423 @@
+"""What `manage.py check` says, and what is registered."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.apps import apps
+from django.core.checks import run_checks
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.test import Client
+
+from django_integration import conf
+from serverless_tasks import Task, rate
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.services import services
+from serverless_tasks.errors import ConfigurationError
+from tests.django.shop.background import SumNumbers
+
+ROOT = Path(__file__).resolve().parents[4]
+QUEUES = {"default": "https://sqs.us-east-1.amazonaws.com/123456789012/default"}
+
+
+def messages(deploy: bool = False) -> list[tuple[str, str]]:
+    found = run_checks(tags=["serverless_tasks"], include_deployment_checks=deploy)
+    return [(str(message.id).removeprefix("serverless_tasks."), message.msg) for message in found]
+
+
+def test_a_good_configuration_has_no_message() -> None:
+    assert messages() == []
+    assert messages(deploy=True) == []
+
+
+@pytest.mark.parametrize(
+    ("given", "number", "named"),
+    [
+        ({"QUEUE_URLS": QUEUES}, "E002", "SERVERLESS_TASKS_TABLE"),
+        ({"TABLE": "tasks"}, "E002", "SERVERLESS_TASKS_QUEUE_URLS"),
+        ({"TABEL": "tasks"}, "E001", "TABEL"),
+        ({"TABLE": 7}, "E001", "TABLE"),
+        ({"BACKEND": "celery"}, "E001", "BACKEND"),
+        ({"ALLOW_ANONYMOUS": "no"}, "E001", "ALLOW_ANONYMOUS"),
+        ({"MAX_BODY": "10 MB"}, "E001", "MAX_BODY"),
+        ({"SHARED_READ": 1.5}, "E001", "SHARED_READ"),
+        ({"SHARED_READ": -1}, "E001", "SHARED_READ"),
+        ({"SHARED_READ": float("nan")}, "E001", "SHARED_READ"),
+        ({"SHARED_READ": True}, "E001", "SHARED_READ"),
+        ({"SHARED_READ": "1"}, "E001", "SHARED_READ"),
+        ("tasks", "E001", "SERVERLESS_TASKS"),
+        ({"BACKEND": "immediate", "MODULES": "no.such.module"}, "E001", "no.such.module"),
+    ],
+)
+def test_a_wrong_setting_is_named_in_one_sentence(settings: Any, given: Any, number: str, named: str) -> None:
+    settings.SERVERLESS_TASKS = given
+    ((found, sentence),) = messages()
+    assert found == number
+    assert named in sentence
+
+
+@pytest.mark.parametrize("given", [{"BACKND": "threading"}, {"BACKND": "threading", 7: 7}])
+def test_a_setting_that_there_is_not_is_told_all_that_there_are(settings: Any, given: Any) -> None:
+    settings.SERVERLESS_TASKS = given
+    ((_, sentence),) = messages()
+    for name in ("BACKEND", "ALLOW_ANONYMOUS", "MAX_BODY", "SHARED_READ", "MODULES", "TABLE", "QUEUE_URLS"):
+        assert re.search(rf"it knows .*\b{name}\b", sentence)
+
+
+@pytest.mark.parametrize("given", [{"QUEUE_URLS": QUEUES}, {"BACKEND": "celery"}])
+def test_a_wrong_setting_is_raised_when_a_task_is_submitted(settings: Any, given: Any) -> None:
+    settings.SERVERLESS_TASKS = given
+    ((_, sentence),) = messages()
+    with pytest.raises(ConfigurationError) as caught:
+        SumNumbers.submit(numbers=[1])
+    assert str(caught.value) == sentence
+
+
+def test_a_site_that_has_no_stack_yet_is_warned_and_an_error_in_production(settings: Any) -> None:
+    settings.SERVERLESS_TASKS = {}
+    warned = run_checks(tags=["serverless_tasks"])
+    assert {message.id for message in warned} == {"serverless_tasks.W005"}
+    assert not any(message.is_serious() for message in warned)
+    assert all("serverless-tasks dev" in str(message.hint) for message in warned)
+    errors = [sentence for number, sentence in messages(deploy=True) if number == "E002"]
+    assert errors == [message.msg for message in warned]
+    with pytest.raises(ConfigurationError) as caught:
+        SumNumbers.submit(numbers=[1])
+    assert str(caught.value) in errors
+
+
+@pytest.fixture
+def nowhere(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A process that nothing tells its region, as a new user's is."""
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.setenv("AWS_CONFIG_FILE", os.devnull)
+    session.reset()
+
+
+@pytest.mark.parametrize("given", [{}, {"QUEUE_URLS": QUEUES}, {"TABLE": "tasks"}])
+@pytest.mark.usefixtures("nowhere")
+def test_a_missing_setting_is_said_before_a_missing_region(settings: Any, given: Any) -> None:
+    settings.SERVERLESS_TASKS = given
+    said = [sentence for _, sentence in messages()]
+    assert not any("AWS_REGION" in sentence for sentence in said)
+    with pytest.raises(ConfigurationError) as caught:
+        SumNumbers.submit(numbers=[1])
+    assert str(caught.value) in said
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_a_missing_region_is_said_where_there_is_a_stack_and_is_an_error_in_production() -> None:
+    ((number, sentence),) = messages()
+    assert number == "W011"
+    assert messages(deploy=True) == [(number, sentence), ("E014", sentence)]
+    assert sentence.startswith("AWS_REGION is not set")
+    with pytest.raises(ConfigurationError) as caught:
+        SumNumbers.submit(numbers=[1])
+    assert str(caught.value) == sentence
+
+
+@pytest.mark.usefixtures("nowhere")
+def test_a_region_is_found_where_the_clients_find_theirs(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    profile = tmp_path / "config"
+    profile.write_text("[profile shop]\nregion = eu-west-1\n")
+    for name, value in (("AWS_CONFIG_FILE", str(profile)), ("AWS_PROFILE", "shop")):
+        monkeypatch.setenv(name, value)
+    assert messages() == []
+    session.reset()
+    monkeypatch.setenv("AWS_PROFILE", "elsewhere")
+    ((number, sentence),) = messages()
+    assert number == "W011"
+    assert "(elsewhere) could not be found" in sentence
+    session.reset()
+    monkeypatch.delenv("AWS_PROFILE")
+    monkeypatch.setenv("AWS_DEFAULT_REGION", "eu-west-1")
+    assert messages() == []
+    settings.SERVERLESS_TASKS = {"BACKEND": "threading"}
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    assert messages() == []
+
+
+def test_the_in_process_backends_need_no_settings(settings: Any) -> None:
+    settings.SERVERLESS_TASKS = {"BACKEND": "immediate"}
+    assert messages() == []
+    assert SumNumbers.submit(numbers=[1, 2]).refresh().outputs == {"sum": 3}
+
+
+@pytest.mark.parametrize(
+    "entry", ["tests.django.shop.background.Nothing", "nowhere.Task", "plain", "django.http.HttpRequest", 7]
+)
+def test_an_entry_that_is_no_task_is_named(settings: Any, entry: Any) -> None:
+    settings.TASK_API_BACKGROUND_TASKS = [entry]
+    ((number, sentence),) = messages()
+    assert number == "E003"
+    assert "TASK_API_BACKGROUND_TASKS" in sentence
+    assert repr(entry) in sentence
+
+
+def test_the_alias_is_read_too_and_named(settings: Any) -> None:
+    settings.TASK_API_BACKGROUND_TASKS = [SumNumbers]
+    settings.TASK_API_BACKGROUND_CLASSES = [SumNumbers, "tests.django.shop.background.Fails"]
+    assert messages() == []
+    assert set(conf.served_tasks()) == {"sum", "fails"}
+    settings.TASK_API_BACKGROUND_CLASSES = ["tests.django.shop.background.Nothing"]
+    ((number, sentence),) = messages()
+    assert number == "E003"
+    assert "TASK_API_BACKGROUND_CLASSES names 'tests.django.shop.background.Nothing'" in sentence
+
+
+def test_a_class_is_as_good_as_a_path(settings: Any) -> None:
+    settings.TASK_API_BACKGROUND_TASKS = [SumNumbers]
+    assert messages() == []
+    assert set(conf.served_tasks()) == {"sum"}
+
+
+def test_two_tasks_of_one_name_are_an_error(settings: Any) -> None:
+    settings.TASK_API_BACKGROUND_TASKS = ["tests.django.rivals.OtherSum"]
+    ((number, sentence),) = messages()
+    assert number == "E001"
+    assert "'sum'" in sentence
+    assert "tests.django.rivals.OtherSum" in sentence
+
+
+@pytest.mark.parametrize("name", ["ForgetsAnInput", "GivesAThread"])
+def test_a_task_that_contradicts_itself_is_named(settings: Any, name: str) -> None:
+    settings.TASK_API_BACKGROUND_TASKS = [f"tests.django.rivals.{name}"]
+    ((number, sentence),) = messages()
+    assert number == "E005"
+    assert name in sentence
+
+
+def test_a_name_that_leaves_a_task_without_a_typed_call_is_named(settings: Any) -> None:
+    settings.TASK_API_BACKGROUND_TASKS = ["tests.django.rivals.MonthlyReport"]
+    ((number, sentence),) = messages()
+    assert number == "W010"
+    assert "'reports/monthly'" in sentence
+    settings.TASK_API_BACKGROUND_TASKS = ["tests.django.rivals.MonthlyReportInside"]
+    assert messages() == []
+
+
+@pytest.mark.parametrize("setting", ["CSRF_COOKIE_HTTPONLY", "CSRF_USE_SESSIONS"])
+def test_a_csrf_token_that_the_client_cannot_read_is_named(settings: Any, setting: str) -> None:
+    setattr(settings, setting, True)
+    ((number, sentence),) = messages()
+    assert number == "W006"
+    assert sentence.startswith(f"{setting} is True")
+    settings.TASK_API_AUTHENTICATION_CLASSES = ["rest_framework.authentication.SessionAuthentication"]
+    assert [number for number, _ in messages()] == ["W006"]
+    settings.TASK_API_AUTHENTICATION_CLASSES = ["rest_framework.authentication.TokenAuthentication"]
+    assert messages() == []
+
+
+DRF_SETTINGS = [
+    "TASK_API_AUTHENTICATION_CLASSES",
+    "TASK_API_PERMISSIONS_CLASSES",
+    "TASK_API_THROTTLE_CLASSES",
+]
+
+
+@pytest.mark.parametrize("setting", DRF_SETTINGS)
+def test_a_drf_class_that_is_not_there_is_named(settings: Any, setting: str) -> None:
+    setattr(settings, setting, ["rest_framework.permissions.Nothing"])
+    ((number, sentence),) = messages()
+    assert number == "E004"
+    assert setting in sentence
+
+
+@pytest.mark.parametrize("setting", DRF_SETTINGS)
+def test_without_drf_its_settings_are_an_error(
+    settings: Any, monkeypatch: pytest.MonkeyPatch, setting: str
+) -> None:
+    for name in [name for name in sys.modules if name.startswith("rest_framework")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "rest_framework", None)
+    monkeypatch.delitem(sys.modules, "django_integration.web.auth.drf", raising=False)
+    monkeypatch.delattr("django_integration.web.auth.drf", raising=False)
+    setattr(settings, setting, ["tests.django.drf_classes.Never"])
+    ((number, sentence),) = messages()
+    assert number == "E004"
+    assert "serverless-tasks[drf]" in sentence
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "rest_framework.permissions.DjangoModelPermissions",
+        "rest_framework.permissions.DjangoModelPermissionsOrAnonReadOnly",
+        "rest_framework.permissions.DjangoObjectPermissions",
+        "tests.django.drf_classes.ObjectPermissionsAlone",
+        "tests.django.drf_classes.ComposedModel",
+    ],
+)
+def test_permissions_on_rows_of_the_database_are_named(settings: Any, browser: Client, name: str) -> None:
+    settings.TASK_API_PERMISSIONS_CLASSES = [name]
+    ((number, sentence),) = messages()
+    assert number == "E004"
+    assert "'serverless_tasks.add_job'" in sentence
+    assert "TASK_API_PERMISSIONS_CLASSES" in sentence
+    answer = browser.get("/tasks/")
+    assert (answer.status_code, answer.json()["error"]["type"]) == (500, "ConfigurationError")
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["rest_framework.permissions.IsAuthenticated"]
+    + [f"tests.django.drf_classes.{name}" for name in ("OwnModelPermissions", "Composed", "Refuses")],
+)
+def test_permissions_that_users_can_have_are_not(settings: Any, name: str) -> None:
+    settings.TASK_API_PERMISSIONS_CLASSES = [name]
+    assert messages() == []
+
+
+def test_a_throttle_without_a_rate_is_named(settings: Any) -> None:
+    settings.TASK_API_THROTTLE_CLASSES = ["tests.django.drf_classes.WithoutRate"]
+    ((number, sentence),) = messages()
+    assert number == "E004"
+    assert "WithoutRate" in sentence
+    assert "DEFAULT_THROTTLE_RATES" in sentence
+    settings.TASK_API_THROTTLE_CLASSES = None
+    settings.REST_FRAMEWORK = {"DEFAULT_THROTTLE_CLASSES": ["tests.django.drf_classes.Nothing"]}
+    ((number, sentence),) = messages()
+    assert number == "E004"
+    assert "DEFAULT_THROTTLE_CLASSES" in sentence
+    settings.REST_FRAMEWORK = {"DEFAULT_THROTTLE_CLASSES": ["tests.django.drf_classes.TwoAMinute"]}
+    assert messages() == []
+
+
+def test_without_drf_its_own_setting_is_nothing_to_us(
+    settings: Any, browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(conf, "find_spec", lambda name: None)
+    settings.REST_FRAMEWORK = {"DEFAULT_THROTTLE_CLASSES": ["tests.django.drf_classes.Never"]}
+    assert messages() == []
+    assert browser.get("/tasks/").status_code == 200
+
+
+def test_a_site_open_to_everybody_is_told(settings: Any) -> None:
+    settings.SERVERLESS_TASKS = settings.SERVERLESS_TASKS | {"ALLOW_ANONYMOUS": True}
+    ((number, sentence),) = messages(deploy=True)
+    assert number == "W001"
+    assert "ALLOW_ANONYMOUS" in sentence
+
+
+def test_a_site_closed_to_everybody_is_told(settings: Any) -> None:
+    settings.MIDDLEWARE = []
+    ((number, _),) = messages(deploy=True)
+    assert number == "W002"
+
+
+SCHEDULER = {
+    "SCHEDULE_GROUP": "tasks",
+    "SCHEDULER_ROLE": "arn:aws:iam::123456789012:role/scheduler",
+    "DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/dead",
+}
+
+
+class TestScheduler:
+    """What needs EventBridge Scheduler, where the settings name none."""
+
+    @pytest.fixture
+    def declare(self, settings: Any) -> Any:
+        given = settings.SERVERLESS_TASKS
+
+        def declare(scheduler: dict[str, str], **attributes: Any) -> None:
+            settings.SERVERLESS_TASKS = given | scheduler
+            services().registry.add(
+                type("Report", (Task,), {"name": "report", "run": lambda self: 0, **attributes})
+            )
+
+        return declare
+
+    @pytest.mark.parametrize(
+        ("declared", "reason"),
+        [
+            ({"schedule": rate(hours=1)}, "task 'report' has a schedule"),
+            ({"retries": 1, "backoff_cap": 901}, "task 'report' may wait 901 seconds for a retry"),
+        ],
+        ids=["schedule", "backoff"],
+    )
+    def test_a_task_that_needs_it_is_named(self, declare: Any, declared: dict[str, Any], reason: str) -> None:
+        declare({}, **declared)
+        ((number, sentence),) = messages(deploy=True)
+        assert number == "W009"
+        assert "SCHEDULE_GROUP and SCHEDULER_ROLE and DEAD_LETTER_QUEUE_URL" in sentence
+        assert reason in sentence
+        assert messages() == []
+
+    @pytest.mark.parametrize("declared", [{"retries": 1}, {"backoff_cap": 5_000}], ids=["near", "never"])
+    def test_a_task_that_does_not_is_not(self, declare: Any, declared: dict[str, Any]) -> None:
+        declare({}, **declared)
+        assert messages(deploy=True) == []
+
+    def test_settings_that_are_all_there_are_good(self, declare: Any) -> None:
+        declare(SCHEDULER, schedule=rate(hours=1))
+        assert messages(deploy=True) == []
+
+    @pytest.mark.parametrize("left_out", SCHEDULER)
+    def test_some_of_the_settings_alone_are_named_whatever_the_tasks(
+        self, declare: Any, left_out: str
+    ) -> None:
+        declare({name: value for name, value in SCHEDULER.items() if name != left_out})
+        ((number, sentence),) = messages(deploy=True)
+        assert number == "W009"
+        assert f"lacks {left_out}," in sentence
+
+    def test_a_site_without_a_stack_is_told_of_that_alone(self, settings: Any, declare: Any) -> None:
+        declare({}, schedule=rate(hours=1))
+        settings.SERVERLESS_TASKS = {}
+        assert {number for number, _ in messages(deploy=True)} == {"E002", "W005"}
+
+    def test_of_many_tasks_a_few_are_named(self, declare: Any) -> None:
+        declare({}, schedule=rate(hours=1))
+        for number in range(9):
+            task = {"name": f"report{number}", "run": lambda self: 0, "schedule": rate(days=1)}
+            services().registry.add(type(f"Report{number}", (Task,), task))
+        ((_, sentence),) = messages(deploy=True)
+        assert "'report1'" in sentence
+        assert "(and 7 more)" in sentence
+
+
+class TestRegistered:
+    def test_the_background_and_tasks_modules_of_installed_apps(self) -> None:
+        assert "hidden" in services().registry
+        assert "later" in services().registry
+
+    def test_configured_modules(self, settings: Any) -> None:
+        assert "forgetful" not in services().registry
+        settings.SERVERLESS_TASKS = settings.SERVERLESS_TASKS | {"MODULES": ["tests.django.configured"]}
+        assert "configured" in services().registry
+
+    def test_an_error_inside_a_module_surfaces(self) -> None:
+        script = (
+            "import django; from django.conf import settings\n"
+            "settings.configure(INSTALLED_APPS=['django_integration', 'tests.django.broken'])\n"
+            "django.setup()"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode != 0
+        assert "ZeroDivisionError" in done.stderr
+
+
+class TestCommand:
+    def test_it_hands_its_words_over(self, capsys: pytest.CaptureFixture[str]) -> None:
+        with pytest.raises(SystemExit) as caught:
+            call_command("serverless_tasks", "list", "--json")
+        assert caught.value.code == 0
+        assert "sum" in capsys.readouterr().out
+
+    def test_without_a_command_line_it_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setitem(sys.modules, "serverless_tasks.cli", None)
+        with pytest.raises(CommandError, match="serverless-tasks"):
+            call_command("serverless_tasks", "list")
+
+
+def test_the_app_has_the_label_of_the_templates() -> None:
+    assert apps.get_app_config("serverless_tasks").name == "django_integration"

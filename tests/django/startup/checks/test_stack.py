@@ -1,0 +1,202 @@
+"""What `check --deploy` says of what is deployed, and of Django's TASKS: a test for each message."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import boto3
+import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError
+from django.core.checks import run_checks
+from django.core.management import call_command
+from django.core.management.base import SystemCheckError
+
+from serverless_tasks.engine.services import services
+from tests.django.conftest import REGION
+
+ROOT = Path(__file__).resolve().parents[4]
+OURS = "django_integration.tasks_backend.ServerlessBackend"
+
+
+# Modules with tasks that are imported by tests alone.
+LATE = ("'tests.django.dispatched'", "'tests.django.unfinished'")
+
+
+def messages(deploy: bool = True) -> list[tuple[str, str]]:
+    """What is said of us, but for the tests' own late tasks."""
+    found = run_checks(include_deployment_checks=deploy)
+    ours = [message for message in found if str(message.id).startswith("serverless_tasks.")]
+    return [
+        (str(message.id).removeprefix("serverless_tasks."), message.msg)
+        for message in ours
+        if not any(module in message.msg for module in LATE)
+    ]
+
+
+def test_what_is_deployed_well_has_no_message() -> None:
+    assert messages() == []
+
+
+class TestAws:
+    def test_a_queue_that_hides_messages_too_briefly(self) -> None:
+        sqs = boto3.client("sqs", REGION)
+        url = sqs.get_queue_url(QueueName="high")["QueueUrl"]
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "359"})
+        ((number, sentence),) = messages()
+        assert number == "W008"
+        assert "'high' hides a message for 359 seconds" in sentence
+        assert "60 seconds" in sentence
+
+    def test_a_table_that_is_not_there(self) -> None:
+        boto3.client("dynamodb", REGION).delete_table(TableName="tasks")
+        ((number, sentence),) = messages()
+        assert number == "E011"
+        assert "The table 'tasks' cannot be reached" in sentence
+
+    def test_a_queue_that_is_not_there(self) -> None:
+        sqs = boto3.client("sqs", REGION)
+        sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName="low")["QueueUrl"])
+        ((number, sentence),) = messages()
+        assert number == "E011"
+        assert "The queue 'low' cannot be reached" in sentence
+
+    def test_aws_that_does_not_answer(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def query(**_: Any) -> Any:
+            raise EndpointConnectionError(endpoint_url="https://dynamodb")
+
+        monkeypatch.setattr(services().store._client, "query", query)
+        ((number, sentence),) = messages()
+        assert number == "E011"
+        assert "https://dynamodb" in sentence
+
+    def test_a_role_that_may_not_look(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        from serverless_tasks.engine.aws.session import client
+
+        def refuse(**_: Any) -> Any:
+            answer = {
+                "Error": {"Code": "AccessDenied", "Message": "no"},
+                "ResponseMetadata": {"HTTPStatusCode": 403},
+            }
+            raise ClientError(answer, "GetQueueAttributes")
+
+        monkeypatch.setattr(client("sqs", read_timeout=30), "get_queue_attributes", refuse)
+        assert {number for number, _ in messages()} == {"I001"}
+
+    def test_nothing_is_asked_without_deploy(self) -> None:
+        boto3.client("dynamodb", REGION).delete_table(TableName="tasks")
+        assert messages(deploy=False) == []
+
+    def test_nothing_is_asked_where_tasks_run_in_the_process(self, settings: Any) -> None:
+        settings.SERVERLESS_TASKS = {
+            **settings.SERVERLESS_TASKS,
+            "BACKEND": "threading",
+            "TABLE": "no-such-table",
+        }
+        assert messages() == []
+
+
+class TestADeploymentWithoutDjango:
+    def deployed(self, settings: Any, directory: Path, *parameters: str) -> None:
+        settings.BASE_DIR = directory
+        text = f"[default.global.parameters]\nparameter_overrides = {json.dumps(parameters)}\n"
+        (directory / "samconfig.toml").write_text(text)
+
+    def test_tasks_that_it_would_not_know(self, settings: Any, tmp_path: Path) -> None:
+        self.deployed(settings, tmp_path, "TaskModules=tests.django.configured")
+        found = messages()
+        assert {number for number, _ in found} == {"E012"}
+        assert any("'tests.django.shop.background'" in sentence for _, sentence in found)
+        assert any("'tests.django.newsletter.tasks'" in sentence for _, sentence in found)
+        assert not any("django_integration" in sentence for _, sentence in found)
+
+    def test_a_module_that_cannot_be_imported_without_django(self, settings: Any, tmp_path: Path) -> None:
+        self.deployed(settings, tmp_path, "TaskModules=tests.django.newsletter.tasks,tests.django.configured")
+        ((_, sentence),) = [found for found in messages() if found[0] == "E013"]
+        assert "cannot import 'tests.django.newsletter.tasks' without it" in sentence
+        assert "django" in sentence.partition(": ")[2]
+
+    def test_one_with_django_finds_them_all(self, settings: Any, tmp_path: Path) -> None:
+        self.deployed(settings, tmp_path, "TaskModules=", "DjangoSettingsModule=tests.django.settings")
+        assert messages() == []
+
+    @pytest.mark.parametrize("text", ["", "not toml", "[default.deploy.parameters]\nstack_name = 'x'\n"])
+    def test_a_file_that_says_nothing_of_it(self, settings: Any, tmp_path: Path, text: str) -> None:
+        settings.BASE_DIR = tmp_path
+        (tmp_path / "samconfig.toml").write_text(text)
+        assert messages() == []
+
+
+class TestTasks:
+    def given(self, settings: Any, **entry: Any) -> None:
+        settings.TASKS = {**settings.TASKS, "default": {**settings.TASKS["default"], **entry}}
+
+    def test_a_queue_without_a_url(self, settings: Any) -> None:
+        self.given(settings, QUEUES=["default", "emails"], OPTIONS={})
+        ((number, sentence),) = messages(deploy=False)
+        assert number == "E010"
+        assert "TASKS['default']['QUEUES'] has 'emails'" in sentence
+
+    @pytest.mark.parametrize(
+        "options",
+        [
+            {"ON_COMMIT": False},
+            {"ENQUEUE_ON_COMMIT": "no"},
+            {"QUEUE_MAP": ["emails"]},
+            {"QUEUE_MAP": {"a": 1}},
+        ],
+    )
+    def test_an_option_that_is_none(self, settings: Any, options: dict[str, Any]) -> None:
+        self.given(settings, OPTIONS=options)
+        ((number, sentence),) = messages(deploy=False)
+        assert number == "E009"
+        assert "TASKS['default']['OPTIONS']" in sentence
+
+    def test_a_task_in_a_module_that_no_worker_imports(self, settings: Any) -> None:
+        from tests.django import dispatched
+
+        def unknown() -> list[bool]:
+            found = [message for message in run_checks() if message.id == "serverless_tasks.W007"]
+            return [True for message in found if dispatched.__name__ in message.msg]
+
+        assert unknown() == [True]
+        settings.SERVERLESS_TASKS = {**settings.SERVERLESS_TASKS, "MODULES": [dispatched.__name__]}
+        assert unknown() == []
+
+    def test_an_app_that_is_not_installed(self) -> None:
+        script = (
+            "import django, django.tasks; from django.conf import settings\n"
+            "from django.core.management import call_command\n"
+            f"settings.configure(TASKS={{'default': {{'BACKEND': {OURS!r}}}}})\n"
+            "django.setup(); call_command('check')"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script], cwd=ROOT, capture_output=True, text=True, check=False
+        )
+        assert done.returncode != 0
+        assert "serverless_tasks.E008" in done.stderr
+        assert "'django_integration'" in done.stderr
+
+    def test_the_command_names_them(self, settings: Any) -> None:
+        self.given(settings, QUEUES=["urgent"])
+        with pytest.raises(SystemCheckError, match=r"serverless_tasks\.E010"):
+            call_command("check")
+
+
+def test_the_example_project_is_told_what_it_lacks() -> None:
+    """`python -m django check --deploy`, as one types it, without a stack."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SERVERLESS_"))}
+    done = subprocess.run(
+        [sys.executable, "-m", "django", "check", "--deploy"],
+        cwd=ROOT,
+        env={**kept, "DJANGO_SETTINGS_MODULE": "examples.website.settings", "DJANGO_DEBUG": "0"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    assert "serverless_tasks.E002" in done.stderr
+    assert "serverless_tasks.W002" in done.stderr
+    assert "serverless_tasks.E012" not in done.stderr

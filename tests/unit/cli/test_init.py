@@ -1,0 +1,245 @@
+"""`serverless-tasks init`: what it writes into a Django project, and what it leaves alone."""
+
+import json
+import tomllib
+from collections.abc import Callable
+from importlib.metadata import version
+from pathlib import Path
+
+import pytest
+
+from serverless_tasks.cli.init import Action, init_project
+from serverless_tasks.errors import ConfigurationError
+
+MANAGE = 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "site_.settings")\n'
+WRITTEN = {
+    "template.yaml",
+    "samconfig.toml",
+    "infra/lambda/artefact.py",
+    "infra/lambda/artefact.mk",
+    "infra/lambda/artefact.toml",
+    "infra/lambda/requirements.txt",
+    "infra/lambda/x86_64/Makefile",
+    "infra/lambda/arm64/Makefile",
+}
+type Edit = Callable[[str, str], None]
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    return tmp_path / "my_shop.v2"
+
+
+@pytest.fixture
+def put(project: Path) -> Edit:
+    """Writes a file of the project, with the packages around it."""
+
+    def write(path: str, text: str) -> None:
+        target = project / path
+        target.parent.mkdir(parents=True, exist_ok=True)
+        target.write_text(text)
+        for package in list(target.relative_to(project).parents)[:-1]:
+            (project / package / "__init__.py").touch()
+
+    write("manage.py", MANAGE)
+    write("site_/settings.py", "INSTALLED_APPS = ['django.contrib.auth', 'shop']\n")
+    return write
+
+
+def actions(project: Path, **options: str) -> dict[str, Action]:
+    return {path.as_posix(): action for path, action in init_project(project, **options)}
+
+
+def overrides(project: Path) -> list[str]:
+    config = tomllib.loads((project / "samconfig.toml").read_text())
+    values: list[str] = config["default"]["global"]["parameters"]["parameter_overrides"]
+    return values
+
+
+def requirements(project: Path) -> list[str]:
+    lines = (project / "infra/lambda/requirements.txt").read_text().splitlines()
+    return [line for line in lines if not line.startswith("#")]
+
+
+def test_a_new_project_gets_every_file(project: Path, put: Edit) -> None:
+    assert actions(project) == dict.fromkeys(WRITTEN, Action.CREATED)
+    assert all((project / path).stat().st_size for path in WRITTEN)
+
+
+def test_the_template_is_the_one_that_is_tested(project: Path, put: Edit) -> None:
+    init_project(project)
+    original = Path(__file__).parents[3] / "template.yaml"
+    assert (project / "template.yaml").read_text() == original.read_text()
+
+
+def test_the_stack_is_named_after_the_directory_or_as_asked(project: Path, put: Edit) -> None:
+    init_project(project)
+    assert 'stack_name = "my-shop-v2"\n' in (project / "samconfig.toml").read_text()
+    init_project(project, stack_name="other")
+    assert 'stack_name = "other"\n' in (project / "samconfig.toml").read_text()
+
+
+@pytest.mark.parametrize("name", ["my stack", "2nd", "a/b", "a" * 129])
+def test_a_name_that_no_stack_can_have_is_refused(project: Path, put: Edit, name: str) -> None:
+    with pytest.raises(ConfigurationError, match="letters, digits and hyphens"):
+        init_project(project, stack_name=name)
+    assert not (project / "samconfig.toml").exists()
+
+
+def test_task_modules_are_found_wherever_they_are(project: Path, put: Edit) -> None:
+    put("shop/background.py", "from serverless_tasks import Task\n")
+    put("shop/deep/tasks/__init__.py", "import serverless_tasks\n")
+    put("shop/tasks.py", "from celery import shared_task\n")
+    put("venv/pyvenv.cfg", "")
+    put("venv/lib/background.py", "import serverless_tasks\n")
+    init_project(project)
+    assert overrides(project) == ["TaskModules=shop.background,shop.deep.tasks"]
+
+
+def test_tasks_without_django_are_shipped_without_it(project: Path, put: Edit) -> None:
+    put("shop/background.py", "from serverless_tasks import Task\nimport csv, boto3\n")
+    init_project(project)
+    [own] = requirements(project)
+    assert own.startswith("serverless-tasks[lambda]")
+    trimmed = tomllib.loads((project / "infra/lambda/artefact.toml").read_text())["trim"]
+    assert "django_integration" in trimmed
+
+
+@pytest.mark.parametrize("imported", ["from shop.models import Order", "from .models import Order"])
+def test_tasks_that_reach_django_by_way_of_another_module_bring_it(
+    project: Path, put: Edit, imported: str
+) -> None:
+    put("shop/background.py", f"from serverless_tasks import Task\n{imported}\n")
+    put("shop/models.py", "from django.db import models\n")
+    init_project(project)
+    assert overrides(project) == ["TaskModules=shop.background", "DjangoSettingsModule=site_.settings"]
+    own, django = requirements(project)[-1], requirements(project)[0]
+    assert {own.split("==")[0], django.split("==")[0]} == {"serverless-tasks[lambda]", "Django"}
+    trimmed = tomllib.loads((project / "infra/lambda/artefact.toml").read_text())["trim"]
+    assert "django_integration" not in trimmed
+
+
+def test_functions_of_djangos_own_tasks_are_tasks(project: Path, put: Edit) -> None:
+    put("shop/tasks.py", "from django.tasks import task\n")
+    init_project(project)
+    assert "TaskModules=shop.tasks" in overrides(project)
+    assert "DjangoSettingsModule=site_.settings" in overrides(project)
+
+
+def test_settings_that_name_the_backend_of_djangos_tasks_bring_django(project: Path, put: Edit) -> None:
+    backend = "django_integration.tasks_backend.ServerlessBackend"
+    put("site_/settings.py", f"INSTALLED_APPS = []\nTASKS = {{'default': {{'BACKEND': '{backend}'}}}}\n")
+    init_project(project)
+    assert "DjangoSettingsModule=site_.settings" in overrides(project)
+
+
+def test_settings_can_be_named_or_refused(project: Path, put: Edit) -> None:
+    put("site_/production.py", "from .settings import *\nINSTALLED_APPS += ['rest_framework']\n")
+    init_project(project, django_settings="site_.production")
+    assert "DjangoSettingsModule=site_.production" in overrides(project)
+    assert f"djangorestframework=={version('djangorestframework')}" in requirements(project)
+    put("shop/background.py", "from serverless_tasks import Task\nimport django\n")
+    init_project(project, django_settings="")
+    assert overrides(project) == ["TaskModules=shop.background"]
+
+
+def test_an_unknown_settings_module_is_refused(project: Path, put: Edit) -> None:
+    with pytest.raises(ConfigurationError, match=r"no settings module 'site_\.absent'"):
+        init_project(project, django_settings="site_.absent")
+
+
+def test_what_tasks_import_is_pinned_to_what_is_installed(project: Path, put: Edit) -> None:
+    put("shop/background.py", "import serverless_tasks, PIL.Image, no_such_package\n")
+    init_project(project)
+    assert requirements(project)[1:] == [f"pillow=={version('pillow')}"]
+    text = (project / "infra/lambda/requirements.txt").read_text()
+    assert "# no_such_package is imported and not installed here" in text
+
+
+def test_the_package_itself_can_come_from_elsewhere(project: Path, put: Edit) -> None:
+    init_project(project, requirement="./serverless_tasks-1-py3-none-any.whl[lambda]")
+    assert requirements(project) == ["./serverless_tasks-1-py3-none-any.whl[lambda]"]
+
+
+def test_options_hold_for_later_runs_too(project: Path, put: Edit) -> None:
+    put("shop/background.py", "from serverless_tasks import Task\nimport django\n")
+    asked = {"requirement": "./wheels/a.whl[lambda]", "stack_name": "other", "django_settings": ""}
+    init_project(project, **asked)
+    assert actions(project) == dict.fromkeys(WRITTEN, Action.UNCHANGED)
+
+    init_project(project, requirement="", django_settings="site_.settings")
+    assert any(line.startswith("serverless-tasks[lambda]") for line in requirements(project))
+    assert "DjangoSettingsModule=site_.settings" in overrides(project)
+    assert 'stack_name = "other"\n' in (project / "samconfig.toml").read_text()
+
+
+def test_running_again_changes_nothing(project: Path, put: Edit) -> None:
+    init_project(project)
+    before = {path: path.read_bytes() for path in project.rglob("*") if path.is_file()}
+    assert actions(project) == dict.fromkeys(WRITTEN, Action.UNCHANGED)
+    assert {path: path.read_bytes() for path in project.rglob("*") if path.is_file()} == before
+
+
+def test_a_file_as_it_was_written_is_updated(project: Path, put: Edit) -> None:
+    init_project(project)
+    put("shop/background.py", "import serverless_tasks\n")
+    assert actions(project)["samconfig.toml"] == Action.UPDATED
+    assert overrides(project) == ["TaskModules=shop.background"]
+
+
+def test_an_edited_file_is_kept_and_the_new_version_offered_beside_it_once(project: Path, put: Edit) -> None:
+    init_project(project)
+    config = project / "samconfig.toml"
+    config.write_text(config.read_text().replace("us-east-1", "eu-west-1"))
+    edited = config.read_text()
+
+    assert actions(project)["samconfig.toml"] == Action.KEPT
+    assert not (project / "samconfig.toml.new").exists()
+
+    put("shop/background.py", "import serverless_tasks\n")
+    assert actions(project)["samconfig.toml"] == Action.OFFERED
+    assert config.read_text() == edited
+    assert "TaskModules=shop.background" in (project / "samconfig.toml.new").read_text()
+
+    (project / "samconfig.toml.new").unlink()
+    assert actions(project)["samconfig.toml"] == Action.KEPT
+    assert not (project / "samconfig.toml.new").exists()
+
+
+def test_a_file_that_was_there_before_is_kept(project: Path, put: Edit) -> None:
+    (project / "template.yaml").write_text("Resources: {}\n")
+    assert actions(project)["template.yaml"] == Action.OFFERED
+    assert (project / "template.yaml").read_text() == "Resources: {}\n"
+    assert (project / "template.yaml.new").exists()
+
+
+def test_a_removed_file_comes_back(project: Path, put: Edit) -> None:
+    init_project(project)
+    (project / "infra/lambda/artefact.py").unlink()
+    assert actions(project)["infra/lambda/artefact.py"] == Action.CREATED
+
+
+def test_the_record_of_what_was_written_holds_no_place_of_this_machine(project: Path, put: Edit) -> None:
+    init_project(project)
+    state = json.loads((project / "infra/lambda/.generated.json").read_text())
+    assert set(state["digests"]) == WRITTEN
+
+
+def test_a_broken_record_is_named(project: Path, put: Edit) -> None:
+    init_project(project)
+    (project / "infra/lambda/.generated.json").write_text("<<<<<<< HEAD")
+    with pytest.raises(ConfigurationError, match=r"\.generated\.json cannot be read"):
+        init_project(project)
+
+
+def test_outside_a_django_project_it_says_where_to_go(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"has no manage\.py.*Run .* where manage\.py is"):
+        init_project(tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_task_module_that_is_no_python_is_named_and_nothing_is_written(project: Path, put: Edit) -> None:
+    put("shop/background.py", "class Sum(:\n")
+    with pytest.raises(ConfigurationError, match=r"background\.py:1 is not valid Python"):
+        init_project(project)
+    assert not (project / "template.yaml").exists()
