@@ -145,7 +145,7 @@ class TestObjectPermissions:
         assert len(queued()) == 1
 
     def test_a_delivered_job_is_not_run_without_their_leave(self, settings: Any, browser: Client) -> None:
-        from django_integration.web.run_in_request import signed
+        from django_integration.web.http.signed_job import signed
 
         permit(settings, "Refuses")
         uuid = browser.post("/tasks/resize/", BOX, content_type=JSON).json()["uuid"]
@@ -362,7 +362,7 @@ class TestThrottles:
     def test_what_a_push_queue_delivers_is_not_limited(
         self, settings: Any, browser: Client, opened: bool
     ) -> None:
-        from django_integration.web.run_in_request import signed
+        from django_integration.web.http.signed_job import signed
 
         permit(settings, IS_AUTHENTICATED)
         browser.post("/tasks/resize/", BOX, content_type=JSON)
