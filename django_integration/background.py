@@ -43,7 +43,7 @@ class RunDeferred(Task[DeferredJob]):
             close_old_connections()
 
     def retries_after(self, error: BaseException) -> int:
-        """What the registered task says of its retries."""
+        """Return the retries that the registered task allows after this error."""
         if isinstance(error, UnknownEndpointTask):
             return DEPLOYING
         if isinstance(error, InstanceDeleted):

@@ -126,7 +126,7 @@ class CloudTasksBackend:
         vars(self).pop("_client", None)
 
     def _path(self, task: str) -> str:
-        """Where the task is run.
+        """Return the path of the URL that runs the task.
 
         Raises:
             ConfigurationError: the router is on no API, or the task is not on the router.

@@ -37,7 +37,7 @@ READ = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TaskSettings:
-    """What the project says about tasks.
+    """The project's settings for tasks.
 
     Attributes:
         config: the core's settings: the environment's, with those in ``SERVERLESS_TASKS`` in their place.
@@ -71,12 +71,12 @@ class TaskSettings:
 
     @property
     def uses_drf(self) -> bool:
-        """Whether Django REST framework says who calls and what they may."""
+        """True if Django REST framework identifies and authorises callers."""
         return self.authentication_classes is not None or self.permission_classes is not None
 
     @property
     def serves_anonymous(self) -> bool:
-        """Whether callers without a login are served where no permission classes say otherwise."""
+        """True if anonymous callers are served where no permission classes decide."""
         return self.allow_anonymous or (bool(settings.DEBUG) and not self.uses_drf)
 
 
@@ -148,7 +148,7 @@ def task_class(served: tuple[str, Any]) -> type[Declaration]:
 
 
 def imported(setting: str, entry: Any) -> Any:
-    """What a dotted path in a setting names; anything but a text is taken as it is.
+    """Return the object that a dotted path in a setting names; anything but a string is returned as it is.
 
     Raises:
         ConfigurationError: the path leads nowhere.
@@ -171,7 +171,7 @@ def _sequence(name: str) -> tuple[Any, ...] | None:
 
 
 def _site_throttles() -> Any:
-    """What the site has set for all views of Django REST framework, where that is installed."""
+    """Return the throttle classes of the site's REST_FRAMEWORK setting, where that framework is installed."""
     of_site = getattr(settings, "REST_FRAMEWORK", None) or {}
     return of_site.get("DEFAULT_THROTTLE_CLASSES") if find_spec("rest_framework") else None
 

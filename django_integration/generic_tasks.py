@@ -31,7 +31,7 @@ _JOB = "_serverless_tasks_job"
 
 
 class TasksBackend(Protocol):
-    """What ``TASKS_BACKEND`` names: an object, or a class that is made without arguments."""
+    """The protocol of ``TASKS_BACKEND``: an object, or a class that is made without arguments."""
 
     def run(self, task: Any) -> None:
         """See to it that a task is run.

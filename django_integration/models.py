@@ -1,4 +1,4 @@
-"""What Django's admin and permissions need a name for: a job. There is no table of it; DynamoDB keeps the jobs."""
+"""An unmanaged model for Django's admin and permissions. It has no table; DynamoDB keeps the jobs."""
 
 from __future__ import annotations
 

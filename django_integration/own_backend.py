@@ -81,7 +81,7 @@ class TaskInfo:
 
 
 class TaskBackend:
-    """What a backend may derive from. Any class with ``run_task`` serves as one; it is made anew for each job."""
+    """An optional base for backends. Any class with ``run_task`` serves; it is instantiated for each job."""
 
     def run_task(self, info: TaskInfo, task: str) -> None:
         """See to it that a job is run: here with ``info.execute()``, elsewhere with ``execute(info.message)``.

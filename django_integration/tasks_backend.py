@@ -130,7 +130,7 @@ class ServerlessBackend(BaseTaskBackend):
         return await sync_to_async(self.get_result, thread_sensitive=False)(result_id)
 
     def check(self, **_: Any) -> list[CheckMessage]:
-        """What keeps tasks from being enqueued or run; ``SERVERLESS_TASKS`` has a check of its own."""
+        """Return what keeps tasks from being enqueued or run; ``SERVERLESS_TASKS`` has a check of its own."""
         return list(check(self.alias, self.queues, self.options))
 
     def _as_run(self, result: ServerlessResult) -> ServerlessResult:

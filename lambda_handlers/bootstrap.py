@@ -1,4 +1,4 @@
-"""What every handler needs before its first event: settings, Django where the tasks need it, tasks and clients."""
+"""Initialisation before a handler's first event: settings, Django where the tasks need it, tasks and clients."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How a function starts: without the garbage collector.
+"""The start of a function, without the garbage collector.
 
 What is imported and made then stays for as long as the process does, and the collector's looks at it would be a tenth
 of a cold start. It works from the first event on, and leaves alone what was there before:

@@ -81,7 +81,7 @@ class _Batch:
                 self._keep_unsettled(record, refusal, message.task)
 
     def _refusal(self, message: Message) -> ServerlessTasksError | None:
-        """Why a message is not the job whose id it has, which its schedule may still send; None when it is."""
+        """Return why a message is not the job whose id it has, which its schedule may still send; else None."""
         try:
             task_for(message, self._through.registry, self._through.clock.now())
         except (NotDue, UnknownSchedule) as error:
@@ -135,7 +135,7 @@ class _Batch:
         return Failure(type=UNDELIVERABLE, message="The job was delivered many times and never ended.")
 
     def _settled_before(self, message: Message) -> Failure | None:
-        """Why an earlier delivery of this letter has settled the job, if one did: it may have failed to keep it."""
+        """Return the failure with which an earlier delivery has settled the job, if one did."""
         record = self._through.store.read(message.uuid)
         failure = record.failure if record is not None else None
         if failure is None or failure.type not in (TOO_NEW, UNKNOWN, UNDELIVERABLE):

@@ -1,4 +1,4 @@
-"""What handlers tell of their work: structured logs with the job's id and name, EMF metrics, traces."""
+"""Telemetry of the handlers: structured logs with the job's id and name, EMF metrics, traces."""
 
 from __future__ import annotations
 

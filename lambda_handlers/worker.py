@@ -182,7 +182,7 @@ class _Batch:
         return task_for(message, self._through.registry, self._through.clock.now())
 
     def _fits(self, timeout: float) -> bool:
-        """Whether a task may begin. The first one may in any case: it will never be given more time than now."""
+        """Return whether a task may begin. The first one may in any case: it will never have more time than now."""
         return not self._begun or self._remaining() >= timeout + MARGIN
 
     def _back(self, record: dict[str, Any], seconds: int, reason: str) -> GiveBack:
@@ -219,8 +219,10 @@ def _after_error(record: dict[str, Any]) -> int:
 
 
 def _deliveries(record: dict[str, Any]) -> int:
-    """How often a message was delivered. What went back most often begins first: of ten long tasks one is begun a
-    run, and by chance alone some would meet the queue's limit of deliveries.
+    """Return how often a message was delivered.
+
+    What went back most often begins first: of ten long tasks one is begun a run, and by chance alone some would meet
+    the queue's limit of deliveries.
     """
     return int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
 

@@ -224,19 +224,19 @@ def schema_of(parameter: Parameter) -> dict[str, Any]:
 
 
 def is_secret(parameter: Parameter) -> bool:
-    """Whether a parameter itself is secret; one's own classes need not know of it."""
+    """Return whether a parameter itself is secret; classes of a project's own need not define it."""
     return bool(getattr(parameter, "secret", False))
 
 
 def holds_secret(parameter: Parameter) -> bool:
-    """Whether a parameter, or the elements of its list, are secret."""
+    """Return whether a parameter, or the elements of its list, are secret."""
     return is_secret(parameter) or (
         isinstance(parameter, ListParameter) and holds_secret(parameter.param_type)
     )
 
 
 def seal(parameter: Parameter, value: Any) -> Any:
-    """What ``run`` receives of a value: the secrets in it sealed."""
+    """Return the value that ``run`` receives, its secrets wrapped."""
     if is_secret(parameter):
         return sealed(value)
     if isinstance(parameter, ListParameter) and isinstance(value, list):

@@ -112,7 +112,7 @@ class Task(Declaration, Generic[Params]):
 
     @property
     def attempt(self) -> int:
-        """Which attempt of the job this is, from 1; those whose worker was lost are counted too."""
+        """The number of this attempt of the job, from 1; those whose worker was lost are counted too."""
         return self.execution.attempt
 
     def retry(self, after: float | None = None, reason: str = "") -> NoReturn:
@@ -154,7 +154,7 @@ class Task(Declaration, Generic[Params]):
 
 
 def _given_model(bases: Iterable[Any]) -> Any:
-    """What the base ``Task[...]`` was given, through generic bases in between; a type variable until one is given."""
+    """Return the argument of the base ``Task[...]``, through generic bases; a type variable until one is given."""
     for base in bases:
         origin = get_origin(base)
         if origin is Task:

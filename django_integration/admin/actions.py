@@ -1,4 +1,4 @@
-"""What the admin's buttons do to jobs, one by one, and what they say of it."""
+"""The actions of the admin on jobs, one by one, and their messages."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ OWNER_WAIT = 5.0
 
 @dataclass(frozen=True, slots=True)
 class Done:
-    """What became of one job.
+    """The result of an action on one job.
 
     Attributes:
         uuid: the job.

@@ -104,7 +104,7 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has 
         return HttpResponseRedirect(self._job_url(only.successor or only.uuid))
 
     def live_view(self, request: HttpRequest) -> HttpResponse:
-        """How the jobs stand that a page shows and that had not ended when it was made."""
+        """Return the state of the jobs that a page shows and that had not ended when it was rendered."""
         self._require("view", request)
         uuids = [uuid for given in request.GET.getlist("uuid") if (uuid := _uuid(given)) is not None]
         try:
@@ -114,7 +114,7 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has 
         return JsonResponse({uuid: pages.live(record) for uuid, record in found.items()})
 
     def queues_view(self, request: HttpRequest) -> HttpResponse:
-        """How many messages wait in each queue, and how long the oldest has."""
+        """Return the number of messages in each queue, and the age of the oldest."""
         self._require("view", request)
         return self._page(request, "queues", "Queues", pages.queues())
 

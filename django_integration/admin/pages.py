@@ -1,4 +1,4 @@
-"""What the admin's pages show: the context of each template, from the store and the queues."""
+"""The contexts of the admin's templates, from the store and the queues."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ def _around(search: Search, names: list[str]) -> dict[str, Any]:
 
 
 def is_job(uuid: str) -> bool:
-    """Whether anything is known of a job of this id.
+    """Return whether a job of this id is known.
 
     Raises:
         AwsError: the table could not be read.
@@ -98,7 +98,7 @@ def job(uuid: str) -> dict[str, Any] | None:
 
 
 def live(record: Record) -> dict[str, Any]:
-    """What the pages' script shows anew."""
+    """Return what the page's script updates."""
     return {
         "status": record.status,
         "progress": record.progress,

@@ -36,12 +36,12 @@ class Row:
 
     @property
     def ran(self) -> str:
-        """How long it has run, in words."""
+        """The run's duration, in words."""
         return "" if self.seconds is None else duration(self.seconds)
 
     @property
     def live(self) -> bool:
-        """Whether it may still change."""
+        """True while the job may still change."""
         return not self.record.ended
 
 
@@ -81,7 +81,7 @@ def owner_names(owners: Iterable[str | None]) -> dict[str, str]:
 
 
 def percent(record: Record) -> int | None:
-    """How far a job is, from 0 to 100; None when it does not say."""
+    """Return the progress of a job from 0 to 100, or None when it has no target."""
     if record.status == "succeeded":
         return 100
     if not record.target or record.target < 0:
@@ -90,7 +90,7 @@ def percent(record: Record) -> int | None:
 
 
 def seconds(record: Record, now: float) -> float | None:
-    """How long a job has run from its first start, or None when it has not begun."""
+    """Return the seconds since a job's first start, or None when it has not begun."""
     if record.started is None:
         return None
     return max(0.0, (record.finished or now * 1000) - record.started) / 1000

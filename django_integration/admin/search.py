@@ -1,4 +1,4 @@
-"""What a person looks for in the list of jobs: the page's query, and the links that change one word of it."""
+"""The search in the list of jobs: the page's query string, and the links that change one part of it."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Filter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Search:
-    """What is looked for; a word that the page does not know counts as not said.
+    """A search for jobs; a value that the page does not know counts as absent.
 
     Attributes:
         task: a task's name, or "".
@@ -65,7 +65,7 @@ class Search:
 
     @property
     def narrowed(self) -> bool:
-        """Whether anything is left out that the list would show otherwise."""
+        """True if the search leaves anything out."""
         return bool(self.task or self.owner or self.status)
 
     @property

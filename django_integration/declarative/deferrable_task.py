@@ -90,7 +90,7 @@ class DeferrableTask(EndpointTask):
         return self._function(job.instance(), *job.args, **job.kwargs)
 
     def retries_after(self, error: BaseException) -> int:
-        """How often a job may be run again after this error."""
+        """Return how often a job may be run again after this error."""
         return self.deferral.retries_after(error)
 
     def call_here(self, endpoint: Any) -> None:
@@ -101,7 +101,7 @@ class DeferrableTask(EndpointTask):
         completed(self._function(resource, *args, **kwargs))
 
     def job(self, endpoint: Any) -> DeferredJob:
-        """What a worker needs of this request."""
+        """Return the job for this request."""
         return job_on(self._resource(endpoint), self.key, *self._arguments(endpoint))
 
     @property
@@ -147,7 +147,7 @@ class Packer(Protocol):
     """Says what a generic task is called with: ``pack`` in the request, ``unpack`` in the worker."""
 
     def pack(self, endpoint: Any, /) -> Any:
-        """What travels, in JSON."""
+        """Return what travels, in JSON."""
 
     def unpack(self, packed: Any, /) -> Arguments:
         """The arguments: ``(args, kwargs)``."""
@@ -187,7 +187,7 @@ class DeferrableGenericTask(DeferrableTask):
         completed(self.call(self.job(endpoint)))
 
     def job(self, endpoint: Any) -> DeferredJob:
-        """What a worker needs of this request."""
+        """Return the job for this request."""
         return DeferredJob(task=self.key, packed=as_lists(self._packer.pack(endpoint)))
 
     def _check_resource(self, owner: type) -> None:

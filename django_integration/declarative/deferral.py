@@ -1,4 +1,4 @@
-"""How a task is deferred: when, through which queue, and what happens when it fails."""
+"""The deferral of a task: delay, queue, retries."""
 
 from __future__ import annotations
 
@@ -81,12 +81,12 @@ class Deferral:
         return (self.delay(endpoint) if callable(self.delay) else self.delay) or 0
 
     def runs_here(self, endpoint: Any, delay: float) -> bool:
-        """Whether the task is run in this request."""
+        """Return whether the task is run in this request."""
         always = self.always_defer(endpoint) if callable(self.always_defer) else self.always_defer
         return (delay == 0 and not always) or bool(getattr(settings, FORCE_SYNCHRONOUS, False))
 
     def retries_after(self, error: BaseException) -> int:
-        """How often a job may be run again after this error."""
+        """Return how often a job may be run again after this error."""
         wanted = tuple(self.retry_exception_filter)
         if wanted and not isinstance(error, wanted):
             return 0

@@ -1,4 +1,4 @@
-"""What travels of a deferred task: which one, on which instance, with which arguments."""
+"""The inputs of a deferred task's job: the task, its instance and its arguments."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which tasks a deferred job can name: those that classes have registered as they were made, and no others."""
+"""The registry of the tasks that a deferred job can name; classes add to it as they are made."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Registered(Protocol):
         """Run it; what it returns may still have to be run to its end, by whoever knows how long it may."""
 
     def retries_after(self, error: BaseException) -> int:
-        """How often a job of it may be run again after this error."""
+        """Return how often a job of it may be run again after this error."""
 
 
 _registered: dict[str, Registered] = {}
@@ -42,14 +42,14 @@ def register(entry: Registered) -> None:
 
 
 def in_use() -> bool:
-    """Whether the project has any such task; its views are imported to find out."""
+    """Return whether the project has such a task, importing its views to find out."""
     if not _registered:
         _import_views()
     return bool(_registered)
 
 
 def find(key: str) -> Registered:
-    """What a job's name stands for.
+    """Return the task that a job's name stands for.
 
     Endpoint classes live in modules of views, which a worker has no other reason to import: before a name is given
     up, the project's URLconf is loaded. Nothing is imported from the name.

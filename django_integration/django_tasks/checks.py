@@ -1,4 +1,4 @@
-"""What Django's check of ``TASKS`` says of this backend."""
+"""Checks of this backend's entries in ``TASKS``."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def check(alias: str, queues: Iterable[str], options: Mapping[str, Any]) -> Iterator[checks.CheckMessage]:
-    """What keeps the tasks of an entry of ``TASKS`` from being enqueued or run.
+    """Return the problems that keep the tasks of an entry of ``TASKS`` from being enqueued or run.
 
     Args:
         alias: the entry's name.

@@ -23,7 +23,7 @@ class ServerlessContext(TaskContext):  # type: ignore[misc, type-arg]  # only in
 
     @property
     def attempt(self) -> int:
-        """Which attempt this is, from 1."""
+        """The number of this attempt, from 1."""
         return self.run.execution.attempt
 
     def retry(self, after: float | None = None, reason: str = "") -> NoReturn:

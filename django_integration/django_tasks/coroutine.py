@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def completed(value: Any, seconds: float | None = None) -> Any:
-    """What a function returned, run to its end; see `run_to_end`.
+    """Run what a function returned to its end; see `run_to_end`.
 
     Args:
         value: what it returned.

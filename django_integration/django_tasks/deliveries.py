@@ -1,4 +1,4 @@
-"""What Django needs around the run of a task: connections as fresh as a request finds them, and the end's signal."""
+"""Middleware around the run of a task: fresh database connections before and after, and Django's signal of the end."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ def _tend_coroutines_thread() -> None:
 
 
 def worker_id() -> str:
-    """Who runs an attempt where no Lambda request does."""
+    """Return the id of this worker, for attempts outside Lambda."""
     return f"{socket.gethostname()}-{os.getpid()}"
 
 

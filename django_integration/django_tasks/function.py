@@ -73,7 +73,7 @@ class FunctionTask(Task):
 
     @classmethod
     def changes(cls, task: DjangoTask[..., Any]) -> dict[str, Any]:
-        """What differs between a task as it is enqueued and as it was defined, in JSON."""
+        """Return what an enqueued task changes of its definition, in JSON."""
         changed = {
             name: getattr(task, name) for name in CHANGED if getattr(task, name) != getattr(cls.task, name)
         }

@@ -31,7 +31,7 @@ RETURN_VALUE: Final = "return_value"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttemptError(TaskError):  # type: ignore[misc]  # its stub leaves out that it is frozen
-    """Why an attempt failed."""
+    """The reason why an attempt failed."""
 
     @property
     def exception_class(self) -> type[BaseException]:
@@ -79,7 +79,7 @@ class ServerlessResult(TaskResult):  # type: ignore[misc, type-arg]  # only in i
             self._take_unsent()
 
     def _is_local(self) -> bool:
-        """Whether nobody else can know of it: it waits for a commit, was rolled back, or could not be sent."""
+        """Return whether no other process can know the job: unpublished, rolled back or not sent."""
         handle = self.handle
         if handle is None or handle.published or isinstance(handle.publication_error, SubmitUncertain):
             return False
@@ -87,7 +87,7 @@ class ServerlessResult(TaskResult):  # type: ignore[misc, type-arg]  # only in i
         return True
 
     def _take_unsent(self) -> None:
-        """What may have been sent and cannot be found was not."""
+        """Treat a job that may have been sent, and cannot be found, as not sent."""
         if self.handle is None or self.handle.publication_error is None:
             raise TaskResultDoesNotExist(self.id) from None
         self._take(result_of(self.task, unsent(self.handle), self.args, self.kwargs))
@@ -162,14 +162,14 @@ def moment(milliseconds: int | None) -> datetime | None:
 
 
 def _workers(record: Record) -> list[str]:
-    """Who ran the attempts, one entry each."""
+    """Return the worker ids of the attempts."""
     known = {attempt.number: attempt.request_id for attempt in record.history}
     known.setdefault(record.attempt, record.request_id)
     return [known.get(number, "") for number in range(1, record.attempt + 1)]
 
 
 def _errors(record: Record) -> list[TaskError]:
-    """Why attempts failed, and why the job did where no attempt says so: it expired, or was cancelled before it ran."""
+    """Return the errors of the attempts, or of the job where it expired or was cancelled before it ran."""
     failures = [attempt.failure for attempt in record.history]
     last = record.failure
     if last is not None and not (

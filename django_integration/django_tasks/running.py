@@ -1,4 +1,4 @@
-"""What is known of the delivery that this thread runs."""
+"""The delivery that the current thread runs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ CURRENT: ContextVar[Attempt | None] = ContextVar("serverless_tasks_attempt", def
 
 
 def seconds_left(run: Declaration) -> float:
-    """How long the coroutine of a run that has just begun may run."""
+    """Return the seconds that a coroutine of the run that has just begun may take."""
     left, attempt = run.timeout, CURRENT.get()
     if attempt is not None and attempt.delivery.deadline is not None:
         left = min(left, attempt.delivery.deadline - services().clock.now() - MARGIN)

@@ -18,7 +18,7 @@ NAMES = ("ENQUEUE_ON_COMMIT", "QUEUE_MAP")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BackendOptions:
-    """What an entry of ``TASKS`` says besides ``QUEUES``.
+    """The options of an entry of ``TASKS``.
 
     Attributes:
         on_commit: ``ENQUEUE_ON_COMMIT``: inside a transaction, enqueue when it commits (default) instead of at once.

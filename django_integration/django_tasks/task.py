@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 
 class Using(TypedDict, total=False):
-    """What ``using()`` takes besides Django's own."""
+    """The arguments of ``using()`` besides Django's own."""
 
     owner: str
     tenant: str

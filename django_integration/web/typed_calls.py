@@ -121,7 +121,7 @@ class TaskRouter(Router):
 
 
 def is_routable(name: str) -> bool:
-    """Whether a task's name can be a part of a path; without it there is no typed call, as with ``http = False``."""
+    """Return whether a task's name can be part of a path; else it has no typed call, as with ``http = False``."""
     return _ROUTABLE.fullmatch(name) is not None
 
 

@@ -1,4 +1,4 @@
-"""What the command line's exit codes mean, and which error gives which."""
+"""The exit codes of the command line, and the errors that lead to them."""
 
 from __future__ import annotations
 

@@ -34,7 +34,7 @@ _OURS = ("serverless_tasks", "django_integration")
 
 
 class Tasks(Enum):
-    """Which of the project's tasks a command loads, beside those that the environment names."""
+    """The tasks of the project that a command loads, beside those that the environment names."""
 
     NAMED = auto()
     """No others: it does without them as well."""
@@ -78,7 +78,7 @@ def load_project(tasks: Tasks = Tasks.NAMED, modules: Sequence[str] = ()) -> Non
 
 
 def knows_tasks(registry: Registry) -> bool:
-    """Whether a task of the project was loaded; those that this library brings along are none."""
+    """Return whether a task of the project was loaded; those of this library do not count."""
     return any(task.__module__.partition(".")[0] not in _OURS for task in registry)
 
 
@@ -121,7 +121,7 @@ def _set_django_up(said: str) -> None:
 
 @contextmanager
 def _deployed_code(tasks: Tasks) -> Iterator[None]:
-    """What may be there: a command that does without it goes on."""
+    """Load code that may be missing: a command that does without it goes on."""
     if tasks is Tasks.NEEDED:
         with _code_of_the_project():
             yield
@@ -135,7 +135,7 @@ def _deployed_code(tasks: Tasks) -> Iterator[None]:
 
 @contextmanager
 def _code_of_the_project() -> Iterator[None]:
-    """Where it fails is for its author to see, and that nothing was done for whoever reads the exit code."""
+    """Show the traceback of the project's code, and raise an error whose exit code says that nothing was done."""
     try:
         yield
     except ServerlessTasksError:

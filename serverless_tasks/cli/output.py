@@ -1,4 +1,4 @@
-"""How a command answers: to a person, or with `--json` to a program."""
+"""Output of commands, for people or, with `--json`, for programs."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ class Answer:
 
     @property
     def console(self) -> Console:
-        """Where pictures for people go."""
+        """Return the console for people."""
         from rich.console import Console
 
         return Console(file=sys.stdout, highlight=False, markup=False)

@@ -120,7 +120,7 @@ def counting[T](things: Iterable[T], what: str, *, total: int | None, silent: bo
 
 
 def _total(record: Record) -> float | None:
-    """Where the bar ends; unknown while a job without a target runs, and reached once it has ended."""
+    """Return the end of the bar: None while a job without a target runs, reached once it has ended."""
     if record.target is not None and record.target > 0:
         return float(record.target)
     return float(record.progress) or None if not record.ended else max(float(record.progress), 1.0)

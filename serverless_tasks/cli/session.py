@@ -1,4 +1,4 @@
-"""What a command works with: the project's tasks, and the stack that it talks to."""
+"""The session of a command: the project's tasks, and the stack that it talks to."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """What a command works with.
+    """The session of a command.
 
     Attributes:
         client: the jobs.

@@ -1,4 +1,4 @@
-"""What people see of tasks and records."""
+"""Tables and timelines of tasks and records, for people."""
 
 from __future__ import annotations
 

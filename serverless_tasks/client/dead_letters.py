@@ -49,7 +49,7 @@ _REFUSALS = (
 
 @dataclass(frozen=True, slots=True)
 class Resent:
-    """What became of a letter that was to be sent again.
+    """The result of sending a dead letter again.
 
     Attributes:
         letter: the letter.

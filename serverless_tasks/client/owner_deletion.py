@@ -22,7 +22,7 @@ POLL = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Erasure:
-    """What became of one job.
+    """The result of deleting one job.
 
     Attributes:
         uuid: the job's id.
@@ -35,7 +35,7 @@ class Erasure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnerDeletion:
-    """What became of an owner's jobs.
+    """The result of deleting an owner's jobs.
 
     Attributes:
         found: how many there were.

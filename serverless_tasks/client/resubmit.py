@@ -77,7 +77,7 @@ def submit_again(through: Services, job: Message, *, new_uuid: str | None, on_co
 
 
 def accept_again(through: Services, job: Message) -> Accepted | None:
-    """What a task's present code makes of the inputs of a job; None where that code is not here.
+    """Validate a job's inputs with the task's present code; None where that code is not here.
 
     Raises:
         InvalidInputs: it refuses them.

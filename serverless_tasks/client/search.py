@@ -17,7 +17,7 @@ LOOKED_AT = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """Which jobs are looked for.
+    """The filter of a search for jobs.
 
     Attributes:
         tasks: names of tasks; with an owner, those among the owner's jobs, and none means all of them.
@@ -32,7 +32,7 @@ class Wanted:
     since: int = 0
 
     def fits(self, record: Record) -> bool:
-        """Whether a job is one of those; its owner and time were asked of the store."""
+        """Return whether a job matches; the store has filtered by owner and time already."""
         named = not self.tasks or record.task in self.tasks
         return named and (self.status is None or record.status == self.status)
 

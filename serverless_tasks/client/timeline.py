@@ -50,12 +50,12 @@ class Event:
     traceback: str | None = None
 
     def to_json(self) -> dict[str, Any]:
-        """What is known of it."""
+        """Return the event as JSON."""
         return {name: value for name, value in asdict(self).items() if value is not None or name == "at"}
 
 
 def timeline(record: Record) -> list[Event]:
-    """What happened to a job, in order: its creation, its attempts, and how it stands."""
+    """Return the events of a job, in order: its creation, its attempts, and its status."""
     attempts = [_attempt(record, number) for number in range(1, record.attempt + 1)]
     return [Event(event="created", at=iso(record.created)), *attempts, _state(record)]
 

@@ -27,7 +27,7 @@ _OUTPUTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Config:
-    """What a process needs to know; each field is the environment variable ``SERVERLESS_TASKS_<NAME>``.
+    """The settings of a process; each field is the environment variable ``SERVERLESS_TASKS_<NAME>``.
 
     Attributes:
         modules: modules whose tasks are registered.

@@ -76,7 +76,7 @@ class Services:
 
     @property
     def runs_here(self) -> bool:
-        """Whether jobs are run by this process, which then needs no list of modules to find a submitted class."""
+        """True if this process runs the jobs, and so needs no list of modules to find a submitted class."""
         named = self._backend in ("threading", "immediate")
         return named or bool(getattr(self._backend, "runs_here", False))
 
@@ -179,7 +179,7 @@ class Services:
 
     @part
     def dead_letters(self) -> DeadLetterQueue:
-        """Where undecodable messages go."""
+        """The queue for undecodable messages."""
         from serverless_tasks.engine.aws.session import client
         from serverless_tasks.engine.aws.sqs.sending import DeadLetterQueue
 
@@ -188,7 +188,7 @@ class Services:
 
     @part
     def letters(self) -> Letters:
-        """Where dead letters are kept."""
+        """The store of kept dead letters."""
         from serverless_tasks.engine.aws.s3.dead_letters import BucketLetters
         from serverless_tasks.engine.aws.s3.payloads import BucketBlobs
         from serverless_tasks.engine.aws.session import client
@@ -198,7 +198,7 @@ class Services:
 
     @part
     def depths(self) -> QueueDepths:
-        """How much waits in the queues, that of dead letters among them where it is configured."""
+        """The metrics of the queues, the dead-letter queue among them where it is configured."""
         from serverless_tasks.engine.aws.session import client
         from serverless_tasks.engine.aws.sqs.queue_metrics import QueueDepths
 
@@ -215,7 +215,7 @@ class Services:
 
     @part
     def backend(self) -> Backend:
-        """Where submitted jobs go.
+        """The backend of submitted jobs.
 
         Raises:
             ConfigurationError: the name is none that there is.

@@ -1,4 +1,4 @@
-"""What Lambda hands a function: the SQS event and the context."""
+"""Lambda's arguments of a function: the SQS event and the context."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class Context:
 
     @property
     def has_deadline(self) -> bool:
-        """Whether anything will stop the invocation; Lambda's own context has no such word, and always a deadline."""
+        """True if anything will end the invocation; Lambda's own context lacks this and always has a deadline."""
         return self.deadline is not None
 
     @property
@@ -88,7 +88,7 @@ class Context:
 
     @property
     def log_group_name(self) -> str:
-        """Where Lambda would have logged."""
+        """The log group in which Lambda would have logged."""
         return f"/aws/lambda/{self.function_name}"
 
     @property

@@ -1,4 +1,4 @@
-"""Which function serves which queue, and how."""
+"""The mapping of queues to functions."""
 
 from __future__ import annotations
 

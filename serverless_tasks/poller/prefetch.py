@@ -1,4 +1,4 @@
-"""What a worker that is called with one message at a time has received and not begun."""
+"""Prefetch buffer of a worker that handles one message at a time."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Prefetch:
 
     @property
     def limit(self) -> int:
-        """How many messages to receive now."""
+        """Return the number of messages to receive now."""
         with self._lock:
             if not self._seconds:
                 return 1
@@ -54,7 +54,7 @@ class Prefetch:
 
     @property
     def empty(self) -> bool:
-        """Whether nothing waits."""
+        """True if nothing waits."""
         return not self._waiting
 
     def ran(self, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""What a handler's answer says of the messages it was given."""
+"""The partial batch response of a handler."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What a project deploys: its samconfig.toml, and the tasks that this names."""
+"""The deployment of a project: its samconfig.toml, and the tasks that it names."""

@@ -1,4 +1,4 @@
-"""What ``samconfig.toml`` tells `sam deploy`.
+"""The parameters that ``samconfig.toml`` gives `sam deploy`.
 
 https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/serverless-sam-cli-config.html
 """

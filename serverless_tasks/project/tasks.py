@@ -1,4 +1,4 @@
-"""Which tasks a project has: what its environment says, and where it says nothing, what ``samconfig.toml`` deploys."""
+"""The tasks of a project: named by its environment or, where that is silent, by ``samconfig.toml``."""
 
 from __future__ import annotations
 

@@ -45,7 +45,7 @@ def register() -> None:
 
 
 def check_aws(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
-    """Whether the table and the queues can be reached, and how long the queues hide a message."""
+    """Check that the table and the queues can be reached, and the queues' visibility timeouts."""
     try:
         given = conf.current()
         require_region()
@@ -65,7 +65,7 @@ def check_aws(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
 
 
 def check_deployment(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
-    """Whether a deployment without Django can do without it."""
+    """Check that a deployment without Django has no task that needs it."""
     try:
         conf.current()
         modules = {task.__module__ for task in services().registry}
@@ -79,7 +79,7 @@ def check_deployment(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """What ``samconfig.toml`` says of the worker.
+    """The worker's parameters in ``samconfig.toml``.
 
     Attributes:
         modules: the modules that it imports.

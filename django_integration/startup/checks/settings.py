@@ -29,7 +29,7 @@ def register() -> None:
 
 
 def check_configuration(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
-    """What keeps tasks from being submitted or called: settings, entries, definitions."""
+    """Check settings, entries and definitions for what keeps tasks from being submitted or called."""
     problem = getattr(apps.get_app_config("serverless_tasks"), "problem", None)
     try:
         conf.current()
@@ -51,7 +51,7 @@ def check_configuration(app_configs: Any, **_: Any) -> list[checks.CheckMessage]
 
 
 def check_access(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
-    """Who may call in production."""
+    """Check who may call in production."""
     try:
         given = conf.current()
     except ConfigurationError:
@@ -73,7 +73,7 @@ def check_access(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
 
 
 def check_typed_calls(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
-    """Who may use the typed calls in production."""
+    """Check who may use the typed calls in production."""
     given = getattr(settings, "TASKS_API_AUTHENTICATION", "")
     found: list[checks.CheckMessage] = []
     if given is None:

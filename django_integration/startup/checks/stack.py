@@ -28,7 +28,7 @@ def register() -> None:
 
 
 def look() -> Iterator[checks.CheckMessage]:
-    """What keeps tasks from being sent to the stack. Without a stack `migrate` and `test` have to work all the same."""
+    """Return what keeps tasks from being sent to the stack. `migrate` and `test` have to work without one."""
     if _lacks_a_stack():
         hint = (
             "Until there is a stack, `serverless-tasks dev --django` runs the site with one on this machine."
@@ -42,7 +42,7 @@ def look() -> Iterator[checks.CheckMessage]:
 
 
 def check_stack(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
-    """What would do while a site is written, and not in production."""
+    """Check for settings that do during development and not in production."""
     try:
         conf.current()
     except ConfigurationError:
@@ -54,7 +54,7 @@ def check_stack(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
 
 
 def check_scheduler(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
-    """Whether what the tasks declare takes EventBridge Scheduler, and the settings do not name one."""
+    """Check that the settings name a scheduler where the declared tasks need EventBridge Scheduler."""
     try:
         given = conf.current().config
         tasks = sorted(services().registry, key=lambda task: task.name)
@@ -87,14 +87,14 @@ def _asks_the_scheduler(task: type[Declaration]) -> Iterator[str]:
 
 
 def _missing_settings() -> list[str]:
-    """What is said when a task is submitted."""
+    """Return the error that submitting a task would raise."""
     given = conf.current().config
     needed = NEEDED_FOR_SQS if _needs_a_stack() else ()
     return [said for name in needed if (said := _refused(given.require, name))]
 
 
 def _missing_region() -> str:
-    """What is said when a client of AWS cannot be made for want of one, where there is a stack to be asked."""
+    """Return the error of a missing region, where there is a stack to call."""
     return _refused(require_region) if _needs_a_stack() and not _missing_settings() else ""
 
 

@@ -1,4 +1,4 @@
-"""What a call asks for, in the words that a view of Django REST framework has for it."""
+"""The actions of HTTP calls, named as a view set of Django REST framework names them."""
 
 from __future__ import annotations
 
@@ -21,5 +21,5 @@ class Action(StrEnum):
 
     @property
     def is_limited(self) -> bool:
-        """Whether throttles count it. A push queue delivers what was counted when it was submitted."""
+        """True if throttles count it. A push queue delivers what was counted when it was submitted."""
         return self is not Action.DELIVER

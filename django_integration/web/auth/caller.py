@@ -1,4 +1,4 @@
-"""Who calls, and what they may: Django's own login, or Django REST framework's classes."""
+"""Authentication and authorisation of callers: Django's login, or Django REST framework's classes."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ OLD_CSRF_HEADER = "HTTP_X_CSRF_TOKEN"
 
 
 class Owned(Protocol):
-    """What is somebody's: a job's record, or the view of it."""
+    """An owned thing: a job's record, or a view of it."""
 
     @property
     def uuid(self) -> str:
@@ -41,7 +41,7 @@ class Owned(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who calls.
+    """The caller of a request.
 
     Attributes:
         owner: the owner of what they submit, or None for callers who are not logged in.
@@ -71,7 +71,7 @@ class Caller:
             self.permit(record)
 
     def may(self, record: Record) -> bool:
-        """Whether `check_may` lets a job pass."""
+        """Return whether `check_may` lets a job pass."""
         try:
             self.check_may(record)
         except (Refused, TaskNotFound):

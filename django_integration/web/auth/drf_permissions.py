@@ -1,4 +1,4 @@
-"""What Django REST framework's permission classes ask for, as far as it can be told beforehand."""
+"""Inspection of Django REST framework's permission classes before they are used."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ _NOBODYS = f"{Job._meta.app_label}.add_{Job._meta.model_name}"
 
 
 def is_composed(entry: Any) -> bool:
-    """Whether an entry of the settings is permission classes joined by ``&``, ``|`` or ``~``."""
+    """Return whether an entry of the settings is permission classes joined by ``&``, ``|`` or ``~``."""
     return isinstance(entry, (OperandHolder, SingleOperandHolder))
 
 
 def looks_at_jobs(entry: Any) -> bool:
-    """Whether a permission class, or one of those that it is composed of, asks about the single job."""
+    """Return whether a permission class, or a part of a composed one, checks object permissions."""
     asks = BasePermission.has_object_permission
     return is_composed(entry) or getattr(entry, "has_object_permission", None) is not asks
 

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 class JobView(GenericViewSet):  # type: ignore[misc]
-    """What a class may ask of the view: ``action``, ``kwargs``, ``detail``, ``basename``, ``queryset`` and the rest.
+    """A view for the classes to inspect: ``action``, ``kwargs``, ``detail``, ``basename``, ``queryset`` and the rest.
 
     It answers nothing. Its query set is an empty one, without a table, that knows its model.
 
@@ -91,6 +91,6 @@ class JobView(GenericViewSet):  # type: ignore[misc]
 
 
 def _scope(action: Action) -> str | None:
-    """What `ScopedRateThrottle` counts by: a scope that the site gave a rate, or none."""
+    """Return the scope of `ScopedRateThrottle`: one that the site gave a rate, or None."""
     rates = SimpleRateThrottle.THROTTLE_RATES or {}
     return next((scope for scope in (f"tasks-{action}", "tasks") if scope in rates), None)

@@ -51,7 +51,7 @@ class Trust:
 
     @property
     def issuers(self) -> tuple[str, ...]:
-        """What a token may say of who issued it."""
+        """Return the accepted values of a token's issuer."""
         return GOOGLE_ISSUERS if self.issuer == GOOGLE else (self.issuer,)
 
 

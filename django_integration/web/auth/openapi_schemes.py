@@ -1,4 +1,4 @@
-"""How callers say who they are, for the OpenAPI document: what the site's settings ask for, and no more.
+"""The security schemes of the OpenAPI document, from the site's settings.
 
 https://spec.openapis.org/oas/v3.1.1.html#security-scheme-object
 """
@@ -39,7 +39,7 @@ class Schemes:
     named: dict[str, Json] = field(default_factory=dict)
 
     def of_site(self, *, reads: bool) -> list[Json]:
-        """What a call needs where Django's login or Django REST framework's classes decide, as alternatives.
+        """Return the alternatives where Django's login or Django REST framework's classes decide.
 
         Args:
             reads: whether the call only reads, so that a session needs no CSRF token.
@@ -50,7 +50,7 @@ class Schemes:
         return [self._session(reads=reads), *anonymous]
 
     def of_task(self, task: type[Declaration]) -> list[Json]:
-        """What the typed calls of a task need, as alternatives."""
+        """Return the alternatives for the typed calls of a task."""
         given = authentication_of(task)
         if given is UNSET:
             return self.of_site(reads=False)

@@ -1,4 +1,4 @@
-"""Who may use a typed call: ``TASKS_API_AUTHENTICATION``, for all tasks or in a task's class."""
+"""Authentication of typed calls: ``TASKS_API_AUTHENTICATION``, for all tasks or in a task's class."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ _SENT_ON_PURPOSE = (HttpAuthBase, APIKeyHeader, APIKeyQuery)
 
 
 def authentication_of(task: type[Declaration]) -> Any:
-    """What the task's class says, else the setting; `UNSET` when neither does."""
+    """Return the class's setting, else the site's; `UNSET` when neither is set."""
     return getattr(task, NAME, getattr(settings, NAME, UNSET))
 
 
@@ -55,12 +55,12 @@ def caller_of(request: HttpRequest, task: type[Declaration], action: Action = Ac
 
 
 def runs_here(task: type[Declaration]) -> bool:
-    """Whether something says who may have this task run in a request."""
+    """Return whether anything authorises callers who have this task run in a request."""
     return authentication_of(task) is not UNSET or conf.current().uses_drf
 
 
 def sent_on_purpose(ask: Any) -> bool:
-    """Whether what an authenticator reads is nothing that a browser adds by itself."""
+    """Return whether an authenticator reads only what a browser does not add by itself."""
     return isinstance(ask, _SENT_ON_PURPOSE)
 
 
@@ -83,7 +83,7 @@ def runner_of(request: HttpRequest, task: type[Declaration]) -> Caller:
 
 
 def authenticator(given: Any) -> Any:
-    """What asks a request for its caller: "oidc", or a ninja auth class by its dotted path, itself, or made.
+    """Return the authenticator: "oidc", or a ninja auth class as a dotted path, a class or an instance.
 
     Raises:
         ConfigurationError: it cannot be imported, made, or called.

@@ -126,7 +126,7 @@ def error_answer(error: Exception) -> HttpResponse | None:
 
 
 def _unavailable(error: Exception) -> HttpResponse:
-    """What AWS said is for the log: it names queues, tables and accounts."""
+    """Log an AWS error, whose text names queues, tables and accounts, and return a neutral response."""
     logger.error("a task could not be submitted or read: %s", error)
     headers = {"Retry-After": RETRY_AFTER}
     if isinstance(error, SubmitUncertain):
@@ -142,7 +142,7 @@ def _unavailable(error: Exception) -> HttpResponse:
 
 
 def _misconfigured(error: Exception) -> HttpResponse:
-    """What is wrong with the settings is for the log, and for whoever sets the site up."""
+    """Log a configuration error, and return a neutral response."""
     logger.error("no task can be submitted or read as this site is set up: %s", error, exc_info=error)
     sentence = "This site is not set up to run tasks. Its log says what is wrong."
     return _error(500, "ConfigurationError", _said(error) if settings.DEBUG else sentence)

@@ -1,4 +1,4 @@
-"""What the HTTP calls answer with, as types: OpenAPI is made of these."""
+"""The response bodies as types, from which OpenAPI is made."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import Field
 
 
 class ErrorBody(Schema):
-    """Why a task failed."""
+    """The reason why a job failed."""
 
     type: str
     message: str
@@ -53,7 +53,7 @@ class RefusedField(Schema):
 
 
 class Refusal(Schema):
-    """Why a request was refused."""
+    """The reason why a request was refused."""
 
     type: str
     message: str

@@ -28,12 +28,12 @@ LONGEST = 300
 
 
 def offered(request: HttpRequest) -> bool:
-    """Whether the server that this request came through can stream."""
+    """Return whether the server of this request can stream."""
     return isinstance(request, ASGIRequest)
 
 
 def was_the_last(request: HttpRequest, record: Record) -> bool:
-    """Whether the client already has the event with which the task ended."""
+    """Return whether the client already has the final event."""
     return record.ended and request.headers.get("Last-Event-ID") == state_id(record)
 
 

@@ -1,4 +1,4 @@
-"""What is to be seen of a task, written once for all who ask for it or follow it."""
+"""A job as its callers see it, rendered once for all who ask for it or follow it."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _FORM: Final = json.dumps(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sight:
-    """What is to be seen of a task.
+    """A job as its callers see it.
 
     Attributes:
         uuid: the job's id.
@@ -60,7 +60,7 @@ class Sight:
 
 
 def reveals() -> bool:
-    """Whether this site's callers are told what is not meant for users."""
+    """Return whether this site's callers are shown internal errors."""
     return bool(settings.DEBUG)
 
 
@@ -70,7 +70,7 @@ def data_of(record: Record) -> str:
 
 
 def version_of(record: Record) -> Version:
-    """Which of two states of a job is the later one."""
+    """Return the version of a record; the later of two states has the greater one."""
     return record.ended, record.attempt, record.seq
 
 

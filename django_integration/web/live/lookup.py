@@ -34,7 +34,7 @@ def find(caller: Caller, uuid: str) -> Record:
 
 
 def find_shared(caller: Caller, uuid: str, reads: SharedReads, at_least: Version) -> Sight:
-    """What is to be seen of a job that the caller may see, as somebody's read of a moment ago found it.
+    """Return the view of a job that the caller may see, from a recent shared read.
 
     Args:
         caller: who asks. Whether they may see the job is asked of each, whoever had it read.

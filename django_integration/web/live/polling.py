@@ -69,7 +69,7 @@ def _answer(request: HttpRequest, state: str, data: Callable[[], str]) -> HttpRe
 
 
 def _seen_by(request: HttpRequest) -> Version:
-    """Which state the caller has seen before, as the ETag that they send says: browsers do so by themselves."""
+    """Return the version that the caller has seen, from the ETag that browsers send by themselves."""
     found = _SEEN.search(request.META.get("HTTP_IF_NONE_MATCH", ""))
     if found is None:
         return ANY

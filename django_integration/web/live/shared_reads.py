@@ -44,7 +44,7 @@ class _Flight:
 
 
 class SharedReads:
-    """What was read of jobs a moment ago, by any thread of this process.
+    """Recent reads of jobs, shared by the threads of this process.
 
     Nothing is kept of jobs that were not found, since they may be submitted at any time, nor of reads that failed. An
     ended job is kept no longer than another: it may be deleted.
@@ -73,11 +73,11 @@ class SharedReads:
         self._lock = threading.Lock()
 
     def __len__(self) -> int:
-        """How many jobs are kept."""
+        """Return the number of kept jobs."""
         return len(self._kept)
 
     def read(self, uuid: str, ask: Callable[[str], Record | None], at_least: Version = ANY) -> Sight | None:
-        """What is to be seen of a job, or None when nothing is known of it.
+        """Return the view of a job, or None when nothing is known of it.
 
         Args:
             uuid: the job's id.
@@ -180,7 +180,7 @@ def share(through: Services, seconds: float) -> None:
 
 
 def shared_reads() -> SharedReads | None:
-    """What the process's services share, or None where each request reads for itself."""
+    """Return the shared reads of the process's services, or None where each request reads for itself."""
     return _of.get(services())
 
 

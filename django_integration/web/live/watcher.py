@@ -81,7 +81,7 @@ class Watcher:
         self._looking: asyncio.Task[None] | None = None
 
     def __len__(self) -> int:
-        """How many tasks are watched."""
+        """Return the number of watched jobs."""
         return len(self._watched)
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""What `serverless-tasks init` does: gives a Django project the files that its deployment needs."""
+"""The command `init`: writes the files that a Django project's deployment needs."""
 
 from serverless_tasks.cli.init.files import Action, WrittenFile, init_project
 from serverless_tasks.cli.init.project import Project

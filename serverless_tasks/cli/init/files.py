@@ -32,7 +32,7 @@ _REQUIREMENTS = """\
 
 
 class Action(StrEnum):
-    """What became of a file."""
+    """The outcome for one file."""
 
     CREATED = "created"
     UPDATED = "updated"
@@ -52,7 +52,7 @@ class WrittenFile(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class _Options:
-    """What was asked for, now or the last time; None where nothing was."""
+    """The options of this run, or of the last one; None where not given."""
 
     django_settings: str | None = None
     requirement: str | None = None
@@ -64,7 +64,7 @@ class _Options:
 
 
 class _State(NamedTuple):
-    """What the last `init` wrote and was asked for."""
+    """The files and options of the last `init`."""
 
     digests: Mapping[str, str]
     options: Mapping[str, str | None]

@@ -1,4 +1,4 @@
-"""What can be seen of a Django project without running it: its tasks, its settings, what its tasks import."""
+"""Static inspection of a Django project: its tasks, its settings, and what its tasks import."""
 
 from __future__ import annotations
 
@@ -58,11 +58,11 @@ class Project:
 
     @property
     def needs_django(self) -> bool:
-        """Whether a task module imports Django, or a module of the project that does."""
+        """True if a task module, or a module of the project that it imports, imports Django."""
         return bool(self.imports & {"django", "django_integration", "rest_framework", "ninja"})
 
     def requirements(self, settings_module: str) -> list[str]:
-        """What to install for the tasks, pinned to what is installed here; a remark for each that is not.
+        """Return the requirements of the tasks, pinned to what is installed here; a comment for each that is not.
 
         Args:
             settings_module: the settings that the tasks are run with; empty when they are run without Django.

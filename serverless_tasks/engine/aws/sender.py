@@ -52,7 +52,7 @@ class Sender:
         self._longest = longest
 
     def is_far(self, message: Message) -> bool:
-        """Whether a message is due later than SQS can hold it back."""
+        """Return whether a message is due later than SQS can delay it."""
         return message.run_at is not None and message.delay(self._clock.now()) > self._longest
 
     def check(self, messages: Sequence[Message]) -> None:

@@ -170,7 +170,7 @@ def _session() -> botocore.session.Session:
 
 
 def _maker() -> Callable[..., Any]:
-    """What makes clients: botocore, which is what boto3's own are made by.
+    """Return the function that makes clients: botocore's, by which boto3's own are made.
 
     Importing boto3 would take a twentieth of a cold start, for resources and transfers that nothing here uses. Where a
     script has set up boto3's default session, with a profile perhaps, that one is used.

@@ -1,1 +1,1 @@
-"""Where submitted jobs go: SQS, a thread of this process, or here and now."""
+"""Backends for submitted jobs: SQS, threads of this process, or at once."""

@@ -1,4 +1,4 @@
-"""What every backend does."""
+"""The protocol of backends."""
 
 from __future__ import annotations
 

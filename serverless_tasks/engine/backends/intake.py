@@ -1,4 +1,4 @@
-"""What the backends that run jobs in this process do with them first."""
+"""Preparation of jobs by the backends that run them in this process."""
 
 from __future__ import annotations
 

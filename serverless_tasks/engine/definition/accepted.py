@@ -26,7 +26,7 @@ class Accepted:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What the inputs of two jobs are compared by; they are the same where one form of each is.
+    """The forms in which the inputs of two jobs are compared; they are the same where one form of each is.
 
     Attributes:
         made: what validation made, without the defaults that are another value each time.

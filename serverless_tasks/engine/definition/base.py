@@ -1,4 +1,4 @@
-"""What a task class declares, checked when the class is made."""
+"""The declaration of a task class, checked when the class is made."""
 
 from __future__ import annotations
 
@@ -96,11 +96,11 @@ class Declaration:
 
     @classmethod
     def is_listed(cls) -> bool:
-        """Whether lists of tasks show it; one that a framework brings along says no where nothing uses it."""
+        """Return whether lists of tasks show it; a framework's own task is hidden where nothing uses it."""
         return True
 
     def retries_after(self, error: BaseException) -> int:
-        """How often this job may be run again after such an error: ``retries``, if it is one of those to retry on.
+        """Return how often this job may be run again after an error: ``retries``, if it is one to retry on.
 
         Args:
             error: what ``run`` raised, `TaskRetry` when it called ``retry()``; asked after each failure anew.
@@ -111,7 +111,7 @@ class Declaration:
 
 
 def is_task_class(candidate: object) -> bool:
-    """Whether this is a task that can be run: one derived from ``Task`` that defines ``run`` and is not abstract."""
+    """Return whether an object is a runnable task: derived from ``Task``, with a ``run``, and not abstract."""
     return (
         isinstance(candidate, type)
         and issubclass(candidate, Declaration)

@@ -140,7 +140,7 @@ class Cron:
 
 
 def _is_special(field: _Field, word: str) -> bool:
-    """Whether a word has one of the forms that days alone can have.
+    """Return whether a word has one of the forms that only days can have.
 
     Raises:
         CronError: it has, and its numbers do not fit.

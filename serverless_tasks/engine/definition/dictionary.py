@@ -99,7 +99,7 @@ class DictionaryDefinition(Definition):
 
     @cached_property
     def _defaults_in_json(self) -> dict[str, Any]:
-        """What ``run`` has for inputs that are not given, of those that could be given as well."""
+        """Return the defaults of ``run`` for the inputs that are not given, in JSON."""
         defaults = {
             name: in_json(parameter, self._defaults[name])
             for name, parameter in self._inputs.items()
@@ -166,7 +166,7 @@ class DictionaryDefinition(Definition):
 
 
 def _by_input(model: BaseModel) -> dict[str, Any]:
-    """What the inputs that were given were converted to, by their names."""
+    """Return the converted inputs by their names."""
     given = model.model_fields_set
     fields = type(model).model_fields
     return {str(fields[field].alias): getattr(model, field) for field in fields if field in given}

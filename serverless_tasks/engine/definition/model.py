@@ -93,7 +93,7 @@ class ModelDefinition(Definition):
 
     @cached_property
     def _is_made_of_params(self) -> bool:
-        """Whether a task with an ``__init__`` of its own takes the params there, as `Task` does."""
+        """Return whether a task's own ``__init__`` takes the params, as `Task` does."""
         return bool(inspect.signature(self.task).parameters)
 
     def arguments(self, model: BaseModel) -> dict[str, Any]:

@@ -83,7 +83,7 @@ class ModelJson:
         raise Lossy(self._lossy_fields(made, given))
 
     def compared(self, made: BaseModel, sent: dict[str, Any]) -> Any:
-        """What an instance is compared by with other ones.
+        """Return the form in which an instance is compared with others.
 
         Args:
             made: the instance.
@@ -130,7 +130,7 @@ class ModelJson:
         return {self._read_as.get(name, name): value for name, value in dumped.items()}
 
     def _unsaid(self, sent: Mapping[str, Any], given: Mapping[str, Any]) -> dict[str, Any]:
-        """What was given for fields that a dump leaves out, or that are read by a path alone."""
+        """Return what was given for fields that a dump leaves out, or that are read by a path alone."""
         unsaid: dict[str, Any] = {}
         if not issubclass(self._model, RootModel):
             for name, field in self._model.model_fields.items():
@@ -167,7 +167,7 @@ class ModelJson:
             yield field.serialization_alias or name, read
 
     def _lossy_fields(self, made: BaseModel, given: Mapping[str, Any] | None) -> list[FieldError]:
-        """Which fields do not come back from JSON as they went."""
+        """Return the fields that do not survive the JSON round trip."""
         members = members_of(made)
         refused = [
             FieldError(name, _no_json(value), (name,), "json")
@@ -191,7 +191,7 @@ class ModelJson:
         ] or [FieldError("", "the model does not survive JSON as a whole", (), "json")]
 
     def _alike(self, returned: BaseModel, made: BaseModel, name: str | None = None) -> bool:
-        """Whether an instance, or one of its fields, has come back from JSON as it went."""
+        """Return whether an instance, or one of its fields, survives the JSON round trip."""
         try:
             if name is None:
                 return bool(returned == made) or same(returned, made)

@@ -1,4 +1,4 @@
-"""What tasks declare to run by themselves, and the message that a schedule sends at each of its times: a tick."""
+"""Recurring schedules as tasks declare them, and the message that each firing sends."""
 
 from __future__ import annotations
 
@@ -86,7 +86,7 @@ def recurring_of(registry: Registry, task: type[Declaration]) -> Recurring:
 
 
 def schedule_name(task: str) -> str:
-    """What the schedule of a task is called: at most 64 characters of those that EventBridge Scheduler takes."""
+    """Return the name of a task's schedule: at most 64 characters that EventBridge Scheduler accepts."""
     readable = re.sub(r"[^0-9a-zA-Z_.-]+", "-", task)[-48:]
     return f"{PREFIX}{readable}-{sha256(task.encode()).hexdigest()[:10]}"
 

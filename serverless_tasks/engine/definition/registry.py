@@ -1,4 +1,4 @@
-"""Which tasks exist in this process: a message or a caller can name these and nothing else."""
+"""The registry of tasks: a message or a caller can name these and nothing else."""
 
 from __future__ import annotations
 

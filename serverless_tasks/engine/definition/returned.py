@@ -1,4 +1,4 @@
-"""What a task's ``run`` returned, run to its end: of a coroutine or a generator nothing has run when it is returned."""
+"""Run what a task's ``run`` returned to its end: a coroutine or a generator has not run when it is returned."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ def _finished(value: Any, finish: Callable[[Coroutine[Any, Any, Any]], Any]) -> 
 
 
 async def _awaited(value: Any) -> Any:
-    """What is left once all that needs an event loop has run on one."""
+    """Return what is left once all that needs an event loop has run on one."""
     while True:
         if isinstance(value, AsyncIterator):
             value = [each async for each in value]

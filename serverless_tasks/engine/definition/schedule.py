@@ -1,4 +1,4 @@
-"""When a task runs by itself: ``schedule = cron("0 6 * * ? *", zone="Europe/Vienna")``, or ``rate(minutes=5)``.
+"""Recurring schedules: ``schedule = cron("0 6 * * ? *", zone="Europe/Vienna")``, or ``rate(minutes=5)``.
 
 The values are checked as EventBridge Scheduler would: https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html
 """
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Schedule:
-    """When a task runs; `cron` and `rate` make it.
+    """A recurring schedule; `cron` and `rate` make it.
 
     Attributes:
         expression: as EventBridge Scheduler takes it.

@@ -1,4 +1,4 @@
-"""What has to be done so that the schedules of a stack are those that its tasks declare."""
+"""The changes that make the schedules of a stack those that its tasks declare."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ class Deployed:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Change:
-    """What is to be done about one schedule.
+    """A change to one schedule.
 
     Attributes:
         action: ``create``, ``update``, ``delete`` or ``keep``.
@@ -70,7 +70,7 @@ class Change:
         return "missing" if self.deployed is None else self.deployed.state.lower()
 
     def next(self, now: datetime) -> datetime | None:
-        """When it is due next as it is deployed, in UTC; None when it is not, or not that anybody here could tell."""
+        """Return the next firing as deployed, in UTC; None when there is none that can be computed here."""
         if self.declared is None or self.deployed is None or self.deployed.state != ENABLED:
             return None
         if self.action != KEEP:
@@ -79,13 +79,13 @@ class Change:
 
 
 class Group(Protocol):
-    """Where the schedules are."""
+    """The schedule group of a stack."""
 
     def deployed(self) -> list[Deployed]:
         """The schedules of tasks that are there."""
 
     def wanted(self, recurring: Recurring) -> dict[str, Any]:
-        """How a declared schedule is to be, in the scheduler's own words."""
+        """Return a declared schedule as EventBridge Scheduler's parameters."""
 
     def create(self, name: str, wanted: dict[str, Any]) -> None:
         """Make a schedule."""
@@ -98,7 +98,7 @@ class Group(Protocol):
 
 
 def plan(registry: Registry, group: Group) -> list[Change]:
-    """What has to be done, by the tasks' names; nothing is done yet.
+    """Return the changes to make, by task name, without making them.
 
     Raises:
         TaskDefinitionError: the ``schedule_inputs`` of a task do not fit it, or two schedules have one name.

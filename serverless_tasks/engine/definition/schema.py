@@ -60,7 +60,7 @@ _WITHOUT_VALUE = frozenset(
 
 
 class InvalidOutputs(ServerlessTasksError):
-    """What ``run`` returned does not fit the task's declared outputs; the text quotes it, for operators only."""
+    """The value of ``run`` does not fit the declared outputs; the text quotes it, for operators only."""
 
 
 class Described(GenerateJsonSchema):
@@ -72,7 +72,7 @@ class Described(GenerateJsonSchema):
 
 
 class Definition:
-    """What a task takes and gives back. Two subclasses, one for each style, answer the same questions.
+    """The inputs and outputs of a task. Two subclasses, one for each style, have the same methods.
 
     Args:
         task: the task class.
@@ -119,7 +119,7 @@ class Definition:
         raise NotImplementedError
 
     def compared(self, accepted: Accepted) -> Compared:
-        """What accepted inputs are compared by with those of other jobs."""
+        """Return the forms in which accepted inputs are compared with those of other jobs."""
         raise NotImplementedError
 
     def instance(self, model: BaseModel, execution: Execution) -> Declaration:
@@ -132,17 +132,17 @@ class Definition:
         return self.task()
 
     def secrets_in(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
-        """Which inputs hold a secret."""
+        """Return the names of the inputs that hold a secret."""
         if not self.secrets:
             return ()
         return tuple(sorted(name for name in inputs if self.is_secret(name) and inputs[name] is not None))
 
     def is_secret(self, name: str) -> bool:
-        """Whether an input of that name holds a secret."""
+        """Return whether an input of that name holds a secret."""
         return name in self.secrets
 
     def mask(self, model: BaseModel) -> Mask:
-        """What keeps a run's secrets out of what is told of it."""
+        """Return a mask that redacts this run's secrets from messages, errors and tracebacks."""
         if not self.secrets:
             return OPEN
         return Mask(texts_of([model, self.arguments(model)]))
@@ -152,7 +152,7 @@ class Definition:
         raise NotImplementedError
 
     def outputs_to_json(self, value: Any) -> dict[str, Any]:
-        """What ``run`` returned, as the record's ``outputs``.
+        """Return the value of ``run`` as the record's ``outputs``.
 
         Raises:
             InvalidOutputs: when it does not fit what was declared, or is not JSON.

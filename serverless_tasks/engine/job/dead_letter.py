@@ -13,7 +13,7 @@ PREFIX = "dead-letters/"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Letter:
-    """What is known of a kept dead letter.
+    """A kept dead letter.
 
     Attributes:
         id: ``jobs/<uuid>`` for a job that was settled, ``undecodable/<message id>`` for a body that is no job, or only
@@ -36,12 +36,12 @@ class Letter:
 
     @property
     def is_job(self) -> bool:
-        """Whether it is a job, whose record says that it has failed."""
+        """True if it is a job, whose record says that it has failed."""
         return self.id.startswith("jobs/")
 
 
 class Letters(Protocol):
-    """Where dead letters are kept."""
+    """The store of kept dead letters."""
 
     def keep(self, letter: Letter, body: str) -> None:
         """Keep a letter; one that is there already is replaced by itself."""
@@ -60,7 +60,7 @@ class Letters(Protocol):
 
 
 def letter_key(id: str) -> str:
-    """Where in the bucket a letter lies."""
+    """Return the key of a dead letter in the bucket."""
     return PREFIX + id
 
 

@@ -36,7 +36,7 @@ def other_key(value: Any) -> str | None:
 
 
 def is_json(value: Any) -> bool:
-    """Whether a value has a form in JSON."""
+    """Return whether a value has a form in JSON."""
     try:
         encode(value)
     except (ValueError, TypeError, RecursionError):

@@ -1,4 +1,4 @@
-"""What a task knows of the run that it is in."""
+"""The run of a task, as the task sees it."""
 
 from __future__ import annotations
 

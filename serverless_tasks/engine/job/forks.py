@@ -1,4 +1,4 @@
-"""What a forked process has to make anew.
+"""Renewal of locks, connections and threads in forked processes.
 
 A child has its parent's memory and none of its threads: a lock that one of them held stays taken, a pool of them runs
 nothing, and two processes that read from one connection get each other's answers. Servers fork (gunicorn with

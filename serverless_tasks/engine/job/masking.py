@@ -46,5 +46,5 @@ def masked(inputs: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:
 
 
 def _forms(text: str) -> tuple[str, ...]:
-    """How a text appears: as it is, and as Python and JSON write it."""
+    """Return the forms of a text: as it is, and as Python and JSON write it."""
     return text, repr(text)[1:-1], json.dumps(text)[1:-1], json.dumps(text, ensure_ascii=False)[1:-1]

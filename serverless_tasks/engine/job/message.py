@@ -233,7 +233,7 @@ def _body(text: str) -> dict[str, Any]:
 
 
 def inputs_key(uuid: str) -> str:
-    """Where in the bucket a job's large inputs lie."""
+    """Return the key of a job's large inputs in the bucket."""
     return f"inputs/{uuid}"
 
 

@@ -21,7 +21,7 @@ LONGEST_MESSAGE = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What one write carries: the counters, and the messages that no earlier write has carried.
+    """The content of one write: the counters, and the messages that no earlier write has carried.
 
     Attributes:
         seq: the write's number within the attempt.
@@ -39,7 +39,7 @@ class Snapshot:
 
     @property
     def message_count(self) -> int:
-        """How many messages there are once these are written."""
+        """The number of messages once these are written."""
         return self.first + len(self.messages)
 
 
@@ -121,11 +121,11 @@ class Progress:
 
     @property
     def stopped(self) -> BaseException | None:
-        """Why the task should stop, or None."""
+        """The reason why the task should stop, or None."""
         return self._stop
 
     def take(self, *, always: bool = False) -> Snapshot | None:
-        """What has changed since the last call; None when nothing has (unless ``always``)."""
+        """Return what has changed since the last call; None when nothing has (unless ``always``)."""
         with self._lock:
             self.changed.clear()
             if not (self._dirty or always):

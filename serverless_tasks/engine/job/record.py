@@ -18,7 +18,7 @@ NEUTRAL_MESSAGE = "The task failed. The people who run this site can see why."
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Failure:
-    """Why an attempt ended without success.
+    """The reason why an attempt ended without success.
 
     Attributes:
         type: the exception's class name.
@@ -96,7 +96,7 @@ class Record:
 
     @property
     def ended(self) -> bool:
-        """Whether the status is a terminal one."""
+        """True if the status is a terminal one."""
         return self.status in ENDED
 
     @property

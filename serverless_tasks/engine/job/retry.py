@@ -1,4 +1,4 @@
-"""How long to wait before a failed task is run again."""
+"""The pause before a failed job is run again."""
 
 from __future__ import annotations
 

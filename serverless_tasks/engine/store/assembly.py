@@ -87,7 +87,7 @@ def submitted(job: Item) -> Message:
 
 
 def outputs_key(items: Iterable[Item]) -> str | None:
-    """Where in the bucket the outputs lie, when they do."""
+    """Return the key of the outputs in the bucket, when they lie there."""
     for item in items:
         if item["sk"] == STATE:
             key: str | None = item.get("outputs_key")
@@ -101,7 +101,7 @@ def mark(state: Item | None) -> str:
 
 
 def names_others(state: Item) -> bool:
-    """Whether the record needs more items than the state: messages, large outputs, a long error."""
+    """Return whether the record needs more items than the state: messages, large outputs, a long error."""
     if is_tombstone(state):
         return False
     if state.get("messages", 0) > 0:

@@ -1,4 +1,4 @@
-"""What keeps jobs: the protocol that the table and the in-memory store both follow."""
+"""The protocol of job stores, which the table and the in-memory store follow."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class Claim:
 
     @property
     def lost(self) -> int:
-        """How many earlier attempts ended without a word: their worker was lost."""
+        """The number of earlier attempts whose worker was lost: they ended without an outcome."""
         return self.attempt - 1 - self.failures
 
 
@@ -168,7 +168,7 @@ class Store(Protocol):
         """
 
     def deleted(self, uuid: str) -> bool:
-        """Whether the job was deleted: nothing is known of it, and it never runs again."""
+        """Return whether the job was deleted: nothing is known of it, and it never runs again."""
 
     def read_many(self, uuids: Sequence[str], *, whole: bool = True) -> dict[str, Record]:
         """The records of several jobs, as `read` gives them; those of which nothing is known are left out."""
@@ -176,7 +176,7 @@ class Store(Protocol):
     def changed(
         self, seen: Mapping[str, str]
     ) -> Mapping[str, tuple[str, Record | ServerlessTasksError | None]]:
-        """What has changed of many jobs that are watched, for less than reading them.
+        """Return what has changed of many watched jobs, for less than reading them.
 
         What time alone changes, a job that expires, is not noticed.
 

@@ -1,4 +1,4 @@
-"""What lies in the table: the items' keys and attributes, and the record that is made of them.
+"""The items of the table: their keys and attributes.
 
 Under one key (the uuid): ``job``, written by submit alone, once; ``s#state``, written by claim, worker, cancel and
 dead-letter handler alone; and ``s#<token>#...`` items that the state names: messages, large outputs, ended attempts.
@@ -103,7 +103,7 @@ def tombstone(record: Record, ttl: int) -> Item:
 
 
 def is_tombstone(state: Item) -> bool:
-    """Whether a state is all that is left of a deleted job."""
+    """Return whether a state is the tombstone of a deleted job."""
     return bool(state.get("deleted", False))
 
 
@@ -113,7 +113,7 @@ def day_of(milliseconds: int) -> str:
 
 
 def shard(uuid: str, shards: int) -> int:
-    """Which of the index's shards a job falls in."""
+    """Return the index shard of a job."""
     return crc32(uuid.encode()) % shards
 
 
@@ -123,7 +123,7 @@ def keep_until(milliseconds: int) -> int:
 
 
 def refusal(state: Item, now: int) -> Claim | None:
-    """What stands in the way of a claim, or None."""
+    """Return the claim that is refused in this state, or None when the job can be claimed."""
     if state["status"] in ENDED:
         return Claim(answer="ended", status=state["status"])
     if state["status"] == RUNNING and state["lease"] >= now:
@@ -139,7 +139,7 @@ def deliverable_until(now: int) -> int:
 
 
 def copies(message: Message) -> Item:
-    """What the state repeats of the job, so that it can be read alone."""
+    """Return the job's attributes that the state repeats, so that it can be read alone."""
     copied = {name: getattr(message, name) for name in COPIED}
     return {name: value for name, value in copied.items() if value is not None}
 

@@ -48,13 +48,13 @@ class Lock:
     converted: str = ""
 
     def matches(self, other: Lock) -> bool:
-        """Whether the inputs of two jobs are the same, as they were given or as they were converted."""
+        """Return whether the inputs of two jobs are the same, as given or as converted."""
         known = {self.fingerprint, self.converted or self.fingerprint}
         return not known.isdisjoint({other.fingerprint, other.converted or other.fingerprint})
 
 
 class LockRows(Protocol):
-    """Where the rows are kept."""
+    """The storage of lock rows."""
 
     def put(self, locks: Sequence[Lock], over: Mapping[str, str]) -> list[Lock]:
         """Write each row unless one is there that counts.
@@ -167,7 +167,7 @@ class Locks:
         return [held[lock.id] for lock in locks]
 
     def look(self, locks: Sequence[Lock], *, stranger: bool = False) -> dict[str, Held]:
-        """What `only` would answer, of those rows that are there; nothing is taken.
+        """Return the answer of `only` for the rows that are there, without taking any.
 
         Raises:
             AwsError: the table could not be asked.
@@ -182,7 +182,7 @@ class Locks:
         return held
 
     def _answer(self, row: Lock, record: Record | None, wanted: Lock, stranger: bool) -> Held | Lock:
-        """What comes of a row that is in the way: an answer, or the row to write over it."""
+        """Return the answer for a row that is in the way, or the row to write over it."""
         if record.ended if record is not None else self._store.deleted(row.uuid):
             return wanted
         mine = row.fingerprint == wanted.fingerprint and not stranger

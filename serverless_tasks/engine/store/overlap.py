@@ -1,4 +1,4 @@
-"""What is done while another machine works on a call of this process: no second thread, and nobody waits twice."""
+"""Overlap of AWS calls: other work of this thread while the answer to a call is on its way."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class _Slot(threading.local):
-    """What a thread has to do, and whether its calls may be those that it is done beside."""
+    """The pending work of a thread, and whether its calls allow overlap."""
 
     work: Callable[[], None] | None = None
     carries: bool = False

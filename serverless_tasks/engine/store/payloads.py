@@ -1,4 +1,4 @@
-"""What is too large to travel with its message lies in the bucket."""
+"""Offloading of payloads that are too large for their message to the bucket."""
 
 from __future__ import annotations
 

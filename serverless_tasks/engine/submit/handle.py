@@ -60,7 +60,7 @@ class Handle:
 
     @property
     def published(self) -> bool:
-        """Whether the job has been sent."""
+        """True if the job has been sent."""
         return self._publication.published
 
     def when_published(self, call: Callable[[], object]) -> None:
@@ -69,7 +69,7 @@ class Handle:
 
     @property
     def publication_error(self) -> ServerlessTasksError | None:
-        """Why it could not be sent, or None."""
+        """The error with which sending failed, or None."""
         return self._publication.error
 
     @property
@@ -79,12 +79,12 @@ class Handle:
 
     @property
     def progress(self) -> int | float:
-        """How far the task is."""
+        """The progress so far."""
         return self.record.progress
 
     @property
     def target(self) -> int | float | None:
-        """Where the progress ends, or None."""
+        """The progress at the end, or None."""
         return self.record.target
 
     @property
@@ -99,7 +99,7 @@ class Handle:
 
     @property
     def error(self) -> dict[str, str] | None:
-        """Why it failed: ``{"type", "message"}``, or None."""
+        """The reason of a failure: ``{"type", "message"}``, or None."""
         failure = self.record.failure
         return failure.to_json(reveal=True) if failure else None
 

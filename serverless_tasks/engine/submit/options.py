@@ -1,4 +1,4 @@
-"""How a job is submitted, said apart from what is submitted."""
+"""The options of a submission."""
 
 from __future__ import annotations
 
@@ -102,7 +102,7 @@ class Options:
 
 
 def _is_key(text: str) -> bool:
-    """Whether a text can be an idempotency key."""
+    """Return whether a text can be an idempotency key."""
     return 0 < len(text) <= LONGEST_KEY and text.isprintable()
 
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Publication:
-    """Whether a message has been published yet; shared by its handle and by whoever publishes it.
+    """The publication of a message; shared by its handle and by whoever publishes it.
 
     Args:
         message: the message.
@@ -76,15 +76,15 @@ class Publication:
 
     @property
     def unsent(self) -> bool:
-        """Whether it is still to be handed to a backend."""
+        """True if it is still to be handed to a backend."""
         return not self.published and self.error is None and self._leader is None
 
     @property
     def repeated(self) -> bool:
-        """Whether it stands for a job that another submit has sent, or will send."""
+        """True if it stands for a job that another submit has sent, or will send."""
         return self.earlier is not None or self._leader is not None
 
     @property
     def rolled_back(self) -> bool:
-        """Whether the transaction that should have published it is gone."""
+        """True if the transaction that should have published it is gone."""
         return not self.published and self.error is None and not self.awaited()

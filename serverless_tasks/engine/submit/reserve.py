@@ -1,4 +1,4 @@
-"""What is reserved before a job is sent: an idempotency key, and the place of a unique task's one live job.
+"""Deduplication before a job is sent: its idempotency key, and the lock of a unique task's one live job.
 
 The row is written first and names the job's uuid, so that whatever is lost after it (the send, its answer, the
 process), the next try finds the uuid and sends the same job again: two messages of one uuid are run once.
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Guard:
-    """What keeps jobs from being submitted twice.
+    """The deduplication of a submission.
 
     Attributes:
         key: the idempotency key of the one job, or None.
@@ -51,7 +51,7 @@ class Guard:
 
     @property
     def compares(self) -> bool:
-        """Whether the inputs are compared with those of other jobs at all."""
+        """True if the inputs are compared with those of other jobs."""
         return self.unique or self.key is not None
 
 

@@ -220,6 +220,6 @@ def _definition(through: Services, task: type[Declaration]) -> Definition:
 
 
 def _due(options: Options, now: int) -> int | None:
-    """When a job is due, in milliseconds since the epoch; None for at once."""
+    """Return the time at which a job is due, in milliseconds since the epoch; None for at once."""
     due = now + options.delay * 1000 if options.run_at is None else to_ms(options.run_at.timestamp())
     return due if due > now else None

@@ -180,6 +180,6 @@ class Attempt:
 
 
 def _is_from_outside(raised: BaseException) -> bool:
-    """Whether this is Ctrl-C, which comes to the main thread and never in Lambda; else the task itself raised it."""
+    """Return whether this is Ctrl-C, which comes to the main thread and never in Lambda; else the task raised it."""
     on_main = threading.current_thread() is threading.main_thread()
     return isinstance(raised, KeyboardInterrupt) and on_main and _RUNTIME not in os.environ

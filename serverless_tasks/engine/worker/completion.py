@@ -1,4 +1,4 @@
-"""How an attempt ends: what is recorded of it, and the message that is sent for the next one."""
+"""The end of an attempt: its recorded outcome, and the message of the next one."""
 
 from __future__ import annotations
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
-    """What `Runner.execute` is called with; see there."""
+    """The arguments of `Runner.execute`."""
 
     message: Message
     deadline: float | None = None

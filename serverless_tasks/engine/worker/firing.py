@@ -1,4 +1,4 @@
-"""Whether a message may run now as the task that it names; of one that says a schedule has sent it, more is asked.
+"""The check of a message against the schedule that is said to have sent it.
 
 The id of a schedule's job is made of the schedule's name and the time, so anybody can work it out. A message that has
 it must do no harm to the job of that time: it is neither run nor settled before the time has come, nor for a task that

@@ -1,4 +1,4 @@
-"""What became of one delivery of a message."""
+"""The outcome of one delivery of a message."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ _OURS = ("serverless_tasks", "django_integration")
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """How ``run`` ended: with outputs, or with an exception.
+    """The result of ``run``: outputs, or an exception.
 
     Attributes:
         outputs: what it returned, as JSON; None when it did not end well.
@@ -50,7 +50,7 @@ class Run:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Outcome:
-    """What became of one delivery of a message.
+    """The outcome of one delivery of a message.
 
     Attributes:
         status: the job's status now (``pending``: it will be retried), or ``busy``, ``waiting``, ``ended``, ``lost``
@@ -72,7 +72,7 @@ class Outcome:
 
 
 def failure_of(error: BaseException, mask: Mask = OPEN) -> Failure:
-    """What the record keeps of an exception, the run's secrets masked."""
+    """Return the failure that the record keeps of an exception, the run's secrets masked."""
     public = isinstance(error, (TaskError, InvalidInputs, PayloadTooLarge))
     text = mask("".join(traceback.format_exception(type(error), error, _from_task(error.__traceback__))))
     kind = type(error)
@@ -96,7 +96,7 @@ def _said(error: BaseException) -> str:
 
 
 def told_of(error: BaseException) -> BaseException:
-    """What an exception tells the runner: of a group, as a coroutine's tasks raise it, what ends or retries it."""
+    """Return the exception that decides: of a coroutine's exception group, the one that ends or retries the job."""
     if isinstance(error, BaseExceptionGroup):
         for kind in (LeaseLost, TaskCancelled, TaskTimeout, TaskStopped, TaskRetry):
             found = error.subgroup(kind)
@@ -119,12 +119,12 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 
 def is_final(error: BaseException) -> bool:
-    """Whether running the task again would end the same way."""
+    """Return whether running the task again would end the same way."""
     return isinstance(error, (InvalidInputs, InvalidOutputs, PayloadTooLarge, TaskDefinitionError))
 
 
 def retries_after(task: type[Declaration] | Declaration, error: BaseException) -> int:
-    """How often a job may be run again after an error: what its task says, or its class when none could be made."""
+    """Return how often a job may be run again after an error, by its task, or by its class when none could be made."""
     if isinstance(task, type):
         return task.retries
     try:

@@ -48,7 +48,7 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What an invocation gave: the payload, and whether it is an error of the function."""
+    """The result of an invocation: the payload, and whether it is an error of the function."""
 
     payload: bytes
     failed: bool = False

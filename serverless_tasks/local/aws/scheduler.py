@@ -32,7 +32,7 @@ _AT = re.compile(r"at\((?P<moment>[^)]+)\)")
 
 @dataclass(frozen=True, slots=True)
 class _Due:
-    """When a schedule fires next: never again when ``moment`` is None. ``expression`` is what that was told from."""
+    """The next firing of a schedule, or never when ``moment`` is None; computed from ``expression``."""
 
     expression: tuple[str, str]
     moment: datetime | None
@@ -111,7 +111,7 @@ class LocalScheduler:
 
 
 def _first(expression: str, zone: str, now: datetime) -> datetime | None:
-    """When a schedule that was seen now for the first time fires first; a one-time one is due even when it is past."""
+    """Return the first firing of a newly seen schedule; a one-time one is due even when it is past."""
     if once := _AT.fullmatch(expression):
         return datetime.fromisoformat(once["moment"]).replace(tzinfo=ZoneInfo(zone)).astimezone(UTC)
     try:

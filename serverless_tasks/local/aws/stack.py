@@ -144,7 +144,7 @@ def _check_parameters(given: Dictionary[str, str], declared: Dictionary[str, Any
 
 
 def _configurations(endpoint: str, template: LocalTemplate) -> dict[str, dict[str, Any]]:
-    """What Lambda knows of the template's functions, by their logical ids: every reference is resolved."""
+    """Return Lambda's configurations of the template's functions by logical id, every reference resolved."""
     made = local_client("cloudformation", endpoint).describe_stack_resources(StackName=STACK_NAME)[
         "StackResources"
     ]

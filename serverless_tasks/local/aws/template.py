@@ -68,7 +68,7 @@ _MISSING = object()
 
 @dataclass(frozen=True, slots=True)
 class LocalTemplate:
-    """What local work needs of a template.
+    """The part of a template that local work needs.
 
     Args:
         body: CloudFormation that moto can create, with outputs of our own for the event source mappings.

@@ -1,4 +1,4 @@
-"""Which source files were saved."""
+"""Notification of saved source files."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What the child is to do, sent to it as one line of JSON.
+    """The work of a child process, sent to it as one line of JSON.
 
     Args:
         mappings: which handler serves which queue.

@@ -35,7 +35,7 @@ class Site:
 
     @property
     def directory(self) -> Path:
-        """Where ``manage.py`` is: the site's code is importable from there."""
+        """The directory of ``manage.py``, from which the site's code is importable."""
         return self.manage.resolve().parent
 
     @property
@@ -104,7 +104,7 @@ class Code:
 
     @property
     def up(self) -> bool:
-        """Whether the workers poll and the site answers."""
+        """True if the workers poll and the site answers."""
         ports = [("127.0.0.1", self._work.port), *([self._site.host_and_port] if self._site else [])]
         return all(child.exit_code is None for child in self._children.values()) and all(map(accepts, ports))
 
@@ -170,7 +170,7 @@ class Code:
 
 
 def accepts(address: tuple[str, int]) -> bool:
-    """Whether somebody listens there."""
+    """Return whether a server listens at an address."""
     try:
         socket.create_connection(address, timeout=1).close()
     except OSError:

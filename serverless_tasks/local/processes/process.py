@@ -53,7 +53,7 @@ class ChildProcess:
 
     @property
     def exit_code(self) -> int | None:
-        """How it ended, or None while it runs."""
+        """The exit code, or None while it runs."""
         return self._process.poll()
 
     def stop(self, grace: float) -> None:

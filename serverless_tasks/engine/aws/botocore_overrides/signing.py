@@ -79,7 +79,7 @@ def _choose(signature_version: str, **_: Any) -> str | None:
 
 @cache
 def _agrees() -> bool:
-    """Whether this botocore's signer is the one known here, and signs a request as ours does.
+    """Return whether this botocore's signer is the known one and gives the same signature as ours.
 
     It is another one where AWS's runtime in C (``awscrt``) is installed.
     """
@@ -92,7 +92,7 @@ def _agrees() -> bool:
 
 
 def _signed(signer: type[SigV4Auth]) -> tuple[str, str, str]:
-    """How a signer signs a request that is always the same."""
+    """Return a signer's signature of a fixed request."""
     headers = {
         "X-Amz-Date": "20200102T030405Z",
         "X-Amz-Security-Token": "t",

@@ -168,7 +168,7 @@ class TableEraser(TableWriter):
 
 
 def _waits(job: Item | None, state: Item | None, others: dict[str, Item]) -> Iterator[tuple[int, int]]:
-    """What a job was told to wait for: when that was said, and until when, in milliseconds since the epoch."""
+    """Return the delays of a job: when each was set, and until when, in milliseconds since the epoch."""
     if job is not None and "run_at" in job:
         yield job["created"], job["run_at"]
     if state is not None and "not_before" in state:

@@ -200,7 +200,7 @@ class TableWriter(TableReader):
 
 
 def _was_applied(state: Item, put: Item) -> bool:
-    """Whether a write that was refused under one's own token had in fact arrived before: boto3 tried twice."""
+    """Return whether a write that was refused under its own token had been applied before: boto3 had retried it."""
     if put.get("status", RUNNING) != state["status"]:
         return False
     return put.get("seq") is None or bool(state["seq"] >= put["seq"])

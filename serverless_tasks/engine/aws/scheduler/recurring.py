@@ -54,7 +54,7 @@ class ScheduleGroup:
         return [_read(call(self._client.get_schedule, GroupName=group, Name=name)) for name in names]
 
     def wanted(self, recurring: Recurring) -> dict[str, Any]:
-        """How a declared schedule is to be, in the scheduler's own words.
+        """Return a declared schedule as EventBridge Scheduler's parameters.
 
         Raises:
             ConfigurationError: a setting is missing, or the queue has no URL.

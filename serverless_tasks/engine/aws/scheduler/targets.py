@@ -1,4 +1,4 @@
-"""Where schedules send to, as EventBridge Scheduler names it."""
+"""The targets of schedules, as EventBridge Scheduler names them."""
 
 from __future__ import annotations
 

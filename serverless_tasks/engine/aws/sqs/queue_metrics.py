@@ -1,4 +1,4 @@
-"""How many messages wait in the queues, and how long the oldest has."""
+"""Metrics of the queues: waiting messages, and the age of the oldest."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _COUNTS = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class QueueDepth:
-    """What lies in one queue; SQS says all of it approximately.
+    """The number of messages in one queue; approximate, as SQS gives it.
 
     https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_GetQueueAttributes.html
 

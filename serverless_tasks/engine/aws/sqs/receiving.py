@@ -33,7 +33,7 @@ class ReceivedMessage:
 
 @dataclass(frozen=True, slots=True)
 class QueueFacts:
-    """What a consumer wants to know of a queue.
+    """The attributes of a queue that a consumer needs.
 
     Args:
         arn: the queue's ARN.

@@ -26,7 +26,7 @@ ATTEMPTS = 3
 
 @dataclass(frozen=True, slots=True)
 class Unsent:
-    """Why a message was not sent.
+    """The reason why a message was not sent.
 
     Attributes:
         reason: what AWS or the network said.
@@ -127,7 +127,7 @@ class QueueSender:
 
 
 class DeadLetterQueue:
-    """Where bodies go that no retry can help.
+    """The queue for bodies that no retry can help.
 
     Args:
         client: an SQS client.
@@ -162,7 +162,7 @@ class DeadLetterQueue:
 
 
 class Visibility:
-    """When messages that were received, and not deleted, are delivered again.
+    """The visibility timeouts of received messages.
 
     Args:
         client: an SQS client.

@@ -1,4 +1,4 @@
-"""What types are made of: models, data classes, containers, unions and aliases, however deep."""
+"""The parts of type annotations: models, data classes, containers, unions and aliases, however deep."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def holds(annotation: Any, kinds: tuple[type, ...]) -> bool:
-    """Whether a type is one of these kinds, or values of it may hold one."""
+    """Return whether a type is one of these kinds, or its values may contain one."""
     return _holds(annotation, kinds, set())
 
 

@@ -1,4 +1,4 @@
-"""What a model's JSON says that two submits of the same inputs have in common."""
+"""The part of a model's JSON that two submits of the same inputs have in common."""
 
 from __future__ import annotations
 

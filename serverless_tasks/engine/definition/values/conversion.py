@@ -1,4 +1,4 @@
-"""What a parameter converted a value to, as the JSON that travels."""
+"""The JSON of a value that a parameter has converted."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ NO_WAY_BACK: Final = object()
 
 
 def converted(parameter: Parameter, given: Any, made: Any) -> Any:
-    """What a value was converted to, in JSON.
+    """Return the JSON of a converted value.
 
     The ``to_json`` of one's own class may be made for outputs alone, and its ``to_python`` one way: what has no way
     back travels as it was given, and is converted by the worker.

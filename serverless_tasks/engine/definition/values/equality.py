@@ -1,4 +1,4 @@
-"""Whether a value is the same after its way through JSON."""
+"""Equality after the JSON round trip."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel
 
 
 def same(one: Any, other: Any) -> bool:
-    """Whether two values are equal, of models what they are given and not the private state that each makes itself.
+    """Return whether two values are equal; models by their fields, not by their private state.
 
     Times are if they are the same moment: Python's own comparison says of a time in the hours in which clocks change
     that it is equal to none of another zone (https://peps.python.org/pep-0495/#aware-datetime-equality-comparison).
@@ -31,7 +31,7 @@ def same(one: Any, other: Any) -> bool:
 
 
 def members_of(model: BaseModel) -> dict[str, Any]:
-    """What a model was given, by the names of its fields, and what it took besides."""
+    """Return the values of a model's fields by name, and its extra ones."""
     fields = {name: getattr(model, name) for name in type(model).model_fields}
     return {**fields, **(model.model_extra or {})}
 

@@ -1,4 +1,4 @@
-"""What was wrong with inputs, field by field, from the errors that validators raise."""
+"""Validation errors by field, from the errors that validators raise."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def not_an_object(inputs: Any) -> FieldError:
 
 
 def field_errors(error: ValidationError) -> list[FieldError]:
-    """What pydantic refused, a field each."""
+    """Return pydantic's errors, one for each field."""
     return [
         FieldError(
             ".".join(map(str, found["loc"])), _reason_text(found["msg"]), tuple(found["loc"]), found["type"]
@@ -29,7 +29,7 @@ def field_errors(error: ValidationError) -> list[FieldError]:
 
 
 def refusals_of_django() -> tuple[type[Exception], ...]:
-    """What Django's validators raise, where Django is in use: no ``ValueError``, so that pydantic lets it pass.
+    """Return the exceptions of Django's validators, where Django is in use: they are no ``ValueError``.
 
     https://docs.djangoproject.com/en/stable/ref/validators/
     """

@@ -13,7 +13,7 @@ from serverless_tasks.engine.job.encoding import encode
 
 
 def holds_set(annotation: Any) -> bool:
-    """Whether values of a type hold a set: itself, or nested in models, data classes, containers and unions."""
+    """Return whether a type is a set, or its values may contain one."""
     return holds(annotation, (Set,))
 
 

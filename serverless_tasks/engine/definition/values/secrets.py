@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def holds_secret(annotation: Any) -> bool:
-    """Whether values of a type hold a secret: itself, or nested in models, data classes, containers and unions."""
+    """Return whether a type is a secret, or its values may contain one."""
     return holds(annotation, SECRETS)
 
 

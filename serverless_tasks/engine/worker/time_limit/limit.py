@@ -1,4 +1,4 @@
-"""How long a task may run, and what it is told when that is over."""
+"""The time limit of a run, and its escalation once it is exceeded."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ SHORTLY = 0.01
 
 
 class Limit:
-    """How long one run may last, and what it is told when that is over.
+    """The time limit of one run, and its escalation once it is exceeded.
 
     First it is told by a `TaskTimeout`, which it may catch to clean up (a coroutine is cancelled instead); one that
     goes on is told again, by `TaskStopped`, until it ends.
@@ -47,7 +47,7 @@ class Limit:
         self._cancel: Callable[[], Any] | None = None
 
     def timeout(self) -> TaskTimeout:
-        """What the record says of a run that was stopped."""
+        """Return the error that is recorded for a stopped run."""
         return TaskTimeout(f"The task ran longer than the {self.seconds:g} seconds that it has.")
 
     def attach(self, cancel: Callable[[], Any]) -> None:
