@@ -15,7 +15,7 @@ from django.urls import NoReverseMatch, get_resolver, reverse
 from django_integration.generic_tasks import job_of
 from django_integration.web.http.signed_job import HEADER, signed
 from serverless_tasks.engine.job.encoding import encode
-from serverless_tasks.engine.job.forks import renew_after_fork
+from serverless_tasks.engine.job.forks import renew_when_forked
 from serverless_tasks.errors import ConfigurationError, PayloadTooLarge, SubmitFailed, SubmitUncertain
 
 if TYPE_CHECKING:
@@ -64,6 +64,12 @@ class CloudTasksBackend:
         self.service_account = service_account
         self.namespace = namespace
         self._given_client = client
+        self._of_parents: list[Any] = []
+        renew_when_forked(self)
+
+    def forked(self) -> None:
+        """See `Renewed.forked`: gRPC's channels are of one process. The parent's is kept, so that it is not closed."""
+        self._of_parents.append(self.__dict__.pop("_client", None))
 
     def run(self, task: Any) -> None:
         """Send a task.
@@ -118,12 +124,7 @@ class CloudTasksBackend:
             raise ConfigurationError(
                 "CloudTasksBackend needs google-cloud-tasks; install serverless-tasks[google]."
             ) from error
-        made = tasks_v2.CloudTasksClient()
-        renew_after_fork(self._renew)  # gRPC's channels do not go on in a child
-        return made
-
-    def _renew(self) -> None:
-        vars(self).pop("_client", None)
+        return tasks_v2.CloudTasksClient()
 
     def _path(self, task: str) -> str:
         """Return the path of the URL that runs the task.

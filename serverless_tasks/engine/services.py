@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.job.clock import Clock
-from serverless_tasks.engine.job.forks import renew_after_fork
+from serverless_tasks.engine.job.forks import call_when_forked, notice_fork, renew_when_forked
 from serverless_tasks.engine.part import part
 from serverless_tasks.engine.store.locks import Locks
 from serverless_tasks.engine.worker.runner import Runner
@@ -63,10 +63,11 @@ class Services:
         self._backend = backend
         self._store = store
         self._registry = registry
-        self._renew()
-        renew_after_fork(self._renew)
+        self.making = threading.RLock()
+        renew_when_forked(self)
 
-    def _renew(self) -> None:
+    def forked(self) -> None:
+        """See `Renewed.forked`: the parts stay, and each renews what it holds."""
         self.making = threading.RLock()
 
     @property
@@ -269,14 +270,6 @@ class Services:
 
 
 _lock = threading.Lock()
-
-
-def _renew() -> None:
-    global _lock  # noqa: PLW0603
-    _lock = threading.Lock()
-
-
-renew_after_fork(_renew)
 _current: Services | None = None
 
 
@@ -287,11 +280,18 @@ def services() -> Services:
         ConfigurationError: a setting cannot be read.
     """
     global _current  # noqa: PLW0603 - the one piece of process-wide state, and this function guards it
+    notice_fork()
     if _current is None:
         with _lock:
             if _current is None:
                 _current = Services(Config.from_environ())
     return _current
+
+
+@call_when_forked
+def _forked() -> None:
+    global _lock  # noqa: PLW0603 - another thread of the parent's may have had it
+    _lock = threading.Lock()
 
 
 def configure(config: Config | None = None, **overrides: Any) -> Services:

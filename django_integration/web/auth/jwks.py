@@ -13,7 +13,7 @@ import cryptography  # noqa: F401 - without it PyJWT reads no public key
 import jwt
 
 from serverless_tasks.engine.job.clock import Clock
-from serverless_tasks.engine.job.forks import renew_after_fork
+from serverless_tasks.engine.job.forks import renew_when_forked
 from serverless_tasks.errors import ServerlessTasksError
 
 if TYPE_CHECKING:
@@ -62,14 +62,16 @@ class KeySet:
         self._issuer = issuer
         self._jwks_url = jwks_url
         self._clock = clock or Clock()
-        self._renew()
-        renew_after_fork(self._renew)
+        self._lock = threading.Lock()
         self._keys: dict[str, Key] = {}
         self._fetched = float("-inf")
         self._asked = float("-inf")
+        renew_when_forked(self)
 
-    def _renew(self) -> None:
+    def forked(self) -> None:
+        """See `Renewed.forked`: keys that the parent was about to be given are asked for here as well."""
         self._lock = threading.Lock()
+        self._asked = float("-inf")
 
     def find(self, kid: str) -> Key | None:
         """The key of this id, or None when the issuer has none.

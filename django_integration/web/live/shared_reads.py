@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
 from django_integration.web.live.job_view import Sight, reveals, state_id
-from serverless_tasks.engine.job.forks import renew_after_fork
+from serverless_tasks.engine.job.forks import renew_when_forked
 from serverless_tasks.engine.services import Services, services
 
 if TYPE_CHECKING:
@@ -62,10 +62,11 @@ class SharedReads:
         self._seconds = seconds
         self._clock = clock
         self._limits = (kept, kept_bytes)
-        self._renew()
-        renew_after_fork(self._renew)
+        self.forked()
+        renew_when_forked(self)
 
-    def _renew(self) -> None:
+    def forked(self) -> None:
+        """See `Renewed.forked`: whoever waited for one of the parent's reads would wait for ever."""
         # The one that was read longest ago comes first.
         self._kept: OrderedDict[str, _Kept] = OrderedDict()
         self._bytes = 0

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 from django_integration.web.live.job_view import Sight
 from django_integration.web.live.shared_reads import drop
+from serverless_tasks.engine.job.forks import call_when_forked
 from serverless_tasks.engine.services import services
 from serverless_tasks.errors import ServerlessTasksError
 
@@ -178,3 +179,9 @@ _watchers: WeakKeyDictionary[asyncio.AbstractEventLoop, Watcher] = WeakKeyDictio
 def watcher() -> Watcher:
     """The watcher of the running event loop: a server has one a process."""
     return _watchers.setdefault(asyncio.get_running_loop(), Watcher())
+
+
+@call_when_forked
+def _forked() -> None:
+    """A loop that goes on in a forked process has none of the threads that looked for it."""
+    _watchers.clear()

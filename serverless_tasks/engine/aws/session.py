@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import os
 import sys
+import threading
 from typing import TYPE_CHECKING, Any
 
 import botocore
@@ -25,8 +26,8 @@ from botocore.model import StructureShape
 
 from serverless_tasks.engine.aws.botocore_overrides.connections import say_when_sent
 from serverless_tasks.engine.aws.botocore_overrides.signing import sign_sooner
-from serverless_tasks.engine.aws.client import OF_THE_PARENT, Client
-from serverless_tasks.engine.job.forks import renew_after_fork
+from serverless_tasks.engine.aws.own_client import OwnClient
+from serverless_tasks.engine.job.forks import call_when_forked
 from serverless_tasks.errors import AwsError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -52,6 +53,9 @@ _MAPS = (
 )
 # What botocore calls a structure that is any JSON: https://smithy.io/2.0/spec/simple-types.html#document
 _AS_IT_IS = "is_document_type"
+# A session makes clients safely on one thread at a time only:
+# https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html
+_making = threading.RLock()
 _NO_REGION = (
     "AWS_REGION is not set; give the region of your stack, such as us-east-1, there, as AWS_DEFAULT_REGION or in"
     " your AWS profile."
@@ -84,7 +88,9 @@ class TransactionCancelled(Exception):
 
 
 def client(service: str, *, attempts: int = 4, read_timeout: float = 10) -> Any:
-    """A client as boto3 gives it, shared by all callers that ask with the same words.
+    """A client as boto3 gives it, shared by all callers of a process that ask with the same words.
+
+    It may be kept across a fork: there it is one of the new process's own.
 
     Args:
         service: such as ``"sqs"``; ``AWS_ENDPOINT_URL`` and AWS's other variables hold.
@@ -94,16 +100,16 @@ def client(service: str, *, attempts: int = 4, read_timeout: float = 10) -> Any:
     Raises:
         ConfigurationError: no region is set.
     """
-    with Client.making:
+    with _making:
         return _client(service, attempts, read_timeout)
 
 
 @functools.cache
-def _client(service: str, attempts: int, read_timeout: float) -> Client:
-    return Client(functools.partial(_make_client, service, attempts, read_timeout))
+def _client(service: str, attempts: int, read_timeout: float) -> OwnClient:
+    return OwnClient(functools.partial(_make, service, attempts, read_timeout))
 
 
-def _make_client(service: str, attempts: int, read_timeout: float) -> Any:
+def _make(service: str, attempts: int, read_timeout: float) -> Any:
     config = Config(
         # botocore would put a longer one together for every call, and look at every parameter of ours: a fifth of the
         # processor time of a call together.
@@ -115,7 +121,8 @@ def _make_client(service: str, attempts: int, read_timeout: float) -> Any:
         max_pool_connections=32,
     )
     try:
-        made = _maker()(service, region_name=_region(), config=config)
+        with _making:
+            made = _maker()(service, region_name=_region(), config=config)
     except NoRegionError:
         raise ConfigurationError(_NO_REGION) from None
     if service in _FREQUENT:
@@ -124,21 +131,23 @@ def _make_client(service: str, attempts: int, read_timeout: float) -> Any:
     return made
 
 
-def _renew() -> None:
-    if _session.cache_info().currsize:
-        OF_THE_PARENT.append(_session())
-    _session.cache_clear()
-
-
-renew_after_fork(_renew)
-
-
 def reset() -> None:
     """Forget all clients, so that the next ones see the environment as it is now (tests, local stand-ins)."""
     _client.cache_clear()
     _session.cache_clear()
     if (boto3 := sys.modules.get("boto3")) is not None:
         vars(boto3)["DEFAULT_SESSION"] = None
+
+
+@call_when_forked
+def _forked() -> None:
+    """Let the process find its credentials for itself; a session that a script has set up goes on with its own."""
+    global _making  # noqa: PLW0603 - another thread of the parent's may have had it
+    _making = threading.RLock()
+    _session.cache_clear()
+    credentials: Any = getattr(getattr(_default_session(), "_session", None), "_credentials", None)
+    if hasattr(credentials, "_refresh_lock"):  # held for as long as they are asked for
+        credentials._refresh_lock = threading.Lock()
 
 
 class _OurServices(Loader):  # type: ignore[misc]
@@ -228,7 +237,7 @@ def require_region() -> None:
         return
     default = _default_session()
     try:
-        with Client.making:
+        with _making:
             found = default.region_name if default else _session().get_config_variable("region")
     except ProfileNotFound as error:
         raise ConfigurationError(f"{error}; take AWS_PROFILE away or name one that there is.") from None

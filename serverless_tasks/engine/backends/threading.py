@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from serverless_tasks.engine.backends.intake import Intake
-from serverless_tasks.engine.job.forks import renew_after_fork
+from serverless_tasks.engine.job.forks import notice_fork, renew_when_forked
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.worker.outcome import failure_of
 
@@ -28,7 +28,7 @@ class ThreadingBackend:
 
     They are lost with the process: one that ran reads as failed, with ``WorkerLost``, once its lease is over (within a
     minute); one that waited, with ``Expired``, an hour after it was due. A job that does not get its turn within that
-    hour is not run either.
+    hour is not run either. In a forked process it has threads of its own; the jobs of before stay the parent's.
 
     Args:
         runner: runs the jobs.
@@ -46,15 +46,18 @@ class ThreadingBackend:
         self._clock = clock
         self._intake = Intake(store, blobs, clock)
         self._workers = workers
-        self._renew()
-        renew_after_fork(self._renew)
-
-    def _renew(self) -> None:
         self._lock = threading.Lock()
         self._pool: ThreadPoolExecutor | None = None
+        renew_when_forked(self)
+
+    def forked(self) -> None:
+        """See `Renewed.forked`."""
+        self._lock = threading.Lock()
+        self._pool = None
 
     def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
         """See `Backend.publish`."""
+        notice_fork()
         taken, errors = self._intake.take(messages)
         for message in taken.values():
             self._hand_over(message.encode(), message.delay(self._clock.now()))

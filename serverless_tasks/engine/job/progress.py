@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from serverless_tasks.engine.job.forks import renew_when_forked
 from serverless_tasks.engine.job.masking import OPEN, Mask
 from serverless_tasks.errors import TaskCancelled
 
@@ -65,6 +66,12 @@ class Progress:
         self.signalling = False
         self.changed = threading.Event()
         self.ask: Callable[[], bool] | None = None
+        renew_when_forked(self)
+
+    def forked(self) -> None:
+        """See `Renewed.forked`: a process that a task has forked only counts; what is written is the task's own."""
+        self._lock = threading.Lock()
+        self.changed = threading.Event()
 
     def set_progress(self, value: float) -> None:
         """Set how far the run is."""

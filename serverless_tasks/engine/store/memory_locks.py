@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from serverless_tasks.engine.job.clock import to_ms
-from serverless_tasks.engine.job.forks import renew_after_fork
+from serverless_tasks.engine.job.forks import renew_when_forked
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -26,10 +26,11 @@ class MemoryLocks:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._rows: dict[str, Lock] = {}
-        self._renew()
-        renew_after_fork(self._renew)
+        self._lock = threading.Lock()
+        renew_when_forked(self)
 
-    def _renew(self) -> None:
+    def forked(self) -> None:
+        """See `Renewed.forked`."""
         self._lock = threading.Lock()
 
     def put(self, locks: Sequence[Lock], over: Mapping[str, str]) -> list[Lock]:

@@ -6,7 +6,7 @@ import threading
 from typing import TYPE_CHECKING
 
 from serverless_tasks.engine.job.clock import to_ms
-from serverless_tasks.engine.job.forks import renew_after_fork
+from serverless_tasks.engine.job.forks import renew_when_forked
 from serverless_tasks.engine.store.assembly import assemble, mark, submitted, unbegun
 from serverless_tasks.engine.store.base import Page
 from serverless_tasks.engine.store.items import JOB, STATE, Item, is_tombstone
@@ -32,10 +32,11 @@ class MemoryReader:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._items: dict[str, dict[str, Item]] = {}
-        self._renew()
-        renew_after_fork(self._renew)
+        self._lock = threading.RLock()
+        renew_when_forked(self)
 
-    def _renew(self) -> None:
+    def forked(self) -> None:
+        """See `Renewed.forked`."""
         self._lock = threading.RLock()
 
     def read(self, uuid: str, *, whole: bool = True, message: Message | None = None) -> Record | None:

@@ -1,260 +1,285 @@
-"""Forked processes: each has connections, locks and threads of its own."""
+"""What a forked process makes anew; `tests/contract/test_forks.py` has its connections."""
 
-import json
-import os
-import ssl
-import subprocess
 import sys
 import threading
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from ipaddress import ip_address
-from pathlib import Path
+import time
+from collections.abc import Callable, Iterator
+from types import SimpleNamespace
+from typing import Any
 
+import boto3
 import pytest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from botocore.credentials import RefreshableCredentials
 
-ROOT = Path(__file__).resolve().parents[3]
-
-pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
-
-# Each process reads jobs of its own, or invokes functions of its own, over what its parent has opened; it says what it
-# was answered wrongly. A child that hangs is ended by its alarm.
-SCRIPT = """
-import os, signal, sys, threading
-from uuid import uuid4
-from serverless_tasks import TaskClient
-from serverless_tasks.engine.aws.functions import invoke
+from serverless_tasks import Task
+from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.config import Config
-from serverless_tasks.engine.services import Services
+from serverless_tasks.engine.job.execution import Execution
+from serverless_tasks.engine.job.progress import Progress
+from serverless_tasks.engine.services import Services, reset, services, use
+from serverless_tasks.engine.store.memory import MemoryStore
+from serverless_tasks.engine.store.memory_locks import MemoryLocks
+from serverless_tasks.engine.submit.handle import Handle
+from serverless_tasks.engine.worker.progress_writer import ProgressWriter
+from serverless_tasks.engine.worker.time_limit.enforce import within
+from serverless_tasks.engine.worker.time_limit.limit import Limit
+from serverless_tasks.engine.worker.time_limit.watchdog import Watch, Watchdog
+from serverless_tasks.errors import TaskTimeout
+from serverless_tasks.params import IntParameter, Parameter
+from tests.support.clock import FakeClock, until
+from tests.support.forks import SECONDS, Child, held, underway
 
-services = Services(Config(table="tasks", invoke_function="f"))
-store = services.store
-def ask():
-    uuid = str(uuid4())
-    if MODE == "read":
-        return store.read(uuid).uuid == uuid
-    return invoke("f", {"uuid": uuid})["uuid"] == uuid
+TOLD = pytest.mark.parametrize("told", [True, False], ids=["told", "as of uWSGI"])
 
-def work():
-    return sum(not ask() for _ in range(40))
-
-MODE = sys.argv[1]
-opening = [threading.Thread(target=ask) for _ in range(3)]
-for thread in opening:
-    thread.start()
-for thread in opening:
-    thread.join()
-children = []
-together, go = os.pipe()
-for _ in range(4):
-    child = os.fork()
-    if child == 0:
-        signal.alarm(30)
-        os.close(go)
-        os.read(together, 1)  # its end: all begin at the same moment
-        try:
-            os._exit(min(work(), 100))
-        except BaseException as error:
-            print(repr(error), file=sys.stderr, flush=True)
-            os._exit(101)
-    children.append(child)
-os.close(go)
-wrong = work()
-codes = [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children]
-wrong += work()
-print(wrong, codes)
-"""
-
-THREADING = """
-import os, signal, sys
-from serverless_tasks import Task, configure
-from serverless_tasks.params import NumberParameter
 
 class Double(Task):
     name = "double"
-    inputs = {"n": NumberParameter()}
-    outputs = {"n": NumberParameter()}
-    def run(self, n):
-        return 2 * n
+    inputs = {"number": IntParameter()}
+    outputs = {"result": Parameter()}
 
-configure(backend="threading")
-assert Double.submit(n=1).wait(20) == {"n": 2}
-child = os.fork()
-if child == 0:
-    signal.alarm(30)
-    try:
-        os._exit(0 if Double.submit(n=2).wait(20) == {"n": 4} else 1)
-    except BaseException as error:
-        print(repr(error), file=sys.stderr, flush=True)
-        os._exit(101)
-print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), Double.submit(n=3).wait(20))
-"""
+    def run(self, number: int) -> int:
+        return 2 * number
 
 
-# Never set: an invocation takes a while.
-WAY = threading.Event()
+@pytest.fixture(autouse=True)
+def anew(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    session.reset()
+    reset()
+    yield
+    session.reset()
+    reset()
 
 
-class Answers(BaseHTTPRequestHandler):
-    """Answers each call about a job with that job, over connections that stay open."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def do_POST(self) -> None:
-        body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
-        if "X-Amz-Target" in self.headers:
-            (key,) = [
-                value["S"] for value in body["ExpressionAttributeValues"].values() if len(value["S"]) == 36
-            ]
-            state = {"status": "running", "task": "work", "token": "t"}
-            times = dict.fromkeys(("created", "started", "attempted", "seq", "attempt"), 1)
-            times |= dict.fromkeys(("expires", "lease"), 4_000_000_000_000)
-            item = {"pk": {"S": key}, "sk": {"S": "s#state"}}
-            item |= {name: {"S": value} for name, value in state.items()}
-            item |= {name: {"N": str(value)} for name, value in times.items()}
-            self._answer({"Items": [item], "Count": 1, "ScannedCount": 1})
-        else:
-            WAY.wait(0.01)
-            self._answer(body)
-
-    def _answer(self, body: object) -> None:
-        answer = json.dumps(body).encode()
-        self.send_response(200)
-        self.send_header("Content-Type", "application/x-amz-json-1.0")
-        self.send_header("Content-Length", str(len(answer)))
-        self.end_headers()
-        self.wfile.write(answer)
-
-    def log_message(self, *_: object) -> None:
-        pass
+# -- clients -------------------------------------------------------------------------------------------------------
 
 
-class Server(ThreadingHTTPServer):
-    daemon_threads = True
-    request_queue_size = 64
+@TOLD
+def test_a_client_is_another_one_in_the_child_and_stays_the_parents(told: bool) -> None:
+    client = session.client("sqs")
+    events = client.meta.events
 
-    def handle_error(self, *_: object) -> None:
-        """A client that ends with its process is no fault."""
-
-
-@pytest.fixture(params=["http", "https"])
-def endpoint(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[dict[str, str]]:
-    """The variables that lead a process to a server that keeps connections open."""
-    server = Server(("127.0.0.1", 0), Answers)
-    variables = {"AWS_ENDPOINT_URL": f"{request.param}://127.0.0.1:{server.server_port}"}
-    if request.param == "https":
-        certificate = a_certificate(tmp_path)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
-        server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
-        variables["AWS_CA_BUNDLE"] = str(certificate)
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield variables
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    # Its memory is a copy, so that an object of the parent's is at the same place.
+    assert Child(lambda: client.meta.events is not events, told=told).result()
+    assert client.meta.events is events
 
 
-def a_certificate(folder: Path) -> Path:
-    """A certificate for this machine, with its key, signed by itself."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "127.0.0.1")])
-    now = datetime.now(UTC)
-    made = (
-        x509.CertificateBuilder(
-            name, name, key.public_key(), 1, now - timedelta(days=1), now + timedelta(days=1)
-        )
-        .add_extension(x509.SubjectAlternativeName([x509.IPAddress(ip_address("127.0.0.1"))]), critical=False)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "certificate.pem"
-    path.write_bytes(
-        made.public_bytes(Encoding.PEM) + key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
-    )
-    return path
+def test_a_child_of_a_child_has_a_client_of_its_own() -> None:
+    client = session.client("sqs")
+
+    def grandchild() -> bool:
+        events = client.meta.events
+        return bool(Child(lambda: client.meta.events is not events).result())
+
+    assert Child(grandchild).result()
 
 
-def run(script: str, *words: str, **variables: str) -> str:
-    kept = {name: value for name, value in os.environ.items() if not name.startswith(("AWS_", "SERVERLESS_"))}
-    credentials = {"AWS_ACCESS_KEY_ID": "k", "AWS_SECRET_ACCESS_KEY": "s", "AWS_REGION": "us-east-1"}
-    done = subprocess.run(
-        [sys.executable, "-W", "ignore::DeprecationWarning", "-c", script, *words],
-        cwd=ROOT,
-        env={**kept, **credentials, **variables},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr
-    assert done.stderr == ""
-    return done.stdout.strip()
+def test_a_child_makes_one_client_for_all_its_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[object] = []
+
+    def slow(*_: object, **__: object) -> object:
+        made.append(None)
+        threading.Event().wait(0.02)
+        return SimpleNamespace(meta=None)
+
+    monkeypatch.setattr(session, "_maker", lambda: slow)
+    client = session.client("s3")
+
+    def use_it() -> int:
+        threads = [threading.Thread(target=getattr, args=(client, "meta")) for _ in range(4)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return len(made)
+
+    assert Child(use_it).result() == 2
 
 
-@pytest.mark.parametrize("mode", ["read", "invoke"])
-def test_parent_and_children_are_each_answered_what_they_asked(endpoint: dict[str, str], mode: str) -> None:
-    assert run(SCRIPT, mode, **endpoint) == "0 [0, 0, 0, 0]"
+def test_a_client_that_another_thread_was_making_is_made_in_the_child(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make = session._maker()
+
+    def work(there: Callable[[], None]) -> None:
+        monkeypatch.setattr(session, "_maker", lambda: lambda *_, **__: there())
+        session.client("s3")
+
+    with underway(work):
+        monkeypatch.setattr(session, "_maker", lambda: make)
+        assert Child(lambda: session.client("s3").meta.service_model.service_name).result() == "s3"
 
 
-def test_the_threading_backend_runs_jobs_in_a_child_and_goes_on_in_the_parent() -> None:
-    assert run(THREADING) == "0 {'n': 6}"
+def test_credentials_that_another_thread_was_asking_for_are_asked_for_in_the_child() -> None:
+    fresh = {"access_key": "a", "secret_key": "b", "token": "c", "expiry_time": "2099-01-01T00:00:00Z"}
+    old = fresh | {"expiry_time": "2000-01-01T00:00:00Z"}
+    credentials = RefreshableCredentials.create_from_metadata(old, refresh_using=lambda: fresh, method="role")
+    boto3.setup_default_session()
+    boto3.DEFAULT_SESSION._session._credentials = credentials
+
+    with held(credentials._refresh_lock):
+        assert Child(lambda: boto3.DEFAULT_SESSION.get_credentials().access_key).result() == "a"
 
 
-def test_what_a_thread_held_as_the_process_was_forked_is_free_in_the_child() -> None:
-    script = """
-import contextlib, os, signal, sys, threading
-from serverless_tasks import configure
-from serverless_tasks.engine.aws import session
-from serverless_tasks.engine.aws.client import Client
-wiring = sys.modules["serverless_tasks.engine.services"]
-
-services = configure(backend="immediate")
-held, go_on = threading.Event(), threading.Event()
-
-locks = [Client.making, wiring._lock, services.making, services.store._lock]
-
-def hold():
-    with contextlib.ExitStack() as stack:
-        for lock in locks:
-            stack.enter_context(lock)
-        held.set()
-        go_on.wait(60)
-
-thread = threading.Thread(target=hold)
-thread.start()
-held.wait(60)
-child = os.fork()
-if child == 0:
-    signal.alarm(20)
-    services.store.read("a")
-    services.runner
-    session.client("sqs")
-    os._exit(0)
-code = os.waitstatus_to_exitcode(os.waitpid(child, 0)[1])
-go_on.set()
-thread.join()
-print(code)
-"""
-    assert run(script) == "0"
+# -- what another thread held ----------------------------------------------------------------------------------------
 
 
-def test_what_is_forgotten_is_not_renewed() -> None:
-    script = """
-import gc
-from serverless_tasks.engine.job import forks
-from serverless_tasks.engine.services import Services
-from serverless_tasks.engine.config import Config
-before = len(forks._renewals)
-for _ in range(10):
-    Services(Config())
-gc.collect()
-print(len(forks._renewals) - before)
-"""
-    assert run(script) == "0"
+def test_a_part_that_another_thread_was_making_is_made_in_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    through = Services(Config(), backend="threading")
+
+    def work(there: Callable[[], None]) -> None:
+        monkeypatch.setattr(MemoryStore, "__init__", lambda *_: there())
+        assert through.store
+
+    given = MemoryStore.__init__
+    with underway(work):
+        monkeypatch.setattr(MemoryStore, "__init__", given)
+        assert Child(lambda: through.store.read("1") is None).result()
+
+
+def test_the_processs_services_are_made_in_the_child_though_another_thread_was_making_them() -> None:
+    with held(vars(sys.modules["serverless_tasks.engine.services"])["_lock"]):
+        assert Child(lambda: services().backend_name).result() == "sqs"
+
+
+def test_jobs_and_locks_in_memory_are_read_in_the_child_though_another_thread_was_writing() -> None:
+    clock = FakeClock()
+    store, locks = MemoryStore(clock), MemoryLocks(clock)
+
+    with held(store._lock, locks._lock):
+        assert Child(lambda: (store.read("1"), locks.put([], {}))).result() == (None, [])
+
+
+# -- threads -----------------------------------------------------------------------------------------------------------
+
+
+@TOLD
+def test_jobs_run_in_the_child_on_its_own_threads(told: bool) -> None:
+    through = Services(Config(), backend="threading")
+    through.registry.add(Double)
+
+    with use(through):
+        # As many as there are threads, and once more.
+        before = [Double.submit(number=number) for number in range(5)]
+        assert [handle.wait(SECONDS) for handle in before] == [{"result": 2 * n} for n in range(5)]
+
+        child = Child(lambda: [Double.submit(number=n).wait(SECONDS / 2) for n in range(3)], told=told)
+
+        assert child.result() == [{"result": 2 * n} for n in range(3)]
+        assert Double.submit(number=4).wait(SECONDS) == {"result": 8}
+
+
+def test_a_job_that_is_held_back_runs_in_the_child() -> None:
+    through = Services(Config(), backend="threading", clock=FakeClock())
+    through.registry.add(Double)
+
+    def outputs(handle: Handle) -> dict[str, Any]:
+        until(lambda: handle.refresh().status == "succeeded")
+        return handle.outputs
+
+    with use(through):
+        assert outputs(Double.submit(number=1)) == {"result": 2}
+        child = Child(lambda: outputs(Double.options(delay=60).submit(number=2)))
+
+        assert child.result() == {"result": 4}
+
+
+def test_a_job_runs_in_the_child_though_another_thread_was_handing_one_over() -> None:
+    through = Services(Config(), backend="threading")
+    through.registry.add(Double)
+
+    with use(through), held(through.backend._lock):  # type: ignore[attr-defined]
+        assert Child(lambda: Double.submit(number=2).wait(SECONDS / 2)).result() == {"result": 4}
+
+
+def test_a_job_that_the_parent_has_begun_is_the_parents() -> None:
+    runs: list[int] = []
+
+    class Begun(Task):
+        name = "begun"
+
+        def run(self) -> None:
+            runs.append(1)
+            there()
+
+    through = Services(Config(), backend="threading")
+    through.registry.add(Begun)
+    through.registry.add(Double)
+    arrived, go_on = threading.Event(), threading.Event()
+
+    def there() -> None:
+        arrived.set()
+        go_on.wait(SECONDS)
+
+    with use(through):
+        handle = Begun.submit()
+        assert arrived.wait(SECONDS)
+
+        def in_child() -> tuple[Any, int]:
+            return Double.submit(number=2).wait(SECONDS / 2), len(runs)
+
+        assert Child(in_child).result() == ({"result": 4}, 1)
+        go_on.set()
+        handle.wait(SECONDS)
+    assert len(runs) == 1
+
+
+def test_a_task_is_stopped_in_the_child_after_the_parents_watchdog_has_watched() -> None:
+    def stopped() -> bool:
+        limit = Limit(0.05, Progress())
+        with pytest.raises(TaskTimeout):
+            within(limit, lambda: [time.sleep(0.01) for _ in range(3000)])
+        return True
+
+    def on_a_thread() -> list[bool]:
+        found: list[bool] = []
+        thread = threading.Thread(target=lambda: found.append(stopped()))
+        thread.start()
+        thread.join(SECONDS)
+        return found
+
+    assert on_a_thread() == [True]
+    assert Child(on_a_thread).result() == [True]
+
+
+def test_the_childs_watchdog_watches_none_of_the_parents_threads() -> None:
+    now = 100.0
+    watchdog = Watchdog(lambda: now)
+    # The identifier of a thread that ended with the fork is given to the child's next one.
+    limit = Limit(1, Progress())
+    watch = Watch(limit, threading.get_ident())
+    watch.due = 101.0
+    watchdog.check(watch)
+
+    def later() -> int:
+        nonlocal now
+        now = 200.0
+        watchdog.check()
+        return limit.told
+
+    with held(watch._lock):
+        assert Child(lambda: (later(), watch.settle())).result() == (0, None)
+
+
+def test_a_task_counts_in_a_process_that_it_has_forked_and_only_its_own_is_written() -> None:
+    clock = FakeClock()
+    written: list[int] = []
+    progress = Progress()
+
+    def write(snapshot: Any) -> bool:
+        written.append(snapshot.progress)
+        return False
+
+    writer = ProgressWriter(progress, write, clock)
+    execution = Execution(progress=progress)
+
+    def count() -> tuple[float, list[int], set[str]]:
+        execution.progress.inc_progress()
+        return progress.progress, written, {thread.name for thread in threading.enumerate()}
+
+    with held(progress._lock):
+        child = Child(count)
+        reached, in_child, threads = child.result()
+    assert (reached, in_child) == (1, [])
+    assert "progress" not in threads
+    assert writer.close().progress == 0

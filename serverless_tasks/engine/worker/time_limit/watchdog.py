@@ -13,7 +13,7 @@ import time
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from serverless_tasks.engine.job.forks import renew_after_fork
+from serverless_tasks.engine.job.forks import renew_when_forked
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -40,6 +40,10 @@ class Watch:
         self.due = math.inf
         self._thread = thread
         # Reentrant: an exception that arrives just when it was taken leaves it taken, and `settle` is called again.
+        self._lock = threading.RLock()
+
+    def forked(self) -> None:
+        """See `Renewed.forked`."""
         self._lock = threading.RLock()
 
     def fire(self) -> None:
@@ -72,15 +76,19 @@ class Watchdog:
 
     def __init__(self, now: Callable[[], float] = time.monotonic) -> None:
         self._now = now
-        self._renew()
-        renew_after_fork(self._renew)
-
-    def _renew(self) -> None:
         # Putting into it takes no lock of Python's, which an exception from outside could leave taken.
         self._arrived: SimpleQueue[Watch] = SimpleQueue()
         self._watches: list[Watch] = []
         self._starting = threading.Lock()
         self._thread: threading.Thread | None = None
+        renew_when_forked(self)
+
+    def forked(self) -> None:
+        """See `Renewed.forked`: the threads that it has watched are the parent's, and others may be called as they."""
+        for watch in self._watches:
+            watch.forked()
+        self._arrived, self._watches = SimpleQueue(), []
+        self._starting, self._thread = threading.Lock(), None
 
     def keep(self, watch: Watch) -> None:
         """Keep a limit from now on, until it is closing."""
