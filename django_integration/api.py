@@ -17,7 +17,7 @@ from django_integration.web.auth.caller import identify
 from django_integration.web.auth.openapi_schemes import Schemes
 from django_integration.web.http import request_body as body
 from django_integration.web.http.responses import (
-    Refused,
+    HTTPError,
     error_answer,
     json_answer,
     record_answer,
@@ -29,7 +29,7 @@ from django_integration.web.live.lookup import find
 from django_integration.web.live.polling import poll
 from django_integration.web.live.shared_reads import drop
 from django_integration.web.typed_calls import router
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.submission import submit_json
 from serverless_tasks.errors import UnknownTask
@@ -92,7 +92,7 @@ def create(request: HttpRequest, idempotency_key: idempotency.Key = None) -> Htt
     options = Options(
         owner=caller.owner, on_commit=False, idempotency_key=idempotency.key_of(request, caller)
     )
-    handle = submit_json(services(), task, inputs, options, stranger=caller.owner is None)
+    handle = submit_json(current_services(), task, inputs, options, anonymous=caller.owner is None)
     if handle.repeated:
         caller.check_may(handle.record)
     answer = record_answer(request, handle.record, 200 if handle.repeated else 201)
@@ -113,10 +113,10 @@ def listing(request: HttpRequest, limit: Limit = str(PAGE), cursor: str | None =
     size = int(limit) if limit.isascii() and limit.isdecimal() and len(limit) < 4 else 0
     if not 1 <= size <= LARGEST_PAGE:
         message = f"The limit is {limit[:20]!r}; give a number from 1 to {LARGEST_PAGE}."
-        raise Refused(400, "InvalidLimit", message)
+        raise HTTPError(400, "InvalidLimit", message)
     if caller.owner is None:
         return json_answer({"tasks": [], "next": None})
-    page = services().store.list_owner(caller.owner, limit=size, cursor=cursor)
+    page = current_services().store.list_owner(caller.owner, limit=size, cursor=cursor)
     drop(*(record.uuid for record in page.records))  # no poll shows them an older state
     shown = [record_json(record) for record in page.records if caller.may(record)]
     return json_answer({"tasks": shown, "next": page.cursor})
@@ -130,7 +130,7 @@ def openapi_document(request: HttpRequest) -> HttpResponse:
     document = dict(api.get_openapi_schema(path_prefix=base))
     served = conf.served_tasks()
     names = dict.fromkeys([*served, *router.task_names()])
-    registry = services().registry
+    registry = current_services().registry
     definitions = [registry.definition(name) for name in names if name in registry]
     openapi.describe(document, base, definitions, served, Schemes())
     return json_answer(document)
@@ -158,7 +158,7 @@ def retrieve(request: HttpRequest, uuid: Uuid) -> HttpResponseBase:
 def cancel(request: HttpRequest, uuid: Uuid) -> HttpResponse:
     """A waiting task never starts; a running one is asked to stop. 409 when it has already ended."""
     record = find(identify(request, Action.CANCEL), uuid)
-    return record_answer(request, services().store.cancel(record.uuid))
+    return record_answer(request, current_services().store.cancel(record.uuid))
 
 
 @api.api_operation(
@@ -172,7 +172,7 @@ async def follow(request: HttpRequest, uuid: Uuid) -> HttpResponseBase:
     """One event a change, each holding the record, the last one the ended task's. Only under ASGI; else poll."""
     record = await sync_to_async(lambda: find(identify(request, Action.RETRIEVE), uuid))()
     if not events.offered(request):
-        raise Refused(
+        raise HTTPError(
             501, "NotImplemented", "This server does not stream (it runs under WSGI); poll the task instead."
         )
     if request.method == "HEAD":

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from serverless_tasks.engine.config import Config
-from serverless_tasks.engine.definition.base import Declaration, is_task_class
+from serverless_tasks.engine.definition.base import BaseTask, is_task_class
 from serverless_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -121,7 +121,7 @@ def forget(name: str) -> bool:
     return name in READ
 
 
-def served_tasks() -> dict[str, type[Declaration]]:
+def served_tasks() -> dict[str, type[BaseTask]]:
     """The tasks that ``POST /tasks/`` takes, by name.
 
     Raises:
@@ -131,7 +131,7 @@ def served_tasks() -> dict[str, type[Declaration]]:
     return {task.name: task for task in tasks}
 
 
-def task_class(served: tuple[str, Any]) -> type[Declaration]:
+def task_class(served: tuple[str, Any]) -> type[BaseTask]:
     """The task class that an entry of `TaskSettings.served` stands for.
 
     Raises:
@@ -143,7 +143,7 @@ def task_class(served: tuple[str, Any]) -> type[Declaration]:
         raise ConfigurationError(
             f"{setting} names {entry!r}, which is not a task: derive it from serverless_tasks.Task and define run()."
         )
-    task: type[Declaration] = found
+    task: type[BaseTask] = found
     return task
 
 

@@ -10,9 +10,9 @@ from django.db import connections
 
 from django_integration import conf
 from django_integration.own_backend import execute, hand_over
-from serverless_tasks.engine.definition.model import define
+from serverless_tasks.engine.definition.model import definition_of
 from serverless_tasks.engine.job.execution import Execution
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.submission import message_for
 from serverless_tasks.errors import (
@@ -23,7 +23,7 @@ from serverless_tasks.errors import (
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.job.message import Message
 
 # Where a task that a backend is given keeps its job; no name that a user's class would have.
@@ -101,12 +101,12 @@ def job_of(task: Any) -> Message:
     if known is not None:
         return known
     kind = type(task)
-    return message_for(services(), kind, define(kind).to_json(task.params), Options())
+    return message_for(current_services(), kind, definition_of(kind).to_json(task.params), Options())
 
 
-def _task(message: Message) -> Declaration:
+def _task(message: Message) -> BaseTask:
     """The task of a job, its ``run`` replaced by one that records."""
-    definition = services().registry.definition(message.task)
+    definition = current_services().registry.definition(message.task)
     task = definition.instance(
         definition.parse_json(message.inputs), Execution(uuid=message.uuid, owner=message.owner)
     )
@@ -116,7 +116,7 @@ def _task(message: Message) -> Declaration:
 
 
 def _execute(message: Message) -> None:
-    clock = services().clock
+    clock = current_services().clock
     if delay := message.delay(clock.now()):
         clock.sleep(delay)
     execute(message.encode())

@@ -12,8 +12,8 @@ from django_integration.django_tasks.coroutine import completed
 from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.record import Record
-from serverless_tasks.engine.services import services
-from serverless_tasks.engine.store.payloads import lightened
+from serverless_tasks.engine.services import current_services
+from serverless_tasks.engine.store.payloads import offload_inputs
 from serverless_tasks.engine.worker.outcome import failure_of
 from serverless_tasks.errors import (
     AwsError,
@@ -28,7 +28,7 @@ from serverless_tasks.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.definition.base import BaseTask
 
 logger = logging.getLogger(__name__)
 
@@ -76,7 +76,7 @@ class TaskInfo:
     def execute(self) -> None:
         """Run the job in this thread, after its delay; how it ends is recorded, and nothing is raised for it."""
         if self.delay:
-            services().clock.sleep(self.delay)
+            current_services().clock.sleep(self.delay)
         execute(self.message)
 
 
@@ -94,13 +94,13 @@ class TaskBackend:
         """
         raise NotImplementedError(f"{type(self).__qualname__} does not define run_task().")
 
-    def resolve_class(self, task: str) -> type[Declaration]:
+    def resolve_class(self, task: str) -> type[BaseTask]:
         """The registered task class of a dotted path.
 
         Raises:
             UnknownTask: no registered task has this path.
         """
-        found = next((known for known in services().registry if _path(known) == task), None)
+        found = next((known for known in current_services().registry if _path(known) == task), None)
         if found is None:
             raise UnknownTask(task)
         return found
@@ -122,7 +122,7 @@ class OwnBackend:
 
     def _publish(self, message: Message) -> ServerlessTasksError | None:
         def give() -> Any:
-            task = services().registry.get(message.task)
+            task = current_services().registry.get(message.task)
             return self._backend().run_task(_info(message), _path(task))
 
         return hand_over(message, give, f"{self._backend.__qualname__}.run_task()")
@@ -144,7 +144,7 @@ def hand_over(message: Message, give: Callable[[], Any], name: str) -> Serverles
         given = give()
         if iscoroutine(given):
             completed(given)
-        services().store.put_jobs([item])
+        current_services().store.put_jobs([item])
     except AwsError as error:
         return SubmitUncertain(message.uuid, str(error))
     except ServerlessTasksError as error:
@@ -170,14 +170,14 @@ def execute(message: str) -> None:
     """
     job = Message.decode(message)
     try:
-        outcome = services().runner.execute(job)
+        outcome = current_services().runner.execute(job)
         while outcome.status == "waiting":  # a retry, which is due in a moment
-            services().clock.sleep(outcome.give_back or 0)
-            outcome = services().runner.execute(job)
+            current_services().clock.sleep(outcome.give_back or 0)
+            outcome = current_services().runner.execute(job)
     except UnknownSchedule:  # the job of that schedule's time is none of this text's
         raise
     except UnknownTask as error:
-        services().store.settle(job, failure_of(error))
+        current_services().store.settle(job, failure_of(error))
 
 
 def kept(message: Message) -> Message:
@@ -187,7 +187,7 @@ def kept(message: Message) -> Message:
         PayloadTooLarge: they are too large even for that, or there is no bucket.
         AwsError: the bucket did not take them.
     """
-    return lightened(message, services().blobs) if services().config.table else message
+    return offload_inputs(message, current_services().blobs) if current_services().config.table else message
 
 
 def backend_class(entry: Any) -> type[Any]:
@@ -207,7 +207,7 @@ def backend_class(entry: Any) -> type[Any]:
 
 def record_of(message: Message) -> Record:
     """The record of a message's job; as it was submitted, where the store knows nothing of it yet."""
-    return services().store.read(message.uuid) or Record(
+    return current_services().store.read(message.uuid) or Record(
         uuid=message.uuid, task=message.task, owner=message.owner, created=message.created
     )
 
@@ -217,10 +217,10 @@ def _info(message: Message) -> TaskInfo:
         message=message.encode(),
         record=record_of(message),
         inputs=encode(message.inputs),
-        delay=message.delay(services().clock.now()),
+        delay=message.delay(current_services().clock.now()),
         queue=message.queue,
     )
 
 
-def _path(task: type[Declaration]) -> str:
+def _path(task: type[BaseTask]) -> str:
     return f"{task.__module__}.{task.__qualname__}"

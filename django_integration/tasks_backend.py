@@ -21,7 +21,7 @@ from django_integration.django_tasks.enqueueing import Enqueueing, submit, submi
 from django_integration.django_tasks.reading import read_result
 from django_integration.django_tasks.settings import BackendOptions
 from django_integration.django_tasks.task import ServerlessTask
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -136,7 +136,9 @@ class ServerlessBackend(BaseTaskBackend):
     def _as_run(self, result: ServerlessResult) -> ServerlessResult:
         """The result as it is now, where the job has been run already."""
         waits = result.handle is not None or result.is_finished
-        return result if waits or services().backend_name != "immediate" else self.get_result(result.id)
+        return (
+            result if waits or current_services().backend_name != "immediate" else self.get_result(result.id)
+        )
 
 
 def _uuid(result_id: str) -> str:

@@ -6,7 +6,7 @@ import functools
 import os
 
 from lambda_handlers.cold_start import started
-from serverless_tasks.engine.services import Services, services
+from serverless_tasks.engine.services import Services, current_services
 
 
 def ready() -> Services:
@@ -17,9 +17,9 @@ def ready() -> Services:
     """
     if os.environ.get("DJANGO_SETTINGS_MODULE"):
         _set_up_django()
-    through = services()
-    len(through.registry)
-    return through
+    services = current_services()
+    len(services.registry)
+    return services
 
 
 @functools.cache
@@ -38,8 +38,8 @@ def initialise(*parts: str) -> None:
     if not os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
         return
     try:
-        through = ready()
+        services = ready()
         for part in parts:
-            getattr(through, part)
+            getattr(services, part)
     finally:
         started()

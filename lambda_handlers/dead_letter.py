@@ -13,7 +13,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from lambda_handlers.bootstrap import initialise, ready
 from lambda_handlers.telemetry import count, counted, job, logger
 from serverless_tasks.engine.definition.recurring import SCHEDULED_TIME
-from serverless_tasks.engine.job.dead_letter import Letter, job_letter, undecodable_letter
+from serverless_tasks.engine.job.dead_letter import DeadLetter, job_letter, undecodable_letter
 from serverless_tasks.engine.job.message import VERSION, Message, version_of
 from serverless_tasks.engine.job.record import FAILED, Failure
 from serverless_tasks.engine.worker.firing import task_for
@@ -55,8 +55,8 @@ def _told(record: SQSRecord) -> Iterator[None]:
 
 
 class _Batch:
-    def __init__(self, through: Services) -> None:
-        self._through = through
+    def __init__(self, services: Services) -> None:
+        self._services = services
         self._again: dict[str, int] = {}
 
     def run(self, record: SQSRecord) -> None:
@@ -83,7 +83,7 @@ class _Batch:
     def _refusal(self, message: Message) -> ServerlessTasksError | None:
         """Return why a message is not the job whose id it has, which its schedule may still send; else None."""
         try:
-            task_for(message, self._through.registry, self._through.clock.now())
+            task_for(message, self._services.registry, self._services.clock.now())
         except (NotDue, UnknownSchedule) as error:
             return error
         except UnknownTask:
@@ -92,12 +92,12 @@ class _Batch:
 
     def _settle(self, record: SQSRecord, message: Message, body: str) -> None:
         if message.schedule is not None:  # nobody has submitted it, so nobody has kept it
-            self._through.store.put_jobs([message])
+            self._services.store.put_jobs([message])
         failure = self._reason(message, body, record)
-        claim = self._through.store.settle(message, failure)
+        claim = self._services.store.settle(message, failure)
         if claim.answer == "busy":
             self._again[record.receipt_handle] = max(
-                GRACE, math.ceil(claim.until / 1000 - self._through.clock.now()) + GRACE
+                GRACE, math.ceil(claim.until / 1000 - self._services.clock.now()) + GRACE
             )
             raise LiveLease(message.uuid)
         if claim.answer == "settled":
@@ -114,8 +114,8 @@ class _Batch:
         if not self._again:
             return
         try:
-            self._through.visibility.change(
-                self._through.config.require("dead_letter_queue_url"), self._again
+            self._services.visibility.change(
+                self._services.config.require("dead_letter_queue_url"), self._again
             )
         except ServerlessTasksError:  # they come back later, but they do
             logger.exception("the messages' visibility could not be changed")
@@ -125,7 +125,7 @@ class _Batch:
         if version > VERSION:
             said = f"The message has version {version}; the deployed code reads up to {VERSION}."
             return Failure(type=TOO_NEW, message=said)
-        if message.task not in self._through.registry:
+        if message.task not in self._services.registry:
             return Failure(type=UNKNOWN, message=f"No deployed task is named {message.task!r}.")
         code, why = (record.message_attributes[name] for name in ("ERROR_CODE", "ERROR_MESSAGE"))
         if code is not None:
@@ -136,16 +136,16 @@ class _Batch:
 
     def _settled_before(self, message: Message) -> Failure | None:
         """Return the failure with which an earlier delivery has settled the job, if one did."""
-        record = self._through.store.read(message.uuid)
+        record = self._services.store.read(message.uuid)
         failure = record.failure if record is not None else None
         if failure is None or failure.type not in (TOO_NEW, UNKNOWN, UNDELIVERABLE):
             return None
         return failure
 
     def _keep_job(self, record: SQSRecord, message: Message, failure: Failure) -> None:
-        if not self._through.config.bucket:
+        if not self._services.config.bucket:
             return  # its record says what became of it; a retry needs its job item, which the untracked do without
-        letter = Letter(
+        letter = DeadLetter(
             id=job_letter(message.uuid),
             reason=f"{failure.type}: {failure.message}",
             task=message.task,
@@ -153,15 +153,15 @@ class _Batch:
             deliveries=int(record.attributes.approximate_receive_count),
             sent=int(record.attributes.sent_timestamp),
         )
-        self._through.letters.keep(letter, body_of(record))
+        self._services.dead_letter_store.keep(letter, body_of(record))
 
     def _keep_unsettled(self, record: SQSRecord, error: ServerlessTasksError, task: str = "") -> None:
         """Keep a body that is no job, or only says that it is one of a schedule's: there is nothing to settle."""
-        if not self._through.config.bucket:
+        if not self._services.config.bucket:
             raise ConfigurationError(
                 "SERVERLESS_TASKS_BUCKET is not set; messages that are no job are kept there."
             )
-        letter = Letter(
+        letter = DeadLetter(
             id=undecodable_letter(_first_id(record)),
             reason=str(error),
             task=task,
@@ -169,7 +169,7 @@ class _Batch:
             deliveries=int(record.attributes.approximate_receive_count),
             sent=int(record.attributes.sent_timestamp),
         )
-        self._through.letters.keep(letter, record.body)
+        self._services.dead_letter_store.keep(letter, record.body)
         count("Undecodable")
         logger.error("message kept that is no job", id=letter.id, reason=letter.reason)
 

@@ -53,14 +53,16 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
         }
 
 
-def _run(through: Services, event: Any, context: LambdaContext) -> dict[str, Any]:
+def _run(services: Services, event: Any, context: LambdaContext) -> dict[str, Any]:
     deadline = time.time() + context.get_remaining_time_in_millis() / 1000
-    message = _message(through, event, deadline)
+    message = _message(services, event, deadline)
     with job(message):
         report(
-            through.runner.execute(message, deadline=deadline, request_id=context.aws_request_id, retry=False)
+            services.runner.execute(
+                message, deadline=deadline, request_id=context.aws_request_id, retry=False
+            )
         )
-    record = through.store.read(message.uuid)
+    record = services.store.read(message.uuid)
     if record is None:
         raise TaskNotFound(message.uuid)
     if record.task != message.task:  # its outputs would be taken for those that were asked for
@@ -76,7 +78,7 @@ def _run(through: Services, event: Any, context: LambdaContext) -> dict[str, Any
     return answer
 
 
-def _message(through: Services, event: Any, deadline: float) -> Message:
+def _message(services: Services, event: Any, deadline: float) -> Message:
     """The job that an event asks for, validated. No message stands behind it: when the function is killed, nobody
     takes the job up again, and past the deadline it reads as lost.
 
@@ -97,12 +99,12 @@ def _message(through: Services, event: Any, deadline: float) -> Message:
     owner = event.get("owner")
     if owner is not None and not isinstance(owner, str):
         raise InvalidEvent(f"The event's owner is {owner!r}; give a text.")
-    accepted = through.registry.definition(event["task"]).accept_json(event.get("inputs", {}))
+    accepted = services.registry.definition(event["task"]).accept_json(event.get("inputs", {}))
     return Message(
         uuid=uuid,
         task=event["task"],
         inputs=accepted.sent,
         owner=owner,
-        created=to_ms(through.clock.now()),
+        created=to_ms(services.clock.now()),
         expires=to_ms(deadline),
     )

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from aws_lambda_powertools import Tracer
 
     from serverless_tasks.engine.job.message import Message
-    from serverless_tasks.engine.worker.outcome import Outcome
+    from serverless_tasks.engine.worker.outcome import DeliveryResult
 
 _SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME", "serverless-tasks")
 
@@ -94,7 +94,7 @@ def job(message: Message) -> Iterator[None]:
         logger.thread_safe_clear_keys()
 
 
-def report(outcome: Outcome) -> None:
+def report(outcome: DeliveryResult) -> None:
     """Log and count what became of a job."""
     keys: dict[str, Any] = {"attempt": outcome.attempt, "seconds": round(outcome.duration, 3)}
     said = "task will be retried" if outcome.status == "pending" else f"task {outcome.status}"

@@ -28,7 +28,7 @@ from serverless_tasks.errors import (
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
-    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.services import Services
 
 # A rolling deployment may know a task, or a version, that this function does not know yet.
@@ -50,15 +50,15 @@ class GiveBack(Exception):
 class _Batch:
     """One invocation: its deadline, and when the messages that go back should come again."""
 
-    def __init__(self, through: Services, records: list[dict[str, Any]], context: LambdaContext) -> None:
-        self._through = through
+    def __init__(self, services: Services, records: list[dict[str, Any]], context: LambdaContext) -> None:
+        self._services = services
         self._records = records
         self._context = context
         # A container's worker has none: nothing ends it, and its poller keeps the message hidden while it runs.
         bounded = getattr(context, "has_deadline", True)
         remaining = context.get_remaining_time_in_millis() / 1000
-        self._deadline = through.clock.now() + remaining if bounded else None
-        self._ahead = ClaimAhead(through.runner, deadline=self._deadline, request_id=context.aws_request_id)
+        self._deadline = services.clock.now() + remaining if bounded else None
+        self._ahead = ClaimAhead(services.runner, deadline=self._deadline, request_id=context.aws_request_id)
         self._messages: dict[int, Message] = {}
         self._again: dict[str, int] = {}
         self._begun = ""
@@ -86,7 +86,7 @@ class _Batch:
         """Hide the batch no longer than this run can last: after a kill the rest comes back soon, not after the
         queue's own visibility timeout (six times the function's).
         """
-        seconds = math.ceil(deadline - self._through.clock.now() + GRACE)
+        seconds = math.ceil(deadline - self._services.clock.now() + GRACE)
         self._hide({record["receiptHandle"]: seconds for record in self._records})
 
     def _done(self, place: int, record: dict[str, Any]) -> bool:
@@ -123,7 +123,7 @@ class _Batch:
         try:
             message = self._message(place)
             task = self._task(message)
-            expired = to_ms(self._through.clock.now()) > message.expires
+            expired = to_ms(self._services.clock.now()) > message.expires
             # A duplicate of the job that is about to end would be told to wait for it. And a job that must not be lost
             # would be, never begun, if what others do around the end of this one took the process with it.
             if message.uuid == self._begun or task.on_lost == "fail" or expired:
@@ -141,7 +141,7 @@ class _Batch:
     def _bury(self, record: dict[str, Any], reason: str) -> None:
         queue = record["eventSourceARN"].rsplit(":", 1)[-1]
         try:
-            self._through.dead_letters.put(
+            self._services.dead_letter_queue.put(
                 record["body"], reason, queue=queue, message_id=record["messageId"]
             )
         except ServerlessTasksError as error:
@@ -164,7 +164,7 @@ class _Batch:
             raise self._back(record, 0, "not enough time is left in this run")
         self._begun = message.uuid
         try:
-            outcome = self._through.runner.execute(
+            outcome = self._services.runner.execute(
                 message,
                 deadline=self._deadline,
                 request_id=self._context.aws_request_id,
@@ -178,8 +178,8 @@ class _Batch:
         if outcome.give_back is not None:
             raise self._back(record, math.ceil(outcome.give_back), outcome.status)
 
-    def _task(self, message: Message) -> type[Declaration]:
-        return task_for(message, self._through.registry, self._through.clock.now())
+    def _task(self, message: Message) -> type[BaseTask]:
+        return task_for(message, self._services.registry, self._services.clock.now())
 
     def _fits(self, timeout: float) -> bool:
         """Return whether a task may begin. The first one may in any case: it will never have more time than now."""
@@ -191,13 +191,13 @@ class _Batch:
         return GiveBack(reason)
 
     def _remaining(self) -> float:
-        return math.inf if self._deadline is None else self._deadline - self._through.clock.now()
+        return math.inf if self._deadline is None else self._deadline - self._services.clock.now()
 
     def _hide(self, seconds: dict[str, int]) -> None:
         if not seconds:
             return
         try:
-            self._through.visibility.change(self._url(), seconds)
+            self._services.visibility.change(self._url(), seconds)
         except ServerlessTasksError:
             # The queue's own visibility timeout holds then: later, but safe.
             logger.exception("the messages' visibility could not be changed")
@@ -205,7 +205,7 @@ class _Batch:
     def _url(self) -> str:
         """The batch's queue, found by its name: an event has its ARN only."""
         name = self._records[0]["eventSourceARN"].rsplit(":", 1)[-1]
-        config = self._through.config
+        config = self._services.config
         urls = [*config.queue_urls.values(), config.dead_letter_queue_url]
         for url in urls:
             if url.rsplit("/", 1)[-1] == name:

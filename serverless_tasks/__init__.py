@@ -3,7 +3,8 @@
 from serverless_tasks.client.task_client import TaskClient
 from serverless_tasks.engine.definition.schedule import cron, rate
 from serverless_tasks.engine.job.record import Record
-from serverless_tasks.engine.services import configure, services
+from serverless_tasks.engine.services import configure
+from serverless_tasks.engine.services import current_services as services
 from serverless_tasks.engine.submit.handle import Handle
 from serverless_tasks.errors import (
     AlreadyFinished,

@@ -238,13 +238,13 @@ def holds_secret(parameter: Parameter) -> bool:
 def seal(parameter: Parameter, value: Any) -> Any:
     """Return the value that ``run`` receives, its secrets wrapped."""
     if is_secret(parameter):
-        return sealed(value)
+        return wrap_secret(value)
     if isinstance(parameter, ListParameter) and isinstance(value, list):
         return [seal(parameter.param_type, element) for element in value]
     return value
 
 
-def sealed(value: Any) -> Any:
+def wrap_secret(value: Any) -> Any:
     """A value that shows itself to nobody who does not ask for it."""
     if value is None or isinstance(value, SECRETS):
         return value

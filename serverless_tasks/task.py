@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Generic, NoReturn, TypeVar, get_args, get
 from pydantic import BaseModel
 from typing_extensions import TypeVar as DefaultingTypeVar
 
-from serverless_tasks.engine.definition.base import Declaration
+from serverless_tasks.engine.definition.base import BaseTask
 from serverless_tasks.engine.job.execution import Execution
 from serverless_tasks.engine.job.retry import LONGEST_WAIT
 from serverless_tasks.engine.submit.options import Options
@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 Params = DefaultingTypeVar("Params", bound=BaseModel, default=BaseModel)
 
 
-class Task(Declaration, Generic[Params]):
+class Task(BaseTask, Generic[Params]):
     """A background task, in one of two styles.
 
     Dictionary style names its ``inputs`` and ``outputs`` as parameter objects and takes them in ``run``; pydantic
     style is ``Task[Params]``, finds its inputs in ``self.params`` and says its output type in ``run``'s return
-    annotation. See `Declaration` for the class attributes that both take.
+    annotation. See `BaseTask` for the class attributes that both take.
 
     Args:
         params: pydantic style: the inputs.

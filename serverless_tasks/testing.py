@@ -16,16 +16,16 @@ from serverless_tasks.engine.definition.recurring import recurring_of
 from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.job.clock import Clock
 from serverless_tasks.engine.job.message import Message
-from serverless_tasks.engine.services import Services, services, use
+from serverless_tasks.engine.services import Services, current_services, use
 from serverless_tasks.engine.store.memory import MemoryStore
 from serverless_tasks.errors import ServerlessTasksError, TaskDefinitionError, TaskNotFound, UnknownTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
-    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.job.record import Record
-    from serverless_tasks.engine.worker.outcome import Outcome
+    from serverless_tasks.engine.worker.outcome import DeliveryResult
 
 # 2026-01-01T00:00:00Z
 START = 1_767_225_600.0
@@ -90,7 +90,7 @@ class RecordedTasks:
             self._queue.append(_Delivery(self.clock.now() + message.delay(self.clock.now()), sent))
         return [None] * len(messages)
 
-    def fire(self, task: type[Declaration], at: datetime | None = None) -> Message:
+    def fire(self, task: type[BaseTask], at: datetime | None = None) -> Message:
         """Let the schedule of a task come round, as EventBridge Scheduler would; ``run_due`` or ``drain`` runs the job.
 
         Args:
@@ -118,7 +118,7 @@ class RecordedTasks:
         self._queue.append(_Delivery(max(now, message.created / 1000), message))
         return message
 
-    def run_due(self) -> list[Outcome]:
+    def run_due(self) -> list[DeliveryResult]:
         """Run the jobs that are due now, and those that they submit for now; returns what became of them."""
         outcomes = []
         while due := [delivery for delivery in self._queue if delivery.due <= self.clock.now()]:
@@ -126,7 +126,7 @@ class RecordedTasks:
             outcomes.append(self._run(due[0].message))
         return outcomes
 
-    def drain(self) -> list[Outcome]:
+    def drain(self) -> list[DeliveryResult]:
         """Run jobs until none is left, moving the time on to those that wait: delays and retries included."""
         outcomes = self.run_due()
         while self._queue:
@@ -149,7 +149,7 @@ class RecordedTasks:
             raise TaskNotFound(uuid)
         return record
 
-    def assert_submitted(self, task: type[Declaration] | Any, /, **inputs: Any) -> Message:
+    def assert_submitted(self, task: type[BaseTask] | Any, /, **inputs: Any) -> Message:
         """See that a task was submitted, with these inputs at least; returns the latest such message.
 
         Args:
@@ -176,7 +176,7 @@ class RecordedTasks:
             names = [message.task for message in self.submitted]
             raise AssertionError(f"Nothing should have been submitted, but {names} were.")
 
-    def _run(self, message: Message) -> Outcome:
+    def _run(self, message: Message) -> DeliveryResult:
         try:
             outcome = self.services.runner.execute(message)
         except UnknownTask as error:
@@ -190,7 +190,7 @@ class RecordedTasks:
 
 
 @contextmanager
-def recorded(*tasks: type[Declaration]) -> Iterator[RecordedTasks]:
+def recorded(*tasks: type[BaseTask]) -> Iterator[RecordedTasks]:
     """Record what is submitted inside the block, in place of the configured backend and store.
 
     Jobs are published at once there, whether a database transaction is open or not.
@@ -205,9 +205,9 @@ def recorded(*tasks: type[Declaration]) -> Iterator[RecordedTasks]:
         if not is_task_class(task):
             raise TaskDefinitionError(f"recorded() takes task classes with a run(); it was given {task!r}.")
     registry = Registry()
-    for task in (*services().registry, *tasks):
+    for task in (*current_services().registry, *tasks):
         registry.add(task)
     jobs = RecordedTasks(registry)
-    jobs.services.around = services().around
+    jobs.services.around = current_services().around
     with use(jobs.services):
         yield jobs

@@ -42,10 +42,10 @@ def _ours(size: int, *, track: bool) -> Counter[str]:
     from serverless_tasks.engine.aws.session import client
     from serverless_tasks.engine.job.progress import Snapshot
     from serverless_tasks.engine.job.record import SUCCEEDED
-    from serverless_tasks.engine.services import services
+    from serverless_tasks.engine.services import current_services
 
     seen, bodies, statuses = Seen(), list[str](), list[Any]()
-    vars(services())["blobs"] = Bucket(seen)
+    vars(current_services())["blobs"] = Bucket(seen)
     # After that: it makes its runner, which keeps the bucket, when it is imported.
     from lambda_handlers.worker import handler
 
@@ -72,7 +72,7 @@ def _ours(size: int, *, track: bool) -> Counter[str]:
     assert handler({"Records": records}, CONTEXT) == {"batchItemFailures": []}
     assert statuses.count({"S": SUCCEEDED}) == JOBS
     tasks = seen.take()
-    services().store.write_progress(str(uuid4()), uuid4().hex, Snapshot(1, 1, 10), lease=None)
+    current_services().store.write_progress(str(uuid4()), uuid4().hex, Snapshot(1, 1, 10), lease=None)
     return tasks + seen.take("update ")
 
 

@@ -20,36 +20,36 @@ if TYPE_CHECKING:
 CHUNK = 100
 
 
-def submit(plan: Plan, through: Services) -> list[str]:
+def submit(plan: Plan, services: Services) -> list[str]:
     """Submit every job of the plan; returns their uuids.
 
     A doubled job's copy follows at once, so that two workers may hold both at the same time.
     """
     messages = [
-        message_for(through, Soak, {"number": number, "doomed": number in plan.doomed}, Options())
+        message_for(services, Soak, {"number": number, "doomed": number in plan.doomed}, Options())
         for number in range(plan.jobs)
     ]
     for numbers in batched(range(plan.jobs), CHUNK):
         doubled = [messages[number] for number in numbers if number in plan.doubled]
         single = [messages[number] for number in numbers if number not in plan.doubled]
-        _publish(through, single + doubled)
-        _send(through, doubled)
+        _publish(services, single + doubled)
+        _send(services, doubled)
     return [message.uuid for message in messages]
 
 
-def _publish(through: Services, messages: Sequence[Message]) -> None:
+def _publish(services: Services, messages: Sequence[Message]) -> None:
     """Publish as `submit_many` does, and again with the same uuid what was refused: what a caller does."""
     left = list(messages)
     while left:
-        errors = through.backend.publish(left)
+        errors = services.backend.publish(left)
         for error in errors:
             if error is not None and not isinstance(error, (SubmitFailed, SubmitUncertain)):
                 raise error
         left = [message for message, error in zip(left, errors, strict=True) if error is not None]
 
 
-def _send(through: Services, messages: Sequence[Message]) -> None:
+def _send(services: Services, messages: Sequence[Message]) -> None:
     left = list(messages)
     while left:
-        unsent = through.queue.send(left)
+        unsent = services.queue.send(left)
         left = [message for message, found in zip(left, unsent, strict=True) if found is not None]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from serverless_tasks.client.resubmit import resubmit
 from serverless_tasks.client.task_client import TaskClient
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ServerlessTasksError
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def cancel(uuid: str) -> Done:
 
 def retry(uuid: str) -> Done:
     """Submit an ended job again, under a new uuid."""
-    handle = resubmit(services(), uuid, on_commit=False)
+    handle = resubmit(current_services(), uuid, on_commit=False)
     return Done(uuid, f"The job was submitted again as {handle.uuid}.", successor=handle.uuid)
 
 

@@ -21,7 +21,7 @@ from django.views.decorators.http import require_POST
 from django_integration.admin import actions, pages
 from django_integration.admin.search import Search
 from django_integration.models import Job
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError, ConfigurationError, InvalidCursor
 
 if TYPE_CHECKING:
@@ -108,7 +108,7 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has 
         self._require("view", request)
         uuids = [uuid for given in request.GET.getlist("uuid") if (uuid := _uuid(given)) is not None]
         try:
-            found = services().store.read_many(uuids[:MOST_WATCHED], whole=False)
+            found = current_services().store.read_many(uuids[:MOST_WATCHED], whole=False)
         except AwsError:
             return JsonResponse({}, status=503)
         return JsonResponse({uuid: pages.live(record) for uuid, record in found.items()})

@@ -11,7 +11,7 @@ from django_integration.admin.rows import duration, iso_moment, moment, owner_na
 from serverless_tasks.client.search import Wanted, find
 from serverless_tasks.client.timeline import timeline
 from serverless_tasks.engine.job.clock import to_ms
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError, ConfigurationError
 
 if TYPE_CHECKING:
@@ -30,9 +30,9 @@ def listing(search: Search) -> dict[str, Any]:
         AwsError: the table could not be read.
         ConfigurationError: no table is configured.
     """
-    through = services()
-    names = [task.name for task in through.registry.listed()]
-    now = through.clock.now()
+    services = current_services()
+    names = [task.name for task in services.registry.listed()]
+    now = services.clock.now()
     owner = _owner(search.owner)
     wanted = Wanted(
         tasks=(search.task,) if search.task else tuple(names) if owner is None else (),
@@ -40,7 +40,7 @@ def listing(search: Search) -> dict[str, Any]:
         status=search.status or None,
         since=to_ms(now - search.days * DAY),
     )
-    page = find(through.store, wanted, limit=PAGE, cursor=search.cursor or None)
+    page = find(services.store, wanted, limit=PAGE, cursor=search.cursor or None)
     return {
         **_around(search, names),
         "rows": rows(page.records, now),
@@ -51,7 +51,10 @@ def listing(search: Search) -> dict[str, Any]:
 
 def unreadable(search: Search, error: Exception) -> dict[str, Any]:
     """The list when it cannot be read."""
-    return {**_around(search, [task.name for task in services().registry.listed()]), "problem": str(error)}
+    return {
+        **_around(search, [task.name for task in current_services().registry.listed()]),
+        "problem": str(error),
+    }
 
 
 def _around(search: Search, names: list[str]) -> dict[str, Any]:
@@ -65,7 +68,7 @@ def is_job(uuid: str) -> bool:
         AwsError: the table could not be read.
         ConfigurationError: no table is configured.
     """
-    return services().store.read(uuid, whole=False) is not None
+    return current_services().store.read(uuid, whole=False) is not None
 
 
 def job(uuid: str) -> dict[str, Any] | None:
@@ -75,12 +78,12 @@ def job(uuid: str) -> dict[str, Any] | None:
         AwsError: the table could not be read.
         ConfigurationError: no table is configured.
     """
-    through = services()
-    record = through.store.read(uuid)
+    services = current_services()
+    record = services.store.read(uuid)
     if record is None:
         return None
-    submitted = through.store.job(uuid)
-    (row,) = rows([record], through.clock.now())
+    submitted = services.store.job(uuid)
+    (row,) = rows([record], services.clock.now())
     return {
         "record": record,
         "row": row,
@@ -111,15 +114,15 @@ def live(record: Record) -> dict[str, Any]:
 
 def queues() -> dict[str, Any]:
     """The queues, where there are any."""
-    through = services()
-    if through.runs_here:
+    services = current_services()
+    if services.runs_here:
         return {"depths": None}
     try:
-        depths = through.depths.read()
+        queue_metrics = services.queue_metrics.read()
     except (AwsError, ConfigurationError) as error:
         return {"problem": str(error)}
-    ages = [None if depth.oldest is None else duration(depth.oldest) for depth in depths]
-    return {"depths": list(zip(depths, ages, strict=True))}
+    ages = [None if depth.oldest is None else duration(depth.oldest) for depth in queue_metrics]
+    return {"depths": list(zip(queue_metrics, ages, strict=True))}
 
 
 def owner(name: str) -> dict[str, Any]:

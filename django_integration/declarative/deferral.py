@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.conf import settings
 
 from django_integration.declarative.job import RUNS_DEFERRED_JOBS
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.submit.options import LONGEST_DELAY, Options
 from serverless_tasks.engine.submit.submission import Submission
 from serverless_tasks.errors import TaskDefinitionError
@@ -105,7 +105,7 @@ class Deferral:
             SubmitUncertain: it may have been sent.
         """
         options = Options.parse({"delay": delay, "queue": self._queue()})
-        return Submission(services().registry.get(RUNS_DEFERRED_JOBS), options).start(job)
+        return Submission(current_services().registry.get(RUNS_DEFERRED_JOBS), options).start(job)
 
     def _queue(self) -> str | None:
         if self.queue is not None or self.routing_key is None:

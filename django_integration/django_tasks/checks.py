@@ -11,7 +11,7 @@ from django.urls import get_resolver
 
 from django_integration.django_tasks.function import all_declared
 from django_integration.django_tasks.settings import BackendOptions
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -41,8 +41,8 @@ def check(alias: str, queues: Iterable[str], options: Mapping[str, Any]) -> Iter
 
 
 def _queues(alias: str, queues: Iterable[str], given: BackendOptions) -> Iterator[checks.CheckMessage]:
-    urls = services().config.queue_urls
-    if services().backend_name != "sqs" or not urls:
+    urls = current_services().config.queue_urls
+    if current_services().backend_name != "sqs" or not urls:
         return  # without any, the check of SERVERLESS_TASKS says it
     for name in sorted(queues):
         queue = given.queue_map.get(name, name)
@@ -56,7 +56,7 @@ def _unfound(alias: str) -> Iterator[checks.CheckMessage]:
     """Tasks that only the site's own code imports: a worker sets Django up, and loads no URLs."""
     if getattr(settings, "ROOT_URLCONF", None):
         get_resolver().url_patterns  # noqa: B018 - reading it imports the views, and their tasks
-    known = services().config.modules
+    known = current_services().config.modules
     late = (function for function in all_declared() if function.late and function.task.backend == alias)
     for module in sorted({function.__module__ for function in late}):
         if not any(f"{module}.".startswith(f"{each}.") for each in known):

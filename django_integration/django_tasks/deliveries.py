@@ -20,20 +20,20 @@ from django_integration.django_tasks.running import CURRENT, Attempt
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.record import ENDED, Record
 from serverless_tasks.engine.job.record import Attempt as EndedAttempt
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.worker.delivery import Delivery
-    from serverless_tasks.engine.worker.outcome import Outcome
+    from serverless_tasks.engine.worker.outcome import DeliveryResult
 
 
-def around(delivery: Delivery, execute: Callable[[Delivery], Outcome]) -> Outcome:
+def around(delivery: Delivery, execute: Callable[[Delivery], DeliveryResult]) -> DeliveryResult:
     """Run a delivery; see `serverless_tasks.engine.worker.delivery`."""
     attempt = Attempt(replace(delivery, request_id=delivery.request_id or worker_id()))
-    backend = services().backend_name
+    backend = current_services().backend_name
     # A worker's handler names its request; a pool's threads have no other work. Elsewhere a task is run in the midst of
     # a web request, or of a test, whose connections are not the task's to close.
     alone = bool(delivery.request_id) or backend == "threading"
@@ -98,7 +98,7 @@ def _tell_enqueued(message: Message) -> None:
         task_enqueued.send_robust(type(result.task.get_backend()), task_result=result)
 
 
-def _tell_finished(attempt: Attempt, outcome: Outcome) -> None:
+def _tell_finished(attempt: Attempt, outcome: DeliveryResult) -> None:
     message = attempt.delivery.message
     if outcome.status not in ENDED or not outcome.attempt or not _is_function(message):
         return
@@ -123,8 +123,8 @@ def _tell_finished(attempt: Attempt, outcome: Outcome) -> None:
         outcome.exception.__traceback__ = traceback
 
 
-def _ended(attempt: Attempt, begun: Record, outcome: Outcome) -> Record:
-    now = to_ms(services().clock.now())
+def _ended(attempt: Attempt, begun: Record, outcome: DeliveryResult) -> Record:
+    now = to_ms(current_services().clock.now())
     history = begun.history
     if outcome.failure is not None:
         ended = EndedAttempt(
@@ -151,4 +151,4 @@ def _ended(attempt: Attempt, begun: Record, outcome: Outcome) -> Record:
 
 
 def _is_function(message: Message) -> bool:
-    return issubclass(services().registry.get(message.task), FunctionTask)
+    return issubclass(current_services().registry.get(message.task), FunctionTask)

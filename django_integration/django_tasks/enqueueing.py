@@ -18,7 +18,7 @@ from django_integration.django_tasks.task import SAID_LATER, function_of
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.encoding import encode, other_key
 from serverless_tasks.engine.job.record import FAILED, Record
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.submission import Submission
 from serverless_tasks.engine.worker.outcome import failure_of
@@ -70,8 +70,8 @@ class Enqueueing:
         if other_key(normal) is not None:
             normal = json.loads(encoded, object_pairs_hook=_without_doubles)
         normal_args, normal_kwargs = normal
-        through = services()
-        queue = given.queue(task.queue_name, task.priority, through.config.queue_urls)
+        services = current_services()
+        queue = given.queue(task.queue_name, task.priority, services.config.queue_urls)
         said = {name: getattr(task, name, None) for name in SAID_LATER}
         options = Options.parse(
             {"queue": queue, "on_commit": given.on_commit, "run_at": task.run_after, **said}
@@ -98,7 +98,7 @@ class Enqueueing:
             handle=None if handle.published else handle,
         )
         # Of a job that is run while it is enqueued, `deliveries.around` tells in good time.
-        if not handle.repeated and services().backend_name != "immediate":
+        if not handle.repeated and current_services().backend_name != "immediate":
             sender = type(self.task.get_backend())
             # Robust: the task is sent, and an error here would make the caller enqueue it again.
             handle.when_published(partial(task_enqueued.send_robust, sender, task_result=result))
@@ -106,7 +106,7 @@ class Enqueueing:
 
     def failed(self, error: ServerlessTasksError) -> ServerlessResult:
         """The result of what could not be submitted."""
-        now = to_ms(services().clock.now())
+        now = to_ms(current_services().clock.now())
         record = Record(
             uuid=getattr(error, "uuid", None) or str(uuid4()),
             task=self.function.name,
@@ -165,7 +165,7 @@ def submit_many(enqueueings: Sequence[Enqueueing]) -> list[ServerlessResult]:
 
 def _register(function: type[FunctionTask]) -> None:
     """A job that this process runs itself finds its function, wherever it was defined."""
-    services().registry.add(function)
+    current_services().registry.add(function)
 
 
 def _without_doubles(members: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -180,7 +180,7 @@ def _without_doubles(members: list[tuple[str, Any]]) -> dict[str, Any]:
 def _dated(task: Task[..., Any]) -> Task[..., Any]:
     after: datetime | timedelta | None = task.run_after
     if isinstance(after, timedelta):
-        return replace(task, run_after=datetime.fromtimestamp(services().clock.now(), UTC) + after)
+        return replace(task, run_after=datetime.fromtimestamp(current_services().clock.now(), UTC) + after)
     if after is not None and timezone.is_naive(after):
         return replace(task, run_after=timezone.make_aware(after))
     return task

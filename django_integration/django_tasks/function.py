@@ -18,7 +18,7 @@ from serverless_tasks import Task
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.record import RUNNING, Record
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.worker.delivery import Delivery
 from serverless_tasks.errors import TaskDefinitionError
 from serverless_tasks.params import DictParameter, ListParameter, Parameter
@@ -56,7 +56,7 @@ class FunctionTask(Task):
     unfit: BaseException | None = None
 
     def retries_after(self, error: BaseException) -> int:
-        """See `Declaration.retries_after`; what was returned would be no JSON the next time either."""
+        """See `BaseTask.retries_after`; what was returned would be no JSON the next time either."""
         return 0 if error is self.unfit else super().retries_after(error)
 
     @classmethod
@@ -160,10 +160,10 @@ def _begun(delivery: Delivery, run: FunctionTask) -> Record:
     """The record at this moment; later attempts ask the store for what the earlier ones left."""
     message, execution = delivery.message, run.execution
     if execution.attempt > 1:
-        known = services().store.read(message.uuid)
+        known = current_services().store.read(message.uuid)
         if known is not None:
             return known
-    now = to_ms(services().clock.now())
+    now = to_ms(current_services().clock.now())
     return Record(
         uuid=message.uuid,
         task=message.task,
@@ -179,5 +179,5 @@ def _begun(delivery: Delivery, run: FunctionTask) -> Record:
 
 def _here_and_now(run: FunctionTask) -> Delivery:
     """Of a run that no message asked for."""
-    now = to_ms(services().clock.now())
+    now = to_ms(current_services().clock.now())
     return Delivery(message=Message(uuid=run.execution.uuid, task=run.name, created=now))

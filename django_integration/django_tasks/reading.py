@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from django_integration.django_tasks.function import find
 from django_integration.django_tasks.result import result_of
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 
 if TYPE_CHECKING:
     from django_integration.django_tasks.result import ServerlessResult
@@ -18,7 +18,7 @@ def read_result(uuid: str) -> ServerlessResult | None:
     One query for the state and one read for the arguments. A job whose arguments were never kept (its second write
     failed) has none here; it ran with those in its message.
     """
-    store = services().store
+    store = current_services().store
     record = store.read(uuid)
     function = None if record is None else find(record.task)
     if record is None or function is None:

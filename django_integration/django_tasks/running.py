@@ -6,12 +6,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.worker.attempt import MARGIN
 
 if TYPE_CHECKING:
     from django_integration.django_tasks.result import ServerlessResult
-    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.job.execution import Execution
     from serverless_tasks.engine.worker.delivery import Delivery
 
@@ -39,9 +39,9 @@ class Attempt:
 CURRENT: ContextVar[Attempt | None] = ContextVar("serverless_tasks_attempt", default=None)
 
 
-def seconds_left(run: Declaration) -> float:
+def seconds_left(run: BaseTask) -> float:
     """Return the seconds that a coroutine of the run that has just begun may take."""
     left, attempt = run.timeout, CURRENT.get()
     if attempt is not None and attempt.delivery.deadline is not None:
-        left = min(left, attempt.delivery.deadline - services().clock.now() - MARGIN)
+        left = min(left, attempt.delivery.deadline - current_services().clock.now() - MARGIN)
     return max(left - _EARLIER, 0.001)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final, Literal, TypedDict, Unpack
 from django.tasks.base import Task
 
 from django_integration.django_tasks.function import declared
-from serverless_tasks.engine.definition.base import Declaration
+from serverless_tasks.engine.definition.base import BaseTask
 from serverless_tasks.errors import UnknownOption
 
 if TYPE_CHECKING:
@@ -58,14 +58,14 @@ class ServerlessTask(Task):  # type: ignore[type-arg]  # only in its stub it has
         TaskDefinitionError: a value does not fit its option.
     """
 
-    retries: int = Declaration.retries
-    timeout: float = Declaration.timeout
-    retry_on: tuple[type[BaseException], ...] = Declaration.retry_on
-    never_retry: tuple[type[BaseException], ...] = Declaration.never_retry
-    backoff: float = Declaration.backoff
-    backoff_cap: float = Declaration.backoff_cap
-    on_lost: Literal["retry", "fail"] = Declaration.on_lost
-    unique: bool = Declaration.unique
+    retries: int = BaseTask.retries
+    timeout: float = BaseTask.timeout
+    retry_on: tuple[type[BaseException], ...] = BaseTask.retry_on
+    never_retry: tuple[type[BaseException], ...] = BaseTask.never_retry
+    backoff: float = BaseTask.backoff
+    backoff_cap: float = BaseTask.backoff_cap
+    on_lost: Literal["retry", "fail"] = BaseTask.on_lost
+    unique: bool = BaseTask.unique
 
     owner: str | None = None
     tenant: str | None = None
@@ -159,6 +159,6 @@ def function_of(task: Task[..., Any]) -> type[FunctionTask]:
     options = {
         name: value
         for name in SAID_WHERE_DEFINED
-        if (value := getattr(task, name, None)) is not None and value != getattr(Declaration, name)
+        if (value := getattr(task, name, None)) is not None and value != getattr(BaseTask, name)
     }
     return declared(task, options)

@@ -20,17 +20,17 @@ def adopt(module: ModuleType) -> None:
 
     What ``@task`` made for ours has registered itself. Without a backend of ours, nothing is registered.
     """
-    strangers = [
+    foreign_tasks = [
         value
         for value in vars(module).values()
         if isinstance(value, Task) and not isinstance(value, ServerlessTask)
     ]
-    if strangers and ours():
-        for task in strangers:
+    if foreign_tasks and our_backends():
+        for task in foreign_tasks:
             function_of(task)
 
 
-def ours() -> list[ServerlessBackend]:
+def our_backends() -> list[ServerlessBackend]:
     """The backends of ours that ``TASKS`` names; one that cannot be made is left to Django's own check."""
     found = []
     for alias in task_backends:

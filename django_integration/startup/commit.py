@@ -25,17 +25,17 @@ class Bulk:
     therefore not share a bulk: one of them may be dropped and the other not.
 
     Args:
-        through: the services to publish with.
+        services: the services to publish with.
         connection: the connection whose transaction is open.
         savepoints: the savepoints that are open, outermost first.
     """
 
     def __init__(
-        self, through: Services, connection: BaseDatabaseWrapper, savepoints: tuple[str | None, ...]
+        self, services: Services, connection: BaseDatabaseWrapper, savepoints: tuple[str | None, ...]
     ) -> None:
         self._connection = connection
         self._publications: list[Publication] = []
-        self.through = through
+        self.services = services
         self.savepoints = savepoints
 
     def add(self, publications: Sequence[Publication]) -> None:
@@ -62,7 +62,7 @@ class Bulk:
         if not publications:
             return
         try:
-            publish_now(self.through, publications)
+            publish_now(self.services, publications)
         except ServerlessTasksError as error:
             for publication in publications:
                 publication.settle(error)
@@ -74,7 +74,7 @@ class Bulk:
         return any(bulk is self for bulk in _bulks(self._connection))
 
 
-def defer(through: Services, publications: Sequence[Publication]) -> bool:
+def defer(services: Services, publications: Sequence[Publication]) -> bool:
     """Leave publications to the commit of the transaction that is open, if one is.
 
     The default database's transaction counts; when it has none, that of another connection.
@@ -90,17 +90,17 @@ def defer(through: Services, publications: Sequence[Publication]) -> bool:
     for publication in publications:
         # A job that waits already shares the fate of what is open here, or of less: it is sent once.
         if (known := waiting.get(publication.message.uuid)) is not None:
-            publication.follow(known)
+            publication.duplicate_of(known)
     publications = [publication for publication in publications if publication.unsent]
     if not publications:
         return True
     savepoints = tuple(connection.savepoint_ids)
     for bulk in bulks:
-        if bulk.savepoints == savepoints and bulk.through is through:
+        if bulk.savepoints == savepoints and bulk.services is services:
             break
     else:
         _let_fail_alone(connection)
-        bulk = Bulk(through, connection, savepoints)
+        bulk = Bulk(services, connection, savepoints)
     bulk.add(publications)
     return True
 

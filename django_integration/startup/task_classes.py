@@ -10,20 +10,20 @@ from typing import TYPE_CHECKING
 
 from django.apps import apps
 
-from serverless_tasks.engine.definition.base import WATCHERS
+from serverless_tasks.engine.definition.base import CLASS_HOOKS
 
 if TYPE_CHECKING:
-    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.definition.base import BaseTask
 
-IMPORTED: list[type[Declaration]] = []
+IMPORTED: list[type[BaseTask]] = []
 
 
 def watch() -> None:
     """Note the classes that are made until all apps are ready."""
-    if _note not in WATCHERS:
-        WATCHERS.append(_note)
+    if _note not in CLASS_HOOKS:
+        CLASS_HOOKS.append(_note)
 
 
-def _note(task: type[Declaration]) -> None:
+def _note(task: type[BaseTask]) -> None:
     if not apps.ready:
         IMPORTED.append(task)

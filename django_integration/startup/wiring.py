@@ -54,18 +54,18 @@ def wire() -> ConfigurationError | None:
     problem = None
     registry = Registry(IMPORTED, MADE)
     try:
-        through = configure(conf.current().config, registry=registry, **_parts(conf.current()))
+        services = configure(conf.current().config, registry=registry, **_parts(conf.current()))
         if conf.current().shared_read > 0:
-            share(through, conf.current().shared_read)
+            share(services, conf.current().shared_read)
         register(registry)
-        through.registry  # noqa: B018 - imports SERVERLESS_TASKS_MODULES now rather than in the first request
+        services.registry  # noqa: B018 - imports SERVERLESS_TASKS_MODULES now rather than in the first request
     except ConfigurationError as error:
         problem = error
         stand_in: Any = Misconfigured(error)
-        through = configure(Config(), backend=stand_in, store=stand_in, registry=registry)
-    through.problem = problem
-    through.defer = defer
-    through.around = around
+        services = configure(Config(), backend=stand_in, store=stand_in, registry=registry)
+    services.problem = problem
+    services.defer = defer
+    services.around = around
     return problem
 
 

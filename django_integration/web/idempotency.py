@@ -13,7 +13,7 @@ from uuid import UUID
 from ninja.params.functions import Header
 from pydantic import WithJsonSchema
 
-from django_integration.web.http.responses import Refused
+from django_integration.web.http.responses import HTTPError
 from serverless_tasks.engine.submit.options import LONGEST_KEY
 
 if TYPE_CHECKING:
@@ -62,5 +62,5 @@ def _is_uuid(key: str) -> bool:
         return False
 
 
-def _refused(what: str, wanted: str = f"1 to {LONGEST_KEY} printable ASCII characters") -> Refused:
-    return Refused(400, "InvalidIdempotencyKey", f"The header {HEADER} {what}; send {wanted}.")
+def _refused(what: str, wanted: str = f"1 to {LONGEST_KEY} printable ASCII characters") -> HTTPError:
+    return HTTPError(400, "InvalidIdempotencyKey", f"The header {HEADER} {what}; send {wanted}.")

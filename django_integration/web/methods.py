@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.http import HttpResponse, HttpResponseNotAllowed
 
-from django_integration.web.http.responses import Refused, error_answer
+from django_integration.web.http.responses import HTTPError, error_answer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -42,6 +42,6 @@ def _said(request: HttpRequest, answer: HttpResponseBase) -> HttpResponseBase:
     if request.method == "OPTIONS":
         return HttpResponse(status=204, headers=headers)
     message = f"{(request.method or '')[:20]} is not allowed here; use {' or '.join(allowed)}."
-    refused = error_answer(Refused(405, "MethodNotAllowed", message, headers=headers))
+    refused = error_answer(HTTPError(405, "MethodNotAllowed", message, headers=headers))
     assert refused is not None
     return refused

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Container, Sequence
 
     from django_integration.web.auth.openapi_schemes import Schemes
-    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.definition.schema import Definition
 
 type Json = dict[str, Any]
@@ -69,7 +69,7 @@ def describe(
 
 
 def _typed_calls(
-    paths: Json, path: str, task: type[Declaration], inputs: Json, record: Json, schemes: Schemes
+    paths: Json, path: str, task: type[BaseTask], inputs: Json, record: Json, schemes: Schemes
 ) -> None:
     if path not in paths:
         return

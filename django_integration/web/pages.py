@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 
 from django_integration.web.auth.actions import Action
 from django_integration.web.auth.caller import identify
-from django_integration.web.http.responses import Refused, record_json
+from django_integration.web.http.responses import HTTPError, record_json
 from django_integration.web.live.lookup import find
 from serverless_tasks.engine.job.record import PENDING, iso
 from serverless_tasks.errors import TaskNotFound
@@ -33,7 +33,7 @@ def view(request: HttpRequest, uuid: str) -> HttpResponse:
         found = find(identify(request, Action.RETRIEVE), uuid)
     except TaskNotFound as error:
         raise Http404(str(error)) from None
-    except Refused as refused:
+    except HTTPError as refused:
         return _refusal(request, refused)
     record, due = record_json(found), iso(found.run_at) if found.status == PENDING else None
     outputs = [(name, _text(value)) for name, value in record["outputs"].items()]
@@ -48,13 +48,13 @@ def docs(request: HttpRequest) -> HttpResponse:
     """The page of the OpenAPI document."""
     try:
         identify(request, Action.METADATA)
-    except Refused as refused:
+    except HTTPError as refused:
         return _refusal(request, refused)
     base = request.path.removesuffix("docs")
     return _page(request, "docs", {"openapi_url": f"{base}openapi.json", "task_api_base": base})
 
 
-def _refusal(request: HttpRequest, refused: Refused) -> HttpResponse:
+def _refusal(request: HttpRequest, refused: HTTPError) -> HttpResponse:
     """The answer to those who may not see a page: the site's own pages of errors, or the login."""
     if refused.status == 401:
         return _login(request)

@@ -9,9 +9,9 @@ from uuid import uuid4
 from django.core import signing
 
 from django_integration.own_backend import kept, record_of
-from django_integration.web.http.responses import Refused, record_answer
+from django_integration.web.http.responses import HTTPError, record_answer
 from django_integration.web.http.signed_job import HEADER, read_signed
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.submission import message_for
 from serverless_tasks.errors import MessageError, TaskNotFound
@@ -41,24 +41,24 @@ def run_here(request: HttpRequest, caller: Caller, task: str, inputs: Any) -> Ht
         Refused: the site's permission classes refuse the job that is delivered; 400, the header is not ours; 503,
             deliver it again.
     """
-    through = services()
-    definition = through.registry.definition(task)
+    services = current_services()
+    definition = services.registry.definition(task)
     token = request.headers.get(HEADER)
     if token is None:
         options = Options(owner=caller.owner, uuid=str(uuid4()))
-        message = message_for(through, definition.task, definition.accept_json(inputs).sent, options)
-        through.store.put_jobs([kept(message)])
+        message = message_for(services, definition.task, definition.accept_json(inputs).sent, options)
+        services.store.put_jobs([kept(message)])
     else:
         definition.parse_json(inputs)
         message = replace(_delivered(token, task), inputs=inputs)
         if caller.permit is not None:
             caller.check_may(record_of(message))
-    outcome = through.runner.execute(message, retry=token is not None)
+    outcome = services.runner.execute(message, retry=token is not None)
     if outcome.give_back is not None:
         again = str(max(1, round(outcome.give_back)))
         refused = f"Job {message.uuid} is {outcome.status}; deliver it again."
-        raise Refused(503, "NotNow", refused, headers={"Retry-After": again}, extra={"uuid": message.uuid})
-    record = through.store.read(message.uuid)
+        raise HTTPError(503, "NotNow", refused, headers={"Retry-After": again}, extra={"uuid": message.uuid})
+    record = services.store.read(message.uuid)
     if record is None:
         raise TaskNotFound(message.uuid)
     return record_answer(request, record)
@@ -68,7 +68,7 @@ def _delivered(token: str, task: str) -> Message:
     try:
         message = read_signed(token)
     except (signing.BadSignature, MessageError):
-        raise Refused(400, "InvalidJob", f"The header {HEADER} was not signed by this site.") from None
+        raise HTTPError(400, "InvalidJob", f"The header {HEADER} was not signed by this site.") from None
     if message.task != task:
-        raise Refused(400, "InvalidJob", f"The header {HEADER} names a job of task {message.task!r}.")
+        raise HTTPError(400, "InvalidJob", f"The header {HEADER} names a job of task {message.task!r}.")
     return message

@@ -22,11 +22,11 @@ from django_integration.web import idempotency
 from django_integration.web.auth.caller import Caller
 from django_integration.web.auth.typed_calls import caller_of, runner_of
 from django_integration.web.http import request_body as body
-from django_integration.web.http.responses import Refused, error_answer, record_answer
+from django_integration.web.http.responses import HTTPError, error_answer, record_answer
 from django_integration.web.http.schemas import RecordBody, RefusalBody, UnfitBody
 from django_integration.web.run_in_request import run_here
-from serverless_tasks.engine.definition.base import Declaration
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.definition.base import BaseTask
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.submission import submit_json
 from serverless_tasks.errors import ConfigurationError, InvalidInputs, ServerlessTasksError
@@ -63,7 +63,7 @@ class TaskRouter(Router):
         """See `Router.build_routers`; a second API gets the routes of the first."""
         if not self._frozen:
             try:
-                tasks = list(services().registry)
+                tasks = list(current_services().registry)
             except ConfigurationError as error:
                 self._refuse_all(error)  # `manage.py check` imports the URLs, and has to come to say it
             else:
@@ -83,7 +83,7 @@ class TaskRouter(Router):
 
         self.add_api_operation("/{path:rest}", _METHODS, refuse, url_name=REFUSE_ALL, include_in_schema=False)
 
-    def _add(self, task: type[Declaration]) -> None:
+    def _add(self, task: type[BaseTask]) -> None:
         path = f"/{task.name}/"
         if (
             not task.http
@@ -97,7 +97,7 @@ class TaskRouter(Router):
         self.add_api_operation(
             path,
             ["POST"],
-            decorate_view(_guard(task, caller_of))(_submit(task.name, task.params_model)),
+            decorate_view(_deduplication(task, caller_of))(_submit(task.name, task.params_model)),
             operation_id=f"submit_{safe}",
             url_name=f"submit-{task.name}",
             summary=f"Submit {task.name}",
@@ -111,7 +111,7 @@ class TaskRouter(Router):
         self.add_api_operation(
             f"{path}run",
             ["POST"],
-            decorate_view(_guard(task, runner_of))(_run(task.name, task.params_model)),
+            decorate_view(_deduplication(task, runner_of))(_run(task.name, task.params_model)),
             operation_id=f"run_{safe}",
             url_name=run_url_name(task.name),
             summary=f"Run {task.name} in the request",
@@ -130,7 +130,7 @@ def run_url_name(task: str) -> str:
     return f"run-{task}"
 
 
-def _about(task: type[Declaration], answers: str) -> str:
+def _about(task: type[BaseTask], answers: str) -> str:
     return "\n\n".join(filter(None, [inspect.cleandoc(task.__doc__ or ""), answers]))
 
 
@@ -145,7 +145,7 @@ def _submit(name: str, model: type[BaseModel]) -> View:
         with _unprocessable():
             options = Options(owner=caller.owner, on_commit=False, idempotency_key=key)
             inputs = _inputs(request, name)
-            handle = submit_json(services(), name, inputs, options, stranger=caller.owner is None)
+            handle = submit_json(current_services(), name, inputs, options, anonymous=caller.owner is None)
         if handle.repeated:
             caller.check_may(handle.record)
         return record_answer(request, handle.record, 200 if handle.repeated else 201)
@@ -184,7 +184,7 @@ def _unprocessable() -> Iterator[None]:
         ) from None
 
 
-def _guard(task: type[Declaration], find: Callable[[HttpRequest, type[Declaration]], Caller]) -> Decorator:
+def _deduplication(task: type[BaseTask], find: Callable[[HttpRequest, type[BaseTask]], Caller]) -> Decorator:
     """Ask who calls before the inputs are looked at, and answer in our own words on any API."""
 
     def guard(view: View) -> View:
@@ -196,7 +196,7 @@ def _guard(task: type[Declaration], find: Callable[[HttpRequest, type[Declaratio
                 request.META[_CALLER] = find(request, task)
                 request.META[_INPUTS] = body.parse(data)
                 return view(request, *args, **kwargs)
-            except (Refused, ServerlessTasksError) as error:
+            except (HTTPError, ServerlessTasksError) as error:
                 answer = error_answer(error)
                 if answer is None:
                     raise

@@ -13,10 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from serverless_tasks.cli.session import Session
-    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.definition.base import BaseTask
 
 
-def named_task(session: Session, name: str) -> type[Declaration] | str:
+def named_task(session: Session, name: str) -> type[BaseTask] | str:
     """The task's class where its code is here, else its name for the deployment that has it.
 
     Raises:
@@ -30,7 +30,7 @@ def named_task(session: Session, name: str) -> type[Declaration] | str:
 
 
 def read_inputs(
-    session: Session, task: type[Declaration] | str, words: Sequence[str], document: str | None
+    session: Session, task: type[BaseTask] | str, words: Sequence[str], document: str | None
 ) -> dict[str, Any]:
     """The inputs of one job.
 
@@ -84,7 +84,7 @@ def _object(task: str, document: str) -> dict[str, Any]:
     return value
 
 
-def _properties(session: Session, task: type[Declaration] | str) -> dict[str, Any]:
+def _properties(session: Session, task: type[BaseTask] | str) -> dict[str, Any]:
     if isinstance(task, str):
         return {}
     properties: dict[str, Any] = session.registry.definition(task.name).input_schema().get("properties", {})

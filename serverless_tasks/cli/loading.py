@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 from serverless_tasks.cli.output import say
 from serverless_tasks.engine.definition.registry import Registry
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ConfigurationError, ServerlessTasksError
 from serverless_tasks.project.samconfig import FILE, deployed_parameters
 from serverless_tasks.project.tasks import MODULES, SETTINGS, VARIABLES, modules_of, project_parameters
@@ -66,14 +66,14 @@ def load_project(tasks: Tasks = Tasks.NAMED, modules: Sequence[str] = ()) -> Non
         with _deployed_code(tasks):
             _set_deployed_django_up(deployed[SETTINGS])
     with _code_of_the_project():
-        registry = services().registry
+        registry = current_services().registry
     if modules:
         with _code_of_the_project():
             registry.load(modules, said_by="--modules")
-    elif MODULES in deployed and not services().config.modules:
+    elif MODULES in deployed and not current_services().config.modules:
         with _deployed_code(tasks):
             registry.load(modules_of(deployed[MODULES]), said_by=FILE)
-    if tasks is Tasks.NEEDED and (problem := services().problem) is not None:
+    if tasks is Tasks.NEEDED and (problem := current_services().problem) is not None:
         raise problem  # of the tasks that come after it none was registered
 
 

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
 
 
-class Answer:
+class Output:
     """The output of one command. Documents go to standard output, everything that is said on the way to standard error.
 
     Args:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from serverless_tasks.cli.loading import Tasks, load_project
 from serverless_tasks.client.task_client import TaskClient
-from serverless_tasks.engine.services import Services, services
+from serverless_tasks.engine.services import Services, current_services
 
 if TYPE_CHECKING:
     from serverless_tasks.engine.definition.registry import Registry
@@ -43,9 +43,9 @@ def connect(stack: str | None, tasks: Tasks = Tasks.NAMED) -> Session:
         AwsError: there is no such stack, or it may not be read.
     """
     load_project(tasks)
-    through = services()
+    services = current_services()
     if stack is None:
-        return Session(TaskClient(), through.registry, through.clock, remote=False)
+        return Session(TaskClient(), services.registry, services.clock, remote=False)
     config = TaskClient.from_stack(stack).services.config
-    there = Services(config, registry=through.registry)
-    return Session(TaskClient(through=there), through.registry, through.clock, remote=True)
+    there = Services(config, registry=services.registry)
+    return Session(TaskClient(services=there), services.registry, services.clock, remote=True)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from rich.console import RenderableType
 
     from serverless_tasks.client.timeline import Event
-    from serverless_tasks.engine.job.dead_letter import Letter
+    from serverless_tasks.engine.job.dead_letter import DeadLetter
     from serverless_tasks.engine.job.record import Record
 
 _COLOURS = {SUCCEEDED: "green", FAILED: "red", CANCELLED: "yellow", RUNNING: "cyan", "lost": "red"}
@@ -58,7 +58,7 @@ def record_picture(record: Record) -> RenderableType:
     return grid
 
 
-def letters_picture(letters: Sequence[Letter], now: int) -> RenderableType:
+def dead_letters_table(letters: Sequence[DeadLetter], now: int) -> RenderableType:
     """Dead letters, oldest first, and how many there are; ``now`` in milliseconds since the epoch."""
     if not letters:
         return Text("No dead letters.")

@@ -11,7 +11,7 @@ from uuid import UUID, uuid5
 
 from serverless_tasks.client.resubmit import accept_again, submit_again
 from serverless_tasks.engine.job.clock import to_ms
-from serverless_tasks.engine.job.dead_letter import Letter, job_letter
+from serverless_tasks.engine.job.dead_letter import DeadLetter, job_letter
 from serverless_tasks.engine.job.job_id import job_id
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.errors import (
@@ -58,7 +58,7 @@ class Resent:
         reason: why it was refused.
     """
 
-    letter: Letter
+    letter: DeadLetter
     outcome: Literal["resubmitted", "sent", "refused"]
     uuid: str = ""
     reason: str = ""
@@ -68,21 +68,21 @@ class DeadLetters:
     """The dead letters of a stack; `TaskClient.dead_letters` gives it.
 
     Args:
-        through: the services to use.
+        services: the services to use.
     """
 
-    def __init__(self, through: Services) -> None:
-        self._through = through
+    def __init__(self, services: Services) -> None:
+        self._services = services
 
-    def all(self, *, before: int | None = None) -> Iterator[Letter]:
+    def all(self, *, before: int | None = None) -> Iterator[DeadLetter]:
         """The letters, or those that were kept before a moment, milliseconds since the epoch.
 
         Raises:
             AwsError: the bucket could not be asked.
         """
-        return self._through.letters.all(before=before)
+        return self._services.dead_letter_store.all(before=before)
 
-    def named(self, ids: Sequence[str]) -> list[Letter]:
+    def named(self, ids: Sequence[str]) -> list[DeadLetter]:
         """Letters by their ids; a bare uuid names a job's.
 
         Raises:
@@ -91,7 +91,9 @@ class DeadLetters:
         found = []
         for given in ids:
             try:
-                letter = self._through.letters.find(given if "/" in given else job_letter(job_id(given)))
+                letter = self._services.dead_letter_store.find(
+                    given if "/" in given else job_letter(job_id(given))
+                )
             except AwsError as error:
                 if not error.gone:
                     raise
@@ -101,7 +103,7 @@ class DeadLetters:
             found.append(letter)
         return found
 
-    def retry(self, letters: Iterable[Letter], *, dry_run: bool = False) -> Iterator[Resent]:
+    def retry(self, letters: Iterable[DeadLetter], *, dry_run: bool = False) -> Iterator[Resent]:
         """Send letters again, each on its own; those that were sent are removed.
 
         A settled job is submitted once more: a new job whose id follows from the old one's, so that doing it twice
@@ -119,39 +121,39 @@ class DeadLetters:
             for some in batched(letters, BATCH):
                 yield from pool.map(lambda letter: self._retry(letter, dry_run), some)
 
-    def purge(self, letters: Iterable[Letter]) -> Iterator[Letter]:
+    def purge(self, letters: Iterable[DeadLetter]) -> Iterator[DeadLetter]:
         """Throw letters away; yields each that is gone.
 
         Raises:
             AwsError: the bucket could not be asked.
         """
         for some in batched(letters, BATCH):
-            self._through.letters.remove([letter.id for letter in some])
+            self._services.dead_letter_store.remove([letter.id for letter in some])
             yield from some
 
-    def _retry(self, letter: Letter, dry_run: bool) -> Resent:
+    def _retry(self, letter: DeadLetter, dry_run: bool) -> Resent:
         try:
             resent = self._send(letter, dry_run)
         except _REFUSALS as error:
             return Resent(letter, "refused", reason=str(error))
         if not dry_run:
-            self._through.letters.remove([letter.id])
+            self._services.dead_letter_store.remove([letter.id])
         return resent
 
-    def _send(self, letter: Letter, dry_run: bool) -> Resent:
-        body = self._through.letters.body(letter.id)
+    def _send(self, letter: DeadLetter, dry_run: bool) -> Resent:
+        body = self._services.dead_letter_store.body(letter.id)
         message = Message.decode(body)
         # What is past its time would be settled again instead of run.
-        if letter.is_job or to_ms(self._through.clock.now()) > message.expires:
+        if letter.is_job or to_ms(self._services.clock.now()) > message.expires:
             uuid = str(uuid5(UUID(message.uuid), "dead letter"))
             job = self._whole(message)
             if dry_run:
-                accept_again(self._through, job)
+                accept_again(self._services, job)
             else:
-                uuid = submit_again(self._through, job, new_uuid=uuid, on_commit=False).uuid
+                uuid = submit_again(self._services, job, new_uuid=uuid, on_commit=False).uuid
             return Resent(letter, "resubmitted", uuid)
         if not dry_run:
-            unsent = self._through.queue.resend(message, body)
+            unsent = self._services.queue.resend(message, body)
             if unsent is not None:
                 raise SubmitFailed(unsent.reason)
         return Resent(letter, "sent", message.uuid)
@@ -164,12 +166,12 @@ class DeadLetters:
         """
         if message.inputs_key is None:
             return message
-        if self._through.blobs is None:
+        if self._services.blobs is None:
             raise ConfigurationError(
                 f"The inputs of job {message.uuid} lie in a bucket; set SERVERLESS_TASKS_BUCKET."
             )
         try:
-            inputs = json.loads(self._through.blobs.get(message.inputs_key))
+            inputs = json.loads(self._services.blobs.get(message.inputs_key))
         except AwsError as error:
             if not error.gone:
                 raise

@@ -21,7 +21,7 @@ POLL = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Erasure:
+class JobDeletion:
     """The result of deleting one job.
 
     Attributes:
@@ -58,11 +58,11 @@ def jobs_of(store: Store, owner: str) -> Iterator[list[str]]:
             return
 
 
-def delete_owner(through: Services, owner: str, *, wait: float, dry_run: bool) -> OwnerDeletion:
-    """Delete an owner's jobs, or count them; see `erase`."""
+def delete_owner(services: Services, owner: str, *, wait: float, dry_run: bool) -> OwnerDeletion:
+    """Delete an owner's jobs, or count them; see `delete_each`."""
     if dry_run:
-        return OwnerDeletion(found=sum(len(uuids) for uuids in jobs_of(through.store, owner)), deleted=0)
-    erased = list(erase(through, owner, wait=wait))
+        return OwnerDeletion(found=sum(len(uuids) for uuids in jobs_of(services.store, owner)), deleted=0)
+    erased = list(delete_each(services, owner, wait=wait))
     return OwnerDeletion(
         found=len(erased),
         deleted=sum(one.outcome == "deleted" for one in erased),
@@ -70,13 +70,13 @@ def delete_owner(through: Services, owner: str, *, wait: float, dry_run: bool) -
     )
 
 
-def erase(through: Services, owner: str, *, wait: float = 0.0) -> Iterator[Erasure]:
+def delete_each(services: Services, owner: str, *, wait: float = 0.0) -> Iterator[JobDeletion]:
     """Delete an owner's jobs. What was cut short is finished by asking again.
 
     Waiting jobs are cancelled first. Running ones are asked to stop, and deleted once they have.
 
     Args:
-        through: the services to use.
+        services: the services to use.
         owner: whose jobs.
         wait: seconds to wait at most for running jobs to end, after all others.
 
@@ -88,22 +88,22 @@ def erase(through: Services, owner: str, *, wait: float = 0.0) -> Iterator[Erasu
     """
     live: list[str] = []
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="erase") as pool:
-        for uuids in jobs_of(through.store, owner):
-            for erased in pool.map(lambda uuid: _erase_one(through.store, uuid), uuids):
+        for uuids in jobs_of(services.store, owner):
+            for erased in pool.map(lambda uuid: _delete_one(services.store, uuid), uuids):
                 if erased.outcome == "live":
                     live.append(erased.uuid)
                 else:
                     yield erased
-        until = through.clock.now() + wait
-        while live and through.clock.now() < until:
-            through.clock.sleep(min(POLL, until - through.clock.now()))
-            again = list(pool.map(lambda uuid: _erase_one(through.store, uuid), live))
+        until = services.clock.now() + wait
+        while live and services.clock.now() < until:
+            services.clock.sleep(min(POLL, until - services.clock.now()))
+            again = list(pool.map(lambda uuid: _delete_one(services.store, uuid), live))
             live = [erased.uuid for erased in again if erased.outcome == "live"]
             yield from (erased for erased in again if erased.outcome != "live")
-    yield from (Erasure(uuid, "live") for uuid in live)
+    yield from (JobDeletion(uuid, "live") for uuid in live)
 
 
-def _erase_one(store: Store, uuid: str) -> Erasure:
+def _delete_one(store: Store, uuid: str) -> JobDeletion:
     try:
         try:
             store.delete(uuid)
@@ -111,10 +111,10 @@ def _erase_one(store: Store, uuid: str) -> Erasure:
             _cancel(store, uuid)
             store.delete(uuid)
     except TaskNotFound:
-        return Erasure(uuid, "gone")
+        return JobDeletion(uuid, "gone")
     except NotFinished:
-        return Erasure(uuid, "live")
-    return Erasure(uuid, "deleted")
+        return JobDeletion(uuid, "live")
+    return JobDeletion(uuid, "deleted")
 
 
 def _cancel(store: Store, uuid: str) -> None:

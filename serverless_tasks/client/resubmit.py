@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from serverless_tasks.engine.job.job_id import job_id
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.publish import publish
-from serverless_tasks.engine.submit.reserve import Guard
+from serverless_tasks.engine.submit.reserve import Deduplication
 from serverless_tasks.engine.submit.submission import new_message
 from serverless_tasks.errors import InputsUnavailable, NotFinished, TaskNotFound, UnknownOption
 
@@ -19,13 +19,13 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.submit.handle import Handle
 
 
-def resubmit(through: Services, uuid: str, *, new_uuid: str | None = None, on_commit: bool = True) -> Handle:
+def resubmit(services: Services, uuid: str, *, new_uuid: str | None = None, on_commit: bool = True) -> Handle:
     """Submit an ended job once more: the same task, inputs, owner, queue and tenant under a new id.
 
     The new job says which one it repeats (`Message.retry_of`); the old one stays as it is.
 
     Args:
-        through: the services to use.
+        services: the services to use.
         uuid: the ended job.
         new_uuid: the new job's id, to repeat a retry that may have been sent already.
         on_commit: inside a database transaction, publish on commit instead of at once.
@@ -42,12 +42,12 @@ def resubmit(through: Services, uuid: str, *, new_uuid: str | None = None, on_co
         raise UnknownOption(
             f"The new job's id is {new_uuid!r}, which is the old one's; give another, or none."
         )
-    record = through.store.read(uuid, whole=False)
+    record = services.store.read(uuid, whole=False)
     if record is None:
         raise TaskNotFound(uuid)
     if not record.ended:
         raise NotFinished(uuid, record.status)
-    job = through.store.job(uuid)
+    job = services.store.job(uuid)
     if job is None:
         raise InputsUnavailable(
             uuid, "its inputs were never kept (track=False, a direct invoke, or a broken-off submit)"
@@ -56,32 +56,34 @@ def resubmit(through: Services, uuid: str, *, new_uuid: str | None = None, on_co
         raise InputsUnavailable(uuid, "the bucket no longer has its inputs")
     if job.secrets:
         raise InputsUnavailable(uuid, f"secret inputs are not kept ({', '.join(job.secrets)})")
-    return submit_again(through, job, new_uuid=new_uuid, on_commit=on_commit)
+    return submit_again(services, job, new_uuid=new_uuid, on_commit=on_commit)
 
 
-def submit_again(through: Services, job: Message, *, new_uuid: str | None, on_commit: bool) -> Handle:
+def submit_again(services: Services, job: Message, *, new_uuid: str | None, on_commit: bool) -> Handle:
     """Submit what a message says once more, under a new id; see `resubmit`. All its inputs are there."""
-    accepted = accept_again(through, job)
-    unique = job.task in through.registry and through.registry.get(job.task).unique
+    accepted = accept_again(services, job)
+    unique = job.task in services.registry and services.registry.get(job.task).unique
     # The place of a unique job is held by what is known of it.
     track = job.track or unique
     options = replace(Options.parse({"uuid": new_uuid}), owner=job.owner, tenant=job.tenant, track=track)
-    inputs, secrets, guard = job.inputs, job.secrets, Guard(unique=unique)
+    inputs, secrets, deduplication = job.inputs, job.secrets, Deduplication(unique=unique)
     if accepted is not None:
-        definition = through.registry.definition(job.task)
+        definition = services.registry.definition(job.task)
         inputs, secrets = accepted.sent, definition.secrets_in(accepted.sent)
-        guard = Guard(unique=unique, compared=[definition.compared(accepted)] if unique else ())
-    message = replace(new_message(through, job.task, inputs, options, job.queue, secrets), retry_of=job.uuid)
-    (handle,) = publish(through, [message], on_commit=on_commit, guard=guard)
+        deduplication = Deduplication(
+            unique=unique, compared=[definition.compared(accepted)] if unique else ()
+        )
+    message = replace(new_message(services, job.task, inputs, options, job.queue, secrets), retry_of=job.uuid)
+    (handle,) = publish(services, [message], on_commit=on_commit, deduplication=deduplication)
     return handle
 
 
-def accept_again(through: Services, job: Message) -> Accepted | None:
+def accept_again(services: Services, job: Message) -> Accepted | None:
     """Validate a job's inputs with the task's present code; None where that code is not here.
 
     Raises:
         InvalidInputs: it refuses them.
     """
-    if job.task not in through.registry:
+    if job.task not in services.registry:
         return None
-    return through.registry.definition(job.task).accept_json(job.inputs)
+    return services.registry.definition(job.task).accept_json(job.inputs)

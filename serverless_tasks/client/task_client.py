@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.client.resubmit import resubmit
 from serverless_tasks.engine.config import Config
-from serverless_tasks.engine.definition.model import define
+from serverless_tasks.engine.definition.model import definition_of
 from serverless_tasks.engine.definition.schema import check_json
 from serverless_tasks.engine.job.job_id import job_id
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.record import Record
-from serverless_tasks.engine.services import Services, services
+from serverless_tasks.engine.services import Services, current_services
 from serverless_tasks.engine.submit.handle import Handle
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.publication import Publication
@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from uuid import UUID
 
     from serverless_tasks.client.dead_letters import DeadLetters
-    from serverless_tasks.client.owner_deletion import Erasure, OwnerDeletion
-    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.client.owner_deletion import JobDeletion, OwnerDeletion
+    from serverless_tasks.engine.definition.base import BaseTask
 
 MAP_WINDOW = 1000
 POLL = 0.5
@@ -35,11 +35,11 @@ class TaskClient:
 
     Args:
         function: the Lambda function of direct invokes; ``SERVERLESS_TASKS_INVOKE_FUNCTION`` unless given.
-        through: the services to use; the process's own unless given.
+        services: the services to use; the process's own unless given.
     """
 
-    def __init__(self, function: str | None = None, *, through: Services | None = None) -> None:
-        self.services = self._through = through or services()
+    def __init__(self, function: str | None = None, *, services: Services | None = None) -> None:
+        self.services = self._services = services or current_services()
         self._function = function
 
     @classmethod
@@ -56,9 +56,9 @@ class TaskClient:
         from serverless_tasks.engine.aws.functions import stack_outputs
 
         config = Config.from_outputs(stack, stack_outputs(stack))
-        return cls(through=Services(config))
+        return cls(services=Services(config))
 
-    def run(self, task: str | type[Declaration], /, **inputs: Any) -> dict[str, Any]:
+    def run(self, task: str | type[BaseTask], /, **inputs: Any) -> dict[str, Any]:
         """Run a task in Lambda, wait for it, and return its outputs. It is invoked once, whatever happens.
 
         Args:
@@ -73,14 +73,14 @@ class TaskClient:
         """
         return self._invoke(*self._named(task, inputs))
 
-    def run_json(self, task: str | type[Declaration], inputs: dict[str, Any]) -> dict[str, Any]:
+    def run_json(self, task: str | type[BaseTask], inputs: dict[str, Any]) -> dict[str, Any]:
         """As `run`, with inputs that came as JSON."""
         if isinstance(task, str):
             check_json(task, inputs)
             return self._invoke(task, inputs)
-        return self._invoke(task.name, define(task).accept_json(inputs).sent)
+        return self._invoke(task.name, definition_of(task).accept_json(inputs).sent)
 
-    def submit(self, task: str | type[Declaration], /, **inputs: Any) -> Handle:
+    def submit(self, task: str | type[BaseTask], /, **inputs: Any) -> Handle:
         """Publish a job.
 
         Raises:
@@ -92,7 +92,7 @@ class TaskClient:
         return handle
 
     def submit_many(
-        self, task: str | type[Declaration], /, inputs: Iterable[dict[str, Any]], **options: Any
+        self, task: str | type[BaseTask], /, inputs: Iterable[dict[str, Any]], **options: Any
     ) -> list[Handle]:
         """Publish one job for each dictionary of inputs, in batches.
 
@@ -102,20 +102,20 @@ class TaskClient:
             options: the attributes of `Options`, for all of them.
         """
         chosen = Options.parse(options)
-        if isinstance(task, str) and task in self._through.registry:
-            task = self._through.registry.get(task)
+        if isinstance(task, str) and task in self._services.registry:
+            task = self._services.registry.get(task)
         if isinstance(task, str):
-            return submit_unchecked(self._through, task, list(inputs), chosen)
-        return Submission(task, chosen, self._through).submit_many(inputs)
+            return submit_unchecked(self._services, task, list(inputs), chosen)
+        return Submission(task, chosen, self._services).submit_many(inputs)
 
-    def submit_json(self, task: str | type[Declaration], inputs: dict[str, Any], **options: Any) -> Handle:
+    def submit_json(self, task: str | type[BaseTask], inputs: dict[str, Any], **options: Any) -> Handle:
         """As `submit_many`, of one job whose inputs came as JSON."""
         if isinstance(task, str):
             (handle,) = self.submit_many(task, [inputs], **options)
             return handle
-        return Submission(task, Options.parse(options), self._through).start_json(inputs)
+        return Submission(task, Options.parse(options), self._services).start_json(inputs)
 
-    def map(self, task: str | type[Declaration], /, inputs: Iterable[dict[str, Any]]) -> Iterator[Record]:
+    def map(self, task: str | type[BaseTask], /, inputs: Iterable[dict[str, Any]]) -> Iterator[Record]:
         """Publish many jobs and yield their records as they end, in the order of their ends.
 
         Raises:
@@ -138,12 +138,12 @@ class TaskClient:
             TaskNotFound: nothing is known of one of them.
             WaitTimeout: some had not ended in time.
         """
-        clock = self._through.clock
+        clock = self._services.clock
         deadline = None if timeout is None else clock.now() + timeout
         left = dict.fromkeys(map(job_id, uuids))
         while left:
             window = list(left)[:MAP_WINDOW]
-            known = self._through.store.read_many(window)
+            known = self._services.store.read_many(window)
             for uuid in window:
                 if uuid not in known:
                     raise TaskNotFound(uuid)
@@ -166,7 +166,7 @@ class TaskClient:
             TaskNotFound: nothing is known of it.
         """
         known = job_id(uuid)
-        record = self._through.store.read(known)
+        record = self._services.store.read(known)
         if record is None:
             raise TaskNotFound(known)
         return record
@@ -182,11 +182,11 @@ class TaskClient:
             TaskNotFound: nothing is known of it.
             AlreadyFinished: it has ended.
         """
-        return self._through.store.cancel(job_id(uuid))
+        return self._services.store.cancel(job_id(uuid))
 
     def retry(self, uuid: str | UUID, *, new_uuid: str | None = None) -> Handle:
         """Submit an ended job once more, under a new id; see `serverless_tasks.client.resubmit.resubmit`."""
-        return resubmit(self._through, job_id(uuid), new_uuid=new_uuid)
+        return resubmit(self._services, job_id(uuid), new_uuid=new_uuid)
 
     def delete(self, uuid: str | UUID) -> None:
         """Delete what is kept of an ended job: inputs, outputs, messages, errors.
@@ -195,7 +195,7 @@ class TaskClient:
             TaskNotFound: nothing is known of it, or it has been deleted.
             NotFinished: it has not ended.
         """
-        self._through.store.delete(job_id(uuid))
+        self._services.store.delete(job_id(uuid))
 
     def delete_owner(self, owner: str, *, wait: float = 60.0, dry_run: bool = False) -> OwnerDeletion:
         """Delete everything of one owner that their listing knows, live jobs cancelled first.
@@ -212,20 +212,20 @@ class TaskClient:
         """
         from serverless_tasks.client.owner_deletion import delete_owner
 
-        return delete_owner(self._through, owner, wait=wait, dry_run=dry_run)
+        return delete_owner(self._services, owner, wait=wait, dry_run=dry_run)
 
     @property
     def dead_letters(self) -> DeadLetters:
         """The dead letters, to list, retry and purge."""
         from serverless_tasks.client.dead_letters import DeadLetters
 
-        return DeadLetters(self._through)
+        return DeadLetters(self._services)
 
-    def erasing(self, owner: str, *, wait: float = 60.0) -> Iterator[Erasure]:
+    def erasing(self, owner: str, *, wait: float = 60.0) -> Iterator[JobDeletion]:
         """As `delete_owner`, job by job, for a caller that shows how far it is."""
-        from serverless_tasks.client.owner_deletion import erase
+        from serverless_tasks.client.owner_deletion import delete_each
 
-        return erase(self._through, owner, wait=wait)
+        return delete_each(self._services, owner, wait=wait)
 
     def _handle(self, uuid: str) -> Handle:
         record = self.get(uuid)
@@ -233,17 +233,17 @@ class TaskClient:
             Message(uuid=uuid, task=record.task, owner=record.owner, created=record.created)
         )
         publication.settle(None)
-        return Handle(publication, self._through.store, self._through.clock)
+        return Handle(publication, self._services.store, self._services.clock)
 
     def _invoke(self, task: str, inputs: dict[str, Any]) -> dict[str, Any]:
         from serverless_tasks.engine.aws.functions import run_once
 
-        return run_once(self._function or self._through.config.require("invoke_function"), task, inputs)
+        return run_once(self._function or self._services.config.require("invoke_function"), task, inputs)
 
-    def _named(self, task: str | type[Declaration], inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
-        if isinstance(task, str) and task in self._through.registry:
-            task = self._through.registry.get(task)
+    def _named(self, task: str | type[BaseTask], inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
+        if isinstance(task, str) and task in self._services.registry:
+            task = self._services.registry.get(task)
         if isinstance(task, str):
             check_json(task, inputs)
             return task, inputs
-        return task.name, Submission(task, Options(), self._through).to_json(inputs)
+        return task.name, Submission(task, Options(), self._services).to_json(inputs)

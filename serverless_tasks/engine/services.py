@@ -22,10 +22,10 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.aws.scheduler.one_time import Schedules
     from serverless_tasks.engine.aws.scheduler.recurring import ScheduleGroup
     from serverless_tasks.engine.aws.sender import Sender
-    from serverless_tasks.engine.aws.sqs.queue_metrics import QueueDepths
+    from serverless_tasks.engine.aws.sqs.queue_metrics import QueueMetrics
     from serverless_tasks.engine.aws.sqs.sending import DeadLetterQueue, QueueSender, Visibility
     from serverless_tasks.engine.backends.base import Backend
-    from serverless_tasks.engine.job.dead_letter import Letters
+    from serverless_tasks.engine.job.dead_letter import DeadLetterStore
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.store.base import Blobs, Store
     from serverless_tasks.engine.worker.delivery import Around
@@ -179,7 +179,7 @@ class Services:
         return Visibility(client("sqs"))
 
     @part
-    def dead_letters(self) -> DeadLetterQueue:
+    def dead_letter_queue(self) -> DeadLetterQueue:
         """The queue for undecodable messages."""
         from serverless_tasks.engine.aws.session import client
         from serverless_tasks.engine.aws.sqs.sending import DeadLetterQueue
@@ -188,25 +188,25 @@ class Services:
         return DeadLetterQueue(client("sqs"), url)
 
     @part
-    def letters(self) -> Letters:
+    def dead_letter_store(self) -> DeadLetterStore:
         """The store of kept dead letters."""
-        from serverless_tasks.engine.aws.s3.dead_letters import BucketLetters
+        from serverless_tasks.engine.aws.s3.dead_letters import BucketDeadLetters
         from serverless_tasks.engine.aws.s3.payloads import BucketBlobs
         from serverless_tasks.engine.aws.session import client
 
         bucket = self.config.require("bucket")
-        return BucketLetters(client("s3"), bucket, BucketBlobs(bucket))
+        return BucketDeadLetters(client("s3"), bucket, BucketBlobs(bucket))
 
     @part
-    def depths(self) -> QueueDepths:
+    def queue_metrics(self) -> QueueMetrics:
         """The metrics of the queues, the dead-letter queue among them where it is configured."""
         from serverless_tasks.engine.aws.session import client
-        from serverless_tasks.engine.aws.sqs.queue_metrics import QueueDepths
+        from serverless_tasks.engine.aws.sqs.queue_metrics import QueueMetrics
 
         urls = dict(self.config.require("queue_urls"))
         if self.config.dead_letter_queue_url:
             urls["dead letters"] = self.config.dead_letter_queue_url
-        return QueueDepths(client("sqs"), client("cloudwatch"), urls, self.clock)
+        return QueueMetrics(client("sqs"), client("cloudwatch"), urls, self.clock)
 
     @part
     def runner(self) -> Runner:
@@ -273,7 +273,7 @@ _lock = threading.Lock()
 _current: Services | None = None
 
 
-def services() -> Services:
+def current_services() -> Services:
     """The process's services, made from its environment when first asked for.
 
     Raises:

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from serverless_tasks.engine.aws.sqs.receiving import QueueFacts, ReceivedMessage
+    from serverless_tasks.engine.aws.sqs.receiving import QueueAttributes, ReceivedMessage
 
 NO_DEADLINE_MS = 2**31 - 1
 """The remaining time that a worker without a deadline reports: about 24 days."""
 
 
-def sqs_event(messages: Sequence[ReceivedMessage], queue: QueueFacts) -> dict[str, Any]:
+def sqs_event(messages: Sequence[ReceivedMessage], queue: QueueAttributes) -> dict[str, Any]:
     """Build the event that Lambda's event source mapping builds from received messages.
 
     See https://docs.aws.amazon.com/lambda/latest/dg/with-sqs.html.
@@ -24,7 +24,7 @@ def sqs_event(messages: Sequence[ReceivedMessage], queue: QueueFacts) -> dict[st
     return {"Records": [_record(message, queue) for message in messages]}
 
 
-def _record(message: ReceivedMessage, queue: QueueFacts) -> dict[str, Any]:
+def _record(message: ReceivedMessage, queue: QueueAttributes) -> dict[str, Any]:
     record: dict[str, Any] = {
         "messageId": message.message_id,
         "receiptHandle": message.receipt_handle,

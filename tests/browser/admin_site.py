@@ -16,7 +16,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.urls import include, path
 
 from serverless_tasks import Task, TaskError
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.params import DictParameter, IntParameter, ListParameter, StringParameter
 
 go_on = threading.Semaphore(0)
@@ -132,7 +132,7 @@ def _add_urls() -> None:
         return HttpResponse(handle.uuid)
 
     def record(request: HttpRequest, uuid: str) -> JsonResponse:
-        found = services().store.read(uuid)
+        found = current_services().store.read(uuid)
         return JsonResponse(found.to_json() if found is not None else {})
 
     def go(request: HttpRequest) -> HttpResponse:

@@ -129,9 +129,9 @@ class TestSession:
     def test_the_job_is_the_users(self, user: Page, address: str, chromium: Browser) -> None:
         uuid = follow(user, "steps", {"names": []})["resolved"]["uuid"]
         assert user.request.get(f"{address}/tasks/{uuid}/").status == 200
-        stranger = chromium.new_context()
-        assert stranger.request.get(f"{address}/tasks/{uuid}/").status == 404
-        stranger.close()
+        anonymous = chromium.new_context()
+        assert anonymous.request.get(f"{address}/tasks/{uuid}/").status == 404
+        anonymous.close()
 
     def test_csrf_protection_is_on(self, user: Page) -> None:
         user.context.clear_cookies(name="csrftoken")

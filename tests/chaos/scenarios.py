@@ -152,7 +152,7 @@ def _at_most(world: World, jobs: int) -> None:
 def _dead_letter(world: World) -> None:
     """A job that is never delivered to a worker."""
     world.submit(Steps, {"plan": {}})
-    world.give_up()
+    world.release()
 
 
 def _untracked(world: World) -> None:
@@ -164,7 +164,7 @@ def _untracked(world: World) -> None:
 
 def _untracked_dead_letter(world: World) -> None:
     world.submit(Steps, {"plan": {}}, track=False)
-    world.give_up()
+    world.release()
 
 
 def _untracked_cancelled(world: World) -> None:

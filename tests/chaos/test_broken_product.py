@@ -16,8 +16,8 @@ from serverless_tasks.engine.aws.sqs.sending import QueueSender
 from serverless_tasks.engine.backends.sqs import SqsBackend
 from serverless_tasks.engine.job.progress import Progress, Snapshot
 from serverless_tasks.engine.submit.publication import Publication
-from serverless_tasks.engine.worker.completion import Ending
-from serverless_tasks.engine.worker.outcome import Outcome
+from serverless_tasks.engine.worker.completion import Completion
+from serverless_tasks.engine.worker.outcome import DeliveryResult
 from serverless_tasks.engine.worker.runner import Runner
 from tests.chaos.audit import Violation
 from tests.chaos.faults import Call, Fault, Kind
@@ -58,17 +58,17 @@ def acknowledge_whatever_happens() -> Any:
 
 def acknowledge_duplicates() -> Any:
     """A duplicate under a live lease is acknowledged: nobody is left when the worker dies."""
-    return mock.patch.object(Runner, "_wait", lambda self, claim, now: Outcome(status=claim.answer))
+    return mock.patch.object(Runner, "_wait", lambda self, claim, now: DeliveryResult(status=claim.answer))
 
 
 def acknowledge_a_retry_that_was_not_sent() -> Any:
     """A retry whose message could not be sent counts as sent."""
-    real = Ending._retry
+    real = Completion._retry
 
-    def retry(self: Ending, *args: Any) -> Outcome:
+    def retry(self: Completion, *args: Any) -> DeliveryResult:
         return replace(real(self, *args), give_back=None)
 
-    return mock.patch.object(Ending, "_retry", retry)
+    return mock.patch.object(Completion, "_retry", retry)
 
 
 def job_kept_before_a_send_that_fails() -> Any:
@@ -163,7 +163,7 @@ def places_are_not_taken() -> Any:
     return mock.patch("serverless_tasks.engine.submit.publish.reserve", _unreserved)
 
 
-def _unreserved(through: Any, messages: Any, guard: Any) -> list[Publication]:
+def _unreserved(services: Any, messages: Any, guard: Any) -> list[Publication]:
     return [Publication(message) for message in messages]
 
 

@@ -109,8 +109,8 @@ def test_an_ended_job_that_is_submitted_again_is_of_its_tenants_group(aws: None)
     with World(TASKS).running() as world:
         (job,) = world.submit(Steps, {"plan": {"*": "fail"}}, tenant="them")
         world.drain()
-        with world.process("site") as through:
-            TaskClient(through=through).retry(job.uuid)
+        with world.process("site") as services:
+            TaskClient(services=services).retry(job.uuid)
         assert _groups(world) == ["them"]
 
 

@@ -24,7 +24,7 @@ import lambda_handlers.worker
 from serverless_tasks.engine.aws.session import client
 from serverless_tasks.engine.aws.sqs.receiving import ReceivingQueue
 from serverless_tasks.engine.config import Config
-from serverless_tasks.engine.definition.base import Declaration
+from serverless_tasks.engine.definition.base import BaseTask
 from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.record import Record
@@ -107,7 +107,7 @@ class Submitted:
     """
 
     uuid: str
-    task: type[Declaration]
+    task: type[BaseTask]
     error: BaseException | None = None
 
 
@@ -120,7 +120,7 @@ class World:
         seed: of the chance that the product itself takes, such as jitter.
     """
 
-    tasks: tuple[type[Declaration], ...]
+    tasks: tuple[type[BaseTask], ...]
     faults: list[Fault] = field(default_factory=list)
     seed: int = 0
 
@@ -192,14 +192,14 @@ class World:
             self._services.pop()
             self.network.processes.pop()
 
-    def submit(self, task: type[Declaration], /, *inputs: dict[str, Any], **options: Any) -> list[Submitted]:
+    def submit(self, task: type[BaseTask], /, *inputs: dict[str, Any], **options: Any) -> list[Submitted]:
         """Submit a job for each dictionary of inputs, in a process of its own, and note what its caller is told."""
         if len(inputs) == 1 and "uuid" not in options:
             options["uuid"] = str(uuid4())
         jobs = [Submitted(options.get("uuid", ""), task, Killed()) for _ in inputs]
-        with self.process("site") as through:
+        with self.process("site") as services:
             try:
-                handles = Submission(task, Options.parse(options), through).submit_many(inputs)
+                handles = Submission(task, Options.parse(options), services).submit_many(inputs)
             except ServerlessTasksError as error:
                 for job in jobs:
                     job.error = error
@@ -209,7 +209,7 @@ class World:
         self.submitted += [job for job in jobs if job.uuid]
         return jobs
 
-    def submit_surely(self, task: type[Declaration], /, inputs: dict[str, Any], **options: Any) -> Submitted:
+    def submit_surely(self, task: type[BaseTask], /, inputs: dict[str, Any], **options: Any) -> Submitted:
         """Submit as a careful caller does: again with the same uuid while nothing sure is known."""
         options["uuid"] = str(uuid4())
         (job,) = self.submit(task, inputs, **options)
@@ -224,14 +224,12 @@ class World:
             job.error = job.error and (doubt or job.error)
         return job
 
-    def submit_until_accepted(
-        self, task: type[Declaration], /, inputs: dict[str, Any], **options: Any
-    ) -> str:
+    def submit_until_accepted(self, task: type[BaseTask], /, inputs: dict[str, Any], **options: Any) -> str:
         """Submit under a key, or a unique job, as a caller does who repeats it until it is accepted."""
         for _ in range(60):
-            with self.process("site") as through:
+            with self.process("site") as services:
                 try:
-                    handle = Submission(task, Options.parse(options), through).submit(**inputs)
+                    handle = Submission(task, Options.parse(options), services).submit(**inputs)
                 except ServerlessTasksError:
                     pass
                 else:
@@ -244,9 +242,9 @@ class World:
     def delete(self, uuid: str) -> None:
         """Delete an ended job, again while nothing sure is known, as an operator does."""
         for _ in range(60):
-            with self.process("site") as through:
+            with self.process("site") as services:
                 try:
-                    through.store.delete(uuid)
+                    services.store.delete(uuid)
                 except TaskNotFound:
                     self.deleted.add(uuid)
                     return
@@ -255,7 +253,7 @@ class World:
             self.clock.move(60)
         raise Violation("a repeated deletion is never done")
 
-    def give_up(self) -> None:
+    def release(self) -> None:
         """Every message that waits becomes a dead letter now."""
         for queue in self.queues.values():
             for held in queue.messages:
@@ -266,9 +264,9 @@ class World:
         """Cancel a job from a process of its own; returns what the caller is told."""
         told: BaseException | None = Killed()
         self.cancels[uuid] = told
-        with self.process("site") as through:
+        with self.process("site") as services:
             try:
-                through.store.cancel(uuid, message=message)
+                services.store.cancel(uuid, message=message)
                 told = None
             except ServerlessTasksError as error:
                 told = error
@@ -279,7 +277,7 @@ class World:
         """The services of one more process."""
         return Services(self.config, registry=self.registry, clock=self.clock)
 
-    def message(self, task: type[Declaration], inputs: dict[str, Any], **options: Any) -> Message:
+    def message(self, task: type[BaseTask], inputs: dict[str, Any], **options: Any) -> Message:
         """The message of a job, as submit makes it."""
         return message_for(self.services(), task, inputs, Options.parse(options))
 

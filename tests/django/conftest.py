@@ -21,7 +21,7 @@ from moto import mock_aws  # noqa: E402
 
 from serverless_tasks.engine.aws import session  # noqa: E402
 from serverless_tasks.engine.job.message import Message  # noqa: E402
-from serverless_tasks.engine.services import reset, services  # noqa: E402
+from serverless_tasks.engine.services import current_services, reset  # noqa: E402
 
 reset()  # what `ready` wired is for these tests alone
 
@@ -52,7 +52,7 @@ def calls(aws: None) -> Counter[str]:
     """How often each AWS operation was called, such as ``SendMessage``."""
     counted: Counter[str] = Counter()
     for service in ("sqs", "dynamodb"):
-        client = services().queue._client if service == "sqs" else services().store._client
+        client = current_services().queue._client if service == "sqs" else current_services().store._client
         client.meta.events.register(f"before-send.{service}", lambda request, operation=None, **_: None)
         client.meta.events.register(f"before-call.{service}", lambda model, **_: counted.update([model.name]))
     return counted
@@ -83,7 +83,7 @@ def work(aws: None) -> Callable[[], int]:
     def run() -> int:
         messages = queued()
         for message in messages:
-            services().runner.execute(message)
+            current_services().runner.execute(message)
         return len(messages)
 
     return run

@@ -53,7 +53,7 @@ class Faulty:
         )
 
     def read(self, uuid: str) -> Record | None:
-        return self.client._through.store.read(uuid)
+        return self.client._services.store.read(uuid)
 
     def log(self, function: str) -> list[str]:
         """The function's log lines."""
@@ -313,7 +313,7 @@ def known_as_unknown(faulty: Faulty, uuid: str) -> None:
 
 def lease_is_respected(faulty: Faulty, without: Without) -> None:
     """The dead letter of a running job returns when the queue lets it, and leaves the job alone."""
-    store = faulty.client._through.store
+    store = faulty.client._services.store
     message = Message(uuid=str(uuid4()), task="quick", created=1, expires=2**45)
     claim = store.claim(message, token=uuid4().hex, lease=to_ms(time.time() + 900), request_id="")
     with without():

@@ -72,7 +72,7 @@ def test_a_job_that_is_due_later_waits_in_the_stacks_group_and_can_be_cancelled(
 
 
 def test_its_schedule_brings_it_to_a_worker_and_is_gone(stack: Stack, client: TaskClient) -> None:
-    through = client.services
+    services = client.services
     now = round(time.time() * 1000)
     message = Message(
         uuid="5f0f1c5e-6f34-4c26-9c5c-0d3f5a3f9b11",
@@ -82,9 +82,9 @@ def test_its_schedule_brings_it_to_a_worker_and_is_gone(stack: Stack, client: Ta
         expires=now + 3_600_000,
         run_at=now + 1000,
     )
-    through.store.put_jobs([message])
-    assert through.schedules.create(through.schedules.prepare([message])) == [None]
-    assert through.schedules.create(through.schedules.prepare([message])) == [
+    services.store.put_jobs([message])
+    assert services.schedules.create(services.schedules.prepare([message])) == [None]
+    assert services.schedules.create(services.schedules.prepare([message])) == [
         None
     ]  # said twice, it is there once
 

@@ -55,14 +55,14 @@ def options(number: int, **given: object) -> Options:
     return Options.parse({"uuid": f"0b0e64f7-7d0b-4d6c-8a3a-{number:012}", "owner": "7", **given})
 
 
-def submit_all(through: Services) -> list[Handle]:
+def submit_all(services: Services) -> list[Handle]:
     """What was submitted then."""
     month = {"idempotency_ttl": 25 * 86_400}
     return [
-        submit_json(through, "count", {"n": "1"}, options(1, idempotency_key="http", **month)),
-        Submission(Count, options(2, idempotency_key="python", **month), through).submit(n="1"),
-        submit_json(through, "charge", {"order": "5"}, options(3, idempotency_key="charge", **month)),
-        submit_json(through, "count-once", {"n": "1"}, options(4)),
-        submit_json(through, "charge-once", {"order": 5}, options(5)),
-        Submission(CountOnce, options(6), through).submit(n=2),
+        submit_json(services, "count", {"n": "1"}, options(1, idempotency_key="http", **month)),
+        Submission(Count, options(2, idempotency_key="python", **month), services).submit(n="1"),
+        submit_json(services, "charge", {"order": "5"}, options(3, idempotency_key="charge", **month)),
+        submit_json(services, "count-once", {"n": "1"}, options(4)),
+        submit_json(services, "charge-once", {"order": 5}, options(5)),
+        Submission(CountOnce, options(6), services).submit(n=2),
     ]

@@ -105,9 +105,9 @@ def test_a_backend_that_there_is_not_is_named() -> None:
         ("queue", "SERVERLESS_TASKS_QUEUE_URLS"),
         ("schedules", "SERVERLESS_TASKS_SCHEDULE_GROUP"),
         ("schedule_group", "SERVERLESS_TASKS_SCHEDULE_GROUP"),
-        ("depths", "SERVERLESS_TASKS_QUEUE_URLS"),
-        ("letters", "SERVERLESS_TASKS_BUCKET"),
-        ("dead_letters", "SERVERLESS_TASKS_DEAD_LETTER_QUEUE_URL"),
+        ("queue_metrics", "SERVERLESS_TASKS_QUEUE_URLS"),
+        ("dead_letter_store", "SERVERLESS_TASKS_BUCKET"),
+        ("dead_letter_queue", "SERVERLESS_TASKS_DEAD_LETTER_QUEUE_URL"),
     ],
 )
 @pytest.mark.usefixtures("nowhere")
@@ -167,9 +167,9 @@ def test_a_part_is_made_once_for_all_threads(monkeypatch: pytest.MonkeyPatch) ->
             super().__init__(clock)
 
     monkeypatch.setattr("serverless_tasks.engine.store.memory.MemoryStore", Slow)
-    through = Services(Config(), backend="threading")
+    services = Services(Config(), backend="threading")
 
-    stores = at_once(lambda: (through.backend, through.store)[1])
+    stores = at_once(lambda: (services.backend, services.store)[1])
 
     assert (len(made), len(set(map(id, stores)))) == (1, 1)
 

@@ -15,7 +15,7 @@ from django.core import checks
 
 from django_integration import conf
 from serverless_tasks.engine.aws.session import require_region
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError, ConfigurationError
 from serverless_tasks.project.samconfig import deployed_parameters
 
@@ -49,14 +49,14 @@ def check_aws(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     try:
         given = conf.current()
         require_region()
-        longest = max((task.timeout for task in services().registry), default=0)
+        longest = max((task.timeout for task in current_services().registry), default=0)
     except ConfigurationError:
         return []  # check_configuration says it, and check_stack of the region
-    if services().backend_name != "sqs" or not (given.config.table and given.config.queue_urls):
+    if current_services().backend_name != "sqs" or not (given.config.table and given.config.queue_urls):
         return []
     found: list[checks.CheckMessage] = []
     try:
-        services().store.read(str(uuid4()))
+        current_services().store.read(str(uuid4()))
     except (AwsError, ConfigurationError) as error:
         found.append(_unreachable(f"The table {given.config.table!r}", error))
     for name, url in given.config.queue_urls.items():
@@ -68,7 +68,7 @@ def check_deployment(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     """Check that a deployment without Django has no task that needs it."""
     try:
         conf.current()
-        modules = {task.__module__ for task in services().registry}
+        modules = {task.__module__ for task in current_services().registry}
     except ConfigurationError:
         return []  # check_configuration says it
     deployed = Deployment.read()

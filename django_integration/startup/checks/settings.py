@@ -12,7 +12,7 @@ from django.core import checks
 from django_integration import conf
 from django_integration.own_backend import backend_class
 from django_integration.startup.checks import stack as stack_settings
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -99,7 +99,9 @@ def _opened() -> list[str]:
     """The tasks whose own class opens them to everybody."""
     with suppress(ConfigurationError):  # _definitions says it
         return [
-            task.name for task in services().registry if getattr(task, "TASKS_API_AUTHENTICATION", "") is None
+            task.name
+            for task in current_services().registry
+            if getattr(task, "TASKS_API_AUTHENTICATION", "") is None
         ]
     return []
 
@@ -121,7 +123,7 @@ def _authentication() -> Iterator[checks.CheckMessage]:
 
     given = [getattr(settings, router_auth.NAME, None)]
     with suppress(ConfigurationError):  # _definitions says it
-        given += [getattr(task, router_auth.NAME, None) for task in services().registry]
+        given += [getattr(task, router_auth.NAME, None) for task in current_services().registry]
     for entry in dict.fromkeys(given):
         if entry is not None:
             yield from _errors("E007", router_auth.authenticator, entry)
@@ -157,7 +159,7 @@ def _drf() -> Iterator[checks.CheckMessage]:
 
 
 def _definitions() -> Iterator[checks.CheckMessage]:
-    registry = services().registry
+    registry = current_services().registry
     try:
         tasks = list(registry)
     except ConfigurationError as error:  # two tasks of one name, one of them imported after our own `ready`
@@ -172,7 +174,7 @@ def _unroutable() -> Iterator[checks.CheckMessage]:
     from django_integration.web.typed_calls import is_routable
 
     with suppress(ConfigurationError):  # _definitions says it
-        for task in services().registry:
+        for task in current_services().registry:
             if task.http and task.params_model is not None and not is_routable(task.name):
                 message = (
                     f"Task {task.name!r} has no typed call: its name holds a character that no path takes."

@@ -10,13 +10,13 @@ from django_integration import conf
 from serverless_tasks.engine.aws.sender import SETTINGS
 from serverless_tasks.engine.aws.session import require_region
 from serverless_tasks.engine.job.message import MAX_DELAY
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
-    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.definition.base import BaseTask
 
 NEEDED_FOR_SQS = ("table", "queue_urls")
 
@@ -57,7 +57,7 @@ def check_scheduler(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     """Check that the settings name a scheduler where the declared tasks need EventBridge Scheduler."""
     try:
         given = conf.current().config
-        tasks = sorted(services().registry, key=lambda task: task.name)
+        tasks = sorted(current_services().registry, key=lambda task: task.name)
     except ConfigurationError:
         return []  # check_configuration says it
     missing = [name for name in SETTINGS if not getattr(given, name)]
@@ -78,7 +78,7 @@ def check_scheduler(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     return [checks.Warning(message, hint=hint, id="serverless_tasks.W009")]
 
 
-def _asks_the_scheduler(task: type[Declaration]) -> Iterator[str]:
+def _asks_the_scheduler(task: type[BaseTask]) -> Iterator[str]:
     if task.schedule is not None:
         yield f"task {task.name!r} has a schedule"
     if task.retries and task.backoff_cap > MAX_DELAY:

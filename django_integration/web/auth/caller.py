@@ -10,7 +10,7 @@ from django.http import HttpResponseForbidden
 from django.middleware.csrf import CsrfViewMiddleware
 
 from django_integration import conf
-from django_integration.web.http.responses import Refused
+from django_integration.web.http.responses import HTTPError
 from serverless_tasks.errors import TaskNotFound
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class Caller:
         """Return whether `check_may` lets a job pass."""
         try:
             self.check_may(record)
-        except (Refused, TaskNotFound):
+        except (HTTPError, TaskNotFound):
             return False
         return True
 
@@ -124,7 +124,7 @@ def _session_user(request: HttpRequest) -> Any:
         check_csrf(request)
         return user
     if not conf.current().serves_anonymous:
-        raise Refused(401, "NotAuthenticated", "Log in first.", headers={"WWW-Authenticate": "Session"})
+        raise HTTPError(401, "NotAuthenticated", "Log in first.", headers={"WWW-Authenticate": "Session"})
     return user
 
 
@@ -142,7 +142,7 @@ def check_csrf(request: HttpRequest) -> None:
     check.process_request(request)
     if (refusal := check.process_view(request, _no_answer, (), {})) is not None:
         message = f"CSRF check failed: {refusal.content.decode()} Send the cookie's token in the X-CSRFToken header."
-        raise Refused(403, "CSRFFailed", message)
+        raise HTTPError(403, "CSRFFailed", message)
 
 
 class _CsrfCheck(CsrfViewMiddleware):

@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured, PermissionDenied
 from django.http import Http404
 
 from django_integration import conf
-from django_integration.web.http.responses import Refused
+from django_integration.web.http.responses import HTTPError
 from serverless_tasks.errors import ConfigurationError, TaskNotFound
 
 try:
@@ -23,7 +23,7 @@ except ImportError as error:
         " framework; install serverless-tasks[drf]."
     ) from error
 from django_integration.web.auth.drf_permissions import check_can_be_had, is_composed, looks_at_jobs
-from django_integration.web.auth.drf_view import JobView
+from django_integration.web.auth.drf_view import RequestView
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -93,7 +93,7 @@ def enter(request: HttpRequest, action: Action) -> tuple[Any, Callable[[Record],
     """
     authentication = classes("TASK_API_AUTHENTICATION_CLASSES")
     permissions = classes("TASK_API_PERMISSIONS_CLASSES")
-    view = JobView(
+    view = RequestView(
         request,
         action,
         authentication=api_settings.DEFAULT_AUTHENTICATION_CLASSES
@@ -115,7 +115,7 @@ def limit(request: HttpRequest, action: Action, user: Any) -> None:
         Refused: 429.
     """
     known = [partial(_Known, user)] if hasattr(user, "is_authenticated") else []
-    _begin(JobView(request, action, authentication=known, permissions=[], throttles=_throttles()))
+    _begin(RequestView(request, action, authentication=known, permissions=[], throttles=_throttles()))
 
 
 class _Known(BaseAuthentication):  # type: ignore[misc]
@@ -133,14 +133,14 @@ def _throttles() -> list[Any]:
     return list(api_settings.DEFAULT_THROTTLE_CLASSES) if given is None else given
 
 
-def _begin(view: JobView) -> None:
+def _begin(view: RequestView) -> None:
     try:
         view.initial(view.request, *view.args, **view.kwargs)
     except (APIException, Http404, PermissionDenied) as error:
         raise _refused(view, error) from None
 
 
-def _permit(view: JobView, record: Record) -> None:
+def _permit(view: RequestView, record: Record) -> None:
     """Ask the permission classes about one job.
 
     Raises:
@@ -156,11 +156,11 @@ def _permit(view: JobView, record: Record) -> None:
         raise refused from None
 
 
-def _refused(view: JobView, error: Exception) -> Refused:
+def _refused(view: RequestView, error: Exception) -> HTTPError:
     answer = view.handle_exception(error)
     headers = {name: value for name, value in answer.items() if name in ("WWW-Authenticate", "Retry-After")}
     kind = _KINDS.get(answer.status_code, type(error).__name__)
-    return Refused(answer.status_code, kind, _said(getattr(answer, "data", None), kind), headers=headers)
+    return HTTPError(answer.status_code, kind, _said(getattr(answer, "data", None), kind), headers=headers)
 
 
 def _said(data: Any, kind: str) -> str:

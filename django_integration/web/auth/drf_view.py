@@ -10,7 +10,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from django_integration.models import Job
 from django_integration.web.http.job_id import job_id
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import TaskNotFound
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.record import Record
 
 
-class JobView(GenericViewSet):  # type: ignore[misc]
+class RequestView(GenericViewSet):  # type: ignore[misc]
     """A view for the classes to inspect: ``action``, ``kwargs``, ``detail``, ``basename``, ``queryset`` and the rest.
 
     It answers nothing. Its query set is an empty one, without a table, that knows its model.
@@ -81,7 +81,7 @@ class JobView(GenericViewSet):  # type: ignore[misc]
     def get_object(self) -> Record:
         """See `GenericAPIView.get_object`; the record, read anew."""
         try:
-            record = services().store.read(job_id(self.kwargs[self.lookup_field]))
+            record = current_services().store.read(job_id(self.kwargs[self.lookup_field]))
         except TaskNotFound as error:
             raise Http404(str(error)) from None
         if record is None:

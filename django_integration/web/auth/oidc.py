@@ -15,7 +15,7 @@ from django.conf import settings
 from ninja.security import HttpBearer
 
 from django_integration.web.auth.jwks import IssuerUnreachable, KeySet
-from django_integration.web.http.responses import Refused
+from django_integration.web.http.responses import HTTPError
 from serverless_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -120,9 +120,9 @@ def verify(token: str, trusted: Trust) -> dict[str, Any]:
     except IssuerUnreachable as error:
         logger.warning("a token could not be verified: %s", error)
         message = "The token cannot be verified at the moment. Try again later."
-        raise Refused(503, "IssuerUnreachable", message, headers={"Retry-After": "30"}) from None
+        raise HTTPError(503, "IssuerUnreachable", message, headers={"Retry-After": "30"}) from None
     except (jwt.PyJWTError, ValueError, TypeError) as error:
-        raise Refused(
+        raise HTTPError(
             401,
             "NotAuthenticated",
             f"The token is refused: {error}.",
@@ -143,7 +143,7 @@ def _check_account(claims: dict[str, Any], trusted: Trust) -> None:
     if trusted.emails is None:
         return
     if claims.get("email") not in trusted.emails or claims.get("email_verified") is not True:
-        raise Refused(
+        raise HTTPError(
             403,
             "PermissionDenied",
             "The token's account is not one of those that may call (TASKS_API_OIDC_EMAILS).",

@@ -20,7 +20,7 @@ from django_integration.web.auth.typed_calls import (
 )
 
 if TYPE_CHECKING:
-    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.definition.base import BaseTask
 
 type Json = dict[str, Any]
 
@@ -49,7 +49,7 @@ class Schemes:
         anonymous: list[Json] = [{}] if conf.current().serves_anonymous else []
         return [self._session(reads=reads), *anonymous]
 
-    def of_task(self, task: type[Declaration]) -> list[Json]:
+    def of_task(self, task: type[BaseTask]) -> list[Json]:
         """Return the alternatives for the typed calls of a task."""
         given = authentication_of(task)
         if given is UNSET:

@@ -14,7 +14,7 @@ from ninja.security.http import HttpAuthBase
 from django_integration import conf
 from django_integration.web.auth.actions import Action
 from django_integration.web.auth.caller import Caller, accept_old_csrf_header, check_csrf, identify, limit
-from django_integration.web.http.responses import Refused
+from django_integration.web.http.responses import HTTPError
 from django_integration.web.http.signed_job import HEADER
 from serverless_tasks.errors import ConfigurationError
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest
 
-    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.definition.base import BaseTask
 
 NAME: Final = "TASKS_API_AUTHENTICATION"
 UNSET: Final = object()
@@ -31,12 +31,12 @@ UNSET: Final = object()
 _SENT_ON_PURPOSE = (HttpAuthBase, APIKeyHeader, APIKeyQuery)
 
 
-def authentication_of(task: type[Declaration]) -> Any:
+def authentication_of(task: type[BaseTask]) -> Any:
     """Return the class's setting, else the site's; `UNSET` when neither is set."""
     return getattr(task, NAME, getattr(settings, NAME, UNSET))
 
 
-def caller_of(request: HttpRequest, task: type[Declaration], action: Action = Action.CREATE) -> Caller:
+def caller_of(request: HttpRequest, task: type[BaseTask], action: Action = Action.CREATE) -> Caller:
     """Find out who calls, and refuse those who may not.
 
     Unset, the site's callers are asked as by all other calls: a login, or Django REST framework's classes; anonymous
@@ -54,7 +54,7 @@ def caller_of(request: HttpRequest, task: type[Declaration], action: Action = Ac
     return _owner(found)
 
 
-def runs_here(task: type[Declaration]) -> bool:
+def runs_here(task: type[BaseTask]) -> bool:
     """Return whether anything authorises callers who have this task run in a request."""
     return authentication_of(task) is not UNSET or conf.current().uses_drf
 
@@ -64,7 +64,7 @@ def sent_on_purpose(ask: Any) -> bool:
     return isinstance(ask, _SENT_ON_PURPOSE)
 
 
-def runner_of(request: HttpRequest, task: type[Declaration]) -> Caller:
+def runner_of(request: HttpRequest, task: type[BaseTask]) -> Caller:
     """As `caller_of`, for a task that is run in the request: off where nothing says who may ask for that.
 
     Raises:
@@ -72,7 +72,7 @@ def runner_of(request: HttpRequest, task: type[Declaration]) -> Caller:
     """
     if not runs_here(task):
         message = f"Tasks are run in a request only where {NAME} says who may ask for it."
-        raise Refused(403, "RunDisabled", message)
+        raise HTTPError(403, "RunDisabled", message)
     action = Action.DELIVER if HEADER in request.headers else Action.CREATE
     if authentication_of(task) is not UNSET:
         return caller_of(request, task, action)
@@ -122,7 +122,7 @@ def _authenticated(request: HttpRequest, ask: Any) -> Any:
         raise _not_authenticated(ask) from error
     except HttpError as error:
         kind = "NotAuthenticated" if error.status_code == 401 else "PermissionDenied"
-        raise Refused(error.status_code, kind, str(error)) from error
+        raise HTTPError(error.status_code, kind, str(error)) from error
     if not found:
         raise _not_authenticated(ask)
     if request.COOKIES and not sent_on_purpose(ask):
@@ -134,10 +134,10 @@ async def _awaited(answer: Awaitable[Any]) -> Any:
     return await answer
 
 
-def _not_authenticated(ask: Any) -> Refused:
+def _not_authenticated(ask: Any) -> HTTPError:
     scheme = getattr(ask, "openapi_scheme", None)
     headers = {"WWW-Authenticate": str(scheme).title()} if scheme else {}
-    return Refused(
+    return HTTPError(
         401, "NotAuthenticated", "The request does not say who calls, or not rightly.", headers=headers
     )
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from django.http import UnreadablePostError
 
 from django_integration import conf
-from django_integration.web.http.responses import Refused
+from django_integration.web.http.responses import HTTPError
 from serverless_tasks.errors import FieldError, InvalidInputs
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def require_json(request: HttpRequest) -> None:
     if request.content_type != "application/json":
         given = request.content_type or "none"
         message = f"The content type is {given[:100]}; send the body as application/json."
-        raise Refused(415, "UnsupportedMediaType", message)
+        raise HTTPError(415, "UnsupportedMediaType", message)
 
 
 def read(request: HttpRequest) -> bytes:
@@ -45,13 +45,13 @@ def read(request: HttpRequest) -> bytes:
     try:
         data = bytes(request.read(limit + 1))
     except (OSError, UnreadablePostError) as error:
-        raise Refused(400, "Unreadable", "The body could not be read: the connection broke.") from error
+        raise HTTPError(400, "Unreadable", "The body could not be read: the connection broke.") from error
     if len(data) > limit:
         raise _too_large(len(data), limit)
     if not data and "HTTP_TRANSFER_ENCODING" in request.META and not announced:
         # Under WSGI Django reads as many bytes as the header says: none without it.
         message = "The body has no Content-Length, and this server reads none without; send its length."
-        raise Refused(411, "LengthRequired", message)
+        raise HTTPError(411, "LengthRequired", message)
     request._body = data
     return data
 
@@ -65,16 +65,16 @@ def parse(data: bytes) -> Any:
     try:
         return json.loads(data.decode("utf-8"), object_pairs_hook=_object)
     except UnicodeDecodeError as error:
-        raise Refused(
+        raise HTTPError(
             400, "InvalidJSON", f"The body is not UTF-8: byte {error.start} does not fit."
         ) from None
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
-        raise Refused(400, "InvalidJSON", f"The body is not JSON: {error.msg}, {place}.") from None
+        raise HTTPError(400, "InvalidJSON", f"The body is not JSON: {error.msg}, {place}.") from None
     except ValueError:
-        raise Refused(400, "InvalidJSON", "The body holds a number with too many digits.") from None
+        raise HTTPError(400, "InvalidJSON", "The body holds a number with too many digits.") from None
     except RecursionError:
-        raise Refused(400, "InvalidJSON", "The body is nested too deeply.") from None
+        raise HTTPError(400, "InvalidJSON", "The body is nested too deeply.") from None
 
 
 def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -83,7 +83,7 @@ def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(members):
         names = [name for name, _ in members]
         twice = next(name for name in found if names.count(name) > 1)
-        raise Refused(400, "InvalidJSON", f"The body gives the member {_printable(twice[:100])!r} twice.")
+        raise HTTPError(400, "InvalidJSON", f"The body gives the member {_printable(twice[:100])!r} twice.")
     return found
 
 
@@ -116,7 +116,7 @@ def check_values(task: str, inputs: Any) -> None:
     try:
         json.dumps(inputs, allow_nan=False, ensure_ascii=False).encode()
     except RecursionError:
-        raise Refused(400, "InvalidJSON", "The inputs are nested too deeply.") from None
+        raise HTTPError(400, "InvalidJSON", "The inputs are nested too deeply.") from None
     except ValueError:
         raise InvalidInputs(task, _unfit(inputs)) from None
 
@@ -146,10 +146,10 @@ def _printable(text: str) -> str:
     return text.encode(errors="replace").decode()
 
 
-def _shape(field: str, message: str) -> Refused:
+def _shape(field: str, message: str) -> HTTPError:
     sentence = f'{message}; send {{"task": "...", "inputs": {{...}}}}.'
     fields = [{"field": field, "message": message, "loc": [field] if field else [], "type": "body"}]
-    return Refused(400, "InvalidBody", sentence, extra={"fields": fields})
+    return HTTPError(400, "InvalidBody", sentence, extra={"fields": fields})
 
 
 def _kind(value: Any) -> str:
@@ -157,6 +157,6 @@ def _kind(value: Any) -> str:
     return kinds.get(type(value), "null")
 
 
-def _too_large(size: int, limit: int) -> Refused:
+def _too_large(size: int, limit: int) -> HTTPError:
     message = f"The body has {size:,} bytes or more; the limit is {limit:,}. Send a reference instead."
-    return Refused(413, "PayloadTooLarge", message, extra={"size": size, "limit": limit})
+    return HTTPError(413, "PayloadTooLarge", message, extra={"size": size, "limit": limit})

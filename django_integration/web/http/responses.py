@@ -54,7 +54,7 @@ _STATUSES: dict[type[ServerlessTasksError], int] = {
 }
 
 
-class Refused(Exception):
+class HTTPError(Exception):
     """A request that is answered with an error instead of what it asked for.
 
     Args:
@@ -110,7 +110,7 @@ def signals(request: HttpRequest) -> dict[str, str]:
 
 def error_answer(error: Exception) -> HttpResponse | None:
     """The answer for an error that a request can run into, or None for one that is a fault of ours."""
-    if isinstance(error, Refused):
+    if isinstance(error, HTTPError):
         return _error(error.status, error.type, str(error), error.extra, error.headers)
     if isinstance(error, (BadRequest, MultiPartParserError, SuspiciousOperation)):
         unread = 413 if isinstance(error, RequestDataTooBig) else 400

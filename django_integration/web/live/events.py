@@ -9,7 +9,7 @@ from asgiref.sync import SyncToAsync, sync_to_async
 from django.core.handlers.asgi import ASGIRequest
 from django.db import close_old_connections
 
-from django_integration.web.live.job_view import state_id
+from django_integration.web.live.job_view import etag_of
 from django_integration.web.live.watcher import watcher
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ def offered(request: HttpRequest) -> bool:
 
 def was_the_last(request: HttpRequest, record: Record) -> bool:
     """Return whether the client already has the final event."""
-    return record.ended and request.headers.get("Last-Event-ID") == state_id(record)
+    return record.ended and request.headers.get("Last-Event-ID") == etag_of(record)
 
 
 async def stream(record: Record) -> AsyncIterator[str]:
@@ -44,10 +44,10 @@ async def stream(record: Record) -> AsyncIterator[str]:
     end = loop.time() + LONGEST
     with watcher().follow(record) as follower:
         fresh = True
-        while (sight := follower.sight) is not None:
-            yield f"id: {sight.id}\ndata: {sight.data}\n\n" if fresh else ": nothing new\n\n"
+        while (view := follower.view) is not None:
+            yield f"id: {view.id}\ndata: {view.data}\n\n" if fresh else ": nothing new\n\n"
             left = end - loop.time()
-            if sight.last or left <= 0:
+            if view.last or left <= 0:
                 return
             fresh = await follower.news(min(KEEP_ALIVE, left))
 

@@ -24,17 +24,17 @@ _FORM: Final = json.dumps(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Sight:
+class JobView:
     """A job as its callers see it.
 
     Attributes:
         uuid: the job's id.
         owner: whose it is, or None; who may see it is for the caller to ask.
-        id: see `state_id`.
+        id: see `etag_of`.
         version: see `version_of`.
         last: whether the task has ended.
         data: the record's JSON, in ASCII.
-        revealed: whether it tells all of an error; see `reveals`.
+        revealed: whether it tells all of an error; see `shows_internal_errors`.
     """
 
     uuid: str
@@ -46,25 +46,25 @@ class Sight:
     revealed: bool
 
     @classmethod
-    def of(cls, record: Record) -> Sight:
+    def of(cls, record: Record) -> JobView:
         """The sight of a record."""
         return cls(
             uuid=record.uuid,
             owner=record.owner,
-            id=state_id(record),
+            id=etag_of(record),
             version=version_of(record),
             last=record.ended,
-            data=data_of(record),
-            revealed=reveals(),
+            data=to_json(record),
+            revealed=shows_internal_errors(),
         )
 
 
-def reveals() -> bool:
+def shows_internal_errors() -> bool:
     """Return whether this site's callers are shown internal errors."""
     return bool(settings.DEBUG)
 
 
-def data_of(record: Record) -> str:
+def to_json(record: Record) -> str:
     """The record's JSON, as this site's callers may see it."""
     return json.dumps(record_json(record), separators=(",", ":"))
 
@@ -74,7 +74,7 @@ def version_of(record: Record) -> Version:
     return record.ended, record.attempt, record.seq
 
 
-def state_id(record: Record) -> str:
+def etag_of(record: Record) -> str:
     """The name of a state that a store was found in: two of the same name have the same JSON.
 
     It is told without making the JSON. Every write of a state changes its status, token, attempt, number or wish to
@@ -85,7 +85,7 @@ def state_id(record: Record) -> str:
     ended, attempt, seq = version_of(record)
     told = (
         _FORM,
-        reveals(),
+        shows_internal_errors(),
         record.uuid,
         record.created,
         record.status,

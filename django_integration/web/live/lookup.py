@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from django_integration.web.http.job_id import job_id
 from django_integration.web.live.shared_reads import SharedReads, drop
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import TaskNotFound
 
 if TYPE_CHECKING:
     from django_integration.web.auth.caller import Caller
-    from django_integration.web.live.job_view import Sight, Version
+    from django_integration.web.live.job_view import JobView, Version
     from serverless_tasks.engine.job.record import Record
 
 
@@ -23,7 +23,7 @@ def find(caller: Caller, uuid: str) -> Record:
         Refused: the site's permission classes refuse this job.
     """
     wanted = job_id(uuid)
-    record = services().store.read(wanted)
+    record = current_services().store.read(wanted)
     if record is None:
         raise TaskNotFound(wanted)
     caller.check_sees(record)
@@ -33,7 +33,7 @@ def find(caller: Caller, uuid: str) -> Record:
     return record
 
 
-def find_shared(caller: Caller, uuid: str, reads: SharedReads, at_least: Version) -> Sight:
+def find_shared(caller: Caller, uuid: str, reads: SharedReads, at_least: Version) -> JobView:
     """Return the view of a job that the caller may see, from a recent shared read.
 
     Args:
@@ -46,8 +46,8 @@ def find_shared(caller: Caller, uuid: str, reads: SharedReads, at_least: Version
         TaskNotFound: see `find`.
     """
     wanted = job_id(uuid)
-    sight = reads.read(wanted, services().store.read, at_least)
-    if sight is None:
+    view = reads.read(wanted, current_services().store.read, at_least)
+    if view is None:
         raise TaskNotFound(wanted)
-    caller.check_sees(sight)
-    return sight
+    caller.check_sees(view)
+    return view

@@ -10,7 +10,7 @@ from django.http import HttpResponse, HttpResponseNotModified
 from django.utils.cache import get_conditional_response
 
 from django_integration.web.http.responses import signals
-from django_integration.web.live.job_view import data_of, state_id
+from django_integration.web.live.job_view import etag_of, to_json
 from django_integration.web.live.lookup import find, find_shared
 from django_integration.web.live.shared_reads import ANY, shared_reads
 
@@ -41,9 +41,9 @@ def poll(request: HttpRequest, caller: Caller, uuid: str) -> HttpResponseBase:
     reads = shared_reads()
     if reads is None or caller.permit is not None:  # the classes are asked about the job as it is now
         record = find(caller, uuid)
-        return _answer(request, state_id(record), partial(data_of, record))
-    sight = find_shared(caller, uuid, reads, _seen_by(request))
-    return _answer(request, sight.id, lambda: sight.data)
+        return _answer(request, etag_of(record), partial(to_json, record))
+    view = find_shared(caller, uuid, reads, _seen_by(request))
+    return _answer(request, view.id, lambda: view.data)
 
 
 def _answer(request: HttpRequest, state: str, data: Callable[[], str]) -> HttpResponseBase:

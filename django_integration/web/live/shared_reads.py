@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
-from django_integration.web.live.job_view import Sight, reveals, state_id
+from django_integration.web.live.job_view import JobView, etag_of, shows_internal_errors
 from serverless_tasks.engine.job.forks import renew_when_forked
-from serverless_tasks.engine.services import Services, services
+from serverless_tasks.engine.services import Services, current_services
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -31,7 +31,7 @@ ANY: Final = (False, 0, 0)
 class _Kept:
     """A sight, and when the read that found it began: it is no older than that."""
 
-    sight: Sight
+    view: JobView
     began: float
 
 
@@ -40,7 +40,7 @@ class _Flight:
     """A read that is under way, since when, and what it will have found."""
 
     began: float
-    found: Future[Sight | None] = field(default_factory=Future)
+    found: Future[JobView | None] = field(default_factory=Future)
 
 
 class SharedReads:
@@ -77,7 +77,7 @@ class SharedReads:
         """Return the number of kept jobs."""
         return len(self._kept)
 
-    def read(self, uuid: str, ask: Callable[[str], Record | None], at_least: Version = ANY) -> Sight | None:
+    def read(self, uuid: str, ask: Callable[[str], Record | None], at_least: Version = ANY) -> JobView | None:
         """Return the view of a job, or None when nothing is known of it.
 
         Args:
@@ -88,8 +88,8 @@ class SharedReads:
         now = self._clock.now()
         with self._lock:
             kept = self._kept.get(uuid)
-            if kept is not None and self._is_new(kept.began, now) and _answers(kept.sight, at_least):
-                return kept.sight
+            if kept is not None and self._is_new(kept.began, now) and _answers(kept.view, at_least):
+                return kept.view
             flight = self._flights.get(uuid)
             leads = flight is None or not self._is_new(flight.began, now)
             if flight is None or leads:
@@ -97,13 +97,13 @@ class SharedReads:
         if leads:
             return self._lead(uuid, flight, ask)
         try:
-            sight = flight.found.result()
+            view = flight.found.result()
         except CancelledError:
-            sight = None
-        if sight is not None and _answers(sight, at_least):
-            return sight
+            view = None
+        if view is not None and _answers(view, at_least):
+            return view
         record = ask(uuid)
-        return None if record is None else Sight.of(record)
+        return None if record is None else JobView.of(record)
 
     def drop(self, uuid: str) -> None:
         """Let the next who asks for a job read it: it was written, or somebody was shown what may be newer."""
@@ -114,39 +114,39 @@ class SharedReads:
     def _is_new(self, began: float, now: float) -> bool:
         return 0 <= now - began < self._seconds
 
-    def _lead(self, uuid: str, flight: _Flight, ask: Callable[[str], Record | None]) -> Sight | None:
-        sight = None
+    def _lead(self, uuid: str, flight: _Flight, ask: Callable[[str], Record | None]) -> JobView | None:
+        view = None
         try:
             record = ask(uuid)
             if record is not None:
-                sight = self._sight(record)
+                view = self._sight(record)
         except Exception as error:
             flight.found.set_exception(error)
             raise
         else:
-            flight.found.set_result(sight)
-            return sight
+            flight.found.set_result(view)
+            return view
         finally:
             # Without effect unless this thread is being ended, which is no concern of those who wait.
             flight.found.cancel()
-            self._landed(uuid, flight, sight)
+            self._landed(uuid, flight, view)
 
-    def _sight(self, record: Record) -> Sight:
+    def _sight(self, record: Record) -> JobView:
         kept = self._kept.get(record.uuid)
-        if kept is not None and kept.sight.id == state_id(record):
-            return kept.sight
-        return Sight.of(record)
+        if kept is not None and kept.view.id == etag_of(record):
+            return kept.view
+        return JobView.of(record)
 
-    def _landed(self, uuid: str, flight: _Flight, sight: Sight | None) -> None:
+    def _landed(self, uuid: str, flight: _Flight, view: JobView | None) -> None:
         with self._lock:
             if self._flights.get(uuid) is not flight:
                 return  # dropped meanwhile, or too slow
             del self._flights[uuid]
             self._forget(uuid)
-            if sight is None:
+            if view is None:
                 return
-            self._kept[uuid] = _Kept(sight, flight.began)
-            self._bytes += len(sight.data)
+            self._kept[uuid] = _Kept(view, flight.began)
+            self._bytes += len(view.data)
             most, most_bytes = self._limits
             while self._kept and (
                 len(self._kept) > most
@@ -158,31 +158,31 @@ class SharedReads:
     def _forget(self, uuid: str) -> None:
         kept = self._kept.pop(uuid, None)
         if kept is not None:
-            self._bytes -= len(kept.sight.data)
+            self._bytes -= len(kept.view.data)
 
 
-def _answers(sight: Sight, at_least: Version) -> bool:
-    return sight.version >= at_least and sight.revealed == reveals()
+def _answers(view: JobView, at_least: Version) -> bool:
+    return view.version >= at_least and view.revealed == shows_internal_errors()
 
 
 _of: WeakKeyDictionary[Services, SharedReads] = WeakKeyDictionary()
 
 
-def share(through: Services, seconds: float) -> None:
+def share(services: Services, seconds: float) -> None:
     """Share what is read through these services; what is written through them is seen at once.
 
     Args:
-        through: services of which no part has been used yet.
+        services: services of which no part has been used yet.
         seconds: how old an answer may be.
     """
-    reads = SharedReads(seconds, through.clock)
-    through.written = reads.drop
-    _of[through] = reads
+    reads = SharedReads(seconds, services.clock)
+    services.written = reads.drop
+    _of[services] = reads
 
 
 def shared_reads() -> SharedReads | None:
     """Return the shared reads of the process's services, or None where each request reads for itself."""
-    return _of.get(services())
+    return _of.get(current_services())
 
 
 def drop(*uuids: str) -> None:

@@ -11,10 +11,10 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Final
 from weakref import WeakKeyDictionary
 
-from django_integration.web.live.job_view import Sight
+from django_integration.web.live.job_view import JobView
 from django_integration.web.live.shared_reads import drop
 from serverless_tasks.engine.job.forks import call_when_forked
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ServerlessTasksError
 
 if TYPE_CHECKING:
@@ -38,18 +38,18 @@ class Follower:
         sight: what they have been given to begin with.
     """
 
-    def __init__(self, sight: Sight) -> None:
-        self.sight: Sight | None = sight
+    def __init__(self, view: JobView) -> None:
+        self.view: JobView | None = view
         self._news = asyncio.Event()
 
-    def show(self, sight: Sight | None) -> None:
+    def show(self, view: JobView | None) -> None:
         """Wake them for what they have not seen yet; None says that there will be no more."""
-        if self.sight is not None and (sight is None or sight.data != self.sight.data):
-            self.sight = sight
+        if self.view is not None and (view is None or view.data != self.view.data):
+            self.view = view
             self._news.set()
 
     async def news(self, seconds: float) -> bool:
-        """Wait for something new to be in `sight`; False when the time is over without."""
+        """Wait for something new to be in `view`; False when the time is over without."""
         try:
             async with asyncio.timeout(seconds):
                 await self._news.wait()
@@ -95,7 +95,7 @@ class Watcher:
         watched = self._watched.setdefault(record.uuid, _Watched())
         # The others may have seen less than this record tells, or more: the next look tells everybody.
         watched.mark = _UNSEEN
-        follower = Follower(Sight.of(record))
+        follower = Follower(JobView.of(record))
         watched.followers.add(follower)
         if self._looking is None or self._looking.done():
             # Not in the context of the request that happens to be the first.
@@ -118,7 +118,7 @@ class Watcher:
         """
         seen = {uuid: watched.mark for uuid, watched in self._watched.items()}
         there = {uuid: frozenset(watched.followers) for uuid, watched in self._watched.items()}
-        store = services().store
+        store = current_services().store
         changed = await asyncio.get_running_loop().run_in_executor(pool, store.changed, seen)
         # Who follows a task and then polls it must not be shown an older state.
         drop(*changed)
@@ -133,9 +133,9 @@ class Watcher:
             # Who came meanwhile may know more than this: the next look is for them.
             newcomers = watched.followers - there[uuid]
             watched.mark = _UNSEEN if newcomers else mark
-            sight = None if record is None else Sight.of(record)
+            view = None if record is None else JobView.of(record)
             for follower in watched.followers & there[uuid]:
-                follower.show(sight)
+                follower.show(view)
 
     async def _look(self) -> None:
         failures = 0

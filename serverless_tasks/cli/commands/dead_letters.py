@@ -10,7 +10,7 @@ import typer
 from serverless_tasks.cli.commands.jobs import Json, Stack
 from serverless_tasks.cli.exit_codes import Exit
 from serverless_tasks.cli.loading import Tasks
-from serverless_tasks.cli.output import Answer
+from serverless_tasks.cli.output import Output
 from serverless_tasks.cli.progress import counting
 from serverless_tasks.cli.session import connect
 from serverless_tasks.engine.job.record import iso
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from serverless_tasks.cli.session import Session
     from serverless_tasks.client.dead_letters import Resent
-    from serverless_tasks.engine.job.dead_letter import Letter
+    from serverless_tasks.engine.job.dead_letter import DeadLetter
 
 app = typer.Typer(help="Messages that no worker could run: list them, send them again, throw them away.")
 
@@ -41,9 +41,9 @@ DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done,
 @app.command("list")
 def list_letters(before: Before = None, stack: Stack = None, as_json: Json = False) -> None:
     """Print the dead letters: what they are, since when, and why."""
-    from serverless_tasks.cli.tables import letters_picture
+    from serverless_tasks.cli.tables import dead_letters_table
 
-    answer = Answer(as_json)
+    answer = Output(as_json)
     with answer.errors():
         session = connect(stack)
         letters = list(
@@ -57,7 +57,7 @@ def list_letters(before: Before = None, stack: Stack = None, as_json: Json = Fal
         letters.sort(key=lambda letter: letter.kept)
         answer.document(
             [_shown(letter) for letter in letters],
-            letters_picture(letters, round(session.clock.now() * 1000)),
+            dead_letters_table(letters, round(session.clock.now() * 1000)),
         )
 
 
@@ -73,7 +73,7 @@ def retry(
     """Send dead letters again: a settled job as a new job, an undecodable body to its queue as it is."""
     from rich.text import Text
 
-    answer = Answer(as_json)
+    answer = Output(as_json)
     with answer.errors():
         session = connect(stack, Tasks.WELCOME)
         chosen = _chosen(session, ids, all_letters, before)
@@ -113,7 +113,7 @@ def purge(
     """Throw dead letters away. The records of settled jobs stay."""
     from rich.text import Text
 
-    answer = Answer(as_json)
+    answer = Output(as_json)
     with answer.errors():
         session = connect(stack)
         chosen = _chosen(session, ids, all_letters, before)
@@ -126,7 +126,7 @@ def purge(
 
 def _chosen(
     session: Session, ids: list[str] | None, all_letters: bool, before: datetime | None
-) -> Iterable[Letter]:
+) -> Iterable[DeadLetter]:
     """The letters that the arguments name.
 
     Raises:
@@ -140,7 +140,7 @@ def _chosen(
     return letters.all(before=_ms(before)) if everything else letters.named(list(dict.fromkeys(ids or [])))
 
 
-def _shown(letter: Letter) -> dict[str, Any]:
+def _shown(letter: DeadLetter) -> dict[str, Any]:
     return {
         "id": letter.id,
         "task": letter.task or None,

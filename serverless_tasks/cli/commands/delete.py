@@ -8,7 +8,7 @@ import typer
 
 from serverless_tasks.cli.commands.jobs import Json, Stack
 from serverless_tasks.cli.exit_codes import exit_code
-from serverless_tasks.cli.output import Answer
+from serverless_tasks.cli.output import Output
 from serverless_tasks.cli.progress import counting
 from serverless_tasks.cli.session import connect
 from serverless_tasks.errors import ConfigurationError, NotFinished, TaskNotFound
@@ -33,7 +33,7 @@ def delete(
     as_json: Json = False,
 ) -> None:
     """Delete ended jobs: inputs, outputs, messages, errors. With --owner all of a person's, cancelled first."""
-    answer = Answer(as_json)
+    answer = Output(as_json)
     with answer.errors():
         if (owner is None) == (not uuids):
             raise ConfigurationError("Give the ids of jobs, or --owner.")
@@ -44,7 +44,7 @@ def delete(
             _delete_jobs(answer, session, list(dict.fromkeys(uuids or [])), dry_run)
 
 
-def _delete_jobs(answer: Answer, session: Session, uuids: list[str], dry_run: bool) -> None:
+def _delete_jobs(answer: Output, session: Session, uuids: list[str], dry_run: bool) -> None:
     from rich.text import Text
 
     done: list[str] = []
@@ -73,7 +73,7 @@ def _delete_jobs(answer: Answer, session: Session, uuids: list[str], dry_run: bo
         raise typer.Exit(exit_code(refused[0][1]))
 
 
-def _delete_owner(answer: Answer, session: Session, owner: str, wait: float, dry_run: bool) -> None:
+def _delete_owner(answer: Output, session: Session, owner: str, wait: float, dry_run: bool) -> None:
     from rich.text import Text
 
     if dry_run:

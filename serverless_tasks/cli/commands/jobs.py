@@ -11,7 +11,7 @@ import typer
 from serverless_tasks.cli.exit_codes import Exit
 from serverless_tasks.cli.inputs import named_task, read_inputs
 from serverless_tasks.cli.loading import Tasks
-from serverless_tasks.cli.output import Answer
+from serverless_tasks.cli.output import Output
 from serverless_tasks.cli.progress import follow, show
 from serverless_tasks.cli.session import connect
 from serverless_tasks.client.timeline import timeline
@@ -95,7 +95,7 @@ def submit(
         "track": not no_track,
     }
     chosen = {name: value for name, value in options.items() if value is not None}
-    answer = Answer(as_json, lines=watch)
+    answer = Output(as_json, lines=watch)
     with answer.errors():
         if at is not None:
             chosen["run_at"] = _moment(at)
@@ -131,7 +131,7 @@ def run(
 
     from serverless_tasks.cli.tables import outputs_picture
 
-    answer = Answer(as_json)
+    answer = Output(as_json)
     with answer.errors():
         session = connect(stack, Tasks.WELCOME)
         named = named_task(session, task)
@@ -145,7 +145,7 @@ def status(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
     """Print a job's record."""
     from serverless_tasks.cli.tables import record_picture
 
-    answer = Answer(as_json)
+    answer = Output(as_json)
     with answer.errors():
         record = connect(stack).client.get(uuid)
         answer.document(record.to_json(reveal=True), record_picture(record))
@@ -155,7 +155,7 @@ def watch(
     uuid: Uuid, interval: Interval = 1.0, timeout: Timeout = None, stack: Stack = None, as_json: Json = False
 ) -> None:
     """Follow a job until it ends, with a live progress bar; with --json one line for each change."""
-    answer = Answer(as_json, lines=True)
+    answer = Output(as_json, lines=True)
     with answer.errors():
         session = connect(stack)
         _watch(answer, follow(session, lambda: session.client.get(uuid), interval=interval, timeout=timeout))
@@ -165,7 +165,7 @@ def cancel(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
     """Cancel a job: a waiting one never starts, a running one is asked to stop."""
     from serverless_tasks.cli.tables import record_picture
 
-    answer = Answer(as_json)
+    answer = Output(as_json)
     with answer.errors():
         record = connect(stack).client.cancel(uuid)
         answer.document(record.to_json(reveal=True), record_picture(record))
@@ -183,7 +183,7 @@ def retry(
     """Submit an ended job once more, with the same inputs, and print the new job's id."""
     from rich.text import Text
 
-    answer = Answer(as_json, lines=watch)
+    answer = Output(as_json, lines=watch)
     with answer.errors():
         session = connect(stack, Tasks.WELCOME)
         handle = session.client.retry(uuid, new_uuid=new_uuid)
@@ -198,7 +198,7 @@ def explain(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
     """Print a job's timeline: its attempts with times, reasons, request ids and tracebacks."""
     from serverless_tasks.cli.tables import timeline_picture
 
-    answer = Answer(as_json)
+    answer = Output(as_json)
     with answer.errors():
         record = connect(stack).client.get(uuid)
         events = timeline(record)
@@ -212,7 +212,7 @@ def explain(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
         answer.document(told, timeline_picture(record, events))
 
 
-def _watch(answer: Answer, records: Iterator[Record]) -> None:
+def _watch(answer: Output, records: Iterator[Record]) -> None:
     from serverless_tasks.cli.tables import record_picture
 
     try:
@@ -226,7 +226,7 @@ def _watch(answer: Answer, records: Iterator[Record]) -> None:
         raise typer.Exit(Exit.FAILED)
 
 
-def _lines(answer: Answer, records: Iterator[Record]) -> Record:
+def _lines(answer: Output, records: Iterator[Record]) -> Record:
     last = next(records)
     answer.line(last.to_json(reveal=True))
     for last in records:

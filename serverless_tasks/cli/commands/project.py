@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from serverless_tasks.cli.loading import NO_TASKS, Tasks, load_project
-from serverless_tasks.cli.output import Answer
+from serverless_tasks.cli.output import Output
 from serverless_tasks.engine.definition.base import queue_for
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.project.tasks import modules_of, said_here
 
@@ -53,7 +53,7 @@ def init(
 
     from serverless_tasks.cli.init import Action, init_project
 
-    answer = Answer(as_json)
+    answer = Output(as_json)
     with answer.errors():
         written = init_project(
             directory, django_settings=django_settings, requirement=requirement, stack_name=stack_name
@@ -74,10 +74,10 @@ def list_tasks(modules: Modules = "", as_json: Json = False) -> None:
     """List the tasks whose code is here, with their queues, retries, timeouts and inputs."""
     from serverless_tasks.cli.tables import tasks_picture
 
-    answer = Answer(as_json)
+    answer = Output(as_json)
     with answer.errors():
         load_project(Tasks.NEEDED, modules_of(modules))
-        tasks = _described(services().registry)
+        tasks = _described(current_services().registry)
         if not tasks:
             raise ConfigurationError(f"{NO_TASKS} `list` takes --modules as well.")
         answer.document(tasks, tasks_picture(tasks))
@@ -103,7 +103,7 @@ def dev(
     as_json: Json = False,
 ) -> None:
     """Run the queues, the table, the workers and, if asked, the site on this machine, without AWS, until Ctrl-C."""
-    answer = Answer(as_json)
+    answer = Output(as_json)
     with answer.errors():
         try:
             from serverless_tasks.local.dev import run_dev
@@ -143,7 +143,7 @@ def worker(
     """Work on queues in this process: for containers, and for tasks longer than Lambda's 15 minutes."""
     from serverless_tasks.poller import run_worker
 
-    answer = Answer(as_json)
+    answer = Output(as_json)
     with answer.errors():
         logging.basicConfig(
             stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
@@ -152,14 +152,14 @@ def worker(
         logging.getLogger("botocore").setLevel(logging.WARNING)
         # A container has its own environment, whatever the project's copy in it deploys elsewhere.
         load_project(Tasks.NAMED if said_here() else Tasks.NEEDED)
-        if not len(services().registry):
+        if not len(current_services().registry):
             raise ConfigurationError(NO_TASKS)
         given_back = run_worker(
             queues or (),
             _concurrency(concurrency or []),
             grace=grace,
             dead_letter=dead_letter,
-            config=services().config,
+            config=current_services().config,
         )
         # Handlers log to standard output: a program reads its last line.
         if as_json:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from serverless_tasks.cli.loading import NO_TASKS, Tasks, knows_tasks, left_out
-from serverless_tasks.cli.output import Answer
+from serverless_tasks.cli.output import Output
 from serverless_tasks.cli.session import connect
 from serverless_tasks.engine.definition.schedule_sync import DELETE, KEEP, apply, plan
 from serverless_tasks.errors import ConfigurationError
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from serverless_tasks.engine.definition.registry import Registry
-    from serverless_tasks.engine.definition.schedule_sync import Change
+    from serverless_tasks.engine.definition.schedule_sync import ScheduleChange
 
 Json = Annotated[bool, typer.Option("--json", help="Answer with JSON, for programs.")]
 Stack = Annotated[
@@ -44,7 +44,7 @@ app = typer.Typer(
 @app.command("sync")
 def sync(dry_run: DryRun = False, yes: Yes = False, stack: Stack = None, as_json: Json = False) -> None:
     """Create, update and delete schedules until they are those that the tasks declare."""
-    answer = Answer(as_json)
+    answer = Output(as_json)
     with answer.errors():
         session = connect(stack, Tasks.NEEDED)
         if not knows_tasks(session.registry):
@@ -74,7 +74,7 @@ def sync(dry_run: DryRun = False, yes: Yes = False, stack: Stack = None, as_json
 @app.command("list")
 def list_schedules(stack: Stack = None, as_json: Json = False) -> None:
     """List the schedules that the tasks declare, whether they are deployed, and when they are due next."""
-    answer = Answer(as_json)
+    answer = Output(as_json)
     with answer.errors():
         session = connect(stack, Tasks.NEEDED)
         now = datetime.fromtimestamp(session.clock.now(), UTC)
@@ -100,14 +100,14 @@ def list_schedules(stack: Stack = None, as_json: Json = False) -> None:
             )
 
 
-def _tell_deletions(answer: Answer, changes: Sequence[Change]) -> None:
+def _tell_deletions(answer: Output, changes: Sequence[ScheduleChange]) -> None:
     """Say what is to go before anything is done."""
     for change in changes:
         if change.action == DELETE:
             answer.say(f"To delete: {change.task}, {_expression(change)} {_zone(change)}")
 
 
-def _check_deletions(changes: Sequence[Change], registry: Registry) -> None:
+def _check_deletions(changes: Sequence[ScheduleChange], registry: Registry) -> None:
     """Refuse to delete what is deployed because its code was not loaded.
 
     Raises:
@@ -127,19 +127,19 @@ def _check_deletions(changes: Sequence[Change], registry: Registry) -> None:
         )
 
 
-def _expression(change: Change) -> str:
+def _expression(change: ScheduleChange) -> str:
     if change.declared is not None:
         return change.declared.schedule.expression
     return str(change.deployed.settings["ScheduleExpression"]) if change.deployed else ""
 
 
-def _zone(change: Change) -> str:
+def _zone(change: ScheduleChange) -> str:
     if change.declared is not None:
         return change.declared.schedule.zone
     return str(change.deployed.settings["ScheduleExpressionTimezone"]) if change.deployed else ""
 
 
-def _told(changes: Sequence[Change], *, dry_run: bool) -> str:
+def _told(changes: Sequence[ScheduleChange], *, dry_run: bool) -> str:
     counts = {
         action: sum(change.action == action for change in changes)
         for action in ("create", "update", "delete")
@@ -150,7 +150,7 @@ def _told(changes: Sequence[Change], *, dry_run: bool) -> str:
     return f"{done}, {sum(change.action == KEEP for change in changes)} as they were."
 
 
-def _answer(answer: Answer, rows: Sequence[dict[str, Any]], nothing: str) -> None:
+def _answer(answer: Output, rows: Sequence[dict[str, Any]], nothing: str) -> None:
     from rich.table import Table
     from rich.text import Text
 

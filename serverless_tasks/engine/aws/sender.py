@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import MAX_DELAY
-from serverless_tasks.engine.store.payloads import lightened
+from serverless_tasks.engine.store.payloads import offload_inputs
 from serverless_tasks.errors import SubmitFailed
 
 if TYPE_CHECKING:
@@ -75,16 +75,16 @@ class Sender:
             PayloadTooLarge: a message is past the limit; none was sent.
             ConfigurationError: a queue has no URL, or a setting of the scheduler is missing; none was sent.
         """
-        far = [index for index, message in enumerate(messages) if self.is_far(message)]
-        if not far:
+        scheduled = [index for index, message in enumerate(messages) if self.is_far(message)]
+        if not scheduled:
             return self._queue.send(messages)
         schedules = self._schedules()
-        prepared = schedules.prepare([messages[index] for index in far])
-        near = [index for index in range(len(messages)) if index not in set(far)]
+        prepared = schedules.prepare([messages[index] for index in scheduled])
+        near = [index for index in range(len(messages)) if index not in set(scheduled)]
         results: dict[int, Unsent | None] = {}
         if near:
             results = dict(zip(near, self._queue.send([messages[index] for index in near]), strict=True))
-        results |= dict(zip(far, schedules.create(prepared), strict=True))
+        results |= dict(zip(scheduled, schedules.create(prepared), strict=True))
         return [results[index] for index in range(len(messages))]
 
     def resend(self, message: Message) -> None:
@@ -96,7 +96,7 @@ class Sender:
         """
         if self.is_far(message):
             if all(getattr(self._config, setting) for setting in SETTINGS):
-                message = lightened(message, self._blobs, far=True)
+                message = offload_inputs(message, self._blobs, scheduled=True)
             else:
                 message = replace(message, run_at=to_ms(self._clock.now() + self._longest))
         (unsent,) = self.send([message])

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import expires_in_process_at
-from serverless_tasks.engine.store.payloads import lightened
+from serverless_tasks.engine.store.payloads import offload_inputs
 from serverless_tasks.errors import AwsError, PayloadTooLarge, ServerlessTasksError, SubmitFailed
 
 if TYPE_CHECKING:
@@ -61,4 +61,4 @@ class Intake:
         """A message that ends soon after this process does: no queue will deliver it again."""
         until = expires_in_process_at(to_ms(self._clock.now()), message.run_at)
         message = replace(message, expires=min(message.expires, until))
-        return message if self._store.any_size else lightened(message, self._blobs)
+        return message if self._store.any_size else offload_inputs(message, self._blobs)

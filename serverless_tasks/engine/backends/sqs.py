@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from serverless_tasks.engine.store.payloads import lightened
+from serverless_tasks.engine.store.payloads import offload_inputs
 from serverless_tasks.errors import (
     AwsError,
     PayloadTooLarge,
@@ -43,7 +43,7 @@ class SqsBackend:
         light = {}
         for index, message in enumerate(messages):
             try:
-                light[index] = lightened(message, self._blobs, far=self._sender.is_far(message))
+                light[index] = offload_inputs(message, self._blobs, scheduled=self._sender.is_far(message))
             except (PayloadTooLarge, AwsError) as error:
                 errors[index] = error if isinstance(error, PayloadTooLarge) else SubmitFailed(str(error))
         self._send(light, errors)

@@ -22,10 +22,10 @@ DEFAULT_TIMEOUT = 60
 LONGEST_NAME = 200
 QUEUES = ("high", "default", "low")
 # Told of every class that is made. Django's registration by import listens while its apps are loaded.
-WATCHERS: list[Callable[[type[Declaration]], None]] = []
+CLASS_HOOKS: list[Callable[[type[BaseTask]], None]] = []
 
 
-class Declaration:
+class BaseTask:
     """The class attributes of a task: its name, its types, and how it wants to be run.
 
     Attributes:
@@ -87,7 +87,7 @@ class Declaration:
             raise TaskDefinitionError(
                 f"{cls.__qualname__} has both a pydantic model and inputs/outputs dictionaries; keep one of the styles."
             )
-        for watch in WATCHERS:
+        for watch in CLASS_HOOKS:
             watch(cls)
 
     def run(self, *args: Any, **kwargs: Any) -> Any:
@@ -114,21 +114,21 @@ def is_task_class(candidate: object) -> bool:
     """Return whether an object is a runnable task: derived from ``Task``, with a ``run``, and not abstract."""
     return (
         isinstance(candidate, type)
-        and issubclass(candidate, Declaration)
-        and candidate.run is not Declaration.run
+        and issubclass(candidate, BaseTask)
+        and candidate.run is not BaseTask.run
         and not isabstract(candidate)
         and not getattr(candidate.run, "__isabstractmethod__", False)
     )
 
 
-def _check_name(cls: type[Declaration]) -> None:
+def _check_name(cls: type[BaseTask]) -> None:
     if not isinstance(cls.name, str) or not cls.name or len(cls.name) > LONGEST_NAME:
         raise TaskDefinitionError(
             f"{cls.__qualname__}.name is {cls.name!r}; give it a text of 1 to {LONGEST_NAME} characters."
         )
 
 
-def _check_methods(cls: type[Declaration]) -> None:
+def _check_methods(cls: type[BaseTask]) -> None:
     """An attribute such as ``retry = 3`` would silently take the place of a method."""
     for name, value in cls.__dict__.items():
         method = not name.startswith("__") and callable(getattr(super(cls, cls), name, None))
@@ -139,7 +139,7 @@ def _check_methods(cls: type[Declaration]) -> None:
         )
 
 
-def _check_retries(cls: type[Declaration]) -> None:
+def _check_retries(cls: type[BaseTask]) -> None:
     wants = f"{cls.__qualname__} has"
     if isinstance(cls.retries, bool) or not isinstance(cls.retries, int) or cls.retries < 0:
         raise TaskDefinitionError(f"{wants} retries = {cls.retries!r}; give a whole number from 0.")
@@ -162,7 +162,7 @@ def _check_retries(cls: type[Declaration]) -> None:
         raise TaskDefinitionError(f"{wants} on_lost = {cls.on_lost!r}; give 'retry' or 'fail'.")
 
 
-def _check_schedule(cls: type[Declaration]) -> None:
+def _check_schedule(cls: type[BaseTask]) -> None:
     wants = f"{cls.__qualname__} has"
     if cls.schedule is not None and not isinstance(cls.schedule, Schedule):
         raise TaskDefinitionError(
@@ -176,7 +176,7 @@ def _is_seconds(value: object) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _check_numbers(cls: type[Declaration]) -> None:
+def _check_numbers(cls: type[BaseTask]) -> None:
     wants = f"{cls.__qualname__} has"
     if not isinstance(cls.timeout, (int, float)) or not 0 < cls.timeout <= 43_200:
         raise TaskDefinitionError(

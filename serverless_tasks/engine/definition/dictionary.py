@@ -22,7 +22,7 @@ from serverless_tasks.engine.definition.schema import HIDDEN, NO_TEXT, Definitio
 from serverless_tasks.engine.definition.values.comparison import whole_numbers
 from serverless_tasks.engine.definition.values.conversion import NO_WAY_BACK, UNFIT, converted, in_json
 from serverless_tasks.engine.definition.values.field_errors import reason, refusals_of_django
-from serverless_tasks.engine.definition.values.secrets import opened
+from serverless_tasks.engine.definition.values.secrets import unwrap
 from serverless_tasks.engine.job.encoding import encode, is_json, other_key
 from serverless_tasks.errors import FieldError, TaskDefinitionError
 from serverless_tasks.params import check_parameter, holds_secret, schema_of, seal
@@ -30,7 +30,7 @@ from serverless_tasks.params import check_parameter, holds_secret, schema_of, se
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.params import Parameter
 
 _DICT_CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
@@ -39,7 +39,7 @@ _DICT_CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 class DictionaryDefinition(Definition):
     """Dictionary style: parameter objects under ``inputs`` and ``outputs``."""
 
-    def __init__(self, task: type[Declaration]) -> None:
+    def __init__(self, task: type[BaseTask]) -> None:
         super().__init__(task)
         self._inputs = _parameters(task, "inputs", task.inputs)
         self._outputs = _parameters(task, "outputs", task.outputs)
@@ -84,7 +84,7 @@ class DictionaryDefinition(Definition):
 
     def accept(self, inputs: Any) -> Accepted:
         self._unknown(inputs)  # the model names those, once the values are in JSON
-        given = {name: opened(value) if name in self.secrets else value for name, value in inputs.items()}
+        given = {name: unwrap(value) if name in self.secrets else value for name, value in inputs.items()}
         return self.accept_json({name: self._carried(name, value) for name, value in given.items()})
 
     def accept_json(self, inputs: Any) -> Accepted:
@@ -172,7 +172,7 @@ def _by_input(model: BaseModel) -> dict[str, Any]:
     return {str(fields[field].alias): getattr(model, field) for field in fields if field in given}
 
 
-def _parameters(task: type[Declaration], attribute: str, given: Any) -> dict[str, Parameter]:
+def _parameters(task: type[BaseTask], attribute: str, given: Any) -> dict[str, Parameter]:
     if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
         raise TaskDefinitionError(
             f"{task.__qualname__}.{attribute} is {given!r}; give a dictionary of names and parameters."

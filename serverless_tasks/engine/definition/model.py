@@ -34,7 +34,7 @@ from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.errors import InvalidInputs, TaskDefinitionError
 
 if TYPE_CHECKING:
-    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.definition.base import BaseTask
 
 _UNFIT: tuple[type[Exception], ...] = (PydanticSerializationError, ValidationError, ValueError, TypeError)
 
@@ -42,7 +42,7 @@ _UNFIT: tuple[type[Exception], ...] = (PydanticSerializationError, ValidationErr
 class ModelDefinition(Definition):
     """Pydantic style: ``Task[Params]``, the outputs typed by ``run``'s return annotation."""
 
-    def __init__(self, task: type[Declaration], inputs_model: type[BaseModel]) -> None:
+    def __init__(self, task: type[BaseTask], inputs_model: type[BaseModel]) -> None:
         super().__init__(task)
         if needed := needed_of(accepted_by(task)):
             raise TaskDefinitionError(
@@ -85,9 +85,9 @@ class ModelDefinition(Definition):
         # A root model has no names of its own: all that it is given is its one value.
         return name in self.secrets or (bool(self.secrets) and issubclass(self.inputs_model, RootModel))
 
-    def _made(self, model: BaseModel) -> Declaration:
+    def _made(self, model: BaseModel) -> BaseTask:
         make: Any = self.task
-        task: Declaration = make(model) if self._is_made_of_params else make()
+        task: BaseTask = make(model) if self._is_made_of_params else make()
         task.params = model
         return task
 
@@ -159,7 +159,7 @@ class ModelDefinition(Definition):
         return self._validated(inputs, lambda: self.inputs_model.model_validate(inputs))
 
 
-def define(task: type[Declaration]) -> Definition:
+def definition_of(task: type[BaseTask]) -> Definition:
     """The definition of a task class, in the style that it is written in.
 
     Raises:

@@ -10,15 +10,15 @@ from pydantic_core import PydanticSerializationError
 
 from serverless_tasks.engine.definition.values.aliases import aliases_of, plain_aliases
 from serverless_tasks.engine.definition.values.comparison import without_made_anew
-from serverless_tasks.engine.definition.values.equality import members_of, same
+from serverless_tasks.engine.definition.values.equality import equal_after_json, members_of
 from serverless_tasks.engine.definition.values.field_errors import (
     field_errors,
     not_an_object,
     refusals_of_django,
     whole,
 )
-from serverless_tasks.engine.definition.values.roundtrip import holds_set, in_order
-from serverless_tasks.engine.definition.values.secrets import holds_secret, revealed
+from serverless_tasks.engine.definition.values.roundtrip import holds_set, sort_sets
+from serverless_tasks.engine.definition.values.secrets import holds_secret, with_secrets
 from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.errors import FieldError
 
@@ -117,9 +117,9 @@ class ModelJson:
         how: Any = {"by_alias": True, "round_trip": True, "include": only, "exclude": set(left_out)}
         dumped: Any = made.model_dump(mode="json", **how)
         if self._secrets:
-            dumped = revealed(dumped, made.model_dump(**how))
+            dumped = with_secrets(dumped, made.model_dump(**how))
         if self._holds_sets:
-            dumped = in_order(dumped, made)
+            dumped = sort_sets(dumped, made)
         if not isinstance(dumped, dict):
             return dumped  # of a root model
         sent = self._as_read({name: each for name, each in dumped.items() if name not in self._unreadable})
@@ -194,9 +194,9 @@ class ModelJson:
         """Return whether an instance, or one of its fields, survives the JSON round trip."""
         try:
             if name is None:
-                return bool(returned == made) or same(returned, made)
+                return bool(returned == made) or equal_after_json(returned, made)
             came, went = members_of(returned), members_of(made)
-            return name in came and same(came[name], went[name])
+            return name in came and equal_after_json(came[name], went[name])
         except (ValueError, TypeError):  # no value of its own has two arrays compared: their JSON has to do
             only = None if name is None else {name}
             return bool(self._sent(returned, only=only) == self._sent(made, only=only))

@@ -15,7 +15,7 @@ from serverless_tasks.errors import PayloadTooLarge
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.definition.registry import Registry
     from serverless_tasks.engine.definition.schedule import Schedule
 
@@ -67,7 +67,7 @@ def recurring_schedules(registry: Registry) -> list[Recurring]:
     return [recurring_of(registry, task) for task in _scheduled(registry)]
 
 
-def recurring_of(registry: Registry, task: type[Declaration]) -> Recurring:
+def recurring_of(registry: Registry, task: type[BaseTask]) -> Recurring:
     """The schedule that a task declares.
 
     Raises:
@@ -104,5 +104,5 @@ def _body(name: str, task: str, inputs: dict[str, Any], queue: str, secrets: tup
     return f'{text[:-1]},"scheduled":"{SCHEDULED_TIME}"}}'
 
 
-def _scheduled(registry: Registry) -> Iterable[type[Declaration]]:
+def _scheduled(registry: Registry) -> Iterable[type[BaseTask]]:
     return sorted((task for task in registry if task.schedule is not None), key=lambda task: task.name)

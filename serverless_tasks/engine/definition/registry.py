@@ -6,8 +6,8 @@ import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from serverless_tasks.engine.definition.base import Declaration, is_task_class
-from serverless_tasks.engine.definition.model import define
+from serverless_tasks.engine.definition.base import BaseTask, is_task_class
+from serverless_tasks.engine.definition.model import definition_of
 from serverless_tasks.engine.definition.schema import Definition
 from serverless_tasks.errors import ConfigurationError, DuplicateTask, UnknownTask
 
@@ -23,13 +23,13 @@ class Registry:
             look, and two tasks of one name raise `DuplicateTask` at every look.
     """
 
-    def __init__(self, *growing: Sequence[type[Declaration]]) -> None:
-        self._tasks: dict[str, type[Declaration]] = {}
+    def __init__(self, *growing: Sequence[type[BaseTask]]) -> None:
+        self._tasks: dict[str, type[BaseTask]] = {}
         self._definitions: dict[str, Definition] = {}
         self._growing = growing
         self._seen = [0] * len(growing)
 
-    def add(self, task: type[Declaration]) -> None:
+    def add(self, task: type[BaseTask]) -> None:
         """Register a task class; doing so twice is fine.
 
         Raises:
@@ -71,7 +71,7 @@ class Registry:
             if is_task_class(candidate) and f"{candidate.__module__}.".startswith(f"{module}."):
                 self.add(candidate)
 
-    def get(self, name: str) -> type[Declaration]:
+    def get(self, name: str) -> type[BaseTask]:
         """The task class of this name.
 
         Raises:
@@ -91,23 +91,23 @@ class Registry:
         """
         definition = self._definitions.get(name)
         if definition is None:
-            definition = self._definitions[name] = define(self.get(name))
+            definition = self._definitions[name] = definition_of(self.get(name))
         return definition
 
-    def listed(self) -> list[type[Declaration]]:
+    def listed(self) -> list[type[BaseTask]]:
         """The tasks that people are shown, by name."""
         return sorted((task for task in self if task.is_listed()), key=lambda task: task.name)
 
     def __contains__(self, name: object) -> bool:
         return name in self._known()
 
-    def __iter__(self) -> Iterator[type[Declaration]]:
+    def __iter__(self) -> Iterator[type[BaseTask]]:
         return iter(self._known().values())
 
     def __len__(self) -> int:
         return len(self._known())
 
-    def _known(self) -> dict[str, type[Declaration]]:
+    def _known(self) -> dict[str, type[BaseTask]]:
         for source, classes in enumerate(self._growing):
             for place in range(self._seen[source], len(classes)):
                 if is_task_class(candidate := classes[place]):
@@ -116,5 +116,5 @@ class Registry:
         return self._tasks
 
 
-def _place(task: type[Declaration]) -> str:
+def _place(task: type[BaseTask]) -> str:
     return f"{task.__module__}.{task.__qualname__}"

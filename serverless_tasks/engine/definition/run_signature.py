@@ -10,10 +10,10 @@ from serverless_tasks.errors import TaskDefinitionError
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.definition.base import BaseTask
 
 
-def accepted_by(task: type[Declaration]) -> dict[str, inspect.Parameter]:
+def accepted_by(task: type[BaseTask]) -> dict[str, inspect.Parameter]:
     """The parameters of a task's ``run``, without ``self``.
 
     Raises:

@@ -45,7 +45,7 @@ class Deployed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Change:
+class ScheduleChange:
     """A change to one schedule.
 
     Attributes:
@@ -78,7 +78,7 @@ class Change:
         return self.declared.schedule.next(now, since=self.deployed.since)
 
 
-class Group(Protocol):
+class ScheduleStore(Protocol):
     """The schedule group of a stack."""
 
     def deployed(self) -> list[Deployed]:
@@ -97,7 +97,7 @@ class Group(Protocol):
         """Delete a schedule."""
 
 
-def plan(registry: Registry, group: Group) -> list[Change]:
+def plan(registry: Registry, group: ScheduleStore) -> list[ScheduleChange]:
     """Return the changes to make, by task name, without making them.
 
     Raises:
@@ -110,12 +110,13 @@ def plan(registry: Registry, group: Group) -> list[Change]:
     there = {deployed.name: deployed for deployed in group.deployed()}
     changes = [_change(each, there.pop(each.name, None), group.wanted(each)) for each in declared]
     changes += [
-        Change(action=DELETE, name=each.name, task=each.task, deployed=each) for each in there.values()
+        ScheduleChange(action=DELETE, name=each.name, task=each.task, deployed=each)
+        for each in there.values()
     ]
     return sorted(changes, key=lambda change: (change.task, change.name))
 
 
-def apply(changes: Iterable[Change], group: Group) -> None:
+def apply(changes: Iterable[ScheduleChange], group: ScheduleStore) -> None:
     """Do what a plan says. Cut short, it is finished by the next plan.
 
     Raises:
@@ -130,9 +131,9 @@ def apply(changes: Iterable[Change], group: Group) -> None:
             group.update(change.name, change.wanted, change.deployed.state)
 
 
-def _change(declared: Recurring, deployed: Deployed | None, wanted: dict[str, Any]) -> Change:
+def _change(declared: Recurring, deployed: Deployed | None, wanted: dict[str, Any]) -> ScheduleChange:
     action = CREATE if deployed is None else KEEP if deployed.settings == wanted else UPDATE
-    return Change(
+    return ScheduleChange(
         action=action,
         name=declared.name,
         task=declared.task,

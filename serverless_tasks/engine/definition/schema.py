@@ -22,7 +22,7 @@ from serverless_tasks.engine.definition.values.field_errors import (
 )
 from serverless_tasks.engine.definition.values.secrets import all_texts, texts_of
 from serverless_tasks.engine.job.encoding import encode, other_key
-from serverless_tasks.engine.job.masking import OPEN, Mask
+from serverless_tasks.engine.job.masking import NO_MASK, Mask
 from serverless_tasks.errors import FieldError, InvalidInputs, ServerlessTasksError
 
 if TYPE_CHECKING:
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from pydantic_core import CoreSchema
 
     from serverless_tasks.engine.definition.accepted import Accepted, Compared
-    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.job.execution import Execution
 
 
@@ -82,7 +82,7 @@ class Definition:
     # The names that an input which holds a secret can travel under.
     secrets: frozenset[str]
 
-    def __init__(self, task: type[Declaration]) -> None:
+    def __init__(self, task: type[BaseTask]) -> None:
         self.task = task
 
     def parse_json(self, inputs: Any) -> BaseModel:
@@ -122,13 +122,13 @@ class Definition:
         """Return the forms in which accepted inputs are compared with those of other jobs."""
         raise NotImplementedError
 
-    def instance(self, model: BaseModel, execution: Execution) -> Declaration:
+    def instance(self, model: BaseModel, execution: Execution) -> BaseTask:
         """A task for one run."""
         task = self._made(model)
         task.execution = execution
         return task
 
-    def _made(self, model: BaseModel) -> Declaration:
+    def _made(self, model: BaseModel) -> BaseTask:
         return self.task()
 
     def secrets_in(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:
@@ -144,7 +144,7 @@ class Definition:
     def mask(self, model: BaseModel) -> Mask:
         """Return a mask that redacts this run's secrets from messages, errors and tracebacks."""
         if not self.secrets:
-            return OPEN
+            return NO_MASK
         return Mask(texts_of([model, self.arguments(model)]))
 
     def arguments(self, model: BaseModel) -> dict[str, Any]:

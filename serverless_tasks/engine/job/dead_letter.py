@@ -12,7 +12,7 @@ PREFIX = "dead-letters/"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Letter:
+class DeadLetter:
     """A kept dead letter.
 
     Attributes:
@@ -40,16 +40,16 @@ class Letter:
         return self.id.startswith("jobs/")
 
 
-class Letters(Protocol):
+class DeadLetterStore(Protocol):
     """The store of kept dead letters."""
 
-    def keep(self, letter: Letter, body: str) -> None:
+    def keep(self, letter: DeadLetter, body: str) -> None:
         """Keep a letter; one that is there already is replaced by itself."""
 
-    def all(self, *, before: int | None = None) -> Iterator[Letter]:
+    def all(self, *, before: int | None = None) -> Iterator[DeadLetter]:
         """The letters, or those that were kept before a moment, milliseconds since the epoch."""
 
-    def find(self, id: str) -> Letter | None:
+    def find(self, id: str) -> DeadLetter | None:
         """A letter, or None."""
 
     def body(self, id: str) -> str:
@@ -59,7 +59,7 @@ class Letters(Protocol):
         """Throw letters away; one that is not there counts as thrown away."""
 
 
-def letter_key(id: str) -> str:
+def dead_letter_key(id: str) -> str:
     """Return the key of a dead letter in the bucket."""
     return PREFIX + id
 

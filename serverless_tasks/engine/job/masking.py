@@ -36,7 +36,7 @@ class Mask:
         return f"<Mask of {len(self._texts)} texts>"
 
 
-OPEN: Final = Mask()
+NO_MASK: Final = Mask()
 
 
 def masked(inputs: Mapping[str, Any], names: Iterable[str]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from serverless_tasks.engine.job.forks import renew_when_forked
-from serverless_tasks.engine.job.masking import OPEN, Mask
+from serverless_tasks.engine.job.masking import NO_MASK, Mask
 from serverless_tasks.errors import TaskCancelled
 
 if TYPE_CHECKING:
@@ -53,7 +53,7 @@ class Progress:
     """
 
     def __init__(self) -> None:
-        self.mask: Mask = OPEN
+        self.mask: Mask = NO_MASK
         self.progress: int | float = 0
         self.target: int | float | None = None
         self._messages: list[str] = []

@@ -136,7 +136,7 @@ class Locks:
                 return Held(lock=found)
             over = {lock.id: found.uuid}
 
-    def only(self, locks: Sequence[Lock], *, stranger: bool = False) -> list[Held]:
+    def only(self, locks: Sequence[Lock], *, anonymous: bool = False) -> list[Held]:
         """Take the rows of jobs of which one may live at a time.
 
         A job of the same owner that holds a row and was never published, or perhaps not, is to be submitted again
@@ -159,14 +159,14 @@ class Locks:
             records = self._records([row.uuid for row in in_the_way])
             asked, over = {}, {}
             for row in in_the_way:
-                answer = self._answer(row, records.get(row.uuid), wanted[row.id], stranger)
+                answer = self._answer(row, records.get(row.uuid), wanted[row.id], anonymous)
                 if isinstance(answer, Held):
                     held[row.id] = answer
                 else:
                     asked[row.id], over[row.id] = answer, row.uuid
         return [held[lock.id] for lock in locks]
 
-    def look(self, locks: Sequence[Lock], *, stranger: bool = False) -> dict[str, Held]:
+    def look(self, locks: Sequence[Lock], *, anonymous: bool = False) -> dict[str, Held]:
         """Return the answer of `only` for the rows that are there, without taking any.
 
         Raises:
@@ -177,15 +177,15 @@ class Locks:
         held: dict[str, Held] = {}
         for lock in locks:
             if (row := rows.get(lock.id)) is not None:
-                answer = self._answer(row, records.get(row.uuid), lock, stranger)
+                answer = self._answer(row, records.get(row.uuid), lock, anonymous)
                 held[row.id] = answer if isinstance(answer, Held) else Held(lock=answer)
         return held
 
-    def _answer(self, row: Lock, record: Record | None, wanted: Lock, stranger: bool) -> Held | Lock:
+    def _answer(self, row: Lock, record: Record | None, wanted: Lock, anonymous: bool) -> Held | Lock:
         """Return the answer for a row that is in the way, or the row to write over it."""
         if record.ended if record is not None else self._store.deleted(row.uuid):
             return wanted
-        mine = row.fingerprint == wanted.fingerprint and not stranger
+        mine = row.fingerprint == wanted.fingerprint and not anonymous
         if record is not None and not record.uncertain:
             return Held(lock=row, live=record, foreign=not mine)
         if mine:

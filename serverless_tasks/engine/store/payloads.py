@@ -24,7 +24,7 @@ SCHEDULED_INPUTS = 100_000
 LARGEST_INPUTS = 50_000_000
 
 
-def lightened(message: Message, blobs: Blobs | None, *, far: bool = False) -> Message:
+def offload_inputs(message: Message, blobs: Blobs | None, *, scheduled: bool = False) -> Message:
     """The message with its inputs in the bucket, when they are large.
 
     Args:
@@ -38,7 +38,7 @@ def lightened(message: Message, blobs: Blobs | None, *, far: bool = False) -> Me
     """
     size = len(data := encode(message.inputs).encode())
     most = INLINE_INPUTS if message.track else UNTRACKED_INPUTS
-    if far:
+    if scheduled:
         most = SCHEDULED_INPUTS
     if size <= most:
         return message

@@ -34,7 +34,7 @@ class Handle:
 
     def __init__(self, publication: Publication, store: Store, clock: Clock) -> None:
         self.repeated = publication.repeated
-        publication = publication.leader
+        publication = publication.original
         message = publication.message
         self._publication = publication
         self._store = store

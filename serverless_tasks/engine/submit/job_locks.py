@@ -60,7 +60,7 @@ def unique_lock(message: Message, now: int, inputs: Any = None) -> Lock:
 
 
 def take_places(
-    locks: Locks, wanted: Sequence[Lock], before: Mapping[str, Sequence[Lock]], *, stranger: bool
+    locks: Locks, wanted: Sequence[Lock], before: Mapping[str, Sequence[Lock]], *, anonymous: bool
 ) -> list[Held]:
     """`Locks.only`, with an eye on the rows of jobs that were submitted before conversions were compared.
 
@@ -77,7 +77,7 @@ def take_places(
         AwsError: the table could not be asked.
     """
     earlier = {lock.id: lock for each in before.values() for lock in each}
-    seen = locks.look(list(earlier.values()), stranger=stranger) if earlier else {}
+    seen = locks.look(list(earlier.values()), anonymous=anonymous) if earlier else {}
     foreign: dict[str, Held] = {}
     live: dict[str, Record] = {}
     asked = []
@@ -89,6 +89,6 @@ def take_places(
             continue
         live |= {held.lock.uuid: held.live for held in in_the_way if held.live is not None}
         asked.append(replace(lock, uuid=in_the_way[0].lock.uuid) if in_the_way else lock)
-    taken = locks.only(asked, stranger=stranger)
+    taken = locks.only(asked, anonymous=anonymous)
     answers = {held.lock.id: replace(held, live=held.live or live.get(held.lock.uuid)) for held in taken}
     return [foreign.get(lock.id) or answers[lock.id] for lock in wanted]

@@ -36,8 +36,8 @@ class Publication:
         self.earlier: Record | None = None
         self.key: Lock | None = None
         self.place: Lock | None = None
-        self.took_place = False
-        self._leader: Publication | None = None
+        self.took_lock = False
+        self._original: Publication | None = None
 
     def settle(self, error: ServerlessTasksError | None) -> None:
         """Note the answer of the backend."""
@@ -63,26 +63,26 @@ class Publication:
         )
         self.settle(None)
 
-    def follow(self, leader: Publication) -> None:
+    def duplicate_of(self, original: Publication) -> None:
         """Stand for the same job as another publication, which is the one to be sent."""
-        self._leader = leader
+        self._original = original
         if self.place is not None:
-            leader.place = self.place  # the same row, written anew
+            original.place = self.place  # the same row, written anew
 
     @property
-    def leader(self) -> Publication:
+    def original(self) -> Publication:
         """The publication that is sent for this one: itself, unless it follows another."""
-        return self if self._leader is None else self._leader.leader
+        return self if self._original is None else self._original.original
 
     @property
     def unsent(self) -> bool:
         """True if it is still to be handed to a backend."""
-        return not self.published and self.error is None and self._leader is None
+        return not self.published and self.error is None and self._original is None
 
     @property
     def repeated(self) -> bool:
         """True if it stands for a job that another submit has sent, or will send."""
-        return self.earlier is not None or self._leader is not None
+        return self.earlier is not None or self._original is not None
 
     @property
     def rolled_back(self) -> bool:

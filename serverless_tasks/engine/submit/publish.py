@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from serverless_tasks.engine.submit.handle import Handle
-from serverless_tasks.engine.submit.reserve import Guard, give_up, reserve, still_held
+from serverless_tasks.engine.submit.reserve import Deduplication, release, reserve, still_held
 from serverless_tasks.errors import ServerlessTasksError
 
 if TYPE_CHECKING:
@@ -17,12 +17,16 @@ if TYPE_CHECKING:
 
 
 def publish(
-    through: Services, messages: Sequence[Message], *, on_commit: bool, guard: Guard | None = None
+    services: Services,
+    messages: Sequence[Message],
+    *,
+    on_commit: bool,
+    deduplication: Deduplication | None = None,
 ) -> list[Handle]:
     """Publish messages, or leave it to the open transaction's commit.
 
     Args:
-        through: the services to use.
+        services: the services to use.
         messages: the jobs.
         on_commit: leave it to the open transaction, when there is one.
         guard: what keeps them from being submitted twice.
@@ -31,34 +35,34 @@ def publish(
         ConfigurationError: a message is due later than this deployment can hold one back; none was published.
         ServerlessTasksError: the only message could not be published.
     """
-    through.require_reach(messages)
-    publications = reserve(through, messages, guard or Guard())
+    services.require_reach(messages)
+    publications = reserve(services, messages, deduplication or Deduplication())
     unsent = [publication for publication in publications if publication.unsent]
-    if unsent and not (on_commit and through.defer is not None and through.defer(through, unsent)):
-        publish_now(through, unsent)
-    if len(publications) == 1 and (error := publications[0].leader.error) is not None:
+    if unsent and not (on_commit and services.defer is not None and services.defer(services, unsent)):
+        publish_now(services, unsent)
+    if len(publications) == 1 and (error := publications[0].original.error) is not None:
         raise error
-    handles = [Handle(publication, through.store, through.clock) for publication in publications]
+    handles = [Handle(publication, services.store, services.clock) for publication in publications]
     # That backend has run them by now.
-    return [handle.refresh() for handle in handles] if through.backend_name == "immediate" else handles
+    return [handle.refresh() for handle in handles] if services.backend_name == "immediate" else handles
 
 
-def publish_now(through: Services, publications: Sequence[Publication]) -> None:
+def publish_now(services: Services, publications: Sequence[Publication]) -> None:
     """Hand publications to the backend; each learns what became of it.
 
     Raises:
         ServerlessTasksError: none could be published.
     """
-    publications = still_held(through, publications)
+    publications = still_held(services, publications)
     if not publications:
         return
     try:
-        errors = through.backend.publish([publication.message for publication in publications])
+        errors = services.backend.publish([publication.message for publication in publications])
     except ServerlessTasksError as error:
         for publication in publications:
             publication.settle(error)
-        give_up(through, publications)
+        release(services, publications)
         raise
     for publication, failed in zip(publications, errors, strict=True):
         publication.settle(failed)
-    give_up(through, publications)
+    release(services, publications)

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Guard:
+class Deduplication:
     """The deduplication of a submission.
 
     Attributes:
@@ -46,7 +46,7 @@ class Guard:
     key: str | None = None
     key_ttl: int = KEY_TTL
     unique: bool = False
-    stranger: bool = False
+    anonymous: bool = False
     compared: Sequence[Compared] = ()
 
     @property
@@ -55,7 +55,9 @@ class Guard:
         return self.unique or self.key is not None
 
 
-def reserve(through: Services, messages: Sequence[Message], guard: Guard) -> list[Publication]:
+def reserve(
+    services: Services, messages: Sequence[Message], deduplication: Deduplication
+) -> list[Publication]:
     """The publications of messages, those among them settled of which nothing is to be sent.
 
     Without a key, and unless the task is unique, nothing is called. A key costs one write, and a read when it is
@@ -66,32 +68,32 @@ def reserve(through: Services, messages: Sequence[Message], guard: Guard) -> lis
         IdempotencyConflict: the key was used with other inputs.
         AwsError: the table could not be asked; nothing was sent.
     """
-    compared = guard.compared or [Compared(message.inputs, message.inputs) for message in messages]
-    if guard.key is None:
+    compared = deduplication.compared or [Compared(message.inputs, message.inputs) for message in messages]
+    if deduplication.key is None:
         publications = [Publication(message) for message in messages]
     else:
         publications = [
-            _under_key(through, message, each, guard, guard.key)
+            _under_key(services, message, each, deduplication, deduplication.key)
             for message, each in zip(messages, compared, strict=True)
         ]
-    if guard.unique:
-        _make_unique(through, publications, compared, guard)
+    if deduplication.unique:
+        _make_unique(services, publications, compared, deduplication)
     return publications
 
 
-def still_held(through: Services, publications: Sequence[Publication]) -> list[Publication]:
+def still_held(services: Services, publications: Sequence[Publication]) -> list[Publication]:
     """The publications whose place is still theirs; the others are settled.
 
     A place that waited longer than `GRACE_MS` for the end of its transaction may be another job's by now: it is asked
     for again, which costs one write, and nothing where the place is younger.
     """
-    now = to_ms(through.clock.now())
+    now = to_ms(services.clock.now())
     # Half of the time, since the clocks of two machines differ.
     old = {
         p.place.id: p for p in publications if p.place is not None and now > p.place.created + GRACE_MS // 2
     }
     places = [publication.place for publication in old.values() if publication.place is not None]
-    for held in through.locks.only(places) if places else ():
+    for held in services.locks.only(places) if places else ():
         publication = old[held.lock.id]
         if held.lock.uuid != publication.message.uuid:
             publication.place = None
@@ -99,7 +101,7 @@ def still_held(through: Services, publications: Sequence[Publication]) -> list[P
     return [publication for publication in publications if publication.unsent]
 
 
-def give_up(through: Services, publications: Sequence[Publication]) -> None:
+def release(services: Services, publications: Sequence[Publication]) -> None:
     """Free what jobs have reserved that were certainly not published.
 
     A key outlives a failed send, so that its next try is the same job; not so inputs that are refused for good. What
@@ -113,34 +115,34 @@ def give_up(through: Services, publications: Sequence[Publication]) -> None:
         if not isinstance(error, (SubmitFailed, AwsError)):
             locks.append(publication.key)
         # Under a row that was there before, another submit's job may be on its way.
-        if publication.took_place:
+        if publication.took_lock:
             locks.append(publication.place)
         for lock in locks:
             if lock is not None:
-                _free(through, lock, error)
+                _free(services, lock, error)
 
 
-def _free(through: Services, lock: Lock, error: ServerlessTasksError) -> None:
+def _free(services: Services, lock: Lock, error: ServerlessTasksError) -> None:
     try:
-        through.locks.free(lock)
+        services.locks.free(lock)
     except AwsError as failed:
         error.add_note(f"Its lock {lock.id} is kept until it is taken over: {failed}")
 
 
 def _under_key(
-    through: Services, message: Message, compared: Compared, guard: Guard, key: str
+    services: Services, message: Message, compared: Compared, deduplication: Deduplication, key: str
 ) -> Publication:
-    lock = key_lock(message, key, to_ms(through.clock.now()), guard.key_ttl, compared)
-    held = through.locks.once(lock)
+    lock = key_lock(message, key, to_ms(services.clock.now()), deduplication.key_ttl, compared)
+    held = services.locks.once(lock)
     if not held.lock.matches(lock):
         raise IdempotencyConflict(message.task, key)
     publication = Publication(message)
     publication.key = held.lock
-    _stand_for(through, publication, held)
+    _stand_for(services, publication, held)
     return publication
 
 
-def _stand_for(through: Services, publication: Publication, held: Held) -> None:
+def _stand_for(services: Services, publication: Publication, held: Held) -> None:
     """Take the id of the job that has the row: to give it back where it lives, and else to send it once more.
 
     A job that may have been sent already has one more message then: with the same inputs, whatever was made anew for
@@ -150,18 +152,21 @@ def _stand_for(through: Services, publication: Publication, held: Held) -> None:
     if held.live is not None:
         publication.give_back(held.live)
     elif publication.message.uuid != uuid:
-        job = through.store.job(uuid)
+        job = services.store.job(uuid)
         whole = job is not None and job.inputs_key is None and not job.secrets
         inputs = job.inputs if job is not None and whole else publication.message.inputs
         publication.message = replace(publication.message, uuid=uuid, inputs=inputs)
 
 
 def _make_unique(
-    through: Services, publications: Sequence[Publication], compared: Sequence[Compared], guard: Guard
+    services: Services,
+    publications: Sequence[Publication],
+    compared: Sequence[Compared],
+    deduplication: Deduplication,
 ) -> None:
     """Take the places of jobs, or learn who has them; inputs that are given twice are one job."""
-    now = to_ms(through.clock.now())
-    leaders: dict[str, tuple[Publication, Lock]] = {}
+    now = to_ms(services.clock.now())
+    originals: dict[str, tuple[Publication, Lock]] = {}
     before: dict[str, list[Lock]] = {}
     for publication, each in zip(publications, compared, strict=True):
         if publication.earlier is None:
@@ -169,20 +174,20 @@ def _make_unique(
             as_given = unique_lock(publication.message, now, each.given)
             if as_given.id != lock.id:
                 before.setdefault(lock.id, []).append(as_given)
-            if lock.id in leaders:
-                publication.follow(leaders[lock.id][0])
+            if lock.id in originals:
+                publication.duplicate_of(originals[lock.id][0])
             else:
-                leaders[lock.id] = (publication, lock)
-    locks = [lock for _, lock in leaders.values()]
-    held = take_places(through.locks, locks, before, stranger=guard.stranger)
-    for (publication, wanted), found in zip(leaders.values(), held, strict=True):
+                originals[lock.id] = (publication, lock)
+    locks = [lock for _, lock in originals.values()]
+    held = take_places(services.locks, locks, before, anonymous=deduplication.anonymous)
+    for (publication, wanted), found in zip(originals.values(), held, strict=True):
         if found.foreign:
             publication.settle(AlreadyRunning(publication.message.task))
             continue
         if found.lock.uuid != publication.message.uuid and publication.key is not None:
-            through.locks.move(publication.key, found.lock.uuid)
+            services.locks.move(publication.key, found.lock.uuid)
             publication.key = replace(publication.key, uuid=found.lock.uuid)
-        _stand_for(through, publication, found)
+        _stand_for(services, publication, found)
         if found.live is None:
             publication.place = found.lock
-            publication.took_place = found.lock == wanted
+            publication.took_lock = found.lock == wanted

@@ -7,21 +7,21 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from serverless_tasks.engine.definition.base import LONGEST_NAME, queue_for
-from serverless_tasks.engine.definition.model import define
+from serverless_tasks.engine.definition.model import definition_of
 from serverless_tasks.engine.definition.schema import Definition, check_json
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.encoding import is_json
 from serverless_tasks.engine.job.message import Message, expires_at
-from serverless_tasks.engine.services import Services, services
+from serverless_tasks.engine.services import Services, current_services
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.publish import publish
-from serverless_tasks.engine.submit.reserve import Guard
+from serverless_tasks.engine.submit.reserve import Deduplication
 from serverless_tasks.errors import UnknownOption, UnknownTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.submit.handle import Handle
 
 
@@ -31,13 +31,13 @@ class Submission:
     Args:
         task: the task class.
         options: how to submit.
-        through: the services to use; the process's own unless given.
+        services: the services to use; the process's own unless given.
     """
 
-    def __init__(self, task: type[Declaration], options: Options, through: Services | None = None) -> None:
+    def __init__(self, task: type[BaseTask], options: Options, services: Services | None = None) -> None:
         self._task = task
         self._options = options
-        self._through = through
+        self._services = services
 
     def submit(self, /, **inputs: Any) -> Handle:
         """Validate inputs and publish the job.
@@ -65,14 +65,14 @@ class Submission:
         """
         return self._publish(list(inputs))
 
-    def start_json(self, inputs: Any, *, stranger: bool = False) -> Handle:
+    def start_json(self, inputs: Any, *, anonymous: bool = False) -> Handle:
         """As `start`, with inputs that came as JSON.
 
         Args:
             inputs: the decoded JSON value.
             stranger: see `submit_json`.
         """
-        (handle,) = self._publish([inputs], as_json=True, stranger=stranger)
+        (handle,) = self._publish([inputs], as_json=True, anonymous=anonymous)
         return handle
 
     def to_json(self, inputs: Any) -> dict[str, Any]:
@@ -81,32 +81,32 @@ class Submission:
         Raises:
             InvalidInputs: they do not fit.
         """
-        return _definition(self._through or services(), self._task).to_json(inputs)
+        return _definition(self._services or current_services(), self._task).to_json(inputs)
 
     def _publish(
-        self, inputs: Sequence[Any], *, as_json: bool = False, stranger: bool = False
+        self, inputs: Sequence[Any], *, as_json: bool = False, anonymous: bool = False
     ) -> list[Handle]:
-        through, options, unique = self._through or services(), self._options, self._task.unique
-        if through.runs_here:
-            through.registry.add(self._task)
+        services, options, unique = self._services or current_services(), self._options, self._task.unique
+        if services.runs_here:
+            services.registry.add(self._task)
         _check_options(options, self._task.name, len(inputs), unique=unique)
-        definition = _definition(through, self._task)
+        definition = _definition(services, self._task)
         accept = definition.accept_json if as_json else definition.accept
         accepted = [accept(given) for given in inputs]
-        messages = [_message(through, definition, each.sent, options) for each in accepted]
-        guard = _guard(options, unique=unique, stranger=stranger)
-        if guard.compares:
-            guard = replace(guard, compared=[definition.compared(each) for each in accepted])
-        return publish(through, messages, on_commit=options.on_commit, guard=guard)
+        messages = [_message(services, definition, each.sent, options) for each in accepted]
+        deduplication = _deduplication(options, unique=unique, anonymous=anonymous)
+        if deduplication.compares:
+            deduplication = replace(deduplication, compared=[definition.compared(each) for each in accepted])
+        return publish(services, messages, on_commit=options.on_commit, deduplication=deduplication)
 
 
 def submit_json(
-    through: Services, task: str, inputs: Any, options: Options, *, stranger: bool = False
+    services: Services, task: str, inputs: Any, options: Options, *, anonymous: bool = False
 ) -> Handle:
     """Submit a task by its name, with inputs that came as JSON: what the HTTP endpoints call.
 
     Args:
-        through: the services to use.
+        services: the services to use.
         task: a registered name.
         inputs: the decoded JSON value.
         options: how to submit.
@@ -121,10 +121,10 @@ def submit_json(
         SubmitFailed: it was certainly not sent.
         SubmitUncertain: it may have been sent.
     """
-    return Submission(through.registry.get(task), options, through).start_json(inputs, stranger=stranger)
+    return Submission(services.registry.get(task), options, services).start_json(inputs, anonymous=anonymous)
 
 
-def submit_unchecked(through: Services, task: str, inputs: Sequence[Any], options: Options) -> list[Handle]:
+def submit_unchecked(services: Services, task: str, inputs: Sequence[Any], options: Options) -> list[Handle]:
     """Submit jobs of a task whose code this process does not have; the worker validates them.
 
     Raises:
@@ -137,41 +137,43 @@ def submit_unchecked(through: Services, task: str, inputs: Sequence[Any], option
     for given in inputs:
         check_json(task, given)
     messages = [
-        new_message(through, task, given, options, queue_for(options.queue, options.priority or 0))
+        new_message(services, task, given, options, queue_for(options.queue, options.priority or 0))
         for given in inputs
     ]
-    return publish(through, messages, on_commit=options.on_commit, guard=_guard(options, unique=False))
+    return publish(
+        services, messages, on_commit=options.on_commit, deduplication=_deduplication(options, unique=False)
+    )
 
 
 def message_for(
-    through: Services, task: type[Declaration], inputs: dict[str, Any], options: Options
+    services: Services, task: type[BaseTask], inputs: dict[str, Any], options: Options
 ) -> Message:
     """The message of a job of a task, of inputs as its definition has accepted them."""
-    return _message(through, _definition(through, task), inputs, options)
+    return _message(services, _definition(services, task), inputs, options)
 
 
-def _message(through: Services, definition: Definition, inputs: dict[str, Any], options: Options) -> Message:
+def _message(services: Services, definition: Definition, inputs: dict[str, Any], options: Options) -> Message:
     task = definition.task
     priority = task.priority if options.priority is None else options.priority
     explicit = options.queue or (task.queue if options.priority is None else None)
     secrets = definition.secrets_in(inputs)
-    return new_message(through, task.name, inputs, options, queue_for(explicit, priority), secrets)
+    return new_message(services, task.name, inputs, options, queue_for(explicit, priority), secrets)
 
 
 def new_message(
-    through: Services, task: str, inputs: Any, options: Options, queue: str, secrets: tuple[str, ...] = ()
+    services: Services, task: str, inputs: Any, options: Options, queue: str, secrets: tuple[str, ...] = ()
 ) -> Message:
     """A message of a job that is submitted now.
 
     Args:
-        through: the services to use.
+        services: the services to use.
         task: the task's name.
         inputs: the inputs as they travel.
         options: how to submit.
         queue: the queue's name, decided already.
         secrets: the names of the inputs that hold a secret.
     """
-    created = to_ms(through.clock.now())
+    created = to_ms(services.clock.now())
     run_at = _due(options, created)
     return Message(
         uuid=options.uuid or str(uuid4()),
@@ -204,19 +206,19 @@ def _check_options(options: Options, task: str, jobs: int, *, unique: bool) -> N
         )
 
 
-def _guard(options: Options, *, unique: bool, stranger: bool = False) -> Guard:
-    return Guard(
+def _deduplication(options: Options, *, unique: bool, anonymous: bool = False) -> Deduplication:
+    return Deduplication(
         key=options.idempotency_key,
         key_ttl=options.idempotency_ttl,
         unique=unique if options.unique is None else options.unique,
-        stranger=stranger,
+        anonymous=anonymous,
     )
 
 
-def _definition(through: Services, task: type[Declaration]) -> Definition:
-    if task.name in through.registry and through.registry.get(task.name) is task:
-        return through.registry.definition(task.name)
-    return define(task)
+def _definition(services: Services, task: type[BaseTask]) -> Definition:
+    if task.name in services.registry and services.registry.get(task.name) is task:
+        return services.registry.definition(task.name)
+    return definition_of(task)
 
 
 def _due(options: Options, now: int) -> int | None:

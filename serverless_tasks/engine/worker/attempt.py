@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from serverless_tasks.engine.definition.returned import run_to_end
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.execution import Execution
-from serverless_tasks.engine.job.masking import OPEN
+from serverless_tasks.engine.job.masking import NO_MASK
 from serverless_tasks.engine.job.progress import Progress
-from serverless_tasks.engine.worker.outcome import Run, retries_after, told_of
+from serverless_tasks.engine.worker.outcome import RunResult, retries_after, unwrap_group
 from serverless_tasks.engine.worker.progress_writer import ProgressWriter
 from serverless_tasks.engine.worker.time_limit.coroutine import finish
 from serverless_tasks.engine.worker.time_limit.enforce import within
@@ -24,7 +24,7 @@ from serverless_tasks.errors import AwsError, TaskDefinitionError, TaskTimeout
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
-    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.definition.registry import Registry
     from serverless_tasks.engine.definition.schema import Definition
     from serverless_tasks.engine.job.clock import Clock
@@ -76,7 +76,7 @@ class Attempt:
         self._asked = -math.inf
         self._renewed_until = math.inf
 
-    def run(self) -> tuple[Run, Snapshot]:
+    def run(self) -> tuple[RunResult, Snapshot]:
         """Run the task; returns how that ended, and the progress that is still to be written.
 
         Raises:
@@ -93,17 +93,17 @@ class Attempt:
             last = writer.close()
         return run, last
 
-    def _run(self, progress: Progress) -> Run:
+    def _run(self, progress: Progress) -> RunResult:
         declared = self._registry.get(self._message.task)
-        task: type[Declaration] | Declaration = declared
+        task: type[BaseTask] | BaseTask = declared
         try:
             inputs = self._inputs()
         except Exception as failed:
             if isinstance(failed, AwsError) and not failed.gone:
                 raise  # a bucket that is busy is no fault of the task's: the attempt does not count
-            return Run(None, failed, 0.0, declared.retries)
+            return RunResult(None, failed, 0.0, declared.retries)
         began = self._clock.now()
-        mask = OPEN
+        mask = NO_MASK
         try:
             definition = self._registry.definition(self._message.task)
             model = definition.parse_json(inputs)
@@ -113,9 +113,9 @@ class Attempt:
         except BaseException as raised:
             if _is_from_outside(raised):
                 raise
-            error = told_of(raised)
-            return Run(None, error, self._clock.now() - began, retries_after(task, error), mask)
-        return Run(outputs, None, self._clock.now() - began)
+            error = unwrap_group(raised)
+            return RunResult(None, error, self._clock.now() - began, retries_after(task, error), mask)
+        return RunResult(outputs, None, self._clock.now() - began)
 
     def _execution(self, progress: Progress) -> Execution:
         message = self._message
@@ -128,7 +128,7 @@ class Attempt:
         )
 
     def _limited(
-        self, task: Declaration, definition: Definition, model: BaseModel, progress: Progress, began: float
+        self, task: BaseTask, definition: Definition, model: BaseModel, progress: Progress, began: float
     ) -> dict[str, Any]:
         """The outputs that ``run`` returns, within the time that there is.
 

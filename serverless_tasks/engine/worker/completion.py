@@ -10,7 +10,7 @@ from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import expires_at
 from serverless_tasks.engine.job.record import CANCELLED, FAILED, PENDING, SUCCEEDED, TASK_CANCELLED
 from serverless_tasks.engine.job.retry import EARLY, backoff
-from serverless_tasks.engine.worker.outcome import Outcome, Run, failure_of, is_final
+from serverless_tasks.engine.worker.outcome import DeliveryResult, RunResult, failure_of, is_final
 from serverless_tasks.errors import (
     AlreadyFinished,
     LeaseLost,
@@ -24,7 +24,7 @@ from serverless_tasks.errors import (
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.progress import Snapshot
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.store.base import Claim, Store
 
 
-class Ending:
+class Completion:
     """Records how attempts end.
 
     Args:
@@ -58,12 +58,12 @@ class Ending:
         self,
         message: Message,
         claim: Claim,
-        task: type[Declaration],
-        run: Run,
+        task: type[BaseTask],
+        run: RunResult,
         last: Snapshot,
         *,
         retry: bool,
-    ) -> Outcome:
+    ) -> DeliveryResult:
         """Record a run, and see to the next one.
 
         Args:
@@ -84,7 +84,7 @@ class Ending:
             except PayloadTooLarge as error:
                 run = replace(run, exception=error)
             else:
-                return Outcome(status=SUCCEEDED, attempt=claim.attempt, duration=run.duration)
+                return DeliveryResult(status=SUCCEEDED, attempt=claim.attempt, duration=run.duration)
         raised = run.exception
         assert raised is not None
         if isinstance(raised, LeaseLost):
@@ -97,16 +97,20 @@ class Ending:
             raised = _exhausted(raised, run.retries, retry=retry)
         failure = failure_of(raised, run.mask)
         self._store.fail(message.uuid, claim, last, failure)
-        return _told(FAILED, claim, run, failure, raised)
+        return _result(FAILED, claim, run, failure, raised)
 
-    def cancelled(self, message: Message, claim: Claim, last: Snapshot, duration: float = 0.0) -> Outcome:
+    def cancelled(
+        self, message: Message, claim: Claim, last: Snapshot, duration: float = 0.0
+    ) -> DeliveryResult:
         """Record that the job was cancelled while the attempt held it."""
         self._store.fail(message.uuid, claim, last, TASK_CANCELLED, status=CANCELLED)
-        return Outcome(status=CANCELLED, attempt=claim.attempt, failure=TASK_CANCELLED, duration=duration)
+        return DeliveryResult(
+            status=CANCELLED, attempt=claim.attempt, failure=TASK_CANCELLED, duration=duration
+        )
 
     def _retry(
-        self, message: Message, claim: Claim, task: type[Declaration], run: Run, last: Snapshot
-    ) -> Outcome:
+        self, message: Message, claim: Claim, task: type[BaseTask], run: RunResult, last: Snapshot
+    ) -> DeliveryResult:
         """Let the job wait and send its next message.
 
         Where nothing holds its message back for so long, it comes before ``not_before`` and is given back until then.
@@ -122,29 +126,31 @@ class Ending:
         again = replace(message, run_at=run_at, expires=expires)
         if self._store.retry(again, claim, last, failure, not_before=run_at - EARLY):
             return self._stopped(message, claim, run)
-        told = _told(PENDING, claim, run, failure, raised)
+        told = _result(PENDING, claim, run, failure, raised)
         try:
             self._republish(again)
         except ServerlessTasksError:
             return replace(told, give_back=float(wait))
         return told
 
-    def _stopped(self, message: Message, claim: Claim, run: Run) -> Outcome:
+    def _stopped(self, message: Message, claim: Claim, run: RunResult) -> DeliveryResult:
         """End a job whose cancellation the attempt has not heard of, and which would otherwise wait to hear of it."""
         try:
             self._store.cancel(message.uuid)
         except AlreadyFinished as ended:
-            return Outcome(status=ended.status, attempt=claim.attempt, duration=run.duration)
-        return _told(CANCELLED, claim, run, TASK_CANCELLED, run.exception)
+            return DeliveryResult(status=ended.status, attempt=claim.attempt, duration=run.duration)
+        return _result(CANCELLED, claim, run, TASK_CANCELLED, run.exception)
 
 
-def _told(status: str, claim: Claim, run: Run, failure: Failure, exception: BaseException | None) -> Outcome:
-    return Outcome(
+def _result(
+    status: str, claim: Claim, run: RunResult, failure: Failure, exception: BaseException | None
+) -> DeliveryResult:
+    return DeliveryResult(
         status=status, attempt=claim.attempt, failure=failure, exception=exception, duration=run.duration
     )
 
 
-def _wait(task: type[Declaration], failures: int, raised: BaseException) -> int:
+def _wait(task: type[BaseTask], failures: int, raised: BaseException) -> int:
     """Whole seconds until the next attempt."""
     if isinstance(raised, TaskRetry) and raised.after is not None:
         return math.ceil(raised.after)

@@ -12,9 +12,9 @@ if TYPE_CHECKING:
 
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.store.base import Claim
-    from serverless_tasks.engine.worker.outcome import Outcome
+    from serverless_tasks.engine.worker.outcome import DeliveryResult
 
-    type Around = Callable[[Delivery, Callable[[Delivery], Outcome]], Outcome]
+    type Around = Callable[[Delivery, Callable[[Delivery], DeliveryResult]], DeliveryResult]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,11 +42,11 @@ class ObservedRunner(Runner):
         super().__init__(*parts, **options)
         self._around = around
 
-    def execute(self, message: Message, **given: Any) -> Outcome:
+    def execute(self, message: Message, **given: Any) -> DeliveryResult:
         """See `Runner.execute`."""
         return self._around(Delivery(message=message, **given), self._execute)
 
-    def _execute(self, delivery: Delivery) -> Outcome:
+    def _execute(self, delivery: Delivery) -> DeliveryResult:
         return super().execute(
             delivery.message,
             deadline=delivery.deadline,

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from serverless_tasks.errors import NotDue, UnknownSchedule
 
 if TYPE_CHECKING:
-    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.definition.registry import Registry
     from serverless_tasks.engine.job.message import Message
 
@@ -23,7 +23,7 @@ SKEW = 5.0
 LONGEST_HELD = 39_600
 
 
-def task_for(message: Message, registry: Registry, now: float) -> type[Declaration]:
+def task_for(message: Message, registry: Registry, now: float) -> type[BaseTask]:
     """The class of the task that a message is to run.
 
     Args:

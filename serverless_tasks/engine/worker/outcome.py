@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.engine.definition.schema import InvalidOutputs
-from serverless_tasks.engine.job.masking import OPEN, Mask
+from serverless_tasks.engine.job.masking import NO_MASK, Mask
 from serverless_tasks.engine.job.record import Failure
 from serverless_tasks.errors import (
     InvalidInputs,
@@ -24,13 +24,13 @@ from serverless_tasks.errors import (
 if TYPE_CHECKING:
     from types import TracebackType
 
-    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.definition.base import BaseTask
 
 _OURS = ("serverless_tasks", "django_integration")
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
+class RunResult:
     """The result of ``run``: outputs, or an exception.
 
     Attributes:
@@ -45,11 +45,11 @@ class Run:
     exception: BaseException | None
     duration: float
     retries: int = 0
-    mask: Mask = OPEN
+    mask: Mask = NO_MASK
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class DeliveryResult:
     """The outcome of one delivery of a message.
 
     Attributes:
@@ -71,13 +71,13 @@ class Outcome:
     duration: float = 0.0
 
 
-def failure_of(error: BaseException, mask: Mask = OPEN) -> Failure:
+def failure_of(error: BaseException, mask: Mask = NO_MASK) -> Failure:
     """Return the failure that the record keeps of an exception, the run's secrets masked."""
     public = isinstance(error, (TaskError, InvalidInputs, PayloadTooLarge))
     text = mask("".join(traceback.format_exception(type(error), error, _from_task(error.__traceback__))))
     kind = type(error)
     path = f"{kind.__module__}.{kind.__qualname__}"
-    return Failure(type=kind.__name__, message=mask(_said(error)), public=public, traceback=text, path=path)
+    return Failure(type=kind.__name__, message=mask(_text(error)), public=public, traceback=text, path=path)
 
 
 def _from_task(trace: TracebackType | None) -> TracebackType | None:
@@ -88,14 +88,14 @@ def _from_task(trace: TracebackType | None) -> TracebackType | None:
     return left or trace
 
 
-def _said(error: BaseException) -> str:
+def _text(error: BaseException) -> str:
     try:
         return str(error)
     except Exception as broken:  # noqa: BLE001 - what a user's exception does must not keep its job from ending
         return f"The exception has no text: its __str__ raised {type(broken).__name__}."
 
 
-def told_of(error: BaseException) -> BaseException:
+def unwrap_group(error: BaseException) -> BaseException:
     """Return the exception that decides: of a coroutine's exception group, the one that ends or retries the job."""
     if isinstance(error, BaseExceptionGroup):
         for kind in (LeaseLost, TaskCancelled, TaskTimeout, TaskStopped, TaskRetry):
@@ -123,7 +123,7 @@ def is_final(error: BaseException) -> bool:
     return isinstance(error, (InvalidInputs, InvalidOutputs, PayloadTooLarge, TaskDefinitionError))
 
 
-def retries_after(task: type[Declaration] | Declaration, error: BaseException) -> int:
+def retries_after(task: type[BaseTask] | BaseTask, error: BaseException) -> int:
     """Return how often a job may be run again after an error, by its task, or by its class when none could be made."""
     if isinstance(task, type):
         return task.retries

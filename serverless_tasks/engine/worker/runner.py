@@ -14,15 +14,15 @@ from serverless_tasks.engine.job.record import CANCELLED, EXPIRED, FAILED, NOT_R
 from serverless_tasks.engine.job.retry import EARLY
 from serverless_tasks.engine.store.overlap import overlapping
 from serverless_tasks.engine.worker.attempt import LEASE, Attempt
-from serverless_tasks.engine.worker.completion import Ending
+from serverless_tasks.engine.worker.completion import Completion
 from serverless_tasks.engine.worker.firing import task_for
-from serverless_tasks.engine.worker.outcome import Outcome
+from serverless_tasks.engine.worker.outcome import DeliveryResult
 from serverless_tasks.errors import AwsError, LeaseLost, ServerlessTasksError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from serverless_tasks.engine.definition.base import Declaration
+    from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.definition.registry import Registry
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.message import Message
@@ -69,7 +69,9 @@ class Runner:
         self._clock = clock
         self._acquire = acquire
         self._redelivers = redelivers
-        self._ending = Ending(store, republish, clock, expires_at if redelivers else expires_in_process_at)
+        self._completion = Completion(
+            store, republish, clock, expires_at if redelivers else expires_in_process_at
+        )
 
     def execute(
         self,
@@ -80,7 +82,7 @@ class Runner:
         retry: bool = True,
         claim: Claim | None = None,
         meanwhile: Callable[[], None] | None = None,
-    ) -> Outcome:
+    ) -> DeliveryResult:
         """Run one delivery of a message.
 
         Args:
@@ -101,25 +103,25 @@ class Runner:
         task = task_for(message, self._registry, now)
         if claim is None and to_ms(now) > message.expires:
             settled = self._store.settle(message, EXPIRED)
-            return self._wait(settled, now) if settled.answer == "busy" else Outcome(status="ended")
+            return self._wait(settled, now) if settled.answer == "busy" else DeliveryResult(status="ended")
         if not self._redelivers:
             message = replace(message, expires=to_ms(now))
         if claim is None:
             claim = self.claim(message, deadline=deadline, request_id=request_id)
         if claim.answer == "ended":
-            return Outcome(status="ended")
+            return DeliveryResult(status="ended")
         if claim.answer != "claimed":
             return self._sent_on(message, claim, now) or self._wait(claim, now)
         if claim.cancelled:
-            return self._ending.cancelled(message, claim, Snapshot(seq=1))
+            return self._completion.cancelled(message, claim, Snapshot(seq=1))
         if claim.lost > (LOST_LIMIT if task.on_lost == "retry" else 0):
             self._store.fail(message.uuid, claim, Snapshot(seq=1), NOT_RUN_AGAIN)
-            return Outcome(status=FAILED, attempt=claim.attempt, failure=NOT_RUN_AGAIN)
+            return DeliveryResult(status=FAILED, attempt=claim.attempt, failure=NOT_RUN_AGAIN)
         if message.schedule is not None and not self._has_turn(
             message, claim, message.schedule, task.overlap
         ):
             self._store.fail(message.uuid, claim, Snapshot(seq=1), SKIPPED, status=CANCELLED)
-            return Outcome(status=CANCELLED, attempt=claim.attempt, failure=SKIPPED)
+            return DeliveryResult(status=CANCELLED, attempt=claim.attempt, failure=SKIPPED)
         return self._attempt(message, claim, deadline, task, retry, meanwhile)
 
     def claim(self, message: Message, *, deadline: float | None = None, request_id: str = "") -> Claim:
@@ -158,10 +160,10 @@ class Runner:
         message: Message,
         claim: Claim,
         deadline: float | None,
-        task: type[Declaration],
+        task: type[BaseTask],
         retry: bool,
         meanwhile: Callable[[], None] | None,
-    ) -> Outcome:
+    ) -> DeliveryResult:
         attempt = Attempt(
             message,
             claim,
@@ -178,11 +180,11 @@ class Runner:
             raise
         try:
             with overlapping(meanwhile):
-                return self._ending.record(message, claim, task, run, last, retry=retry)
+                return self._completion.record(message, claim, task, run, last, retry=retry)
         except LeaseLost as lost:
-            return Outcome(status="lost", give_back=GIVE_BACK, attempt=claim.attempt, exception=lost)
+            return DeliveryResult(status="lost", give_back=GIVE_BACK, attempt=claim.attempt, exception=lost)
 
-    def _sent_on(self, message: Message, claim: Claim, now: float) -> Outcome | None:
+    def _sent_on(self, message: Message, claim: Claim, now: float) -> DeliveryResult | None:
         """Send a message anew that is due later than a queue can hide it: a queue keeps none for more than 4 days."""
         if claim.answer != "waiting" or not self._redelivers or claim.until / 1000 - now < LONGEST_HIDDEN:
             return None
@@ -191,8 +193,8 @@ class Runner:
             self._republish(replace(message, run_at=claim.until + EARLY, expires=expires))
         except ServerlessTasksError:
             return None
-        return Outcome(status="waiting")
+        return DeliveryResult(status="waiting")
 
     @staticmethod
-    def _wait(claim: Claim, now: float) -> Outcome:
-        return Outcome(status=claim.answer, give_back=max(1.0, claim.until / 1000 - now + 1))
+    def _wait(claim: Claim, now: float) -> DeliveryResult:
+        return DeliveryResult(status=claim.answer, give_back=max(1.0, claim.until / 1000 - now + 1))

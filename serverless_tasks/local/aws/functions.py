@@ -47,14 +47,16 @@ class Function:
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class InvocationResult:
     """The result of an invocation: the payload, and whether it is an error of the function."""
 
     payload: bytes
     failed: bool = False
 
 
-def invoke(function: Function, payload: bytes, *, region: str, handler: Handler, clock: Clock) -> Answer:
+def invoke(
+    function: Function, payload: bytes, *, region: str, handler: Handler, clock: Clock
+) -> InvocationResult:
     """Call a function's handler as Lambda does; an exception becomes an answer with ``errorType``."""
     context = Context(
         function_name=function.name,
@@ -71,7 +73,7 @@ def invoke(function: Function, payload: bytes, *, region: str, handler: Handler,
         return _error(type(error).__name__, str(error))
     if context.get_remaining_time_in_millis() == 0:
         return _error("Sandbox.Timedout", f"Task timed out after {function.timeout:.2f} seconds")
-    return Answer(text)
+    return InvocationResult(text)
 
 
 class InvokeApp:
@@ -126,7 +128,7 @@ class InvokeApp:
             headers.append(("X-Amz-Function-Error", "Unhandled"))
         return _respond(start_response, "200 OK", answer.payload, headers=headers)
 
-    def _invoke(self, function: Function, payload: bytes) -> Answer:
+    def _invoke(self, function: Function, payload: bytes) -> InvocationResult:
         try:
             handler = self._load(function.handler)
         except Exception as error:  # a module that does not import is Lambda's Runtime.ImportModuleError
@@ -200,8 +202,8 @@ def _body(environ: dict[str, Any]) -> bytes:
     return body
 
 
-def _error(type_: str, message: str) -> Answer:
-    return Answer(json.dumps({"errorMessage": message, "errorType": type_}).encode(), failed=True)
+def _error(type_: str, message: str) -> InvocationResult:
+    return InvocationResult(json.dumps({"errorMessage": message, "errorType": type_}).encode(), failed=True)
 
 
 def _message(text: str) -> bytes:

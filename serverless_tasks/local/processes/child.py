@@ -15,7 +15,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
 from serverless_tasks.engine.definition.schedule_sync import apply, plan
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ServerlessTasksError
 from serverless_tasks.local.aws.functions import Function, InvokeApp
 from serverless_tasks.local.server import LocalServer
@@ -96,12 +96,12 @@ def main(lifeline: TextIO = sys.stdin) -> None:
 
 def apply_schedules() -> None:
     """Make the schedules those that the code declares, as `serverless-tasks schedules sync` does for a deployment."""
-    through = services()
-    if not through.config.schedule_group:
+    services = current_services()
+    if not services.config.schedule_group:
         return
     try:
-        changes = plan(through.registry, through.schedule_group)
-        apply(changes, through.schedule_group)
+        changes = plan(services.registry, services.schedule_group)
+        apply(changes, services.schedule_group)
     except ServerlessTasksError:  # a task that contradicts itself says so here, and the others run
         log.exception("The schedules could not be applied")
         return
@@ -112,7 +112,7 @@ def apply_schedules() -> None:
 
 def _tell_tasks() -> None:
     try:
-        names = [task.name for task in services().registry.listed()]
+        names = [task.name for task in current_services().registry.listed()]
     except ServerlessTasksError as error:  # as the handlers say it of each message
         log.warning("The tasks cannot be listed: %s", error)
         return

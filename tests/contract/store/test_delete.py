@@ -13,7 +13,7 @@ from serverless_tasks.engine.job.progress import Snapshot
 from serverless_tasks.engine.job.record import Failure
 from serverless_tasks.engine.store.base import Claim, Store
 from serverless_tasks.engine.store.memory import MemoryStore
-from serverless_tasks.engine.store.payloads import lightened
+from serverless_tasks.engine.store.payloads import offload_inputs
 from serverless_tasks.errors import AwsError, ConfigurationError, NotFinished, TaskNotFound
 from tests.support.calls import counted_calls
 from tests.support.clock import FakeClock
@@ -165,7 +165,7 @@ class TestInTheTable:
         self, table: Table, clock: FakeClock, blobs: BucketBlobs
     ) -> None:
         message = a_message(clock, inputs={"text": "x" * 300_000})
-        table.put_jobs([lightened(message, blobs)])
+        table.put_jobs([offload_inputs(message, blobs)])
         table.succeed(message.uuid, begin(table, clock, message), TOLD, {"text": "y" * 400_000})
         blobs.put(f"outputs/{message.uuid}/of-a-lost-attempt", b"{}")
         blobs.put("outputs/another/a", b"{}")
@@ -248,7 +248,7 @@ class TestInTheTable:
     ) -> None:
         bucketless = Table(session.client("dynamodb"), config.table, clock, None)
         large = a_message(clock, inputs={"text": "x" * 300_000})
-        table.put_jobs([lightened(large, blobs)])
+        table.put_jobs([offload_inputs(large, blobs)])
         table.cancel(large.uuid)
         small = succeeded(table, clock)
 

@@ -8,7 +8,7 @@ from serverless_tasks.engine.aws.dynamodb.table import Table
 from serverless_tasks.engine.aws.s3.payloads import BucketBlobs
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.store.base import Store
-from serverless_tasks.engine.store.payloads import lightened
+from serverless_tasks.engine.store.payloads import offload_inputs
 from serverless_tasks.errors import AwsError
 from tests.support.calls import counted_calls
 from tests.support.clock import FakeClock
@@ -66,7 +66,7 @@ class TestInTheBucket:
 
     def test_large_inputs_are_fetched(self, table: Table, clock: FakeClock, blobs: BucketBlobs) -> None:
         message = a_message(clock, inputs={"text": "ä" * 200_000})
-        table.put_jobs([lightened(message, blobs)])
+        table.put_jobs([offload_inputs(message, blobs)])
 
         with counted_calls("dynamodb", "s3") as calls:
             job = table.job(message.uuid)
@@ -80,7 +80,7 @@ class TestInTheBucket:
         message = a_message(
             clock, inputs={"password": "hunter22", "text": "x" * 300_000}, secrets=("password",)
         )
-        table.put_jobs([lightened(message, blobs)])
+        table.put_jobs([offload_inputs(message, blobs)])
 
         job = table.job(message.uuid)
 
@@ -97,7 +97,7 @@ class TestInTheBucket:
         self, table: Table, clock: FakeClock, blobs: BucketBlobs, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         message = a_message(clock, inputs={"text": "x" * 200_000})
-        table.put_jobs([lightened(message, blobs)])
+        table.put_jobs([offload_inputs(message, blobs)])
 
         def busy(self: BucketBlobs, key: str) -> bytes:
             raise AwsError("s3.GetObject", "SlowDown", "", applied=True)

@@ -408,7 +408,7 @@ class TestAPlace:
         locks.only([a_place(first, clock)])
         store.put_jobs([first])
 
-        (held,) = locks.only([a_place(a_message(clock), clock)], stranger=True)
+        (held,) = locks.only([a_place(a_message(clock), clock)], anonymous=True)
 
         assert held.foreign
 

@@ -14,7 +14,7 @@ from serverless_tasks.client.resubmit import resubmit
 from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.job.message import Message
-from serverless_tasks.engine.services import Services, services, use
+from serverless_tasks.engine.services import Services, current_services, use
 from serverless_tasks.engine.store.memory import MemoryStore
 from serverless_tasks.engine.submit.job_locks import key_lock
 from serverless_tasks.engine.submit.options import Options
@@ -86,7 +86,7 @@ class Kept:
 
 
 @pytest.fixture(params=["memory", "table"])
-def through(request: pytest.FixtureRequest, clock: FakeClock) -> Iterator[Services]:
+def services(request: pytest.FixtureRequest, clock: FakeClock) -> Iterator[Services]:
     """Over the table, and with everything in memory."""
     if request.param == "table":
         made = Services(request.getfixturevalue("config"), clock=clock)
@@ -100,7 +100,7 @@ def through(request: pytest.FixtureRequest, clock: FakeClock) -> Iterator[Servic
 
 
 def by_json(task: type[Task], inputs: Any, **options: Any) -> Handle:
-    return submit_json(services(), task.name, inputs, Options.parse({"owner": "7", **options}))
+    return submit_json(current_services(), task.name, inputs, Options.parse({"owner": "7", **options}))
 
 
 def by_python(task: type[Task], inputs: Any, **options: Any) -> Handle:
@@ -116,7 +116,7 @@ def way(request: pytest.FixtureRequest) -> Way:
     return WAYS[request.param]
 
 
-pytestmark = pytest.mark.usefixtures("through")
+pytestmark = pytest.mark.usefixtures("services")
 
 
 class TestTheSameInputs:
@@ -140,15 +140,15 @@ class TestTheSameInputs:
         assert [handle.repeated for handle in handles] == [False] + [True] * (len(inputs) - 1)
 
     def test_are_one_unique_job_when_it_is_submitted_once_more(
-        self, through: Services, monkeypatch: pytest.MonkeyPatch
+        self, services: Services, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         """Of inputs that nobody has converted, as a script without the task's code sends them."""
         monkeypatch.setattr(Count, "unique", True)
-        (ended,) = submit_unchecked(through, "count", [{"n": "1"}], Options())
-        through.store.cancel(ended.uuid)
+        (ended,) = submit_unchecked(services, "count", [{"n": "1"}], Options())
+        services.store.cancel(ended.uuid)
         live = Count.submit(n=1)
 
-        assert resubmit(through, ended.uuid).uuid == live.uuid
+        assert resubmit(services, ended.uuid).uuid == live.uuid
 
     def test_sent_again_with_what_a_validator_makes_anew_are_one_job_under_a_key(self) -> None:
         class Noted(BaseModel):
@@ -191,13 +191,13 @@ class TestRowsOfBefore:
     """They are in `tests/events`; see `tests.support.earlier`."""
 
     @pytest.fixture
-    def through(self, config: Config) -> Iterator[Services]:
-        with use(Services(config, clock=FakeClock(earlier.NOW + 60))) as through:
+    def services(self, config: Config) -> Iterator[Services]:
+        with use(Services(config, clock=FakeClock(earlier.NOW + 60))) as services:
             for task in earlier.TASKS:
-                through.registry.add(task)
+                services.registry.add(task)
             for item in EARLIER:
                 session.client("dynamodb").put_item(TableName=config.table, Item=item)
-            yield through
+            yield services
 
     @pytest.mark.parametrize(
         ("number", "task", "key", "inputs"),
@@ -209,21 +209,21 @@ class TestRowsOfBefore:
     )
     @pytest.mark.parametrize("days", [0, 24])
     def test_of_a_key_give_back_its_job(
-        self, through: Services, number: int, task: type[Task], key: str, inputs: Any, days: int
+        self, services: Services, number: int, task: type[Task], key: str, inputs: Any, days: int
     ) -> None:
-        through.clock.move(days * 86_400)  # type: ignore[attr-defined]
+        services.clock.move(days * 86_400)  # type: ignore[attr-defined]
 
         again = by_json(task, inputs, idempotency_key=key)
 
         assert (again.uuid, again.repeated) == (earlier.options(number).uuid, True)
 
-    def test_of_a_key_give_back_its_job_in_python(self, through: Services) -> None:
+    def test_of_a_key_give_back_its_job_in_python(self, services: Services) -> None:
         assert by_python(earlier.Count, {"n": "1"}, idempotency_key="python").repeated
 
-    def test_of_a_key_with_inputs_that_were_in_their_form_already(self, through: Services) -> None:
+    def test_of_a_key_with_inputs_that_were_in_their_form_already(self, services: Services) -> None:
         """What the row has is what is compared now of any form of the inputs."""
         unchecked = Options.parse({"owner": "7", "idempotency_key": "new"})
-        (first,) = submit_unchecked(through, "count", [{"n": 1}], unchecked)
+        (first,) = submit_unchecked(services, "count", [{"n": 1}], unchecked)
 
         assert by_json(earlier.Count, {"n": "1"}, idempotency_key="new").uuid == first.uuid
 
@@ -276,15 +276,15 @@ class TestRowsOfBefore:
         assert handles[2].uuid == handles[3].uuid
         assert [handle.repeated for handle in handles] == [True, True, False, True]
 
-    def test_of_a_unique_job_that_has_ended_count_no_more(self, through: Services) -> None:
-        through.store.cancel(str(earlier.options(4).uuid))
+    def test_of_a_unique_job_that_has_ended_count_no_more(self, services: Services) -> None:
+        services.store.cancel(str(earlier.options(4).uuid))
 
         again = by_json(earlier.CountOnce, {"n": "1"})
 
         assert (again.repeated, again.uuid == earlier.options(4).uuid) == (False, False)
 
     def test_of_a_unique_job_that_was_never_published_send_that_one(
-        self, through: Services, config: Config
+        self, services: Services, config: Config
     ) -> None:
         job = {"pk": {"S": str(earlier.options(4).uuid)}, "sk": {"S": "job"}}
         session.client("dynamodb").delete_item(TableName=config.table, Key=job)
@@ -298,10 +298,10 @@ class TestASendThatMayHaveBeenApplied:
     """The job that it has sent is sent once more, and whichever message is run, it is one payment."""
 
     @pytest.fixture
-    def through(self, config: Config, clock: FakeClock) -> Iterator[Services]:
-        with use(Services(config, clock=clock)) as through:
-            through.registry.add(Charge)
-            yield through
+    def services(self, config: Config, clock: FakeClock) -> Iterator[Services]:
+        with use(Services(config, clock=clock)) as services:
+            services.registry.add(Charge)
+            yield services
 
     @pytest.mark.parametrize("options", [{"idempotency_key": "k"}, {"unique": True}], ids=["key", "unique"])
     def test_is_repeated_with_the_same_inputs(
@@ -320,11 +320,11 @@ class TestASendThatMayHaveBeenApplied:
 
 class TestCalls:
     @pytest.fixture
-    def through(self, config: Config, clock: FakeClock) -> Iterator[Services]:
-        with use(Services(config, clock=clock)) as through:
+    def services(self, config: Config, clock: FakeClock) -> Iterator[Services]:
+        with use(Services(config, clock=clock)) as services:
             for task in (Count, Charge):
-                through.registry.add(task)
-            yield through
+                services.registry.add(task)
+            yield services
 
     def counted(self, *inputs: Any, **options: Any) -> dict[str, int]:
         with counted_calls("sqs", "dynamodb", "s3") as calls:
@@ -365,9 +365,9 @@ def test_a_key_whose_inputs_were_converted_is_known_to_the_version_before(
 ) -> None:
     """While both versions run, the one before compares what its row has by that name: the hash of what was given."""
     message = Message(uuid=TOKEN, task="count", owner="7", inputs={"n": "1"}, created=clock.ms)
-    with use(Services(config, clock=clock)) as through:
-        through.registry.add(Count)
-        submit_json(through, "count", {"n": "1"}, Options(owner="7", idempotency_key="k"))
+    with use(Services(config, clock=clock)) as services:
+        services.registry.add(Count)
+        submit_json(services, "count", {"n": "1"}, Options(owner="7", idempotency_key="k"))
     (row,) = [
         item
         for item in session.client("dynamodb").scan(TableName=config.table)["Items"]

@@ -17,7 +17,7 @@ from django.test.utils import CaptureQueriesContext, override_settings
 
 from django_integration.admin.rows import moment
 from serverless_tasks.engine.aws import session
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError
 from tests.django.shop.background import Fails, SumNumbers
 
@@ -127,13 +127,13 @@ class TestList:
 
     def test_a_table_that_cannot_be_read_is_said(self, operator: Client) -> None:
         refusal = AwsError("dynamodb.Query", "AccessDenied", "not yours", applied=False)
-        with mock.patch.object(services().store, "list_tasks", side_effect=refusal):
+        with mock.patch.object(current_services().store, "list_tasks", side_effect=refusal):
             answer = operator.get(LIST)
         assert "The jobs could not be read. dynamodb.Query failed: AccessDenied" in text(answer)
 
     def test_a_table_that_cannot_be_asked_for_a_job_id_is_said(self, operator: Client) -> None:
         refusal = AwsError("dynamodb.Query", "AccessDenied", "not yours", applied=False)
-        with mock.patch.object(services().store, "read", side_effect=refusal):
+        with mock.patch.object(current_services().store, "read", side_effect=refusal):
             answer = operator.get(f"{LIST}?owner={UNKNOWN}")
         assert "The jobs could not be read. dynamodb.Query failed: AccessDenied" in text(answer)
 
@@ -162,14 +162,14 @@ class TestJob:
 
     def test_it_says_when_a_waiting_one_is_due(self, operator: Client, work: Callable[[], int]) -> None:
         uuid = SumNumbers.options(delay=600, on_commit=False).submit(numbers=[1]).uuid
-        record = services().store.read(uuid)
+        record = current_services().store.read(uuid)
         assert record is not None
         assert record.run_at is not None
         due = moment(record.run_at)
         page = operator.get(f"{LIST}{uuid}/")
         assert f'<time datetime="{due.isoformat()}">' in page.content.decode()
         assert "Due:" in text(page)
-        services().store.cancel(uuid)
+        current_services().store.cancel(uuid)
         assert "Due:" not in text(operator.get(f"{LIST}{uuid}/"))
 
     def test_an_operator_reads_what_a_browser_does_not(
@@ -190,7 +190,7 @@ class TestJob:
 
     def test_a_table_that_cannot_be_read_is_said(self, operator: Client) -> None:
         refusal = AwsError("dynamodb.Query", "AccessDenied", "not yours", applied=False)
-        with mock.patch.object(services().store, "read", side_effect=refusal):
+        with mock.patch.object(current_services().store, "read", side_effect=refusal):
             answer = operator.get(f"{LIST}{UNKNOWN}/", follow=True)
         assert "The job could not be read" in said(answer)[0]
 
@@ -203,7 +203,7 @@ class TestActions:
         uuid = submit()
         assert said(self.act(operator, "cancel", uuid)) == [f"{uuid}: The job was cancelled."]
         work()
-        assert services().store.read(uuid).status == "cancelled"
+        assert current_services().store.read(uuid).status == "cancelled"
         assert LogEntry.objects.get(object_id=uuid).change_message == "The job was cancelled."
 
     def test_retry_is_a_new_job_that_says_whose_retry_it_is(
@@ -215,8 +215,8 @@ class TestActions:
         new = answer.context["record"].uuid
         assert new != uuid
         assert f"Retry of: {uuid}" in text(answer)
-        assert services().store.job(new).inputs == {"kindly": 1}
-        assert services().store.job(new).owner == "7"
+        assert current_services().store.job(new).inputs == {"kindly": 1}
+        assert current_services().store.job(new).owner == "7"
         assert work() == 1
 
     def test_delete_leaves_nothing_to_read(self, operator: Client, work: Callable[[], int]) -> None:
@@ -256,8 +256,8 @@ class TestActions:
             operator.get(f"{LIST}owner/delete/?owner=7")
         )
         operator.post(f"{LIST}owner/delete/", {"owner": "7"}, follow=True)
-        assert [services().store.read(uuid) for uuid in [*theirs, waiting]] == [None] * 4
-        assert services().store.read(other) is not None
+        assert [current_services().store.read(uuid) for uuid in [*theirs, waiting]] == [None] * 4
+        assert current_services().store.read(other) is not None
 
 
 class TestPermissions:
@@ -275,7 +275,7 @@ class TestPermissions:
     def test_who_may_read_may_not_act(self, reader: Client, action: str) -> None:
         uuid = submit()
         assert reader.post(f"{LIST}act/", {"action": action, "uuid": uuid}).status_code == 403
-        assert services().store.read(uuid).status == "pending"
+        assert current_services().store.read(uuid).status == "pending"
 
     def test_who_may_change_may_not_delete(self, db: None) -> None:
         client = staff("changer", "view", "change")
@@ -289,7 +289,7 @@ class TestPermissions:
         uuid = submit()
         assert client.post(f"{LIST}act/", {"action": "cancel", "uuid": uuid}).status_code == 403
         assert client.get(f"{LIST}act/?action=cancel&uuid={uuid}").status_code == 405
-        assert services().store.read(uuid).status == "pending"
+        assert current_services().store.read(uuid).status == "pending"
 
     def test_the_index_shows_jobs_without_a_button_to_add_one(self, operator: Client) -> None:
         page = operator.get("/admin/").content.decode()
@@ -340,7 +340,7 @@ class TestQueues:
 
     def test_queues_that_cannot_be_asked_are_said(self, reader: Client) -> None:
         for name in ("high", "default", "low"):
-            session.client("sqs").delete_queue(QueueUrl=services().config.queue_urls[name])
+            session.client("sqs").delete_queue(QueueUrl=current_services().config.queue_urls[name])
         assert "The queues could not be read." in text(reader.get(f"{LIST}queues/"))
 
     def test_a_site_that_runs_its_own_tasks_has_none(self, reader: Client) -> None:

@@ -16,7 +16,7 @@ from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpc
 
 from django_integration.cloud_tasks import CloudTasksBackend
 from serverless_tasks import SubmitFailed, SubmitUncertain, Task
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ConfigurationError, PayloadTooLarge
 from tests.django.conftest import queued
 from tests.django.mailing.notifications import EmailNotificationParams, EmailNotificationTask
@@ -131,7 +131,7 @@ class TestSending:
             def run(self) -> None:
                 return None
 
-        services().registry.add(Nowhere)
+        current_services().registry.add(Nowhere)
         with pytest.raises(ConfigurationError, match="'nowhere' has no URL"):
             Nowhere(PARAMS).start()
 

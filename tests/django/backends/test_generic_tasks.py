@@ -9,7 +9,7 @@ from django.core import mail
 from django.core.checks import run_checks
 
 from serverless_tasks import SubmitFailed, Task
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from tests.django import run_backends
 from tests.django.conftest import queued
 from tests.django.mailing.notifications import EmailNotificationParams, EmailNotificationTask
@@ -102,7 +102,7 @@ def test_with_a_table_the_record_is_kept_there(settings: Any) -> None:
     settings.TASKS_BACKEND = run_backends.Inline  # moto shows a reader on another thread half-written items
     handle = Count(PARAMS).options(owner="7").start(PARAMS)
     assert handle.wait(10) == {"result": 2}
-    assert services().store.list_owner("7", limit=5, cursor=None).records[0].outputs == {"result": 2}
+    assert current_services().store.list_owner("7", limit=5, cursor=None).records[0].outputs == {"result": 2}
     assert queued() == []
 
 

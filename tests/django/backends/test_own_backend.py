@@ -8,7 +8,7 @@ import pytest
 from django.core.checks import run_checks
 from django.test import Client
 
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ConfigurationError, PayloadTooLarge, SubmitFailed, UnknownTask
 from tests.django.own_backends import Broken, Courier, Inline
 from tests.django.shop.background import Fails, SumNumbers
@@ -78,7 +78,7 @@ def test_a_task_that_fails_is_recorded_and_raises_nothing_at_its_submitter(setti
 
 def test_a_delay_is_waited_for_before_the_job_runs(settings: Any) -> None:
     settings.TASK_API_BACKEND = Inline
-    services().clock = clock = FakeClock()
+    current_services().clock = clock = FakeClock()
     assert SumNumbers.options(delay=60).submit(numbers=[1]).wait() == {"sum": 1}
     assert clock.slept == [60]
 
@@ -86,7 +86,7 @@ def test_a_delay_is_waited_for_before_the_job_runs(settings: Any) -> None:
 @pytest.mark.parametrize("backend", [Inline, Courier])
 def test_a_retry_goes_through_it(settings: Any, monkeypatch: pytest.MonkeyPatch, backend: Any) -> None:
     settings.TASK_API_BACKEND = backend
-    services().clock = clock = FakeClock()
+    current_services().clock = clock = FakeClock()
     monkeypatch.setattr(Fails, "retries", 2)
     job = Fails.submit(kindly=1)
     Courier.deliver()  # a retry that is sent while it runs is carried too
@@ -110,7 +110,7 @@ def test_a_backend_that_raises_has_not_taken_the_job(settings: Any) -> None:
     settings.TASK_API_BACKEND = Broken
     with pytest.raises(SubmitFailed, match=r"Broken.run_task\(\) raised OSError: the broker is away"):
         SumNumbers.submit(numbers=[1])
-    assert services().store.list_task("sum").records == ()
+    assert current_services().store.list_task("sum").records == ()
 
 
 def test_a_browser_is_told_that_nothing_was_sent(settings: Any, anyone: Client) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.params import IntParameter, ParameterNotValidError
 from tests.django import task_api_examples as examples
 from tests.support.clock import until
@@ -215,6 +215,6 @@ class TestProgress:
         half = {"status": "running", "progress": 1, "target": 2, "messages": ["half way"], "finished": None}
         assert {name: seen[name] for name in half} == half
         go_on.set()
-        until(lambda: services().store.read(uuid).ended)  # type: ignore[union-attr]
+        until(lambda: current_services().store.read(uuid).ended)  # type: ignore[union-attr]
         polled()
         assert (seen["status"], seen["progress"]) == ("succeeded", 2)

@@ -22,7 +22,7 @@ from django_integration.declarative import (
     task,
 )
 from serverless_tasks import ConfigurationError, InvalidInputs
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import UnknownOption
 from serverless_tasks.testing import RecordedTasks, recorded
 from tests.django.conftest import queued
@@ -70,7 +70,7 @@ class TestTheTaskThatRunsThem:
     ) -> None:
         monkeypatch.setattr(registration, "_registered", {})
         assert self.shown(capsys, admin_client) == (False, False)
-        assert services().registry.get("declarative.deferred") is RunDeferred
+        assert current_services().registry.get("declarative.deferred") is RunDeferred
 
 
 def only_record(jobs: RecordedTasks) -> Any:
@@ -448,7 +448,7 @@ def test_a_worker_finds_tasks_that_only_the_urlconf_reaches(work: Callable[[], i
     assert message.task == "declarative.deferred"
 
     _forget_the_views()
-    services().runner.execute(message)
+    current_services().runner.execute(message)
     assert status(order) == "sent"
 
 

@@ -22,7 +22,7 @@ from django.test import TestCase
 
 from serverless_tasks import TaskClient
 from serverless_tasks.engine.job.message import Message
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import (
     AwsError,
     ConfigurationError,
@@ -96,7 +96,7 @@ def jobs() -> Iterator[RecordedTasks]:
 
 class TestOptions:
     def test_they_are_the_tasks_of_ours(self) -> None:
-        run_by = services().registry.get("tests.django.dispatched.fails_twice")
+        run_by = current_services().registry.get("tests.django.dispatched.fails_twice")
         assert (run_by.retries, run_by.backoff, run_by.timeout) == (2, 1, 60)
         assert dispatched.fails_twice.retries == 2
 
@@ -125,7 +125,7 @@ class TestOptions:
         result = dispatched.add.using(owner="7", tenant="acme").enqueue(1)
         (message,) = queued()
         assert (message.owner, message.tenant) == ("7", "acme")
-        (listed,) = services().store.list_owner("7").records
+        (listed,) = current_services().store.list_owner("7").records
         assert listed.uuid == result.id
 
     def test_an_option_that_does_not_fit_is_refused_before_anything_is_sent(self) -> None:
@@ -210,7 +210,7 @@ class TestAttempts:
         assert calls == {"SendMessage": 1, "PutItem": 1}
         messages = queued()
         calls.clear()
-        services().runner.execute(messages[0])
+        current_services().runner.execute(messages[0])
         assert calls == {"UpdateItem": 2}
 
 
@@ -224,7 +224,7 @@ class TestWhatATaskTells:
 
     def test_a_cancelled_task_failed_and_says_so(self, work: Callable[[], int]) -> None:
         result = dispatched.add.enqueue(1)
-        services().store.cancel(result.id)
+        current_services().store.cancel(result.id)
         result.refresh()
         assert result.status == FAILED
         assert [error.exception_class for error in result.errors] == [TaskCancelled]
@@ -235,7 +235,7 @@ class TestWhatATaskTells:
 
     def test_one_that_is_cancelled_while_it_runs(self, work: Callable[[], int], monkeypatch: Any) -> None:
         result = dispatched.reports.enqueue(pages=5)
-        monkeypatch.setattr(services().store, "cancel_requested", lambda *_: True)
+        monkeypatch.setattr(current_services().store, "cancel_requested", lambda *_: True)
         with heard() as told:
             work()
         result.refresh()
@@ -470,7 +470,7 @@ class TestBulk:
         def refuse(*_: Any, **__: Any) -> Any:
             raise AwsError("dynamodb.transact_write_items", "Throttling", "slow down", applied=False)
 
-        monkeypatch.setattr(type(services().locks), "only", refuse)
+        monkeypatch.setattr(type(current_services().locks), "only", refuse)
         results = dispatched.only_one.enqueue_many([((number,), {}) for number in range(3)])
         assert [result.status for result in results] == [FAILED] * 3
         assert all(result.errors[0].exception_class is AwsError for result in results)
@@ -603,7 +603,7 @@ class TestReceivers:
 
 class TestTasksOfOthers:
     def test_one_of_another_backend_is_sent_to_ours(self, work: Callable[[], int]) -> None:
-        assert not services().registry.get(tasks.elsewhere.module_path).late
+        assert not current_services().registry.get(tasks.elsewhere.module_path).late
         assert tasks.elsewhere.enqueue(1).return_value == 2
         assert queued() == []
         result = tasks.elsewhere.using(backend="default").enqueue(1)
@@ -639,37 +639,37 @@ class TestInDjangosTestCase(TestCase):
 def test_a_message_of_an_unknown_function_runs_nothing(work: Callable[[], int]) -> None:
     message = Message(uuid=str(uuid4()), task="tests.django.newsletter.tasks.logger", expires=2**42)
     with pytest.raises(UnknownTask):
-        services().runner.execute(message)
+        current_services().runner.execute(message)
 
 
 def _handle_of(uuid: str) -> Any:
-    return TaskClient(through=services())._handle(uuid)
+    return TaskClient(services=current_services())._handle(uuid)
 
 
 def _unreachable(monkeypatch: pytest.MonkeyPatch) -> None:
     def send(**_: Any) -> Any:
         raise EndpointConnectionError(endpoint_url="https://sqs")
 
-    monkeypatch.setattr(services().queue._client, "send_message", send)
-    monkeypatch.setattr(services().queue._clock, "sleep", lambda seconds: None)
+    monkeypatch.setattr(current_services().queue._client, "send_message", send)
+    monkeypatch.setattr(current_services().queue._clock, "sleep", lambda seconds: None)
 
 
 def _losing_answers(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     sent: list[str] = []
-    send_message = services().queue._client.send_message
+    send_message = current_services().queue._client.send_message
 
     def send(**message: Any) -> Any:
         sent.append(send_message(**message)["MessageId"])
         raise ReadTimeoutError(endpoint_url="https://sqs")
 
-    monkeypatch.setattr(services().queue._client, "send_message", send)
-    monkeypatch.setattr(services().queue._clock, "sleep", lambda seconds: None)
+    monkeypatch.setattr(current_services().queue._client, "send_message", send)
+    monkeypatch.setattr(current_services().queue._clock, "sleep", lambda seconds: None)
     return sent
 
 
 def _refusing(monkeypatch: pytest.MonkeyPatch, numbers: set[int]) -> set[int]:
     """SQS refuses the messages whose first argument is one of these."""
-    client = services().queue._client
+    client = current_services().queue._client
     send_message, send_batch = client.send_message, client.send_message_batch
 
     def refused(entry: Any) -> bool:
@@ -689,5 +689,5 @@ def _refusing(monkeypatch: pytest.MonkeyPatch, numbers: set[int]) -> set[int]:
 
     monkeypatch.setattr(client, "send_message", send_one)
     monkeypatch.setattr(client, "send_message_batch", send_many)
-    monkeypatch.setattr(services().queue._clock, "sleep", lambda seconds: None)
+    monkeypatch.setattr(current_services().queue._clock, "sleep", lambda seconds: None)
     return numbers

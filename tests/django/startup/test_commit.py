@@ -10,7 +10,7 @@ from botocore.exceptions import EndpointConnectionError
 from django.db import connection, transaction
 from django.test import TestCase
 
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import NotPublished, SubmitFailed
 from tests.django.conftest import queued, stored
 from tests.django.shop.background import SumNumbers
@@ -142,8 +142,8 @@ def test_a_send_that_fails_on_commit_is_raised(monkeypatch: pytest.MonkeyPatch) 
     def send(**_: Any) -> Any:
         raise EndpointConnectionError(endpoint_url="https://sqs")
 
-    monkeypatch.setattr(services().queue._client, "send_message", send)
-    monkeypatch.setattr(services().queue._clock, "sleep", lambda seconds: None)
+    monkeypatch.setattr(current_services().queue._client, "send_message", send)
+    monkeypatch.setattr(current_services().queue._clock, "sleep", lambda seconds: None)
     with pytest.raises(SubmitFailed), transaction.atomic():
         handle = SumNumbers.submit(numbers=[1])
     assert isinstance(handle.publication_error, SubmitFailed)
@@ -156,15 +156,15 @@ def test_a_send_that_fails_on_commit_is_raised(monkeypatch: pytest.MonkeyPatch) 
 def test_a_bulk_that_cannot_be_sent_does_not_take_the_next_one_with_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    sent = services().queue._client.send_message
+    sent = current_services().queue._client.send_message
 
     def send(**message: Any) -> Any:
         if '"numbers":[1]' in message["MessageBody"]:
             raise EndpointConnectionError(endpoint_url="https://sqs")
         return sent(**message)
 
-    monkeypatch.setattr(services().queue._client, "send_message", send)
-    monkeypatch.setattr(services().queue._clock, "sleep", lambda seconds: None)
+    monkeypatch.setattr(current_services().queue._client, "send_message", send)
+    monkeypatch.setattr(current_services().queue._clock, "sleep", lambda seconds: None)
     with transaction.atomic():
         first = SumNumbers.submit(numbers=[1])
         with transaction.atomic():

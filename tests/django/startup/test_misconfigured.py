@@ -11,7 +11,7 @@ from uuid import uuid4
 import pytest
 from django.test import Client
 
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 
 ROOT = Path(__file__).resolve().parents[3]
 QUEUES = {"default": "https://sqs.us-east-1.amazonaws.com/123456789012/default"}
@@ -82,7 +82,7 @@ def test_a_mistake_in_code_is_djangos_to_answer(browser: Client, monkeypatch: py
     def mistaken(*_: Any, **__: Any) -> Any:
         raise ZeroDivisionError
 
-    monkeypatch.setattr(services().backend, "publish", mistaken)
+    monkeypatch.setattr(current_services().backend, "publish", mistaken)
     with pytest.raises(ZeroDivisionError):
         browser.post("/tasks/", SUM, content_type="application/json")
 

@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from serverless_tasks import Task
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from tests.django.conftest import queued
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -73,7 +73,7 @@ def test_a_class_made_after_the_apps_are_ready_is_not() -> None:
         def run(self) -> None:
             return None
 
-    assert Later.name not in services().registry
+    assert Later.name not in current_services().registry
 
 
 def test_two_tasks_of_one_name_are_an_error(project: Path) -> None:
@@ -85,6 +85,6 @@ def test_two_tasks_of_one_name_are_an_error(project: Path) -> None:
 
 def test_the_order_of_the_apps_does_not_matter(project: Path) -> None:
     (project / "cards/jobs.py").write_text("")
-    code = "from serverless_tasks.engine.services import services; print('send' in services().registry)"
+    code = "from serverless_tasks.engine.services import current_services; print('send' in current_services().registry)"
     assert manage(project, "check").returncode == 0
     assert manage(project, "shell", "--no-imports", "-c", code).stdout.strip() == "True"

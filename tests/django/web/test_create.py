@@ -12,7 +12,7 @@ from django.db import transaction
 from django.test import Client, RequestFactory
 from django.test.client import FakePayload
 
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from tests.django.conftest import queued, stored
 
 SUM = {"task": "sum", "inputs": {"numbers": [1, "2"]}}
@@ -156,12 +156,12 @@ class TestBadInput:
     def test_a_body_of_unknown_length_over_the_limit(self, browser: Client, settings: Any) -> None:
         settings.SERVERLESS_TASKS = settings.SERVERLESS_TASKS | {"MAX_BODY": 100}
         from django_integration.web.http import request_body as body
-        from django_integration.web.http.responses import Refused
+        from django_integration.web.http.responses import HTTPError
 
         request = RequestFactory().post("/tasks/", content_type="application/json")
         del request.META["CONTENT_LENGTH"]
         request._stream = FakePayload(b" " * 10_000)
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(HTTPError) as caught:
             body.read(request)
         assert caught.value.status == 413
         assert caught.value.extra["limit"] == 100
@@ -193,7 +193,7 @@ class TestAwsTrouble:
         def send(**_: Any) -> Any:
             raise error
 
-        queue = services().queue
+        queue = current_services().queue
         monkeypatch.setattr(queue._client, "send_message", send)
         monkeypatch.setattr(queue._clock, "sleep", lambda seconds: None)
 
@@ -225,7 +225,7 @@ class TestAwsTrouble:
         def query(**_: Any) -> Any:
             raise EndpointConnectionError(endpoint_url="https://dynamodb/123456789012")
 
-        monkeypatch.setattr(services().store._client, "query", query)
+        monkeypatch.setattr(current_services().store._client, "query", query)
         answer = browser.get(location)
         assert answer.status_code == 503
         assert answer.json()["error"]["type"] == "Unavailable"

@@ -8,7 +8,7 @@ from django.core.validators import MaxLengthValidator, validate_slug
 from pydantic import BaseModel, SecretStr, field_validator, model_validator
 
 from serverless_tasks import InvalidInputs, Task
-from serverless_tasks.engine.definition.model import define
+from serverless_tasks.engine.definition.model import definition_of
 from serverless_tasks.engine.definition.schema import InvalidOutputs
 from serverless_tasks.params import Parameter, StringParameter
 
@@ -49,7 +49,7 @@ class ByModel(Task[Slugged]):
 
 def refused(task: Any, inputs: dict[str, Any]) -> list[tuple[str, str]]:
     told = []
-    for parse in (define(task).parse_json, define(task).to_json):
+    for parse in (definition_of(task).parse_json, definition_of(task).to_json):
         with pytest.raises(InvalidInputs) as raised:
             parse(inputs)
         told.append([(field.field, field.message) for field in raised.value.fields])
@@ -59,12 +59,12 @@ def refused(task: Any, inputs: dict[str, Any]) -> list[tuple[str, str]]:
 
 def test_a_parameter_s_field_is_named():
     assert refused(ByDictionary, {"slug": "no slug"}) == [("slug", SLUG)]
-    assert define(ByDictionary).to_json({"slug": "a-slug"}) == {"slug": "a-slug"}
+    assert definition_of(ByDictionary).to_json({"slug": "a-slug"}) == {"slug": "a-slug"}
 
 
 def test_a_model_is_refused_as_a_whole_since_pydantic_names_no_field():
     assert refused(ByModel, {"slug": "no slug"}) == [("", SLUG)]
-    assert define(ByModel).to_json({"slug": "a-slug"}) == {"slug": "a-slug"}
+    assert definition_of(ByModel).to_json({"slug": "a-slug"}) == {"slug": "a-slug"}
 
 
 def test_each_message_is_told():
@@ -116,13 +116,13 @@ def test_a_model_that_was_changed_after_it_was_made_is_refused():
     changed = Slugged(slug="a-slug")
     changed.slug = "no slug"
     with pytest.raises(InvalidInputs) as raised:
-        define(ByModel).to_json(changed)
+        definition_of(ByModel).to_json(changed)
     assert [field.message for field in raised.value.fields] == [SLUG]
 
 
 def test_an_unknown_input_is_named_as_well():
     with pytest.raises(InvalidInputs) as raised:
-        define(ByModel).parse_json({"slug": "no slug", "odd": 1})
+        definition_of(ByModel).parse_json({"slug": "no slug", "odd": 1})
     assert [field.field for field in raised.value.fields] == ["odd", ""]
 
 
@@ -171,4 +171,4 @@ class OutByModel(Task[Slugged]):
 @pytest.mark.parametrize("task", [OutByDictionary, OutByModel])
 def test_outputs_that_are_refused_are_final(task):
     with pytest.raises(InvalidOutputs, match="slug"):
-        define(task).outputs_to_json({"slug": "no slug"})
+        definition_of(task).outputs_to_json({"slug": "no slug"})

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.core import mail
 from django.test import Client
 
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from tests.django.conftest import queued, stored
 from tests.django.mailing.notifications import EmailNotificationTask
 from tests.django.shop.background import Resize
@@ -70,7 +70,7 @@ class TestRunningInTheRequest:
     def test_the_result_is_in_the_record_and_kept(self) -> None:
         answer = post(Client(), "/tasks/resize/run", BOX, headers=WORD).json()
         assert answer["outputs"] == BOX
-        record = services().store.read(answer["uuid"])
+        record = current_services().store.read(answer["uuid"])
         assert record is not None
         assert record.outputs == BOX
 

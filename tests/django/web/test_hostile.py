@@ -12,7 +12,7 @@ from django.apps import apps
 from django.contrib.auth.models import User
 from django.test import Client
 
-from serverless_tasks.engine.services import reset, services
+from serverless_tasks.engine.services import current_services, reset
 from tests.django.shop.background import SumNumbers
 
 UNKNOWN = "0b9f7a52-6a1c-4a3e-9c53-1d2f3a4b5c6d"
@@ -62,7 +62,9 @@ def numbered(*values: Any) -> list[Any]:
 
 
 def jobs() -> int:
-    return len(services().store.list_task("sum").records) + len(services().store.list_task("resize").records)
+    return len(current_services().store.list_task("sum").records) + len(
+        current_services().store.list_task("resize").records
+    )
 
 
 def said(answer: Any) -> str:

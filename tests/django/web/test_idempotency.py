@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.db import transaction
 from django.test import Client
 
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AlreadyRunning, IdempotencyConflict
 from tests.django.conftest import queued, stored
 from tests.django.shop.background import Resize, SumNumbers
@@ -224,7 +224,7 @@ class TestInATransaction:
         from serverless_tasks.errors import SubmitFailed
 
         monkeypatch.setattr(
-            services().backend, "publish", lambda messages: [SubmitFailed("down")] * len(messages)
+            current_services().backend, "publish", lambda messages: [SubmitFailed("down")] * len(messages)
         )
         with pytest.raises(SubmitFailed), transaction.atomic():
             first, second = self.keyed(), self.keyed()

@@ -17,7 +17,7 @@ from django.test import Client
 
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.record import Record
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from tests.django.shop.background import Resize, SumNumbers
 
 TYPED = (
@@ -49,12 +49,12 @@ class TestView:
     def test_it_says_when_a_waiting_task_is_due(self, browser: Client, user: User) -> None:
         run_at = datetime.fromisoformat("2126-02-03T04:05:06Z")
         record = Record(uuid=str(uuid4()), task="sum", owner=str(user.pk), run_at=to_ms(run_at.timestamp()))
-        with mock.patch.object(services().store, "read", return_value=record):
+        with mock.patch.object(current_services().store, "read", return_value=record):
             page = browser.get(f"/tasks/{record.uuid}/view/").content.decode()
         assert "2126-02-03 04:05:06 UTC" in page
         assert "Waiting for its time" in page
         running = replace(record, status="running")
-        with mock.patch.object(services().store, "read", return_value=running):
+        with mock.patch.object(current_services().store, "read", return_value=running):
             assert "2126" not in browser.get(f"/tasks/{record.uuid}/view/").content.decode()
 
     def test_its_base_is_where_it_is_included(self, browser: Client) -> None:

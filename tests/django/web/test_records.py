@@ -11,7 +11,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from serverless_tasks.engine.job.record import NEUTRAL_MESSAGE
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from tests.django.conftest import queued
 from tests.django.shop.background import Fails, SumNumbers
 
@@ -104,7 +104,7 @@ class TestRetrieve:
 
 class TestList:
     def test_pages_newest_first(self, browser: Client, user: User, other_user: User) -> None:
-        clock = services().clock
+        clock = current_services().clock
         uuids = []
         for number in range(5):
             clock.now = lambda number=number: 1_800_000_000.0 + number
@@ -169,14 +169,14 @@ class TestCancel:
     def test_a_running_task_is_asked_to_stop(self, browser: Client, user: User) -> None:
         uuid = submit(user)
         (message,) = queued()
-        services().store.claim(message, token="t", lease=2_000_000_000_000, request_id="r")
+        current_services().store.claim(message, token="t", lease=2_000_000_000_000, request_id="r")
         record = browser.post(f"/tasks/{uuid}/cancel/").json()
         assert (record["status"], record["cancel_requested"]) == ("running", True)
 
     def test_another_owners_task_is_404_and_goes_on(self, browser: Client, other_user: User) -> None:
         uuid = submit(other_user)
         assert browser.post(f"/tasks/{uuid}/cancel/").status_code == 404
-        record = services().store.read(uuid)
+        record = current_services().store.read(uuid)
         assert record is not None
         assert record.status == "pending"
 

@@ -12,7 +12,7 @@ from django.core import signing
 from django.test import AsyncClient, Client
 
 from django_integration.web.http.signed_job import HEADER
-from serverless_tasks.engine.services import reset, services
+from serverless_tasks.engine.services import current_services, reset
 from tests.django.shop.background import SumNumbers
 
 SUM = {"task": "sum", "inputs": {"numbers": [1]}}
@@ -44,7 +44,7 @@ def waiting(owner: User) -> str:
 
 
 def status(uuid: str) -> str:
-    record = services().store.read(uuid)
+    record = current_services().store.read(uuid)
     assert record is not None
     return record.status
 
@@ -109,7 +109,7 @@ class TestAnotherOwnersTask:
         self, browser: Client, other_user: User, member: str
     ) -> None:
         assert post(browser, "", SUM | {member: str(other_user.pk)}).status_code == 400
-        assert services().store.list_owner(str(other_user.pk)).records == ()
+        assert current_services().store.list_owner(str(other_user.pk)).records == ()
 
 
 class TestWithoutALogin:
@@ -129,8 +129,8 @@ class TestWithoutALogin:
         for path, body in WRITES:
             assert post(client, path.format(uuid=uuid), body).status_code in (401, 403), path
         assert status(uuid) == "pending"
-        assert len(services().store.list_task("sum").records) == 1
-        assert services().store.list_task("resize").records == ()
+        assert len(current_services().store.list_task("sum").records) == 1
+        assert current_services().store.list_task("resize").records == ()
 
     def test_an_anonymous_caller(self, user: User) -> None:
         self.refused(Client(), waiting(user))
@@ -198,7 +198,7 @@ class TestCsrf:
         answer = post(strict, f"{path.format(uuid=uuid)}{query}", body, headers=headers)
         assert (answer.status_code, answer.json()["error"]["type"]) == (403, "CSRFFailed")
         assert status(uuid) == "pending"
-        assert len(services().store.list_owner(str(user.pk)).records) == 1
+        assert len(current_services().store.list_owner(str(user.pk)).records) == 1
 
     def test_no_cookie_no_write(self, strict: Client) -> None:
         mine = strict.cookies.pop("csrftoken").value
@@ -240,7 +240,7 @@ class TestRunInTheRequest:
         message = f'{{"v": 1, "uuid": "{uuid4()}", "task": "resize", "owner": "{other_user.pk}"}}'
         answer = post(browser, "resize/run", self.BOX, headers={HEADER: signing.dumps(message, salt=salt)})
         assert (answer.status_code, answer.json()["error"]["type"]) == (400, "InvalidJob")
-        assert services().store.list_owner(str(other_user.pk)).records == ()
+        assert current_services().store.list_owner(str(other_user.pk)).records == ()
 
     def test_a_signature_of_another_secret_is_refused(self, browser: Client) -> None:
         token = signing.dumps("{}", key="another", salt="serverless_tasks.job")

@@ -7,7 +7,7 @@ from uuid import UUID, uuid4
 import pytest
 from django.test import Client
 
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from tests.django.conftest import queued
 from tests.django.shop.background import Charge
 
@@ -46,7 +46,7 @@ def test_a_default_that_is_made_anew_is_one_value_in_every_attempt(
     (message,) = queued()
     payment = message.inputs["payment"]
     assert message.inputs == {"order": 5, "currency": "EUR", "payment": str(UUID(payment))}
-    services().runner.execute(message)
+    current_services().runner.execute(message)
     (again,) = queued()
     assert (again.uuid, again.inputs) == (uuid, message.inputs)
 
@@ -84,6 +84,6 @@ def test_a_job_that_is_run_in_the_request_is_kept_as_validation_made_it(
     word = {"Authorization": "Bearer please"}
     answer = browser.post("/tasks/charge/run", {"order": "5"}, content_type="application/json", headers=word)
     record = answer.json()
-    job = services().store.job(record["uuid"])
+    job = current_services().store.job(record["uuid"])
     assert job is not None
     assert job.inputs == {"order": 5, "currency": "EUR", "payment": str(UUID(job.inputs["payment"]))}

@@ -133,22 +133,22 @@ def mine() -> str:
     return f"process-{os.getpid()}-{uuid4()}"
 
 
-def reads(through: Services) -> bool:
+def reads(services: Services) -> bool:
     uuid = mine()
-    record = through.store.read(uuid)
+    record = services.store.read(uuid)
     return record is not None and record.uuid == uuid
 
 
 @pytest.mark.parametrize("told", [True, False], ids=["told", "as of uWSGI"])
 def test_each_read_is_given_its_own_job(site: Site, told: bool) -> None:
-    through = site.services
+    services = site.services
 
-    assert among_children(lambda: reads(through), told=told) == ALL_OWN
+    assert among_children(lambda: reads(services), told=told) == ALL_OWN
     assert site.said()["shared"] == []
 
 
 def test_each_direct_invoke_is_given_its_own_outputs(site: Site) -> None:
-    client = TaskClient(through=site.services)
+    client = TaskClient(services=site.services)
 
     def runs() -> bool:
         text = mine()
@@ -159,7 +159,7 @@ def test_each_direct_invoke_is_given_its_own_outputs(site: Site) -> None:
 
 
 def test_what_is_submitted_after_a_fork_is_sent_once_and_handles_of_before_it_hold(site: Site) -> None:
-    client = TaskClient(through=site.services)
+    client = TaskClient(services=site.services)
     uuids: list[str] = []
 
     def submits() -> bool:

@@ -17,7 +17,7 @@ from serverless_tasks import services
 from serverless_tasks.cli.app import app
 from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.config import Config
-from serverless_tasks.engine.job.dead_letter import Letter
+from serverless_tasks.engine.job.dead_letter import DeadLetter
 from serverless_tasks.engine.services import Services, reset
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message
@@ -214,8 +214,10 @@ def test_a_unique_job_is_not_retried_beside_the_one_that_lives(project: Project)
 
 def test_a_dead_letter_that_the_code_refuses_stays(project: Project) -> None:
     message = a_message(FakeClock(), task="Report", inputs={"n": "many"})
-    letter = Letter(id=f"jobs/{message.uuid}", reason="it never ended", task="Report", queue=message.queue)
-    Services(project.config).letters.keep(letter, message.encode())
+    letter = DeadLetter(
+        id=f"jobs/{message.uuid}", reason="it never ended", task="Report", queue=message.queue
+    )
+    Services(project.config).dead_letter_store.keep(letter, message.encode())
 
     assert "n" in project.call("dead-letters", "retry", message.uuid, code=1).stderr
     assert project.sent() == []

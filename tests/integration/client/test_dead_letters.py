@@ -12,9 +12,9 @@ from typer.testing import CliRunner
 from serverless_tasks import Task, TaskClient
 from serverless_tasks.cli.app import app
 from serverless_tasks.engine.aws import session
-from serverless_tasks.engine.backends.sqs import lightened
+from serverless_tasks.engine.backends.sqs import offload_inputs
 from serverless_tasks.engine.config import Config
-from serverless_tasks.engine.job.dead_letter import Letter
+from serverless_tasks.engine.job.dead_letter import DeadLetter
 from serverless_tasks.engine.job.message import RETENTION, Message
 from serverless_tasks.engine.job.record import Failure
 from serverless_tasks.engine.services import Services, use
@@ -48,33 +48,33 @@ class Reindex(Task):
 
 
 @pytest.fixture
-def through(
+def services(
     config: Config, clock: FakeClock, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Services]:
     monkeypatch.chdir(tmp_path)
     with use(Services(config, clock=clock)) as services:
         services.registry.add(Sum)
         yield services
-        services.letters.remove([letter.id for letter in services.letters.all()])
+        services.dead_letter_store.remove([letter.id for letter in services.dead_letter_store.all()])
 
 
 @pytest.fixture
-def client(through: Services) -> TaskClient:
+def client(services: Services) -> TaskClient:
     return TaskClient()
 
 
-def settled(through: Services, message: Message, reason: str = "Undeliverable: late") -> Letter:
+def settled(services: Services, message: Message, reason: str = "Undeliverable: late") -> DeadLetter:
     """A job that the dead-letter handler has settled, and its letter."""
-    through.store.put_jobs([message])
-    through.store.settle(message, LATE)
-    letter = Letter(id=f"jobs/{message.uuid}", reason=reason, task=message.task, queue=message.queue)
-    through.letters.keep(letter, message.encode())
+    services.store.put_jobs([message])
+    services.store.settle(message, LATE)
+    letter = DeadLetter(id=f"jobs/{message.uuid}", reason=reason, task=message.task, queue=message.queue)
+    services.dead_letter_store.keep(letter, message.encode())
     return letter
 
 
-def undecodable(through: Services, body: str = "not ours", id: str = "1") -> Letter:
-    letter = Letter(id=f"undecodable/{id}", reason="it is not JSON")
-    through.letters.keep(letter, body)
+def undecodable(services: Services, body: str = "not ours", id: str = "1") -> DeadLetter:
+    letter = DeadLetter(id=f"undecodable/{id}", reason="it is not JSON")
+    services.dead_letter_store.keep(letter, body)
     return letter
 
 
@@ -88,13 +88,13 @@ def received(config: Config, queue: str = "default") -> list[str]:
     return found
 
 
-def ids(through: Services) -> list[str]:
-    return sorted(letter.id for letter in through.letters.all())
+def ids(services: Services) -> list[str]:
+    return sorted(letter.id for letter in services.dead_letter_store.all())
 
 
 class TestKeeping:
-    def test_a_letter_is_found_as_it_was_kept(self, through: Services) -> None:
-        letter = Letter(
+    def test_a_letter_is_found_as_it_was_kept(self, services: Services) -> None:
+        letter = DeadLetter(
             id="undecodable/1",
             reason='50 % of "ä" \n 日本 ' + "x" * 40,
             task="süß",
@@ -103,64 +103,66 @@ class TestKeeping:
             sent=1_767_225_600_000,
         )
 
-        through.letters.keep(letter, "日本 \ud800")
+        services.dead_letter_store.keep(letter, "日本 \ud800")
 
-        found = through.letters.find("undecodable/1")
+        found = services.dead_letter_store.find("undecodable/1")
         assert found is not None
         assert replace(found, kept=0) == letter
         assert found.kept > letter.sent
-        assert through.letters.body("undecodable/1") == "日本 \ud800"
+        assert services.dead_letter_store.body("undecodable/1") == "日本 \ud800"
 
-    def test_what_is_known_stays_within_the_limit_of_metadata(self, through: Services) -> None:
-        long = Letter(id="undecodable/1", reason="日" * 2000, task="語" * 200, queue="q" * 80)
+    def test_what_is_known_stays_within_the_limit_of_metadata(self, services: Services) -> None:
+        long = DeadLetter(id="undecodable/1", reason="日" * 2000, task="語" * 200, queue="q" * 80)
 
-        through.letters.keep(long, "")
+        services.dead_letter_store.keep(long, "")
 
         metadata = session.client("s3").head_object(Bucket="payloads", Key="dead-letters/undecodable/1")[
             "Metadata"
         ]
         assert sum(len(name) + len(value) for name, value in metadata.items()) < 2048
-        found = through.letters.find("undecodable/1")
+        found = services.dead_letter_store.find("undecodable/1")
         assert found is not None
         assert long.reason.startswith(found.reason)
         assert len(found.reason) > 60
 
-    def test_letters_are_listed_past_a_page(self, through: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+    def test_letters_are_listed_past_a_page(
+        self, services: Services, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
         for number in range(5):
-            undecodable(through, id=str(number))
+            undecodable(services, id=str(number))
         s3 = session.client("s3")
         monkeypatch.setattr(
             s3, "list_objects_v2", lambda given=s3.list_objects_v2, **more: given(MaxKeys=2, **more)
         )
 
-        assert ids(through) == [f"undecodable/{number}" for number in range(5)]
+        assert ids(services) == [f"undecodable/{number}" for number in range(5)]
 
-    def test_only_what_was_kept_before_is_asked_for(self, through: Services) -> None:
-        letter = undecodable(through)
-        kept = through.letters.find(letter.id)
+    def test_only_what_was_kept_before_is_asked_for(self, services: Services) -> None:
+        letter = undecodable(services)
+        kept = services.dead_letter_store.find(letter.id)
         assert kept is not None
 
         with counted_calls("s3") as calls:
-            assert list(through.letters.all(before=kept.kept)) == []
+            assert list(services.dead_letter_store.all(before=kept.kept)) == []
         assert calls == {"ListObjectsV2": 1}
-        assert list(through.letters.all(before=kept.kept + 1)) == [kept]
+        assert list(services.dead_letter_store.all(before=kept.kept + 1)) == [kept]
 
-    def test_a_stranger_is_not_found(self, through: Services, client: TaskClient) -> None:
-        assert through.letters.find("jobs/none") is None
+    def test_a_stranger_is_not_found(self, services: Services, client: TaskClient) -> None:
+        assert services.dead_letter_store.find("jobs/none") is None
         with pytest.raises(LetterNotFound, match="No dead letter has the id none"):
             client.dead_letters.named(["none"])
 
     def test_a_bucket_that_may_not_be_read_is_an_error(
-        self, through: Services, monkeypatch: pytest.MonkeyPatch
+        self, services: Services, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        undecodable(through)
+        undecodable(services)
 
         def refuse(**_: Any) -> Any:
             raise AwsError("s3.head_object", "403", "Forbidden", applied=False)
 
         monkeypatch.setattr(session.client("s3"), "head_object", refuse)
         with pytest.raises(AwsError):
-            list(through.letters.all())
+            list(services.dead_letter_store.all())
         monkeypatch.undo()
 
     @pytest.mark.parametrize(("status", "known"), [("403", LetterNotFound), ("503", AwsError)])
@@ -177,21 +179,21 @@ class TestKeeping:
             client.dead_letters.named(["none"])
         monkeypatch.undo()
 
-    def test_the_letter_of_a_deleted_job_goes_with_it(self, through: Services, clock: FakeClock) -> None:
+    def test_the_letter_of_a_deleted_job_goes_with_it(self, services: Services, clock: FakeClock) -> None:
         message = a_message(clock)
-        settled(through, message)
+        settled(services, message)
 
-        through.store.delete(message.uuid)
+        services.store.delete(message.uuid)
 
-        assert ids(through) == []
+        assert ids(services) == []
 
 
 class TestRetrying:
     def test_a_settled_job_is_submitted_once_more(
-        self, through: Services, client: TaskClient, config: Config, clock: FakeClock
+        self, services: Services, client: TaskClient, config: Config, clock: FakeClock
     ) -> None:
         message = a_message(clock, owner="7", tenant="t", queue="low")
-        letter = settled(through, message)
+        letter = settled(services, message)
 
         (resent,) = client.dead_letters.retry([letter])
 
@@ -206,15 +208,15 @@ class TestRetrying:
         )
         assert again.uuid != message.uuid
         assert client.get(again.uuid).status == "pending"
-        assert ids(through) == []
+        assert ids(services) == []
 
     def test_in_whose_place_another_lives_tells_that_one(
-        self, through: Services, client: TaskClient, config: Config, clock: FakeClock
+        self, services: Services, client: TaskClient, config: Config, clock: FakeClock
     ) -> None:
-        through.registry.add(Reindex)
+        services.registry.add(Reindex)
         message = a_message(clock, task="reindex", owner="7", inputs={"n": 1})
-        letter = settled(through, message)
-        live = submit_json(through, "reindex", {"n": 1}, Options(owner="7"))
+        letter = settled(services, message)
+        live = submit_json(services, "reindex", {"n": 1}, Options(owner="7"))
 
         (resent,) = client.dead_letters.retry([letter])
 
@@ -222,10 +224,10 @@ class TestRetrying:
         assert len(received(config)) == 1
 
     def test_is_found_by_a_uuid_in_any_form(
-        self, through: Services, client: TaskClient, clock: FakeClock
+        self, services: Services, client: TaskClient, clock: FakeClock
     ) -> None:
         message = a_message(clock)
-        letter = settled(through, message)
+        letter = settled(services, message)
 
         forms = [message.uuid.upper(), message.uuid.replace("-", ""), message.uuid, letter.id]
         assert [found.id for found in client.dead_letters.named(forms)] == [letter.id] * 4
@@ -233,51 +235,53 @@ class TestRetrying:
             client.dead_letters.named(["nonsense"])
 
     def test_retrying_a_letter_twice_makes_one_job(
-        self, through: Services, client: TaskClient, config: Config, clock: FakeClock
+        self, services: Services, client: TaskClient, config: Config, clock: FakeClock
     ) -> None:
-        letter = settled(through, a_message(clock))
+        letter = settled(services, a_message(clock))
 
         uuids = []
         for _ in range(2):
-            through.letters.keep(letter, a_message(clock, uuid=letter.id.removeprefix("jobs/")).encode())
+            services.dead_letter_store.keep(
+                letter, a_message(clock, uuid=letter.id.removeprefix("jobs/")).encode()
+            )
             uuids += [resent.uuid for resent in client.dead_letters.retry([letter])]
 
         assert len(set(uuids)) == 1
         assert {Message.decode(body).uuid for body in received(config)} == set(uuids)
 
     def test_inputs_in_the_bucket_are_fetched(
-        self, through: Services, client: TaskClient, config: Config, clock: FakeClock
+        self, services: Services, client: TaskClient, config: Config, clock: FakeClock
     ) -> None:
         message = a_message(clock, inputs={"numbers": list(range(100_000))})
-        assert through.blobs is not None
-        letter = settled(through, lightened(message, through.blobs))
+        assert services.blobs is not None
+        letter = settled(services, offload_inputs(message, services.blobs))
 
         (resent,) = client.dead_letters.retry([letter])
 
-        job = through.store.job(resent.uuid)
+        job = services.store.job(resent.uuid)
         assert job is not None
         assert job.inputs == message.inputs
 
     def test_secret_inputs_go_along_and_are_masked_where_the_job_is_kept(
-        self, through: Services, client: TaskClient, config: Config, clock: FakeClock
+        self, services: Services, client: TaskClient, config: Config, clock: FakeClock
     ) -> None:
         message = a_message(clock, task="elsewhere", inputs={"password": "hunter22"}, secrets=("password",))
-        letter = settled(through, message)
+        letter = settled(services, message)
 
         (resent,) = client.dead_letters.retry([letter])
 
         (body,) = received(config)
         again = Message.decode(body)
         assert (again.inputs, again.secrets) == (message.inputs, ("password",))
-        job = through.store.job(resent.uuid)
+        job = services.store.job(resent.uuid)
         assert job is not None
         assert job.inputs == {"password": "**********"}
 
     def test_inputs_that_are_gone_are_a_refusal(
-        self, through: Services, client: TaskClient, config: Config, clock: FakeClock
+        self, services: Services, client: TaskClient, config: Config, clock: FakeClock
     ) -> None:
         message = a_message(clock)
-        letter = settled(through, replace(message, inputs={}, inputs_key=f"inputs/{message.uuid}"))
+        letter = settled(services, replace(message, inputs={}, inputs_key=f"inputs/{message.uuid}"))
 
         (resent,) = client.dead_letters.retry([letter])
 
@@ -285,43 +289,45 @@ class TestRetrying:
             "refused",
             "the bucket no longer has its inputs. Submit it anew with its inputs.",
         )
-        assert ids(through) == [letter.id]
+        assert ids(services) == [letter.id]
 
     def test_what_the_present_code_refuses_stays_and_the_others_go(
-        self, through: Services, client: TaskClient, config: Config, clock: FakeClock
+        self, services: Services, client: TaskClient, config: Config, clock: FakeClock
     ) -> None:
-        refused = settled(through, a_message(clock, inputs={"numbers": "x"}))
+        refused = settled(services, a_message(clock, inputs={"numbers": "x"}))
         newer = a_message(clock)
-        too_new = settled(through, newer)
-        through.letters.keep(too_new, json.dumps(json.loads(newer.encode()) | {"v": 2}))
-        good = settled(through, a_message(clock))
+        too_new = settled(services, newer)
+        services.dead_letter_store.keep(too_new, json.dumps(json.loads(newer.encode()) | {"v": 2}))
+        good = settled(services, a_message(clock))
 
-        outcomes = {resent.letter.id: resent for resent in client.dead_letters.retry(through.letters.all())}
+        outcomes = {
+            resent.letter.id: resent for resent in client.dead_letters.retry(services.dead_letter_store.all())
+        }
 
         assert outcomes[good.id].outcome == "resubmitted"
         assert "Inputs of task 'sum' were refused" in outcomes[refused.id].reason
         assert "version 2" in outcomes[too_new.id].reason
-        assert ids(through) == sorted([refused.id, too_new.id])
+        assert ids(services) == sorted([refused.id, too_new.id])
         assert len(received(config)) == 1
 
     def test_a_body_that_can_be_read_by_now_goes_to_its_queue_as_it_is(
-        self, through: Services, client: TaskClient, config: Config, clock: FakeClock
+        self, services: Services, client: TaskClient, config: Config, clock: FakeClock
     ) -> None:
         message = a_message(clock, queue="high")
         body = json.dumps(json.loads(message.encode()) | {"unknown": 1})
-        letter = undecodable(through, body)
+        letter = undecodable(services, body)
 
         (resent,) = client.dead_letters.retry([letter])
 
         assert (resent.outcome, resent.uuid) == ("sent", message.uuid)
         assert received(config, "high") == [body]
-        assert ids(through) == []
+        assert ids(services) == []
 
     def test_one_that_can_be_read_but_is_past_its_time_becomes_a_new_job(
-        self, through: Services, client: TaskClient, config: Config, clock: FakeClock
+        self, services: Services, client: TaskClient, config: Config, clock: FakeClock
     ) -> None:
         message = a_message(clock)
-        letter = undecodable(through, message.encode())
+        letter = undecodable(services, message.encode())
         clock.move(RETENTION + 1)
 
         (resent,) = client.dead_letters.retry([letter])
@@ -331,47 +337,48 @@ class TestRetrying:
         assert Message.decode(body).retry_of == message.uuid
 
     def test_a_body_that_cannot_be_read_stays(
-        self, through: Services, client: TaskClient, config: Config
+        self, services: Services, client: TaskClient, config: Config
     ) -> None:
-        letter = undecodable(through)
+        letter = undecodable(services)
 
         (resent,) = client.dead_letters.retry([letter])
 
         assert resent.outcome == "refused"
         assert "not JSON" in resent.reason
-        assert ids(through) == [letter.id]
+        assert ids(services) == [letter.id]
 
     def test_a_queue_that_does_not_take_it_leaves_the_letter(
-        self, through: Services, client: TaskClient, config: Config, clock: FakeClock
+        self, services: Services, client: TaskClient, config: Config, clock: FakeClock
     ) -> None:
-        job = settled(through, a_message(clock, queue="nowhere"))
-        body = undecodable(through, a_message(clock, queue="nowhere").encode())
+        job = settled(services, a_message(clock, queue="nowhere"))
+        body = undecodable(services, a_message(clock, queue="nowhere").encode())
 
         outcomes = [resent.outcome for resent in client.dead_letters.retry([job, body])]
 
         assert outcomes == ["refused", "refused"]
-        assert ids(through) == sorted([job.id, body.id])
+        assert ids(services) == sorted([job.id, body.id])
 
     def test_a_dry_run_sends_nothing(
-        self, through: Services, client: TaskClient, config: Config, clock: FakeClock
+        self, services: Services, client: TaskClient, config: Config, clock: FakeClock
     ) -> None:
-        settled(through, a_message(clock))
-        undecodable(through, a_message(clock).encode())
-        undecodable(through, id="2")
-        before = ids(through)
+        settled(services, a_message(clock))
+        undecodable(services, a_message(clock).encode())
+        undecodable(services, id="2")
+        before = ids(services)
 
         outcomes = [
-            resent.outcome for resent in client.dead_letters.retry(through.letters.all(), dry_run=True)
+            resent.outcome
+            for resent in client.dead_letters.retry(services.dead_letter_store.all(), dry_run=True)
         ]
 
         assert outcomes == ["resubmitted", "sent", "refused"]
-        assert ids(through) == before
+        assert ids(services) == before
         assert received(config) == []
 
 
 class TestCommandLine:
     @pytest.fixture(autouse=True)
-    def here(self, through: Services, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
+    def here(self, services: Services, monkeypatch: pytest.MonkeyPatch, tmp_path: Any) -> None:
         monkeypatch.chdir(tmp_path)
         monkeypatch.delenv("DJANGO_SETTINGS_MODULE", raising=False)
 
@@ -383,11 +390,11 @@ class TestCommandLine:
     def document(self, *words: str, code: int = 0) -> Any:
         return json.loads(self.call(*words, "--json", code=code).stdout)
 
-    def test_lists_what_there_is_since_when_and_why(self, through: Services, clock: FakeClock) -> None:
+    def test_lists_what_there_is_since_when_and_why(self, services: Services, clock: FakeClock) -> None:
         assert self.call("list").stdout == "No dead letters.\n"
-        letter = settled(through, a_message(clock))
-        undecodable(through)
-        found = through.letters.find(letter.id)
+        letter = settled(services, a_message(clock))
+        undecodable(services)
+        found = services.dead_letter_store.find(letter.id)
         assert found is not None
         clock.move(found.kept / 1000 - clock.now() + 3 * 3600)
 
@@ -401,53 +408,53 @@ class TestCommandLine:
         assert shown["undecodable/1"]["task"] is None
         assert self.document("list", "--before", "2026-01-01") == []
 
-    def test_retries_by_id_or_all(self, through: Services, config: Config, clock: FakeClock) -> None:
-        first, second = settled(through, a_message(clock)), settled(through, a_message(clock))
+    def test_retries_by_id_or_all(self, services: Services, config: Config, clock: FakeClock) -> None:
+        first, second = settled(services, a_message(clock)), settled(services, a_message(clock))
         uuid = first.id.removeprefix("jobs/")
 
         assert self.call("retry", uuid).stdout == "Sent 1 dead letter again; 0 refused.\n"
-        assert ids(through) == [second.id]
-        undecodable(through)
+        assert ids(services) == [second.id]
+        undecodable(services)
         result = self.call("retry", "--all", code=1)
 
         assert result.stdout == "Sent 1 dead letter again; 1 refused.\n"
         assert "undecodable/1 stays: The message body is not JSON" in result.stderr
         assert len(received(config)) == 2
 
-    def test_tells_a_program_what_became_of_each(self, through: Services, clock: FakeClock) -> None:
-        letter = settled(through, a_message(clock))
-        undecodable(through)
+    def test_tells_a_program_what_became_of_each(self, services: Services, clock: FakeClock) -> None:
+        letter = settled(services, a_message(clock))
+        undecodable(services)
 
         told = self.document("retry", "--all", "--dry-run", code=1)
 
         assert told["dry_run"] is True
         assert [each["id"] for each in told["sent"]] == [letter.id]
         assert [each["id"] for each in told["refused"]] == ["undecodable/1"]
-        assert len(ids(through)) == 2
+        assert len(ids(services)) == 2
 
-    def test_purges_by_id_by_date_or_all(self, through: Services, clock: FakeClock) -> None:
+    def test_purges_by_id_by_date_or_all(self, services: Services, clock: FakeClock) -> None:
         for number in range(3):
-            undecodable(through, id=str(number))
+            undecodable(services, id=str(number))
 
         assert self.call("purge", "--all", "--dry-run").stdout == "Would purge 3 dead letters.\n"
         assert self.document("purge", "--before", "2026-01-01")["purged"] == []
         assert self.call("purge", "undecodable/1").stdout == "Purged 1 dead letter.\n"
-        assert ids(through) == ["undecodable/0", "undecodable/2"]
+        assert ids(services) == ["undecodable/0", "undecodable/2"]
         assert self.document("purge", "--before", "2999-01-01")["purged"] == [
             "undecodable/0",
             "undecodable/2",
         ]
-        assert ids(through) == []
+        assert ids(services) == []
 
-    def test_a_purge_is_a_call_for_a_hundred(self, through: Services) -> None:
+    def test_a_purge_is_a_call_for_a_hundred(self, services: Services) -> None:
         for number in range(101):
-            undecodable(through, id=str(number))
+            undecodable(services, id=str(number))
         with counted_calls("s3") as calls:
             self.call("purge", "--all")
         assert calls["DeleteObjects"] == 2
-        assert ids(through) == []
+        assert ids(services) == []
 
-    def test_wants_to_be_told_which(self, through: Services) -> None:
+    def test_wants_to_be_told_which(self, services: Services) -> None:
         for command in ("retry", "purge"):
             assert "Give the ids of dead letters, or --all" in self.call(command, code=2).stderr
             self.call(command, "undecodable/1", "--all", code=2)

@@ -378,7 +378,7 @@ class TestAUniqueTask:
         assert Rebuild.options(unique=False).submit(index="a").uuid != rebuild(index="a").uuid
 
     def test_whose_code_is_elsewhere_can_be_one_by_option(self, services: Services) -> None:
-        client = TaskClient(through=services)
+        client = TaskClient(services=services)
 
         first, second = (client.submit_many("elsewhere", [{"a": 1}], unique=True)[0] for _ in range(2))
 
@@ -503,7 +503,7 @@ class TestAUniqueTask:
     ) -> None:
         monkeypatch.setattr(services.clock, "sleep", lambda _: run_all(services, config))
 
-        records = TaskClient(through=services).map(Rebuild, [{"index": index} for index in ["a", "b", "a"]])
+        records = TaskClient(services=services).map(Rebuild, [{"index": index} for index in ["a", "b", "a"]])
 
         assert [record.status for record in records] == ["succeeded", "succeeded"]
 

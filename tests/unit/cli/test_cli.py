@@ -132,10 +132,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service
 
 
 def configured(**overrides: Any) -> Services:
-    through = serverless_tasks.configure(Config(), **overrides)
+    services = serverless_tasks.configure(Config(), **overrides)
     for task in (SumNumbers, Greet, Weigh, Stamp, Refuse, Crash):
-        through.registry.add(task)
-    return through
+        services.registry.add(task)
+    return services
 
 
 def call(*words: str, code: int = 0) -> Any:
@@ -362,9 +362,9 @@ class TestRun:
             return {"uuid": UUID, "status": "succeeded", "outputs": {"sum": 3}, "error": None}
 
         monkeypatch.setattr("serverless_tasks.engine.aws.functions.invoke", invoke)
-        through = serverless_tasks.configure(Config(invoke_function="invoke"))
+        services = serverless_tasks.configure(Config(invoke_function="invoke"))
         for task in (SumNumbers, Stamp, Refuse, Crash, Greet):
-            through.registry.add(task)
+            services.registry.add(task)
         return calls
 
     def test_prints_the_outputs(self, project: Services, invoked: list[Any]) -> None:

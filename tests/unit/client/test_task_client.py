@@ -225,7 +225,7 @@ class TestDirectInvocation:
     def client(self, deployed: Lambda, clock: FakeClock) -> TaskClient:
         services = Services(Config(invoke_function="invoke-me"), backend="immediate", clock=clock)
         services.registry.add(SumNumbers)
-        return TaskClient(through=services)
+        return TaskClient(services=services)
 
     def test_returns_the_outputs(self, client: TaskClient, deployed: Lambda) -> None:
         assert client.run(SumNumbers, numbers=["1", 2]) == {"sum": 0}
@@ -295,13 +295,13 @@ class TestDirectInvocation:
         assert deployed.calls == []
 
     def test_without_a_function_names_the_setting(self, deployed: Lambda, clock: FakeClock) -> None:
-        client = TaskClient(through=Services(Config(), backend="immediate", clock=clock))
+        client = TaskClient(services=Services(Config(), backend="immediate", clock=clock))
 
         with pytest.raises(ConfigurationError, match="SERVERLESS_TASKS_INVOKE_FUNCTION"):
             client.run("sum", numbers=[])
 
     def test_of_a_function_that_is_named(self, deployed: Lambda, clock: FakeClock) -> None:
-        TaskClient("other", through=Services(Config(), backend="immediate", clock=clock)).run("x")
+        TaskClient("other", services=Services(Config(), backend="immediate", clock=clock)).run("x")
 
         assert deployed.calls[0][0] == "other"
 
@@ -319,7 +319,7 @@ def test_a_client_of_a_stack_takes_the_stacks_outputs(monkeypatch: pytest.Monkey
     monkeypatch.setattr(functions, "stack_outputs", lambda stack: outputs if stack == "mine" else {})
     made: list[Config] = []
     monkeypatch.setattr("serverless_tasks.client.task_client.Services", made.append)
-    monkeypatch.setattr("serverless_tasks.client.task_client.services", lambda: None)
+    monkeypatch.setattr("serverless_tasks.client.task_client.current_services", lambda: None)
 
     TaskClient.from_stack("mine")
 

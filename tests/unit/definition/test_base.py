@@ -5,7 +5,7 @@ import pytest
 from pydantic import BaseModel
 
 from serverless_tasks import Task
-from serverless_tasks.engine.definition.base import Declaration, is_task_class, queue_for
+from serverless_tasks.engine.definition.base import BaseTask, is_task_class, queue_for
 from serverless_tasks.errors import ConfigurationError, TaskDefinitionError, TaskRetry
 from serverless_tasks.params import IntParameter
 
@@ -166,5 +166,5 @@ def test_only_a_class_with_run_is_a_task_that_can_run() -> None:
         @abstractmethod
         def run(self) -> None: ...
 
-    candidates = (Task, Declaration, Base, Runs, Runs(), "Runs", dict, Importer, FileImporter, Pure)
+    candidates = (Task, BaseTask, Base, Runs, Runs(), "Runs", dict, Importer, FileImporter, Pure)
     assert [one for one in candidates if is_task_class(one)] == [Runs, FileImporter]

@@ -87,12 +87,16 @@ def test_a_tick_is_the_job_of_its_time(jobs: RecordedTasks) -> None:
 def test_the_same_time_is_the_same_job_however_it_is_written_and_another_is_another() -> None:
     declared = recurring_of(registry(Report), Report)
     texts = ["2026-01-05T06:00:00Z", "2026-01-05T06:00:00.000Z", "2026-01-05T07:00:00+01:00"]
-    same = {Message.decode(declared.tick(text)).uuid for text in texts}
+    equal_after_json = {Message.decode(declared.tick(text)).uuid for text in texts}
     other = Message.decode(declared.tick("2026-01-05T06:05:00Z")).uuid
 
-    assert same == {"1647696f-fcc3-54f2-9e4d-f4b83f0d8303"}  # changed, it would run again what has run
-    assert other not in same
-    assert same.isdisjoint({Message.decode(recurring_of(registry(Sweep), Sweep).tick(texts[0])).uuid})
+    assert equal_after_json == {
+        "1647696f-fcc3-54f2-9e4d-f4b83f0d8303"
+    }  # changed, it would run again what has run
+    assert other not in equal_after_json
+    assert equal_after_json.isdisjoint(
+        {Message.decode(recurring_of(registry(Sweep), Sweep).tick(texts[0])).uuid}
+    )
 
 
 def test_only_the_scheduled_time_is_left_for_the_scheduler_to_fill_in() -> None:

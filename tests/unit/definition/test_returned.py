@@ -20,7 +20,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from serverless_tasks import Task
-from serverless_tasks.engine.definition.model import define
+from serverless_tasks.engine.definition.model import definition_of
 from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.job.record import Record
 from serverless_tasks.engine.store.memory import MemoryStore
@@ -412,7 +412,7 @@ def test_its_type_is_that_of_the_value_in_the_end(annotation: Any, schema: dict[
         name = "work"
 
     Work.run = run  # type: ignore[assignment, method-assign]
-    given = define(Work)
+    given = definition_of(Work)
 
     assert given.output_schema()["properties"]["result"].items() >= schema.items()
 

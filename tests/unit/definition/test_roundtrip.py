@@ -23,24 +23,24 @@ from pydantic import (
 )
 
 from serverless_tasks import InvalidInputs, Task
-from serverless_tasks.engine.definition.model import define
+from serverless_tasks.engine.definition.model import definition_of
 from serverless_tasks.engine.definition.schema import Definition
 from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.errors import TaskDefinitionError
 from serverless_tasks.testing import recorded
 
 
-def definition_of(model: type[BaseModel]) -> Definition:
+def definition_for(model: type[BaseModel]) -> Definition:
     def run(self: Any) -> None:
         return None
 
-    return define(new_class("Uses", (Task[model],), {}, lambda names: names.update(run=run)))  # type: ignore[valid-type]
+    return definition_of(new_class("Uses", (Task[model],), {}, lambda names: names.update(run=run)))  # type: ignore[valid-type]
 
 
 def refused(model: type[BaseModel], inputs: Any) -> list[str]:
     """The names of the fields that are refused; a warning of pydantic's would be an error here."""
     with pytest.raises(InvalidInputs) as error:
-        definition_of(model).to_json(inputs)
+        definition_for(model).to_json(inputs)
     return [field.field for field in error.value.fields]
 
 
@@ -60,7 +60,7 @@ class TestPrivateState:
     def test_of_a_model_is_no_input(self) -> None:
         given = {"size": 1, "inner": [{"size": 2}], "by_name": {"a": {"size": 3}}}
 
-        assert definition_of(Stateful).to_json(Stateful.model_validate(given)) == given
+        assert definition_for(Stateful).to_json(Stateful.model_validate(given)) == given
 
 
 class TestFieldsThatAreReadAndWrittenByDifferentNames:
@@ -77,7 +77,7 @@ class TestFieldsThatAreReadAndWrittenByDifferentNames:
     )
     def test_travel_by_one_that_they_are_read_by(self, field: Any, name: str) -> None:
         model = type("Named", (BaseModel,), {"__annotations__": {"number": int}, "number": field})
-        definition = definition_of(model)
+        definition = definition_for(model)
 
         sent = definition.to_json({name: 5})
 
@@ -89,7 +89,7 @@ class TestFieldsThatAreReadAndWrittenByDifferentNames:
             model_config = ConfigDict(validate_by_alias=False, validate_by_name=True)
             number: int = Field(alias="n")
 
-        definition = definition_of(Named)
+        definition = definition_for(Named)
 
         assert definition.parse_json(definition.to_json({"number": 5})).number == 5  # type: ignore[attr-defined]
 
@@ -152,14 +152,14 @@ class TestWhatIsRefused:
             pass
 
         with pytest.raises(InvalidInputs, match="must be an object, not list"):
-            definition_of(Numbers).to_json(Numbers([1]))
+            definition_for(Numbers).to_json(Numbers([1]))
 
     def test_bytes_are_told_what_to_do(self) -> None:
         class Image(BaseModel):
             image: bytes
 
         with pytest.raises(InvalidInputs, match=r"image: .*'base64'"):
-            definition_of(Image).to_json({"image": b"\xff"})
+            definition_for(Image).to_json({"image": b"\xff"})
 
 
 @dataclass
@@ -187,7 +187,7 @@ class TestATimeInTheHoursInWhichClocksChange:
             when: datetime
             slots: list[Slot] = []
 
-        definition = definition_of(Meeting)
+        definition = definition_for(Meeting)
 
         sent = definition.to_json({"when": when, "slots": [Slot(when)]})
 
@@ -224,7 +224,7 @@ class TestAnArray:
             name: str
             samples: Annotated[Samples, PlainValidator(Samples), PlainSerializer(shown)]
 
-        return definition_of(Signal)
+        return definition_for(Signal)
 
     def test_travels_as_its_json(self) -> None:
         definition = self.definition(lambda samples: samples.values)
@@ -270,7 +270,7 @@ class TestASet:
 
     def test_travels_in_one_order_wherever_it_is(self) -> None:
         assert list({0, 8}) != list({8, 0})
-        definition = definition_of(Cart)
+        definition = definition_for(Cart)
 
         sent = definition.to_json(self.ONE_ORDER)
 
@@ -282,7 +282,7 @@ class TestASet:
         class Cart(BaseModel):
             prices: set[Price]
 
-        definition = definition_of(Cart)
+        definition = definition_for(Cart)
         prices = [Price(cents=cents, Zones=frozenset(zones)) for cents, zones in ((3, (8, 0)), (1, (0, 8)))]
 
         sent = definition.to_json({"prices": set(prices)})
@@ -295,7 +295,7 @@ class TestASet:
 
         codes = {SecretStr(letter) for letter in "fedcba"}
 
-        assert definition_of(Cart).to_json({"codes": codes}) == {"codes": list("abcdef")}
+        assert definition_for(Cart).to_json({"codes": codes}) == {"codes": list("abcdef")}
 
 
 class Prices(RootModel[dict[str, int]]):
@@ -304,7 +304,7 @@ class Prices(RootModel[dict[str, int]]):
 
 class TestARootModel:
     def test_of_an_object_is_all_inputs(self) -> None:
-        definition = definition_of(Prices)
+        definition = definition_for(Prices)
 
         sent = definition.to_json(Prices({"apple": 3}))
 
@@ -328,7 +328,7 @@ class TestASchema:
             size: int
             event: threading.Event | None = None
 
-        properties = definition_of(Arbitrary).input_schema()["properties"]
+        properties = definition_for(Arbitrary).input_schema()["properties"]
 
         assert properties["size"]["type"] == "integer"
         assert {} in properties["event"]["anyOf"]
@@ -342,7 +342,7 @@ class TestASchema:
                 return threading.Event()
 
         with pytest.raises(TaskDefinitionError, match=r"returns .*Event"):
-            define(Gives).output_schema()
+            definition_of(Gives).output_schema()
 
 
 class TestInputsOfAwkwardNames:
@@ -380,7 +380,7 @@ class TestRootModelsReturned:
                 return None
 
         Gives.run.__annotations__["return"] = type(returned)
-        definition = define(Gives)
+        definition = definition_of(Gives)
 
         assert definition.outputs_to_json(returned) == outputs
         schema = definition.output_schema()

@@ -8,7 +8,7 @@ import pytest
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from serverless_tasks import InvalidInputs, Task
-from serverless_tasks.engine.definition.model import define
+from serverless_tasks.engine.definition.model import definition_of
 from serverless_tasks.engine.definition.schema import Definition, InvalidOutputs
 from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.engine.job.execution import Execution
@@ -85,7 +85,7 @@ def fields(raised: pytest.ExceptionInfo[InvalidInputs]) -> dict[str, str]:
 
 
 def arguments(task: type[Task[Any]], inputs: Any) -> dict[str, Any]:
-    definition = define(task)
+    definition = definition_of(task)
     return definition.arguments(definition.parse_json(inputs))
 
 
@@ -102,19 +102,19 @@ class TestDictionaryInputs:
 
     def test_missing_are_named(self) -> None:
         with pytest.raises(InvalidInputs) as raised:
-            define(Dictionary).parse_json({"count": 1})
+            definition_of(Dictionary).parse_json({"count": 1})
 
         assert fields(raised) == {"name": "Field required"}
 
     def test_extra_are_named(self) -> None:
         with pytest.raises(InvalidInputs) as raised:
-            define(Dictionary).parse_json({"name": "x", "colour": "red"})
+            definition_of(Dictionary).parse_json({"name": "x", "colour": "red"})
 
         assert set(fields(raised)) == {"colour"}
 
     def test_that_do_not_fit_are_all_named(self) -> None:
         with pytest.raises(InvalidInputs) as raised:
-            define(Dictionary).parse_json({"name": None, "count": "not a number"})
+            definition_of(Dictionary).parse_json({"name": None, "count": "not a number"})
 
         assert set(fields(raised)) == {"name", "count"}
         assert fields(raised)["count"] == "String is not a number: 'not a number'"
@@ -122,17 +122,17 @@ class TestDictionaryInputs:
     @pytest.mark.parametrize("day", [5, None, [], {}, "yesterday"])
     def test_that_a_users_own_parameter_cannot_take_are_named_whatever_it_raises(self, day: Any) -> None:
         with pytest.raises(InvalidInputs) as raised:
-            define(Dictionary).parse_json({"name": "x", "day": day})
+            definition_of(Dictionary).parse_json({"name": "x", "day": day})
 
         assert set(fields(raised)) == {"day"}
 
     @pytest.mark.parametrize("inputs", [None, [], "text", 5, [["name", "x"]]])
     def test_that_are_no_object_are_refused(self, inputs: Any) -> None:
         with pytest.raises(InvalidInputs, match="must be an object"):
-            define(Dictionary).parse_json(inputs)
+            definition_of(Dictionary).parse_json(inputs)
 
     def test_may_be_python_values_that_their_parameter_gives_a_form(self) -> None:
-        assert define(Dictionary).to_json({"name": "x", "day": date(2026, 1, 2)}) == {
+        assert definition_of(Dictionary).to_json({"name": "x", "day": date(2026, 1, 2)}) == {
             "name": "x",
             "day": "2026-01-02",
         }
@@ -162,7 +162,7 @@ class TestDictionaryInputs:
                 return None
 
         with pytest.raises(InvalidInputs) as raised:
-            define(Takes).to_json({"value": value})
+            definition_of(Takes).to_json({"value": value})
 
         assert set(fields(raised)) == {"value"}
 
@@ -171,14 +171,14 @@ class TestDictionaryInputs:
         endless.append(endless)
 
         with pytest.raises(InvalidInputs):
-            define(Dictionary).to_json({"name": endless})
+            definition_of(Dictionary).to_json({"name": endless})
 
     def test_that_are_no_text_of_any_encoding_are_refused(self) -> None:
         with pytest.raises(InvalidInputs):
-            define(Dictionary).parse_json({"name": "\ud800"})
+            definition_of(Dictionary).parse_json({"name": "\ud800"})
 
     def test_have_a_schema(self) -> None:
-        schema = define(Dictionary).input_schema()
+        schema = definition_of(Dictionary).input_schema()
 
         assert schema["required"] == ["name"]
         assert schema["additionalProperties"] is False
@@ -195,7 +195,7 @@ class TestDictionaryOutputs:
                 return None
 
         Gives.outputs = outputs
-        return define(Gives)
+        return definition_of(Gives)
 
     @pytest.mark.parametrize("value", [3, 0, "7", 2.5])
     def test_one_may_be_returned_bare(self, value: Any) -> None:
@@ -251,7 +251,7 @@ class TestDictionaryOutputs:
 class TestModelInputs:
     def test_of_every_type_survive_the_way(self) -> None:
         sent = Everything(many={"a": [Inner(when=datetime(2026, 5, 5, tzinfo=UTC), price=Decimal("0.01"))]})
-        definition = define(Model)
+        definition = definition_of(Model)
 
         carried = definition.to_json(sent)
 
@@ -260,7 +260,7 @@ class TestModelInputs:
         assert str(received.decimal) == "1.10"  # type: ignore[attr-defined]
 
     def test_may_be_a_dictionary(self) -> None:
-        assert define(Loose).to_json({"value": [1], "other": "5"}) == {"value": [1], "other": 5}
+        assert definition_of(Loose).to_json({"value": [1], "other": "5"}) == {"value": [1], "other": 5}
 
     @pytest.mark.parametrize(
         "value",
@@ -293,31 +293,31 @@ class TestModelInputs:
     )
     def test_that_would_come_back_as_another_are_refused_by_name(self, value: Any) -> None:
         with pytest.raises(InvalidInputs) as raised:
-            define(Loose).to_json(Anything(value=value))
+            definition_of(Loose).to_json(Anything(value=value))
 
         assert set(fields(raised)) == {"value"}
 
     def test_of_bytes_that_are_no_text_are_refused_by_name(self) -> None:
         with pytest.raises(InvalidInputs) as raised:
-            define(Model).to_json(Everything(data=b"\xff\xfe"))
+            definition_of(Model).to_json(Everything(data=b"\xff\xfe"))
 
         assert set(fields(raised)) == {"data"}
 
     def test_of_nan_are_refused_by_name(self) -> None:
         with pytest.raises(InvalidInputs) as raised:
-            define(Model).to_json(Everything(number=float("nan")))
+            definition_of(Model).to_json(Everything(number=float("nan")))
 
         assert set(fields(raised)) == {"number"}
 
     def test_extra_are_named_although_pydantic_ignores_them(self) -> None:
         with pytest.raises(InvalidInputs) as raised:
-            define(Loose).parse_json({"other": 1, "colour": "red"})
+            definition_of(Loose).parse_json({"other": 1, "colour": "red"})
 
         assert fields(raised) == {"colour": "is not an input of this task"}
 
     def test_ill_typed_are_named_by_their_path(self) -> None:
         with pytest.raises(InvalidInputs) as raised:
-            define(Model).parse_json({"inner": {"when": "never", "price": 1}})
+            definition_of(Model).parse_json({"inner": {"when": "never", "price": 1}})
 
         assert set(fields(raised)) == {"inner.when"}
         assert raised.value.fields[0].loc == ("inner", "when")
@@ -330,7 +330,7 @@ class TestModelInputs:
             def run(self) -> None:
                 return None
 
-        definition = define(Uses)
+        definition = definition_of(Uses)
 
         carried = definition.to_json(Aliased(**{"from": 5}))
 
@@ -347,7 +347,7 @@ class TestModelInputs:
             def run(self) -> None:
                 return None
 
-        assert define(Uses).parse_json({"color": "red"}).colour == "red"  # type: ignore[attr-defined]
+        assert definition_of(Uses).parse_json({"color": "red"}).colour == "red"  # type: ignore[attr-defined]
 
     def test_extra_are_allowed_where_the_model_allows_them(self) -> None:
         class Open(BaseModel):
@@ -357,10 +357,10 @@ class TestModelInputs:
             def run(self) -> None:
                 return None
 
-        assert define(Uses).parse_json({"colour": "red"}).model_extra == {"colour": "red"}
+        assert definition_of(Uses).parse_json({"colour": "red"}).model_extra == {"colour": "red"}
 
     def test_are_the_params_of_an_instance(self) -> None:
-        definition = define(Loose)
+        definition = definition_of(Loose)
         model = definition.parse_json({"other": 5})
 
         task = definition.instance(model, Execution(uuid="u"))
@@ -380,7 +380,7 @@ class TestModelOutputs:
                 return None
 
         Gives.run.__annotations__["return"] = returns
-        return define(Gives)
+        return definition_of(Gives)
 
     def test_of_a_model_are_its_fields(self) -> None:
         assert self.definition(Answer).outputs_to_json(Answer(total=Decimal("1.10"), Note="x")) == {
@@ -427,7 +427,7 @@ class TestAClassThatContradictsItself:
                 return None
 
         with pytest.raises(TaskDefinitionError, match=r"Wrong.run\(\) does not take the input 'name'"):
-            define(Wrong)
+            definition_of(Wrong)
 
     def test_an_optional_input_without_default(self) -> None:
         class Wrong(Task):
@@ -437,7 +437,7 @@ class TestAClassThatContradictsItself:
                 return None
 
         with pytest.raises(TaskDefinitionError, match="no default for 'name'"):
-            define(Wrong)
+            definition_of(Wrong)
 
     def test_whose_run_needs_what_is_no_input_is_refused(self) -> None:
         class Wrong(Task):
@@ -449,7 +449,7 @@ class TestAClassThatContradictsItself:
         with pytest.raises(
             TaskDefinitionError, match=r"Wrong.run\(\) needs 'name', which is not among its inputs"
         ):
-            define(Wrong)
+            definition_of(Wrong)
 
     def test_in_pydantic_style_needs_nothing(self) -> None:
         class Wrong(Task[Inner]):
@@ -457,7 +457,7 @@ class TestAClassThatContradictsItself:
                 return None
 
         with pytest.raises(TaskDefinitionError, match=r"Wrong.run\(\) needs 'when'.*self.params"):
-            define(Wrong)
+            definition_of(Wrong)
 
     @pytest.mark.parametrize("style", [Task, Task[Inner]], ids=["dictionary", "pydantic"])
     def test_without_self_is_refused(self, style: Any) -> None:
@@ -466,7 +466,7 @@ class TestAClassThatContradictsItself:
                 return None
 
         with pytest.raises(TaskDefinitionError, match=r"Wrong.run\(\) does not take self"):
-            define(Wrong)
+            definition_of(Wrong)
 
     def test_may_be_a_static_method_or_take_whatever_comes(self) -> None:
         class Static(Task[Inner]):
@@ -478,7 +478,7 @@ class TestAClassThatContradictsItself:
             def run(*args: Any, **kwargs: Any) -> int:
                 return 5
 
-        assert all(define(task).outputs_to_json(5) == {"result": 5} for task in (Static, Whatever))
+        assert all(definition_of(task).outputs_to_json(5) == {"result": 5} for task in (Static, Whatever))
 
     @pytest.mark.parametrize(
         ("element", "said"),
@@ -499,7 +499,7 @@ class TestAClassThatContradictsItself:
                 return None
 
         with pytest.raises(TaskDefinitionError, match=r"write StringParameter\(\) with brackets"):
-            define(Wrong)
+            definition_of(Wrong)
 
     @pytest.mark.parametrize("given", [None, ["name"], {5: StringParameter()}])
     def test_inputs_that_are_no_dictionary_of_names(self, given: Any) -> None:
@@ -510,7 +510,7 @@ class TestAClassThatContradictsItself:
                 return None
 
         with pytest.raises(TaskDefinitionError, match=r"Wrong\.inputs is .*give a dictionary"):
-            define(Wrong)
+            definition_of(Wrong)
 
     def test_an_annotation_that_cannot_be_found(self) -> None:
         class Wrong(Task[Anything]):
@@ -518,7 +518,7 @@ class TestAClassThatContradictsItself:
                 return None
 
         with pytest.raises(TaskDefinitionError, match="Nowhere"):
-            define(Wrong)
+            definition_of(Wrong)
 
     def test_run_may_take_anything(self) -> None:
         class Right(Task):

@@ -22,9 +22,9 @@ from pydantic import (
 )
 
 from serverless_tasks import InputsUnavailable, InvalidInputs, Task, TaskClient, rate
-from serverless_tasks.engine.definition.model import define
+from serverless_tasks.engine.definition.model import definition_of
 from serverless_tasks.engine.definition.recurring import recurring_of
-from serverless_tasks.engine.definition.values.secrets import holds_secret, revealed
+from serverless_tasks.engine.definition.values.secrets import holds_secret, with_secrets
 from serverless_tasks.engine.job.masking import MASK, Mask
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.store.items import job_item
@@ -197,7 +197,7 @@ class TestTravelling:
             "set": {"one", "two", "three", "four"},
             "union": [{"user": "u", "password": "p"}],
         }
-        definition = define(Nests)
+        definition = definition_of(Nests)
         for value in given.values():
             try:
                 params = Nested(value=value)
@@ -225,7 +225,7 @@ class TestTravelling:
             def run(self) -> None:
                 return None
 
-        carried = define(Owns).to_json(Own(when=date(2026, 1, 2), password=SecretStr("abcd")))
+        carried = definition_of(Owns).to_json(Own(when=date(2026, 1, 2), password=SecretStr("abcd")))
 
         assert carried == {"when": "2026-01-02", "password": "abcd"}
 
@@ -238,7 +238,7 @@ class TestTravelling:
             def run(self) -> None:
                 return None
 
-        definition = define(Aliases)
+        definition = definition_of(Aliases)
         assert definition.secrets_in({"pass-word": "x"}) == ("pass-word",)
         assert definition.secrets_in({"password": "x"}) == ("password",)
         assert definition.to_json(Aliased(password=SecretStr("x"))) == {"pass-word": "x"}
@@ -251,7 +251,7 @@ class TestTravelling:
             def run(self) -> None:
                 return None
 
-        definition = define(Roots)
+        definition = definition_of(Roots)
         assert definition.secrets_in({"a": "x", "b": "y"}) == ("a", "b")
 
 
@@ -408,18 +408,18 @@ class TestTold:
             def run(self) -> Account:
                 return self.params
 
-        shown = define(Returns).outputs_to_json(Account(user="ada", password=SecretStr(PASSWORD)))
+        shown = definition_of(Returns).outputs_to_json(Account(user="ada", password=SecretStr(PASSWORD)))
 
         assert shown == {"user": "ada", "password": MASK}
 
     def test_the_schema_marks_them(self) -> None:
-        properties = define(Quiet).input_schema()["properties"]
+        properties = definition_of(Quiet).input_schema()["properties"]
         marked = {"format": "password", "writeOnly": True}
 
         assert properties["password"].items() >= ({"type": "string"} | marked).items()
         assert properties["pins"]["items"].items() >= ({"type": "number"} | marked).items()
         assert "writeOnly" not in properties["user"]
-        key = define(LogIn).input_schema()["properties"]["key"]
+        key = definition_of(LogIn).input_schema()["properties"]["key"]
         assert key.items() >= marked.items()
 
     def test_the_schema_does_not_tell_a_default(self) -> None:
@@ -429,7 +429,7 @@ class TestTold:
             def run(self, password: str = "hunter22") -> str:
                 return password
 
-        definition = define(Optional)
+        definition = definition_of(Optional)
 
         assert "hunter22" not in json.dumps(definition.input_schema())
         assert definition.arguments(definition.parse_json({})) == {}
@@ -448,7 +448,7 @@ class TestRefused:
             def run(self, pin: Any, count: float) -> None:
                 return None
 
-        error = self.refusal(define(Pin), {"pin": "hunter22", "count": "many"})
+        error = self.refusal(definition_of(Pin), {"pin": "hunter22", "count": "many"})
 
         assert "hunter22" not in str(error)
         assert [field.message for field in error.fields] == [
@@ -467,9 +467,9 @@ class TestRefused:
             def run(self, password: Any) -> None:
                 return None
 
-        assert "hunter22" not in str(self.refusal(define(Uses), {"password": "hunter22"}))
+        assert "hunter22" not in str(self.refusal(definition_of(Uses), {"password": "hunter22"}))
         with pytest.raises(InvalidInputs) as raised:
-            define(Uses).to_json({"password": SecretStr("hunter22")})
+            definition_of(Uses).to_json({"password": SecretStr("hunter22")})
         assert "hunter22" not in str(raised.value)
 
     def test_nor_what_validators_of_a_model_say(self) -> None:
@@ -494,17 +494,17 @@ class TestRefused:
             def run(self) -> None:
                 return None
 
-        definition = define(Checks)
+        definition = definition_of(Checks)
 
         assert "weak-one" not in str(self.refusal(definition, {"password": "weak-one", "user": "a"}))
         alike = self.refusal(definition, {"password": "same-one", "user": "same-one"})
         assert alike.fields[0].message == f"user and password are both {MASK}"
 
     def test_what_says_nothing_of_the_value_is_told(self) -> None:
-        error = self.refusal(define(Quiet), {"user": "ada"})
+        error = self.refusal(definition_of(Quiet), {"user": "ada"})
 
         assert [(field.field, field.message) for field in error.fields] == [("password", "Field required")]
-        types = self.refusal(define(LogIn), {"account": {"user": "ada", "password": 5}})
+        types = self.refusal(definition_of(LogIn), {"account": {"user": "ada", "password": 5}})
         assert [(field.field, field.message) for field in types.fields] == [
             ("account.password", "Input should be a valid string")
         ]
@@ -538,9 +538,9 @@ class TestMask:
         assert told.traceback.count(MASK) == 3
 
     def test_json_of_another_shape_stays_as_it_is(self) -> None:
-        assert revealed("shown", {"a": SecretStr("b")}) == "shown"
-        assert revealed([1], [SecretStr("b"), 2]) == [1]
-        assert revealed({"a": MASK, "b": 1}, {"a": SecretStr("x"), "b": 1}) == {"a": "x", "b": 1}
+        assert with_secrets("shown", {"a": SecretStr("b")}) == "shown"
+        assert with_secrets([1], [SecretStr("b"), 2]) == [1]
+        assert with_secrets({"a": MASK, "b": 1}, {"a": SecretStr("x"), "b": 1}) == {"a": "x", "b": 1}
 
 
 def test_a_message_without_the_task_s_class_is_masked_by_its_names() -> None:

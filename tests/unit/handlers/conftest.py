@@ -12,7 +12,7 @@ import boto3
 import pytest
 from moto import mock_aws
 
-from serverless_tasks import configure, services
+from serverless_tasks import configure
 from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.job.message import Message
@@ -40,16 +40,16 @@ class Context:
 class Site:
     """The services, and a way to deliver what a queue holds as Lambda does."""
 
-    through: Services
+    services: Services
     sqs: Any
     s3: Any
     delivered: list[dict[str, Any]] = field(default_factory=list)
 
     def url(self, queue: str) -> str:
         return (
-            self.through.config.dead_letter_queue_url
+            self.services.config.dead_letter_queue_url
             if queue == "dead"
-            else self.through.config.queue_url(queue)
+            else self.services.config.queue_url(queue)
         )
 
     def put(self, body: str, queue: str = "default", **attributes: str) -> None:
@@ -121,10 +121,10 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
     monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
     with mock_aws():
         session.reset()
-        through = configure(_resources())
-        through.registry.add_defined_in(tasks.__name__)
+        services = configure(_resources())
+        services.registry.add_defined_in(tasks.__name__)
         tasks.begun.clear()
-        made = Site(services(), boto3.client("sqs"), boto3.client("s3"))
+        made = Site(services, boto3.client("sqs"), boto3.client("s3"))
         session.client("sqs").meta.events.register(
             "provide-client-params.sqs.ChangeMessageVisibilityBatch",
             lambda params, **_: made.visibility.append(
@@ -141,7 +141,7 @@ def message(site: Site) -> Callable[..., Message]:
     """Makes messages that nobody has submitted."""
 
     def make(task: str = "sum", **inputs: Any) -> Message:
-        now = round(site.through.clock.now() * 1000)
+        now = round(site.services.clock.now() * 1000)
         uuid = "6f3f5cf2-0000-4000-8000-000000000001"
         return Message(uuid=uuid, task=task, inputs=inputs, created=now, expires=now + 345_600_000)
 

@@ -27,10 +27,10 @@ class Order:
         self.uuids: list[str] = []
         self.threads: set[str] = set()
         self.before: dict[str, Callable[[], None]] = {}
-        store = site.through.store
+        store = site.services.store
         for name in ("claim", "succeed", "fail", "retry", "release"):
             monkeypatch.setattr(store, name, self._watched(name, getattr(store, name)))
-        visibility = site.through.visibility
+        visibility = site.services.visibility
         monkeypatch.setattr(visibility, "change", self._watched("hide", visibility.change))
         for task in (Sum, Refuse, Again, Quiet, Slow):
             monkeypatch.setattr(task, "run", self._watched("run", task.run))
@@ -134,13 +134,13 @@ def test_only_the_write_of_the_state_carries_a_claim_which_may_take_long(site, o
     event = site.event()
     event["Records"].sort(key=lambda record: first.uuid not in record["body"])
     claimed: list[bool] = []
-    put_end = site.through.store._put_end
+    put_end = site.services.store._put_end
 
     def put(*args: Any) -> None:
         put_end(*args)
         claimed.append("claim 2 begins" in order.seen)
 
-    monkeypatch.setattr(site.through.store, "_put_end", put)
+    monkeypatch.setattr(site.services.store, "_put_end", put)
     assert worker.handler(event, Context()) == {"batchItemFailures": []}
     assert claimed == [False]
     assert "claim 2 begins" in order.within("fail 1" if ending is Refuse else "retry 1")
@@ -163,7 +163,7 @@ def test_a_job_that_must_not_be_lost_is_claimed_in_its_turn(site, order):
         def run(self):
             return None
 
-    site.through.registry.add(Once)
+    site.services.registry.add(Once)
     first, second = Quiet.submit(), Once.submit()
     event = site.event()
     event["Records"].sort(key=lambda record: first.uuid not in record["body"])
@@ -176,10 +176,10 @@ def test_a_job_that_has_expired_is_not_claimed_ahead(site, order, monkeypatch):
     jobs = [Quiet.submit(), Quiet.submit()]
     event = site.event()
     event["Records"].sort(key=lambda record: jobs[0].uuid not in record["body"])
-    now = site.through.clock.now
+    now = site.services.clock.now
 
     def much_later() -> None:
-        monkeypatch.setattr(type(site.through.clock), "now", lambda self: now() + 30 * 86_400)
+        monkeypatch.setattr(type(site.services.clock), "now", lambda self: now() + 30 * 86_400)
 
     order.before["run 1"] = much_later
     assert worker.handler(event, Context(40 * 86_400)) == {"batchItemFailures": []}
@@ -209,14 +209,14 @@ def test_an_end_that_cannot_be_recorded_does_not_harm_the_job_that_was_claimed_m
     site, order, monkeypatch
 ):
     jobs = [Quiet.submit(), Quiet.submit()]
-    succeed = site.through.store.succeed
+    succeed = site.services.store.succeed
 
     def first_away(uuid: str, *args: Any, **options: Any) -> None:
         succeed(uuid, *args, **options)
         if uuid == order.uuids[0]:
             away()
 
-    monkeypatch.setattr(site.through.store, "succeed", first_away)
+    monkeypatch.setattr(site.services.store, "succeed", first_away)
     (body,) = site.deliver(worker.handler)
     assert order.within("succeed 1") == ["claim 2 begins", "claim 2 ends"]
     (other,) = [job for job in jobs if job.uuid not in body]
@@ -236,11 +236,11 @@ def test_a_job_that_was_claimed_and_can_no_longer_begin_in_time_is_given_back_un
     slow, others = [Slow.submit(), Slow.submit()], [Quiet.submit(), Quiet.submit()]
     event = site.event()
     event["Records"].sort(key=lambda record: '"quiet"' in record["body"])
-    now = site.through.clock.now
+    now = site.services.clock.now
     order.before["run 1"] = lambda: monkeypatch.setitem(order.before, "claim 2", late)
 
     def late() -> None:
-        monkeypatch.setattr(type(site.through.clock), "now", lambda self: now() + 210)
+        monkeypatch.setattr(type(site.services.clock), "now", lambda self: now() + 210)
 
     (back,) = worker.handler(event, Context(300))["batchItemFailures"]
     assert back["itemIdentifier"] == event["Records"][1]["messageId"]
@@ -255,7 +255,7 @@ def test_a_job_that_was_claimed_and_can_no_longer_begin_in_time_is_given_back_un
 @pytest.mark.parametrize("call", ["hide", "succeed"])
 def test_a_handler_that_is_interrupted_gives_back_what_it_has_claimed(site, order, monkeypatch, call):
     jobs = [Quiet.submit(), Quiet.submit()]
-    holder = site.through.visibility if call == "hide" else site.through.store
+    holder = site.services.visibility if call == "hide" else site.services.store
     name = "change" if call == "hide" else "succeed"
     method = getattr(holder, name)
 
@@ -285,7 +285,7 @@ def test_a_message_that_is_no_job_does_not_harm_the_one_before_it(site, order, c
 def test_the_claim_of_one_message_is_not_taken_for_another(site, message):
     first = message("quiet")
     other = replace(first, uuid="6f3f5cf2-0000-4000-8000-000000000002")
-    ahead = ClaimAhead(site.through.runner, deadline=None, request_id="")
+    ahead = ClaimAhead(site.services.runner, deadline=None, request_id="")
     ahead.claim(first)
     assert ahead.take(other) is None
     taken = ahead.take(first)

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from lambda_handlers import telemetry
-from serverless_tasks.engine.worker.outcome import Outcome
+from serverless_tasks.engine.worker.outcome import DeliveryResult
 
 THREADS, CALLS = 4, 200
 
@@ -19,7 +19,7 @@ THREADS, CALLS = 4, 200
 def test_what_threads_count_at_once_is_counted_once_each(
     site: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    outcome = Outcome(status="succeeded", attempt=1, duration=0.001)
+    outcome = DeliveryResult(status="succeeded", attempt=1, duration=0.001)
     errors: list[BaseException] = []
 
     @telemetry.counted

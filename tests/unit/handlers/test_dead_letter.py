@@ -11,9 +11,9 @@ import pytest
 
 from lambda_handlers import dead_letter, worker
 from serverless_tasks.engine.aws import session
-from serverless_tasks.engine.aws.s3.dead_letters import BucketLetters
+from serverless_tasks.engine.aws.s3.dead_letters import BucketDeadLetters
 from serverless_tasks.engine.definition.recurring import recurring_of
-from serverless_tasks.engine.job.dead_letter import Letter
+from serverless_tasks.engine.job.dead_letter import DeadLetter
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.progress import Snapshot
 from serverless_tasks.engine.job.record import Failure
@@ -25,29 +25,29 @@ from tests.unit.handlers.tasks import Hourly, Sum
 def test_a_waiting_job_ends_as_failed(site, message):
     site.put(message(numbers=[1]).encode(), "dead")
     assert site.deliver(dead_letter.handler, "dead") == []
-    record = site.through.store.read(message().uuid)
+    record = site.services.store.read(message().uuid)
     assert (record.status, record.error["type"]) == ("failed", "Undeliverable")
 
 
 def test_a_job_of_an_unknown_task_ends_with_that_reason(site, message):
     site.put(message("never.deployed").encode(), "dead")
     site.deliver(dead_letter.handler, "dead")
-    error = site.through.store.read(message().uuid).error
+    error = site.services.store.read(message().uuid).error
     assert error == {"type": "UnknownTask", "message": "No deployed task is named 'never.deployed'."}
 
 
 def test_a_job_of_a_newer_version_ends_with_that_reason(site, message):
     site.put(json.dumps(json.loads(message(numbers=[1]).encode()) | {"v": 2}), "dead")
     site.deliver(dead_letter.handler, "dead")
-    assert site.through.store.read(message().uuid).error["type"] == "MessageTooNew"
+    assert site.services.store.read(message().uuid).error["type"] == "MessageTooNew"
 
 
 def test_a_live_lease_is_never_settled(site, message):
-    lease = round((site.through.clock.now() + 50) * 1000)
-    site.through.store.claim(message(numbers=[1]), token="alive", lease=lease, request_id="")
+    lease = round((site.services.clock.now() + 50) * 1000)
+    site.services.store.claim(message(numbers=[1]), token="alive", lease=lease, request_id="")
     site.put(message(numbers=[1]).encode(), "dead")
     assert len(site.deliver(dead_letter.handler, "dead")) == 1
-    assert site.through.store.read(message().uuid).status == "running"
+    assert site.services.store.read(message().uuid).status == "running"
     assert 50 <= site.hidden_for()[0] <= 53
 
 
@@ -60,8 +60,8 @@ def test_an_ended_job_stays_as_it_ended_and_raises_no_alarm(site, capsys):
     assert "DeadLettered" not in capsys.readouterr().out
 
 
-def letters(site) -> list[Letter]:
-    return sorted(site.through.letters.all(), key=lambda letter: letter.id)
+def letters(site) -> list[DeadLetter]:
+    return sorted(site.services.dead_letter_store.all(), key=lambda letter: letter.id)
 
 
 @pytest.mark.parametrize("whole_call", [False, True])
@@ -77,7 +77,7 @@ def test_what_the_scheduler_could_not_send_ends_with_its_reason(site, message, w
 
     assert site.deliver(dead_letter.handler, "dead") == []
 
-    assert site.through.store.read(message().uuid).error == {
+    assert site.services.store.read(message().uuid).error == {
         "type": "Undeliverable",
         "message": "The scheduler could not bring the job to its queue:"
         " AWS.SimpleQueueService.NonExistentQueue: The specified queue does not exist.",
@@ -86,8 +86,8 @@ def test_what_the_scheduler_could_not_send_ends_with_its_reason(site, message, w
 
 @pytest.mark.parametrize("filled_in", [False, True])
 def test_a_tick_that_the_scheduler_could_not_send_ends_listed_and_with_its_reason(site, filled_in):
-    declared = recurring_of(site.through.registry, Hourly)
-    scheduled = f"{datetime.fromtimestamp(site.through.clock.now(), UTC):%Y-%m-%dT%H:%M:%SZ}"
+    declared = recurring_of(site.services.registry, Hourly)
+    scheduled = f"{datetime.fromtimestamp(site.services.clock.now(), UTC):%Y-%m-%dT%H:%M:%SZ}"
     site.put(
         declared.tick(scheduled) if filled_in else declared.body,
         "dead",
@@ -98,7 +98,7 @@ def test_a_tick_that_the_scheduler_could_not_send_ends_listed_and_with_its_reaso
     assert site.deliver(dead_letter.handler, "dead") == []
 
     uuid = Message.decode(declared.tick(scheduled)).uuid
-    error = site.through.store.read(uuid).error
+    error = site.services.store.read(uuid).error
     assert error["type"] == "Undeliverable"
     assert error["message"].endswith("AWS.Scheduler.InternalServerError: no reason was given")
     item = {"pk": {"S": uuid}, "sk": {"S": "job"}}
@@ -112,7 +112,7 @@ def test_a_call_of_something_else_is_kept_as_it_is(site, body):
     site.put(body, "dead")
     site.deliver(dead_letter.handler, "dead")
     (kept,) = letters(site)
-    assert site.through.letters.body(kept.id) == body
+    assert site.services.dead_letter_store.body(kept.id) == body
 
 
 def test_a_body_that_is_no_job_is_kept_in_the_bucket(site):
@@ -121,7 +121,7 @@ def test_a_body_that_is_no_job_is_kept_in_the_bucket(site):
     (kept,) = letters(site)
     assert kept.id == f"undecodable/{site.delivered[0]['MessageId']}"
     assert kept.reason.startswith("The message body is not JSON")
-    assert site.through.letters.body(kept.id) == "not ours"
+    assert site.services.dead_letter_store.body(kept.id) == "not ours"
     assert site.s3.list_objects_v2(Bucket="payloads")["Contents"][0]["Key"] == f"dead-letters/{kept.id}"
 
 
@@ -161,7 +161,7 @@ def test_a_settled_job_is_kept_as_it_came(site, message):
     (kept,) = letters(site)
     assert (kept.id, kept.task, kept.queue) == (f"jobs/{message().uuid}", "sum", "default")
     assert kept.reason == "Undeliverable: The job was delivered many times and never ended."
-    assert site.through.letters.body(kept.id) == body
+    assert site.services.dead_letter_store.body(kept.id) == body
 
 
 def test_a_job_that_was_not_tracked_ends_with_its_task_and_owner_and_is_kept(site):
@@ -171,11 +171,11 @@ def test_a_job_that_was_not_tracked_ends_with_its_task_and_owner_and_is_kept(sit
 
     assert site.deliver(dead_letter.handler, "dead") == []
 
-    record = site.through.store.read(job.uuid)
+    record = site.services.store.read(job.uuid)
     assert (record.status, record.task, record.owner) == ("failed", "sum", "7")
-    assert site.through.store.job(job.uuid) is None
+    assert site.services.store.job(job.uuid) is None
     (kept,) = letters(site)
-    assert site.through.letters.body(kept.id) == body
+    assert site.services.dead_letter_store.body(kept.id) == body
 
 
 def test_a_letter_that_is_delivered_twice_is_kept_once(site, message):
@@ -189,7 +189,7 @@ def test_a_letter_that_is_delivered_twice_is_kept_once(site, message):
 
 def test_what_could_not_be_settled_says_so_and_comes_back(site, message, monkeypatch, caplog):
     refused = AwsError("dynamodb.UpdateItem", "AccessDeniedException", "not allowed", applied=False)
-    monkeypatch.setattr(site.through.store, "settle", mock.Mock(side_effect=refused))
+    monkeypatch.setattr(site.services.store, "settle", mock.Mock(side_effect=refused))
     site.put(message(numbers=[1]).encode(), "dead")
     assert len(site.deliver(dead_letter.handler, "dead")) == 1
     assert "the dead letter could not be settled or kept" in caplog.text
@@ -201,15 +201,15 @@ def test_a_bucket_that_fails_loses_neither_and_says_so(site, message, monkeypatc
         site.put(body, "dead")
     event = site.event("dead")
 
-    def fail(self, letter: Letter, body: str) -> None:
+    def fail(self, letter: DeadLetter, body: str) -> None:
         raise AwsError("s3.put_object", "SlowDown", "", applied=True)
 
     with monkeypatch.context() as broken:
-        broken.setattr(BucketLetters, "keep", fail)
+        broken.setattr(BucketDeadLetters, "keep", fail)
         assert len(dead_letter.handler(event, Context())["batchItemFailures"]) == 2
     assert letters(site) == []
     assert caplog.text.count("the dead letter could not be settled or kept") == 2
-    assert site.through.store.read(message().uuid).status == "failed"
+    assert site.services.store.read(message().uuid).status == "failed"
 
     assert dead_letter.handler(event, Context()) == {"batchItemFailures": []}
 
@@ -219,20 +219,20 @@ def test_a_bucket_that_fails_loses_neither_and_says_so(site, message, monkeypatc
 
 
 def test_the_letter_of_a_job_that_ended_by_itself_is_not_kept(site, message):
-    claim = site.through.store.claim(message(numbers=[1]), token="a", lease=2**45, request_id="")
+    claim = site.services.store.claim(message(numbers=[1]), token="a", lease=2**45, request_id="")
     failure = Failure(type="ValueError", message="it broke")
-    site.through.store.fail(message().uuid, claim, Snapshot(1), failure)
+    site.services.store.fail(message().uuid, claim, Snapshot(1), failure)
     site.put(message(numbers=[1]).encode(), "dead")
     assert site.deliver(dead_letter.handler, "dead") == []
     assert letters(site) == []
 
 
 def test_without_a_bucket_a_job_is_settled_and_a_body_waits(site, message, monkeypatch):
-    site.through.config = replace(site.through.config, bucket="")
+    site.services.config = replace(site.services.config, bucket="")
     for body in (message(numbers=[1]).encode(), "not ours"):
         site.put(body, "dead")
     assert site.deliver(dead_letter.handler, "dead") == ["not ours"]
-    assert site.through.store.read(message().uuid).status == "failed"
+    assert site.services.store.read(message().uuid).status == "failed"
 
 
 def test_both_are_counted_for_the_alarm(site, message, capsys):

@@ -40,7 +40,7 @@ class Time:
 @pytest.fixture
 def time(site: Any, monkeypatch: pytest.MonkeyPatch) -> Time:
     moved = Time()
-    monkeypatch.setattr(site.through.clock, "now", moved.now)
+    monkeypatch.setattr(site.services.clock, "now", moved.now)
     return moved
 
 
@@ -78,7 +78,10 @@ def items() -> list[dict[str, Any]]:
 
 
 def letters(site: Any) -> list[tuple[str, str, str]]:
-    return [(letter.id.split("/")[0], letter.task, letter.reason) for letter in site.through.letters.all()]
+    return [
+        (letter.id.split("/")[0], letter.task, letter.reason)
+        for letter in site.services.dead_letter_store.all()
+    ]
 
 
 def runs_at_its_time(site: Any, time: Time, moment: float) -> None:
@@ -86,7 +89,7 @@ def runs_at_its_time(site: Any, time: Time, moment: float) -> None:
     time.seconds = moment
     site.put(json.dumps(as_the_schedule_sends_it(moment)))
     assert site.deliver(worker.handler) == []
-    record = site.through.store.read(uuid_of(moment))
+    record = site.services.store.read(uuid_of(moment))
     assert (record.status, record.attempt) == ("succeeded", 1)
     assert tasks.begun == [datetime.fromtimestamp(moment, UTC)]
 
@@ -134,7 +137,7 @@ def test_a_clock_that_is_a_little_slow_makes_nothing_wait(site: Any, time: Time)
     site.put(json.dumps(as_the_schedule_sends_it(NOON)))
 
     assert site.deliver(worker.handler) == []
-    assert site.through.store.read(uuid_of(NOON)).status == "succeeded"
+    assert site.services.store.read(uuid_of(NOON)).status == "succeeded"
 
 
 @pytest.mark.parametrize(
@@ -185,7 +188,7 @@ def test_a_due_time_of_a_task_that_is_not_deployed_ends_as_failed_with_the_reaso
     site.put(body, "dead")
 
     assert site.deliver(dead_letter.handler, "dead") == []
-    assert site.through.store.read(Message.decode(body).uuid).error["type"] == "UnknownTask"
+    assert site.services.store.read(Message.decode(body).uuid).error["type"] == "UnknownTask"
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -200,7 +203,7 @@ def test_a_dead_letter_that_comes_before_its_time_settles_nothing(
 
 
 def test_without_a_bucket_such_a_letter_waits_and_settles_nothing(site: Any, time: Time) -> None:
-    site.through.config = replace(site.through.config, bucket="")
+    site.services.config = replace(site.services.config, bucket="")
     body = json.dumps(as_the_schedule_sends_it(NOON + 60))
     site.put(body, "dead")
 
@@ -268,12 +271,12 @@ def test_a_real_job_that_fails_is_retried_with_its_own_id(site: Any, time: Time,
         failing.setattr(Hourly, "retries", 1)
         site.put(json.dumps(as_the_schedule_sends_it(NOON)))
         assert site.deliver(worker.handler) == []
-    assert site.through.store.read(uuid_of(NOON)).status == "pending"
+    assert site.services.store.read(uuid_of(NOON)).status == "pending"
     time.seconds += 60
     site.put(json.dumps(as_a_retry_is_sent(NOON)))
 
     assert site.deliver(worker.handler) == []
-    record = site.through.store.read(uuid_of(NOON))
+    record = site.services.store.read(uuid_of(NOON))
     assert (record.status, record.attempt) == ("succeeded", 2)
 
 
@@ -298,4 +301,4 @@ def test_what_the_scheduler_brings_late_still_runs(site: Any, time: Time) -> Non
     site.put(json.dumps(as_the_schedule_sends_it(moment)))
 
     assert site.deliver(worker.handler) == []
-    assert site.through.store.read(uuid_of(moment)).status == "succeeded"
+    assert site.services.store.read(uuid_of(moment)).status == "succeeded"

@@ -30,9 +30,9 @@ def test_the_same_uuid_runs_once_and_is_answered_twice(site):
 
 def test_what_is_run_is_what_validation_made_of_the_inputs(site, monkeypatch):
     messages = []
-    execute = site.through.runner.execute
+    execute = site.services.runner.execute
     monkeypatch.setattr(
-        site.through.runner,
+        site.services.runner,
         "execute",
         lambda message, **how: messages.append(message) or execute(message, **how),
     )
@@ -51,13 +51,13 @@ def test_a_job_whose_function_was_killed_reads_as_lost(site, monkeypatch):
     def killed(*_, **__):
         raise RuntimeError("the sandbox is gone")
 
-    monkeypatch.setattr(site.through.store, "succeed", killed)
+    monkeypatch.setattr(site.services.store, "succeed", killed)
     run({"task": "sum", "inputs": {"numbers": [1]}, "uuid": UUID})
-    assert site.through.store.read(UUID).status == "running"
+    assert site.services.store.read(UUID).status == "running"
 
-    ends = site.through.clock.now() + Context().seconds
-    monkeypatch.setattr(site.through.clock, "now", lambda: ends + 1)
-    record = site.through.store.read(UUID)
+    ends = site.services.clock.now() + Context().seconds
+    monkeypatch.setattr(site.services.clock, "now", lambda: ends + 1)
+    record = site.services.store.read(UUID)
     assert (record.status, record.error["type"]) == ("failed", "WorkerLost")
 
 
@@ -102,7 +102,7 @@ def test_bad_inputs_name_the_field(site):
 
 
 def test_a_fault_of_ours_is_a_structured_error_too(site, monkeypatch):
-    monkeypatch.setattr(site.through.store, "_table", "gone")
+    monkeypatch.setattr(site.services.store, "_table", "gone")
     assert run({"task": "sum", "inputs": {"numbers": [1]}})["error"]["type"] == "AwsError"
 
 

@@ -65,9 +65,9 @@ def test_a_job_that_ended_is_acknowledged_and_not_run_again(site, message):
 
 
 def test_a_duplicate_under_a_live_lease_goes_back_until_the_lease_ends(site, message):
-    now = site.through.clock.now()
+    now = site.services.clock.now()
     lease = round((now + 200) * 1000)
-    site.through.store.claim(message(numbers=[1]), token="other", lease=lease, request_id="")
+    site.services.store.claim(message(numbers=[1]), token="other", lease=lease, request_id="")
     site.put(message(numbers=[1]).encode())
     assert len(site.deliver(worker.handler)) == 1
     assert tasks.begun == []
@@ -84,7 +84,7 @@ def test_an_undecodable_body_goes_to_the_dead_letter_queue_at_once(site):
 
 def test_an_undecodable_body_that_cannot_be_sent_there_says_so_and_comes_back_soon(site, monkeypatch, caplog):
     refused = AwsError("sqs.SendMessage", "AccessDenied", "not allowed", applied=False)
-    monkeypatch.setattr(site.through.dead_letters, "put", mock.Mock(side_effect=refused))
+    monkeypatch.setattr(site.services.dead_letter_queue, "put", mock.Mock(side_effect=refused))
     site.put("not ours")
     assert site.deliver(worker.handler) == ["not ours"]
     assert site.hidden_for() == [worker.AFTER_ERROR]
@@ -128,7 +128,7 @@ def test_a_record_without_enough_time_left_is_not_begun_and_returns_at_once(site
 @pytest.mark.parametrize(("delivery", "seconds"), [("1", 10), ("2", 20), ("5", 160), ("60", 900)])
 def test_after_an_error_of_aws_each_delivery_waits_twice_as_long(site, monkeypatch, delivery, seconds):
     away = AwsError("dynamodb.update_item", "InternalServerError", "away", applied=False)
-    monkeypatch.setattr(site.through.store, "claim", mock.Mock(side_effect=away))
+    monkeypatch.setattr(site.services.store, "claim", mock.Mock(side_effect=away))
     Sum.submit(numbers=[1])
     event = site.event()
     event["Records"][0]["attributes"] = event["Records"][0]["attributes"] | {
@@ -167,7 +167,7 @@ def test_a_retry_sends_the_same_uuid_again_and_acknowledges(site):
 
 def test_when_the_store_cannot_be_asked_the_message_goes_back_and_nothing_counts(site, message, monkeypatch):
     site.put(message(numbers=[1]).encode())
-    monkeypatch.setattr(site.through.store, "_table", "gone")
+    monkeypatch.setattr(site.services.store, "_table", "gone")
     assert len(site.deliver(worker.handler)) == 1
     assert tasks.begun == []
     assert site.hidden_for() == [worker.AFTER_ERROR]
@@ -177,7 +177,7 @@ def test_an_expired_job_is_settled_and_not_run(site, message):
     old = replace(message(numbers=[1]), created=1, expires=2)
     site.put(old.encode())
     assert site.deliver(worker.handler) == []
-    record = site.through.store.read(old.uuid)
+    record = site.services.store.read(old.uuid)
     assert (record.status, record.error["type"], tasks.begun) == ("failed", "Expired", [])
 
 

@@ -16,7 +16,7 @@ from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.job.execution import Execution
 from serverless_tasks.engine.job.progress import Progress
-from serverless_tasks.engine.services import Services, reset, services, use
+from serverless_tasks.engine.services import Services, current_services, reset, use
 from serverless_tasks.engine.store.memory import MemoryStore
 from serverless_tasks.engine.store.memory_locks import MemoryLocks
 from serverless_tasks.engine.submit.handle import Handle
@@ -125,21 +125,21 @@ def test_credentials_that_another_thread_was_asking_for_are_asked_for_in_the_chi
 
 
 def test_a_part_that_another_thread_was_making_is_made_in_the_child(monkeypatch: pytest.MonkeyPatch) -> None:
-    through = Services(Config(), backend="threading")
+    services = Services(Config(), backend="threading")
 
     def work(there: Callable[[], None]) -> None:
         monkeypatch.setattr(MemoryStore, "__init__", lambda *_: there())
-        assert through.store
+        assert services.store
 
     given = MemoryStore.__init__
     with underway(work):
         monkeypatch.setattr(MemoryStore, "__init__", given)
-        assert Child(lambda: through.store.read("1") is None).result()
+        assert Child(lambda: services.store.read("1") is None).result()
 
 
 def test_the_processs_services_are_made_in_the_child_though_another_thread_was_making_them() -> None:
     with held(vars(sys.modules["serverless_tasks.engine.services"])["_lock"]):
-        assert Child(lambda: services().backend_name).result() == "sqs"
+        assert Child(lambda: current_services().backend_name).result() == "sqs"
 
 
 def test_jobs_and_locks_in_memory_are_read_in_the_child_though_another_thread_was_writing() -> None:
@@ -155,10 +155,10 @@ def test_jobs_and_locks_in_memory_are_read_in_the_child_though_another_thread_wa
 
 @TOLD
 def test_jobs_run_in_the_child_on_its_own_threads(told: bool) -> None:
-    through = Services(Config(), backend="threading")
-    through.registry.add(Double)
+    services = Services(Config(), backend="threading")
+    services.registry.add(Double)
 
-    with use(through):
+    with use(services):
         # As many as there are threads, and once more.
         before = [Double.submit(number=number) for number in range(5)]
         assert [handle.wait(SECONDS) for handle in before] == [{"result": 2 * n} for n in range(5)]
@@ -170,14 +170,14 @@ def test_jobs_run_in_the_child_on_its_own_threads(told: bool) -> None:
 
 
 def test_a_job_that_is_held_back_runs_in_the_child() -> None:
-    through = Services(Config(), backend="threading", clock=FakeClock())
-    through.registry.add(Double)
+    services = Services(Config(), backend="threading", clock=FakeClock())
+    services.registry.add(Double)
 
     def outputs(handle: Handle) -> dict[str, Any]:
         until(lambda: handle.refresh().status == "succeeded")
         return handle.outputs
 
-    with use(through):
+    with use(services):
         assert outputs(Double.submit(number=1)) == {"result": 2}
         child = Child(lambda: outputs(Double.options(delay=60).submit(number=2)))
 
@@ -185,10 +185,10 @@ def test_a_job_that_is_held_back_runs_in_the_child() -> None:
 
 
 def test_a_job_runs_in_the_child_though_another_thread_was_handing_one_over() -> None:
-    through = Services(Config(), backend="threading")
-    through.registry.add(Double)
+    services = Services(Config(), backend="threading")
+    services.registry.add(Double)
 
-    with use(through), held(through.backend._lock):  # type: ignore[attr-defined]
+    with use(services), held(services.backend._lock):  # type: ignore[attr-defined]
         assert Child(lambda: Double.submit(number=2).wait(SECONDS / 2)).result() == {"result": 4}
 
 
@@ -202,16 +202,16 @@ def test_a_job_that_the_parent_has_begun_is_the_parents() -> None:
             runs.append(1)
             there()
 
-    through = Services(Config(), backend="threading")
-    through.registry.add(Begun)
-    through.registry.add(Double)
+    services = Services(Config(), backend="threading")
+    services.registry.add(Begun)
+    services.registry.add(Double)
     arrived, go_on = threading.Event(), threading.Event()
 
     def there() -> None:
         arrived.set()
         go_on.wait(SECONDS)
 
-    with use(through):
+    with use(services):
         handle = Begun.submit()
         assert arrived.wait(SECONDS)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from serverless_tasks.engine.aws.sqs.receiving import QueueFacts, ReceivedMessage
+from serverless_tasks.engine.aws.sqs.receiving import QueueAttributes, ReceivedMessage
 from serverless_tasks.engine.job.clock import Clock
 from serverless_tasks.errors import AwsError
 from serverless_tasks.poller import Mapping, Poller
@@ -38,8 +38,8 @@ class Queue:
         self.changed: list[tuple[list[str], int]] = []
         self.fails = False
 
-    def facts(self) -> QueueFacts:
-        return QueueFacts(f"arn:aws:sqs:us-east-1:123456789012:{self.name}", 1800)
+    def facts(self) -> QueueAttributes:
+        return QueueAttributes(f"arn:aws:sqs:us-east-1:123456789012:{self.name}", 1800)
 
     def receive(self, limit: int, *, wait: int, visibility: int | None) -> list[ReceivedMessage]:
         self.limits.append(limit)

@@ -68,9 +68,9 @@ def test_reading_is_told_nobody() -> None:
 @pytest.mark.parametrize("listens", [True, False])
 def test_services_tell_of_what_they_write_where_somebody_listens(listens: bool) -> None:
     told: list[str] = []
-    through = Services(Config(), backend="immediate")
-    through.written = told.append if listens else None
-    through.store.put_jobs([message("a")])
+    services = Services(Config(), backend="immediate")
+    services.written = told.append if listens else None
+    services.store.put_jobs([message("a")])
     assert told == (["a"] if listens else [])
-    own: Any = through.store
+    own: Any = services.store
     assert isinstance(own, MemoryStore) is not listens

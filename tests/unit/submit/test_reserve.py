@@ -87,10 +87,10 @@ class TestInUsersTests:
         assert second.uuid == first.uuid
 
     def test_a_stranger_is_not_given_another_s_job(self, jobs: RecordedTasks) -> None:
-        submit_json(jobs.services, "rebuild", {"number": 1}, Options(), stranger=True)
+        submit_json(jobs.services, "rebuild", {"number": 1}, Options(), anonymous=True)
 
         with pytest.raises(AlreadyRunning):
-            submit_json(jobs.services, "rebuild", {"number": 1}, Options(), stranger=True)
+            submit_json(jobs.services, "rebuild", {"number": 1}, Options(), anonymous=True)
 
     def test_a_key_names_one_job(self, jobs: RecordedTasks) -> None:
         with pytest.raises(UnknownOption, match="idempotency_key names one job; 2"):
@@ -137,7 +137,7 @@ class TestInATransaction:
     def waiting(self, jobs: RecordedTasks) -> list[Publication]:
         waiting: list[Publication] = []
 
-        def defer(through: Services, publications: Sequence[Publication]) -> bool:
+        def defer(services: Services, publications: Sequence[Publication]) -> bool:
             waiting.extend(publications)
             for publication in publications:
                 publication.awaited = partial(waiting.__contains__, publication)

@@ -233,7 +233,7 @@ class TestInATransaction:
     def waiting(self, services: Services) -> list[Publication]:
         waiting: list[Publication] = []
 
-        def defer(through: Services, publications: Sequence[Publication]) -> bool:
+        def defer(services: Services, publications: Sequence[Publication]) -> bool:
             waiting.extend(publications)
             for publication in publications:
                 publication.awaited = partial(waiting.__contains__, publication)

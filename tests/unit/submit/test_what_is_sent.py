@@ -11,13 +11,13 @@ from pydantic import AliasPath, BaseModel, ConfigDict, Field, SecretStr, field_v
 
 from serverless_tasks import InvalidInputs, Task, TaskClient
 from serverless_tasks.client.resubmit import resubmit
-from serverless_tasks.engine.definition.model import define
+from serverless_tasks.engine.definition.model import definition_of
 from serverless_tasks.engine.definition.schema import Definition
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.submission import submit_json, submit_unchecked
 from serverless_tasks.params import FloatParameter, IntParameter, ListParameter, Parameter, StringParameter
 from serverless_tasks.testing import RecordedTasks, recorded
-from tests.unit.definition.test_roundtrip import definition_of
+from tests.unit.definition.test_roundtrip import definition_for
 
 SEEN: list[UUID] = []
 
@@ -58,8 +58,8 @@ WAYS: dict[str, Callable[[RecordedTasks], Any]] = {
     "python": lambda jobs: Charge.submit(order="5"),
     "instance": lambda jobs: Charge(Order(order=5)).start(),
     "bulk": lambda jobs: Charge.submit_many([{"order": 5}]),
-    "client": lambda jobs: TaskClient(through=jobs.services).submit("charge", order="5"),
-    "command line": lambda jobs: TaskClient(through=jobs.services).submit_json(Charge, {"order": "5"}),
+    "client": lambda jobs: TaskClient(services=jobs.services).submit("charge", order="5"),
+    "command line": lambda jobs: TaskClient(services=jobs.services).submit_json(Charge, {"order": "5"}),
 }
 
 
@@ -123,18 +123,18 @@ class TestAModelFromJson:
     def test_that_is_strict_passes(self) -> None:
         inputs = {"number": str(uuid4()), "at": "2026-01-02T03:04:05Z"}
 
-        carried = sent(definition_of(Strict), inputs)
+        carried = sent(definition_for(Strict), inputs)
 
         assert carried == {**inputs, "prices": ["1.10"], "days": [], "image": "png"}
 
     def test_has_its_secrets_whole(self) -> None:
-        carried = sent(definition_of(Secretive), {"user": "ada", "password": "hunter2"})
+        carried = sent(definition_for(Secretive), {"user": "ada", "password": "hunter2"})
 
         # The default is no secret of this job's: it is the worker's to know.
         assert carried == {"user": "ada", "password": "hunter2", "limits": []}
 
     def test_travels_by_names_that_it_is_read_by(self) -> None:
-        assert sent(definition_of(Aliased), {"from": 1, "n": "2"}) == {"from": 1, "n": 2, "k": "any"}
+        assert sent(definition_for(Aliased), {"from": 1, "n": "2"}) == {"from": 1, "n": 2, "k": "any"}
 
     @pytest.mark.parametrize(
         ("extra", "carried"),
@@ -145,10 +145,10 @@ class TestAModelFromJson:
             model_config = ConfigDict(extra=extra)
             number: int
 
-        assert sent(definition_of(Open), {"number": "1", "colour": "red"}) == carried
+        assert sent(definition_for(Open), {"number": "1", "colour": "red"}) == carried
 
     def test_keeps_a_default_that_its_field_would_refuse_to_the_worker(self) -> None:
-        carried = sent(definition_of(Sloppy), {"number": "1"})
+        carried = sent(definition_for(Sloppy), {"number": "1"})
 
         assert sorted(carried) == ["key", "number"]
 
@@ -161,14 +161,14 @@ class TestAModelFromJson:
 
         given = {str(alias.path[0]): ["5"]}
 
-        assert sent(definition_of(ByPath), given) == {**given, "times": 1}
+        assert sent(definition_for(ByPath), given) == {**given, "times": 1}
 
     def test_that_its_dump_leaves_out_travels_as_it_was_given(self) -> None:
         class Left(BaseModel):
             number: int = Field(3, exclude=True)
             times: int = 1
 
-        assert sent(definition_of(Left), {"number": 5}) == {"number": 5, "times": 1}
+        assert sent(definition_for(Left), {"number": 5}) == {"number": 5, "times": 1}
 
     def test_whose_validators_change_it_once_travels_changed(self) -> None:
         class Trimmed(BaseModel):
@@ -185,7 +185,7 @@ class TestAModelFromJson:
                 self.slug = self.slug or f"{self.name}-{uuid4()}"
                 return self
 
-        carried = sent(definition_of(Trimmed), {"name": "  Ada "})
+        carried = sent(definition_for(Trimmed), {"name": "  Ada "})
 
         assert carried["name"] == "ada"
         assert carried["slug"].startswith("ada-")
@@ -221,7 +221,7 @@ class TestWhatWouldNotComeBack:
     )
     def test_is_refused_by_name(self, model: type[BaseModel], inputs: dict[str, Any], field: str) -> None:
         with pytest.raises(InvalidInputs) as refused:
-            definition_of(model).accept_json(inputs)
+            definition_for(model).accept_json(inputs)
 
         assert [each.field for each in refused.value.fields] == [field]
 
@@ -235,7 +235,7 @@ class TestWhatWouldNotComeBack:
                 return SecretStr(f"{password.get_secret_value()}!")
 
         with pytest.raises(InvalidInputs) as refused:
-            definition_of(Login).accept_json({"password": "hunter2"})
+            definition_for(Login).accept_json({"password": "hunter2"})
 
         assert "hunter2" not in str(refused.value)
         assert [each.field for each in refused.value.fields] == ["password"]
@@ -273,7 +273,7 @@ def dictionary(**parameters: Parameter) -> Definition:
     def run(self: Any, **inputs: Any) -> None:
         return None
 
-    return define(type("Takes", (Task,), {"name": "takes", "inputs": parameters, "run": run}))
+    return definition_of(type("Takes", (Task,), {"name": "takes", "inputs": parameters, "run": run}))
 
 
 class TestADictionary:

@@ -11,7 +11,7 @@ from serverless_tasks.engine.services import Services
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.submission import Submission
 from serverless_tasks.engine.worker.delivery import Delivery
-from serverless_tasks.engine.worker.outcome import Outcome
+from serverless_tasks.engine.worker.outcome import DeliveryResult
 from tests.support.clock import FakeClock
 
 
@@ -30,30 +30,30 @@ class Breaks(Task):
 
 
 @pytest.fixture
-def through() -> Services:
+def services() -> Services:
     made = Services(Config(), backend="immediate", clock=FakeClock())
     made.registry.add(Works)
     made.registry.add(Breaks)
     return made
 
 
-def test_a_delivery_goes_through_whoever_stands_around_it(through: Services) -> None:
+def test_a_delivery_goes_through_whoever_stands_around_it(services: Services) -> None:
     seen: list[tuple[Delivery, str]] = []
 
-    def around(delivery: Delivery, execute: Callable[[Delivery], Outcome]) -> Outcome:
+    def around(delivery: Delivery, execute: Callable[[Delivery], DeliveryResult]) -> DeliveryResult:
         outcome = execute(replace(delivery, request_id="renamed"))
         seen.append((delivery, outcome.status))
         return outcome
 
-    through.around = around
-    handle = Submission(Works, Options(), through).submit()
+    services.around = around
+    handle = Submission(Works, Options(), services).submit()
     ((delivery, status),) = seen
     assert (delivery.message.uuid, delivery.deadline, delivery.retry) == (handle.uuid, None, True)
     assert status == "succeeded"
     assert handle.refresh().record.request_id == "renamed"
 
 
-def test_an_attempt_keeps_the_path_of_its_exception(through: Services) -> None:
-    handle = Submission(Breaks, Options(), through).submit()
+def test_an_attempt_keeps_the_path_of_its_exception(services: Services) -> None:
+    handle = Submission(Breaks, Options(), services).submit()
     (attempt,) = handle.refresh().record.history
     assert (attempt.failure.type, attempt.failure.path) == ("LookupError", "builtins.LookupError")

@@ -25,7 +25,7 @@ from serverless_tasks.engine.job.progress import Progress
 from serverless_tasks.engine.job.record import NEUTRAL_MESSAGE, WORKER_LOST, Failure, Record
 from serverless_tasks.engine.store.base import Blobs
 from serverless_tasks.engine.store.memory import MemoryStore
-from serverless_tasks.engine.worker.outcome import Outcome, failure_of
+from serverless_tasks.engine.worker.outcome import DeliveryResult, failure_of
 from serverless_tasks.engine.worker.runner import Runner
 from serverless_tasks.engine.worker.time_limit.enforce import within
 from serverless_tasks.engine.worker.time_limit.limit import GRACE, Limit
@@ -61,7 +61,7 @@ class World:
     def republish(self, message: Message) -> None:
         self.sent.append(message)
 
-    def execute(self, message: Message | None = None, **given: Any) -> Outcome:
+    def execute(self, message: Message | None = None, **given: Any) -> DeliveryResult:
         parts = (self.registry, self.store, self.blobs, self.republish, self.clock)
         runner = Runner(*parts, redelivers=self.redelivers)
         given.setdefault("deadline", self.clock.now() + 300)
@@ -131,7 +131,7 @@ def test_a_coroutine_is_run_where_an_event_loop_is_running(world: World) -> None
         seen.append(WHOSE.get())
         return 5
 
-    async def view() -> Outcome:
+    async def view() -> DeliveryResult:
         WHOSE.set("the caller's")
         return world.execute()
 
@@ -146,7 +146,7 @@ def test_what_a_coroutine_raises_where_an_event_loop_is_running_is_its_own(world
     async def run(task: Task) -> None:
         raise TooFewNumbers("Give two.")
 
-    async def view() -> Outcome:
+    async def view() -> DeliveryResult:
         return world.execute()
 
     world.task(run)
@@ -1199,8 +1199,8 @@ def test_the_timer_is_taken_back(world: World) -> None:
     assert signal.getsignal(signal.SIGALRM) is before
 
 
-def on_a_thread(world: World, **given: Any) -> Outcome:
-    outcomes: list[Outcome] = []
+def on_a_thread(world: World, **given: Any) -> DeliveryResult:
+    outcomes: list[DeliveryResult] = []
     thread = threading.Thread(target=lambda: outcomes.append(world.execute(**given)))
     thread.start()
     thread.join(20)

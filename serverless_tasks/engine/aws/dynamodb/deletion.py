@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from serverless_tasks.engine.aws.dynamodb.expressions import from_dynamodb, to_dynamodb
 from serverless_tasks.engine.aws.dynamodb.writer import WRITE_BATCH, TableWriter
 from serverless_tasks.engine.aws.session import ConditionFailed, call
-from serverless_tasks.engine.job.dead_letter import job_letter, letter_key
+from serverless_tasks.engine.job.dead_letter import dead_letter_key, job_letter
 from serverless_tasks.engine.job.message import MAX_DELAY, inputs_key, outputs_prefix
 from serverless_tasks.engine.job.record import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
 from serverless_tasks.engine.job.retry import EARLY
@@ -80,7 +80,7 @@ class TableEraser(TableWriter):
         else:
             self._delete_schedules(uuid, job, state, items)
         if self._blobs is not None:
-            self._blobs.delete([inputs_key(uuid), letter_key(job_letter(uuid)), *payloads])
+            self._blobs.delete([inputs_key(uuid), dead_letter_key(job_letter(uuid)), *payloads])
         requests = [{"DeleteRequest": {"Key": to_dynamodb({"pk": uuid, "sk": sk})}} for sk in items]
         for start in range(0, len(requests), WRITE_BATCH):
             self._write_batch(requests[start : start + WRITE_BATCH])

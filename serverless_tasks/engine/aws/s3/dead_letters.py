@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 from serverless_tasks.engine.aws.session import call
-from serverless_tasks.engine.job.dead_letter import PREFIX, Letter, letter_key
+from serverless_tasks.engine.job.dead_letter import PREFIX, DeadLetter, dead_letter_key
 from serverless_tasks.engine.store.items import clipped
 from serverless_tasks.errors import AwsError
 
@@ -25,7 +25,7 @@ AT_ONCE = 8
 LONGEST_TEXT = 200
 
 
-class BucketLetters:
+class BucketDeadLetters:
     """Dead letters in a bucket.
 
     Args:
@@ -39,12 +39,12 @@ class BucketLetters:
         self._bucket = bucket
         self._blobs = blobs
 
-    def keep(self, letter: Letter, body: str) -> None:
-        """See `Letters.keep`; the same id is the same object, however often it is kept."""
+    def keep(self, letter: DeadLetter, body: str) -> None:
+        """See `DeadLetterStore.keep`; the same id is the same object, however often it is kept."""
         call(
             self._client.put_object,
             Bucket=self._bucket,
-            Key=letter_key(letter.id),
+            Key=dead_letter_key(letter.id),
             Body=body.encode(errors="surrogatepass"),
             Metadata={
                 "reason": _ascii(letter.reason),
@@ -55,8 +55,8 @@ class BucketLetters:
             },
         )
 
-    def all(self, *, before: int | None = None) -> Iterator[Letter]:
-        """See `Letters.all`; a call for each thousand letters and one for each letter, several at one time."""
+    def all(self, *, before: int | None = None) -> Iterator[DeadLetter]:
+        """See `DeadLetterStore.all`; a call for each thousand letters and one for each letter, several at one time."""
         start: dict[str, str] = {}
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="letters") as pool:
             while True:
@@ -71,16 +71,16 @@ class BucketLetters:
                     return
                 start = {"ContinuationToken": answer["NextContinuationToken"]}
 
-    def find(self, id: str) -> Letter | None:
-        """See `Letters.find`."""
+    def find(self, id: str) -> DeadLetter | None:
+        """See `DeadLetterStore.find`."""
         try:
-            head = call(self._client.head_object, Bucket=self._bucket, Key=letter_key(id))
+            head = call(self._client.head_object, Bucket=self._bucket, Key=dead_letter_key(id))
         except AwsError as error:
             if error.code in ("404", "NoSuchKey"):  # an answer to HEAD has no body to name the error in
                 return None
             raise
         known = {name: unquote(value) for name, value in head.get("Metadata", {}).items()}
-        return Letter(
+        return DeadLetter(
             id=id,
             reason=known.get("reason", ""),
             task=known.get("task", ""),
@@ -91,12 +91,12 @@ class BucketLetters:
         )
 
     def body(self, id: str) -> str:
-        """See `Letters.body`."""
-        return self._blobs.get(letter_key(id)).decode(errors="surrogatepass")
+        """See `DeadLetterStore.body`."""
+        return self._blobs.get(dead_letter_key(id)).decode(errors="surrogatepass")
 
     def remove(self, ids: Sequence[str]) -> None:
-        """See `Letters.remove`."""
-        self._blobs.delete([letter_key(each) for each in ids])
+        """See `DeadLetterStore.remove`."""
+        self._blobs.delete([dead_letter_key(each) for each in ids])
 
 
 def _ascii(text: str) -> str:

@@ -44,7 +44,7 @@ class QueueDepth:
     oldest: float | None = None
 
 
-class QueueDepths:
+class QueueMetrics:
     """Reads the depths of queues.
 
     Args:
@@ -67,12 +67,12 @@ class QueueDepths:
             AwsError: SQS could not be asked. Without CloudWatch the ages are None.
         """
         ages = self._ages()
-        depths = []
+        queue_metrics = []
         for name, url in self._urls.items():
             answer = call(self._sqs.get_queue_attributes, QueueUrl=url, AttributeNames=list(_COUNTS.values()))
             counts = {ours: int(answer["Attributes"][theirs]) for ours, theirs in _COUNTS.items()}
-            depths.append(QueueDepth(queue=name, **counts, oldest=ages.get(name)))
-        return depths
+            queue_metrics.append(QueueDepth(queue=name, **counts, oldest=ages.get(name)))
+        return queue_metrics
 
     def _ages(self) -> dict[str, float]:
         now = datetime.fromtimestamp(self._clock.now(), UTC)

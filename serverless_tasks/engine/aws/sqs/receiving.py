@@ -32,7 +32,7 @@ class ReceivedMessage:
 
 
 @dataclass(frozen=True, slots=True)
-class QueueFacts:
+class QueueAttributes:
     """The attributes of a queue that a consumer needs.
 
     Args:
@@ -68,7 +68,7 @@ class ReceivingQueue:
         self.url = url
         self._sqs = sqs if sqs is not None else client("sqs", read_timeout=_READ_TIMEOUT)
 
-    def facts(self) -> QueueFacts:
+    def facts(self) -> QueueAttributes:
         """Read the queue's attributes; fails at once when there is no such queue."""
         answer = call(
             self._sqs.get_queue_attributes,
@@ -76,7 +76,7 @@ class ReceivingQueue:
             AttributeNames=["QueueArn", "VisibilityTimeout"],
         )
         attributes = answer["Attributes"]
-        return QueueFacts(attributes["QueueArn"], int(attributes["VisibilityTimeout"]))
+        return QueueAttributes(attributes["QueueArn"], int(attributes["VisibilityTimeout"]))
 
     def receive(
         self, limit: int = BATCH, *, wait: int = 20, visibility: int | None = None

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 
-def holds(annotation: Any, kinds: tuple[type, ...]) -> bool:
+def contains_type(annotation: Any, kinds: tuple[type, ...]) -> bool:
     """Return whether a type is one of these kinds, or its values may contain one."""
     return _holds(annotation, kinds, set())
 

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from pydantic import BaseModel, RootModel
 
-from serverless_tasks.engine.definition.values.equality import same
+from serverless_tasks.engine.definition.values.equality import equal_after_json
 from serverless_tasks.engine.definition.values.roundtrip import members_by_name
 
 _ANEW: Final = object()
@@ -63,7 +63,7 @@ def _kept(shown: Any, made: Any, again: Any) -> Any:
 
 def _alike(one: Any, other: Any) -> bool:
     try:
-        return same(one, other)
+        return equal_after_json(one, other)
     except (ValueError, TypeError):  # arrays, which cannot be compared
         return False
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from serverless_tasks.engine.definition.values.equality import same
+from serverless_tasks.engine.definition.values.equality import equal_after_json
 from serverless_tasks.engine.definition.values.field_errors import refusals_of_django
 from serverless_tasks.engine.job.encoding import encode
 
@@ -51,7 +51,7 @@ def in_json(parameter: Parameter, made: Any) -> Any:
     try:
         shown = json.loads(encode(parameter.to_json(made)))
         returned = parameter.to_python(shown)
-        return shown if type(returned) is type(made) and same(returned, made) else NO_WAY_BACK
+        return shown if type(returned) is type(made) and equal_after_json(returned, made) else NO_WAY_BACK
     except (*UNFIT, *refusals_of_django()):
         return NO_WAY_BACK
 

@@ -9,7 +9,7 @@ from typing import Any
 from pydantic import BaseModel
 
 
-def same(one: Any, other: Any) -> bool:
+def equal_after_json(one: Any, other: Any) -> bool:
     """Return whether two values are equal; models by their fields, not by their private state.
 
     Times are if they are the same moment: Python's own comparison says of a time in the hours in which clocks change
@@ -20,13 +20,15 @@ def same(one: Any, other: Any) -> bool:
     if type(one) is not type(other):
         return bool(one == other)
     if isinstance(one, BaseModel):
-        return same(members_of(one), members_of(other))
+        return equal_after_json(members_of(one), members_of(other))
     if dataclasses.is_dataclass(one) and not isinstance(one, type):
-        return bool(one == other) or same(_fields(one), _fields(other))
+        return bool(one == other) or equal_after_json(_fields(one), _fields(other))
     if isinstance(one, dict):
-        return one.keys() == other.keys() and all(same(value, other[name]) for name, value in one.items())
+        return one.keys() == other.keys() and all(
+            equal_after_json(value, other[name]) for name, value in one.items()
+        )
     if isinstance(one, (list, tuple)):
-        return len(one) == len(other) and all(map(same, one, other))
+        return len(one) == len(other) and all(map(equal_after_json, one, other))
     return bool(one == other)
 
 

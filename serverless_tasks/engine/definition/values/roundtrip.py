@@ -8,16 +8,16 @@ from typing import Any
 
 from pydantic import BaseModel, RootModel
 
-from serverless_tasks.engine.definition.values.annotations import holds
+from serverless_tasks.engine.definition.values.annotations import contains_type
 from serverless_tasks.engine.job.encoding import encode
 
 
 def holds_set(annotation: Any) -> bool:
     """Return whether a type is a set, or its values may contain one."""
-    return holds(annotation, (Set,))
+    return contains_type(annotation, (Set,))
 
 
-def in_order(shown: Any, value: Any) -> Any:
+def sort_sets(shown: Any, value: Any) -> Any:
     """JSON that pydantic made, the lists that stand for sets sorted by their members' JSON.
 
     Args:
@@ -28,15 +28,15 @@ def in_order(shown: Any, value: Any) -> Any:
         ValueError: a member has no form in JSON, such as NaN.
     """
     if isinstance(value, RootModel):
-        return in_order(shown, value.root)
+        return sort_sets(shown, value.root)
     if isinstance(shown, dict):
         members = members_by_name(value, shown)
         return {
-            name: in_order(each, members[name]) if name in members else each for name, each in shown.items()
+            name: sort_sets(each, members[name]) if name in members else each for name, each in shown.items()
         }
     if not isinstance(shown, list) or not isinstance(value, (list, tuple, Set)) or len(shown) != len(value):
         return shown
-    each_in_order = [in_order(each, member) for each, member in zip(shown, value, strict=True)]
+    each_in_order = [sort_sets(each, member) for each, member in zip(shown, value, strict=True)]
     return sorted(each_in_order, key=encode) if isinstance(value, Set) else each_in_order
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 from pydantic_core import to_jsonable_python
 
-from serverless_tasks.engine.definition.values.annotations import holds
+from serverless_tasks.engine.definition.values.annotations import contains_type
 from serverless_tasks.params import SECRETS
 
 if TYPE_CHECKING:
@@ -17,23 +17,23 @@ if TYPE_CHECKING:
 
 def holds_secret(annotation: Any) -> bool:
     """Return whether a type is a secret, or its values may contain one."""
-    return holds(annotation, SECRETS)
+    return contains_type(annotation, SECRETS)
 
 
-def opened(value: Any) -> Any:
+def unwrap(value: Any) -> Any:
     """A value with the secrets in it as they are, sets as lists in an order that is the same in every process."""
     if isinstance(value, SECRETS):
-        return opened(value.get_secret_value())
+        return unwrap(value.get_secret_value())
     if isinstance(value, dict):
-        return {name: opened(each) for name, each in value.items()}
+        return {name: unwrap(each) for name, each in value.items()}
     if isinstance(value, (list, tuple)):
-        return [opened(each) for each in value]
+        return [unwrap(each) for each in value]
     if isinstance(value, (set, frozenset)):
-        return sorted((opened(each) for each in value), key=repr)
+        return sorted((unwrap(each) for each in value), key=repr)
     return value
 
 
-def revealed(shown: Any, values: Any) -> Any:
+def with_secrets(shown: Any, values: Any) -> Any:
     """JSON that pydantic made with masks, with the secrets in their places.
 
     Args:
@@ -44,14 +44,14 @@ def revealed(shown: Any, values: Any) -> Any:
         ValueError: a secret has no form in JSON, such as bytes that are no UTF-8.
     """
     if isinstance(values, SECRETS):
-        return to_jsonable_python(opened(values))
+        return to_jsonable_python(unwrap(values))
     if isinstance(values, dict) and isinstance(shown, dict) and len(shown) == len(values):
         pairs = zip(shown.items(), values.values(), strict=True)
-        return {name: revealed(each, value) for (name, each), value in pairs}
+        return {name: with_secrets(each, value) for (name, each), value in pairs}
     if isinstance(values, (list, tuple)) and isinstance(shown, list) and len(shown) == len(values):
-        return [revealed(each, value) for each, value in zip(shown, values, strict=True)]
+        return [with_secrets(each, value) for each, value in zip(shown, values, strict=True)]
     if isinstance(values, (set, frozenset)) and any(isinstance(value, SECRETS) for value in values):
-        return to_jsonable_python(opened(values))  # a set has no order to go by
+        return to_jsonable_python(unwrap(values))  # a set has no order to go by
     return shown
 
 

@@ -17,7 +17,7 @@ from django.test import Client
 from django_integration import conf
 from serverless_tasks import Task, rate
 from serverless_tasks.engine.aws import session
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ConfigurationError
 from tests.django.shop.background import SumNumbers
 
@@ -328,7 +328,7 @@ class TestScheduler:
 
         def declare(scheduler: dict[str, str], **attributes: Any) -> None:
             settings.SERVERLESS_TASKS = given | scheduler
-            services().registry.add(
+            current_services().registry.add(
                 type("Report", (Task,), {"name": "report", "run": lambda self: 0, **attributes})
             )
 
@@ -377,7 +377,7 @@ class TestScheduler:
         declare({}, schedule=rate(hours=1))
         for number in range(9):
             task = {"name": f"report{number}", "run": lambda self: 0, "schedule": rate(days=1)}
-            services().registry.add(type(f"Report{number}", (Task,), task))
+            current_services().registry.add(type(f"Report{number}", (Task,), task))
         ((_, sentence),) = messages(deploy=True)
         assert "'report1'" in sentence
         assert "(and 7 more)" in sentence
@@ -385,13 +385,13 @@ class TestScheduler:
 
 class TestRegistered:
     def test_the_background_and_tasks_modules_of_installed_apps(self) -> None:
-        assert "hidden" in services().registry
-        assert "later" in services().registry
+        assert "hidden" in current_services().registry
+        assert "later" in current_services().registry
 
     def test_configured_modules(self, settings: Any) -> None:
-        assert "forgetful" not in services().registry
+        assert "forgetful" not in current_services().registry
         settings.SERVERLESS_TASKS = settings.SERVERLESS_TASKS | {"MODULES": ["tests.django.configured"]}
-        assert "configured" in services().registry
+        assert "configured" in current_services().registry
 
     def test_an_error_inside_a_module_surfaces(self) -> None:
         script = (

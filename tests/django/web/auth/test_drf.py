@@ -11,7 +11,7 @@ from django.core.cache import cache
 from django.test import AsyncClient, Client
 from rest_framework.throttling import SimpleRateThrottle
 
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from tests.django import drf_classes
 from tests.django.conftest import queued, stored
 from tests.django.shop.background import SumNumbers
@@ -69,7 +69,7 @@ class TestObjectPermissions:
     def test_a_job_that_they_refuse_is_403(self, settings: Any, browser: Client, job: str, call: str) -> None:
         permit(settings, "Refuses")
         assert READS[call](browser, job).status_code == 403
-        record = services().store.read(job)
+        record = current_services().store.read(job)
         assert record is not None
         assert not record.cancel_requested
         assert not record.ended
@@ -103,7 +103,7 @@ class TestObjectPermissions:
     ) -> None:
         permit(settings, "OwnRunning")
         assert browser.get(f"/tasks/{job}/").status_code == 200
-        assert drf_classes.OwnRunning.seen == [services().store.read(job)]
+        assert drf_classes.OwnRunning.seen == [current_services().store.read(job)]
         work()
         assert browser.get(f"/tasks/{job}/").status_code == 403
 
@@ -152,7 +152,7 @@ class TestObjectPermissions:
         (message,) = queued()
         headers = {"X-Serverless-Tasks-Job": signed(message)}
         assert browser.post("/tasks/resize/run", BOX, content_type=JSON, headers=headers).status_code == 403
-        record = services().store.read(uuid)
+        record = current_services().store.read(uuid)
         assert record is None or record.status == "pending"
         permit(settings, IS_AUTHENTICATED)
         assert browser.post("/tasks/resize/run", BOX, content_type=JSON, headers=headers).status_code == 200

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, example, given
 from hypothesis import settings as search
 from hypothesis import strategies as st
 
-from django_integration.web.live.job_view import Sight, state_id
+from django_integration.web.live.job_view import JobView, etag_of
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.progress import Snapshot
 from serverless_tasks.engine.job.record import Failure, Record
@@ -95,8 +95,8 @@ def test_two_states_of_one_name_have_the_same_json(settings: Any, steps: list[st
         record = job.store.read("u")
         for reveal in (False, True) if record is not None else ():
             settings.DEBUG = reveal
-            sight = Sight.of(record)
-            assert named.setdefault(sight.id, sight.data) == sight.data
+            view = JobView.of(record)
+            assert named.setdefault(view.id, view.data) == view.data
 
 
 @search(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
@@ -112,7 +112,7 @@ def test_a_later_state_has_a_greater_version(steps: list[str]) -> None:
             continue
         if (record := job.store.read("u")) is None:
             continue
-        version = Sight.of(record).version
+        version = JobView.of(record).version
         assert version >= last or step == "release"
         last = version
 
@@ -121,7 +121,7 @@ def test_what_a_task_says_changes_it_under_debug(settings: Any) -> None:
     record = Record(uuid="u", task="sum", status="failed", failure=SECRET)
     names = set()
     for settings.DEBUG in (False, True):
-        names.add(state_id(record))
+        names.add(etag_of(record))
     assert len(names) == 2
 
 

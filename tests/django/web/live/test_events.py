@@ -9,9 +9,9 @@ from django.contrib.auth.models import User
 from django.test import AsyncClient, Client, RequestFactory
 
 from django_integration.web.live import events
-from django_integration.web.live.watcher import Sight
+from django_integration.web.live.watcher import JobView
 from serverless_tasks.engine.job.record import Record
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from tests.django.conftest import queued
 from tests.django.shop.background import SumNumbers
 
@@ -41,7 +41,7 @@ def records(body: bytes) -> list[dict[str, Any]]:
 class TestCall:
     def test_an_ended_task_is_one_event(self, job: str, user: User) -> None:
         (message,) = queued()
-        services().runner.execute(message)
+        current_services().runner.execute(message)
         answer, body = read_asgi(f"/tasks/{job}/events/", user)
         assert answer["Content-Type"] == "text/event-stream"
         (record,) = records(body)
@@ -49,7 +49,7 @@ class TestCall:
 
     def test_a_client_that_has_the_last_event_is_told_to_stay_away(self, job: str, user: User) -> None:
         (message,) = queued()
-        services().runner.execute(message)
+        current_services().runner.execute(message)
         _, body = read_asgi(f"/tasks/{job}/events/", user)
         last = body.decode().split("\n")[0].removeprefix("id: ")
         answer, _ = read_asgi(f"/tasks/{job}/events/", user, **{"Last-Event-ID": last})
@@ -57,7 +57,7 @@ class TestCall:
 
     def test_a_client_that_lost_the_stream_of_a_running_task_goes_on(self) -> None:
         record = Record(uuid="u", task="sum", status="running")
-        headers = {"Last-Event-ID": Sight.of(record).id}
+        headers = {"Last-Event-ID": JobView.of(record).id}
         assert not events.was_the_last(RequestFactory().get("/", headers=headers), record)
 
     def test_records_say_that_there_are_events(self, job: str, user: User, browser: Client) -> None:

@@ -13,13 +13,13 @@ import pytest
 from django.contrib.auth.models import User
 from django.test import AsyncClient, Client
 
-from django_integration.web.live.job_view import Sight
+from django_integration.web.live.job_view import JobView
 from django_integration.web.live.shared_reads import SharedReads, shared_reads
 from django_integration.web.live.watcher import Watcher
 from serverless_tasks import TaskClient
 from serverless_tasks.engine.job.progress import Snapshot
 from serverless_tasks.engine.job.record import Record
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError
 from tests.django.conftest import queued
 from tests.django.shop.background import SumNumbers
@@ -38,7 +38,7 @@ def sharing(settings: Any) -> None:
 def clock(aws: None, monkeypatch: pytest.MonkeyPatch) -> FakeClock:
     """The time of the site's services, which stands still."""
     clock = FakeClock()
-    monkeypatch.setattr(services().clock, "now", clock.now)
+    monkeypatch.setattr(current_services().clock, "now", clock.now)
     return clock
 
 
@@ -47,14 +47,14 @@ def running(owner: User | None = None) -> str:
     key = None if owner is None else str(owner.pk)
     uuid = SumNumbers.options(owner=key, on_commit=False).submit(numbers=[1]).uuid
     (message,) = queued()
-    services().store.claim(message, token="t", lease=2_000_000_000_000, request_id="r")
+    current_services().store.claim(message, token="t", lease=2_000_000_000_000, request_id="r")
     return uuid
 
 
 def progress_elsewhere(uuid: str, progress: int) -> None:
     """Write progress as a worker on another machine does: this process does not hear of it."""
     snapshot = Snapshot(seq=progress, progress=progress)
-    elsewhere: Any = services().store
+    elsewhere: Any = current_services().store
     elsewhere._store.write_progress(uuid, "t", snapshot, lease=None)
 
 
@@ -107,7 +107,7 @@ class TestCalls:
         unset = {name: value for name, value in settings.SERVERLESS_TASKS.items() if name != "SHARED_READ"}
         settings.SERVERLESS_TASKS = unset
         counted: Counter[str] = Counter()
-        client = services().store._client  # type: ignore[attr-defined]
+        client = current_services().store._client  # type: ignore[attr-defined]
         client.meta.events.register("before-call.dynamodb", lambda model, **_: counted.update([model.name]))
         uuid = running(user)
         counted.clear()
@@ -131,7 +131,7 @@ class TestFreshness:
         self, browser: Client, user: User, clock: FakeClock, settings: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         settings.SERVERLESS_TASKS = settings.SERVERLESS_TASKS | {"SHARED_READ": 0.25}
-        monkeypatch.setattr(services().clock, "now", clock.now)
+        monkeypatch.setattr(current_services().clock, "now", clock.now)
         uuid = running(user)
         assert progress(browser, uuid) == 0
         progress_elsewhere(uuid, 5)
@@ -184,9 +184,9 @@ class TestFreshness:
         uuid = running(user)
         assert progress(browser, uuid) == 0
         progress_elsewhere(uuid, 5)
-        record = services().store.read(uuid)
+        record = current_services().store.read(uuid)
         assert record is not None
-        theirs = f'W/"{Sight.of(record).id}"'
+        theirs = f'W/"{JobView.of(record).id}"'
         calls.clear()
         answer = browser.get(f"/tasks/{uuid}/", headers={"If-None-Match": theirs})
         assert (answer.status_code, calls) == (304, {"Query": 1})
@@ -215,7 +215,7 @@ class TestFreshness:
         self, browser: Client, user: User, clock: FakeClock
     ) -> None:
         uuid = running(user)
-        record = services().store.read(uuid)
+        record = current_services().store.read(uuid)
         assert record is not None
         assert progress(browser, uuid) == 0
         progress_elsewhere(uuid, 5)
@@ -279,8 +279,8 @@ def at(progress: int, **changes: Any) -> Record:
     return Record(**(fields | {"progress": progress} | changes))
 
 
-def seen(sight: Sight | None) -> Any:
-    return None if sight is None else json.loads(sight.data)["progress"]
+def seen(view: JobView | None) -> Any:
+    return None if view is None else json.loads(view.data)["progress"]
 
 
 class TestThreads:
@@ -415,5 +415,5 @@ class TestMemory:
         reads = SharedReads(1.0, clock)
         first = reads.read("u", lambda _: at(3))
         clock.move(1)
-        monkeypatch.setattr(Sight, "of", None)
+        monkeypatch.setattr(JobView, "of", None)
         assert reads.read("u", lambda _: at(3)) is first

@@ -16,7 +16,7 @@ from django_integration.web.live import events, watcher
 from django_integration.web.live.watcher import Follower, Watcher
 from serverless_tasks.engine.job.progress import Snapshot
 from serverless_tasks.engine.job.record import Record
-from serverless_tasks.engine.services import services
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError
 from tests.django.conftest import queued
 from tests.django.shop.background import SumNumbers
@@ -36,7 +36,7 @@ def submitted(count: int = 1) -> list[Record]:
 
 def begin(record: Record) -> Any:
     message = next(message for message in queued() if message.uuid == record.uuid)
-    return services().store.claim(message, token="t", lease=2_000_000_000_000, request_id="r")
+    return current_services().store.claim(message, token="t", lease=2_000_000_000_000, request_id="r")
 
 
 def unread(followers: list[Follower]) -> list[int]:
@@ -92,9 +92,9 @@ class TestLooks:
                 begin(records[1])
                 await watching.look(pool)
                 assert unread(followers) == [1]
-                sight = followers[1].sight
-                assert sight is not None
-                assert '"status":"running"' in sight.data
+                view = followers[1].view
+                assert view is not None
+                assert '"status":"running"' in view.data
 
         asyncio.run(run())
 
@@ -107,7 +107,7 @@ class TestLooks:
                 await watching.look(pool)
                 with watching.follow(record) as late:
                     await watching.look(pool)
-                    assert late.sight == first.sight
+                    assert late.view == first.view
                     assert unread([late]) == [0]
 
         asyncio.run(run())
@@ -118,7 +118,7 @@ class TestLooks:
         async def run() -> None:
             watching = Watcher()
             (record,) = submitted()
-            store, stack = services().store, ExitStack()
+            store, stack = current_services().store, ExitStack()
             changed, loop = store.changed, asyncio.get_running_loop()
             joined: list[Follower] = []
 
@@ -141,7 +141,7 @@ class TestLooks:
                 monkeypatch.undo()
                 await watching.look(pool)
                 assert unread([first, *joined]) == [0]
-                assert first.sight == joined[0].sight
+                assert first.view == joined[0].view
 
         asyncio.run(run())
 
@@ -152,7 +152,7 @@ class TestLooks:
             watching = Watcher()
             (record,) = submitted()
             begin(record)
-            store, stack = services().store, ExitStack()
+            store, stack = current_services().store, ExitStack()
             changed, loop = store.changed, asyncio.get_running_loop()
             joined: list[Follower] = []
 
@@ -171,7 +171,7 @@ class TestLooks:
                 monkeypatch.undo()
                 await watching.look(pool)
                 assert unread([first, *joined]) == [0, 1]
-                assert joined[0].sight == first.sight
+                assert joined[0].view == first.view
 
         asyncio.run(run())
 
@@ -193,7 +193,7 @@ class TestLooks:
             watching = Watcher()
             with watching.follow(Record(uuid=str(uuid4()), task="sum")) as follower:
                 await watching.look(pool)
-                assert follower.sight is None
+                assert follower.view is None
 
         asyncio.run(run())
 
@@ -215,7 +215,7 @@ class TestOneThatCannotBeRead:
                 "good": ("2", Record(uuid="good", task="sum", status="running")),
             }
 
-        monkeypatch.setattr(services().store, "changed", changed)
+        monkeypatch.setattr(current_services().store, "changed", changed)
 
         async def run() -> tuple[Follower, Follower]:
             watching = Watcher()
@@ -234,9 +234,9 @@ class TestOneThatCannotBeRead:
         self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
     ) -> None:
         bad, good, _ = self.look(monkeypatch, *[self.ERROR] * watcher.FAILURES)
-        assert bad.sight is None
-        assert good.sight is not None
-        assert '"running"' in good.sight.data
+        assert bad.view is None
+        assert good.view is not None
+        assert '"running"' in good.view.data
         assert "bad" in caplog.text
         assert "AccessDenied" in caplog.text
 
@@ -244,8 +244,8 @@ class TestOneThatCannotBeRead:
         almost = [self.ERROR] * (watcher.FAILURES - 1)
         running = Record(uuid="bad", task="sum", status="running")
         bad, _, asked = self.look(monkeypatch, *almost, running, *almost, running)
-        assert bad.sight is not None
-        assert '"running"' in bad.sight.data
+        assert bad.view is not None
+        assert '"running"' in bad.view.data
         assert asked == ["?"] * watcher.FAILURES + ["1"] + ["?"] * (watcher.FAILURES - 1)
 
 
@@ -276,7 +276,7 @@ class TestStream:
                 raise found
             return {first.uuid: (str(number), found)}
 
-        monkeypatch.setattr(services().store, "changed", changed)
+        monkeypatch.setattr(current_services().store, "changed", changed)
         return asyncio.run(collect(events.stream(first)))
 
     def record(self, **changes: Any) -> Record:
@@ -418,9 +418,9 @@ class TestUnderAsgi:
     ) -> None:
         """More of them than the loop's pool has threads."""
         wait, begun, go = held
-        through = services()
+        services = current_services()
         for name in ("read", "put_jobs"):
-            monkeypatch.setattr(through.store, name, wait)
+            monkeypatch.setattr(services.store, name, wait)
 
         async def run() -> None:
             paths = [path.format(uuid=uuid4()) for _ in range(40)]
@@ -457,9 +457,9 @@ class TestUnderAsgi:
         """Connections belong to threads: it is the one that asked who calls which gives its own back."""
         threads: list[int] = []
         (record,) = submitted()
-        read = services().store.read
+        read = current_services().store.read
         monkeypatch.setattr(
-            services().store, "read", lambda uuid: threads.append(threading.get_ident()) or read(uuid)
+            current_services().store, "read", lambda uuid: threads.append(threading.get_ident()) or read(uuid)
         )
         monkeypatch.setattr(events, "close_old_connections", lambda: threads.append(threading.get_ident()))
 
@@ -501,7 +501,7 @@ class TestUnderAsgi:
             asked = asyncio.create_task(site.ask("GET", f"/tasks/{record.uuid}/events/"))
             await followed()
             claim = begin(record)
-            services().store.succeed(record.uuid, claim, Snapshot(1), {"sum": 1})
+            current_services().store.succeed(record.uuid, claim, Snapshot(1), {"sum": 1})
             _, body = await asked
             events_seen = [part for part in body.decode().split("\n\n") if part.startswith("id")]
             assert '"pending"' in events_seen[0]
