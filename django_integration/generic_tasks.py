@@ -10,7 +10,7 @@ from django.db import connections
 
 from django_integration import conf
 from django_integration.own_backend import execute, hand_over
-from serverless_tasks.engine.definition.model import definition_of
+from serverless_tasks.engine.definition.registry import definition_of
 from serverless_tasks.engine.job.execution import Execution
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.submit.options import Options

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.client.resubmit import resubmit
 from serverless_tasks.engine.config import Config
-from serverless_tasks.engine.definition.model import definition_of
+from serverless_tasks.engine.definition.registry import definition_of
 from serverless_tasks.engine.definition.schema import check_json
 from serverless_tasks.engine.job.job_id import job_id
 from serverless_tasks.engine.job.message import Message

@@ -18,7 +18,6 @@ from pydantic import (
 from pydantic_core import PydanticSerializationError
 
 from serverless_tasks.engine.definition.accepted import Accepted, Compared
-from serverless_tasks.engine.definition.dictionary import DictionaryDefinition
 from serverless_tasks.engine.definition.model_json import Lossy, ModelJson
 from serverless_tasks.engine.definition.returned import returned_type
 from serverless_tasks.engine.definition.run_signature import accepted_by, needed_of
@@ -31,7 +30,7 @@ from serverless_tasks.engine.definition.values.aliases import field_names
 from serverless_tasks.engine.definition.values.field_errors import refusals_of_django
 from serverless_tasks.engine.definition.values.secrets import holds_secret
 from serverless_tasks.engine.job.encoding import encode
-from serverless_tasks.errors import InvalidInputs, TaskDefinitionError
+from serverless_tasks.errors import TaskDefinitionError
 
 if TYPE_CHECKING:
     from serverless_tasks.engine.definition.base import BaseTask
@@ -157,19 +156,3 @@ class ModelDefinition(Definition):
         if isinstance(inputs, self.inputs_model):
             return inputs
         return self._validated(inputs, lambda: self.inputs_model.model_validate(inputs))
-
-
-def definition_of(task: type[BaseTask]) -> Definition:
-    """The definition of a task class, in the style that it is written in.
-
-    Raises:
-        TaskDefinitionError: when the class contradicts itself.
-    """
-    model = task.params_model
-    made = DictionaryDefinition(task) if model is None else ModelDefinition(task, model)
-    if task.schedule is not None:
-        try:
-            made.to_json(task.schedule_inputs)
-        except InvalidInputs as error:
-            raise TaskDefinitionError(f"{task.__qualname__}.schedule_inputs do not fit: {error}") from error
-    return made

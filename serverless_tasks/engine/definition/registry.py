@@ -7,9 +7,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from serverless_tasks.engine.definition.base import BaseTask, is_task_class
-from serverless_tasks.engine.definition.model import definition_of
+from serverless_tasks.engine.definition.dictionary import DictionaryDefinition
+from serverless_tasks.engine.definition.model import ModelDefinition
 from serverless_tasks.engine.definition.schema import Definition
-from serverless_tasks.errors import ConfigurationError, DuplicateTask, UnknownTask
+from serverless_tasks.errors import (
+    ConfigurationError,
+    DuplicateTask,
+    InvalidInputs,
+    TaskDefinitionError,
+    UnknownTask,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -114,6 +121,22 @@ class Registry:
                     self.add(candidate)
                 self._seen[source] = place + 1
         return self._tasks
+
+
+def definition_of(task: type[BaseTask]) -> Definition:
+    """Return the definition of a task class, in the style that it is written in.
+
+    Raises:
+        TaskDefinitionError: when the class contradicts itself.
+    """
+    model = task.params_model
+    made = DictionaryDefinition(task) if model is None else ModelDefinition(task, model)
+    if task.schedule is not None:
+        try:
+            made.to_json(task.schedule_inputs)
+        except InvalidInputs as error:
+            raise TaskDefinitionError(f"{task.__qualname__}.schedule_inputs do not fit: {error}") from error
+    return made
 
 
 def _place(task: type[BaseTask]) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from serverless_tasks.engine.definition.base import LONGEST_NAME, queue_for
-from serverless_tasks.engine.definition.model import definition_of
+from serverless_tasks.engine.definition.registry import definition_of
 from serverless_tasks.engine.definition.schema import Definition, check_json
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.encoding import is_json

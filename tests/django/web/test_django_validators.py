@@ -8,7 +8,7 @@ from django.core.validators import MaxLengthValidator, validate_slug
 from pydantic import BaseModel, SecretStr, field_validator, model_validator
 
 from serverless_tasks import InvalidInputs, Task
-from serverless_tasks.engine.definition.model import definition_of
+from serverless_tasks.engine.definition.registry import definition_of
 from serverless_tasks.engine.definition.schema import InvalidOutputs
 from serverless_tasks.params import Parameter, StringParameter
 

@@ -20,8 +20,7 @@ import pytest
 from pydantic import BaseModel, SecretStr
 
 from serverless_tasks import Task
-from serverless_tasks.engine.definition.model import definition_of
-from serverless_tasks.engine.definition.registry import Registry
+from serverless_tasks.engine.definition.registry import Registry, definition_of
 from serverless_tasks.engine.job.record import Record
 from serverless_tasks.engine.store.memory import MemoryStore
 from serverless_tasks.engine.worker.runner import Runner

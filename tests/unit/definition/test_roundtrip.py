@@ -23,7 +23,7 @@ from pydantic import (
 )
 
 from serverless_tasks import InvalidInputs, Task
-from serverless_tasks.engine.definition.model import definition_of
+from serverless_tasks.engine.definition.registry import definition_of
 from serverless_tasks.engine.definition.schema import Definition
 from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.errors import TaskDefinitionError

@@ -8,7 +8,7 @@ import pytest
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from serverless_tasks import InvalidInputs, Task
-from serverless_tasks.engine.definition.model import definition_of
+from serverless_tasks.engine.definition.registry import definition_of
 from serverless_tasks.engine.definition.schema import Definition, InvalidOutputs
 from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.engine.job.execution import Execution

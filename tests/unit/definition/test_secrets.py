@@ -22,8 +22,8 @@ from pydantic import (
 )
 
 from serverless_tasks import InputsUnavailable, InvalidInputs, Task, TaskClient, rate
-from serverless_tasks.engine.definition.model import definition_of
 from serverless_tasks.engine.definition.recurring import recurring_of
+from serverless_tasks.engine.definition.registry import definition_of
 from serverless_tasks.engine.definition.values.secrets import holds_secret, with_secrets
 from serverless_tasks.engine.job.masking import MASK, Mask
 from serverless_tasks.engine.job.message import Message

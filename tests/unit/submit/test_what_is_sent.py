@@ -11,7 +11,7 @@ from pydantic import AliasPath, BaseModel, ConfigDict, Field, SecretStr, field_v
 
 from serverless_tasks import InvalidInputs, Task, TaskClient
 from serverless_tasks.client.resubmit import resubmit
-from serverless_tasks.engine.definition.model import definition_of
+from serverless_tasks.engine.definition.registry import definition_of
 from serverless_tasks.engine.definition.schema import Definition
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.submission import submit_json, submit_unchecked
