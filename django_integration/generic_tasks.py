@@ -10,6 +10,7 @@ from django.db import connections
 
 from django_integration import conf
 from django_integration.own_backend import execute, hand_over
+from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.definition.registry import definition_of
 from serverless_tasks.engine.job.execution import Execution
 from serverless_tasks.engine.services import current_services
@@ -50,7 +51,7 @@ class ThreadingBackend:
         threading.Thread(target=_run_and_close, args=(task,), name=f"task {task.name}").start()
 
 
-class GenericBackend:
+class GenericBackend(Backend):
     """Hands jobs to a ``TASKS_BACKEND``.
 
     Args:
@@ -60,7 +61,7 @@ class GenericBackend:
     def __init__(self, backend: TasksBackend) -> None:
         self._backend = backend
         # A backend that carries its jobs to another process says so with `runs_here = False`.
-        self.runs_here = bool(getattr(backend, "runs_here", True))
+        self.in_process = bool(getattr(backend, "runs_here", True))
 
     def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
         """See `Backend.publish`."""

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from django_integration import conf
 from django_integration.django_tasks.coroutine import completed
+from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.record import Record
@@ -106,7 +107,7 @@ class TaskBackend:
         return found
 
 
-class OwnBackend:
+class OwnBackend(Backend):
     """Hands jobs to a backend class of the project's own.
 
     Args:

@@ -137,7 +137,7 @@ class ServerlessBackend(BaseTaskBackend):
         """The result as it is now, where the job has been run already."""
         waits = result.handle is not None or result.is_finished
         return (
-            result if waits or current_services().backend_name != "immediate" else self.get_result(result.id)
+            result if waits or not current_services().backend_kind.synchronous else self.get_result(result.id)
         )
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
+from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.definition.base import is_task_class
 from serverless_tasks.engine.definition.recurring import recurring_of
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
     from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.job.record import Record
+    from serverless_tasks.engine.worker.delivery import Middleware
     from serverless_tasks.engine.worker.outcome import DeliveryResult
 
 # 2026-01-01T00:00:00Z
@@ -60,11 +62,12 @@ class _Delivery:
     message: Message
 
 
-class RecordedTasks:
+class RecordedTasks(Backend):
     """The jobs that were submitted, and the means to run them; `recorded` makes it.
 
     Args:
         registry: the tasks that can be run.
+        middleware: stands around each delivery.
 
     Attributes:
         services: what the block uses.
@@ -72,13 +75,18 @@ class RecordedTasks:
         submitted: every message that was published, retries included, oldest first.
     """
 
-    def __init__(self, registry: Registry) -> None:
+    def __init__(self, registry: Registry, middleware: Middleware | None = None) -> None:
         self.clock = MovableClock()
         self.submitted: list[Message] = []
         self._queue: list[_Delivery] = []
         self._store = MemoryStore(self.clock)
         self.services = Services(
-            Config(), backend=self, clock=self.clock, store=self._store, registry=registry
+            Config(),
+            backend=self,
+            clock=self.clock,
+            store=self._store,
+            registry=registry,
+            middleware=middleware,
         )
 
     def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
@@ -207,7 +215,6 @@ def recorded(*tasks: type[BaseTask]) -> Iterator[RecordedTasks]:
     registry = Registry()
     for task in (*current_services().registry, *tasks):
         registry.add(task)
-    jobs = RecordedTasks(registry)
-    jobs.services.around = current_services().around
+    jobs = RecordedTasks(registry, current_services().middleware)
     with use(jobs.services):
         yield jobs

@@ -115,7 +115,7 @@ def live(record: Record) -> dict[str, Any]:
 def queues() -> dict[str, Any]:
     """The queues, where there are any."""
     services = current_services()
-    if services.runs_here:
+    if services.backend_kind.in_process:
         return {"depths": None}
     try:
         queue_metrics = services.queue_metrics.read()

@@ -42,7 +42,7 @@ def check(alias: str, queues: Iterable[str], options: Mapping[str, Any]) -> Iter
 
 def _queues(alias: str, queues: Iterable[str], given: BackendOptions) -> Iterator[checks.CheckMessage]:
     urls = current_services().config.queue_urls
-    if current_services().backend_name != "sqs" or not urls:
+    if not current_services().backend_kind.has_queue or not urls:
         return  # without any, the check of SERVERLESS_TASKS says it
     for name in sorted(queues):
         queue = given.queue_map.get(name, name)

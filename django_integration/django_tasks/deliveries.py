@@ -30,13 +30,13 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.worker.outcome import DeliveryResult
 
 
-def around(delivery: Delivery, execute: Callable[[Delivery], DeliveryResult]) -> DeliveryResult:
+def middleware(delivery: Delivery, execute: Callable[[Delivery], DeliveryResult]) -> DeliveryResult:
     """Run a delivery; see `serverless_tasks.engine.worker.delivery`."""
     attempt = Attempt(replace(delivery, request_id=delivery.request_id or worker_id()))
-    backend = current_services().backend_name
+    backend = current_services().backend_kind
     # A worker's handler names its request; a pool's threads have no other work. Elsewhere a task is run in the midst of
     # a web request, or of a test, whose connections are not the task's to close.
-    alone = bool(delivery.request_id) or backend == "threading"
+    alone = bool(delivery.request_id) or backend.own_threads
     outer = _in_transactions()
     token = CURRENT.set(attempt)
     try:
@@ -44,7 +44,7 @@ def around(delivery: Delivery, execute: Callable[[Delivery], DeliveryResult]) ->
             reset_queries()
             close_old_connections()
             _tend_coroutines_thread()
-        if backend == "immediate":
+        if backend.synchronous:
             _tell_enqueued(delivery.message)
         try:
             outcome = execute(attempt.delivery)

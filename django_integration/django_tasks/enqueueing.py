@@ -97,8 +97,8 @@ class Enqueueing:
             self.kwargs,
             handle=None if handle.published else handle,
         )
-        # Of a job that is run while it is enqueued, `deliveries.around` tells in good time.
-        if not handle.repeated and current_services().backend_name != "immediate":
+        # Of a job that is run while it is enqueued, `deliveries.middleware` tells in good time.
+        if not handle.repeated and not current_services().backend_kind.synchronous:
             sender = type(self.task.get_backend())
             # Robust: the task is sent, and an error here would make the caller enqueue it again.
             handle.when_published(partial(task_enqueued.send_robust, sender, task_result=result))

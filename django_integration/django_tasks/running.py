@@ -21,7 +21,7 @@ _EARLIER = 0.05
 
 @dataclass(slots=True)
 class Attempt:
-    """The run of a function, as far as it has come; `deliveries.around` makes it, the run fills it in.
+    """The run of a function, as far as it has come; `deliveries.middleware` makes it, the run fills it in.
 
     Attributes:
         delivery: what is delivered.

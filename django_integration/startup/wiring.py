@@ -9,14 +9,14 @@ from django.apps import apps
 from django.utils.module_loading import autodiscover_modules
 
 from django_integration import conf
-from django_integration.django_tasks.deliveries import around
+from django_integration.django_tasks.deliveries import middleware
 from django_integration.django_tasks.function import MADE
 from django_integration.generic_tasks import GenericBackend, backend_of
 from django_integration.own_backend import OwnBackend, backend_class
 from django_integration.startup.adoption import adopt
 from django_integration.startup.commit import defer
 from django_integration.startup.task_classes import IMPORTED
-from django_integration.web.live.shared_reads import share
+from django_integration.web.live.shared_reads import SharedReads, share
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.job.clock import Clock
@@ -51,22 +51,22 @@ def wire() -> ConfigurationError | None:
     Returns:
         What is wrong with the configuration, for the system check; submitting a task raises it as well.
     """
-    problem = None
     registry = Registry(IMPORTED, MADE)
+    hooks: dict[str, Any] = {"registry": registry, "defer": defer, "middleware": middleware}
     try:
-        services = configure(conf.current().config, registry=registry, **_parts(conf.current()))
-        if conf.current().shared_read > 0:
-            share(services, conf.current().shared_read)
+        given, clock = conf.current(), Clock()
+        reads = SharedReads(given.shared_read, clock) if given.shared_read > 0 else None
+        on_write = None if reads is None else reads.drop
+        services = configure(given.config, clock=clock, on_write=on_write, **hooks, **_parts(given))
+        if reads is not None:
+            share(services, reads)
         register(registry)
         services.registry  # noqa: B018 - imports SERVERLESS_TASKS_MODULES now rather than in the first request
     except ConfigurationError as error:
-        problem = error
         stand_in: Any = Misconfigured(error)
-        services = configure(Config(), backend=stand_in, store=stand_in, registry=registry)
-    services.problem = problem
-    services.defer = defer
-    services.around = around
-    return problem
+        configure(Config(), backend=stand_in, store=stand_in, problem=error, **hooks)
+        return error
+    return None
 
 
 def _parts(given: conf.TaskSettings) -> dict[str, Any]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import threading
 from contextlib import contextmanager
-from functools import partial
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from serverless_tasks.engine.backends.base import backend_class
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.job.clock import Clock
 from serverless_tasks.engine.job.forks import call_when_forked, notice_fork, renew_when_forked
-from serverless_tasks.engine.part import part
 from serverless_tasks.engine.store.locks import Locks
 from serverless_tasks.engine.worker.runner import Runner
 from serverless_tasks.errors import ConfigurationError
@@ -28,10 +28,22 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.dead_letter import DeadLetterStore
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.store.base import Blobs, Store
-    from serverless_tasks.engine.worker.delivery import Around
+    from serverless_tasks.engine.worker.delivery import Middleware
 
     # Leaves publications, which the room above makes, to the commit of an open transaction; False where none is open.
     type Defer = Callable[[Services, Sequence[Any]], bool]
+
+
+class locked_cached_property[T](cached_property[T]):  # noqa: N801 - stands where cached_property would
+    """A `cached_property` that is made once, whichever thread asks first: Python's own has no lock."""
+
+    if not TYPE_CHECKING:
+
+        def __get__(self, instance, owner=None):
+            if instance is None:
+                return self
+            with instance._lock:
+                return super().__get__(instance, owner)
 
 
 class Services:
@@ -39,10 +51,14 @@ class Services:
 
     Args:
         config: the settings.
-        backend: ``"sqs"``, ``"threading"``, ``"immediate"`` or an object with ``publish``.
+        backend: ``"sqs"``, ``"threading"``, ``"immediate"`` or a `Backend`.
         clock: the time.
         store: a store to use instead of the one that the settings name.
         registry: a registry to use instead of a new one.
+        defer: leaves publications to the commit of an open transaction.
+        middleware: stands around each delivery; see `Runner`.
+        on_write: is called with the id of each job that was, or may have been, written.
+        problem: why the configuration is wrong, where it is.
     """
 
     def __init__(
@@ -53,55 +69,57 @@ class Services:
         clock: Clock | None = None,
         store: Store | None = None,
         registry: Registry | None = None,
+        defer: Defer | None = None,
+        middleware: Middleware | None = None,
+        on_write: Callable[[str], object] | None = None,
+        problem: ConfigurationError | None = None,
     ) -> None:
         self.config = config
         self.clock = clock or Clock()
-        self.defer: Defer | None = None
-        self.around: Around | None = None
-        self.written: Callable[[str], object] | None = None
-        self.problem: ConfigurationError | None = None
+        self.defer = defer
+        self.middleware = middleware
+        self.problem = problem
         self._backend = backend
         self._store = store
         self._registry = registry
-        self.making = threading.RLock()
+        self._on_write = on_write
+        self._lock = threading.RLock()
         renew_when_forked(self)
 
     def forked(self) -> None:
         """See `Renewed.forked`: the parts stay, and each renews what it holds."""
-        self.making = threading.RLock()
+        self._lock = threading.RLock()
 
     @property
-    def backend_name(self) -> str:
-        """The backend's name, or "" for an object."""
-        return self._backend if isinstance(self._backend, str) else ""
+    def backend_kind(self) -> Backend | type[Backend]:
+        """The backend's class attributes: its class, or the object that was given.
 
-    @property
-    def runs_here(self) -> bool:
-        """True if this process runs the jobs, and so needs no list of modules to find a submitted class."""
-        named = self._backend in ("threading", "immediate")
-        return named or bool(getattr(self._backend, "runs_here", False))
+        Raises:
+            ConfigurationError: there is no backend of this name.
+        """
+        return backend_class(self._backend) if isinstance(self._backend, str) else self._backend
 
-    @part
+    @locked_cached_property
     def registry(self) -> Registry:
         """The tasks of this process; the configured modules are imported."""
         registry = Registry() if self._registry is None else self._registry
         registry.load(self.config.modules)
         return registry
 
-    @part
+    @locked_cached_property
     def store(self) -> Store:
-        """The table; without one, the in-process backends keep jobs in memory. `written` is told of what it writes."""
+        """The table; without one, the in-process backends keep jobs in memory."""
         store = self._own_store()
-        if self.written is None:
+        if self._on_write is None:
             return store
         from serverless_tasks.engine.store.observed import observed
 
-        return observed(store, self.written)
+        return observed(store, self._on_write)
 
     def _own_store(self) -> Store:
         if self._store is not None:
             return self._store
-        if not self.config.table and self.runs_here:
+        if not self.config.table and self.backend_kind.in_process:
             from serverless_tasks.engine.store.memory import MemoryStore
 
             return MemoryStore(self.clock)
@@ -114,10 +132,10 @@ class Services:
     def _unschedule(self, uuid: str, run_at: int) -> None:
         self.schedules.delete(uuid, run_at)
 
-    @part
+    @locked_cached_property
     def locks(self) -> Locks:
         """Idempotency keys and the places of unique jobs; their rows lie where the jobs do."""
-        if self._store is not None or (not self.config.table and self.runs_here):
+        if self._store is not None or (not self.config.table and self.backend_kind.in_process):
             from serverless_tasks.engine.store.memory_locks import MemoryLocks
 
             return Locks(MemoryLocks(self.clock), self.store, self.clock)
@@ -127,7 +145,7 @@ class Services:
         table = self.config.require("table")
         return Locks(TableLocks(client("dynamodb"), table, self.clock), self.store, self.clock)
 
-    @part
+    @locked_cached_property
     def blobs(self) -> Blobs | None:
         """The payload bucket, or None when none is configured."""
         if not self.config.bucket:
@@ -136,7 +154,7 @@ class Services:
 
         return BucketBlobs(self.config.bucket)
 
-    @part
+    @locked_cached_property
     def queue(self) -> QueueSender:
         """The sender to the configured queues."""
         from serverless_tasks.engine.aws.session import client
@@ -145,7 +163,7 @@ class Services:
         self.config.require("queue_urls")
         return QueueSender(client("sqs", attempts=1), self.config, self.clock)
 
-    @part
+    @locked_cached_property
     def schedules(self) -> Schedules:
         """The schedules that send what is due later than SQS can hold it back."""
         from serverless_tasks.engine.aws.scheduler.one_time import Schedules
@@ -154,7 +172,7 @@ class Services:
         self.config.require("schedule_group")
         return Schedules(client("scheduler", attempts=1), self.config, self.clock)
 
-    @part
+    @locked_cached_property
     def schedule_group(self) -> ScheduleGroup:
         """The recurring schedules of the stack."""
         from serverless_tasks.engine.aws.scheduler.recurring import ScheduleGroup
@@ -163,14 +181,14 @@ class Services:
         self.config.require("schedule_group")
         return ScheduleGroup(client("scheduler"), self.config)
 
-    @part
+    @locked_cached_property
     def sender(self) -> Sender:
         """Sends messages, soon ones by SQS and late ones by a schedule."""
         from serverless_tasks.engine.aws.sender import Sender
 
         return Sender(self.queue, lambda: self.schedules, self.blobs, self.config, self.clock)
 
-    @part
+    @locked_cached_property
     def visibility(self) -> Visibility:
         """Changes when received messages come back."""
         from serverless_tasks.engine.aws.session import client
@@ -178,7 +196,7 @@ class Services:
 
         return Visibility(client("sqs"))
 
-    @part
+    @locked_cached_property
     def dead_letter_queue(self) -> DeadLetterQueue:
         """The queue for undecodable messages."""
         from serverless_tasks.engine.aws.session import client
@@ -187,7 +205,7 @@ class Services:
         url = self.config.require("dead_letter_queue_url")
         return DeadLetterQueue(client("sqs"), url)
 
-    @part
+    @locked_cached_property
     def dead_letter_store(self) -> DeadLetterStore:
         """The store of kept dead letters."""
         from serverless_tasks.engine.aws.s3.dead_letters import BucketDeadLetters
@@ -197,7 +215,7 @@ class Services:
         bucket = self.config.require("bucket")
         return BucketDeadLetters(client("s3"), bucket, BucketBlobs(bucket))
 
-    @part
+    @locked_cached_property
     def queue_metrics(self) -> QueueMetrics:
         """The metrics of the queues, the dead-letter queue among them where it is configured."""
         from serverless_tasks.engine.aws.session import client
@@ -208,65 +226,37 @@ class Services:
             urls["dead letters"] = self.config.dead_letter_queue_url
         return QueueMetrics(client("sqs"), client("cloudwatch"), urls, self.clock)
 
-    @part
+    @locked_cached_property
     def runner(self) -> Runner:
-        """Runs messages; a retry is published through the backend's own way."""
-        parts = (self.registry, self.store, self.blobs, self._republish, self.clock)
-        return self._runner_kind()(*parts, acquire=self._acquire, redelivers=not self.runs_here)
+        """The runner of messages; it sends retries by way of the backend."""
+        return Runner(
+            self.registry,
+            self.store,
+            self.blobs,
+            self._resend,
+            self.clock,
+            acquire=self._acquire,
+            has_queue=not self.backend_kind.in_process,
+            middleware=self.middleware,
+        )
 
-    @part
+    @locked_cached_property
     def backend(self) -> Backend:
         """The backend of submitted jobs.
 
         Raises:
-            ConfigurationError: the name is none that there is.
+            ConfigurationError: a setting is missing, or there is no backend of this name.
         """
         if not isinstance(self._backend, str):
             return self._backend
-        if self._backend == "sqs":
-            from serverless_tasks.engine.backends.sqs import SqsBackend
-
-            self.config.require("queue_urls")
-            store = self.store  # before the sender makes a client: its table may be what is missing
-            return SqsBackend(self.sender, store, self.blobs)
-        if self._backend == "threading":
-            from serverless_tasks.engine.backends.threading import ThreadingBackend
-
-            return ThreadingBackend(self.runner, self.store, self.blobs, self.clock)
-        if self._backend == "immediate":
-            from serverless_tasks.engine.backends.immediate import ImmediateBackend
-
-            return ImmediateBackend(self.runner, self.store, self.blobs, self.clock)
-        raise ConfigurationError(
-            f"There is no backend {self._backend!r}; use 'sqs', 'threading' or 'immediate'."
-        )
-
-    def _runner_kind(self) -> Callable[..., Runner]:
-        if self.around is None:
-            return Runner
-        from serverless_tasks.engine.worker.delivery import ObservedRunner
-
-        return partial(ObservedRunner, self.around)
-
-    def require_reach(self, messages: Sequence[Message]) -> None:
-        """See that messages can be held back for as long as they want to be: before an open transaction is committed.
-
-        Raises:
-            ConfigurationError: a setting of the scheduler is missing.
-        """
-        if self._backend == "sqs" and any(message.run_at for message in messages):
-            self.sender.check(messages)
+        made: Backend = backend_class(self._backend).of(self)
+        return made
 
     def _acquire(self, name: str, uuid: str) -> bool:
         return self.locks.acquire(name, uuid)
 
-    def _republish(self, message: Message) -> None:
-        if self._backend == "sqs":
-            self.sender.resend(message)
-            return
-        (error,) = self.backend.publish([message])
-        if error is not None:
-            raise error
+    def _resend(self, message: Message) -> None:
+        self.backend.resend(message)
 
 
 _lock = threading.Lock()

@@ -8,6 +8,7 @@ import pytest
 
 from serverless_tasks import configure, services
 from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.backends.immediate import ImmediateBackend
 from serverless_tasks.engine.backends.sqs import SqsBackend
 from serverless_tasks.engine.backends.threading import ThreadingBackend
@@ -81,7 +82,7 @@ def test_sqs_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_backend_of_ones_own_is_taken() -> None:
-    class Own:
+    class Own(Backend):
         def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
             return [None] * len(messages)
 
@@ -125,14 +126,14 @@ def test_a_missing_region_is_named() -> None:
 
 
 def test_a_retry_goes_through_a_backend_of_ones_own(clock: FakeClock) -> None:
-    class Refuses:
+    class Refuses(Backend):
         def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
             return [SubmitFailed("down")]
 
     made = Services(Config(), backend=Refuses(), clock=clock, store=MemoryStore(clock))
 
     with pytest.raises(SubmitFailed):
-        made._republish(a_message(clock))
+        made._resend(a_message(clock))
 
 
 def test_importing_the_package_loads_no_aws_no_django_and_no_command_line() -> None:

@@ -52,7 +52,7 @@ def check_aws(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
         longest = max((task.timeout for task in current_services().registry), default=0)
     except ConfigurationError:
         return []  # check_configuration says it, and check_stack of the region
-    if current_services().backend_name != "sqs" or not (given.config.table and given.config.queue_urls):
+    if not current_services().backend_kind.has_queue or not (given.config.table and given.config.queue_urls):
         return []
     found: list[checks.CheckMessage] = []
     try:

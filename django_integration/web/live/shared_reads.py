@@ -168,15 +168,8 @@ def _answers(view: JobView, at_least: Version) -> bool:
 _of: WeakKeyDictionary[Services, SharedReads] = WeakKeyDictionary()
 
 
-def share(services: Services, seconds: float) -> None:
-    """Share what is read through these services; what is written through them is seen at once.
-
-    Args:
-        services: services of which no part has been used yet.
-        seconds: how old an answer may be.
-    """
-    reads = SharedReads(seconds, services.clock)
-    services.written = reads.drop
+def share(services: Services, reads: SharedReads) -> None:
+    """Share what is read through these services, whose ``on_write`` is `SharedReads.drop`."""
     _of[services] = reads
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING
 
+from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.backends.intake import Intake
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.worker.outcome import failure_of
@@ -13,12 +14,13 @@ from serverless_tasks.errors import ServerlessTasksError
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from serverless_tasks.engine.backends.base import Parts
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.store.base import Blobs, Store
     from serverless_tasks.engine.worker.runner import Runner
 
 
-class ImmediateBackend:
+class ImmediateBackend(Backend):
     """Runs here and now. The message is written and read as on its way through a queue, so that what would not
     survive the way does not survive here either.
 
@@ -28,6 +30,14 @@ class ImmediateBackend:
         blobs: where large inputs go, or None.
         clock: the time to wait for a retry in.
     """
+
+    in_process = True
+    synchronous = True
+
+    @classmethod
+    def of(cls, parts: Parts) -> ImmediateBackend:
+        """Return a backend for these services."""
+        return cls(parts.runner, parts.store, parts.blobs, parts.clock)
 
     def __init__(self, runner: Runner, store: Store, blobs: Blobs | None, clock: Clock) -> None:
         self._runner = runner

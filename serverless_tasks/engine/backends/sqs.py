@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.store.payloads import offload_inputs
 from serverless_tasks.errors import (
     AwsError,
@@ -18,11 +19,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from serverless_tasks.engine.aws.sender import Sender
+    from serverless_tasks.engine.backends.base import Parts
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.store.base import Blobs, Store
 
 
-class SqsBackend:
+class SqsBackend(Backend):
     """Sends first, then keeps the ``job`` item, unless the job is not tracked: a send that failed for sure leaves
     nothing behind.
 
@@ -31,6 +33,19 @@ class SqsBackend:
         store: where the jobs are kept.
         blobs: where large inputs go, or None.
     """
+
+    has_queue = True
+
+    @classmethod
+    def of(cls, parts: Parts) -> SqsBackend:
+        """Return a backend for these services.
+
+        Raises:
+            ConfigurationError: a setting is missing.
+        """
+        parts.config.require("queue_urls")
+        store = parts.store  # before the sender makes a client: its table may be what is missing
+        return cls(parts.sender, store, parts.blobs)
 
     def __init__(self, sender: Sender, store: Store, blobs: Blobs | None) -> None:
         self._sender = sender
@@ -54,6 +69,14 @@ class SqsBackend:
         ]
         self._keep(kept, light, errors)
         return errors
+
+    def resend(self, message: Message) -> None:
+        """See `Backend.resend`."""
+        self._sender.resend(message)
+
+    def check_delays(self, messages: Sequence[Message]) -> None:
+        """See `Backend.check_delays`."""
+        self._sender.check(messages)
 
     def _send(self, light: dict[int, Message], errors: list[ServerlessTasksError | None]) -> None:
         answers = self._sender.send(list(light.values())) if light else []

@@ -7,6 +7,7 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
+from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.backends.intake import Intake
 from serverless_tasks.engine.job.forks import notice_fork, renew_when_forked
 from serverless_tasks.engine.job.message import Message
@@ -15,6 +16,7 @@ from serverless_tasks.engine.worker.outcome import failure_of
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from serverless_tasks.engine.backends.base import Parts
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.store.base import Blobs, Store
     from serverless_tasks.engine.worker.runner import Runner
@@ -23,7 +25,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class ThreadingBackend:
+class ThreadingBackend(Backend):
     """Runs jobs on a few threads; progress and results are recorded like any other job's.
 
     They are lost with the process: one that ran reads as failed, with ``WorkerLost``, once its lease is over (within a
@@ -37,6 +39,14 @@ class ThreadingBackend:
         clock: the time.
         workers: how many jobs run at once.
     """
+
+    in_process = True
+    own_threads = True
+
+    @classmethod
+    def of(cls, parts: Parts) -> ThreadingBackend:
+        """Return a backend for these services."""
+        return cls(parts.runner, parts.store, parts.blobs, parts.clock)
 
     def __init__(
         self, runner: Runner, store: Store, blobs: Blobs | None, clock: Clock, workers: int = 4

@@ -1,63 +1,62 @@
-"""A store that tells which jobs were written through it."""
+"""A store that reports which jobs are written through it."""
 
 from __future__ import annotations
 
 import functools
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.store.base import Store
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from serverless_tasks.engine.store.base import Store
 
-# What of `Store` writes; each takes first the job's id, its message, or several messages.
-WRITES: Final = (
-    "put_jobs",
-    "claim",
-    "write_progress",
-    "succeed",
-    "fail",
-    "retry",
-    "release",
-    "settle",
-    "delete",
-    "cancel",
-)
-
-
-def observed(store: Store, written: Callable[[str], object]) -> Store:
-    """A store that does what another does, and tells of each job that it may have written.
+def observed(store: Store, on_write: Callable[[str], object]) -> Store:
+    """Return a store that does what another does and reports each job that it may have written.
 
     Args:
         store: the other.
-        written: is called with the job's id once the write is over, whether it went well or not.
+        on_write: is called with the job's id once the write is over, whether it went well or not.
     """
-    seen: Any = _ObservedStore(store, written)
-    return seen  # type: ignore[no-any-return]
+    made: Any = _ObservedStore(store, on_write)
+    return made  # type: ignore[no-any-return]
+
+
+def _reported(write: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(write)
+    def reported(
+        self: _ObservedStore, jobs: str | Message | Sequence[Message], /, *args: Any, **kwargs: Any
+    ) -> Any:
+        try:
+            return getattr(self._store, write.__name__)(jobs, *args, **kwargs)
+        finally:
+            for uuid in _uuids(jobs):
+                self._on_write(uuid)
+
+    return reported
 
 
 class _ObservedStore:
-    def __init__(self, store: Store, written: Callable[[str], object]) -> None:
+    """Passes everything to the other store. What writes takes first the job's id, its message, or several messages."""
+
+    def __init__(self, store: Store, on_write: Callable[[str], object]) -> None:
         self._store = store
-        for name in WRITES:
-            setattr(self, name, _telling(getattr(store, name), written))
+        self._on_write = on_write
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-
-def _telling(write: Callable[..., Any], written: Callable[[str], object]) -> Callable[..., Any]:
-    @functools.wraps(write)
-    def told(jobs: str | Message | Sequence[Message], /, *args: Any, **kwargs: Any) -> Any:
-        try:
-            return write(jobs, *args, **kwargs)
-        finally:
-            for uuid in _uuids(jobs):
-                written(uuid)
-
-    return told
+    put_jobs = _reported(Store.put_jobs)
+    claim = _reported(Store.claim)
+    write_progress = _reported(Store.write_progress)
+    succeed = _reported(Store.succeed)
+    fail = _reported(Store.fail)
+    retry = _reported(Store.retry)
+    release = _reported(Store.release)
+    settle = _reported(Store.settle)
+    delete = _reported(Store.delete)
+    cancel = _reported(Store.cancel)
 
 
 def _uuids(jobs: str | Message | Sequence[Message]) -> Iterable[str]:

@@ -35,7 +35,8 @@ def publish(
         ConfigurationError: a message is due later than this deployment can hold one back; none was published.
         ServerlessTasksError: the only message could not be published.
     """
-    services.require_reach(messages)
+    if any(message.run_at for message in messages):
+        services.backend.check_delays(messages)
     publications = reserve(services, messages, deduplication or Deduplication())
     unsent = [publication for publication in publications if publication.unsent]
     if unsent and not (on_commit and services.defer is not None and services.defer(services, unsent)):
@@ -44,7 +45,7 @@ def publish(
         raise error
     handles = [Handle(publication, services.store, services.clock) for publication in publications]
     # That backend has run them by now.
-    return [handle.refresh() for handle in handles] if services.backend_name == "immediate" else handles
+    return [handle.refresh() for handle in handles] if services.backend_kind.synchronous else handles
 
 
 def publish_now(services: Services, publications: Sequence[Publication]) -> None:

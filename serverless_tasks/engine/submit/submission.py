@@ -87,7 +87,7 @@ class Submission:
         self, inputs: Sequence[Any], *, as_json: bool = False, anonymous: bool = False
     ) -> list[Handle]:
         services, options, unique = self._services or current_services(), self._options, self._task.unique
-        if services.runs_here:
+        if services.backend_kind.in_process:
             services.registry.add(self._task)
         _check_options(options, self._task.name, len(inputs), unique=unique)
         definition = _definition(services, self._task)

@@ -15,6 +15,7 @@ from serverless_tasks.engine.job.retry import EARLY
 from serverless_tasks.engine.store.overlap import overlapping
 from serverless_tasks.engine.worker.attempt import LEASE, Attempt
 from serverless_tasks.engine.worker.completion import Completion
+from serverless_tasks.engine.worker.delivery import Delivery
 from serverless_tasks.engine.worker.firing import task_for
 from serverless_tasks.engine.worker.outcome import DeliveryResult
 from serverless_tasks.errors import AwsError, LeaseLost, ServerlessTasksError
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.store.base import Blobs, Claim, Store
+    from serverless_tasks.engine.worker.delivery import Middleware
 
 logger = logging.getLogger(__name__)
 
@@ -47,8 +49,9 @@ class Runner:
         republish: sends the message of a retry, when it is due.
         clock: the time.
         acquire: gives a schedule's turn to a job, unless an earlier one still has it; see `Locks.acquire`.
-        redelivers: whether a queue stands behind the messages and delivers them again when this process dies. A job
+        has_queue: whether a queue stands behind the messages and delivers them again when this process dies. A job
             that runs without one reads as lost as soon as its lease is over.
+        middleware: stands around each delivery, as Django's app does to tend its connections.
     """
 
     def __init__(
@@ -60,7 +63,8 @@ class Runner:
         clock: Clock,
         *,
         acquire: Callable[[str, str], bool] = lambda name, uuid: True,
-        redelivers: bool = True,
+        has_queue: bool = True,
+        middleware: Middleware | None = None,
     ) -> None:
         self._registry = registry
         self._store = store
@@ -68,9 +72,10 @@ class Runner:
         self._republish = republish
         self._clock = clock
         self._acquire = acquire
-        self._redelivers = redelivers
+        self._has_queue = has_queue
+        self._middleware = middleware
         self._completion = Completion(
-            store, republish, clock, expires_at if redelivers else expires_in_process_at
+            store, republish, clock, expires_at if has_queue else expires_in_process_at
         )
 
     def execute(
@@ -99,15 +104,28 @@ class Runner:
             NotDue: it is a schedule's, whose time is still to come.
             AwsError: the store could not be asked; the message must come back.
         """
-        now = self._clock.now()
+        delivery = Delivery(
+            message=message,
+            deadline=deadline,
+            request_id=request_id,
+            retry=retry,
+            claim=claim,
+            meanwhile=meanwhile,
+        )
+        return (
+            self._deliver(delivery) if self._middleware is None else self._middleware(delivery, self._deliver)
+        )
+
+    def _deliver(self, delivery: Delivery) -> DeliveryResult:
+        message, claim, now = delivery.message, delivery.claim, self._clock.now()
         task = task_for(message, self._registry, now)
         if claim is None and to_ms(now) > message.expires:
             settled = self._store.settle(message, EXPIRED)
             return self._wait(settled, now) if settled.answer == "busy" else DeliveryResult(status="ended")
-        if not self._redelivers:
+        if not self._has_queue:
             message = replace(message, expires=to_ms(now))
         if claim is None:
-            claim = self.claim(message, deadline=deadline, request_id=request_id)
+            claim = self.claim(message, deadline=delivery.deadline, request_id=delivery.request_id)
         if claim.answer == "ended":
             return DeliveryResult(status="ended")
         if claim.answer != "claimed":
@@ -122,7 +140,7 @@ class Runner:
         ):
             self._store.fail(message.uuid, claim, Snapshot(seq=1), SKIPPED, status=CANCELLED)
             return DeliveryResult(status=CANCELLED, attempt=claim.attempt, failure=SKIPPED)
-        return self._attempt(message, claim, deadline, task, retry, meanwhile)
+        return self._attempt(message, claim, delivery, task)
 
     def claim(self, message: Message, *, deadline: float | None = None, request_id: str = "") -> Claim:
         """Ask for a job, for a delivery of it that has not expired; see `execute`.
@@ -159,15 +177,13 @@ class Runner:
         self,
         message: Message,
         claim: Claim,
-        deadline: float | None,
+        delivery: Delivery,
         task: type[BaseTask],
-        retry: bool,
-        meanwhile: Callable[[], None] | None,
     ) -> DeliveryResult:
         attempt = Attempt(
             message,
             claim,
-            deadline,
+            delivery.deadline,
             registry=self._registry,
             store=self._store,
             blobs=self._blobs,
@@ -179,14 +195,14 @@ class Runner:
             self.release(message, claim.token)
             raise
         try:
-            with overlapping(meanwhile):
-                return self._completion.record(message, claim, task, run, last, retry=retry)
+            with overlapping(delivery.meanwhile):
+                return self._completion.record(message, claim, task, run, last, retry=delivery.retry)
         except LeaseLost as lost:
             return DeliveryResult(status="lost", give_back=GIVE_BACK, attempt=claim.attempt, exception=lost)
 
     def _sent_on(self, message: Message, claim: Claim, now: float) -> DeliveryResult | None:
         """Send a message anew that is due later than a queue can hide it: a queue keeps none for more than 4 days."""
-        if claim.answer != "waiting" or not self._redelivers or claim.until / 1000 - now < LONGEST_HIDDEN:
+        if claim.answer != "waiting" or not self._has_queue or claim.until / 1000 - now < LONGEST_HIDDEN:
             return None
         expires = max(message.expires, expires_at(to_ms(now), claim.until))
         try:

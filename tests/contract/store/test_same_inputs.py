@@ -12,6 +12,7 @@ from pydantic import BaseModel, Field
 from serverless_tasks import AlreadyRunning, Handle, IdempotencyConflict, SubmitUncertain, Task
 from serverless_tasks.client.resubmit import resubmit
 from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.services import Services, current_services, use
@@ -74,7 +75,7 @@ OTHERS: list[tuple[type[Task], dict[str, Any], dict[str, Any]]] = [
 ]
 
 
-class Kept:
+class Kept(Backend):
     """A backend that keeps jobs waiting."""
 
     def __init__(self, store: MemoryStore) -> None:

@@ -255,9 +255,13 @@ def test_a_bulk_goes_its_two_ways_and_each_handle_knows_its_own_fate(
 def test_a_setting_that_is_missing_is_named_before_anything_is_written(
     services: Services, config: Config, clock: FakeClock, setting: str
 ) -> None:
-    lacking = Services(replace(config, **{setting: ""}), clock=clock, registry=services.registry)
     committed: list[Any] = []
-    lacking.defer = lambda _, publications: bool(committed.append(publications)) or True
+    lacking = Services(
+        replace(config, **{setting: ""}),
+        clock=clock,
+        registry=services.registry,
+        defer=lambda _, publications: bool(committed.append(publications)) or True,
+    )
     with use(lacking), counted_calls("sqs", "dynamodb", "s3", "scheduler") as calls:
         with pytest.raises(ConfigurationError, match=f"SERVERLESS_TASKS_{setting.upper()} is not set"):
             Measure.options(delay=901).submit(text="x" * SCHEDULED_INPUTS)

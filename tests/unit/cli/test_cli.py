@@ -17,6 +17,7 @@ from typer.testing import CliRunner
 import serverless_tasks
 from serverless_tasks import Task, TaskError
 from serverless_tasks.cli.app import app
+from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.record import WORKER_LOST, Attempt, Failure, Record
@@ -113,7 +114,7 @@ class ScriptedStore:
         return self.records.pop(0) if len(self.records) > 1 else self.records[0]
 
 
-class RefusingBackend:
+class RefusingBackend(Backend):
     def __init__(self, error: serverless_tasks.ServerlessTasksError) -> None:
         self.error = error
 

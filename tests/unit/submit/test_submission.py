@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from serverless_tasks import InvalidInputs, NotPublished, SubmitFailed, Task, UnknownTask
+from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import RETENTION, Message
@@ -46,7 +47,7 @@ class Report(Task):
         return None
 
 
-class Outbox:
+class Outbox(Backend):
     """A backend that keeps what it is given, or fails as it is told."""
 
     def __init__(self) -> None:

@@ -40,12 +40,12 @@ def services() -> Services:
 def test_a_delivery_goes_through_whoever_stands_around_it(services: Services) -> None:
     seen: list[tuple[Delivery, str]] = []
 
-    def around(delivery: Delivery, execute: Callable[[Delivery], DeliveryResult]) -> DeliveryResult:
+    def middleware(delivery: Delivery, execute: Callable[[Delivery], DeliveryResult]) -> DeliveryResult:
         outcome = execute(replace(delivery, request_id="renamed"))
         seen.append((delivery, outcome.status))
         return outcome
 
-    services.around = around
+    services = Services(Config(), backend="immediate", registry=services.registry, middleware=middleware)
     handle = Submission(Works, Options(), services).submit()
     ((delivery, status),) = seen
     assert (delivery.message.uuid, delivery.deadline, delivery.retry) == (handle.uuid, None, True)

@@ -50,7 +50,7 @@ class World:
         self.registry = Registry()
         self.sent: list[Message] = []
         self.blobs: Blobs | None = None
-        self.redelivers = True
+        self.has_queue = True
         self.message = a_message(clock, task="work", inputs={})
         self.store.put_jobs([self.message])
 
@@ -63,7 +63,7 @@ class World:
 
     def execute(self, message: Message | None = None, **given: Any) -> DeliveryResult:
         parts = (self.registry, self.store, self.blobs, self.republish, self.clock)
-        runner = Runner(*parts, redelivers=self.redelivers)
+        runner = Runner(*parts, has_queue=self.has_queue)
         given.setdefault("deadline", self.clock.now() + 300)
         return runner.execute(message or self.message, **given)
 
@@ -1339,9 +1339,9 @@ def test_a_worker_whose_task_cannot_be_stopped_gives_its_lease_up(world: World) 
     assert max(leases) == began + (30 + GRACE + 60) * 1000
 
 
-@pytest.mark.parametrize(("redelivers", "status"), [(True, "running"), (False, "failed")])
+@pytest.mark.parametrize(("has_queue", "status"), [(True, "running"), (False, "failed")])
 def test_a_job_that_no_queue_holds_reads_as_lost_once_its_lease_is_over(
-    world: World, redelivers: bool, status: str
+    world: World, has_queue: bool, status: str
 ) -> None:
     read: list[Record] = []
 
@@ -1349,16 +1349,16 @@ def test_a_job_that_no_queue_holds_reads_as_lost_once_its_lease_is_over(
         world.clock.move(301)
         read.append(world.record)
 
-    world.redelivers = redelivers
+    world.has_queue = has_queue
     world.task(run)
     world.execute(deadline=world.clock.now() + 300)
 
     assert read[0].status == status
-    assert redelivers or read[0].error == {"type": "WorkerLost", "message": WORKER_LOST.message}
+    assert has_queue or read[0].error == {"type": "WorkerLost", "message": WORKER_LOST.message}
 
 
 def test_a_retry_that_no_queue_holds_reads_as_expired_an_hour_after_its_time(world: World) -> None:
-    world.redelivers = False
+    world.has_queue = False
     world.task(asks(7200), retries=1)
 
     world.execute()
