@@ -10,11 +10,12 @@ from unittest import mock
 import pytest
 
 from lambda_handlers import worker
-from serverless_tasks.engine.aws.dynamodb import table, writer
-from serverless_tasks.engine.aws.dynamodb.table import Table
+from serverless_tasks.engine.aws.dynamodb import table
+from serverless_tasks.engine.aws.dynamodb.deletion import Deletion
 from serverless_tasks.engine.aws.sqs.sending import QueueSender
 from serverless_tasks.engine.backends.sqs import SqsBackend
 from serverless_tasks.engine.job.progress import Progress, Snapshot
+from serverless_tasks.engine.store import transitions
 from serverless_tasks.engine.submit.publication import Publication
 from serverless_tasks.engine.worker.completion import Completion
 from serverless_tasks.engine.worker.outcome import DeliveryResult
@@ -28,7 +29,7 @@ from tests.chaos.test_single_faults import calls_of, fail_at, tell
 
 def no_fence() -> Any:
     """Writes of an attempt that no longer holds the job are taken."""
-    return mock.patch.object(writer, "_HELD", "#token = :token OR #token <> :token OR #status = :running")
+    return mock.patch.object(table, "_HELD", "#token = :token OR #token <> :token OR #status = :running")
 
 
 def claim_over_live_leases() -> Any:
@@ -121,24 +122,23 @@ def undecodable_bodies_vanish() -> Any:
 
 def claims_that_do_not_count() -> Any:
     """A claim does not count."""
-    real = table.update
+    real = transitions.claimed
 
-    def update(*args: Any, **given: Any) -> Any:
-        if given.get("add") == {"attempt": 1, "failures": 0}:
-            given["add"] = {"attempt": 0, "failures": 0}
-        return real(*args, **given)
+    def claimed(*args: Any, **given: Any) -> Any:
+        return replace(real(*args, **given), add={"attempt": 0, "failures": 0})
 
-    return mock.patch.object(table, "update", update)
+    return mock.patch.object(transitions, "claimed", claimed)
 
 
 def an_own_write_that_arrived_counts_as_lost() -> Any:
     """When botocore tried twice and both arrived, the second refusal passes for a lost lease."""
-    return mock.patch.object(writer, "_was_applied", return_value=False)
+    return mock.patch.object(table, "_was_applied", return_value=False)
 
 
 def cancelled_only_in_name() -> Any:
     """A running job is not told that it was cancelled."""
-    return mock.patch.object(Table, "_ask_to_stop")
+    in_name = transitions.Change(put={"cancel": False})
+    return mock.patch.object(transitions, "stop_requested", return_value=in_name)
 
 
 def claim_before_it_is_due() -> Any:
@@ -169,14 +169,13 @@ def _unreserved(services: Any, messages: Any, guard: Any) -> list[Publication]:
 
 def deleted_without_a_trace() -> Any:
     """What is deleted leaves nothing that tells a late delivery."""
-    real = Table._bury
+    real = Deletion._bury
 
-    def bury(self: Table, uuid: str, job: Any, state: Any, others: Any) -> None:
+    def bury(self: Deletion, uuid: str, job: Any, state: Any, others: Any) -> None:
         real(self, uuid, job, state, others)
-        key = {"pk": {"S": uuid}, "sk": {"S": "s#state"}}
-        self._client.delete_item(TableName=self._table, Key=key)
+        self._items.delete(uuid, "s#state")
 
-    return mock.patch.object(Table, "_bury", bury)
+    return mock.patch.object(Deletion, "_bury", bury)
 
 
 LASTING = {kind: Fault(0, kind, lasting=True) for kind in Kind}

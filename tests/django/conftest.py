@@ -52,7 +52,7 @@ def calls(aws: None) -> Counter[str]:
     """How often each AWS operation was called, such as ``SendMessage``."""
     counted: Counter[str] = Counter()
     for service in ("sqs", "dynamodb"):
-        client = current_services().queue._client if service == "sqs" else current_services().store._client
+        client = session.client(service)
         client.meta.events.register(f"before-send.{service}", lambda request, operation=None, **_: None)
         client.meta.events.register(f"before-call.{service}", lambda model, **_: counted.update([model.name]))
     return counted

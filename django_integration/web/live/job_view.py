@@ -78,7 +78,7 @@ def etag_of(record: Record) -> str:
     """The name of a state that a store was found in: two of the same name have the same JSON.
 
     It is told without making the JSON. Every write of a state changes its status, token, attempt, number or wish to
-    cancel (`serverless_tasks.engine.store.assembly.MARKED`), and what a state names is never written anew;
+    cancel (`serverless_tasks.engine.store.assembly.VERSION_ATTRIBUTES`), and what a state names is never written anew;
     what time alone changes is the status and the end. What else the JSON depends on is whether errors are told in
     full, and this code.
     """

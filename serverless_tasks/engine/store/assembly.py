@@ -23,20 +23,20 @@ from serverless_tasks.engine.store.items import (
     STATE,
     STATE_PREFIX,
     Item,
-    copies,
     is_tombstone,
     keep_until,
+    state_copy,
 )
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # With one of these every write of a state changes what the record says.
-MARKED: Final = ("status", "token", "attempt", "seq", "cancel", "deleted")
+VERSION_ATTRIBUTES: Final = ("status", "token", "attempt", "seq", "cancel", "deleted")
 
 
-def assemble(items: Iterable[Item], now: int) -> Record | None:
-    """The record that a job's items make.
+def record_from_items(items: Iterable[Item], now: int) -> Record | None:
+    """Return the record that a job's items make.
 
     Args:
         items: the job's items, in any order; without a state, the ``job`` item alone says what is known.
@@ -54,8 +54,8 @@ def assemble(items: Iterable[Item], now: int) -> Record | None:
     return _from_job(job, now) if job is not None else None
 
 
-def unbegun(message: Message, now: int) -> Record | None:
-    """The record of a job that is not tracked, of which the store knows nothing (yet).
+def pending_record(message: Message, now: int) -> Record | None:
+    """Return the record of an untracked job, of which the store knows nothing (yet).
 
     Args:
         message: the job.
@@ -66,11 +66,11 @@ def unbegun(message: Message, now: int) -> Record | None:
     """
     if now > keep_until(message.expires) * 1000:
         return None
-    return _from_job({"pk": message.uuid, "run_at": message.run_at, **copies(message)}, now)
+    return _from_job({"pk": message.uuid, "run_at": message.run_at, **state_copy(message)}, now)
 
 
-def submitted(job: Item) -> Message:
-    """The message that a ``job`` item was made of; large inputs are still under ``inputs_key``."""
+def message_from_item(job: Item) -> Message:
+    """Return the message that a ``job`` item was made of; large inputs are still under ``inputs_key``."""
     return Message(
         uuid=job["pk"],
         task=job["task"],
@@ -95,9 +95,9 @@ def outputs_key(items: Iterable[Item]) -> str | None:
     return None
 
 
-def mark(state: Item | None) -> str:
-    """A text that is another one once the record that a state makes may be another; empty without a state."""
-    return "" if state is None else " ".join(str(state.get(name, "")) for name in MARKED)
+def version_token(state: Item | None) -> str:
+    """Return a text that changes whenever the record that a state makes may have changed; empty without a state."""
+    return "" if state is None else " ".join(str(state.get(name, "")) for name in VERSION_ATTRIBUTES)
 
 
 def names_others(state: Item) -> bool:

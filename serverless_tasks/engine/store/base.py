@@ -181,10 +181,10 @@ class Store(Protocol):
         What time alone changes, a job that expires, is not noticed.
 
         Args:
-            seen: uuid -> the mark that came with what was last seen of it; ``"?"`` for nothing yet.
+            seen: uuid -> the version token that came with what was last seen of it; ``"?"`` for nothing yet.
 
         Returns:
-            uuid -> the new mark and the record, for those whose mark is another now; None when nothing is known of
+            uuid -> the new token and the record, for those whose token has changed; None when nothing is known of
             the job, and the error when this one alone cannot be read. The record may be the one that was seen before.
 
         Raises:
@@ -216,9 +216,6 @@ class Store(Protocol):
 
         Among them are jobs whose deletion was cut short, of which `list_owner` says nothing.
         """
-
-    def list_task(self, task: str, *, limit: int = 50, cursor: str | None = None) -> Page:
-        """A task's jobs, newest first."""
 
     def list_tasks(
         self,

@@ -14,20 +14,13 @@ from zlib import crc32
 from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.engine.job.masking import masked
 from serverless_tasks.engine.job.message import MAX_DELAY, RETENTION
-from serverless_tasks.engine.job.record import (
-    ENDED,
-    PENDING,
-    RUNNING,
-    WORKER_LOST,
-    Attempt,
-    Failure,
-)
+from serverless_tasks.engine.job.record import RUNNING, WORKER_LOST
 from serverless_tasks.engine.store.base import Claim
 
 if TYPE_CHECKING:
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.progress import Snapshot
-    from serverless_tasks.engine.job.record import Record
+    from serverless_tasks.engine.job.record import Failure, Record
 
 type Item = dict[str, Any]
 
@@ -122,24 +115,13 @@ def keep_until(milliseconds: int) -> int:
     return (milliseconds + KEEP_AFTER_EXPIRY_MS) // 1000
 
 
-def refusal(state: Item, now: int) -> Claim | None:
-    """Return the claim that is refused in this state, or None when the job can be claimed."""
-    if state["status"] in ENDED:
-        return Claim(answer="ended", status=state["status"])
-    if state["status"] == RUNNING and state["lease"] >= now:
-        return Claim(answer="busy", until=state["lease"], status=RUNNING)
-    if state["status"] == PENDING and state.get("not_before", 0) > now:
-        return Claim(answer="waiting", until=state["not_before"], status=PENDING)
-    return None
-
-
 def deliverable_until(now: int) -> int:
     """The last moment at which a queue could deliver a message that has been sent by now."""
     return now + (RETENTION + MAX_DELAY) * 1000
 
 
-def copies(message: Message) -> Item:
-    """Return the job's attributes that the state repeats, so that it can be read alone."""
+def state_copy(message: Message) -> Item:
+    """Return what the state repeats of the job, so that it can be read alone."""
     copied = {name: getattr(message, name) for name in COPIED}
     return {name: value for name, value in copied.items() if value is not None}
 
@@ -175,27 +157,27 @@ def outputs_item(uuid: str, token: str, outputs: str) -> Item:
     return {"pk": uuid, "sk": f"{STATE_PREFIX}{token}#outputs", "outputs": outputs}
 
 
-def ended_item(uuid: str, token: str, attempt: Attempt) -> Item:
-    """The item that tells how an attempt ended without success."""
+def ended_item(uuid: str, claim: Claim, failure: Failure, now: int) -> Item:
+    """Return the item that tells how an attempt ended without success."""
     item: Item = {
         "pk": uuid,
-        "sk": f"{STATE_PREFIX}{token}#end",
-        "number": attempt.number,
-        "started": attempt.started,
-        "ended": attempt.ended,
-        "request_id": attempt.request_id,
-        "type": attempt.failure.type,
-        "message": _storable(attempt.failure.message[:ERROR_TEXT]),
-        "public": attempt.failure.public,
-        "traceback": _storable(attempt.failure.traceback[-TRACEBACK_TAIL:]),
+        "sk": f"{STATE_PREFIX}{claim.token}#end",
+        "number": claim.attempt,
+        "started": claim.started,
+        "ended": now,
+        "request_id": claim.request_id,
+        "type": failure.type,
+        "message": _storable(failure.message[:ERROR_TEXT]),
+        "public": failure.public,
+        "traceback": _storable(failure.traceback[-TRACEBACK_TAIL:]),
     }
-    if attempt.failure.path:
-        item["path"] = _storable(attempt.failure.path[:ERROR_TEXT])
+    if failure.path:
+        item["path"] = _storable(failure.path[:ERROR_TEXT])
     return item
 
 
 # What a claim keeps of the attempt before it, in case that one was lost: its name here -> its name in the state.
-BEFORE: Final = {
+PREVIOUS_ATTEMPT: Final = {
     "before_status": "status",
     "before_token": "token",
     "before_attempted": "attempted",
@@ -204,17 +186,17 @@ BEFORE: Final = {
 
 
 def lost_item(state: Item, now: int) -> Item | None:
-    """The item that tells of the attempt which a claim has taken over, or None when that one had ended."""
+    """Return the item that tells of the attempt which a claim has taken over, or None when that one had ended."""
     if state.get("before_status") != RUNNING:
         return None
-    attempt = Attempt(
-        number=state["attempt"] - 1,
+    lost = Claim(
+        answer="claimed",
+        token=state["before_token"],
+        attempt=state["attempt"] - 1,
         started=state["before_attempted"],
-        ended=now,
-        failure=WORKER_LOST,
         request_id=state["before_request"],
     )
-    return ended_item(state["pk"], state["before_token"], attempt)
+    return ended_item(state["pk"], lost, WORKER_LOST, now)
 
 
 def failure_fields(failure: Failure) -> Item:

@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import threading
+from typing import TYPE_CHECKING, Any, TypeGuard
 
+from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.encoding import encode
-from serverless_tasks.engine.job.record import (
-    CANCELLED,
-    FAILED,
-    PENDING,
-    RUNNING,
-    SUCCEEDED,
-    TASK_CANCELLED,
-    Attempt,
-    Failure,
-    Record,
+from serverless_tasks.engine.job.forks import renew_after_fork
+from serverless_tasks.engine.job.record import FAILED, RUNNING, SUCCEEDED
+from serverless_tasks.engine.store import transitions
+from serverless_tasks.engine.store.assembly import (
+    message_from_item,
+    pending_record,
+    record_from_items,
+    version_token,
 )
-from serverless_tasks.engine.store.base import Claim
+from serverless_tasks.engine.store.base import Claim, Page
 from serverless_tasks.engine.store.items import (
-    BEFORE,
-    COPIED,
     JOB,
     STATE,
     Item,
-    copies,
     ended_item,
     failure_fields,
     is_tombstone,
@@ -31,21 +28,37 @@ from serverless_tasks.engine.store.items import (
     keep_until,
     lost_item,
     message_items,
-    refusal,
     tombstone,
 )
-from serverless_tasks.engine.store.memory_reader import MemoryReader
-from serverless_tasks.errors import AlreadyFinished, LeaseLost, NotFinished, TaskNotFound
+from serverless_tasks.errors import AlreadyFinished, InvalidCursor, LeaseLost, NotFinished, TaskNotFound
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.progress import Snapshot
+    from serverless_tasks.engine.job.record import Failure, Record
+    from serverless_tasks.engine.store.transitions import Change
 
 
-class MemoryStore(MemoryReader):
-    """See `Store`; everything is lost with the process. See `MemoryReader` for its arguments."""
+class MemoryStore:
+    """See `Store`; everything is lost with the process.
+
+    Args:
+        clock: the time.
+    """
+
+    any_size = True
+
+    def __init__(self, clock: Clock) -> None:
+        self._clock = clock
+        self._items: dict[str, dict[str, Item]] = {}
+        self._renew()
+        renew_after_fork(self._renew)
+
+    def _renew(self) -> None:
+        self._lock = threading.RLock()
 
     def put_jobs(self, messages: Sequence[Message]) -> None:
         """See `Store.put_jobs`."""
@@ -57,53 +70,22 @@ class MemoryStore(MemoryReader):
         """See `Store.claim`."""
         with self._lock:
             now = self._now()
-            state = self._state(message.uuid)
-            if state is not None:
-                refused = refusal(state, now)
-                if refused is not None:
-                    return refused
-            state = {"failures": 0, "attempt": 0, "started": now} | (
-                state or {"pk": message.uuid, "sk": STATE}
-            )
-            before = {name: state.get(source, "") for name, source in BEFORE.items()}
-            for name in ("not_before", "target"):
-                state.pop(name, None)
-            state |= {
-                **copies(message),
-                "status": RUNNING,
-                "token": token,
-                "lease": lease,
-                "request_id": request_id,
-                "attempted": now,
-                "progress": 0,
-                "seq": 0,
-                "messages": 0,
-                "attempt": state["attempt"] + 1,
-                **before,
-            }
-            self._items.setdefault(message.uuid, {})[STATE] = state
+            refusal = transitions.claim_refusal(self._state(message.uuid), now)
+            if refusal is not None:
+                return refusal
+            change = transitions.claimed(message, token=token, lease=lease, request_id=request_id, now=now)
+            state = self._change(message.uuid, change)
             lost = lost_item(state, now)
             if lost is not None:
                 self._items[message.uuid][lost["sk"]] = lost
-            return Claim(
-                answer="claimed",
-                token=token,
-                attempt=state["attempt"],
-                failures=state["failures"],
-                status=RUNNING,
-                started=now,
-                request_id=request_id,
-                cancelled=state.get("cancel", False),
-            )
+            return transitions.claim_from_state(state)
 
     def write_progress(self, uuid: str, token: str, snapshot: Snapshot, *, lease: int | None) -> bool:
         """See `Store.write_progress`."""
         with self._lock:
             state = self._held(uuid, token)
             if snapshot.seq > state["seq"]:
-                self._count(state, snapshot)
-                if lease is not None:
-                    state["lease"] = lease
+                state = self._write(uuid, token, transitions.progressed(snapshot, lease=lease), snapshot)
             return bool(state.get("cancel", False))
 
     def cancel_requested(self, uuid: str, token: str) -> bool:
@@ -113,53 +95,43 @@ class MemoryStore(MemoryReader):
 
     def succeed(self, uuid: str, claim: Claim, snapshot: Snapshot, outputs: dict[str, Any]) -> None:
         """See `Store.succeed`."""
+        change = transitions.ended(SUCCEEDED, {"outputs": encode(outputs)}, snapshot, self._now())
         with self._lock:
-            state = self._held(uuid, claim.token)
-            self._count(state, snapshot)
-            state |= {"status": SUCCEEDED, "finished": self._now(), "outputs": encode(outputs)}
-            state.pop("cancel", None)
+            self._write(uuid, claim.token, change, snapshot)
 
     def fail(
         self, uuid: str, claim: Claim, snapshot: Snapshot, failure: Failure, *, status: str = FAILED
     ) -> None:
         """See `Store.fail`."""
+        now = self._now()
+        change = transitions.ended(status, failure_fields(failure), snapshot, now)
         with self._lock:
-            state = self._held(uuid, claim.token)
-            self._count(state, snapshot)
-            self._keep_ended(uuid, claim, failure)
-            state |= {**failure_fields(failure), "status": status, "finished": self._now()}
-            state.pop("cancel", None)
+            self._write(uuid, claim.token, change, snapshot, ended_item(uuid, claim, failure, now))
 
     def retry(
         self, message: Message, claim: Claim, snapshot: Snapshot, failure: Failure, *, not_before: int
     ) -> bool:
         """See `Store.retry`."""
+        uuid, now = message.uuid, self._now()
+        change = transitions.retried(message, claim, snapshot, not_before=not_before, now=now)
         with self._lock:
-            state = self._held(message.uuid, claim.token)
-            self._count(state, snapshot)
-            self._keep_ended(message.uuid, claim, failure)
-            waits = {"status": PENDING, "not_before": not_before, "expires": message.expires}
-            state |= {**waits, "failures": claim.failures + 1}
+            state = self._write(uuid, claim.token, change, snapshot, ended_item(uuid, claim, failure, now))
             return bool(state.get("cancel", False))
 
     def release(self, uuid: str, token: str) -> None:
         """See `Store.release`."""
         with self._lock:
-            state = self._state(uuid)
-            if state is not None and state.get("token") == token and state["status"] == RUNNING:
-                state |= {"status": PENDING, "attempt": state["attempt"] - 1}
+            if _holds(self._state(uuid), token):
+                self._change(uuid, transitions.released())
 
     def settle(self, message: Message, failure: Failure) -> Claim:
         """See `Store.settle`."""
         with self._lock:
             now = self._now()
-            state = self._state(message.uuid) or {"pk": message.uuid, "sk": STATE, "status": PENDING}
-            refused = refusal(state | {"not_before": 0}, now)
-            if refused is not None:
-                return refused
-            state |= {**copies(message), **failure_fields(failure), "status": FAILED, "finished": now}
-            state.pop("cancel", None)
-            self._items.setdefault(message.uuid, {})[STATE] = state
+            refusal = transitions.settle_refusal(self._state(message.uuid), now)
+            if refusal is not None:
+                return refusal
+            self._change(message.uuid, transitions.settled(message, failure, now))
             return Claim(answer="settled", status=FAILED)
 
     def delete(self, uuid: str) -> None:
@@ -184,37 +156,119 @@ class MemoryStore(MemoryReader):
                 raise TaskNotFound(uuid)
             if record.ended:
                 raise AlreadyFinished(uuid, record.status)
-            items = self._items.setdefault(uuid, {})
             if record.status == RUNNING:
-                items[STATE]["cancel"] = True
+                self._change(uuid, transitions.stop_requested())
             else:
-                job = items.get(JOB, {}) if message is None else copies(message)
-                copied: Item = {name: job[name] for name in COPIED if name in job}
-                state = items.setdefault(STATE, {"pk": uuid, "sk": STATE} | copied)
-                ended = {"status": CANCELLED, "finished": self._now(), "cancel": False}
-                state |= failure_fields(TASK_CANCELLED) | ended
+                job = self._items.get(uuid, {}).get(JOB)
+                self._change(uuid, transitions.cancelled(record, job, message, self._now()))
             return self.read(uuid) or record
+
+    def read(self, uuid: str, *, whole: bool = True, message: Message | None = None) -> Record | None:
+        """See `Store.read`."""
+        with self._lock:
+            items = list(self._items.get(uuid, {}).values())
+            if not items and message is not None:
+                return pending_record(message, self._now())
+            return record_from_items(items, self._now())
+
+    def deleted(self, uuid: str) -> bool:
+        """See `Store.deleted`."""
+        with self._lock:
+            state = self._state(uuid)
+            return state is not None and is_tombstone(state)
+
+    def read_many(self, uuids: Sequence[str], *, whole: bool = True) -> dict[str, Record]:
+        """See `Store.read_many`."""
+        records = {uuid: self.read(uuid) for uuid in uuids}
+        return {uuid: record for uuid, record in records.items() if record is not None}
+
+    def changed(self, seen: Mapping[str, str]) -> dict[str, tuple[str, Record | None]]:
+        """See `Store.changed`."""
+        with self._lock:
+            versions = {uuid: version_token(self._state(uuid)) for uuid in seen}
+            return {
+                uuid: (versions[uuid], self.read(uuid))
+                for uuid, last in seen.items()
+                if versions[uuid] != last
+            }
+
+    def job(self, uuid: str) -> Message | None:
+        """See `Store.job`."""
+        with self._lock:
+            job = self._items.get(uuid, {}).get(JOB)
+        return message_from_item(job) if job is not None else None
+
+    def list_owner(
+        self,
+        owner: str,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        since: int = 0,
+        whole: bool = True,
+    ) -> Page:
+        """See `Store.list_owner`."""
+        return self._list(lambda job: job.get("owner") == owner and job["created"] >= since, limit, cursor)
+
+    def owner_uuids(
+        self, owner: str, *, limit: int = 100, cursor: str | None = None
+    ) -> tuple[list[str], str | None]:
+        """See `Store.owner_uuids`."""
+        return self._uuids(lambda job: job.get("owner") == owner, limit, cursor)
+
+    def list_tasks(
+        self,
+        tasks: Sequence[str],
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        since: int = 0,
+        whole: bool = True,
+    ) -> Page:
+        """See `Store.list_tasks`."""
+        return self._list(lambda job: job["task"] in tasks and job["created"] >= since, limit, cursor)
+
+    def _list(self, wanted: Callable[[Item], bool], limit: int, cursor: str | None) -> Page:
+        with self._lock:
+            uuids, more = self._uuids(wanted, limit, cursor)
+            records = [self.read(uuid) for uuid in uuids]
+        return Page(records=tuple(record for record in records if record is not None), cursor=more)
+
+    def _uuids(
+        self, wanted: Callable[[Item], bool], limit: int, cursor: str | None
+    ) -> tuple[list[str], str | None]:
+        if cursor is not None and "#" not in cursor:
+            raise InvalidCursor(f"The cursor {cursor!r} is not one that a listing has given.")
+        with self._lock:
+            jobs = [items[JOB] for items in self._items.values() if JOB in items and wanted(items[JOB])]
+        positions = sorted((str(job["created_uuid"]) for job in jobs), reverse=True)
+        after = [position for position in positions if cursor is None or position < cursor]
+        more = after[limit - 1] if len(after) > limit else None
+        return [position.split("#")[1] for position in after[:limit]], more
+
+    def _state(self, uuid: str) -> Item | None:
+        return self._items.get(uuid, {}).get(STATE)
 
     def _held(self, uuid: str, token: str) -> Item:
         state = self._state(uuid)
-        if state is None or state.get("token") != token or state["status"] != RUNNING:
+        if not _holds(state, token):
             raise LeaseLost(f"Attempt {token} no longer holds job {uuid}.")
         return state
 
-    def _count(self, state: Item, snapshot: Snapshot) -> None:
-        state |= {"progress": snapshot.progress, "seq": snapshot.seq, "messages": snapshot.message_count}
-        if snapshot.target is not None:
-            state["target"] = snapshot.target
-        for item in message_items(state["pk"], state["token"], snapshot):
-            self._items[state["pk"]][item["sk"]] = item
+    def _write(self, uuid: str, token: str, change: Change, snapshot: Snapshot, *others: Item) -> Item:
+        self._held(uuid, token)
+        for item in (*others, *message_items(uuid, token, snapshot)):
+            self._items[uuid][item["sk"]] = item
+        return self._change(uuid, change)
 
-    def _keep_ended(self, uuid: str, claim: Claim, failure: Failure) -> None:
-        attempt = Attempt(
-            number=claim.attempt,
-            started=claim.started,
-            ended=self._now(),
-            failure=failure,
-            request_id=claim.request_id,
-        )
-        item = ended_item(uuid, claim.token, attempt)
-        self._items[uuid][item["sk"]] = item
+    def _change(self, uuid: str, change: Change) -> Item:
+        items = self._items.setdefault(uuid, {})
+        items[STATE] = change.apply(items.get(STATE, {"pk": uuid, "sk": STATE}))
+        return items[STATE]
+
+    def _now(self) -> int:
+        return to_ms(self._clock.now())
+
+
+def _holds(state: Item | None, token: str) -> TypeGuard[Item]:
+    return state is not None and state.get("token") == token and state["status"] == RUNNING

@@ -70,7 +70,7 @@ def test_readers_and_listings_see_nothing_of_a_deleted_job(store: Store, clock: 
     assert store.job(message.uuid) is None
     assert list(store.read_many([message.uuid, other.uuid])) == [other.uuid]
     assert [record.uuid for record in store.list_owner(SECRET).records] == [other.uuid]
-    assert [record.uuid for record in store.list_task("sum").records] == [other.uuid]
+    assert [record.uuid for record in store.list_tasks(["sum"]).records] == [other.uuid]
     assert store.owner_uuids(SECRET) == ([other.uuid], None)
     with pytest.raises(TaskNotFound):
         store.cancel(message.uuid)

@@ -410,7 +410,7 @@ def test_an_owners_jobs_are_listed_newest_first_in_pages(
 
 
 def test_a_tasks_jobs_are_listed_newest_first(store: Store, messages: list[Message]) -> None:
-    page = store.list_task("task-1", limit=5)
+    page = store.list_tasks(["task-1"], limit=5)
 
     assert [record.uuid for record in page.records] == [message.uuid for message in messages[::-1][1:11:2]]
     assert page.cursor is not None

@@ -110,7 +110,7 @@ def test_a_backend_that_raises_has_not_taken_the_job(settings: Any) -> None:
     settings.TASK_API_BACKEND = Broken
     with pytest.raises(SubmitFailed, match=r"Broken.run_task\(\) raised OSError: the broker is away"):
         SumNumbers.submit(numbers=[1])
-    assert current_services().store.list_task("sum").records == ()
+    assert current_services().store.list_tasks(["sum"]).records == ()
 
 
 def test_a_browser_is_told_that_nothing_was_sent(settings: Any, anyone: Client) -> None:

@@ -12,6 +12,7 @@ from django.db import transaction
 from django.test import Client, RequestFactory
 from django.test.client import FakePayload
 
+from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.services import current_services
 from tests.django.conftest import queued, stored
 
@@ -225,7 +226,7 @@ class TestAwsTrouble:
         def query(**_: Any) -> Any:
             raise EndpointConnectionError(endpoint_url="https://dynamodb/123456789012")
 
-        monkeypatch.setattr(current_services().store._client, "query", query)
+        monkeypatch.setattr(session.client("dynamodb"), "query", query)
         answer = browser.get(location)
         assert answer.status_code == 503
         assert answer.json()["error"]["type"] == "Unavailable"

@@ -62,8 +62,8 @@ def numbered(*values: Any) -> list[Any]:
 
 
 def jobs() -> int:
-    return len(current_services().store.list_task("sum").records) + len(
-        current_services().store.list_task("resize").records
+    return len(current_services().store.list_tasks(["sum"]).records) + len(
+        current_services().store.list_tasks(["resize"]).records
     )
 
 

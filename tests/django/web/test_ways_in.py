@@ -129,8 +129,8 @@ class TestWithoutALogin:
         for path, body in WRITES:
             assert post(client, path.format(uuid=uuid), body).status_code in (401, 403), path
         assert status(uuid) == "pending"
-        assert len(current_services().store.list_task("sum").records) == 1
-        assert current_services().store.list_task("resize").records == ()
+        assert len(current_services().store.list_tasks(["sum"]).records) == 1
+        assert current_services().store.list_tasks(["resize"]).records == ()
 
     def test_an_anonymous_caller(self, user: User) -> None:
         self.refused(Client(), waiting(user))

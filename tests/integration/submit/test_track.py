@@ -201,7 +201,7 @@ class TestRunning:
         world.run()
 
         assert world.services.store.list_owner("7").records == ()
-        assert world.services.store.list_task("double").records == ()
+        assert world.services.store.list_tasks(["double"]).records == ()
 
     def test_a_retry_leaves_it_untracked(self, world: World) -> None:
         handle = Fails.options(track=False, owner="7").submit()
@@ -214,7 +214,7 @@ class TestRunning:
 
         assert handle.refresh().record.attempt == 2
         assert world.services.store.job(handle.uuid) is None
-        assert world.services.store.list_task("fails").records == ()
+        assert world.services.store.list_tasks(["fails"]).records == ()
 
     def test_its_timeline_is_told(self, world: World) -> None:
         handle = Fails.options(track=False).submit()

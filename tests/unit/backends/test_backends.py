@@ -161,7 +161,7 @@ class TestImmediate:
         handle = Submitting.submit()
 
         assert (handle.refresh().status, handle.record.attempt) == ("failed", 2)
-        attempts = [record.attempt for record in immediate.store.list_task("flaky").records]
+        attempts = [record.attempt for record in immediate.store.list_tasks(["flaky"]).records]
         assert attempts == [3, 3]
 
 

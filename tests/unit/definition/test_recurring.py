@@ -129,7 +129,7 @@ def test_a_tick_is_run_listed_and_knows_its_time(jobs: RecordedTasks) -> None:
     assert [outcome.status for outcome in jobs.run_due()] == ["succeeded"]
     record = jobs.record(message.uuid)
     assert record.outputs == {"of": "<aws.scheduler.attempt-number> 2026-01-05T06:00:00+00:00"}
-    listed = jobs.services.store.list_task("report").records
+    listed = jobs.services.store.list_tasks(["report"]).records
     assert [each.uuid for each in listed] == [message.uuid]
 
 

@@ -102,7 +102,7 @@ def test_bad_inputs_name_the_field(site):
 
 
 def test_a_fault_of_ours_is_a_structured_error_too(site, monkeypatch):
-    monkeypatch.setattr(site.services.store, "_table", "gone")
+    monkeypatch.setattr(site.services.store._items, "_table", "gone")
     assert run({"task": "sum", "inputs": {"numbers": [1]}})["error"]["type"] == "AwsError"
 
 

@@ -167,7 +167,7 @@ def test_a_retry_sends_the_same_uuid_again_and_acknowledges(site):
 
 def test_when_the_store_cannot_be_asked_the_message_goes_back_and_nothing_counts(site, message, monkeypatch):
     site.put(message(numbers=[1]).encode())
-    monkeypatch.setattr(site.services.store, "_table", "gone")
+    monkeypatch.setattr(site.services.store._items, "_table", "gone")
     assert len(site.deliver(worker.handler)) == 1
     assert tasks.begun == []
     assert site.hidden_for() == [worker.AFTER_ERROR]

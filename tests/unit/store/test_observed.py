@@ -22,7 +22,6 @@ READS = {
     "job",
     "list_owner",
     "owner_uuids",
-    "list_task",
     "list_tasks",
     "cancel_requested",
 }

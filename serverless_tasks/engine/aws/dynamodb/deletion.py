@@ -6,13 +6,13 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.engine.aws.dynamodb.expressions import from_dynamodb, to_dynamodb
-from serverless_tasks.engine.aws.dynamodb.writer import WRITE_BATCH, TableWriter
-from serverless_tasks.engine.aws.session import ConditionFailed, call
-from serverless_tasks.engine.job.dead_letter import dead_letter_key, job_letter
+from serverless_tasks.engine.aws.session import ConditionFailed
+from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.engine.job.dead_letter import job_letter, dead_letter_key
 from serverless_tasks.engine.job.message import MAX_DELAY, inputs_key, outputs_prefix
 from serverless_tasks.engine.job.record import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
 from serverless_tasks.engine.job.retry import EARLY
-from serverless_tasks.engine.store.assembly import assemble
+from serverless_tasks.engine.store.assembly import record_from_items
 from serverless_tasks.engine.store.items import (
     JOB,
     STATE,
@@ -27,13 +27,14 @@ from serverless_tasks.errors import ConfigurationError, NotFinished, TaskNotFoun
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from serverless_tasks.engine.aws.dynamodb.items import TableItems
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.record import Record
     from serverless_tasks.engine.store.base import Blobs
 
 logger = logging.getLogger(__name__)
 
-# What `assemble` calls ended: a terminal status, or live in name only, past every delivery.
+# What `record_from_items` calls ended: a terminal status, or live in name only, past every delivery.
 _ENDED = (
     "attribute_not_exists(pk) OR #status IN (:succeeded, :failed, :cancelled)"
     " OR (#status = :pending AND #expires < :now)"
@@ -41,26 +42,26 @@ _ENDED = (
 )
 
 
-class TableEraser(TableWriter):
-    """The deletion of the store.
+class Deletion:
+    """Deletes jobs.
 
     Args:
-        client: see `TableReader`.
-        table: see there.
-        clock: see there.
-        blobs: see there.
+        items: the table's items.
+        clock: the time.
+        blobs: where large payloads lie, or None.
         unschedule: deletes the schedule that sends a job, by its id and when it is due (milliseconds); or None.
     """
 
     def __init__(
         self,
-        client: Any,
-        table: str,
+        items: TableItems,
         clock: Clock,
         blobs: Blobs | None,
-        unschedule: Callable[[str, int], None] | None = None,
+        unschedule: Callable[[str, int], None] | None,
     ) -> None:
-        super().__init__(client, table, clock, blobs)
+        self._items = items
+        self._clock = clock
+        self._blobs = blobs
         self._unschedule = unschedule
 
     def delete(self, uuid: str) -> None:
@@ -70,7 +71,7 @@ class TableEraser(TableWriter):
         deleted is read; the ``job`` item goes last, so that the owner's listing leads back to a job whose deletion was
         cut short.
         """
-        items = {item["sk"]: item for item in self._all_items(uuid)}
+        items = {item["sk"]: item for item in self._items.query("pk = :pk", {":pk": uuid})}
         job, state = items.pop(JOB, None), items.pop(STATE, None)
         payloads = self._payloads(uuid, job, state)
         if state is None or not is_tombstone(state):
@@ -81,12 +82,9 @@ class TableEraser(TableWriter):
             self._delete_schedules(uuid, job, state, items)
         if self._blobs is not None:
             self._blobs.delete([inputs_key(uuid), dead_letter_key(job_letter(uuid)), *payloads])
-        requests = [{"DeleteRequest": {"Key": to_dynamodb({"pk": uuid, "sk": sk})}} for sk in items]
-        for start in range(0, len(requests), WRITE_BATCH):
-            self._write_batch(requests[start : start + WRITE_BATCH])
+        self._items.delete_many(uuid, list(items))
         if job is not None:
-            key = to_dynamodb({"pk": uuid, "sk": JOB})
-            call(self._client.delete_item, TableName=self._table, Key=key)
+            self._items.delete(uuid, JOB)
 
     def _bury(self, uuid: str, job: Item | None, state: Item | None, others: dict[str, Item]) -> None:
         """Put the tombstone in the state's place.
@@ -95,8 +93,8 @@ class TableEraser(TableWriter):
             TaskNotFound: nothing is known of the job.
             NotFinished: it has not ended.
         """
-        now = self._now()
-        record = assemble([item for item in (job, state, *others.values()) if item is not None], now)
+        now = to_ms(self._clock.now())
+        record = record_from_items([item for item in (job, state, *others.values()) if item is not None], now)
         if record is None:
             raise TaskNotFound(uuid)
         if not record.ended:
@@ -115,10 +113,8 @@ class TableEraser(TableWriter):
             ":now": now,
         }
         try:
-            call(
-                self._client.put_item,
-                TableName=self._table,
-                Item=to_dynamodb(tombstone(record, ttl)),
+            self._items.put(
+                tombstone(record, ttl),
                 ConditionExpression=_ENDED,
                 ExpressionAttributeNames={"#status": "status", "#expires": "expires", "#lease": "lease"},
                 ExpressionAttributeValues=to_dynamodb(values),
@@ -137,7 +133,7 @@ class TableEraser(TableWriter):
         """
         if self._unschedule is None:
             return
-        now = self._now()
+        now = to_ms(self._clock.now())
         for asked, run_at in _waits(job, state, others):
             # What was due sooner lies in SQS, and what is due already has been sent.
             if run_at - asked <= MAX_DELAY * 1000 or run_at <= now:
@@ -148,11 +144,8 @@ class TableEraser(TableWriter):
                 # Without a scheduler the message has gone through the queue, or waits in this process.
                 logger.warning("deleted job %s may have a schedule until it is due: %s", uuid, error)
 
-    def _all_items(self, uuid: str) -> list[Item]:
-        return self._query("pk = :pk", {":pk": uuid})
-
     def _payloads(self, uuid: str, job: Item | None, state: Item | None) -> list[str]:
-        """The keys of a job's outputs in the bucket, those of lost attempts among them.
+        """Return the keys of a job's outputs in the bucket, those of lost attempts among them.
 
         Raises:
             ConfigurationError: there are payloads, and no bucket is configured.
@@ -168,7 +161,7 @@ class TableEraser(TableWriter):
 
 
 def _waits(job: Item | None, state: Item | None, others: dict[str, Item]) -> Iterator[tuple[int, int]]:
-    """Return the delays of a job: when each was set, and until when, in milliseconds since the epoch."""
+    """Yield the delays of a job: when each was set, and until when, in milliseconds since the epoch."""
     if job is not None and "run_at" in job:
         yield job["created"], job["run_at"]
     if state is not None and "not_before" in state:

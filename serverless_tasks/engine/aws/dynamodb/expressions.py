@@ -6,7 +6,9 @@ from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Mapping
+
+    from serverless_tasks.engine.store.transitions import Change
 
 
 def to_dynamodb(item: Mapping[str, Any]) -> dict[str, Any]:
@@ -19,49 +21,36 @@ def from_dynamodb(item: Mapping[str, Any]) -> dict[str, Any]:
     return {name: _plain(value) for name, value in item.items()}
 
 
-def update(
-    table: str,
-    key: tuple[str, str],
-    *,
-    put: Mapping[str, Any],
-    add: Mapping[str, int] | None = None,
-    keep: Mapping[str, Any] | None = None,
-    copy: Mapping[str, str] | None = None,
-    remove: Iterable[str] = (),
-    condition: str,
-    values: Mapping[str, Any] | None = None,
-    answered: bool = True,
+def update_parameters(
+    change: Change, *, condition: str, values: Mapping[str, Any], answered: bool
 ) -> dict[str, Any]:
-    """The parameters of an UpdateItem that returns the new item, or the old one when the condition fails.
+    """Return the parameters of an UpdateItem that returns the new item, or the old one when the condition fails.
 
     Args:
-        table: the table's name.
-        key: ``pk`` and ``sk``.
-        put: attributes to set.
-        add: attributes to count up, from 0.
-        keep: attributes to set unless they are there.
-        copy: attribute -> another one whose value before this update it takes; "" where there was none.
-        remove: attributes to take away.
+        change: what becomes of the item.
         condition: with ``#name`` for attributes and ``:name`` for values.
-        values: the condition's own values; those of ``put`` can be used too.
+        values: the condition's own values; those that the change puts can be used too.
         answered: whether the new item is wanted; to read it is a tenth of such a call's processor time.
     """
-    add, keep, copy = add or {}, keep or {}, copy or {}
-    given = {**put, **keep, **(values or {})} | {f"add_{name}": by for name, by in add.items()}
-    if add:
-        given["zero"] = 0
-    if copy:
-        given["none"] = ""
+    parameters = {**change.put, **change.keep, **values}
+    parameters |= {f"add_{name}": by for name, by in change.add.items()}
+    if change.add:
+        parameters["zero"] = 0
+    if change.copy:
+        parameters["none"] = ""
     text, names = _expression(
-        tuple(put), tuple(add), tuple(keep), tuple(copy.items()), tuple(remove), condition
+        tuple(change.put),
+        tuple(change.add),
+        tuple(change.keep),
+        tuple(change.copy.items()),
+        change.remove,
+        condition,
     )
     return {
-        "TableName": table,
-        "Key": to_dynamodb({"pk": key[0], "sk": key[1]}),
         "UpdateExpression": text,
         "ConditionExpression": condition,
         "ExpressionAttributeNames": dict(names),
-        "ExpressionAttributeValues": {f":{name}": _value(value) for name, value in given.items()},
+        "ExpressionAttributeValues": {f":{name}": _value(value) for name, value in parameters.items()},
         "ReturnValues": "ALL_NEW" if answered else "NONE",
         "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
     }
@@ -77,7 +66,7 @@ def _expression(
     remove: tuple[str, ...],
     condition: str,
 ) -> tuple[str, dict[str, str]]:
-    """The text of an update, and the names that it and the condition speak of; see `update`."""
+    """The text of an update, and the names that it and the condition speak of; see `update_parameters`."""
     clauses = [f"#{name} = :{name}" for name in put]
     clauses += [f"#{name} = if_not_exists(#{name}, :zero) + :add_{name}" for name in add]
     clauses += [f"#{name} = if_not_exists(#{name}, :{name})" for name in keep]

@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from serverless_tasks.engine.aws.dynamodb.expressions import from_dynamodb, to_dynamodb
-from serverless_tasks.engine.aws.session import call
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.store.items import DAY_MS, LISTED_DAYS, Item, day_of
 from serverless_tasks.errors import InvalidCursor
@@ -15,6 +13,7 @@ from serverless_tasks.errors import InvalidCursor
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from serverless_tasks.engine.aws.dynamodb.items import TableItems
     from serverless_tasks.engine.job.clock import Clock
 
 # As many queries wait for their answers at one time.
@@ -27,17 +26,15 @@ class Listing:
     """An index of the table.
 
     Args:
-        client: a DynamoDB client.
-        table: the table's name.
+        items: the table's items.
         clock: the time.
         index: the index's name.
         key: its partition key, ``<value>#<day>#<shard>``.
         shards: how many shards a day has.
     """
 
-    def __init__(self, client: Any, table: str, clock: Clock, index: str, key: str, shards: int) -> None:
-        self._client = client
-        self._table = table
+    def __init__(self, items: TableItems, clock: Clock, index: str, key: str, shards: int) -> None:
+        self._items = items
         self._clock = clock
         self._index = index
         self._key = key
@@ -74,26 +71,15 @@ class Listing:
                     for value in values
                     for shard in range(self._shards)
                 ]
-                answers = pool.map(lambda key: self._query(key, before, limit + 1), keys)
-                of_wave = [item for answer in answers for item in answer if item["created"] >= since]
+                pages = pool.map(
+                    lambda key: self._items.newest(self._index, self._key, key, before, limit + 1), keys
+                )
+                of_wave = [item for page in pages for item in page if item["created"] >= since]
                 found += sorted(of_wave, key=lambda item: str(item["created_uuid"]), reverse=True)
                 if len(found) > limit:
                     break
         page = found[:limit]
         return page, _cursor(page[-1]) if len(found) > limit else None
-
-    def _query(self, key: str, before: str, limit: int) -> list[Item]:
-        answer = call(
-            self._client.query,
-            TableName=self._table,
-            IndexName=self._index,
-            KeyConditionExpression="#day = :day AND created_uuid < :before",
-            ExpressionAttributeNames={"#day": self._key},
-            ExpressionAttributeValues=to_dynamodb({":day": key, ":before": before}),
-            ScanIndexForward=False,
-            Limit=limit,
-        )
-        return [from_dynamodb(item) for item in answer["Items"]]
 
 
 def _waves(moment: int, oldest: int) -> Iterator[list[str]]:

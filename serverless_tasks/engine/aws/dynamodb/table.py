@@ -7,215 +7,214 @@ https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.ht
 
 from __future__ import annotations
 
+import json
+import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from serverless_tasks.engine.aws.dynamodb.deletion import TableEraser
-from serverless_tasks.engine.aws.dynamodb.expressions import from_dynamodb, to_dynamodb, update
-from serverless_tasks.engine.aws.dynamodb.writer import FREE, WRITE_BATCH
-from serverless_tasks.engine.aws.session import ConditionFailed, call
+from serverless_tasks.engine.aws.dynamodb.expressions import from_dynamodb, to_dynamodb
+from serverless_tasks.engine.aws.dynamodb.items import TableItems
+from serverless_tasks.engine.aws.dynamodb.listing import Listing
+from serverless_tasks.engine.aws.session import ConditionFailed
+from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.encoding import encode
-from serverless_tasks.engine.job.message import outputs_prefix
-from serverless_tasks.engine.job.record import (
-    CANCELLED,
-    FAILED,
-    PENDING,
-    RUNNING,
-    SUCCEEDED,
-    Failure,
-    Record,
+from serverless_tasks.engine.job.masking import masked
+from serverless_tasks.engine.job.message import SCHEDULER_TRIES, outputs_prefix
+from serverless_tasks.engine.job.record import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
+from serverless_tasks.engine.store import transitions
+from serverless_tasks.engine.store.assembly import (
+    VERSION_ATTRIBUTES,
+    message_from_item,
+    names_others,
+    outputs_key,
+    pending_record,
+    record_from_items,
+    version_token,
 )
-from serverless_tasks.engine.store.base import Claim
+from serverless_tasks.engine.store.base import Claim, Page
 from serverless_tasks.engine.store.items import (
-    BEFORE,
     INLINE_OUTPUTS,
     ITEM_OUTPUTS,
+    JOB,
     LARGEST_OUTPUTS,
+    OWNER_SHARDS,
     STATE,
+    STATE_PREFIX,
+    TASK_SHARDS,
     Item,
-    copies,
     deliverable_until,
+    ended_item,
     failure_fields,
+    is_tombstone,
     job_item,
     keep_until,
     lost_item,
+    message_items,
     outputs_item,
-    refusal,
 )
-from serverless_tasks.errors import AlreadyFinished, LeaseLost, PayloadTooLarge, TaskNotFound
+from serverless_tasks.engine.store.overlap import carrying
+from serverless_tasks.errors import (
+    AlreadyFinished,
+    AwsError,
+    ConfigurationError,
+    LeaseLost,
+    PayloadTooLarge,
+    ServerlessTasksError,
+    TaskNotFound,
+)
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
+    from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.progress import Snapshot
+    from serverless_tasks.engine.job.record import Failure, Record
+    from serverless_tasks.engine.store.base import Blobs
+    from serverless_tasks.engine.store.transitions import Change
+
+logger = logging.getLogger(__name__)
 
 _CLAIMABLE = (
     "attribute_not_exists(#pk)"
     " OR (#status = :pending AND (attribute_not_exists(#not_before) OR #not_before <= :now))"
     " OR (#status = :running AND #lease < :now)"
 )
+_FREE = "attribute_not_exists(#pk) OR #status = :pending"
+_HELD = "#token = :token AND #status = :running"
 
 
-class Table(TableEraser):
-    """The store on DynamoDB; see `TableEraser` for its arguments."""
+class Table:
+    """The store on DynamoDB.
+
+    Args:
+        client: a DynamoDB client.
+        table: the table's name.
+        clock: the time.
+        blobs: where large payloads lie, or None.
+        unschedule: deletes the schedule that sends a job, by its id and when it is due (milliseconds); or None.
+    """
+
+    any_size = False
+
+    def __init__(
+        self,
+        client: Any,
+        table: str,
+        clock: Clock,
+        blobs: Blobs | None,
+        unschedule: Callable[[str, int], None] | None = None,
+    ) -> None:
+        self._items = TableItems(client, table, clock)
+        self._clock = clock
+        self._blobs = blobs
+        self._unschedule = unschedule
+        self._by_owner = Listing(self._items, clock, "by_owner", "owner_day", OWNER_SHARDS)
+        self._by_task = Listing(self._items, clock, "by_task", "task_day", TASK_SHARDS)
 
     def put_jobs(self, messages: Sequence[Message]) -> None:
         """See `Store.put_jobs`."""
         # A batch with the same key twice is refused as a whole, which one uuid submitted twice would be.
         once = {message.uuid: message for message in reversed(messages)}
-        items = [to_dynamodb(job_item(message)) for message in once.values()]
+        items = [job_item(message) for message in once.values()]
         if len(items) == 1:
-            try:
-                call(
-                    self._client.put_item,
-                    TableName=self._table,
-                    Item=items[0],
-                    ConditionExpression="attribute_not_exists(pk)",
-                )
-            except ConditionFailed:
-                return  # submitted again with its uuid: the job item is never changed
-            return
-        for start in range(0, len(items), WRITE_BATCH):
-            self._write_batch([{"PutRequest": {"Item": item}} for item in items[start : start + WRITE_BATCH]])
+            self._items.put_new(items[0])  # submitted again with its uuid: the job item is never changed
+        else:
+            self._items.put_many(items)
 
     def claim(self, message: Message, *, token: str, lease: int, request_id: str) -> Claim:
         """See `Store.claim`."""
         now = self._now()
-        parameters = update(
-            self._table,
-            (message.uuid, STATE),
-            put={
-                **copies(message),
-                "status": RUNNING,
-                "token": token,
-                "lease": lease,
-                "request_id": request_id,
-                "attempted": now,
-                "progress": 0,
-                "seq": 0,
-                "messages": 0,
-                "ttl": keep_until(max(message.expires, deliverable_until(now))),
-            },
-            add={"attempt": 1, "failures": 0},
-            keep={"started": now},
-            copy=BEFORE,
-            remove=("not_before", "target"),
-            condition=_CLAIMABLE,
-            values={"pending": PENDING, "running": RUNNING, "now": now},
-        )
         try:
-            state = from_dynamodb(call(self._client.update_item, **parameters)["Attributes"])
+            state = self._items.update(
+                message.uuid,
+                STATE,
+                transitions.claimed(message, token=token, lease=lease, request_id=request_id, now=now),
+                condition=_CLAIMABLE,
+                values={"pending": PENDING, "running": RUNNING, "now": now},
+            )
         except ConditionFailed as failed:
             state = from_dynamodb(failed.item)
             # With one's own token boto3 tried twice, and both arrived.
             if state.get("token") != token or state["status"] != RUNNING:
-                return _refused(state, now)
-        self._put_lost(lost_item(state, now))
-        return Claim(
-            answer="claimed",
-            token=token,
-            attempt=state["attempt"],
-            failures=state["failures"],
-            status=RUNNING,
-            started=state["attempted"],
-            request_id=request_id,
-            cancelled=state.get("cancel", False),
-        )
+                return _certain(transitions.claim_refusal(state, now))
+        lost = lost_item(state, now)
+        if lost is not None:
+            try:
+                self._put_end(lost)
+            except AwsError:  # a line of the history is not worth another attempt
+                logger.warning("job %s: the history lacks its lost attempt", message.uuid, exc_info=True)
+        return transitions.claim_from_state(state)
 
     def write_progress(self, uuid: str, token: str, snapshot: Snapshot, *, lease: int | None) -> bool:
         """See `Store.write_progress`."""
         self._put_messages(uuid, token, snapshot)
-        put = self._counters(snapshot)
-        if lease is not None:
-            put["lease"] = lease
-        state = self._fenced(uuid, token, put, newer_than=snapshot.seq)
+        state = self._write(
+            uuid, token, transitions.progressed(snapshot, lease=lease), newer_than=snapshot.seq
+        )
         return bool(state.get("cancel", False))
 
     def cancel_requested(self, uuid: str, token: str) -> bool:
         """See `Store.cancel_requested`."""
-        state = self._get(uuid, STATE)
+        state = self._items.get(uuid, STATE)
         if state is None or state.get("token") != token or state["status"] != RUNNING:
             raise LeaseLost(f"Attempt {token} no longer holds job {uuid}.")
         return bool(state.get("cancel", False))
 
     def succeed(self, uuid: str, claim: Claim, snapshot: Snapshot, outputs: dict[str, Any]) -> None:
         """See `Store.succeed`."""
-        text = encode(outputs)
-        place: Item = {}
-        data = text.encode()
-        if len(data) <= INLINE_OUTPUTS:
-            place["outputs"] = text
-        elif len(data) <= ITEM_OUTPUTS:
-            self._put(outputs_item(uuid, claim.token, text))
-        elif self._blobs is None:
-            raise PayloadTooLarge(
-                f"outputs of job {uuid} (without SERVERLESS_TASKS_BUCKET)", len(data), ITEM_OUTPUTS
-            )
-        elif len(data) > LARGEST_OUTPUTS:
-            raise PayloadTooLarge(f"outputs of job {uuid}", len(data), LARGEST_OUTPUTS)
-        else:
-            place["outputs_key"] = outputs_prefix(uuid) + claim.token
-            self._blobs.put(place["outputs_key"], data)
+        fields = self._put_outputs(uuid, claim.token, encode(outputs))
         self._put_messages(uuid, claim.token, snapshot)
-        end = {**self._counters(snapshot), **place, "status": SUCCEEDED, "finished": self._now()}
-        self._fenced(uuid, claim.token, end, remove=("cancel", *BEFORE), answered=False)
+        change = transitions.ended(SUCCEEDED, fields, snapshot, self._now())
+        self._write(uuid, claim.token, change, answered=False)
 
     def fail(
         self, uuid: str, claim: Claim, snapshot: Snapshot, failure: Failure, *, status: str = FAILED
     ) -> None:
         """See `Store.fail`."""
         now = self._now()
-        self._put_ended(uuid, claim, failure, now)
+        self._put_end(ended_item(uuid, claim, failure, now))
         self._put_messages(uuid, claim.token, snapshot)
-        end = {**self._counters(snapshot), **failure_fields(failure), "status": status, "finished": now}
-        self._fenced(uuid, claim.token, end, remove=("cancel", *BEFORE), answered=False)
+        change = transitions.ended(status, failure_fields(failure), snapshot, now)
+        self._write(uuid, claim.token, change, answered=False)
 
     def retry(
         self, message: Message, claim: Claim, snapshot: Snapshot, failure: Failure, *, not_before: int
     ) -> bool:
         """See `Store.retry`."""
-        self._put_ended(message.uuid, claim, failure, self._now())
-        self._put_messages(message.uuid, claim.token, snapshot)
-        wait = {
-            **self._counters(snapshot),
-            "status": PENDING,
-            "not_before": not_before,
-            "failures": claim.failures + 1,
-            "expires": message.expires,
-            "ttl": keep_until(max(message.expires, deliverable_until(self._now()))),
-        }
-        state = self._fenced(message.uuid, claim.token, wait, remove=BEFORE)
-        return bool(state.get("cancel", False))
+        uuid, now = message.uuid, self._now()
+        self._put_end(ended_item(uuid, claim, failure, now))
+        self._put_messages(uuid, claim.token, snapshot)
+        change = transitions.retried(message, claim, snapshot, not_before=not_before, now=now)
+        return bool(self._write(uuid, claim.token, change).get("cancel", False))
 
     def release(self, uuid: str, token: str) -> None:
         """See `Store.release`."""
         try:
-            self._fenced(uuid, token, {"status": PENDING}, add={"attempt": -1}, answered=False)
+            self._write(uuid, token, transitions.released(), answered=False)
         except LeaseLost:
             return  # somebody else's job by now, which is what releasing is for
 
     def settle(self, message: Message, failure: Failure) -> Claim:
         """See `Store.settle`."""
         now = self._now()
-        parameters = update(
-            self._table,
-            (message.uuid, STATE),
-            put={
-                **copies(message),
-                **failure_fields(failure),
-                "status": FAILED,
-                "finished": now,
-                "ttl": keep_until(max(message.expires, deliverable_until(now))),
-            },
-            remove=("cancel",),
-            condition=f"{FREE} OR (#status = :running AND #lease < :now)",
-            values={"pending": PENDING, "running": RUNNING, "now": now},
-        )
         try:
-            call(self._client.update_item, **parameters)
+            self._items.update(
+                message.uuid,
+                STATE,
+                transitions.settled(message, failure, now),
+                condition=f"{_FREE} OR (#status = :running AND #lease < :now)",
+                values={"pending": PENDING, "running": RUNNING, "now": now},
+            )
         except ConditionFailed as failed:
-            return _refused(from_dynamodb(failed.item), now)
+            return _certain(transitions.settle_refusal(from_dynamodb(failed.item), now))
         return Claim(answer="settled", status=FAILED)
+
+    def delete(self, uuid: str) -> None:
+        """See `Store.delete`."""
+        from serverless_tasks.engine.aws.dynamodb.deletion import Deletion  # no worker deletes
+
+        Deletion(self._items, self._clock, self._blobs, self._unschedule).delete(uuid)
 
     def cancel(self, uuid: str, *, message: Message | None = None) -> Record:
         """See `Store.cancel`."""
@@ -230,16 +229,232 @@ class Table(TableEraser):
                 raise AlreadyFinished(uuid, record.status)
             try:
                 if record.status == RUNNING:
-                    self._ask_to_stop(uuid)
+                    condition, values = "#status = :running", {"running": RUNNING}
+                    self._items.update(
+                        uuid, STATE, transitions.stop_requested(), condition=condition, values=values
+                    )
                 else:
-                    self._cancel_waiting(record, message)
+                    job = self._items.get(uuid, JOB) if message is None else None
+                    change = transitions.cancelled(record, job, message, self._now())
+                    self._items.update(uuid, STATE, change, condition=_FREE, values={"pending": PENDING})
             except ConditionFailed:
                 tried = True
                 continue  # it was begun, given back or ended in between: look again
             return self.read(uuid) or record
 
+    def read(self, uuid: str, *, whole: bool = True, message: Message | None = None) -> Record | None:
+        """See `Store.read`."""
+        items = self._items.query(
+            "pk = :pk AND begins_with(sk, :prefix)", {":pk": uuid, ":prefix": STATE_PREFIX}
+        )
+        if not items and message is not None:
+            return pending_record(message, self._now())
+        job = None if items else self._items.get(uuid, JOB)
+        return self._record(items if job is None else [job], whole=whole)
 
-def _refused(state: Item, now: int) -> Claim:
-    refused = refusal(state, now)
-    assert refused is not None, "the condition of the write says what refusal() says"
-    return refused
+    def deleted(self, uuid: str) -> bool:
+        """See `Store.deleted`."""
+        state = self._items.get(uuid, STATE)
+        return state is not None and is_tombstone(state)
+
+    def read_many(self, uuids: Sequence[str], *, whole: bool = True) -> dict[str, Record]:
+        """See `Store.read_many`."""
+        return self._records(dict.fromkeys(uuids), whole)
+
+    def changed(self, seen: Mapping[str, str]) -> dict[str, tuple[str, Record | ServerlessTasksError | None]]:
+        """See `Store.changed`.
+
+        The version tokens are read with eventual consistency, which costs half as much; what changed is read as it is.
+        """
+        states = self._items.get_many(list(seen), STATE, VERSION_ATTRIBUTES)
+        versions = {uuid: version_token(states.get(uuid)) for uuid in seen}
+        moved = [uuid for uuid, last in seen.items() if versions[uuid] != last]
+        unread: dict[str, ServerlessTasksError] = {}
+        records = self._records(dict.fromkeys(moved), True, unread)
+        return {uuid: (versions[uuid], unread.get(uuid) or records.get(uuid)) for uuid in moved}
+
+    def job(self, uuid: str) -> Message | None:
+        """See `Store.job`."""
+        item = self._items.get(uuid, JOB)
+        if item is None:
+            return None
+        message = message_from_item(item)
+        if message.inputs_key is None:
+            return message
+        if self._blobs is None:
+            raise ConfigurationError(
+                f"The inputs of job {uuid} lie in the bucket, and SERVERLESS_TASKS_BUCKET is not set."
+            )
+        try:
+            inputs = json.loads(self._blobs.get(message.inputs_key))
+        except AwsError as error:
+            if not error.gone:
+                raise
+            return message
+        return replace(message, inputs=masked(inputs, message.secrets), inputs_key=None)
+
+    def list_owner(
+        self,
+        owner: str,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        since: int = 0,
+        whole: bool = True,
+    ) -> Page:
+        """See `Store.list_owner`."""
+        return self._page(self._by_owner.page([owner], limit, cursor, since), whole=whole)
+
+    def owner_uuids(
+        self, owner: str, *, limit: int = 100, cursor: str | None = None
+    ) -> tuple[list[str], str | None]:
+        """See `Store.owner_uuids`."""
+        items, more = self._by_owner.page([owner], limit, cursor)
+        return [item["pk"] for item in items], more
+
+    def list_tasks(
+        self,
+        tasks: Sequence[str],
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        since: int = 0,
+        whole: bool = True,
+    ) -> Page:
+        """See `Store.list_tasks`."""
+        return self._page(self._by_task.page(tasks, limit, cursor, since), whole=whole)
+
+    def _record(self, items: Sequence[Item], *, whole: bool = True) -> Record | None:
+        record = record_from_items(items, self._now())
+        key = outputs_key(items)
+        if record is None or key is None or not whole:
+            return record
+        if self._blobs is None:
+            raise ConfigurationError(
+                f"The outputs of job {record.uuid} lie in the bucket, and SERVERLESS_TASKS_BUCKET is not set."
+            )
+        return replace(record, outputs=json.loads(self._blobs.get(key)))
+
+    def _records(
+        self, jobs: dict[str, Item | None], whole: bool, unread: dict[str, ServerlessTasksError] | None = None
+    ) -> dict[str, Record]:
+        """Read many jobs: their states at once, then those whose state names other items one by one.
+
+        Args:
+            jobs: uuid -> what is known of its ``job`` item already.
+            whole: see `Store.read`.
+            unread: takes the errors of jobs that cannot be read by themselves; None raises the first of them.
+        """
+        states = self._items.get_many(list(jobs), STATE)
+        absent = [uuid for uuid, job in jobs.items() if uuid not in states and job is None]
+        known = {uuid: job for uuid, job in jobs.items() if job is not None} | self._items.get_many(
+            absent, JOB
+        )
+        records: dict[str, Record] = {}
+        for uuid in jobs:
+            state = states.get(uuid)
+            items = [item for item in (state, known.get(uuid)) if item is not None]
+            others = state is not None and names_others(state)
+            try:
+                record = self.read(uuid, whole=whole) if others else self._record(items, whole=whole)
+            except ServerlessTasksError as error:
+                if unread is None:
+                    raise
+                unread[uuid] = error
+                continue
+            if record is not None:
+                records[uuid] = record
+        return records
+
+    def _page(self, listed: tuple[list[Item], str | None], *, whole: bool) -> Page:
+        items, more = listed
+        records = self._records({item["pk"]: item for item in items}, whole)
+        return Page(
+            records=tuple(records[item["pk"]] for item in items if item["pk"] in records), cursor=more
+        )
+
+    def _write(
+        self,
+        uuid: str,
+        token: str,
+        change: Change,
+        *,
+        newer_than: int | None = None,
+        answered: bool = True,
+    ) -> Item:
+        """Change the state under a token; returns it as it is then, or {} when no answer is wanted.
+
+        Raises:
+            LeaseLost: the token no longer holds the job.
+        """
+        condition, values = _HELD, {"token": token, "running": RUNNING}
+        if newer_than is not None:
+            condition += " AND #seq < :seq"
+        try:
+            with carrying():
+                return self._items.update(
+                    uuid, STATE, change, condition=condition, values=values, answered=answered
+                )
+        except ConditionFailed as failed:
+            state = from_dynamodb(failed.item)
+            if state.get("token") == token and _was_applied(state, change.put):
+                return state
+            raise LeaseLost(
+                f"Attempt {token} no longer holds job {uuid}, which is {state.get('status')}."
+            ) from None
+
+    def _put_outputs(self, uuid: str, token: str, outputs: str) -> Item:
+        """Keep outputs where they fit; returns what the state says of them.
+
+        Raises:
+            PayloadTooLarge: they are past what can be kept.
+        """
+        data = outputs.encode()
+        if len(data) <= INLINE_OUTPUTS:
+            return {"outputs": outputs}
+        if len(data) <= ITEM_OUTPUTS:
+            self._items.put(self._kept(outputs_item(uuid, token, outputs)))
+            return {}
+        if self._blobs is None:
+            raise PayloadTooLarge(
+                f"outputs of job {uuid} (without SERVERLESS_TASKS_BUCKET)", len(data), ITEM_OUTPUTS
+            )
+        if len(data) > LARGEST_OUTPUTS:
+            raise PayloadTooLarge(f"outputs of job {uuid}", len(data), LARGEST_OUTPUTS)
+        key = outputs_prefix(uuid) + token
+        self._blobs.put(key, data)
+        return {"outputs_key": key}
+
+    def _put_messages(self, uuid: str, token: str, snapshot: Snapshot) -> None:
+        for item in message_items(uuid, token, snapshot):
+            try:
+                self._items.put(
+                    self._kept(item),
+                    ConditionExpression="attribute_not_exists(pk) OR n <= :n",
+                    ExpressionAttributeValues=to_dynamodb({":n": item["n"]}),
+                )
+            except ConditionFailed:
+                continue  # a later write of the same messages, and more, is already there
+
+    def _put_end(self, end: Item) -> None:
+        """Keep how an attempt ended. The first word stands: that of the worker, or of the claim that gave it up."""
+        self._items.put_new(self._kept(end))
+
+    def _kept(self, item: Item) -> Item:
+        """Return an item that the state names with a TTL as long: a scheduler's message is delivered a day longer."""
+        return {**item, "ttl": keep_until(deliverable_until(self._now()) + SCHEDULER_TRIES * 1000)}
+
+    def _now(self) -> int:
+        return to_ms(self._clock.now())
+
+
+def _certain(refusal: Claim | None) -> Claim:
+    assert refusal is not None, "the condition of the write says what the refusal says"
+    return refusal
+
+
+def _was_applied(state: Item, put: Item) -> bool:
+    """Return whether a write that was refused under one's own token had in fact arrived before: boto3 tried twice."""
+    if put.get("status", RUNNING) != state["status"]:
+        return False
+    return put.get("seq") is None or bool(state["seq"] >= put["seq"])

@@ -14,7 +14,7 @@ from django.core.checks import run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
-from serverless_tasks.engine.services import current_services
+from serverless_tasks.engine.aws import session
 from tests.django.conftest import REGION
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -67,7 +67,7 @@ class TestAws:
         def query(**_: Any) -> Any:
             raise EndpointConnectionError(endpoint_url="https://dynamodb")
 
-        monkeypatch.setattr(current_services().store._client, "query", query)
+        monkeypatch.setattr(session.client("dynamodb"), "query", query)
         ((number, sentence),) = messages()
         assert number == "E011"
         assert "https://dynamodb" in sentence

@@ -17,6 +17,7 @@ from django_integration.web.live.job_view import JobView
 from django_integration.web.live.shared_reads import SharedReads, shared_reads
 from django_integration.web.live.watcher import Watcher
 from serverless_tasks import TaskClient
+from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.job.progress import Snapshot
 from serverless_tasks.engine.job.record import Record
 from serverless_tasks.engine.services import current_services
@@ -107,7 +108,7 @@ class TestCalls:
         unset = {name: value for name, value in settings.SERVERLESS_TASKS.items() if name != "SHARED_READ"}
         settings.SERVERLESS_TASKS = unset
         counted: Counter[str] = Counter()
-        client = current_services().store._client  # type: ignore[attr-defined]
+        client = session.client("dynamodb")
         client.meta.events.register("before-call.dynamodb", lambda model, **_: counted.update([model.name]))
         uuid = running(user)
         counted.clear()

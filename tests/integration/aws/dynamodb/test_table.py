@@ -18,7 +18,7 @@ from serverless_tasks.engine.job.progress import Snapshot
 from serverless_tasks.engine.job.record import Failure, Record
 from serverless_tasks.engine.job.retry import LONGEST_WAIT
 from serverless_tasks.engine.store.base import Claim
-from serverless_tasks.engine.store.items import BEFORE, DAY_MS
+from serverless_tasks.engine.store.items import DAY_MS, PREVIOUS_ATTEMPT
 from serverless_tasks.errors import AlreadyFinished, AwsError, ConfigurationError, LeaseLost, PayloadTooLarge
 from tests.support.calls import counted_calls
 from tests.support.clock import FakeClock
@@ -509,7 +509,7 @@ def test_a_claim_forgets_the_attempt_before_once_it_has_ended(
     message = a_message(clock)
     table.succeed(message.uuid, begin(table, clock, message), Snapshot(1), {})
 
-    assert not set(BEFORE) & set(item(config, message.uuid))
+    assert not set(PREVIOUS_ATTEMPT) & set(item(config, message.uuid))
 
 
 def test_a_call_that_may_have_arrived_says_so(table: Table, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -636,7 +636,7 @@ class TestListingCalls:
         with counted_calls("dynamodb") as of_owner:
             table.list_owner("7")
         with counted_calls("dynamodb") as of_task:
-            table.list_task("sum")
+            table.list_tasks(["sum"])
 
         assert (of_owner, of_task) == ({"Query": 31 * 2}, {"Query": 31 * 4})
 
@@ -657,7 +657,7 @@ class TestListingCalls:
 
         monkeypatch.setattr(session.client("dynamodb"), "query", meeting)
 
-        assert table.list_task("sum").records == ()
+        assert table.list_tasks(["sum"]).records == ()
 
     def test_a_query_that_fails_fails_the_listing(self, config: Config, clock: FakeClock) -> None:
         with pytest.raises(AwsError, match="ResourceNotFoundException"):
