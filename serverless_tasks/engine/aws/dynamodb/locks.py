@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.engine.aws.dynamodb.expressions import from_dynamodb, to_dynamodb
+from serverless_tasks.engine.aws.dynamodb.items import TableItems
 from serverless_tasks.engine.aws.session import ConditionFailed, TransactionCancelled, call
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.store.locks import Lock
@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.clock import Clock
 
 SK = "lock"
-# As many as a batch of reads has:
 # https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_TransactWriteItems.html
 TRANSACTION = 100
 TRIES = 12
@@ -40,6 +39,7 @@ class TableLocks:
         self._client = client
         self._table = table
         self._clock = clock
+        self._items = TableItems(client, table, clock)
 
     def put(self, locks: Sequence[Lock], over: Mapping[str, str]) -> list[Lock]:
         """See `LockRows.put`."""
@@ -55,11 +55,10 @@ class TableLocks:
     def read(self, ids: Sequence[str]) -> dict[str, Lock]:
         """See `LockRows.read`."""
         if len(ids) == 1:
-            key = to_dynamodb({"pk": ids[0], "sk": SK})
-            answer = call(self._client.get_item, TableName=self._table, Key=key, ConsistentRead=True)
-            items = [answer["Item"]] if "Item" in answer else []
+            item = self._items.get(ids[0], SK)
+            items = [] if item is None else [item]
         else:
-            items = [item for some in batched(ids, TRANSACTION) for item in self._read_together(some)]
+            items = list(self._items.get_many(ids, SK).values())
         now = to_ms(self._clock.now())
         return {lock.id: lock for lock in map(_lock, items) if lock.expires >= now}
 
@@ -80,27 +79,12 @@ class TableLocks:
         except ConditionFailed:
             return  # somebody else submits the job by now, or another one: the row is theirs
 
-    def _read_together(self, ids: Sequence[str]) -> list[dict[str, Any]]:
-        items: list[dict[str, Any]] = []
-        keys = [to_dynamodb({"pk": each, "sk": SK}) for each in ids]
-        left: dict[str, Any] = {self._table: {"Keys": keys, "ConsistentRead": True}}
-        for pause in _PAUSES:
-            answer = call(self._client.batch_get_item, RequestItems=left)
-            items += answer["Responses"].get(self._table, [])
-            left = answer.get("UnprocessedKeys", {})
-            if not left:
-                return items
-            self._clock.sleep(pause)
-        raise AwsError(
-            "dynamodb.batch_get_item", "Unprocessed", f"rows were left out of {TRIES} tries", applied=False
-        )
-
     def _put_one(self, lock: Lock, write: dict[str, Any]) -> Lock:
         for pause in _PAUSES:
             try:
                 call(self._client.put_item, **write)
             except ConditionFailed as failed:
-                return _lock(failed.item)
+                return _lock(from_dynamodb(failed.item))
             except AwsError as error:
                 if error.code != _IN_A_TRANSACTION:
                     raise
@@ -127,7 +111,7 @@ class TableLocks:
                     )
             except TransactionCancelled as cancelled:
                 refused = {
-                    index: _lock(reason["Item"])
+                    index: _lock(from_dynamodb(reason["Item"]))
                     for index, reason in zip(left, cancelled.reasons, strict=True)
                     if reason["Code"] == _REFUSED
                 }
@@ -174,12 +158,11 @@ def _item(lock: Lock) -> dict[str, Any]:
 
 
 def _lock(item: dict[str, Any]) -> Lock:
-    found = from_dynamodb(item)
     return Lock(
-        id=found["pk"],
-        uuid=found["uuid"],
-        fingerprint=found["fingerprint"],
-        created=found["created"],
-        expires=found["expires"],
-        converted=found.get("converted", ""),
+        id=item["pk"],
+        uuid=item["uuid"],
+        fingerprint=item["fingerprint"],
+        created=item["created"],
+        expires=item["expires"],
+        converted=item.get("converted", ""),
     )
