@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.encoding import encode
-from serverless_tasks.engine.job.forks import renew_after_fork
+from serverless_tasks.engine.job.forks import renew_when_forked
 from serverless_tasks.engine.job.record import FAILED, RUNNING, SUCCEEDED
 from serverless_tasks.engine.store import transitions
 from serverless_tasks.engine.store.assembly import (
@@ -54,10 +54,11 @@ class MemoryStore:
     def __init__(self, clock: Clock) -> None:
         self._clock = clock
         self._items: dict[str, dict[str, Item]] = {}
-        self._renew()
-        renew_after_fork(self._renew)
+        self._lock = threading.RLock()
+        renew_when_forked(self)
 
-    def _renew(self) -> None:
+    def forked(self) -> None:
+        """See `Renewed.forked`."""
         self._lock = threading.RLock()
 
     def put_jobs(self, messages: Sequence[Message]) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from serverless_tasks.engine.aws.dynamodb.expressions import from_dynamodb, to_dynamodb
 from serverless_tasks.engine.aws.session import ConditionFailed
 from serverless_tasks.engine.job.clock import to_ms
-from serverless_tasks.engine.job.dead_letter import job_letter, dead_letter_key
+from serverless_tasks.engine.job.dead_letter import dead_letter_key, job_letter
 from serverless_tasks.engine.job.message import MAX_DELAY, inputs_key, outputs_prefix
 from serverless_tasks.engine.job.record import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
 from serverless_tasks.engine.job.retry import EARLY
