@@ -208,9 +208,7 @@ def backend_class(entry: Any) -> type[Any]:
 
 def record_of(message: Message) -> Record:
     """The record of a message's job; as it was submitted, where the store knows nothing of it yet."""
-    return current_services().store.read(message.uuid) or Record(
-        uuid=message.uuid, task=message.task, owner=message.owner, created=message.created
-    )
+    return current_services().store.read(message.uuid) or Record.of(message)
 
 
 def _info(message: Message) -> TaskInfo:

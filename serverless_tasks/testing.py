@@ -91,7 +91,7 @@ class RecordedTasks(Backend):
 
     def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
         """Keep messages instead of sending them; see `Backend.publish`."""
-        self._store.put_jobs([message for message in messages if message.track])
+        self._store.put_jobs([message for message in messages if message.options.track])
         for message in messages:
             self.submitted.append(message)
             sent = Message.decode(message.encode())

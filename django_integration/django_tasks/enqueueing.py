@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.utils.json import normalize_json
 
 from django_integration.django_tasks.result import result_of, unsent
-from django_integration.django_tasks.task import SAID_LATER, function_of
+from django_integration.django_tasks.task import ENQUEUE_OPTIONS, function_of
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.encoding import encode, other_key
 from serverless_tasks.engine.job.record import FAILED, Record
@@ -72,7 +72,7 @@ class Enqueueing:
         normal_args, normal_kwargs = normal
         services = current_services()
         queue = given.queue(task.queue_name, task.priority, services.config.queue_urls)
-        said = {name: getattr(task, name, None) for name in SAID_LATER}
+        said = {name: getattr(task, name, None) for name in ENQUEUE_OPTIONS}
         options = Options.parse(
             {"queue": queue, "on_commit": given.on_commit, "run_at": task.run_after, **said}
         )

@@ -164,13 +164,10 @@ def _begun(delivery: Delivery, run: FunctionTask) -> Record:
         if known is not None:
             return known
     now = to_ms(current_services().clock.now())
-    return Record(
-        uuid=message.uuid,
-        task=message.task,
+    return Record.of(
+        message,
         status=RUNNING,
-        owner=message.owner,
         attempt=execution.attempt,
-        created=message.created,
         started=now,
         attempted=now,
         request_id=delivery.request_id,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
@@ -104,15 +104,7 @@ def unsent(handle: Handle) -> Record:
     if error is None:
         return handle.record
     known = handle.record
-    return Record(
-        uuid=known.uuid,
-        task=known.task,
-        owner=known.owner,
-        created=known.created,
-        finished=known.created,
-        status=FAILED,
-        failure=failure_of(error),
-    )
+    return replace(known, finished=known.created, status=FAILED, failure=failure_of(error))
 
 
 def result_of(

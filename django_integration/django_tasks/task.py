@@ -77,7 +77,7 @@ class ServerlessTask(Task):  # type: ignore[type-arg]  # only in its stub it has
         names = [option.name for option in fields(cls)]
         unknown = sorted(set(given) - set(names))
         if unknown:
-            options = ", ".join(name for name in names if name not in ("func", "run_after", *SAID_LATER))
+            options = ", ".join(name for name in names if name not in ("func", "run_after", *ENQUEUE_OPTIONS))
             raise UnknownOption(f"{unknown[0]!r} is not an option of @task; the options are {options}.")
         return object.__new__(cls)
 
@@ -107,9 +107,9 @@ class ServerlessTask(Task):  # type: ignore[type-arg]  # only in its stub it has
             UnknownOption: a name is none of these.
             InvalidTask: the backend refuses the task.
         """
-        unknown = sorted(set(options) - set(SAID_LATER))
+        unknown = sorted(set(options) - set(ENQUEUE_OPTIONS))
         if unknown:
-            hint = " It is said where the task is defined." if unknown[0] in SAID_WHERE_DEFINED else ""
+            hint = " It is said where the task is defined." if unknown[0] in TASK_OPTIONS else ""
             raise UnknownOption(f"using() does not take {unknown[0]!r}.{hint}")
         changed: dict[str, Any] = {
             "priority": priority,
@@ -141,24 +141,21 @@ class ServerlessTask(Task):  # type: ignore[type-arg]  # only in its stub it has
         return results
 
 
-SAID_WHERE_DEFINED: Final = (
-    "retries",
-    "timeout",
-    "retry_on",
-    "never_retry",
-    "backoff",
-    "backoff_cap",
-    "on_lost",
-    "unique",
+# Django says the queue, the priority and the time in words of its own.
+ENQUEUE_OPTIONS: Final = tuple(Using.__annotations__)
+_DJANGOS: Final = frozenset(each.name for each in fields(Task))
+TASK_OPTIONS: Final = tuple(
+    each.name
+    for each in fields(ServerlessTask)
+    if each.name not in _DJANGOS and each.name not in ENQUEUE_OPTIONS
 )
-SAID_LATER: Final = ("owner", "tenant", "idempotency_key", "idempotency_ttl", "uuid")
 
 
 def function_of(task: Task[..., Any]) -> type[FunctionTask]:
     """The class that runs a task's function; of one that another backend's ``@task`` made, without options."""
     options = {
         name: value
-        for name in SAID_WHERE_DEFINED
+        for name in TASK_OPTIONS
         if (value := getattr(task, name, None)) is not None and value != getattr(BaseTask, name)
     }
     return declared(task, options)

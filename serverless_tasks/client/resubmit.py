@@ -64,8 +64,10 @@ def submit_again(services: Services, job: Message, *, new_uuid: str | None, on_c
     accepted = accept_again(services, job)
     unique = job.task in services.registry and services.registry.get(job.task).unique
     # The place of a unique job is held by what is known of it.
-    track = job.track or unique
-    options = replace(Options.parse({"uuid": new_uuid}), owner=job.owner, tenant=job.tenant, track=track)
+    track = job.options.track or unique
+    options = Options.again(
+        job.options, uuid=Options.parse({"uuid": new_uuid}).uuid, owner=job.owner, track=track
+    )
     inputs, secrets, deduplication = job.inputs, job.secrets, Deduplication(unique=unique)
     if accepted is not None:
         definition = services.registry.definition(job.task)

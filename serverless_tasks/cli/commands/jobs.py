@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,12 +10,12 @@ import typer
 from serverless_tasks.cli.exit_codes import Exit
 from serverless_tasks.cli.inputs import named_task, read_inputs
 from serverless_tasks.cli.loading import Tasks
+from serverless_tasks.cli.options import parsed, takes_options
 from serverless_tasks.cli.output import Output
 from serverless_tasks.cli.progress import follow, show
 from serverless_tasks.cli.session import connect
 from serverless_tasks.client.timeline import timeline
 from serverless_tasks.engine.job.record import SUCCEEDED
-from serverless_tasks.errors import UnknownOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,60 +44,23 @@ Timeout = Annotated[
 ]
 
 
+@takes_options
 def submit(
     task: TaskName,
     words: Words = None,
     inputs: Document = None,
-    queue: Annotated[str | None, typer.Option(help="The queue, in place of the task's own.")] = None,
-    priority: Annotated[int | None, typer.Option(help="Above 0: queue high; below 0: queue low.")] = None,
-    delay: Annotated[int | None, typer.Option(help="Seconds to hold the job back.")] = None,
-    at: Annotated[
-        str | None,
-        typer.Option(
-            metavar="TIME", help="When to run it, in ISO 8601 with an offset or Z, instead of --delay."
-        ),
-    ] = None,
-    tenant: Annotated[str | None, typer.Option(help="Its share of a fair queue.")] = None,
-    owner: Annotated[str | None, typer.Option(help="Who may see it.")] = None,
-    uuid: Annotated[str | None, typer.Option(help="The id, to submit again what may have been sent.")] = None,
-    idempotency_key: Annotated[
-        str | None,
-        typer.Option(metavar="KEY", help="Give back the first job of this key, if there is one."),
-    ] = None,
-    unique: Annotated[
-        bool | None,
-        typer.Option(
-            "--unique/--not-unique",
-            help="One live job of the task and inputs at a time, or not.",
-            show_default="as the task says",
-        ),
-    ] = None,
-    no_track: Annotated[
-        bool, typer.Option("--no-track", help="Send it and keep nothing of it until a worker begins it.")
-    ] = False,
+    *,
     watch: Annotated[bool, typer.Option("--watch", help="Follow it until it ends, as `watch` does.")] = False,
     stack: Stack = None,
     as_json: Json = False,
+    **options: Any,
 ) -> None:
     """Publish a job and print its id."""
     from rich.text import Text
 
-    options: dict[str, Any] = {
-        "queue": queue,
-        "priority": priority,
-        "delay": delay,
-        "tenant": tenant,
-        "owner": owner,
-        "uuid": uuid,
-        "idempotency_key": idempotency_key,
-        "unique": unique,
-        "track": not no_track,
-    }
-    chosen = {name: value for name, value in options.items() if value is not None}
     answer = Output(as_json, lines=watch)
     with answer.errors():
-        if at is not None:
-            chosen["run_at"] = _moment(at)
+        chosen = parsed(options)
         session = connect(stack, Tasks.WELCOME)
         named = named_task(session, task)
         given = read_inputs(session, named, words or [], inputs)
@@ -108,18 +70,6 @@ def submit(
             _watch(answer, follow(session, lambda: handle.refresh().record, interval=1.0))
         else:
             answer.document(handle.record.to_json(reveal=True), Text(handle.uuid))
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.utcoffset() is None:
-        raise UnknownOption(
-            f"--at is {text!r}; give a time in ISO 8601 with an offset or Z, such as 2030-01-31T08:00:00+01:00."
-        )
-    return moment
 
 
 def run(

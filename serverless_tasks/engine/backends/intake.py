@@ -50,7 +50,7 @@ class Intake:
             except AwsError as error:
                 errors[index] = SubmitFailed(f"Job {message.uuid} was not begun: {error}")
         try:
-            self._store.put_jobs([message for message in taken.values() if message.track])
+            self._store.put_jobs([message for message in taken.values() if message.options.track])
         except AwsError as error:
             for index, message in taken.items():
                 errors[index] = SubmitFailed(f"Job {message.uuid} was not begun: {error}")

@@ -65,7 +65,7 @@ class SqsBackend(Backend):
         kept = [
             replace(message, uncertain=isinstance(errors[index], SubmitUncertain))
             for index, message in light.items()
-            if message.track and not isinstance(errors[index], SubmitFailed)
+            if message.options.track and not isinstance(errors[index], SubmitFailed)
         ]
         self._keep(kept, light, errors)
         return errors

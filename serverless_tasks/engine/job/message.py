@@ -10,6 +10,7 @@ from uuid import UUID, uuid5
 
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.encoding import encode
+from serverless_tasks.engine.job.options import NO_OPTIONS, JobOptions
 from serverless_tasks.errors import MessageTooNew, MessageUndecodable
 
 VERSION = 1
@@ -43,14 +44,13 @@ class Message:
         inputs: the inputs, a JSON object; empty when they were too large and lie under ``inputs_key``.
         owner: who submitted it and may see it, or None.
         queue: the name of the queue that it travels through.
-        tenant: its message group (fair queues), or None.
         created: when it was submitted, milliseconds since the epoch.
         expires: when it can no longer be delivered, milliseconds since the epoch.
         inputs_key: where in the bucket the inputs lie, or None.
         secrets: the names of the inputs that hold a secret, for code that has not the task's class.
         retry_of: the id of the ended job that this one repeats, or None.
         schedule: the name of the schedule that sent it at ``created``, or None.
-        track: whether its ``job`` item is kept; of one that is not tracked nothing is known until a worker begins it.
+        options: the options that travel with it.
         run_at: when it is due, milliseconds since the epoch, or None for at once; not sent along.
         uncertain: whether the answer to its send was lost, for the ``job`` item; not sent along.
     """
@@ -60,14 +60,13 @@ class Message:
     inputs: dict[str, Any] = field(default_factory=dict, repr=False)
     owner: str | None = None
     queue: str = "default"
-    tenant: str | None = None
     created: int = 0
     expires: int = 0
     inputs_key: str | None = None
     secrets: tuple[str, ...] = ()
     retry_of: str | None = None
     schedule: str | None = None
-    track: bool = True
+    options: JobOptions = NO_OPTIONS
     run_at: int | None = None
     uncertain: bool = False
 
@@ -94,12 +93,7 @@ class Message:
             body["retry_of"] = self.retry_of
         if self.schedule is not None:
             body["schedule"] = self.schedule
-        options: dict[str, Any] = {"queue": self.queue}
-        if self.tenant is not None:
-            options["tenant"] = self.tenant
-        if not self.track:
-            options["track"] = False
-        body["options"] = options
+        body["options"] = {"queue": self.queue, **self.options.encode()}
         body |= {"created": self.created, "expires": self.expires}
         return encode(body).translate(_REFUSED_BY_SQS)
 
@@ -140,30 +134,30 @@ class Message:
             inputs=body["inputs"],
             owner=body.get("owner"),
             queue=options["queue"],
-            tenant=options.get("tenant"),
             created=body["created"],
             expires=body["expires"],
             inputs_key=body.get("inputs_key"),
             secrets=tuple(body.get("secrets", ())),
             retry_of=body.get("retry_of"),
             schedule=body.get("schedule"),
-            track=options.get("track", True),
+            options=JobOptions.decode(options),
         )
         texts = (message.task, message.queue)
-        optional = (message.owner, message.tenant, message.inputs_key, message.retry_of, message.schedule)
+        optional = (message.owner, message.inputs_key, message.retry_of, message.schedule)
         if not all(isinstance(text, str) and text for text in texts):
             raise ValueError("task and queue must be texts")
         if not all(isinstance(name, str) for name in message.secrets):
             raise ValueError("secrets must be names")
         if not all(text is None or isinstance(text, str) for text in optional):
-            raise ValueError("owner, tenant, inputs_key, retry_of and schedule must be texts")
-        for text in (*texts, *optional):
+            raise ValueError("owner, inputs_key, retry_of and schedule must be texts")
+        chosen = [value for value in message.options.encode().values() if isinstance(value, str)]
+        for text in (*texts, *optional, *chosen):
             # Half of a surrogate pair could never be written to the state, nor could what is larger than an item.
             if len((text or "").encode()) > LONGEST_TEXT:
                 raise ValueError("a name is too long")
         _check_id(message)
-        if not isinstance(message.inputs, dict) or not isinstance(message.track, bool):
-            raise ValueError("inputs must be an object, and track true or false")
+        if not isinstance(message.inputs, dict):
+            raise ValueError("inputs must be an object")
         if not all(
             isinstance(time, int) and 0 <= time < _LAST for time in (message.created, message.expires)
         ):

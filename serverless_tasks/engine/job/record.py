@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from serverless_tasks.engine.job.message import Message
 
 PENDING: Final = "pending"
 RUNNING: Final = "running"
@@ -93,6 +96,13 @@ class Record:
     history: tuple[Attempt, ...] = ()
     lease: int | None = None
     uncertain: bool = False
+
+    @classmethod
+    def of(cls, message: Message, **known: Any) -> Record:
+        """Return the record of a message's job: pending, or as what else is known says."""
+        return cls(
+            uuid=message.uuid, task=message.task, owner=message.owner, created=message.created, **known
+        )
 
     @property
     def ended(self) -> bool:

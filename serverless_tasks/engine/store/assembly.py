@@ -6,6 +6,7 @@ import json
 from typing import TYPE_CHECKING, Any, Final
 
 from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.job.options import JobOptions
 from serverless_tasks.engine.job.record import (
     EXPIRED,
     FAILED,
@@ -77,12 +78,12 @@ def message_from_item(job: Item) -> Message:
         inputs=json.loads(job["inputs"]),
         owner=job.get("owner"),
         queue=job["queue"],
-        tenant=job.get("tenant"),
         created=job["created"],
         expires=job["expires"],
         inputs_key=job.get("inputs_key"),
         secrets=tuple(json.loads(job.get("secrets", "[]"))),
         retry_of=job.get("retry_of"),
+        options=JobOptions.decode(job),
     )
 
 

@@ -60,13 +60,12 @@ def job_item(message: Message) -> Item:
         "inputs": encode(masked(message.inputs, message.secrets) if message.secrets else message.inputs),
         "created_uuid": f"{message.created:013d}#{message.uuid}",
         "task_day": f"{message.task}#{day}#{shard(message.uuid, TASK_SHARDS)}",
+        **message.options.encode(),
     }
     if message.inputs_key is not None:
         item["inputs_key"] = message.inputs_key
     if message.run_at is not None:
         item["run_at"] = message.run_at
-    if message.tenant is not None:
-        item["tenant"] = message.tenant
     if message.schedule is not None:
         item["schedule"] = message.schedule
     if message.secrets:

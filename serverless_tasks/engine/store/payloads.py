@@ -37,7 +37,7 @@ def offload_inputs(message: Message, blobs: Blobs | None, *, scheduled: bool = F
         AwsError: the bucket did not take them.
     """
     size = len(data := encode(message.inputs).encode())
-    most = INLINE_INPUTS if message.track else UNTRACKED_INPUTS
+    most = INLINE_INPUTS if message.options.track else UNTRACKED_INPUTS
     if scheduled:
         most = SCHEDULED_INPUTS
     if size <= most:

@@ -39,9 +39,7 @@ class Handle:
         self._publication = publication
         self._store = store
         self._clock = clock
-        self._record = publication.earlier or Record(
-            uuid=message.uuid, task=message.task, owner=message.owner, created=message.created
-        )
+        self._record = publication.earlier or Record.of(message)
 
     @property
     def uuid(self) -> str:
@@ -155,7 +153,7 @@ class Handle:
     def _untracked(self) -> Message | None:
         """The message, when it alone says what the job is until a worker begins it."""
         message = self._publication.message
-        return None if message.track else message
+        return None if message.options.track else message
 
     def _require_published(self) -> None:
         if self._publication.error is not None:

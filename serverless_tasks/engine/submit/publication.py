@@ -59,7 +59,11 @@ class Publication:
         """Stand for a job that was published before; nothing is sent."""
         self.earlier = earlier
         self.message = replace(
-            self.message, uuid=earlier.uuid, owner=earlier.owner, created=earlier.created, track=True
+            self.message,
+            uuid=earlier.uuid,
+            owner=earlier.owner,
+            created=earlier.created,
+            options=replace(self.message.options, track=True),
         )
         self.settle(None)
 

@@ -182,11 +182,10 @@ def new_message(
         secrets=secrets,
         owner=options.owner,
         queue=queue,
-        tenant=options.tenant,
         created=created,
         expires=expires_at(created, run_at),
-        track=options.track,
         run_at=run_at,
+        options=options.travelling,
     )
 
 

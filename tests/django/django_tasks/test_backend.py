@@ -124,7 +124,7 @@ class TestOptions:
     def test_owner_and_tenant(self) -> None:
         result = dispatched.add.using(owner="7", tenant="acme").enqueue(1)
         (message,) = queued()
-        assert (message.owner, message.tenant) == ("7", "acme")
+        assert (message.owner, message.options.tenant) == ("7", "acme")
         (listed,) = current_services().store.list_owner("7").records
         assert listed.uuid == result.id
 

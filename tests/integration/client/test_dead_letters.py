@@ -200,7 +200,7 @@ class TestRetrying:
         (body,) = received(config, "low")
         again = Message.decode(body)
         assert (resent.outcome, resent.uuid) == ("resubmitted", again.uuid)
-        assert (again.retry_of, again.inputs, again.owner, again.tenant) == (
+        assert (again.retry_of, again.inputs, again.owner, again.options.tenant) == (
             message.uuid,
             message.inputs,
             "7",

@@ -128,7 +128,9 @@ def test_a_job_that_is_due_later_comes_at_its_time_and_its_schedule_goes(
     clock.move(1)
     assert scheduler.fire_due() == 1
 
-    assert [(message.uuid, message.tenant) for message in arrived(services)] == [(handle.uuid, tenant)]
+    assert [(message.uuid, message.options.tenant) for message in arrived(services)] == [
+        (handle.uuid, tenant)
+    ]
     assert left() == []
     clock.move(HOUR)
     assert (scheduler.fire_due(), arrived(services)) == (0, [])

@@ -307,7 +307,7 @@ def test_a_tenants_job_keeps_its_message_group(services: Services, config: Confi
     assert schedule["Target"]["Arn"] == "arn:aws:scheduler:::aws-sdk:sqs:sendMessage"
     sent = json.loads(schedule["Target"]["Input"])
     assert (sent["QueueUrl"], sent["MessageGroupId"]) == (config.queue_urls["default"], "acme")
-    assert Message.decode(sent["MessageBody"]).tenant == "acme"
+    assert Message.decode(sent["MessageBody"]).options.tenant == "acme"
 
 
 def test_a_retry_that_is_far_away_is_a_schedule_of_the_same_job(

@@ -25,6 +25,7 @@ from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.aws.sqs import sending as queue
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.job.message import RETENTION, Message
+from serverless_tasks.engine.job.options import NO_OPTIONS, JobOptions
 from serverless_tasks.engine.job.record import Failure
 from serverless_tasks.engine.services import Services, use
 from serverless_tasks.engine.store.items import KEEP_AFTER_EXPIRY_MS
@@ -209,7 +210,7 @@ class TestRunning:
         (first,) = world.sent()
         world.services.runner.execute(first)
         (again,) = world.sent()
-        assert again.track is False
+        assert again.options.track is False
         assert world.services.runner.execute(again).status == "failed"
 
         assert handle.refresh().record.attempt == 2
@@ -293,7 +294,7 @@ class TestAfterwards:
 
         again = submit_again(world.services, message, new_uuid=None, on_commit=False)
 
-        assert [each.track for each in world.sent()] == [False]
+        assert [each.options.track for each in world.sent()] == [False]
         assert world.services.store.job(again.uuid) is None
 
     def test_a_unique_task_s_job_that_is_sent_again_is_tracked(self, world: World) -> None:
@@ -525,8 +526,10 @@ def test_the_backends_of_this_process_keep_nothing_of_it_either(backend: str, cl
 
 
 def test_a_message_says_that_it_is_not_tracked_and_is_tracked_otherwise(clock: FakeClock) -> None:
-    message = Message(uuid="0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11", task="double", track=False)
+    message = Message(
+        uuid="0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11", task="double", options=JobOptions(track=False)
+    )
 
     assert Message.decode(message.encode()) == message
-    assert "track" not in replace(message, track=True).encode()
-    assert Message.decode(replace(message, track=True).encode()).track
+    assert "track" not in replace(message, options=NO_OPTIONS).encode()
+    assert Message.decode(replace(message, options=NO_OPTIONS).encode()).options.track

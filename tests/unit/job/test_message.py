@@ -13,6 +13,7 @@ from serverless_tasks.engine.job.message import (
     inputs_key,
     version_of,
 )
+from serverless_tasks.engine.job.options import NO_OPTIONS, JobOptions
 from serverless_tasks.errors import MessageTooNew, MessageUndecodable
 
 UUID = "0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11"
@@ -22,7 +23,7 @@ MESSAGE = Message(
     inputs={"numbers": [1, 2.5, None, "ä\U0001f600"]},
     owner="7",
     queue="low",
-    tenant="acme",
+    options=JobOptions(tenant="acme"),
     created=1_767_225_600_000,
     expires=1_767_571_200_000,
 )
@@ -37,7 +38,7 @@ def test_a_message_is_decoded_as_it_was_encoded() -> None:
 
 
 def test_a_message_without_what_is_optional_too() -> None:
-    message = replace(MESSAGE, owner=None, tenant=None, inputs={})
+    message = replace(MESSAGE, owner=None, options=NO_OPTIONS, inputs={})
 
     assert Message.decode(message.encode()) == message
 

@@ -1,10 +1,18 @@
+import json
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 import pytest
 
-from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.job import message as message_module
+from serverless_tasks.engine.job import options
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.job.options import JobOptions, option, rules_of
+from serverless_tasks.engine.store import assembly
+from serverless_tasks.engine.store.items import job_item
+from serverless_tasks.engine.submit.options import RULES, Options
 from serverless_tasks.errors import ServerlessTasksError, UnknownOption
 
 ID = "0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11"
@@ -100,9 +108,37 @@ def test_a_value_that_does_not_fit_is_refused_with_its_option(name: str, value: 
 
 def test_an_unknown_option_is_refused_with_those_that_there_are() -> None:
     with pytest.raises(
-        UnknownOption, match="'colour' is not an option; the options are owner, queue"
+        UnknownOption, match="'colour' is not an option; the options are tenant, track, owner"
     ) as raised:
         Options.parse({"colour": "red"})
 
     assert isinstance(raised.value, ServerlessTasksError)
     assert isinstance(raised.value, TypeError)
+
+
+def test_every_option_is_on_the_command_line_but_for_that_of_transactions() -> None:
+    assert [name for name, rule in RULES.items() if not rule.help] == ["on_commit"]
+
+
+def test_a_job_that_is_submitted_again_keeps_what_travelled_with_it() -> None:
+    first = Options(tenant="acme", track=False, delay=5, owner="7")
+
+    assert Options.again(first.travelling, owner="8") == Options(tenant="acme", track=False, owner="8")
+
+
+def test_an_option_that_is_added_travels(monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the message, in the item, and back: the store and the message know no option by its name."""
+
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class More(JobOptions):
+        colour: str | None = option(None, "a colour")
+
+    monkeypatch.setattr(options, "_DEFAULTS", {**options._DEFAULTS, "colour": None})
+    monkeypatch.setattr(options, "_RULES", rules_of(More))
+    monkeypatch.setattr(message_module, "JobOptions", More)
+    monkeypatch.setattr(assembly, "JobOptions", More)
+    message = Message(uuid=ID, task="sum", options=More(colour="red", tenant="acme"))
+
+    assert json.loads(message.encode())["options"] == {"queue": "default", "tenant": "acme", "colour": "red"}
+    assert Message.decode(message.encode()).options == message.options
+    assert assembly.message_from_item(job_item(message)).options == message.options

@@ -11,6 +11,7 @@ from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import RETENTION, Message
+from serverless_tasks.engine.job.options import JobOptions
 from serverless_tasks.engine.services import Services, use
 from serverless_tasks.engine.store.memory import MemoryStore
 from serverless_tasks.engine.submit.options import Options
@@ -85,7 +86,7 @@ def test_a_message_says_all_of_the_job(outbox: Outbox, clock: FakeClock) -> None
             task="sum",
             inputs={"numbers": [1, 2]},
             owner="7",
-            tenant="acme",
+            options=JobOptions(tenant="acme"),
             created=clock.ms,
             expires=to_ms(clock.now() + 60 + RETENTION),
             run_at=clock.ms + 60_000,

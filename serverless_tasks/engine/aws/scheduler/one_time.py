@@ -127,10 +127,10 @@ class Schedules:
     def _target(self, message: Message) -> dict[str, Any]:
         targets = Targets(self._config, self._client.meta.region_name)
         body = without_placeholders(message.encode())
-        if message.tenant is None:
+        if message.options.tenant is None:
             return targets.queue(message.queue, body)
         # The target "a queue" takes a message group for FIFO queues alone; the call itself takes it for any.
         url = self._config.queue_url(message.queue)
         return targets.send_message(
-            encode({"QueueUrl": url, "MessageBody": body, "MessageGroupId": message.tenant})
+            encode({"QueueUrl": url, "MessageBody": body, "MessageGroupId": message.options.tenant})
         )

@@ -121,8 +121,8 @@ class QueueSender:
         entry: dict[str, Any] = {"Id": str(index), "MessageBody": body}
         if delay := message.delay(now):
             entry["DelaySeconds"] = delay
-        if message.tenant is not None:
-            entry["MessageGroupId"] = message.tenant
+        if message.options.tenant is not None:
+            entry["MessageGroupId"] = message.options.tenant
         return entry
 
 
