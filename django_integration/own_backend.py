@@ -15,7 +15,7 @@ from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.record import Record
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.store.payloads import offload_inputs
-from serverless_tasks.engine.worker.outcome import failure_of
+from serverless_tasks.engine.worker.outcome import Disposition, failure_of
 from serverless_tasks.errors import (
     AwsError,
     ConfigurationError,
@@ -172,7 +172,7 @@ def execute(message: str) -> None:
     job = Message.decode(message)
     try:
         outcome = current_services().runner.execute(job)
-        while outcome.status == "waiting":  # a retry, which is due in a moment
+        while outcome.disposition is Disposition.WAITING:  # a retry, which is due in a moment
             current_services().clock.sleep(outcome.give_back or 0)
             outcome = current_services().runner.execute(job)
     except UnknownSchedule:  # the job of that schedule's time is none of this text's

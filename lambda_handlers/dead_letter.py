@@ -16,6 +16,7 @@ from serverless_tasks.engine.definition.recurring import SCHEDULED_TIME
 from serverless_tasks.engine.job.dead_letter import DeadLetter, job_letter, undecodable_letter
 from serverless_tasks.engine.job.message import VERSION, Message, version_of
 from serverless_tasks.engine.job.record import FAILED, Failure
+from serverless_tasks.engine.store.base import ClaimAnswer
 from serverless_tasks.engine.worker.firing import task_for
 from serverless_tasks.errors import (
     ConfigurationError,
@@ -95,12 +96,12 @@ class _Batch:
             self._services.store.put_jobs([message])
         failure = self._reason(message, body, record)
         claim = self._services.store.settle(message, failure)
-        if claim.answer == "busy":
+        if claim.answer == ClaimAnswer.BUSY:
             self._again[record.receipt_handle] = max(
                 GRACE, math.ceil(claim.until / 1000 - self._services.clock.now()) + GRACE
             )
             raise LiveLease(message.uuid)
-        if claim.answer == "settled":
+        if claim.answer == ClaimAnswer.SETTLED:
             count("DeadLettered")
             logger.error("dead letter", reason=failure.message)
             self._keep_job(record, message, failure)

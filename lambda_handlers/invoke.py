@@ -11,7 +11,13 @@ from lambda_handlers.bootstrap import initialise, ready
 from lambda_handlers.telemetry import counted, job, logger, report
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import Message
-from serverless_tasks.errors import InvalidInputs, PayloadTooLarge, ServerlessTasksError, TaskNotFound
+from serverless_tasks.errors import (
+    InvalidEvent,
+    InvalidInputs,
+    PayloadTooLarge,
+    ServerlessTasksError,
+    TaskNotFound,
+)
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -22,10 +28,6 @@ if TYPE_CHECKING:
 ANSWER_LIMIT = 6_000_000
 
 initialise("store", "runner")
-
-
-class InvalidEvent(ServerlessTasksError):
-    """The event is not a job."""
 
 
 @counted

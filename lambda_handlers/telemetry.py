@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
+from serverless_tasks.engine.job.record import PENDING
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
@@ -97,7 +99,7 @@ def job(message: Message) -> Iterator[None]:
 def report(outcome: DeliveryResult) -> None:
     """Log and count what became of a job."""
     keys: dict[str, Any] = {"attempt": outcome.attempt, "seconds": round(outcome.duration, 3)}
-    said = "task will be retried" if outcome.status == "pending" else f"task {outcome.status}"
+    said = "task will be retried" if outcome.job_status == PENDING else f"task {outcome.status}"
     if outcome.failure is not None and outcome.failure.traceback:
         # As the record has it: without the secrets among the inputs.
         keys |= {"exception_name": outcome.failure.type, "exception": outcome.failure.traceback}

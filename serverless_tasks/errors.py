@@ -71,6 +71,17 @@ class ConfigurationError(ServerlessTasksError):
     """A setting is missing or cannot be used; the sentence names it."""
 
 
+class BucketMissing(ConfigurationError):
+    """A job's payloads lie in the bucket, and none is configured.
+
+    Args:
+        what: the payloads, such as ``The inputs of job 0b9f...``.
+    """
+
+    def __init__(self, what: str) -> None:
+        super().__init__(f"{what} lie in the bucket, and SERVERLESS_TASKS_BUCKET is not set.")
+
+
 class DuplicateTask(ConfigurationError):
     """Two task classes want the same name."""
 
@@ -130,6 +141,16 @@ class InvalidInputs(ServerlessTasksError, ValueError):
         super().__init__(f"Inputs of task {task!r} were refused: {said}")
         self.task = task
         self.fields = tuple(fields)
+
+
+class ParameterNotValidError(ServerlessTasksError, ValueError):
+    """A value does not fit the parameter's type."""
+
+    __module__ = "serverless_tasks.params"  # where Django Task API has it; failures are kept with this path
+
+
+class InvalidEvent(ServerlessTasksError):
+    """The event of a direct invoke is not a job."""
 
 
 class PayloadTooLarge(ServerlessTasksError, ValueError):
@@ -292,6 +313,10 @@ class TaskFailed(ServerlessTasksError):
         self.uuid = uuid
         self.status = status
         self.error = error
+
+
+class InvalidOutputs(ServerlessTasksError):
+    """The value of ``run`` does not fit the declared outputs; the text quotes it, for operators only."""
 
 
 class InvokeFailed(ServerlessTasksError):

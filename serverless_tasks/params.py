@@ -13,16 +13,12 @@ from typing import Any
 
 from pydantic import Secret, SecretBytes, SecretStr
 
-from serverless_tasks.errors import ServerlessTasksError, TaskDefinitionError
+from serverless_tasks.errors import ParameterNotValidError, TaskDefinitionError
 
 # The types of values that hide themselves.
 SECRETS = (SecretStr, SecretBytes, Secret)
 _TRUTHS: dict[str | int, bool] = {1: True, "true": True, 0: False, "false": False}
 _NO_TEXT = (bytes, bytearray, memoryview, list, tuple, dict, set, frozenset, type(None))
-
-
-class ParameterNotValidError(ServerlessTasksError, ValueError):
-    """A value does not fit the parameter's type."""
 
 
 class Parameter:

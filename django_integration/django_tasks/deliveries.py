@@ -100,7 +100,7 @@ def _tell_enqueued(message: Message) -> None:
 
 def _tell_finished(attempt: Attempt, outcome: DeliveryResult) -> None:
     message = attempt.delivery.message
-    if outcome.status not in ENDED or not outcome.attempt or not _is_function(message):
+    if outcome.job_status not in ENDED or not outcome.attempt or not _is_function(message):
         return
     begun = attempt.result
     if begun is not None:
@@ -141,7 +141,7 @@ def _ended(attempt: Attempt, begun: Record, outcome: DeliveryResult) -> Record:
         counted = {"progress": progress.progress, "target": progress.target}
     return replace(
         begun,
-        status=outcome.status,
+        status=outcome.job_status,
         outputs=(attempt.outputs or {}) if outcome.failure is None else {},
         failure=outcome.failure,
         finished=now,

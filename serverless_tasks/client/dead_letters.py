@@ -17,6 +17,7 @@ from serverless_tasks.engine.job.message import Message
 from serverless_tasks.errors import (
     AlreadyRunning,
     AwsError,
+    BucketMissing,
     ConfigurationError,
     InputsUnavailable,
     InvalidInputs,
@@ -167,9 +168,7 @@ class DeadLetters:
         if message.inputs_key is None:
             return message
         if self._services.blobs is None:
-            raise ConfigurationError(
-                f"The inputs of job {message.uuid} lie in a bucket; set SERVERLESS_TASKS_BUCKET."
-            )
+            raise BucketMissing(f"The inputs of job {message.uuid}")
         try:
             inputs = json.loads(self._services.blobs.get(message.inputs_key))
         except AwsError as error:

@@ -59,7 +59,9 @@ def acknowledge_whatever_happens() -> Any:
 
 def acknowledge_duplicates() -> Any:
     """A duplicate under a live lease is acknowledged: nobody is left when the worker dies."""
-    return mock.patch.object(Runner, "_wait", lambda self, claim, now: DeliveryResult(status=claim.answer))
+    return mock.patch.object(
+        Runner, "_wait", lambda self, claim, now: DeliveryResult(job_status=claim.answer)
+    )
 
 
 def acknowledge_a_retry_that_was_not_sent() -> Any:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.backends.intake import Intake
 from serverless_tasks.engine.job.message import Message
-from serverless_tasks.engine.worker.outcome import failure_of
+from serverless_tasks.engine.worker.outcome import Disposition, failure_of
 from serverless_tasks.errors import ServerlessTasksError
 
 if TYPE_CHECKING:
@@ -71,7 +71,7 @@ class ImmediateBackend(Backend):
             running[uuid] = None
             try:
                 outcome = self._runner.execute(Message.decode(message.encode()))
-                while outcome.status == "waiting":  # a retry, which is due in a moment
+                while outcome.disposition is Disposition.WAITING:  # a retry, which is due in a moment
                     self._clock.sleep(outcome.give_back or 0)
                     outcome = self._runner.execute(Message.decode(message.encode()))
             except ServerlessTasksError as error:

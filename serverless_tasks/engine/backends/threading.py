@@ -11,6 +11,7 @@ from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.backends.intake import Intake
 from serverless_tasks.engine.job.forks import notice_fork, renew_when_forked
 from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.store.base import ClaimAnswer
 from serverless_tasks.engine.worker.outcome import failure_of
 
 if TYPE_CHECKING:
@@ -92,7 +93,7 @@ class ThreadingBackend(Backend):
         except Exception as error:
             logger.exception("a job could not be run")
             claim = self._store.settle(Message.decode(body), failure_of(error))
-            if claim.answer == "busy":
+            if claim.answer == ClaimAnswer.BUSY:
                 # Its end could not be recorded: it is run again once its lease is over.
                 self._hand_over(body, max(1.0, claim.until / 1000 - self._clock.now() + 1))
 

@@ -18,13 +18,13 @@ from pydantic import (
 
 from serverless_tasks.engine.definition.accepted import Accepted, Compared
 from serverless_tasks.engine.definition.run_signature import accepted_by, needed_of
-from serverless_tasks.engine.definition.schema import HIDDEN, NO_TEXT, Definition, InvalidOutputs
+from serverless_tasks.engine.definition.schema import HIDDEN, NO_TEXT, Definition
 from serverless_tasks.engine.definition.values.comparison import whole_numbers
 from serverless_tasks.engine.definition.values.conversion import NO_WAY_BACK, UNFIT, converted, in_json
 from serverless_tasks.engine.definition.values.field_errors import reason, refusals_of_django
 from serverless_tasks.engine.definition.values.secrets import unwrap
 from serverless_tasks.engine.job.encoding import encode, is_json, other_key
-from serverless_tasks.errors import FieldError, TaskDefinitionError
+from serverless_tasks.errors import FieldError, InvalidOutputs, TaskDefinitionError
 from serverless_tasks.params import check_parameter, holds_secret, schema_of, seal
 
 if TYPE_CHECKING:

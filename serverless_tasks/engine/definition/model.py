@@ -24,13 +24,12 @@ from serverless_tasks.engine.definition.run_signature import accepted_by, needed
 from serverless_tasks.engine.definition.schema import (
     Definition,
     Described,
-    InvalidOutputs,
 )
 from serverless_tasks.engine.definition.values.aliases import field_names
 from serverless_tasks.engine.definition.values.field_errors import refusals_of_django
 from serverless_tasks.engine.definition.values.secrets import holds_secret
 from serverless_tasks.engine.job.encoding import encode
-from serverless_tasks.errors import TaskDefinitionError
+from serverless_tasks.errors import InvalidOutputs, TaskDefinitionError
 
 if TYPE_CHECKING:
     from serverless_tasks.engine.definition.base import BaseTask

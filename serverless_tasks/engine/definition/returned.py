@@ -15,7 +15,7 @@ from collections.abc import (
 )
 from typing import TYPE_CHECKING, Any, get_args, get_origin
 
-from serverless_tasks.engine.definition.schema import InvalidOutputs
+from serverless_tasks.errors import InvalidOutputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Coroutine

@@ -23,7 +23,7 @@ from serverless_tasks.engine.definition.values.field_errors import (
 from serverless_tasks.engine.definition.values.secrets import all_texts, texts_of
 from serverless_tasks.engine.job.encoding import encode, other_key
 from serverless_tasks.engine.job.masking import NO_MASK, Mask
-from serverless_tasks.errors import FieldError, InvalidInputs, ServerlessTasksError
+from serverless_tasks.errors import FieldError, InvalidInputs
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -57,10 +57,6 @@ _WITHOUT_VALUE = frozenset(
         "string_type",
     }
 )
-
-
-class InvalidOutputs(ServerlessTasksError):
-    """The value of ``run`` does not fit the declared outputs; the text quotes it, for operators only."""
 
 
 class Described(GenerateJsonSchema):

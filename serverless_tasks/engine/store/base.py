@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from enum import StrEnum
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,24 +15,41 @@ if TYPE_CHECKING:
     from serverless_tasks.errors import ServerlessTasksError
 
 
+class ClaimAnswer(StrEnum):
+    """The store's answer to a claim.
+
+    Attributes:
+        CLAIMED: the attempt holds the job: run it.
+        BUSY: another attempt holds a live lease.
+        WAITING: the job is not due yet.
+        ENDED: the job has a terminal state.
+        SETTLED: this call has just given it one.
+    """
+
+    CLAIMED = "claimed"
+    BUSY = "busy"
+    WAITING = "waiting"
+    ENDED = "ended"
+    SETTLED = "settled"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """The answer to a worker that asks for a job.
 
     Attributes:
-        answer: ``claimed``: run it; ``busy``: another attempt holds a live lease; ``waiting``: it is not due yet;
-            ``ended``: it has a terminal state; ``settled``: this call has just given it one.
+        answer: whether the attempt holds the job, or what keeps it from that.
         token: the attempt's token, which every later write of the attempt must show.
         attempt: the attempt's number, from 1.
         failures: how many attempts before it ended in an exception.
-        until: for ``busy`` and ``waiting``: when to ask again, milliseconds since the epoch.
+        until: for ``BUSY`` and ``WAITING``: when to ask again, milliseconds since the epoch.
         status: the job's status.
         started: when this attempt began, milliseconds since the epoch.
         request_id: the Lambda request that runs it.
         cancelled: whether a running job that was taken over had been asked to stop.
     """
 
-    answer: Literal["claimed", "busy", "waiting", "ended", "settled"]
+    answer: ClaimAnswer
     token: str = ""
     attempt: int = 0
     failures: int = 0

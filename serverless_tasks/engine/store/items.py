@@ -15,7 +15,7 @@ from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.engine.job.masking import masked
 from serverless_tasks.engine.job.message import MAX_DELAY, RETENTION
 from serverless_tasks.engine.job.record import RUNNING, WORKER_LOST
-from serverless_tasks.engine.store.base import Claim
+from serverless_tasks.engine.store.base import Claim, ClaimAnswer
 
 if TYPE_CHECKING:
     from serverless_tasks.engine.job.message import Message
@@ -189,7 +189,7 @@ def lost_item(state: Item, now: int) -> Item | None:
     if state.get("before_status") != RUNNING:
         return None
     lost = Claim(
-        answer="claimed",
+        answer=ClaimAnswer.CLAIMED,
         token=state["before_token"],
         attempt=state["attempt"] - 1,
         started=state["before_attempted"],

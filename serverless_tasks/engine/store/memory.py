@@ -16,7 +16,7 @@ from serverless_tasks.engine.store.assembly import (
     record_from_items,
     version_token,
 )
-from serverless_tasks.engine.store.base import Claim, Page
+from serverless_tasks.engine.store.base import Claim, ClaimAnswer, Page
 from serverless_tasks.engine.store.items import (
     JOB,
     STATE,
@@ -133,7 +133,7 @@ class MemoryStore:
             if refusal is not None:
                 return refusal
             self._change(message.uuid, transitions.settled(message, failure, now))
-            return Claim(answer="settled", status=FAILED)
+            return Claim(answer=ClaimAnswer.SETTLED, status=FAILED)
 
     def delete(self, uuid: str) -> None:
         """See `Store.delete`."""

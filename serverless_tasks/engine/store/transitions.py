@@ -20,7 +20,7 @@ from serverless_tasks.engine.job.record import (
     TASK_CANCELLED,
 )
 from serverless_tasks.engine.job.retry import EARLY, LONGEST_WAIT
-from serverless_tasks.engine.store.base import Claim
+from serverless_tasks.engine.store.base import Claim, ClaimAnswer
 from serverless_tasks.engine.store.items import (
     PREVIOUS_ATTEMPT,
     Item,
@@ -172,7 +172,7 @@ def cancelled(record: Record, job: Item | None, message: Message | None, now: in
 def claim_from_state(state: Item) -> Claim:
     """Return the claim of the attempt that holds a state."""
     return Claim(
-        answer="claimed",
+        answer=ClaimAnswer.CLAIMED,
         token=state["token"],
         attempt=state["attempt"],
         failures=state["failures"],
@@ -186,16 +186,16 @@ def claim_from_state(state: Item) -> Claim:
 def claim_refusal(state: Item | None, now: int) -> Claim | None:
     """Return why a job cannot be claimed, or None: it has ended, is held under a live lease, or is not due yet."""
     if state is not None and state["status"] == PENDING and state.get("not_before", 0) > now:
-        return Claim(answer="waiting", until=state["not_before"], status=PENDING)
+        return Claim(answer=ClaimAnswer.WAITING, until=state["not_before"], status=PENDING)
     return settle_refusal(state, now)
 
 
 def settle_refusal(state: Item | None, now: int) -> Claim | None:
     """Return why a job cannot be settled, or None: it has ended, or is held under a live lease."""
     if state is not None and state["status"] in ENDED:
-        return Claim(answer="ended", status=state["status"])
+        return Claim(answer=ClaimAnswer.ENDED, status=state["status"])
     if state is not None and state["status"] == RUNNING and state["lease"] >= now:
-        return Claim(answer="busy", until=state["lease"], status=RUNNING)
+        return Claim(answer=ClaimAnswer.BUSY, until=state["lease"], status=RUNNING)
     return None
 
 

@@ -19,7 +19,7 @@ from serverless_tasks.engine.worker.progress_writer import ProgressWriter
 from serverless_tasks.engine.worker.time_limit.coroutine import finish
 from serverless_tasks.engine.worker.time_limit.enforce import within
 from serverless_tasks.engine.worker.time_limit.limit import GRACE, Limit
-from serverless_tasks.errors import AwsError, TaskDefinitionError, TaskTimeout
+from serverless_tasks.errors import AwsError, BucketMissing, TaskTimeout
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -155,9 +155,7 @@ class Attempt:
         if self._message.inputs_key is None:
             return self._message.inputs
         if self._blobs is None:
-            raise TaskDefinitionError(
-                "The job's inputs lie in a bucket, and SERVERLESS_TASKS_BUCKET is not set."
-            )
+            raise BucketMissing(f"The inputs of job {self._message.uuid}")
         return json.loads(self._blobs.get(self._message.inputs_key))
 
     def _write(self, snapshot: Snapshot) -> bool:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from serverless_tasks.engine.store.base import ClaimAnswer
 from serverless_tasks.errors import AwsError
 
 if TYPE_CHECKING:
     from serverless_tasks.engine.job.message import Message
-    from serverless_tasks.engine.store.base import Claim
+    from serverless_tasks.engine.store.base import Claim, ClaimAnswer
     from serverless_tasks.engine.worker.runner import Runner
 
 
@@ -57,5 +58,5 @@ class ClaimAhead:
         if self._kept is None:
             return
         (message, answer), self._kept = self._kept, None
-        if not isinstance(answer, AwsError) and answer.answer == "claimed":
+        if not isinstance(answer, AwsError) and answer.answer == ClaimAnswer.CLAIMED:
             self._runner.release(message, answer.token)

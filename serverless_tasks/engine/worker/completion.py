@@ -84,7 +84,7 @@ class Completion:
             except PayloadTooLarge as error:
                 run = replace(run, exception=error)
             else:
-                return DeliveryResult(status=SUCCEEDED, attempt=claim.attempt, duration=run.duration)
+                return DeliveryResult(job_status=SUCCEEDED, attempt=claim.attempt, duration=run.duration)
         raised = run.exception
         assert raised is not None
         if isinstance(raised, LeaseLost):
@@ -105,7 +105,7 @@ class Completion:
         """Record that the job was cancelled while the attempt held it."""
         self._store.fail(message.uuid, claim, last, TASK_CANCELLED, status=CANCELLED)
         return DeliveryResult(
-            status=CANCELLED, attempt=claim.attempt, failure=TASK_CANCELLED, duration=duration
+            job_status=CANCELLED, attempt=claim.attempt, failure=TASK_CANCELLED, duration=duration
         )
 
     def _retry(
@@ -138,7 +138,7 @@ class Completion:
         try:
             self._store.cancel(message.uuid)
         except AlreadyFinished as ended:
-            return DeliveryResult(status=ended.status, attempt=claim.attempt, duration=run.duration)
+            return DeliveryResult(job_status=ended.status, attempt=claim.attempt, duration=run.duration)
         return _result(CANCELLED, claim, run, TASK_CANCELLED, run.exception)
 
 
@@ -146,7 +146,7 @@ def _result(
     status: str, claim: Claim, run: RunResult, failure: Failure, exception: BaseException | None
 ) -> DeliveryResult:
     return DeliveryResult(
-        status=status, attempt=claim.attempt, failure=failure, exception=exception, duration=run.duration
+        job_status=status, attempt=claim.attempt, failure=failure, exception=exception, duration=run.duration
     )
 
 

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import traceback
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from serverless_tasks.engine.definition.schema import InvalidOutputs
 from serverless_tasks.engine.job.masking import NO_MASK, Mask
 from serverless_tasks.engine.job.record import Failure
 from serverless_tasks.errors import (
+    BucketMissing,
     InvalidInputs,
+    InvalidOutputs,
     LeaseLost,
     PayloadTooLarge,
     TaskCancelled,
@@ -48,13 +50,31 @@ class RunResult:
     mask: Mask = NO_MASK
 
 
+class Disposition(StrEnum):
+    """What a delivery of a message did about its job.
+
+    Attributes:
+        DECIDED: it decided the job's status.
+        BUSY: nothing: another attempt holds the job.
+        WAITING: nothing: the job is not due yet.
+        ENDED: nothing: the job had ended before.
+        LOST: nothing: its attempt lost the job while it ran.
+    """
+
+    DECIDED = "decided"
+    BUSY = "busy"
+    WAITING = "waiting"
+    ENDED = "ended"
+    LOST = "lost"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryResult:
     """The outcome of one delivery of a message.
 
     Attributes:
-        status: the job's status now (``pending``: it will be retried), or ``busy``, ``waiting``, ``ended``, ``lost``
-            when this delivery did not decide it.
+        disposition: what it did about the job.
+        job_status: the job's status now (``pending``: it will be retried), where this delivery decided it; else "".
         give_back: None when the message is done with; else seconds until it should be delivered again.
         attempt: the attempt's number, 0 when none was begun.
         failure: why it did not succeed, the run's secrets masked: what may be told.
@@ -63,12 +83,18 @@ class DeliveryResult:
         duration: how long the task ran, in seconds.
     """
 
-    status: str
+    disposition: Disposition = Disposition.DECIDED
+    job_status: str = ""
     give_back: float | None = None
     attempt: int = 0
     failure: Failure | None = None
     exception: BaseException | None = None
     duration: float = 0.0
+
+    @property
+    def status(self) -> str:
+        """The job's status where this delivery decided it, else the disposition: in one word, for people and logs."""
+        return self.job_status or self.disposition.value
 
 
 def failure_of(error: BaseException, mask: Mask = NO_MASK) -> Failure:
@@ -120,7 +146,9 @@ def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
 
 def is_final(error: BaseException) -> bool:
     """Return whether running the task again would end the same way."""
-    return isinstance(error, (InvalidInputs, InvalidOutputs, PayloadTooLarge, TaskDefinitionError))
+    return isinstance(
+        error, (BucketMissing, InvalidInputs, InvalidOutputs, PayloadTooLarge, TaskDefinitionError)
+    )
 
 
 def retries_after(task: type[BaseTask] | BaseTask, error: BaseException) -> int:

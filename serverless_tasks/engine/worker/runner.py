@@ -12,12 +12,13 @@ from serverless_tasks.engine.job.message import expires_at, expires_in_process_a
 from serverless_tasks.engine.job.progress import Snapshot
 from serverless_tasks.engine.job.record import CANCELLED, EXPIRED, FAILED, NOT_RUN_AGAIN, SKIPPED
 from serverless_tasks.engine.job.retry import EARLY
+from serverless_tasks.engine.store.base import ClaimAnswer
 from serverless_tasks.engine.store.overlap import overlapping
 from serverless_tasks.engine.worker.attempt import LEASE, Attempt
 from serverless_tasks.engine.worker.completion import Completion
 from serverless_tasks.engine.worker.delivery import Delivery
 from serverless_tasks.engine.worker.firing import task_for
-from serverless_tasks.engine.worker.outcome import DeliveryResult
+from serverless_tasks.engine.worker.outcome import DeliveryResult, Disposition
 from serverless_tasks.errors import AwsError, LeaseLost, ServerlessTasksError
 
 if TYPE_CHECKING:
@@ -121,25 +122,29 @@ class Runner:
         task = task_for(message, self._registry, now)
         if claim is None and to_ms(now) > message.expires:
             settled = self._store.settle(message, EXPIRED)
-            return self._wait(settled, now) if settled.answer == "busy" else DeliveryResult(status="ended")
+            return (
+                self._wait(settled, now)
+                if settled.answer == ClaimAnswer.BUSY
+                else DeliveryResult(disposition=Disposition.ENDED)
+            )
         if not self._has_queue:
             message = replace(message, expires=to_ms(now))
         if claim is None:
             claim = self.claim(message, deadline=delivery.deadline, request_id=delivery.request_id)
-        if claim.answer == "ended":
-            return DeliveryResult(status="ended")
-        if claim.answer != "claimed":
+        if claim.answer == ClaimAnswer.ENDED:
+            return DeliveryResult(disposition=Disposition.ENDED)
+        if claim.answer != ClaimAnswer.CLAIMED:
             return self._sent_on(message, claim, now) or self._wait(claim, now)
         if claim.cancelled:
             return self._completion.cancelled(message, claim, Snapshot(seq=1))
         if claim.lost > (LOST_LIMIT if task.on_lost == "retry" else 0):
             self._store.fail(message.uuid, claim, Snapshot(seq=1), NOT_RUN_AGAIN)
-            return DeliveryResult(status=FAILED, attempt=claim.attempt, failure=NOT_RUN_AGAIN)
+            return DeliveryResult(job_status=FAILED, attempt=claim.attempt, failure=NOT_RUN_AGAIN)
         if message.schedule is not None and not self._has_turn(
             message, claim, message.schedule, task.overlap
         ):
             self._store.fail(message.uuid, claim, Snapshot(seq=1), SKIPPED, status=CANCELLED)
-            return DeliveryResult(status=CANCELLED, attempt=claim.attempt, failure=SKIPPED)
+            return DeliveryResult(job_status=CANCELLED, attempt=claim.attempt, failure=SKIPPED)
         return self._attempt(message, claim, delivery, task)
 
     def claim(self, message: Message, *, deadline: float | None = None, request_id: str = "") -> Claim:
@@ -198,19 +203,27 @@ class Runner:
             with overlapping(delivery.meanwhile):
                 return self._completion.record(message, claim, task, run, last, retry=delivery.retry)
         except LeaseLost as lost:
-            return DeliveryResult(status="lost", give_back=GIVE_BACK, attempt=claim.attempt, exception=lost)
+            return DeliveryResult(
+                disposition=Disposition.LOST, give_back=GIVE_BACK, attempt=claim.attempt, exception=lost
+            )
 
     def _sent_on(self, message: Message, claim: Claim, now: float) -> DeliveryResult | None:
         """Send a message anew that is due later than a queue can hide it: a queue keeps none for more than 4 days."""
-        if claim.answer != "waiting" or not self._has_queue or claim.until / 1000 - now < LONGEST_HIDDEN:
+        if (
+            claim.answer != ClaimAnswer.WAITING
+            or not self._has_queue
+            or claim.until / 1000 - now < LONGEST_HIDDEN
+        ):
             return None
         expires = max(message.expires, expires_at(to_ms(now), claim.until))
         try:
             self._republish(replace(message, run_at=claim.until + EARLY, expires=expires))
         except ServerlessTasksError:
             return None
-        return DeliveryResult(status="waiting")
+        return DeliveryResult(disposition=Disposition.WAITING)
 
     @staticmethod
     def _wait(claim: Claim, now: float) -> DeliveryResult:
-        return DeliveryResult(status=claim.answer, give_back=max(1.0, claim.until / 1000 - now + 1))
+        return DeliveryResult(
+            disposition=Disposition(claim.answer), give_back=max(1.0, claim.until / 1000 - now + 1)
+        )

@@ -9,7 +9,7 @@ from pydantic import BaseModel, SecretStr, field_validator, model_validator
 
 from serverless_tasks import InvalidInputs, Task
 from serverless_tasks.engine.definition.registry import definition_of
-from serverless_tasks.engine.definition.schema import InvalidOutputs
+from serverless_tasks.errors import InvalidOutputs
 from serverless_tasks.params import Parameter, StringParameter
 
 SLUG = "Enter a valid “slug” consisting of letters, numbers, underscores or hyphens."

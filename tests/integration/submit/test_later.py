@@ -317,8 +317,8 @@ def test_a_retry_that_is_far_away_is_a_schedule_of_the_same_job(
     large = a_message(
         clock, uuid=first.uuid, run_at=clock.ms + 2 * HOUR * 1000, inputs={"text": "x" * 150_000}
     )
-    services._republish(first)
-    services._republish(large)
+    services._resend(first)
+    services._resend(large)
 
     assert len(names(config)) == 2
     assert all(first.uuid in name for name in names(config))
@@ -335,7 +335,7 @@ def test_without_a_scheduler_a_retry_that_is_far_away_comes_early_through_the_qu
     )
     lacking = Services(replace(config, schedule_group=""), clock=clock)
 
-    lacking._republish(a_message(clock, run_at=clock.ms + 7200 * 1000))
+    lacking._resend(a_message(clock, run_at=clock.ms + 7200 * 1000))
 
     assert [each["DelaySeconds"] for each in sent] == [900]
 

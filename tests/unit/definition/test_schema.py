@@ -9,10 +9,10 @@ from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from serverless_tasks import InvalidInputs, Task
 from serverless_tasks.engine.definition.registry import definition_of
-from serverless_tasks.engine.definition.schema import Definition, InvalidOutputs
+from serverless_tasks.engine.definition.schema import Definition
 from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.engine.job.execution import Execution
-from serverless_tasks.errors import TaskDefinitionError
+from serverless_tasks.errors import InvalidOutputs, TaskDefinitionError
 from serverless_tasks.params import (
     BooleanParameter,
     DictParameter,

@@ -19,7 +19,7 @@ THREADS, CALLS = 4, 200
 def test_what_threads_count_at_once_is_counted_once_each(
     site: Any, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    outcome = DeliveryResult(status="succeeded", attempt=1, duration=0.001)
+    outcome = DeliveryResult(job_status="succeeded", attempt=1, duration=0.001)
     errors: list[BaseException] = []
 
     @telemetry.counted

@@ -22,7 +22,7 @@ from serverless_tasks.engine.store.items import (
     keep_until,
     tombstone,
 )
-from serverless_tasks.errors import ConfigurationError, NotFinished, TaskNotFound
+from serverless_tasks.errors import BucketMissing, ConfigurationError, NotFinished, TaskNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -154,9 +154,7 @@ class Deletion:
             return self._blobs.list(outputs_prefix(uuid))
         named: list[Any] = [(job or {}).get("inputs_key"), (state or {}).get("outputs_key")]
         if any(key is not None for key in named):
-            raise ConfigurationError(
-                f"Payloads of job {uuid} lie in the bucket, and SERVERLESS_TASKS_BUCKET is not set."
-            )
+            raise BucketMissing(f"Payloads of job {uuid}")
         return []
 
 

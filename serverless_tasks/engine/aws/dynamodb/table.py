@@ -31,7 +31,7 @@ from serverless_tasks.engine.store.assembly import (
     record_from_items,
     version_token,
 )
-from serverless_tasks.engine.store.base import Claim, Page
+from serverless_tasks.engine.store.base import Claim, ClaimAnswer, Page
 from serverless_tasks.engine.store.items import (
     INLINE_OUTPUTS,
     ITEM_OUTPUTS,
@@ -56,7 +56,7 @@ from serverless_tasks.engine.store.overlap import carrying
 from serverless_tasks.errors import (
     AlreadyFinished,
     AwsError,
-    ConfigurationError,
+    BucketMissing,
     LeaseLost,
     PayloadTooLarge,
     ServerlessTasksError,
@@ -208,7 +208,7 @@ class Table:
             )
         except ConditionFailed as failed:
             return _certain(transitions.settle_refusal(from_dynamodb(failed.item), now))
-        return Claim(answer="settled", status=FAILED)
+        return Claim(answer=ClaimAnswer.SETTLED, status=FAILED)
 
     def delete(self, uuid: str) -> None:
         """See `Store.delete`."""
@@ -282,9 +282,7 @@ class Table:
         if message.inputs_key is None:
             return message
         if self._blobs is None:
-            raise ConfigurationError(
-                f"The inputs of job {uuid} lie in the bucket, and SERVERLESS_TASKS_BUCKET is not set."
-            )
+            raise BucketMissing(f"The inputs of job {uuid}")
         try:
             inputs = json.loads(self._blobs.get(message.inputs_key))
         except AwsError as error:
@@ -330,9 +328,7 @@ class Table:
         if record is None or key is None or not whole:
             return record
         if self._blobs is None:
-            raise ConfigurationError(
-                f"The outputs of job {record.uuid} lie in the bucket, and SERVERLESS_TASKS_BUCKET is not set."
-            )
+            raise BucketMissing(f"The outputs of job {record.uuid}")
         return replace(record, outputs=json.loads(self._blobs.get(key)))
 
     def _records(
