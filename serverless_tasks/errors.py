@@ -191,6 +191,17 @@ class SubmitUncertain(ServerlessTasksError):
         self.uuid = uuid
 
 
+def unsent(uuid: str, reason: str, *, uncertain: bool) -> SubmitFailed | SubmitUncertain:
+    """Return the error of a message that was not, or perhaps not, sent.
+
+    Args:
+        uuid: the job's id.
+        reason: what AWS or the network said.
+        uncertain: whether it may have been sent all the same.
+    """
+    return SubmitUncertain(uuid, reason) if uncertain else SubmitFailed(f"Job {uuid} was not sent: {reason}")
+
+
 class IdempotencyConflict(ServerlessTasksError):
     """An idempotency key was used before, for a job of the same task with other inputs; nothing was sent.
 

@@ -154,9 +154,7 @@ class DeadLetters:
                 uuid = submit_again(self._services, job, new_uuid=uuid, on_commit=False).uuid
             return Resent(letter, "resubmitted", uuid)
         if not dry_run:
-            unsent = self._services.queue.resend(message, body)
-            if unsent is not None:
-                raise SubmitFailed(unsent.reason)
+            self._services.queue.resend(message, body)
         return Resent(letter, "sent", message.uuid)
 
     def _whole(self, message: Message) -> Message:

@@ -20,6 +20,7 @@ from serverless_tasks.engine.submit.publication import Publication
 from serverless_tasks.engine.worker.completion import Completion
 from serverless_tasks.engine.worker.outcome import DeliveryResult
 from serverless_tasks.engine.worker.runner import Runner
+from serverless_tasks.errors import SubmitFailed
 from tests.chaos.audit import Violation
 from tests.chaos.faults import Call, Fault, Kind
 from tests.chaos.scenarios import SCENARIOS, Scenario
@@ -90,7 +91,7 @@ def uncertain_is_failed() -> Any:
     real = QueueSender.send
 
     def send(self: QueueSender, messages: Any) -> Any:
-        return [unsent and replace(unsent, uncertain=False) for unsent in real(self, messages)]
+        return [error and SubmitFailed(str(error)) for error in real(self, messages)]
 
     return mock.patch.object(QueueSender, "send", send)
 

@@ -8,17 +8,17 @@ from typing import TYPE_CHECKING
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import MAX_DELAY
 from serverless_tasks.engine.store.payloads import offload_inputs
-from serverless_tasks.errors import SubmitFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from serverless_tasks.engine.aws.scheduler.one_time import Schedules
-    from serverless_tasks.engine.aws.sqs.sending import QueueSender, Unsent
+    from serverless_tasks.engine.aws.sqs.sending import QueueSender
     from serverless_tasks.engine.config import Config
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.store.base import Blobs
+    from serverless_tasks.errors import ServerlessTasksError
 
 SETTINGS = ("schedule_group", "scheduler_role", "dead_letter_queue_url")
 
@@ -65,11 +65,11 @@ class Sender:
             for setting in SETTINGS:
                 self._config.require(setting)
 
-    def send(self, messages: Sequence[Message]) -> list[Unsent | None]:
+    def send(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
         """Send messages, in batches where there are several.
 
         Returns:
-            For each message None, or why it was not sent.
+            For each message None, or the error that says why it was not (or perhaps not) sent.
 
         Raises:
             PayloadTooLarge: a message is past the limit; none was sent.
@@ -81,7 +81,7 @@ class Sender:
         schedules = self._schedules()
         prepared = schedules.prepare([messages[index] for index in scheduled])
         near = [index for index in range(len(messages)) if index not in set(scheduled)]
-        results: dict[int, Unsent | None] = {}
+        results: dict[int, ServerlessTasksError | None] = {}
         if near:
             results = dict(zip(near, self._queue.send([messages[index] for index in near]), strict=True))
         results |= dict(zip(scheduled, schedules.create(prepared), strict=True))
@@ -99,6 +99,6 @@ class Sender:
                 message = offload_inputs(message, self._blobs, scheduled=True)
             else:
                 message = replace(message, run_at=to_ms(self._clock.now() + self._longest))
-        (unsent,) = self.send([message])
-        if unsent is not None:
-            raise SubmitFailed(unsent.reason)
+        (error,) = self.send([message])
+        if error is not None:
+            raise error

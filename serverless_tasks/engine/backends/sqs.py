@@ -61,7 +61,9 @@ class SqsBackend(Backend):
                 light[index] = offload_inputs(message, self._blobs, scheduled=self._sender.is_far(message))
             except (PayloadTooLarge, AwsError) as error:
                 errors[index] = error if isinstance(error, PayloadTooLarge) else SubmitFailed(str(error))
-        self._send(light, errors)
+        sent = self._sender.send(list(light.values())) if light else []
+        for index, failed in zip(light, sent, strict=True):
+            errors[index] = failed
         kept = [
             replace(message, uncertain=isinstance(errors[index], SubmitUncertain))
             for index, message in light.items()
@@ -77,16 +79,6 @@ class SqsBackend(Backend):
     def check_delays(self, messages: Sequence[Message]) -> None:
         """See `Backend.check_delays`."""
         self._sender.check(messages)
-
-    def _send(self, light: dict[int, Message], errors: list[ServerlessTasksError | None]) -> None:
-        answers = self._sender.send(list(light.values())) if light else []
-        for (index, message), unsent in zip(light.items(), answers, strict=True):
-            if unsent is None:
-                continue
-            if unsent.uncertain:
-                errors[index] = SubmitUncertain(message.uuid, unsent.reason)
-            else:
-                errors[index] = SubmitFailed(f"Job {message.uuid} was not sent: {unsent.reason}")
 
     def _keep(
         self, kept: list[Message], light: dict[int, Message], errors: list[ServerlessTasksError | None]

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.engine.aws.scheduler.targets import Targets
 from serverless_tasks.engine.aws.session import call
-from serverless_tasks.engine.aws.sqs.sending import ATTEMPTS, Unsent
+from serverless_tasks.engine.aws.sqs.sending import ATTEMPTS
 from serverless_tasks.engine.definition.recurring import without_placeholders
 from serverless_tasks.engine.job.encoding import encode
-from serverless_tasks.errors import AwsError
+from serverless_tasks.errors import AwsError, unsent
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -23,6 +23,10 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.config import Config
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.message import Message
+    from serverless_tasks.errors import ServerlessTasksError
+
+    # A job's id, and the parameters of CreateSchedule.
+    type _Prepared = tuple[str, dict[str, Any]]
 
 THREADS = 8
 
@@ -57,22 +61,22 @@ class Schedules:
         self._config = config
         self._clock = clock
 
-    def prepare(self, messages: Sequence[Message]) -> list[dict[str, Any]]:
-        """The parameters that create a schedule for each message.
+    def prepare(self, messages: Sequence[Message]) -> list[_Prepared]:
+        """The parameters that create a schedule for each message, after its job's id.
 
         Raises:
             ConfigurationError: a setting is missing, or a queue has no URL.
         """
-        return [self._parameters(message) for message in messages]
+        return [(message.uuid, self._parameters(message)) for message in messages]
 
-    def create(self, prepared: Sequence[dict[str, Any]]) -> list[Unsent | None]:
+    def create(self, prepared: Sequence[_Prepared]) -> list[ServerlessTasksError | None]:
         """Create schedules, one call for each: there is no call for several.
 
         Returns:
-            For each None, or why there is none.
+            For each None, or the error that says why there is (or perhaps is) none.
         """
         if len(prepared) < 2:
-            return [self._create(parameters) for parameters in prepared]
+            return [self._create(each) for each in prepared]
         with ThreadPoolExecutor(THREADS, thread_name_prefix="schedules") as pool:
             return list(pool.map(self._create, prepared))
 
@@ -94,7 +98,8 @@ class Schedules:
             if error.code != "ResourceNotFoundException":
                 raise
 
-    def _create(self, parameters: dict[str, Any]) -> Unsent | None:
+    def _create(self, prepared: _Prepared) -> ServerlessTasksError | None:
+        uuid, parameters = prepared
         uncertain = False
         reason = ""
         for attempt in range(ATTEMPTS):
@@ -109,7 +114,7 @@ class Schedules:
                 uncertain, reason = uncertain or error.applied, str(error)
             else:
                 return None
-        return Unsent(reason, uncertain)
+        return unsent(uuid, reason, uncertain=uncertain)
 
     def _parameters(self, message: Message) -> dict[str, Any]:
         assert message.run_at is not None, "only what is due later is scheduled"

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import random
-from dataclasses import dataclass
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.engine.aws.session import call
 from serverless_tasks.engine.store.overlap import carrying
-from serverless_tasks.errors import AwsError, PayloadTooLarge
+from serverless_tasks.errors import AwsError, PayloadTooLarge, unsent
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -17,24 +16,15 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.config import Config
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.message import Message
+    from serverless_tasks.errors import ServerlessTasksError
+
+    # Why a message was not sent, and whether it may have been all the same.
+    type _Reason = tuple[str, bool]
 
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 BODY_LIMIT = 1_048_576
 BATCH_ENTRIES = 10
 ATTEMPTS = 3
-
-
-@dataclass(frozen=True, slots=True)
-class Unsent:
-    """The reason why a message was not sent.
-
-    Attributes:
-        reason: what AWS or the network said.
-        uncertain: whether it may have been sent all the same.
-    """
-
-    reason: str
-    uncertain: bool
 
 
 class QueueSender:
@@ -51,11 +41,11 @@ class QueueSender:
         self._config = config
         self._clock = clock
 
-    def send(self, messages: Sequence[Message]) -> list[Unsent | None]:
+    def send(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
         """Send messages, in batches where there are several.
 
         Returns:
-            For each message None, or why it was not sent.
+            For each message None, or the error that says why it was not (or perhaps not) sent.
 
         Raises:
             PayloadTooLarge: a message is past the limit; none was sent.
@@ -64,41 +54,44 @@ class QueueSender:
         now = self._clock.now()
         entries = [self._entry(index, message, now) for index, message in enumerate(messages)]
         urls = [self._config.queue_url(message.queue) for message in messages]
-        results: list[Unsent | None] = [None] * len(messages)
+        errors: list[ServerlessTasksError | None] = [None] * len(messages)
         for url, group in groupby(sorted(range(len(messages)), key=lambda i: urls[i]), key=lambda i: urls[i]):
             for batch in _batches([entries[index] for index in group]):
-                for index, unsent in self._send_batch(url, batch).items():
-                    results[index] = unsent
-        return results
+                for index, (reason, uncertain) in self._send_batch(url, batch).items():
+                    errors[index] = unsent(messages[index].uuid, reason, uncertain=uncertain)
+        return errors
 
-    def resend(self, message: Message, body: str) -> Unsent | None:
-        """Send a body once more as it is, to the queue of the message that it holds; None, or why it was not sent.
+    def resend(self, message: Message, body: str) -> None:
+        """Send a body once more as it is, to the queue of the message that it holds.
 
         Raises:
             ConfigurationError: the queue has no URL.
+            SubmitFailed, SubmitUncertain: it was not, or perhaps not, sent.
         """
         entry = {**self._entry(0, message, self._clock.now()), "MessageBody": body}
-        return self._send_batch(self._config.queue_url(message.queue), [entry]).get(0)
+        failed = self._send_batch(self._config.queue_url(message.queue), [entry])
+        if failed:
+            reason, uncertain = failed[0]
+            raise unsent(message.uuid, reason, uncertain=uncertain)
 
-    def _send_batch(self, url: str, batch: list[dict[str, Any]]) -> dict[int, Unsent]:
+    def _send_batch(self, url: str, batch: list[dict[str, Any]]) -> dict[int, _Reason]:
         """Send up to ten entries, those that failed again; returns those that failed in the end."""
         left = {int(entry["Id"]): entry for entry in batch}
-        unsent: dict[int, Unsent] = {}
+        failures: dict[int, _Reason] = {}
         for attempt in range(ATTEMPTS):
             if attempt:
                 self._clock.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter
             failed = self._try(url, list(left.values()))
-            for index, found in failed.items():
-                before = unsent.get(index)
-                uncertain = found.uncertain or (before is not None and before.uncertain)
-                unsent[index] = Unsent(found.reason, uncertain)
-            unsent = {index: known for index, known in unsent.items() if index in failed}
+            failures = {
+                index: (reason, uncertain or (index in failures and failures[index][1]))
+                for index, (reason, uncertain) in failed.items()
+            }
             left = {index: left[index] for index in failed}
             if not left:
                 break
-        return unsent
+        return failures
 
-    def _try(self, url: str, entries: list[dict[str, Any]]) -> dict[int, Unsent]:
+    def _try(self, url: str, entries: list[dict[str, Any]]) -> dict[int, _Reason]:
         try:
             if len(entries) == 1:
                 single = {name: value for name, value in entries[0].items() if name != "Id"}
@@ -106,9 +99,9 @@ class QueueSender:
                 return {}
             answer = call(self._client.send_message_batch, QueueUrl=url, Entries=entries)
         except AwsError as error:
-            return {int(entry["Id"]): Unsent(str(error), error.applied) for entry in entries}
+            return {int(entry["Id"]): (str(error), error.applied) for entry in entries}
         return {
-            int(failed["Id"]): Unsent(f"{failed.get('Code')}: {failed.get('Message', '')}", uncertain=False)
+            int(failed["Id"]): (f"{failed.get('Code')}: {failed.get('Message', '')}", False)
             for failed in answer.get("Failed", [])
         }
 

@@ -7,10 +7,10 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from serverless_tasks.engine.aws import session
-from serverless_tasks.engine.aws.sqs.sending import DeadLetterQueue, QueueSender, Unsent, Visibility
+from serverless_tasks.engine.aws.sqs.sending import DeadLetterQueue, QueueSender, Visibility
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.job.message import Message
-from serverless_tasks.errors import ConfigurationError, PayloadTooLarge
+from serverless_tasks.errors import ConfigurationError, PayloadTooLarge, SubmitFailed, SubmitUncertain
 from tests.support.calls import counted_calls
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message
@@ -168,9 +168,12 @@ def test_an_entry_that_fails_every_time_was_not_sent(
     made = [a_message(clock) for _ in range(3)]
     Scripted(monkeypatch, {"1", "2"}, {"1", "2"}, {"1", "2"})
 
-    answers = sender.send(made)
+    sent, *errors = sender.send(made)
 
-    assert answers == [None, *[Unsent("InternalError: try again", uncertain=False)] * 2]
+    assert sent is None
+    assert [(type(error), str(error)) for error in errors] == [
+        (SubmitFailed, f"Job {message.uuid} was not sent: InternalError: try again") for message in made[1:]
+    ]
     assert len(received(config)) == 1
 
 
@@ -189,10 +192,9 @@ def test_what_was_refused_every_time_was_surely_not_sent(
 ) -> None:
     Scripted(monkeypatch, error(), error(), error())
 
-    (unsent,) = sender.send([a_message(clock)])
+    (error,) = sender.send([a_message(clock)])
 
-    assert unsent is not None
-    assert not unsent.uncertain
+    assert isinstance(error, SubmitFailed)
 
 
 @pytest.mark.parametrize("error", [broken(), "arrives, and its answer is lost"])
@@ -201,10 +203,9 @@ def test_what_may_have_arrived_is_uncertain_even_if_later_tries_were_refused(
 ) -> None:
     Scripted(monkeypatch, error, throttled(), throttled())
 
-    (unsent,) = sender.send([a_message(clock)])
+    (error,) = sender.send([a_message(clock)])
 
-    assert unsent is not None
-    assert unsent.uncertain
+    assert isinstance(error, SubmitUncertain)
 
 
 def test_a_message_past_the_limit_is_refused_with_sizes_and_none_is_sent(
