@@ -169,7 +169,7 @@ class _Batch:
                 deadline=self._deadline,
                 request_id=self._context.aws_request_id,
                 claim=self._ahead.take(message),
-                meanwhile=partial(self._claim_ahead, place + 1),
+                in_flight_work=partial(self._claim_ahead, place + 1),
             )
         except Exception as error:
             logger.exception("the job could not be claimed or recorded")

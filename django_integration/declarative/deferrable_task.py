@@ -80,7 +80,7 @@ class DeferrableTask(EndpointTask):
         if self.deferral.execute_unless is not None and self.deferral.execute_unless(endpoint):
             return
         delay = self.deferral.delay_for(endpoint)
-        if self.deferral.runs_here(endpoint, delay):
+        if self.deferral.runs_now(endpoint, delay):
             self.call_here(endpoint)
         else:
             self.deferral.publish(self.job(endpoint), delay)

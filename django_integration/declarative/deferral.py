@@ -80,7 +80,7 @@ class Deferral:
         """The delay of this request's job, in seconds."""
         return (self.delay(endpoint) if callable(self.delay) else self.delay) or 0
 
-    def runs_here(self, endpoint: Any, delay: float) -> bool:
+    def runs_now(self, endpoint: Any, delay: float) -> bool:
         """Return whether the task is run in this request."""
         always = self.always_defer(endpoint) if callable(self.always_defer) else self.always_defer
         return (delay == 0 and not always) or bool(getattr(settings, FORCE_SYNCHRONOUS, False))

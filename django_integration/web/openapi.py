@@ -6,7 +6,7 @@ import inspect
 import re
 from typing import TYPE_CHECKING, Any, Final
 
-from django_integration.web.auth.typed_calls import runs_here
+from django_integration.web.auth.typed_calls import allows_run_in_request
 
 if TYPE_CHECKING:
     from collections.abc import Container, Sequence
@@ -74,7 +74,7 @@ def _typed_calls(
     if path not in paths:
         return
     run = f"{path}run"
-    if not runs_here(task):
+    if not allows_run_in_request(task):
         del paths[run]
     for call, statuses in ((path, (200, 201)), (run, (200,))):
         if call in paths:

@@ -10,7 +10,7 @@ from serverless_tasks.engine.aws.sqs.receiving import ReceivingQueue
 from serverless_tasks.engine.job.clock import Clock
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.poller.mapping import load_handler
-from serverless_tasks.poller.source import QueueSource
+from serverless_tasks.poller.queue_worker import QueueWorker
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -22,7 +22,7 @@ log = logging.getLogger(__name__)
 HEARTBEAT_INTERVAL = 20.0
 """Seconds between two heartbeats."""
 
-TEND_INTERVAL = 1.0
+FLUSH_INTERVAL = 1.0
 """Seconds between two looks at what was received ahead, and at what is done and not deleted."""
 
 HEARTBEAT_VISIBILITY = 60
@@ -39,7 +39,7 @@ class Poller:
         mappings: which handler serves which queue.
         heartbeat: keep messages hidden for as long as their handler runs, 60 s ahead, for workers without a deadline.
             The batch size must then be 1: a message that the handler gives back would be hidden again with the rest.
-            While the handler is quick, several are received together all the same; see `QueueSource`.
+            While the handler is quick, several are received together all the same; see `QueueWorker`.
         wait: seconds of one long poll (20 at most).
         clock: the time.
         queue: makes the receiving side of a queue from its URL.
@@ -69,13 +69,13 @@ class Poller:
         self._regular = [
             threading.Thread(target=self._every, args=(seconds, act), name=name, daemon=True)
             for name, seconds, act in (
-                ("heartbeat", HEARTBEAT_INTERVAL, self.beat),
-                ("tend", TEND_INTERVAL, self.tend),
+                ("heartbeat", HEARTBEAT_INTERVAL, self.heartbeat),
+                ("flush", FLUSH_INTERVAL, self.flush),
             )
             if heartbeat
         ]
-        self._sources = [
-            QueueSource(
+        self._workers = [
+            QueueWorker(
                 mapping,
                 queue=queue(mapping.queue_url),
                 handler=handler(mapping.handler),
@@ -89,14 +89,14 @@ class Poller:
 
     def start(self) -> None:
         """Start polling; returns at once."""
-        for source in self._sources:
-            source.start()
+        for worker in self._workers:
+            worker.start()
         for thread in self._regular:
             thread.start()
 
     def poll_once(self) -> int:
         """Give each queue one turn in the calling thread; return how many messages there were."""
-        return sum(source.run_once() for source in self._sources)
+        return sum(worker.run_once() for worker in self._workers)
 
     def stop(self, grace: float = 25.0) -> int:
         """Receive no more, let handlers finish, and give back what they did not.
@@ -107,33 +107,33 @@ class Poller:
         Returns:
             The number of messages that were made visible again.
         """
-        for source in self._sources:
-            source.stop()
-        released = sum(self._given_back(source, source.give_back) for source in self._sources)
+        for worker in self._workers:
+            worker.stop()
+        released = sum(self._given_back(worker, worker.give_back) for worker in self._workers)
         until = self._clock.now() + grace
-        for source in self._sources:
-            source.join(max(0.0, until - self._clock.now()))
-        released += sum(self._given_back(source, source.release) for source in self._sources)
+        for worker in self._workers:
+            worker.join(max(0.0, until - self._clock.now()))
+        released += sum(self._given_back(worker, worker.release) for worker in self._workers)
         self._stop.set()
         return released
 
-    def beat(self) -> None:
+    def heartbeat(self) -> None:
         """Hide everything in flight for 60 s from now."""
-        for source in self._sources:
+        for worker in self._workers:
             try:
-                source.extend(HEARTBEAT_VISIBILITY)
-            except Exception:  # the next beat, before the 60 s are over, tries again
-                log.warning("Queue %s: heartbeat failed.", source.mapping.queue_name, exc_info=True)
+                worker.extend(HEARTBEAT_VISIBILITY)
+            except Exception:  # the next one, before the 60 s are over, tries again
+                log.warning("Queue %s: heartbeat failed.", worker.mapping.queue_name, exc_info=True)
 
-    def tend(self) -> None:
+    def flush(self) -> None:
         """Let no message that was received ahead wait behind a long task, and delete what is done."""
-        for source in self._sources:
+        for worker in self._workers:
             try:
-                source.tend()
+                worker.flush()
             except Exception:  # those messages come back when their 60 s are over
                 log.warning(
                     "Queue %s: messages could not be given back or deleted.",
-                    source.mapping.queue_name,
+                    worker.mapping.queue_name,
                     exc_info=True,
                 )
 
@@ -151,16 +151,16 @@ class Poller:
             act()
 
     @staticmethod
-    def _given_back(source: QueueSource, act: Callable[[], int]) -> int:
+    def _given_back(worker: QueueWorker, act: Callable[[], int]) -> int:
         try:
             released = act()
         except Exception:  # the other queues' messages are still to be given back
             log.warning(
                 "Queue %s: could not give messages back; they return when their visibility timeout ends.",
-                source.mapping.queue_name,
+                worker.mapping.queue_name,
                 exc_info=True,
             )
             return 0
         if released:
-            log.warning("Queue %s: %d messages were given back.", source.mapping.queue_name, released)
+            log.warning("Queue %s: %d messages were given back.", worker.mapping.queue_name, released)
         return released

@@ -57,7 +57,7 @@ class Prefetch:
         """True if nothing waits."""
         return not self._waiting
 
-    def ran(self, seconds: float) -> None:
+    def record_duration(self, seconds: float) -> None:
         """Tell how long a call has taken."""
         with self._lock:
             self._seconds.append(max(0.0, seconds))
@@ -73,14 +73,14 @@ class Prefetch:
         with self._lock:
             return [self._waiting.popleft()[1]] if self._waiting else []
 
-    def late(self) -> list[ReceivedMessage]:
+    def take_expired(self) -> list[ReceivedMessage]:
         """Those that have waited for too long; they wait here no more."""
         since = self._now() - PATIENCE
         with self._lock:
-            late = [message for at, message in self._waiting if at <= since]
-            if late:
+            expired = [message for at, message in self._waiting if at <= since]
+            if expired:
                 self._waiting = deque(each for each in self._waiting if each[0] > since)
-        return late
+        return expired
 
     def clear(self) -> list[ReceivedMessage]:
         """All that wait; they wait here no more."""

@@ -190,6 +190,6 @@ def test_the_group_of_a_message_is_told_to_its_receiver(queues):
 
 
 def test_the_facts_of_a_queue_are_its_arn_and_its_visibility(queues):
-    facts = queues.queue.facts()
-    assert facts.arn.endswith(queues.config.queue_url("default").rsplit("/", 1)[-1])
-    assert facts.visibility == VISIBILITY
+    attributes = queues.queue.attributes()
+    assert attributes.arn.endswith(queues.config.queue_url("default").rsplit("/", 1)[-1])
+    assert attributes.visibility == VISIBILITY

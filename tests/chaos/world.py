@@ -33,7 +33,7 @@ from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.submission import Submission, message_for
 from serverless_tasks.errors import ServerlessTasksError, SubmitFailed, SubmitUncertain, TaskNotFound
 from serverless_tasks.poller.mapping import Mapping
-from serverless_tasks.poller.source import QueueSource
+from serverless_tasks.poller.queue_worker import QueueWorker
 from serverless_tasks.testing import MovableClock
 from tests.chaos.audit import Audit, Violation
 from tests.chaos.faults import Fault, Killed, Network, Process
@@ -288,7 +288,7 @@ class World:
         with self.process(module):
             mapping = Mapping(queue.url, f"lambda_handlers.{module}.handler", timeout=timeout)
             was, self.network.on = self.network.on, False
-            source = QueueSource(
+            source = QueueWorker(
                 mapping, queue=ReceivingQueue(queue.url), handler=handler, clock=self.clock, wait=0
             )
             self.network.on = was

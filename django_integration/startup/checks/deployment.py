@@ -103,7 +103,7 @@ def _queue(name: str, url: str, longest: float) -> Iterator[checks.CheckMessage]
     from serverless_tasks.engine.aws.sqs.receiving import ReceivingQueue
 
     try:
-        visibility = ReceivingQueue(url).facts().visibility
+        visibility = ReceivingQueue(url).attributes().visibility
     except (AwsError, ConfigurationError) as error:
         if isinstance(error, AwsError) and error.code in _DENIED:
             message = f"This role may not read how long the queue {name!r} hides its messages."

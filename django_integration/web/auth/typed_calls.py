@@ -54,7 +54,7 @@ def caller_of(request: HttpRequest, task: type[BaseTask], action: Action = Actio
     return _owner(found)
 
 
-def runs_here(task: type[BaseTask]) -> bool:
+def allows_run_in_request(task: type[BaseTask]) -> bool:
     """Return whether anything authorises callers who have this task run in a request."""
     return authentication_of(task) is not UNSET or conf.current().uses_drf
 
@@ -70,7 +70,7 @@ def runner_of(request: HttpRequest, task: type[BaseTask]) -> Caller:
     Raises:
         Refused: 401, 403, 429, or 503 when it cannot be found out.
     """
-    if not runs_here(task):
+    if not allows_run_in_request(task):
         message = f"Tasks are run in a request only where {NAME} says who may ask for it."
         raise HTTPError(403, "RunDisabled", message)
     action = Action.DELIVER if HEADER in request.headers else Action.CREATE

@@ -35,7 +35,7 @@ class Follower:
     """One who follows a task.
 
     Args:
-        sight: what they have been given to begin with.
+        view: what they have been given to begin with.
     """
 
     def __init__(self, view: JobView) -> None:

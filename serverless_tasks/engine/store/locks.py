@@ -144,7 +144,7 @@ class Locks:
 
         Args:
             locks: the rows, each of another id.
-            stranger: whether the caller is nobody in particular, and no job without an owner is theirs.
+            anonymous: whether the caller is nobody in particular, and no job without an owner is theirs.
 
         Raises:
             AwsError: the table could not be asked; rows that were taken before are taken over in time.

@@ -14,7 +14,7 @@ class _Slot(threading.local):
     """The pending work of a thread, and whether its calls allow overlap."""
 
     work: Callable[[], None] | None = None
-    carries: bool = False
+    allows: bool = False
 
 
 _slot = _Slot()
@@ -36,21 +36,21 @@ def overlapping(work: Callable[[], None] | None) -> Iterator[None]:
 
 
 @contextmanager
-def carrying() -> Iterator[None]:
+def allows_overlap() -> Iterator[None]:
     """Let the calls of the block carry what is to overlap: no other call has to wait for their answers.
 
     What is done meanwhile may take long, and everything that comes after such a call is held up by it.
     """
-    _slot.carries = True
+    _slot.allows = True
     try:
         yield
     finally:
-        _slot.carries = False
+        _slot.allows = False
 
 
 def sent() -> None:
     """Say that a call has been sent, and its answer not read."""
     work = _slot.work
-    if work is not None and _slot.carries:
+    if work is not None and _slot.allows:
         _slot.work = None
         work()

@@ -30,7 +30,7 @@ def offload_inputs(message: Message, blobs: Blobs | None, *, scheduled: bool = F
     Args:
         message: the message.
         blobs: the bucket, or None.
-        far: whether a schedule will send it.
+        scheduled: whether a schedule will send it.
 
     Raises:
         PayloadTooLarge: they are too large even for that, or there is no bucket.

@@ -59,7 +59,7 @@ def unique_lock(message: Message, now: int, inputs: Any = None) -> Lock:
     )
 
 
-def take_places(
+def take_unique(
     locks: Locks, wanted: Sequence[Lock], before: Mapping[str, Sequence[Lock]], *, anonymous: bool
 ) -> list[Held]:
     """`Locks.only`, with an eye on the rows of jobs that were submitted before conversions were compared.
@@ -71,7 +71,7 @@ def take_places(
         locks: the rows.
         wanted: the rows of jobs, each of another id.
         before: by those ids the rows that the inputs as they were given would have had, where those are others.
-        stranger: see `Locks.only`.
+        anonymous: see `Locks.only`.
 
     Raises:
         AwsError: the table could not be asked.

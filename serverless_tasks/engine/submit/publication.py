@@ -23,8 +23,8 @@ class Publication:
     Attributes:
         earlier: the job that was given back in place of a new one, as it was then.
         key: the row of its idempotency key, or None.
-        place: the row of the one live job of its task and inputs, or None.
-        took_place: whether that row was nobody's before.
+        unique_lock: the row of the one live job of its task and inputs, or None.
+        took_lock: whether that row was nobody's before.
     """
 
     def __init__(self, message: Message) -> None:
@@ -35,7 +35,7 @@ class Publication:
         self._then: list[Callable[[], object]] = []
         self.earlier: Record | None = None
         self.key: Lock | None = None
-        self.place: Lock | None = None
+        self.unique_lock: Lock | None = None
         self.took_lock = False
         self._original: Publication | None = None
 
@@ -70,8 +70,8 @@ class Publication:
     def duplicate_of(self, original: Publication) -> None:
         """Stand for the same job as another publication, which is the one to be sent."""
         self._original = original
-        if self.place is not None:
-            original.place = self.place  # the same row, written anew
+        if self.unique_lock is not None:
+            original.unique_lock = self.unique_lock  # the same row, written anew
 
     @property
     def original(self) -> Publication:

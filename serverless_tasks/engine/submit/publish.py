@@ -29,7 +29,7 @@ def publish(
         services: the services to use.
         messages: the jobs.
         on_commit: leave it to the open transaction, when there is one.
-        guard: what keeps them from being submitted twice.
+        deduplication: what keeps them from being submitted twice; nothing unless given.
 
     Raises:
         ConfigurationError: a message is due later than this deployment can hold one back; none was published.

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from serverless_tasks.engine.definition.accepted import Compared
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.store.locks import GRACE_MS, Held, Lock
-from serverless_tasks.engine.submit.job_locks import key_lock, take_places, unique_lock
+from serverless_tasks.engine.submit.job_locks import key_lock, take_unique, unique_lock
 from serverless_tasks.engine.submit.options import KEY_TTL
 from serverless_tasks.engine.submit.publication import Publication
 from serverless_tasks.errors import (
@@ -39,7 +39,7 @@ class Deduplication:
         key: the idempotency key of the one job, or None.
         key_ttl: how long the key is remembered, in seconds.
         unique: whether one job of the same task and inputs may live at a time.
-        stranger: whether the caller is nobody in particular, who is never given another caller's job for its inputs.
+        anonymous: whether the caller is nobody in particular, who is never given another caller's job for its inputs.
         compared: what the inputs of each job are compared by; what its message has of them unless given.
     """
 
@@ -82,21 +82,23 @@ def reserve(
 
 
 def still_held(services: Services, publications: Sequence[Publication]) -> list[Publication]:
-    """The publications whose place is still theirs; the others are settled.
+    """Return the publications that still hold their unique lock; the others are settled.
 
-    A place that waited longer than `GRACE_MS` for the end of its transaction may be another job's by now: it is asked
-    for again, which costs one write, and nothing where the place is younger.
+    A lock that waited longer than `GRACE_MS` for the end of its transaction may be another job's by now: it is taken
+    again, which costs one write, and nothing where the lock is younger.
     """
     now = to_ms(services.clock.now())
     # Half of the time, since the clocks of two machines differ.
     old = {
-        p.place.id: p for p in publications if p.place is not None and now > p.place.created + GRACE_MS // 2
+        p.unique_lock.id: p
+        for p in publications
+        if p.unique_lock is not None and now > p.unique_lock.created + GRACE_MS // 2
     }
-    places = [publication.place for publication in old.values() if publication.place is not None]
-    for held in services.locks.only(places) if places else ():
+    locks = [publication.unique_lock for publication in old.values() if publication.unique_lock is not None]
+    for held in services.locks.only(locks) if locks else ():
         publication = old[held.lock.id]
         if held.lock.uuid != publication.message.uuid:
-            publication.place = None
+            publication.unique_lock = None
             publication.settle(AlreadyRunning(publication.message.task))
     return [publication for publication in publications if publication.unsent]
 
@@ -116,7 +118,7 @@ def release(services: Services, publications: Sequence[Publication]) -> None:
             locks.append(publication.key)
         # Under a row that was there before, another submit's job may be on its way.
         if publication.took_lock:
-            locks.append(publication.place)
+            locks.append(publication.unique_lock)
         for lock in locks:
             if lock is not None:
                 _free(services, lock, error)
@@ -179,7 +181,7 @@ def _make_unique(
             else:
                 originals[lock.id] = (publication, lock)
     locks = [lock for _, lock in originals.values()]
-    held = take_places(services.locks, locks, before, anonymous=deduplication.anonymous)
+    held = take_unique(services.locks, locks, before, anonymous=deduplication.anonymous)
     for (publication, wanted), found in zip(originals.values(), held, strict=True):
         if found.foreign:
             publication.settle(AlreadyRunning(publication.message.task))
@@ -189,5 +191,5 @@ def _make_unique(
             publication.key = replace(publication.key, uuid=found.lock.uuid)
         _stand_for(services, publication, found)
         if found.live is None:
-            publication.place = found.lock
+            publication.unique_lock = found.lock
             publication.took_lock = found.lock == wanted

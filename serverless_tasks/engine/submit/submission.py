@@ -70,7 +70,7 @@ class Submission:
 
         Args:
             inputs: the decoded JSON value.
-            stranger: see `submit_json`.
+            anonymous: see `submit_json`.
         """
         (handle,) = self._publish([inputs], as_json=True, anonymous=anonymous)
         return handle
@@ -110,7 +110,7 @@ def submit_json(
         task: a registered name.
         inputs: the decoded JSON value.
         options: how to submit.
-        stranger: whether the caller is nobody in particular; a unique task's live job is then no more theirs than
+        anonymous: whether the caller is nobody in particular; a unique task's live job is then no more theirs than
             anybody else's.
 
     Raises:

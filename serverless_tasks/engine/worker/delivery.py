@@ -25,4 +25,4 @@ class Delivery:
     request_id: str = ""
     retry: bool = True
     claim: Claim | None = None
-    meanwhile: Callable[[], None] | None = None
+    in_flight_work: Callable[[], None] | None = None

@@ -87,7 +87,7 @@ class Runner:
         request_id: str = "",
         retry: bool = True,
         claim: Claim | None = None,
-        meanwhile: Callable[[], None] | None = None,
+        in_flight_work: Callable[[], None] | None = None,
     ) -> DeliveryResult:
         """Run one delivery of a message.
 
@@ -98,7 +98,7 @@ class Runner:
             request_id: Lambda's, kept with the attempt.
             retry: whether a failure may wait for another attempt; a direct invoke wants its answer now.
             claim: what `claim` answered, when it was called for this delivery already.
-            meanwhile: done while the end is recorded; see `overlapping`. It may stay undone.
+            in_flight_work: done while the end is recorded; see `overlapping`. It may stay undone.
 
         Raises:
             UnknownTask: this deployment has no such task, or the task has not the schedule that the message names.
@@ -111,7 +111,7 @@ class Runner:
             request_id=request_id,
             retry=retry,
             claim=claim,
-            meanwhile=meanwhile,
+            in_flight_work=in_flight_work,
         )
         return (
             self._deliver(delivery) if self._middleware is None else self._middleware(delivery, self._deliver)
@@ -200,7 +200,7 @@ class Runner:
             self.release(message, claim.token)
             raise
         try:
-            with overlapping(delivery.meanwhile):
+            with overlapping(delivery.in_flight_work):
                 return self._completion.record(message, claim, task, run, last, retry=delivery.retry)
         except LeaseLost as lost:
             return DeliveryResult(

@@ -84,10 +84,10 @@ class Worker:
             text=True,
         )
 
-    def stop(self, meanwhile: Callable[[], None] = lambda: None) -> str:
+    def stop(self, in_flight_work: Callable[[], None] = lambda: None) -> str:
         """End it as a container's runtime does; the last line that it printed."""
         self.process.send_signal(signal.SIGTERM)
-        meanwhile()
+        in_flight_work()
         output, _ = self.process.communicate(timeout=PATIENCE)
         assert self.process.returncode == 0
         return output.splitlines()[-1]
@@ -155,7 +155,7 @@ def test_a_worker_finishes_its_task_and_leaves_the_other_queues_alone(
     other = tasks.submit("double", number=1)
     left = lease(stack, handle.uuid)
 
-    assert worker.stop(meanwhile=there.touch) == "0"
+    assert worker.stop(in_flight_work=there.touch) == "0"
     assert 30 < left <= 60
     assert handle.refresh().status == "succeeded"
     assert other.refresh().status == "pending"

@@ -15,7 +15,7 @@ from serverless_tasks.engine.job.clock import Clock
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.poller import Mapping, Poller, load_handler
 from serverless_tasks.poller.invocation import NO_DEADLINE_MS
-from serverless_tasks.poller.poller import TEND_INTERVAL
+from serverless_tasks.poller.poller import FLUSH_INTERVAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -551,8 +551,8 @@ def test_a_heartbeat_keeps_a_running_message_hidden(queues: Queues) -> None:
     )
     with poller:
         assert runs.wait(5)
-        poller.beat()
-        poller.beat()
+        poller.heartbeat()
+        poller.heartbeat()
         let_go.set()
 
     assert changes[:3] == [60, 60, 60]
@@ -568,7 +568,7 @@ def test_the_heartbeat_comes_every_twenty_seconds_until_the_stop(queues: Queues)
 
     class Beating(Clock):
         def wait(self, event: threading.Event, seconds: float) -> bool:
-            if seconds == TEND_INTERVAL:
+            if seconds == FLUSH_INTERVAL:
                 return event.wait(10)
             if not runs.wait(5) or len(beats) == 3:
                 beaten.set()

@@ -11,7 +11,7 @@ from serverless_tasks.engine.aws.sqs.receiving import QueueAttributes, ReceivedM
 from serverless_tasks.engine.job.clock import Clock
 from serverless_tasks.errors import AwsError
 from serverless_tasks.poller import Mapping, Poller
-from serverless_tasks.poller.poller import TEND_INTERVAL
+from serverless_tasks.poller.poller import FLUSH_INTERVAL
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -38,7 +38,7 @@ class Queue:
         self.changed: list[tuple[list[str], int]] = []
         self.fails = False
 
-    def facts(self) -> QueueAttributes:
+    def attributes(self) -> QueueAttributes:
         return QueueAttributes(f"arn:aws:sqs:us-east-1:123456789012:{self.name}", 1800)
 
     def receive(self, limit: int, *, wait: int, visibility: int | None) -> list[ReceivedMessage]:
@@ -148,10 +148,10 @@ def test_what_waits_behind_a_task_that_turns_out_long_goes_back(clock: MovedCloc
     def handler(message: str) -> None:
         if message == "2":
             clock.time += 1.9
-            worker.poller.tend()
+            worker.poller.flush()
             seen.append((list(queue.changed), list(queue.deleted)))
             clock.time += 0.2
-            worker.poller.tend()
+            worker.poller.flush()
 
     worker = Worker(queue, clock, handler)
     worker.turns()
@@ -214,7 +214,7 @@ def test_a_running_worker_tends_its_queues_every_second() -> None:
 
     class Ticking(MovedClock):
         def wait(self, event: threading.Event, seconds: float) -> bool:
-            if seconds > TEND_INTERVAL or tended.is_set() or not runs.wait(5):
+            if seconds > FLUSH_INTERVAL or tended.is_set() or not runs.wait(5):
                 return event.wait(10)
             waits.append(seconds)
             self.time += seconds
@@ -243,7 +243,7 @@ def test_an_error_while_tending_is_logged_and_ends_nothing(
     def handler(message: str) -> None:
         if message == "2":
             queue.fails = True
-            worker.poller.tend()
+            worker.poller.flush()
             queue.fails = False
 
     worker = Worker(queue, clock, handler)

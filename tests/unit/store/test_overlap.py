@@ -21,7 +21,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from serverless_tasks.engine.aws import session
-from serverless_tasks.engine.store.overlap import carrying, overlapping, sent
+from serverless_tasks.engine.store.overlap import allows_overlap, overlapping, sent
 from serverless_tasks.errors import AwsError
 
 # What the stand-in waits before it says that a call did not come, in seconds; a passing test never does.
@@ -92,7 +92,7 @@ def aws(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.Monk
 
 def ask(table: str) -> None:
     client = session.client("dynamodb")
-    with carrying():
+    with allows_overlap():
         session.call(client.get_item, TableName=table, Key={"pk": {"S": "1"}})
 
 
@@ -183,7 +183,7 @@ def test_a_call_that_others_wait_behind_carries_nothing(aws):
 
 def test_work_is_done_by_the_thread_that_has_it_and_only_in_its_block():
     def call() -> None:
-        with carrying():
+        with allows_overlap():
             sent()
 
     done: list[str] = []

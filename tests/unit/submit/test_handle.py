@@ -175,10 +175,10 @@ def test_nobody_is_called_for_what_was_not_sent(
 def test_a_publication_that_follows_another_hands_on_the_row_that_it_wrote(clock: FakeClock) -> None:
     original, follower = Publication(a_message(clock)), Publication(a_message(clock))
     anew = unique_lock(original.message, clock.ms + 1)
-    original.place, follower.place = unique_lock(original.message, clock.ms), anew
+    original.unique_lock, follower.unique_lock = unique_lock(original.message, clock.ms), anew
 
     follower.duplicate_of(original)
 
-    assert (follower.original, original.place) == (original, anew)
+    assert (follower.original, original.unique_lock) == (original, anew)
     assert not follower.unsent
     assert follower.repeated

@@ -52,7 +52,7 @@ from serverless_tasks.engine.store.items import (
     message_items,
     outputs_item,
 )
-from serverless_tasks.engine.store.overlap import carrying
+from serverless_tasks.engine.store.overlap import allows_overlap
 from serverless_tasks.errors import (
     AlreadyFinished,
     AwsError,
@@ -387,7 +387,7 @@ class Table:
         if newer_than is not None:
             condition += " AND #seq < :seq"
         try:
-            with carrying():
+            with allows_overlap():
                 return self._items.update(
                     uuid, STATE, change, condition=condition, values=values, answered=answered
                 )

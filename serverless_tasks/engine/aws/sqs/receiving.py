@@ -68,7 +68,7 @@ class ReceivingQueue:
         self.url = url
         self._sqs = sqs if sqs is not None else client("sqs", read_timeout=_READ_TIMEOUT)
 
-    def facts(self) -> QueueAttributes:
+    def attributes(self) -> QueueAttributes:
         """Read the queue's attributes; fails at once when there is no such queue."""
         answer = call(
             self._sqs.get_queue_attributes,

@@ -7,7 +7,7 @@ from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.engine.aws.session import call
-from serverless_tasks.engine.store.overlap import carrying
+from serverless_tasks.engine.store.overlap import allows_overlap
 from serverless_tasks.errors import AwsError, PayloadTooLarge, unsent
 
 if TYPE_CHECKING:
@@ -180,7 +180,7 @@ class Visibility:
         ]
         for start in range(0, len(entries), BATCH_ENTRIES):
             batch = entries[start : start + BATCH_ENTRIES]
-            with carrying():
+            with allows_overlap():
                 call(self._client.change_message_visibility_batch, QueueUrl=url, Entries=batch)
 
 

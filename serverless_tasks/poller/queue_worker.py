@@ -24,14 +24,14 @@ _LONGEST_PAUSE = 30.0
 _FIFO = ".fifo"
 
 
-class QueueSource:
+class QueueWorker:
     """Feeds the messages of one queue to one handler, in threads of its own.
 
     Only one of the threads receives at a time; the others run the handler or wait for their turn. Reading the queue's
     attributes here makes a wrong URL fail at once.
 
     With ``prefetch``, messages are received together while the handler is quick with them, and deleted together before
-    the next are received; see `Prefetch`. Call `tend` every second or so then. Of a FIFO queue one is taken at a time
+    the next are received; see `Prefetch`. Call `flush` every second or so then. Of a FIFO queue one is taken at a time
     in any case: SQS holds back the rest of a group only until the next receive.
 
     Args:
@@ -57,7 +57,7 @@ class QueueSource:
     ) -> None:
         self.mapping = mapping
         self._queue = queue
-        self._facts = queue.facts()
+        self._attributes = queue.attributes()
         self._handler = handler
         self._clock = clock
         self._wait = wait
@@ -66,7 +66,7 @@ class QueueSource:
         self._receiving = threading.Lock()
         self._state = threading.Lock()
         self._in_flight: dict[int, Sequence[ReceivedMessage]] = {}
-        fifo = self._facts.name.endswith(_FIFO)
+        fifo = self._attributes.name.endswith(_FIFO)
         self._prefetched = Prefetch(clock.now, 1 if fifo else BATCH) if prefetch else None
         self._finished: list[ReceivedMessage] = []
         self._threads: list[threading.Thread] = []
@@ -74,7 +74,7 @@ class QueueSource:
     def start(self) -> None:
         """Start as many threads as the mapping's concurrency."""
         for number in range(self.mapping.concurrency):
-            thread = threading.Thread(target=self._run, name=f"{self._facts.name}-{number}", daemon=True)
+            thread = threading.Thread(target=self._run, name=f"{self._attributes.name}-{number}", daemon=True)
             self._threads.append(thread)
             thread.start()
 
@@ -93,13 +93,15 @@ class QueueSource:
         """Receive and begin no more; return at once."""
         self._stop.set()
 
-    def tend(self) -> None:
+    def flush(self) -> None:
         """Give back what was received ahead and has waited for too long, and delete what is done."""
-        if self._prefetched is not None and (late := self._prefetched.late()):
+        if self._prefetched is not None and (expired := self._prefetched.take_expired()):
             log.info(
-                "Queue %s: %d messages wait behind a long task and go back.", self._facts.name, len(late)
+                "Queue %s: %d messages wait behind a long task and go back.",
+                self._attributes.name,
+                len(expired),
             )
-            self._queue.change_visibility(late, 0)
+            self._queue.change_visibility(expired, 0)
         self._delete()
 
     def give_back(self) -> int:
@@ -142,7 +144,7 @@ class QueueSource:
                 log.warning(
                     "Queue %s: SQS does not hide %s any longer (its limit is 12 hours in all); "
                     "they will be delivered again while they still run.",
-                    self._facts.name,
+                    self._attributes.name,
                     ", ".join(message.message_id for message in refused),
                 )
 
@@ -156,7 +158,7 @@ class QueueSource:
                 pause = min(_LONGEST_PAUSE, 2.0**failures)
                 failures += 1
                 log.warning(
-                    "Queue %s: %s; trying again in %d s.", self._facts.name, error, pause, exc_info=True
+                    "Queue %s: %s; trying again in %d s.", self._attributes.name, error, pause, exc_info=True
                 )
                 self._clock.wait(self._stop, pause)
 
@@ -183,7 +185,7 @@ class QueueSource:
         began = self._clock.now()
         finished = self._call(messages)
         if self._prefetched is not None:
-            self._prefetched.ran(self._clock.now() - began)
+            self._prefetched.record_duration(self._clock.now() - began)
         with self._state:
             if self._in_flight.pop(id(messages), None) is not None:
                 self._finished.extend(finished)
@@ -197,7 +199,7 @@ class QueueSource:
         for message in self._queue.delete(finished):
             log.error(
                 "Queue %s: message %s is done but could not be deleted; it will be delivered again.",
-                self._facts.name,
+                self._attributes.name,
                 message.message_id,
             )
 
@@ -205,13 +207,13 @@ class QueueSource:
         mapping = self.mapping
         context = Context(
             function_name=mapping.function_name,
-            region=self._facts.region,
+            region=self._attributes.region,
             memory_limit_in_mb=mapping.memory,
             deadline=None if mapping.timeout is None else self._clock.now() + mapping.timeout,
             now=self._clock.now,
         )
         try:
-            response = self._handler(sqs_event(messages, self._facts), context)
+            response = self._handler(sqs_event(messages, self._attributes), context)
             if context.deadline is not None and self._clock.now() > context.deadline:
                 raise BatchFailed(f"it took longer than its timeout of {mapping.timeout:g} s")
             return self._done(response, messages)
