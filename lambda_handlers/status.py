@@ -28,7 +28,7 @@ def record(uuid: str) -> Response[str]:
     except ValueError:
         found = None
     if found is None:
-        raise NotFoundError(f"No task has the id {uuid}.")
+        raise NotFoundError(f"No job has the id {uuid}.")
     body = json.dumps(found.to_json(reveal=True), ensure_ascii=False)
     etag = f'"{hashlib.sha256(body.encode()).hexdigest()[:32]}"'
     headers: dict[str, str | list[str]] = {"ETag": etag, "Cache-Control": "private, no-cache"}

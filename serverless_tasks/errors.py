@@ -247,7 +247,7 @@ class TaskNotFound(ServerlessTasksError):
     """
 
     def __init__(self, uuid: str) -> None:
-        super().__init__(f"No task has the id {uuid}.")
+        super().__init__(f"No job has the id {uuid}.")
         self.uuid = uuid
 
 
@@ -256,29 +256,29 @@ class InvalidCursor(ServerlessTasksError, ValueError):
 
 
 class AlreadyFinished(ServerlessTasksError):
-    """A task that has ended cannot be cancelled.
+    """A job that has ended cannot be cancelled.
 
     Args:
-        uuid: the task's id.
+        uuid: the job's id.
         status: how it ended.
     """
 
     def __init__(self, uuid: str, status: str) -> None:
-        super().__init__(f"Task {uuid} has already ended: {status}.")
+        super().__init__(f"Job {uuid} has already ended: {status}.")
         self.uuid = uuid
         self.status = status
 
 
 class NotFinished(ServerlessTasksError):
-    """A task that has not ended can be neither retried nor deleted.
+    """A job that has not ended can be neither retried nor deleted.
 
     Args:
-        uuid: the task's id.
+        uuid: the job's id.
         status: ``pending`` or ``running``.
     """
 
     def __init__(self, uuid: str, status: str) -> None:
-        super().__init__(f"Task {uuid} is {status}; cancel it, or wait for its end.")
+        super().__init__(f"Job {uuid} is {status}; cancel it, or wait for its end.")
         self.uuid = uuid
         self.status = status
 
@@ -292,7 +292,7 @@ class InputsUnavailable(ServerlessTasksError):
     """
 
     def __init__(self, uuid: str, reason: str) -> None:
-        super().__init__(f"Task {uuid} cannot be retried: {reason}. Submit it anew with its inputs.")
+        super().__init__(f"Job {uuid} cannot be retried: {reason}. Submit it anew with its inputs.")
         self.uuid = uuid
 
 
@@ -310,17 +310,17 @@ class LetterNotFound(ServerlessTasksError):
 
 
 class TaskFailed(ServerlessTasksError):
-    """A task that was waited for failed or was cancelled.
+    """A job that was waited for failed or was cancelled.
 
     Args:
-        uuid: the task's id.
+        uuid: the job's id.
         status: ``failed`` or ``cancelled``.
         error: the record's ``error``: ``{"type", "message"}``, or None.
     """
 
     def __init__(self, uuid: str, status: str, error: dict[str, str] | None) -> None:
         reason = f"{error['type']}: {error['message']}" if error else "no reason was recorded"
-        super().__init__(f"Task {uuid} {status}: {reason}")
+        super().__init__(f"Job {uuid} {status}: {reason}")
         self.uuid = uuid
         self.status = status
         self.error = error
@@ -344,7 +344,7 @@ class InvokeFailed(ServerlessTasksError):
 
 
 class WaitTimeout(ServerlessTasksError, TimeoutError):
-    """A task had not ended when the time to wait for it was over; it goes on."""
+    """A job had not ended when the time to wait for it was over; it goes on."""
 
 
 class AwsError(ServerlessTasksError):

@@ -39,7 +39,7 @@ def follow(
             return
         seen = record
         if until is not None and session.clock.now() + interval > until:
-            raise WaitTimeout(f"Task {record.uuid} is {record.status} after {timeout:g} seconds; it goes on.")
+            raise WaitTimeout(f"Job {record.uuid} is {record.status} after {timeout:g} seconds; it goes on.")
         session.clock.sleep(interval)
 
 

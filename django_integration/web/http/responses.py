@@ -131,7 +131,7 @@ def _unavailable(error: Exception) -> HttpResponse:
     headers = {"Retry-After": RETRY_AFTER}
     if isinstance(error, SubmitUncertain):
         sentence = (
-            f"Task {error.uuid} may or may not have been submitted. Ask for it by its uuid to find out."
+            f"Job {error.uuid} may or may not have been submitted. Ask for it by its uuid to find out."
         )
         return _error(503, "SubmitUncertain", sentence, {"uuid": error.uuid}, headers)
     if isinstance(error, SubmitFailed):

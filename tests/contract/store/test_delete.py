@@ -141,7 +141,7 @@ def test_a_live_job_is_refused_and_stays_as_it_is(store: Store, clock: FakeClock
     before = store.read_many([waiting.uuid, running.uuid])
 
     for uuid, status in ((waiting.uuid, "pending"), (running.uuid, "running")):
-        with pytest.raises(NotFinished, match=f"Task {uuid} is {status}"):
+        with pytest.raises(NotFinished, match=f"Job {uuid} is {status}"):
             store.delete(uuid)
 
     assert store.read_many([waiting.uuid, running.uuid]) == before

@@ -286,9 +286,9 @@ class TestRetry:
     def test_a_job_that_is_not_known_or_has_not_ended_has_its_own_code(
         self, project: Services, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        assert "No task has the id" in call("retry", UUID, code=3).stderr
+        assert "No job has the id" in call("retry", UUID, code=3).stderr
         monkeypatch.setattr(project.store, "read", ScriptedStore(Record(uuid=UUID, task="sum")).read)
-        assert f"Task {UUID} is pending; cancel it" in call("retry", UUID, code=4).stderr
+        assert f"Job {UUID} is pending; cancel it" in call("retry", UUID, code=4).stderr
 
 
 class TestDelete:
@@ -308,7 +308,7 @@ class TestDelete:
         assert told == {
             "deleted": [uuid],
             "refused": [
-                {"uuid": UUID, "type": "TaskNotFound", "message": f"No task has the id {UUID}."},
+                {"uuid": UUID, "type": "TaskNotFound", "message": f"No job has the id {UUID}."},
             ],
         }
         monkeypatch.setattr(project.store, "read", ScriptedStore(Record(uuid=UUID, task="sum")).read)

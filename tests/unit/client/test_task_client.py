@@ -106,7 +106,7 @@ class TestRetrying:
     def test_a_job_that_has_not_ended_is_refused(self, client: TaskClient, jobs: RecordedTasks) -> None:
         uuid = client.submit("sum", numbers=[1]).uuid
 
-        with pytest.raises(NotFinished, match=f"Task {uuid} is pending; cancel it"):
+        with pytest.raises(NotFinished, match=f"Job {uuid} is pending; cancel it"):
             client.retry(uuid)
 
 
