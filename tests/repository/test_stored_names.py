@@ -1,0 +1,103 @@
+"""Names that are stored or sent are never renamed: jobs in flight, dashboards, alarms and log queries rest on them.
+
+How whole messages and items of the version before are read is in `tests/integration/aws/dynamodb/test_version_before`.
+"""
+
+import ast
+import json
+from pathlib import Path
+from uuid import UUID
+
+from django_integration.web.http import signed_job
+from lambda_handlers import telemetry
+from serverless_tasks import errors
+from serverless_tasks.engine.definition import recurring
+from serverless_tasks.engine.job import dead_letter, message
+from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.job.options import JobOptions
+from serverless_tasks.engine.store import items
+from serverless_tasks.engine.store.fingerprints import lock_id
+
+ROOT = Path(__file__).resolve().parents[2]
+ID = "0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11"
+WHOLE = Message(
+    uuid=ID,
+    task="sum",
+    inputs={},
+    owner="7",
+    queue="low",
+    created=1,
+    expires=2,
+    inputs_key=f"inputs/{ID}",
+    secrets=("pin",),
+    retry_of=ID,
+    schedule="s",
+    run_at=3,
+    uncertain=True,
+    options=JobOptions(tenant="acme", track=False),
+)
+ERRORS = {
+    *("AlreadyFinished", "AlreadyRunning", "AwsError", "ConfigurationError", "IdempotencyConflict"),
+    *(
+        "InputsUnavailable",
+        "InvalidCursor",
+        "InvalidEvent",
+        "InvalidInputs",
+        "InvalidOutputs",
+        "InvokeFailed",
+    ),
+    *("LeaseLost", "LetterNotFound", "MessageTooNew", "MessageUndecodable", "NotFinished", "NotPublished"),
+    *("ParameterNotValidError", "PayloadTooLarge", "RetriesExhausted", "SubmitFailed", "SubmitUncertain"),
+    *("TaskCancelled", "TaskDefinitionError", "TaskError", "TaskFailed", "TaskNotFound", "TaskRetry"),
+    *("TaskStopped", "TaskTimeout", "UnknownOption", "UnknownSchedule", "UnknownTask", "WaitTimeout"),
+}
+METRICS = {
+    *("DeadLettered", "TaskCancelled", "TaskDuration", "TaskFailed", "TaskLost", "TaskRetried"),
+    *("TaskSucceeded", "Undecodable"),
+}
+
+
+def test_the_members_of_a_message() -> None:
+    body = json.loads(WHOLE.encode())
+    assert set(body) == {
+        *("v", "uuid", "task", "inputs", "owner", "inputs_key", "secrets", "retry_of", "schedule", "options"),
+        *("created", "expires"),
+    }
+    assert set(body["options"]) == {"queue", "tenant", "track"}
+
+
+def test_the_attributes_of_a_job_item() -> None:
+    assert set(items.job_item(WHOLE)) == {
+        *("pk", "sk", "task", "queue", "created", "expires", "ttl", "inputs", "created_uuid", "task_day"),
+        *("inputs_key", "run_at", "tenant", "track", "schedule", "secrets", "retry_of", "uncertain"),
+        *("owner", "owner_day"),
+    }
+
+
+def test_keys_and_prefixes() -> None:
+    assert (items.JOB, items.STATE, items.STATE_PREFIX) == ("job", "s#state", "s#")
+    assert (message.inputs_key(ID), message.outputs_prefix(ID)) == (f"inputs/{ID}", f"outputs/{ID}/")
+    assert (dead_letter.PREFIX, recurring.PREFIX) == ("dead-letters/", "task-")
+
+
+def test_hashes_salts_and_namespaces() -> None:
+    assert lock_id("unique", ["7", "sum", {"a": 1}]) == (
+        "unique#a4ff9517820abb17cdf6b9069b7b372f818e2e57a8d8a0ffb25437eff9b43ae6"
+    )
+    assert signed_job._SALT == "serverless_tasks.job"
+    assert UUID("8f3c1f0a-52b4-4c57-9a62-6f2d6c1b7e90") == message._TICKS
+
+
+def test_the_types_of_errors() -> None:
+    assert sorted(name for name in ERRORS if not hasattr(errors, name)) == []
+
+
+def test_the_metrics() -> None:
+    counted = set(telemetry._COUNTED.values())
+    for path in (ROOT / "lambda_handlers").glob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", "") in ("count", "_add"):
+                [name, *_] = node.args
+                if isinstance(name, ast.Constant):
+                    counted.add(name.value)
+    assert counted == METRICS
