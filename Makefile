@@ -19,6 +19,8 @@ PYTEST = $(BIN)/python -m pytest
 # of Node is there only where the machine has none.
 export PATH := $(CURDIR)/$(BIN):$(CURDIR)/.venvs/node/bin:$(PATH)
 export NPM_CONFIG_UPDATE_NOTIFIER := false
+# The tests start hundreds of Pythons: each would compile what it imports.
+unexport PYTHONDONTWRITEBYTECODE
 
 ##@ Use
 
@@ -41,10 +43,10 @@ serve: .venv/$(STAMP) ## The same stack, kept up for a browser until Ctrl-C
 .PHONY: setup
 setup: .venv/$(STAMP) .venvs/checkov/$(STAMP) .venvs/ministack/$(STAMP) .venvs/sam/$(STAMP) client-modules ## Install all that the tests and checks need
 
-# The longest first: two kinds run at a time, since some wait for a stack or a browser while others compute. What a kind
-# says comes whole, at its end.
+# The longest first: three kinds run at a time on two cores, since some wait for a stack or a browser while others
+# compute. What a kind says comes whole, at its end.
 KINDS := $(if $(wildcard tests/chaos/test_*.py),chaos) e2e django browser integration contract unit repository client
-TOGETHER = $(MAKE) --jobs=2 --keep-going --output-sync=target $(addprefix test-,$(KINDS))
+TOGETHER = $(MAKE) --jobs=3 --keep-going --output-sync=target $(addprefix test-,$(KINDS))
 
 .PHONY: test
 test: setup chromium ## Run every kind of test, searches bounded (15 minutes at most)
