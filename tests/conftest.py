@@ -8,7 +8,6 @@ import pytest
 
 from tests.support import moto_speed
 
-
 moto_speed.install()
 
 

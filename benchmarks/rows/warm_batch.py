@@ -10,20 +10,27 @@ from benchmarks.null_aws.client import null_aws
 TASKS = "benchmarks.cases.tasks"
 # What a call to AWS takes at its best, in seconds.
 LATENCY = 0.005
+# What switches the overrides of botocore off.
+PLAIN = {"SERVERLESS_TASKS_BOTOCORE_OVERRIDES": "off"}
 
 
 def processor_time() -> list[Comparison]:
     """Row 2: our handler beside Powertools' batch processor, with two bare writes and with its idempotency."""
     with null_aws() as aws:
         environment = deployment.environment(aws, TASKS)
-        ours, bare, idempotent = in_turns(
-            [steps(f"batch:{name}", 50, environment) for name in ("ours", "powertools", "idempotent")], 11
+        ours, bare, idempotent, plain = in_turns(
+            [
+                *(steps(f"batch:{name}", 50, environment) for name in ("ours", "powertools", "idempotent")),
+                steps("batch:ours", 50, environment | PLAIN),
+            ],
+            11,
         )
     return [
         compare(2, "a record of ten, cpu", "cpu", ours, peer, named=named, goal=goal, per=RECORDS)
         for peer, named, goal in (
             (bare, "Powertools batch, two bare writes", 1.15),
             (idempotent, "Powertools batch and idempotency", 1.0),
+            (plain, "ours without the overrides of botocore", None),
         )
     ]
 
@@ -32,15 +39,17 @@ def with_latency() -> list[Comparison]:
     """Row 3: the same where each call takes 5 ms, beside the bare writes one after another."""
     with null_aws(LATENCY) as aws:
         environment = deployment.environment(aws, TASKS)
-        ours, bare = in_turns([steps(f"batch:{name}", 10, environment) for name in ("ours", "powertools")], 5)
+        ours, bare, plain = in_turns(
+            [
+                *(steps(f"batch:{name}", 10, environment) for name in ("ours", "powertools")),
+                steps("batch:ours", 10, environment | PLAIN),
+            ],
+            5,
+        )
     return [
-        compare(
-            3,
-            "batch of ten, 5 ms a call, wall",
-            "wall",
-            ours,
-            bare,
-            named="bare writes one after another",
-            goal=0.55,
+        compare(3, "batch of ten, 5 ms a call, wall", "wall", ours, peer, named=named, goal=goal)
+        for peer, named, goal in (
+            (bare, "bare writes one after another", 0.55),
+            (plain, "ours without the overrides of botocore", None),
         )
     ]

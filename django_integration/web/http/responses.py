@@ -130,9 +130,7 @@ def _unavailable(error: Exception) -> HttpResponse:
     logger.error("a task could not be submitted or read: %s", error)
     headers = {"Retry-After": RETRY_AFTER}
     if isinstance(error, SubmitUncertain):
-        sentence = (
-            f"Job {error.uuid} may or may not have been submitted. Ask for it by its uuid to find out."
-        )
+        sentence = f"Job {error.uuid} may or may not have been submitted. Ask for it by its uuid to find out."
         return _error(503, "SubmitUncertain", sentence, {"uuid": error.uuid}, headers)
     if isinstance(error, SubmitFailed):
         return _error(503, "SubmitFailed", "The task was not submitted. Try again later.", headers=headers)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 from typing import TYPE_CHECKING, Any
 
-from serverless_tasks.engine.aws.botocore_overrides.connections import leave_to_parent
 from serverless_tasks.engine.job.forks import notice_fork, renew_when_forked
 
 if TYPE_CHECKING:
@@ -29,7 +28,7 @@ class OwnClient:
         """See `Renewed.forked`."""
         self._making = threading.Lock()
         if self._made is not None:
-            leave_to_parent(self._made)
+            _leave_to_parent(self._made)
             self._made = None
 
     def __getattr__(self, name: str) -> Any:
@@ -41,3 +40,21 @@ class OwnClient:
                     self._made = self._make()
                 made = self._made
         return getattr(made, name)
+
+
+def _leave_to_parent(client: Any) -> None:
+    """See that a forked process does not wait for its parent's threads when it drops a client of the parent's.
+
+    urllib3 takes the connections out of their pools then, at the end of the process at the latest, under a lock that
+    another thread may have held. They are closed here only: nothing is sent, and the parent's stay open.
+
+    Args:
+        client: one of botocore's.
+    """
+    session = getattr(getattr(client, "_endpoint", None), "http_session", None)
+    managers = [getattr(session, "_manager", None), *getattr(session, "_proxy_managers", {}).values()]
+    for pools in (manager.pools for manager in managers if manager is not None):
+        pools.lock._at_fork_reinit()
+        for pool in (pools[key] for key in pools.keys()):  # noqa: SIM118 - it cannot be iterated over
+            if pool.pool is not None:
+                pool.pool.mutex._at_fork_reinit()

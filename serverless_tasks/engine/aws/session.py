@@ -22,10 +22,8 @@ from botocore.exceptions import (
     ProfileNotFound,
 )
 from botocore.loaders import Loader
-from botocore.model import StructureShape
 
-from serverless_tasks.engine.aws.botocore_overrides.connections import say_when_sent
-from serverless_tasks.engine.aws.botocore_overrides.signing import sign_sooner
+from serverless_tasks.engine.aws.botocore_overrides.switch import override_client, override_loader
 from serverless_tasks.engine.aws.own_client import OwnClient
 from serverless_tasks.engine.job.forks import call_when_forked
 from serverless_tasks.errors import AwsError, ConfigurationError
@@ -43,16 +41,6 @@ _SERVICES = ("cloudformation", "cloudwatch", "dynamodb", "lambda", "s3", "schedu
 _CREDENTIALS = ("signin", "sso", "sso-oidc", "sts")
 # Those that are called for every job.
 _FREQUENT = ("dynamodb", "sqs")
-# DynamoDB's maps of attributes, and of an expression's names and values.
-_MAPS = (
-    "AttributeMap",
-    "ExpressionAttributeNameMap",
-    "ExpressionAttributeValueMap",
-    "Key",
-    "PutItemInputAttributeMap",
-)
-# What botocore calls a structure that is any JSON: https://smithy.io/2.0/spec/simple-types.html#document
-_AS_IT_IS = "is_document_type"
 # A session makes clients safely on one thread at a time only:
 # https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html
 _making = threading.RLock()
@@ -126,8 +114,7 @@ def _make(service: str, attempts: int, read_timeout: float) -> Any:
     except NoRegionError:
         raise ConfigurationError(_NO_REGION) from None
     if service in _FREQUENT:
-        sign_sooner(made)
-        say_when_sent(made)
+        override_client(made)
     return made
 
 
@@ -151,30 +138,18 @@ def _forked() -> None:
 
 
 class _OurServices(Loader):  # type: ignore[misc]
-    """botocore's own loader of what describes a service, with two differences.
-
-    It does not go through the folders of all 400 services. And items pass as they are: botocore would take each
-    attribute apart on its way out and in, a tenth of a call, to translate bytes to and from base64, and ours have none.
-    """
+    """botocore's own loader of what describes a service; it does not go through the folders of all 400 services."""
 
     def list_available_services(self, type_name: str) -> list[str]:
         return [*_SERVICES, *_CREDENTIALS]
-
-    def load_service_model(
-        self, service_name: str, type_name: str, api_version: str | None = None
-    ) -> dict[str, Any]:
-        model: dict[str, Any] = super().load_service_model(service_name, type_name, api_version)
-        if (service_name, type_name) == ("dynamodb", "service-2") and hasattr(StructureShape, _AS_IT_IS):
-            for name in _MAPS:
-                if model["shapes"].get(name, {}).get("type") == "map":
-                    model["shapes"][name] = {"type": "structure", "members": {}, "document": True}
-        return model
 
 
 @functools.cache
 def _session() -> botocore.session.Session:
     session = botocore.session.Session()
-    session.register_component("data_loader", _OurServices())
+    loader = _OurServices()
+    override_loader(loader)
+    session.register_component("data_loader", loader)
     return session
 
 

@@ -15,10 +15,12 @@ import pytest
 from botocore.awsrequest import AWSResponse
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from botocore.loaders import Loader
 from botocore.model import StructureShape
 from moto import mock_aws
 
 from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.aws.botocore_overrides.documents import pass_items_through
 
 ROOT = Path(session.__file__).parents[2]
 UNCHECKED = Config(parameter_validation=False)
@@ -156,11 +158,15 @@ def test_items_are_read_as_botocore_reads_them(
 def test_a_botocore_that_knows_nothing_of_whole_structures_takes_items_apart_as_ever(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    described = session._OurServices().load_service_model("dynamodb", "service-2")
-    assert described["shapes"]["AttributeMap"]["document"]
+    def described() -> dict[str, Any]:
+        loader = Loader()
+        pass_items_through(loader)
+        shape: dict[str, Any] = loader.load_service_model("dynamodb", "service-2")["shapes"]["AttributeMap"]
+        return shape
+
+    assert described()["document"]
     monkeypatch.delattr(StructureShape, "is_document_type")
-    described = session._OurServices().load_service_model("dynamodb", "service-2")
-    assert described["shapes"]["AttributeMap"]["type"] == "map"
+    assert described()["type"] == "map"
 
 
 def test_no_handler_of_botocores_is_missing() -> None:

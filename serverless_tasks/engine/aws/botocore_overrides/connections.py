@@ -60,21 +60,3 @@ def say_when_sent(client: Any) -> None:
     pools = getattr(session, "_pool_classes_by_scheme", None)
     if pools == _THEIRS:
         pools.update(http=_PlainPool, https=_SecurePool)
-
-
-def leave_to_parent(client: Any) -> None:
-    """See that a forked process does not wait for its parent's threads when it drops a client of the parent's.
-
-    urllib3 takes the connections out of their pools then, at the end of the process at the latest, under a lock that
-    another thread may have held. They are closed here only: nothing is sent, and the parent's stay open.
-
-    Args:
-        client: one of botocore's.
-    """
-    session = getattr(getattr(client, "_endpoint", None), "http_session", None)
-    managers = [getattr(session, "_manager", None), *getattr(session, "_proxy_managers", {}).values()]
-    for pools in (manager.pools for manager in managers if manager is not None):
-        pools.lock._at_fork_reinit()
-        for pool in (pools[key] for key in pools.keys()):  # noqa: SIM118 - it cannot be iterated over
-            if pool.pool is not None:
-                pool.pool.mutex._at_fork_reinit()
