@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 from functools import cached_property
 from types import NoneType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from asgiref.sync import sync_to_async
 from django.tasks.backends.base import BaseTaskBackend
@@ -21,6 +20,7 @@ from django_integration.django_tasks.enqueueing import Enqueueing, submit, submi
 from django_integration.django_tasks.reading import read_result
 from django_integration.django_tasks.settings import BackendOptions
 from django_integration.django_tasks.task import ServerlessTask
+from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.engine.services import current_services
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class ServerlessBackend(BaseTaskBackend):
 
 
 def _uuid(result_id: str) -> str:
-    try:
-        return str(UUID(result_id))
-    except (ValueError, TypeError, AttributeError):
-        raise TaskResultDoesNotExist(result_id) from None
+    found = uuid_in(result_id)
+    if found is None:
+        raise TaskResultDoesNotExist(result_id)
+    return found

@@ -6,7 +6,6 @@ import json
 import math
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 
@@ -14,6 +13,7 @@ from lambda_handlers.bootstrap import initialise, ready
 from lambda_handlers.telemetry import count, counted, job, logger
 from serverless_tasks.engine.definition.recurring import SCHEDULED_TIME
 from serverless_tasks.engine.job.dead_letter import DeadLetter, job_letter, undecodable_letter
+from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.engine.job.message import VERSION, Message, version_of
 from serverless_tasks.engine.job.record import FAILED, Failure
 from serverless_tasks.engine.store.base import ClaimAnswer
@@ -177,11 +177,8 @@ class _Batch:
 
 def _first_id(record: SQSRecord) -> str:
     """The message's id in the queue that it came from: a worker that gave it up twice has sent it here twice."""
-    told = record.message_attributes["message_id"]
-    try:
-        return str(UUID(told.string_value if told is not None else ""))
-    except (ValueError, TypeError):
-        return record.message_id
+    first = record.message_attributes["message_id"]
+    return uuid_in(first.string_value if first is not None else "") or record.message_id
 
 
 def _source(record: SQSRecord) -> str:

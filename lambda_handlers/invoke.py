@@ -5,11 +5,12 @@ from __future__ import annotations
 import json
 import time
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 from lambda_handlers.bootstrap import initialise, ready
 from lambda_handlers.telemetry import counted, job, logger, report
 from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.errors import (
     InvalidEvent,
@@ -94,10 +95,9 @@ def _message(services: Services, event: Any, deadline: float) -> Message:
     extra = sorted(set(event) - {"task", "inputs", "uuid", "owner"})
     if extra:
         raise InvalidEvent(f"The event has {extra[0]!r}; a job has task, inputs, uuid and owner.")
-    try:
-        uuid = str(UUID(event.get("uuid") or str(uuid4())))
-    except (ValueError, TypeError, AttributeError):
-        raise InvalidEvent(f"The event's uuid is {event['uuid']!r}, which is not a UUID.") from None
+    uuid = uuid_in(event.get("uuid") or uuid4())
+    if uuid is None:
+        raise InvalidEvent(f"The event's uuid is {event['uuid']!r}, which is not a UUID.")
     owner = event.get("owner")
     if owner is not None and not isinstance(owner, str):
         raise InvalidEvent(f"The event's owner is {owner!r}; give a text.")

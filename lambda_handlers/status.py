@@ -5,12 +5,12 @@ from __future__ import annotations
 import hashlib
 import json
 from typing import TYPE_CHECKING, Any
-from uuid import UUID
 
 from aws_lambda_powertools.event_handler import LambdaFunctionUrlResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
 from lambda_handlers.bootstrap import initialise, ready
+from serverless_tasks.engine.job.job_id import uuid_in
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -23,10 +23,8 @@ initialise("store")
 @app.get("/<uuid>")
 def record(uuid: str) -> Response[str]:
     """The record; 304 when the caller has it already, 404 when nothing is known of it."""
-    try:
-        found = ready().store.read(str(UUID(uuid)))
-    except ValueError:
-        found = None
+    asked = uuid_in(uuid)
+    found = None if asked is None else ready().store.read(asked)
     if found is None:
         raise NotFoundError(f"No job has the id {uuid}.")
     body = json.dumps(found.to_json(reveal=True), ensure_ascii=False)

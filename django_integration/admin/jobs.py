@@ -21,6 +21,7 @@ from django.views.decorators.http import require_POST
 from django_integration.admin import actions, pages
 from django_integration.admin.search import Search
 from django_integration.models import Job
+from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError, ConfigurationError, InvalidCursor
 
@@ -62,7 +63,7 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has 
         self._require("view", request)
         search = Search.from_query(request.GET)
         try:
-            if (uuid := _uuid(search.owner)) is not None and pages.is_job(uuid):
+            if (uuid := uuid_in(search.owner)) is not None and pages.is_job(uuid):
                 return HttpResponseRedirect(self._job_url(uuid))
             context = pages.listing(search)
         except InvalidCursor:
@@ -89,7 +90,7 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has 
     def act_view(self, request: HttpRequest) -> HttpResponse:
         """Do what a button says to the jobs that the form names, and say of each what became of it."""
         action = actions.ACTIONS.get(request.POST.get("action", ""))
-        uuids = [uuid for given in request.POST.getlist("uuid") if (uuid := _uuid(given)) is not None]
+        uuids = [uuid for given in request.POST.getlist("uuid") if (uuid := uuid_in(given)) is not None]
         query = request.POST.get("query", "")
         back = HttpResponseRedirect(self._list_url() + (query if query.startswith("?") else ""))
         if action is None or not uuids:
@@ -106,7 +107,7 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has 
     def live_view(self, request: HttpRequest) -> HttpResponse:
         """Return the state of the jobs that a page shows and that had not ended when it was rendered."""
         self._require("view", request)
-        uuids = [uuid for given in request.GET.getlist("uuid") if (uuid := _uuid(given)) is not None]
+        uuids = [uuid for given in request.GET.getlist("uuid") if (uuid := uuid_in(given)) is not None]
         try:
             found = current_services().store.read_many(uuids[:MOST_WATCHED], whole=False)
         except AwsError:
@@ -168,10 +169,3 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has 
 
     def _job_url(self, uuid: str) -> str:
         return reverse("admin:serverless_tasks_job_change", args=[uuid], current_app=self.admin_site.name)
-
-
-def _uuid(text: str) -> str | None:
-    try:
-        return str(UUID(text))
-    except ValueError:
-        return None

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import re
 from typing import TYPE_CHECKING, Annotated, Final
-from uuid import UUID
 
 from ninja.params.functions import Header
 from pydantic import WithJsonSchema
 
 from django_integration.web.http.responses import HTTPError
+from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.engine.submit.options import LONGEST_KEY
 
 if TYPE_CHECKING:
@@ -56,10 +56,7 @@ def key_of(request: HttpRequest, caller: Caller) -> str | None:
 
 
 def _is_uuid(key: str) -> bool:
-    try:
-        return str(UUID(key)) == key.lower()
-    except ValueError:
-        return False
+    return uuid_in(key) == key.lower()
 
 
 def _refused(what: str, wanted: str = f"1 to {LONGEST_KEY} printable ASCII characters") -> HTTPError:

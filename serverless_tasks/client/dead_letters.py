@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import batched
@@ -14,10 +13,10 @@ from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.dead_letter import DeadLetter, job_letter
 from serverless_tasks.engine.job.job_id import job_id
 from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.store.payloads import load_inputs
 from serverless_tasks.errors import (
     AlreadyRunning,
     AwsError,
-    BucketMissing,
     ConfigurationError,
     InputsUnavailable,
     InvalidInputs,
@@ -163,12 +162,8 @@ class DeadLetters:
         Raises:
             InputsUnavailable: they did, and are gone.
         """
-        if message.inputs_key is None:
-            return message
-        if self._services.blobs is None:
-            raise BucketMissing(f"The inputs of job {message.uuid}")
         try:
-            inputs = json.loads(self._services.blobs.get(message.inputs_key))
+            inputs = load_inputs(message, self._services.blobs)
         except AwsError as error:
             if not error.gone:
                 raise

@@ -78,6 +78,11 @@ class Config:
             )
         return cls().merged({name: outputs[output] for name, output in _OUTPUTS.items()})
 
+    @staticmethod
+    def environment_of(outputs: Mapping[str, str]) -> dict[str, str]:
+        """Return the variables of an environment that hold the settings in a stack's outputs."""
+        return {PREFIX + name: outputs[output] for name, output in _OUTPUTS.items() if outputs.get(output)}
+
     def merged(self, settings: Mapping[str, Any], *, besides: Sequence[str] = ()) -> Config:
         """These settings with others in their place.
 

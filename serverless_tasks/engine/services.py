@@ -22,8 +22,10 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.aws.scheduler.one_time import Schedules
     from serverless_tasks.engine.aws.scheduler.recurring import ScheduleGroup
     from serverless_tasks.engine.aws.sender import Sender
+    from serverless_tasks.engine.aws.sqs.dead_letter_queue import DeadLetterQueue
     from serverless_tasks.engine.aws.sqs.queue_metrics import QueueMetrics
-    from serverless_tasks.engine.aws.sqs.sending import DeadLetterQueue, QueueSender, Visibility
+    from serverless_tasks.engine.aws.sqs.receiving import Visibility
+    from serverless_tasks.engine.aws.sqs.sending import QueueSender
     from serverless_tasks.engine.backends.base import Backend
     from serverless_tasks.engine.job.dead_letter import DeadLetterStore
     from serverless_tasks.engine.job.message import Message
@@ -192,7 +194,7 @@ class Services:
     def visibility(self) -> Visibility:
         """Changes when received messages come back."""
         from serverless_tasks.engine.aws.session import client
-        from serverless_tasks.engine.aws.sqs.sending import Visibility
+        from serverless_tasks.engine.aws.sqs.receiving import Visibility
 
         return Visibility(client("sqs"))
 
@@ -200,7 +202,7 @@ class Services:
     def dead_letter_queue(self) -> DeadLetterQueue:
         """The queue for undecodable messages."""
         from serverless_tasks.engine.aws.session import client
-        from serverless_tasks.engine.aws.sqs.sending import DeadLetterQueue
+        from serverless_tasks.engine.aws.sqs.dead_letter_queue import DeadLetterQueue
 
         url = self.config.require("dead_letter_queue_url")
         return DeadLetterQueue(client("sqs"), url)

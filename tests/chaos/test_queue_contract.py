@@ -13,8 +13,9 @@ import pytest
 from moto.core.botocore_stubber import BotocoreStubber
 
 from serverless_tasks.engine.aws import session
-from serverless_tasks.engine.aws.sqs.receiving import ReceivedMessage, ReceivingQueue
-from serverless_tasks.engine.aws.sqs.sending import DeadLetterQueue, QueueSender, Visibility
+from serverless_tasks.engine.aws.sqs.dead_letter_queue import DeadLetterQueue
+from serverless_tasks.engine.aws.sqs.receiving import ReceivedMessage, ReceivingQueue, Visibility
+from serverless_tasks.engine.aws.sqs.sending import QueueSender
 from serverless_tasks.engine.config import Config
 from tests.chaos import world
 from tests.chaos.faults import Network

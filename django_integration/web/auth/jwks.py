@@ -1,4 +1,9 @@
-"""An issuer's public keys: asked for over HTTP, kept, and asked for again when a token names one that is new."""
+"""An issuer's public keys: asked for over HTTP, kept, and asked for again when a token names one that is new.
+
+PyJWT reads the keys. Its ``PyJWKClient`` is not used: it asks again for every token with an unknown key, reads an
+answer of any size, forgets its keys when the issuer is away, and knows no discovery.
+https://pyjwt.readthedocs.io/en/stable/api.html#jwt.PyJWKClient
+"""
 
 from __future__ import annotations
 

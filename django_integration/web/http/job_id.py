@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from uuid import UUID
-
+from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.errors import TaskNotFound
 
 
@@ -13,10 +12,7 @@ def job_id(uuid: str) -> str:
     Raises:
         TaskNotFound: it is none.
     """
-    try:
-        wanted = str(UUID(uuid))
-    except ValueError:
-        raise TaskNotFound(uuid[:40]) from None
-    if wanted != uuid.lower():
+    found = uuid_in(uuid)
+    if found is None or found != uuid.lower():
         raise TaskNotFound(uuid[:40])
-    return wanted
+    return found

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from serverless_tasks.cli.commands.jobs import Json, Stack
 from serverless_tasks.cli.exit_codes import Exit
 from serverless_tasks.cli.loading import Tasks
 from serverless_tasks.cli.output import Output
+from serverless_tasks.cli.parameters import DryRun, Json, Stack
 from serverless_tasks.cli.progress import counting
 from serverless_tasks.cli.session import connect
 from serverless_tasks.engine.job.record import iso
@@ -35,7 +35,6 @@ Before = Annotated[
         metavar="DATE", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="Only what was kept before (UTC)."
     ),
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
 
 @app.command("list")

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from serverless_tasks.cli.commands.jobs import Json, Stack
 from serverless_tasks.cli.exit_codes import exit_code
 from serverless_tasks.cli.output import Output
+from serverless_tasks.cli.parameters import DryRun, Json, Stack
 from serverless_tasks.cli.progress import counting
 from serverless_tasks.cli.session import connect
 from serverless_tasks.errors import ConfigurationError, NotFinished, TaskNotFound
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
 Uuids = Annotated[
     list[str] | None, typer.Argument(metavar="[UUID...]", help="The jobs' ids.", show_default=False)
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 
 
 def delete(

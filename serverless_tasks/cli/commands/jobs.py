@@ -12,6 +12,7 @@ from serverless_tasks.cli.inputs import named_task, read_inputs
 from serverless_tasks.cli.loading import Tasks
 from serverless_tasks.cli.options import parsed, takes_options
 from serverless_tasks.cli.output import Output
+from serverless_tasks.cli.parameters import Json, Stack
 from serverless_tasks.cli.progress import follow, show
 from serverless_tasks.cli.session import connect
 from serverless_tasks.client.timeline import timeline
@@ -22,11 +23,6 @@ if TYPE_CHECKING:
 
     from serverless_tasks.engine.job.record import Record
 
-Json = Annotated[bool, typer.Option("--json", help="Answer with JSON, for programs.")]
-Stack = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="Use this CloudFormation stack's outputs."),
-]
 TaskName = Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")]
 Words = Annotated[
     list[str] | None,

@@ -11,6 +11,7 @@ import typer
 
 from serverless_tasks.cli.loading import NO_TASKS, Tasks, load_project
 from serverless_tasks.cli.output import Output
+from serverless_tasks.cli.parameters import Json
 from serverless_tasks.engine.definition.base import queue_for
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ConfigurationError
@@ -22,7 +23,6 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.definition.registry import Registry
     from serverless_tasks.local.aws.stack import LocalStack
 
-Json = Annotated[bool, typer.Option("--json", help="Answer with JSON, for programs.")]
 Directory = Annotated[Path, typer.Argument(help="Where manage.py is.", file_okay=False, exists=True)]
 Modules = Annotated[
     str, typer.Option(metavar="A.B,C.D", help="Modules with tasks, in place of SERVERLESS_TASKS_MODULES.")

@@ -10,6 +10,7 @@ import typer
 
 from serverless_tasks.cli.loading import NO_TASKS, Tasks, knows_tasks, left_out
 from serverless_tasks.cli.output import Output
+from serverless_tasks.cli.parameters import DryRun, Json, Stack
 from serverless_tasks.cli.session import connect
 from serverless_tasks.engine.definition.schedule_sync import DELETE, KEEP, apply, plan
 from serverless_tasks.errors import ConfigurationError
@@ -21,12 +22,6 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.definition.registry import Registry
     from serverless_tasks.engine.definition.schedule_sync import ScheduleChange
 
-Json = Annotated[bool, typer.Option("--json", help="Answer with JSON, for programs.")]
-Stack = Annotated[
-    str | None,
-    typer.Option(metavar="NAME", help="Use this CloudFormation stack's outputs."),
-]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
 Yes = Annotated[
     bool,
     typer.Option(

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 import ast
-import re
 import sys
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
 from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.project.tasks import settings_of
 
 TASK_MODULES = ("background", "tasks")
 # In Lambda's runtime, or a requirement of their own.
 _NOT_LISTED = {"boto3", "botocore", "serverless_tasks", "django_integration", "lambda_handlers"}
 _DEFINES_TASKS = {"serverless_tasks", "django.tasks"}
 _BACKEND = "django_integration.tasks_backend.ServerlessBackend"
-_SETTINGS = re.compile(r"""DJANGO_SETTINGS_MODULE["']\s*,\s*["']([\w.]+)["']""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +49,7 @@ class Project:
                 f"{directory.absolute()} is no Django project: it has no manage.py."
                 " Run `serverless-tasks init` where manage.py is, or give it that directory."
             )
-        named = _SETTINGS.search(manage.read_text(encoding="utf-8"))
-        settings = named and named[1]
+        settings = settings_of(manage)
         tasks = sorted(_task_modules(directory))
         django = frozenset({"django"} if _runs_djangos_tasks(directory, settings) else ())
         return cls(directory, settings, tuple(tasks), _outside(directory, tasks) | django)

@@ -1,6 +1,7 @@
 """Cron expressions in the six-field form of EventBridge Scheduler, and when they fire.
 
 https://docs.aws.amazon.com/scheduler/latest/UserGuide/schedule-types.html#cron-based
+The libraries for cron (croniter, cronsim) read the five fields of Unix, without ``?``, ``W``, ``#`` and years together.
 """
 
 from __future__ import annotations

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.engine.job.message import inputs_key
-from serverless_tasks.errors import PayloadTooLarge
+from serverless_tasks.errors import BucketMissing, PayloadTooLarge
 
 if TYPE_CHECKING:
     from serverless_tasks.engine.job.message import Message
@@ -50,3 +51,21 @@ def offload_inputs(message: Message, blobs: Blobs | None, *, scheduled: bool = F
     key = inputs_key(message.uuid)
     blobs.put(key, data)
     return replace(message, inputs={}, inputs_key=key)
+
+
+def load_inputs(message: Message, blobs: Blobs | None) -> Any:
+    """Return a message's inputs, from the bucket where they lie there.
+
+    Args:
+        message: the message.
+        blobs: the bucket, or None.
+
+    Raises:
+        BucketMissing: they lie in the bucket, and there is none.
+        AwsError: the bucket did not give them; `AwsError.gone` says whether it never will.
+    """
+    if message.inputs_key is None:
+        return message.inputs
+    if blobs is None:
+        raise BucketMissing(f"The inputs of job {message.uuid}")
+    return json.loads(blobs.get(message.inputs_key))

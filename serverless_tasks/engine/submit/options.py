@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
 from serverless_tasks.engine.job.encoding import is_json
+from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.engine.job.options import JobOptions, option, rules_of
 from serverless_tasks.errors import UnknownOption
 
@@ -25,14 +26,6 @@ LONGEST_KEY_TTL = 25 * 86_400
 
 def _seconds(delay: float | timedelta) -> float:
     return delay.total_seconds() if isinstance(delay, timedelta) else delay
-
-
-def _is_uuid(value: str | UUID) -> bool:
-    try:
-        UUID(str(value))
-    except ValueError:
-        return False
-    return True
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,8 +81,8 @@ class Options(JobOptions):
         "a UUID",
         str,
         UUID,
-        fits=_is_uuid,
-        convert=lambda value: str(UUID(str(value))),
+        fits=lambda value: uuid_in(value) is not None,
+        convert=uuid_in,
         help="The id, to submit again what may have been sent.",
     )
     idempotency_key: str | None = option(

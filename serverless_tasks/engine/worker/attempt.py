@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import threading
@@ -14,12 +13,13 @@ from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.execution import Execution
 from serverless_tasks.engine.job.masking import NO_MASK
 from serverless_tasks.engine.job.progress import Progress
+from serverless_tasks.engine.store.payloads import load_inputs
 from serverless_tasks.engine.worker.outcome import RunResult, retries_after, unwrap_group
 from serverless_tasks.engine.worker.progress_writer import ProgressWriter
 from serverless_tasks.engine.worker.time_limit.coroutine import finish
 from serverless_tasks.engine.worker.time_limit.enforce import within
 from serverless_tasks.engine.worker.time_limit.limit import GRACE, Limit
-from serverless_tasks.errors import AwsError, BucketMissing, TaskTimeout
+from serverless_tasks.errors import AwsError, TaskTimeout
 
 if TYPE_CHECKING:
     from pydantic import BaseModel
@@ -97,7 +97,7 @@ class Attempt:
         declared = self._registry.get(self._message.task)
         task: type[BaseTask] | BaseTask = declared
         try:
-            inputs = self._inputs()
+            inputs = load_inputs(self._message, self._blobs)
         except Exception as failed:
             if isinstance(failed, AwsError) and not failed.gone:
                 raise  # a bucket that is busy is no fault of the task's: the attempt does not count
@@ -150,13 +150,6 @@ class Attempt:
             return definition.outputs_to_json(value)
 
         return within(limit, work)
-
-    def _inputs(self) -> Any:
-        if self._message.inputs_key is None:
-            return self._message.inputs
-        if self._blobs is None:
-            raise BucketMissing(f"The inputs of job {self._message.uuid}")
-        return json.loads(self._blobs.get(self._message.inputs_key))
 
     def _write(self, snapshot: Snapshot) -> bool:
         lease = None

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import BotoCoreError, ClientError
 from botocore.parsers import ResponseParserError
 
+from serverless_tasks.engine.config import Config
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.local.aws.client import local_client
 from serverless_tasks.local.aws.functions import Function
@@ -24,16 +25,6 @@ if TYPE_CHECKING:
 STACK_NAME = "local"
 MOST_THREADS = 4
 """Threads for one queue at most: a laptop is not Lambda."""
-
-_SETTINGS = {
-    "TableName": "SERVERLESS_TASKS_TABLE",
-    "QueueUrls": "SERVERLESS_TASKS_QUEUE_URLS",
-    "DeadLetterQueueUrl": "SERVERLESS_TASKS_DEAD_LETTER_QUEUE_URL",
-    "PayloadBucketName": "SERVERLESS_TASKS_BUCKET",
-    "InvokeFunctionName": "SERVERLESS_TASKS_INVOKE_FUNCTION",
-    "ScheduleGroupName": "SERVERLESS_TASKS_SCHEDULE_GROUP",
-    "SchedulerRoleArn": "SERVERLESS_TASKS_SCHEDULER_ROLE",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,7 +190,7 @@ def _environment(
     for configuration in configurations.values():
         variables |= configuration.get("Environment", {}).get("Variables", {})
     # The outputs last: their queue URLs are the local ones.
-    variables |= {_SETTINGS[name]: value for name, value in outputs.items() if name in _SETTINGS and value}
+    variables |= Config.environment_of(outputs)
     if modules:
         variables["SERVERLESS_TASKS_MODULES"] = ",".join(modules)
     return {

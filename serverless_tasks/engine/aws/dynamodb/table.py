@@ -53,6 +53,7 @@ from serverless_tasks.engine.store.items import (
     outputs_item,
 )
 from serverless_tasks.engine.store.overlap import allows_overlap
+from serverless_tasks.engine.store.payloads import load_inputs
 from serverless_tasks.errors import (
     AlreadyFinished,
     AwsError,
@@ -281,10 +282,8 @@ class Table:
         message = message_from_item(item)
         if message.inputs_key is None:
             return message
-        if self._blobs is None:
-            raise BucketMissing(f"The inputs of job {uuid}")
         try:
-            inputs = json.loads(self._blobs.get(message.inputs_key))
+            inputs = load_inputs(message, self._blobs)
         except AwsError as error:
             if not error.gone:
                 raise

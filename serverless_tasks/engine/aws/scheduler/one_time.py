@@ -5,14 +5,13 @@ https://docs.aws.amazon.com/scheduler/latest/UserGuide/what-is-scheduler.html
 
 from __future__ import annotations
 
-import random
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.engine.aws.scheduler.targets import Targets
 from serverless_tasks.engine.aws.session import call
-from serverless_tasks.engine.aws.sqs.sending import ATTEMPTS
+from serverless_tasks.engine.aws.tries import tries
 from serverless_tasks.engine.definition.recurring import without_placeholders
 from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.errors import AwsError, unsent
@@ -102,9 +101,7 @@ class Schedules:
         uuid, parameters = prepared
         uncertain = False
         reason = ""
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                self._clock.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter
+        for _ in tries(self._clock):
             try:
                 call(self._client.create_schedule, **parameters)
             except AwsError as error:

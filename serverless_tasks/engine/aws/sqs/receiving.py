@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import batched
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.engine.aws.session import call, client
+from serverless_tasks.engine.store.overlap import allows_overlap
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
 BATCH = 10
 """Messages that one SQS call takes at most."""
+
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-visibility-timeout.html, in seconds
+LONGEST_VISIBILITY = 43_200
 
 _DELETE_ATTEMPTS = 3
 # The longest poll of SQS and a margin.
@@ -108,7 +113,7 @@ class ReceivingQueue:
                 break
             left = [
                 message
-                for part in _batches(left)
+                for part in batched(left, BATCH)
                 for message in self._failed(
                     part,
                     call(
@@ -125,34 +130,57 @@ class ReceivingQueue:
 
     def change_visibility(self, messages: Sequence[ReceivedMessage], seconds: int) -> list[ReceivedMessage]:
         """Hide messages for ``seconds`` from now (0 shows them at once); return those that SQS refused."""
-        return [
-            message
-            for part in _batches(messages)
-            for message in self._failed(
-                part,
-                call(
-                    self._sqs.change_message_visibility_batch,
-                    QueueUrl=self.url,
-                    Entries=[
-                        {
-                            "Id": str(index),
-                            "ReceiptHandle": message.receipt_handle,
-                            "VisibilityTimeout": seconds,
-                        }
-                        for index, message in enumerate(part)
-                    ],
-                ),
-            )
-        ]
+        refused = _change_visibility(
+            self._sqs, self.url, [(message.receipt_handle, seconds) for message in messages]
+        )
+        return [messages[index] for index in refused]
 
     @staticmethod
     def _failed(part: Sequence[ReceivedMessage], answer: Mapping[str, Any]) -> Iterable[ReceivedMessage]:
         return [part[int(entry["Id"])] for entry in answer.get("Failed", ())]
 
 
-def _batches(messages: Sequence[ReceivedMessage]) -> Iterator[Sequence[ReceivedMessage]]:
-    for start in range(0, len(messages), BATCH):
-        yield messages[start : start + BATCH]
+class Visibility:
+    """The visibility timeouts of received messages.
+
+    Args:
+        client: an SQS client.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+
+    def change(self, url: str, seconds_by_receipt: Mapping[str, int]) -> None:
+        """Hide received messages for so many seconds from now; 0 delivers them again at once.
+
+        Args:
+            url: the queue's URL.
+            seconds_by_receipt: receipt handle -> seconds.
+
+        Raises:
+            AwsError: the call as a whole failed. A single refused entry keeps its old time, which is safe.
+        """
+        with allows_overlap():
+            _change_visibility(self._client, url, list(seconds_by_receipt.items()))
+
+
+def _change_visibility(sqs: Any, url: str, seconds: Sequence[tuple[str, int]]) -> list[int]:
+    """Change the visibility timeouts of receipt handles; return the indexes of those that SQS refused."""
+    entries = [
+        {
+            "Id": str(index),
+            "ReceiptHandle": receipt,
+            "VisibilityTimeout": max(0, min(LONGEST_VISIBILITY, timeout)),
+        }
+        for index, (receipt, timeout) in enumerate(seconds)
+    ]
+    return [
+        int(failed["Id"])
+        for part in batched(entries, BATCH)
+        for failed in call(sqs.change_message_visibility_batch, QueueUrl=url, Entries=list(part)).get(
+            "Failed", ()
+        )
+    ]
 
 
 def _received(message: Mapping[str, Any]) -> ReceivedMessage:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import random
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.engine.aws.session import call
-from serverless_tasks.engine.store.overlap import allows_overlap
+from serverless_tasks.engine.aws.tries import tries
 from serverless_tasks.errors import AwsError, PayloadTooLarge, unsent
 
 if TYPE_CHECKING:
@@ -24,7 +23,6 @@ if TYPE_CHECKING:
 # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/quotas-messages.html
 BODY_LIMIT = 1_048_576
 BATCH_ENTRIES = 10
-ATTEMPTS = 3
 
 
 class QueueSender:
@@ -78,9 +76,7 @@ class QueueSender:
         """Send up to ten entries, those that failed again; returns those that failed in the end."""
         left = {int(entry["Id"]): entry for entry in batch}
         failures: dict[int, _Reason] = {}
-        for attempt in range(ATTEMPTS):
-            if attempt:
-                self._clock.sleep(random.uniform(0, 0.1 * 2**attempt))  # noqa: S311 - jitter
+        for _ in tries(self._clock):
             failed = self._try(url, list(left.values()))
             failures = {
                 index: (reason, uncertain or (index in failures and failures[index][1]))
@@ -117,71 +113,6 @@ class QueueSender:
         if message.options.tenant is not None:
             entry["MessageGroupId"] = message.options.tenant
         return entry
-
-
-class DeadLetterQueue:
-    """The queue for bodies that no retry can help.
-
-    Args:
-        client: an SQS client.
-        url: the queue's URL.
-    """
-
-    def __init__(self, client: Any, url: str) -> None:
-        self._client = client
-        self._url = url
-
-    def put(self, body: str, reason: str, *, queue: str = "", message_id: str = "") -> None:
-        """Send a body there as it is, with what is known of it as message attributes.
-
-        Args:
-            body: the body.
-            reason: why it cannot be run.
-            queue: the queue that it came from.
-            message_id: its id there: the same message, put twice, is one dead letter.
-
-        Raises:
-            AwsError: it could not be sent.
-        """
-        told = {"reason": reason[:500] or "unknown", "queue": queue, "message_id": message_id}
-        call(
-            self._client.send_message,
-            QueueUrl=self._url,
-            MessageBody=body,
-            MessageAttributes={
-                name: {"DataType": "String", "StringValue": text} for name, text in told.items() if text
-            },
-        )
-
-
-class Visibility:
-    """The visibility timeouts of received messages.
-
-    Args:
-        client: an SQS client.
-    """
-
-    def __init__(self, client: Any) -> None:
-        self._client = client
-
-    def change(self, url: str, seconds_by_receipt: dict[str, int]) -> None:
-        """Hide received messages for so many seconds from now; 0 delivers them again at once.
-
-        Args:
-            url: the queue's URL.
-            seconds_by_receipt: receipt handle -> seconds.
-
-        Raises:
-            AwsError: the call as a whole failed. A single refused entry keeps its old time, which is safe.
-        """
-        entries = [
-            {"Id": str(index), "ReceiptHandle": receipt, "VisibilityTimeout": max(0, min(43_200, seconds))}
-            for index, (receipt, seconds) in enumerate(seconds_by_receipt.items())
-        ]
-        for start in range(0, len(entries), BATCH_ENTRIES):
-            batch = entries[start : start + BATCH_ENTRIES]
-            with allows_overlap():
-                call(self._client.change_message_visibility_batch, QueueUrl=url, Entries=batch)
 
 
 def _batches(entries: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:

@@ -7,7 +7,9 @@ import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from serverless_tasks.engine.aws import session
-from serverless_tasks.engine.aws.sqs.sending import DeadLetterQueue, QueueSender, Visibility
+from serverless_tasks.engine.aws.sqs.dead_letter_queue import DeadLetterQueue
+from serverless_tasks.engine.aws.sqs.receiving import Visibility
+from serverless_tasks.engine.aws.sqs.sending import QueueSender
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.errors import ConfigurationError, PayloadTooLarge, SubmitFailed, SubmitUncertain

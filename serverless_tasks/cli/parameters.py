@@ -1,0 +1,12 @@
+"""Parameters that several commands take."""
+
+from typing import Annotated
+
+import typer
+
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Stack = Annotated[
+    str | None,
+    typer.Option(metavar="NAME", help="Use this CloudFormation stack's outputs."),
+]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done without doing it.")]
