@@ -17,8 +17,6 @@ from dataclasses import dataclass, field
 from types import CodeType
 from typing import Any
 
-os.environ.setdefault("DJANGO_SETTINGS_MODULE", "benchmarks.cases.trips_settings")
-
 PACKAGES = ("serverless_tasks", "lambda_handlers", "django_integration")
 _TOOL = sys.monitoring.PROFILER_ID
 _EVENTS = sys.monitoring.events
@@ -120,6 +118,7 @@ def _ways() -> dict[str, Callable[[], Callable[[], object]]]:
 
     config = resources()
     os.environ |= {
+        "DJANGO_SETTINGS_MODULE": "benchmarks.cases.trips_settings",
         "SERVERLESS_TASKS_MODULES": "benchmarks.cases.tasks",
         "SERVERLESS_TASKS_TABLE": config.table,
         "SERVERLESS_TASKS_QUEUE_URLS": json.dumps(dict(config.queue_urls)),
