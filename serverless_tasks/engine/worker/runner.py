@@ -16,7 +16,7 @@ from serverless_tasks.engine.store.base import ClaimAnswer
 from serverless_tasks.engine.store.overlap import overlapping
 from serverless_tasks.engine.worker.attempt import LEASE, Attempt
 from serverless_tasks.engine.worker.completion import Completion
-from serverless_tasks.engine.worker.delivery import Delivery
+from serverless_tasks.engine.worker.delivery import Delivery, in_own_context
 from serverless_tasks.engine.worker.firing import task_for
 from serverless_tasks.engine.worker.outcome import DeliveryResult, Disposition
 from serverless_tasks.errors import AwsError, LeaseLost, ServerlessTasksError
@@ -89,7 +89,7 @@ class Runner:
         claim: Claim | None = None,
         meanwhile: Callable[[], None] | None = None,
     ) -> DeliveryResult:
-        """Run one delivery of a message.
+        """Run one delivery of a message, in a context of its own.
 
         Args:
             message: the job.
@@ -113,9 +113,9 @@ class Runner:
             claim=claim,
             meanwhile=meanwhile,
         )
-        return (
-            self._deliver(delivery) if self._middleware is None else self._middleware(delivery, self._deliver)
-        )
+        if self._middleware is None:
+            return in_own_context(self._deliver, delivery)
+        return in_own_context(self._middleware, delivery, self._deliver)
 
     def _deliver(self, delivery: Delivery) -> DeliveryResult:
         message, claim, now = delivery.message, delivery.claim, self._clock.now()
