@@ -146,13 +146,17 @@ class Handle:
             WaitTimeout: it has not ended in time.
         """
         self._require_published()
-        deadline = None if timeout is None else self._clock.now() + timeout
+        began, slept = self._clock.now(), 0.0
         pause = FIRST_PAUSE
         while not self.refresh().record.ended:
-            left = pause if deadline is None else min(pause, deadline - self._clock.now())
+            left = pause
+            if timeout is not None:
+                # What was slept counts as well: a test may have stopped the clock.
+                left = min(pause, timeout - max(slept, self._clock.now() - began))
             if left <= 0:
                 raise WaitTimeout(f"Job {self.uuid} is {self.status} after {timeout:g} seconds; it goes on.")
             self._clock.sleep(left)
+            slept += left
             pause = min(pause * 1.5, LONGEST_PAUSE)
         if self.status != SUCCEEDED:
             raise TaskFailed(self.uuid, self.status, self.error)

@@ -52,6 +52,7 @@ class Runner:
         acquire: gives a schedule's turn to a job, unless an earlier one still has it; see `Locks.acquire`.
         has_queue: whether a queue stands behind the messages and delivers them again when this process dies. A job
             that runs without one reads as lost as soon as its lease is over.
+        holds_back: see `Completion`.
         middleware: stands around each delivery, as Django's app does to tend its connections.
     """
 
@@ -65,6 +66,7 @@ class Runner:
         *,
         acquire: Callable[[str, str], bool] = lambda name, uuid: True,
         has_queue: bool = True,
+        holds_back: bool = True,
         middleware: Middleware | None = None,
     ) -> None:
         self._registry = registry
@@ -75,9 +77,8 @@ class Runner:
         self._acquire = acquire
         self._has_queue = has_queue
         self._middleware = middleware
-        self._completion = Completion(
-            store, republish, clock, expires_at if has_queue else expires_in_process_at
-        )
+        until = expires_at if has_queue else expires_in_process_at
+        self._completion = Completion(store, republish, clock, until, holds_back=holds_back)
 
     def execute(
         self,

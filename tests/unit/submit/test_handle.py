@@ -140,6 +140,15 @@ def test_wait_ends_in_time_and_leaves_the_job_alone(handle: Handle, clock: Event
     assert isinstance(raised.value, TimeoutError)
 
 
+def test_wait_ends_when_the_clock_stands_still(handle: Handle, clock: Eventful) -> None:
+    clock.move = lambda seconds: None  # type: ignore[method-assign]
+
+    with pytest.raises(WaitTimeout):
+        handle.wait(timeout=5)
+
+    assert sum(clock.slept) == pytest.approx(5)
+
+
 def test_wait_for_a_job_that_fails_raises_its_reason(
     handle: Handle, store: MemoryStore, clock: Eventful, message: Message
 ) -> None:
