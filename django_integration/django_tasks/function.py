@@ -21,7 +21,7 @@ from serverless_tasks.engine.job.record import RUNNING, Record
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.worker.delivery import Delivery
 from serverless_tasks.errors import TaskDefinitionError
-from serverless_tasks.params import DictParameter, ListParameter, Parameter
+from serverless_tasks.params import DictParameter, ListParameter, Parameter, plain_advice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -94,11 +94,25 @@ def _run(
     given = [ServerlessContext(task_result=result, run=self), *args] if task.takes_context else args
     returned = completed(task.func(*given, **kwargs), seconds_left(self))
     try:
-        attempt.outputs = {RETURN_VALUE: normalize_json(returned)}
+        attempt.outputs = {RETURN_VALUE: normalized(returned)}
     except (TypeError, ValueError) as error:
         self.unfit = error
         raise
     return attempt.outputs
+
+
+def normalized(value: Any) -> Any:
+    """Return a value as JSON brings it there.
+
+    Raises:
+        TypeError: it has no form in JSON.
+        ValueError: as `normalize_json`.
+    """
+    try:
+        return normalize_json(value)
+    except TypeError as error:
+        error.args = (f"{error}{plain_advice(value)}",)
+        raise
 
 
 def declared(task: DjangoTask[..., Any], options: Mapping[str, Any]) -> type[FunctionTask]:

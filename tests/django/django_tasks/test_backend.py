@@ -443,6 +443,12 @@ class TestOnCommit:
         assert (result.status, result.errors[0].exception_class) == (FAILED, SubmitFailed)
 
 
+def test_an_argument_of_numpy_is_refused_with_the_call_that_makes_it_plain() -> None:
+    number = type("int64", (), {"__module__": "numpy"})()
+    with pytest.raises(TypeError, match=r"a numpy.int64 x becomes plain by int\(x\)"):
+        dispatched.add.enqueue(number)
+
+
 class TestBulk:
     def test_ten_go_in_a_call(self, calls: Counter[str], work: Callable[[], int]) -> None:
         results = dispatched.add.enqueue_many([((number,), {"b": 1}) for number in range(25)])

@@ -477,6 +477,32 @@ class TestWatch:
         assert [json.loads(record)["status"] for record in records] == ["running"]
         assert json.loads(error)["error"]["type"] == "WaitTimeout"
 
+    PENDING = Record(uuid=UUID, task="sum", created=1)
+
+    @pytest.mark.parametrize("as_json", [[], ["--json"]])
+    def test_says_once_after_half_a_minute_that_nothing_takes_the_job(
+        self, project: Services, as_json: list[str]
+    ) -> None:
+        done = replace(self.RUNNING, status="succeeded", outputs={"sum": 0}, finished=9)
+        self.follow(*[self.PENDING] * 100, done)
+        result = call("watch", UUID, *as_json)
+        said = " ".join(result.stderr.split())
+        assert said.count("No worker has taken the job in 30 seconds. See that one runs") == 1
+        assert "No worker" not in result.stdout
+
+    @pytest.mark.parametrize(
+        "record",
+        [
+            replace(PENDING, run_at=1_772_000_090_000),
+            replace(PENDING, attempt=1),
+            replace(RUNNING, attempt=1),
+        ],
+        ids=["not due", "a retry", "running"],
+    )
+    def test_not_of_one_that_waits_for_its_time_or_runs(self, project: Services, record: Record) -> None:
+        self.follow(record)
+        assert "No worker" not in call("watch", UUID, "--timeout", "60", code=6).stderr
+
     def test_stops_looking_in_time(self, project: Services) -> None:
         clock = self.follow(self.RUNNING)
         assert "it goes on" in call("watch", UUID, "--timeout", "5", code=6).stderr
