@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,6 +15,7 @@ from django_integration.django_tasks.context import ServerlessContext
 from django_integration.django_tasks.coroutine import completed
 from django_integration.django_tasks.result import RETURN_VALUE, result_of
 from django_integration.django_tasks.running import CURRENT, Attempt, seconds_left
+from django_integration.django_tasks.settings import BackendOptions
 from serverless_tasks import Task
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import Message
@@ -58,6 +60,19 @@ class FunctionTask(Task):
     def retries_after(self, error: BaseException) -> int:
         """See `BaseTask.retries_after`; what was returned would be no JSON the next time either."""
         return 0 if error is self.unfit else super().retries_after(error)
+
+    @classmethod
+    def usual_queue(cls) -> str:
+        """See `BaseTask.usual_queue`."""
+        given = BackendOptions.parse(cls.task.backend, cls.task.get_backend().options)
+        return given.queue(cls.task.queue_name, cls.task.priority, current_services().config.queue_urls)
+
+    @classmethod
+    def call_signature(cls) -> str:
+        """Return the signature of the function, without the context."""
+        signature = inspect.signature(cls.task.func)
+        given = list(signature.parameters.values())[1 if cls.task.takes_context else 0 :]
+        return str(signature.replace(parameters=given))
 
     @classmethod
     def as_enqueued(cls, using: Mapping[str, Any]) -> DjangoTask[..., Any]:

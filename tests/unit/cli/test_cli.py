@@ -19,6 +19,7 @@ from serverless_tasks import Task, TaskError
 from serverless_tasks.cli.app import app
 from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.definition.schedule import cron, rate
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.record import WORKER_LOST, Attempt, Failure, Record
 from serverless_tasks.engine.services import Services, reset
@@ -604,6 +605,26 @@ class TestList:
         shown = call("list").stdout
         assert "who: string, greeting?: string" in shown
         assert "numbers: array of number" in shown
+        assert "schedule" not in shown
+
+    def test_shows_schedules_with_the_zone_of_a_cron(self, project: Services) -> None:
+        class Nightly(Task):
+            name = "nightly"
+            schedule = cron("0 8 * * ? *", zone="Europe/Vienna")
+
+            def run(self):
+                return None
+
+        class Often(Nightly):
+            name = "often"
+            schedule = rate(hours=1)
+
+        for task in (Nightly, Often):
+            project.registry.add(task)
+        schedules = {task["name"]: task["schedule"] for task in document("list")}
+        assert schedules["nightly"] == "cron(0 8 * * ? *) Europe/Vienna"
+        assert (schedules["often"], schedules["sum"]) == ("rate(1 hour)", None)
+        assert "cron(0 8 * * ? *) Europe/Vienna" in call("list").stdout
 
     def test_loads_modules_of_the_working_directory(self, project: Services, tmp_path: Path) -> None:
         (tmp_path / "my_cli_jobs.py").write_text(

@@ -1,5 +1,6 @@
 """What `manage.py check` says, and what is registered."""
 
+import json
 import os
 import re
 import subprocess
@@ -411,6 +412,24 @@ class TestCommand:
             call_command("serverless_tasks", "list", "--json")
         assert caught.value.code == 0
         assert "sum" in capsys.readouterr().out
+
+    def test_a_task_of_djangos_is_listed_with_its_queue_and_signature(
+        self, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        with pytest.raises(SystemExit):
+            call_command("serverless_tasks", "list", "--json")
+        tasks = {task["name"]: task for task in json.loads(capsys.readouterr().out)}
+        app = "tests.django.newsletter.tasks"
+        assert [tasks[f"{app}.{name}"]["queue"] for name in ("email_users", "email_users_soon")] == [
+            "default",
+            "low",
+        ]
+        assert tasks[f"{app}.email_users"]["signature"] == "(emails, subject, message)"
+        assert tasks[f"{app}.email_users_in_context"]["signature"] == "(emails, subject, message)"
+        assert tasks[f"{app}.calculate_meaning_of_life"]["signature"] == "()"
+        with pytest.raises(SystemExit):
+            call_command("serverless_tasks", "list")
+        assert "(username)" in capsys.readouterr().out
 
     def test_without_a_command_line_it_says_what_to_install(self, monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setitem(sys.modules, "serverless_tasks.cli", None)
