@@ -25,6 +25,7 @@ from serverless_tasks.engine.job.record import WORKER_LOST, Attempt, Failure, Re
 from serverless_tasks.engine.services import Services, reset
 from serverless_tasks.errors import AwsError, InvokeFailed, SubmitFailed, SubmitUncertain
 from serverless_tasks.params import ListParameter, NumberParameter, StringParameter
+from tests.support.clock import FakeClock
 
 UUID = "0b9f7a52-6a1c-4a3e-9c53-1d2f3a4b5c6d"
 
@@ -343,8 +344,35 @@ class TestDelete:
         assert document("delete", "--owner", "7", "--wait", "0", code=4)["live"] == [UUID]
 
     def test_wants_either_ids_or_an_owner(self, project: Services) -> None:
-        assert "Give the ids of jobs, or --owner" in call("delete", code=2).stderr
+        said = call("delete", code=2).stderr
+        assert "Give the ids of jobs, or --owner, or --finished-before." in said
         call("delete", UUID, "--owner", "7", code=2)
+        call("delete", UUID, "--finished-before", "1d", code=2)
+        assert "go with --finished-before" in call("delete", UUID, "--status", "failed", code=2).stderr
+
+    @pytest.fixture
+    def aged(self, project: Services) -> list[str]:
+        """A job of each end, three days ago."""
+        clock = FakeClock(1_772_000_000.0)
+        configured(backend="immediate", clock=clock)
+        uuids = [submitted("sum", "numbers=[1]"), submitted("refuse")]
+        clock.move(3 * 86_400)
+        return uuids
+
+    def test_deletes_what_ended_before_a_time(self, aged: list[str]) -> None:
+        assert call("delete", "--finished-before", "4d").stdout == "Deleted 0 jobs.\n"
+        assert call("delete", "--finished-before", "2d", "--dry-run").stdout == "Would delete 2 jobs.\n"
+        failed = document("delete", "--finished-before", "71h", "--status", "failed")
+        assert (failed["deleted"], failed["live"]) == ([aged[1]], [])
+        named = document("delete", "--finished-before", "2026-03-01", "--task", "sum", "--dry-run")
+        assert named == {"before": "2026-03-01T00:00:00+00:00", "would_delete": [aged[0]], "live": []}
+        assert call("delete", "--finished-before", "2026-03-01T00:00:00+01:00").stdout == "Deleted 1 job.\n"
+        call("status", aged[0], code=3)
+
+    @pytest.mark.parametrize("words", [["soon"], ["14"], ["2d", "--status", "running"]])
+    def test_a_time_or_status_that_is_none_is_refused(self, aged: list[str], words: list[str]) -> None:
+        assert words[-1] in call("delete", "--finished-before", *words, code=2).stderr
+        call("status", aged[0])
 
 
 class TestRun:
