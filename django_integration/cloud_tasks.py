@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from django.urls import NoReverseMatch, get_resolver, reverse
+from django.urls import NoReverseMatch, reverse
 
 from django_integration.generic_tasks import job_of
 from django_integration.web.http.signed_job import HEADER, signed
+from django_integration.web.namespaces import path_of
 from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.engine.job.forks import renew_when_forked
 from serverless_tasks.errors import ConfigurationError, PayloadTooLarge, SubmitFailed, SubmitUncertain
@@ -132,13 +133,12 @@ class CloudTasksBackend:
         Raises:
             ConfigurationError: the router is on no API, or the task is not on the router.
         """
-        known = ["serverless_tasks", *get_resolver().namespace_dict]
-        for namespace in known if self.namespace is None else [self.namespace]:
-            try:
-                return reverse(f"{namespace}:run-{task}")
-            except NoReverseMatch:
-                continue
-        raise ConfigurationError(
-            f"Task {task!r} has no URL to be run at: include django_integration.urls or put"
-            " django_integration.api.router on an API of yours, and let the task be in pydantic style with http = True."
-        )
+        call = f"run-{task}"
+        try:
+            return path_of(call, app=None) if self.namespace is None else reverse(f"{self.namespace}:{call}")
+        except NoReverseMatch:
+            raise ConfigurationError(
+                f"Task {task!r} has no URL to be run at: include django_integration.urls or put"
+                " django_integration.api.router on an API of yours, and let the task be in pydantic style with"
+                " http = True."
+            ) from None

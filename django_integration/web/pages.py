@@ -15,7 +15,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from django_integration.web.auth.actions import Action
-from django_integration.web.auth.caller import identify
+from django_integration.web.auth.caller import csrf_header, identify
 from django_integration.web.http.responses import HTTPError, record_json
 from django_integration.web.live.lookup import find
 from serverless_tasks.engine.job.record import PENDING, iso
@@ -77,9 +77,8 @@ def _login(request: HttpRequest) -> HttpResponse:
 
 def _page(request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
     get_token(request)  # sets the cookie that the page's buttons need
-    return render(
-        request, f"serverless_tasks/{name}.html", {**context, "csrf_cookie_name": settings.CSRF_COOKIE_NAME}
-    )
+    csrf = {"csrf_cookie_name": settings.CSRF_COOKIE_NAME, "csrf_header_name": csrf_header()}
+    return render(request, f"serverless_tasks/{name}.html", context | csrf)
 
 
 def _text(value: Any) -> str:

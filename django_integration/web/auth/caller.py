@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.record import Record
 
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
-# What the client of Django Task API sends; Django's own is X-CSRFToken.
-OLD_CSRF_HEADER = "HTTP_X_CSRF_TOKEN"
+# Django's own header, and what the client of Django Task API sends; they serve where the site names another as well.
+CSRF_HEADERS = ("HTTP_X_CSRFTOKEN", "HTTP_X_CSRF_TOKEN")
 
 
 class Owned(Protocol):
@@ -85,7 +85,7 @@ def identify(request: HttpRequest, action: Action) -> Caller:
     Raises:
         Refused: 401, 403 or 429; what a class of the site's own says.
     """
-    accept_old_csrf_header(request)
+    accept_csrf_headers(request)
     permit = None
     if conf.current().uses_drf:
         from django_integration.web.auth import drf
@@ -111,11 +111,17 @@ def limit(request: HttpRequest, action: Action, user: Any) -> None:
         drf.limit(request, action, user)
 
 
-def accept_old_csrf_header(request: HttpRequest) -> None:
-    """Let ``X-CSRF-Token`` stand for Django's own header when that is absent."""
-    token = request.META.get(OLD_CSRF_HEADER)
-    if token is not None:
-        request.META.setdefault(settings.CSRF_HEADER_NAME, token)
+def accept_csrf_headers(request: HttpRequest) -> None:
+    """Let each of `CSRF_HEADERS` stand for the header of ``CSRF_HEADER_NAME`` when that is absent."""
+    for name in CSRF_HEADERS:
+        if (token := request.META.get(name)) is not None:
+            request.META.setdefault(settings.CSRF_HEADER_NAME, token)
+
+
+def csrf_header() -> str:
+    """Return the request header that carries the CSRF token, by ``CSRF_HEADER_NAME``."""
+    name = settings.CSRF_HEADER_NAME.removeprefix("HTTP_").replace("_", "-")
+    return "X-CSRFToken" if name == "X-CSRFTOKEN" else name.title()
 
 
 def _session_user(request: HttpRequest) -> Any:
@@ -141,7 +147,10 @@ def check_csrf(request: HttpRequest) -> None:
     check = _CsrfCheck(_no_answer)
     check.process_request(request)
     if (refusal := check.process_view(request, _no_answer, (), {})) is not None:
-        message = f"CSRF check failed: {refusal.content.decode()} Send the cookie's token in the X-CSRFToken header."
+        message = (
+            f"CSRF check failed: {refusal.content.decode()} Send the token of the cookie {settings.CSRF_COOKIE_NAME} in"
+            f" the {csrf_header()} header."
+        )
         raise HTTPError(403, "CSRFFailed", message)
 
 

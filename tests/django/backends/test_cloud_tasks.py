@@ -10,6 +10,7 @@ import grpc
 import pytest
 from django.core import mail
 from django.test import Client
+from django.urls import include, path
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import tasks_v2
 from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcTransport
@@ -140,6 +141,14 @@ class TestSending:
         EmailNotificationTask(PARAMS).start()
         url = cloud.tasks[0].task.http_request.url
         assert url == f"https://shop.example.com/own/jobs/{EmailNotificationTask.name}/run"
+
+    def test_the_url_is_found_below_a_namespace_of_the_project(
+        self, cloud: CloudTasks, settings: Any
+    ) -> None:
+        below = ([path("tasks/", include("django_integration.urls"))], "shop")
+        settings.ROOT_URLCONF = (path("api/", include(below)),)
+        EmailNotificationTask(PARAMS).start()
+        assert cloud.tasks[0].task.http_request.url == f"https://shop.example.com/api{URL}"
 
 
 def test_a_task_made_by_hand_can_be_sent(backend: CloudTasksBackend, cloud: CloudTasks) -> None:
