@@ -37,9 +37,9 @@ class CloudTasksBackend:
         project: the project's id.
         location: the queue's region.
         queue: the queue's name.
-        base_url: this site as Cloud Tasks reaches it, such as ``https://shop.example.com``; also the audience of the
-            tokens, so ``TASKS_API_OIDC_AUDIENCE`` is the same.
+        base_url: this site as Cloud Tasks reaches it, such as ``https://shop.example.com``.
         service_account: the account whose identity token each delivery carries.
+        audience: whom the tokens are for, as ``TASKS_API_OIDC_AUDIENCE`` has it; `base_url` unless given.
         namespace: the URL namespace of the API that the router is on; ``django_integration.urls``, or else the first
             that has it, unless given.
         client: a ``CloudTasksClient`` to use instead of a new one.
@@ -54,6 +54,7 @@ class CloudTasksBackend:
         queue: str,
         base_url: str,
         service_account: str,
+        audience: str | None = None,
         *,
         namespace: str | None = None,
         client: Any = None,
@@ -63,6 +64,7 @@ class CloudTasksBackend:
         self.queue = queue
         self.base_url = base_url
         self.service_account = service_account
+        self.audience = base_url if audience is None else audience
         self.namespace = namespace
         self._given_client = client
         self._of_parents: list[Any] = []
@@ -95,7 +97,7 @@ class CloudTasksBackend:
                 "url": self.base_url.rstrip("/") + self._path(message.task),
                 "headers": {"Content-Type": "application/json", HEADER: signed(message)},
                 "body": body,
-                "oidc_token": {"service_account_email": self.service_account, "audience": self.base_url},
+                "oidc_token": {"service_account_email": self.service_account, "audience": self.audience},
             },
             "dispatch_deadline": timedelta(seconds=min(max(timeout, DEADLINES[0]), DEADLINES[1])),
         }

@@ -151,6 +151,22 @@ class TestSending:
         assert cloud.tasks[0].task.http_request.url == f"https://shop.example.com/api{URL}"
 
 
+@pytest.mark.parametrize("by_position", [True, False])
+def test_the_tokens_audience_may_be_another_than_the_sites_address(
+    backend: CloudTasksBackend, cloud: CloudTasks, by_position: bool
+) -> None:
+    given: Any = ("p", "l", "q", "https://shop.example.com", ACCOUNT)
+    other = "https://tasks.example.com"
+    made = (
+        CloudTasksBackend(*given, other, client=backend._client)
+        if by_position
+        else CloudTasksBackend(*given, audience=other, client=backend._client)
+    )
+    made.run(EmailNotificationTask(PARAMS))
+    sent = cloud.tasks[0].task.http_request
+    assert (sent.oidc_token.audience, sent.url) == (other, f"https://shop.example.com{URL}")
+
+
 def test_a_task_made_by_hand_can_be_sent(backend: CloudTasksBackend, cloud: CloudTasks) -> None:
     backend.run(EmailNotificationTask(PARAMS))
     assert cloud.deliver().json()["status"] == "succeeded"
