@@ -12,7 +12,6 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
-    WithJsonSchema,
     create_model,
 )
 
@@ -70,11 +69,8 @@ class DictionaryDefinition(Definition):
     def inputs_model(self) -> type[BaseModel]:  # type: ignore[override]
         fields: dict[str, Any] = {}
         for name, parameter in self._inputs.items():
-            schema = WithJsonSchema(schema_of(parameter))
-            typed = Annotated[Any, PlainValidator(_converter(parameter)), schema]
-            default = ... if parameter.required else self._defaults.get(name)
-            if name in self.secrets and default is not ...:
-                default = None  # the schema would tell it; run has it by itself
+            typed = Annotated[Any, PlainValidator(_converter(parameter))]
+            default = ... if parameter.required else None  # run has its own
             fields[f"field_{len(fields)}"] = (typed, Field(default, alias=name))
         return create_model(self.task.__name__, __config__=_DICT_CONFIG, **fields)
 
@@ -129,9 +125,25 @@ class DictionaryDefinition(Definition):
                 raise InvalidOutputs(f"Output {name!r} of task {self.task.name!r}: {error}") from error
         return outputs
 
-    def output_schema(self) -> dict[str, Any]:
+    def _output_schema(self) -> Any:
         properties = {name: {"title": name, **given.json_schema()} for name, given in self._outputs.items()}
         return {"type": "object", "properties": properties}
+
+    def _input_schema(self) -> Any:
+        required = [name for name, parameter in self._inputs.items() if parameter.required]
+        return {
+            "title": self.task.__name__,
+            "type": "object",
+            "properties": {name: self._property(name, given) for name, given in self._inputs.items()},
+            **({"required": required} if required else {}),
+            "additionalProperties": False,
+        }
+
+    def _property(self, name: str, parameter: Parameter) -> dict[str, Any]:
+        described = {"title": name.title().replace("_", " ").strip(), **schema_of(parameter)}
+        if parameter.required:
+            return described
+        return {**described, "default": None if name in self.secrets else self._defaults.get(name)}
 
     def _by_name(self, value: Any) -> Mapping[str, Any]:
         if len(self._outputs) == 1:

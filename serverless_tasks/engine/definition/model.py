@@ -18,13 +18,11 @@ from pydantic import (
 from pydantic_core import PydanticSerializationError
 
 from serverless_tasks.engine.definition.accepted import Accepted, Compared
+from serverless_tasks.engine.definition.json_schema import Described
 from serverless_tasks.engine.definition.model_json import Lossy, ModelJson
 from serverless_tasks.engine.definition.returned import returned_type
 from serverless_tasks.engine.definition.run_signature import accepted_by, needed_of
-from serverless_tasks.engine.definition.schema import (
-    Definition,
-    Described,
-)
+from serverless_tasks.engine.definition.schema import Definition
 from serverless_tasks.engine.definition.values.aliases import field_names
 from serverless_tasks.engine.definition.values.field_errors import refusals_of_django
 from serverless_tasks.engine.definition.values.secrets import holds_secret
@@ -111,7 +109,7 @@ class ModelDefinition(Definition):
         # A root model may be a list or a bare value, which has no names to be served by.
         return dumped if self._returns_model and isinstance(dumped, dict) else {"result": dumped}
 
-    def output_schema(self) -> dict[str, Any]:
+    def _output_schema(self) -> Any:
         if self._annotation is None:
             return {"type": "object", "properties": {}}
         schema = self._adapter.json_schema(mode="serialization", schema_generator=Described)
