@@ -10,6 +10,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     PydanticSchemaGenerationError,
+    PydanticUndefinedAnnotation,
     PydanticUserError,
     RootModel,
     TypeAdapter,
@@ -32,6 +33,8 @@ from serverless_tasks.errors import InvalidOutputs, TaskDefinitionError
 if TYPE_CHECKING:
     from serverless_tasks.engine.definition.base import BaseTask
 
+# The types of functions and classes, which pydantic checks and cannot write.
+_NO_JSON = ("callable", "is-subclass")
 _UNFIT: tuple[type[Exception], ...] = (PydanticSerializationError, ValidationError, ValueError, TypeError)
 
 
@@ -47,6 +50,7 @@ class ModelDefinition(Definition):
             )
         self.inputs_model = inputs_model
         self._annotation = self._returned()
+        self._adapter = self._output_adapter()  # here, and not after the work, it is found that there is none
 
     def accept(self, inputs: Any) -> Accepted:
         model = self._model(inputs)
@@ -124,7 +128,7 @@ class ModelDefinition(Definition):
     def _returned(self) -> Any:
         try:
             hints = get_type_hints(self.task.run, include_extras=True)
-        except NameError as error:
+        except Exception as error:
             where = f"{self.task.__qualname__}.run()"
             raise TaskDefinitionError(
                 f"An annotation of {where} cannot be found in its module: {error}."
@@ -132,18 +136,24 @@ class ModelDefinition(Definition):
         annotation = returned_type(hints.get("return", Any))
         return None if annotation is type(None) else annotation
 
-    @cached_property
-    def _adapter(self) -> TypeAdapter[Any]:
+    def _output_adapter(self) -> TypeAdapter[Any]:
         declared = Any if self._annotation is None else self._annotation
-        try:  # NaN must come out as NaN, to be refused, and not as null
-            return TypeAdapter(declared, config=ConfigDict(ser_json_inf_nan="constants"))
+        why = "pydantic knows no form in JSON"
+        try:
+            adapter = _adapter_of(declared)
+            if adapter.core_schema["type"] in _NO_JSON:
+                raise self._unfit_output(declared, why)
         except PydanticSchemaGenerationError:
-            raise TaskDefinitionError(
-                f"{self.task.__qualname__}.run() says that it returns {declared}, of which pydantic knows no form"
-                " in JSON; annotate it with what it gives back, or with nothing."
-            ) from None
-        except PydanticUserError:  # a model brings a configuration of its own
-            return TypeAdapter(declared)
+            raise self._unfit_output(declared, why) from None
+        except (PydanticUserError, PydanticUndefinedAnnotation) as error:
+            raise self._unfit_output(declared, f"pydantic says {error.message!r}") from None
+        return adapter
+
+    def _unfit_output(self, declared: Any, why: str) -> TaskDefinitionError:
+        return TaskDefinitionError(
+            f"{self.task.__qualname__}.run() says that it returns {declared}, of which {why}; annotate it with what it"
+            " gives back, or with nothing."
+        )
 
     @cached_property
     def _returns_model(self) -> bool:
@@ -153,3 +163,10 @@ class ModelDefinition(Definition):
         if isinstance(inputs, self.inputs_model):
             return inputs
         return self._validated(inputs, lambda: self.inputs_model.model_validate(inputs))
+
+
+def _adapter_of(declared: Any) -> TypeAdapter[Any]:
+    try:  # NaN must come out as NaN, to be refused, and not as null
+        return TypeAdapter(declared, config=ConfigDict(ser_json_inf_nan="constants"))
+    except PydanticUserError:  # a model brings a configuration of its own
+        return TypeAdapter(declared)
