@@ -24,7 +24,14 @@ from serverless_tasks.engine.definition.values.field_errors import reason, refus
 from serverless_tasks.engine.definition.values.secrets import unwrap
 from serverless_tasks.engine.job.encoding import encode, is_json, other_key
 from serverless_tasks.errors import FieldError, InvalidOutputs, TaskDefinitionError
-from serverless_tasks.params import check_parameter, holds_secret, schema_of, seal
+from serverless_tasks.params import (
+    BooleanParameter,
+    ListParameter,
+    check_parameter,
+    holds_secret,
+    schema_of,
+    seal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -147,9 +154,8 @@ class DictionaryDefinition(Definition):
 
     def _by_name(self, value: Any) -> Mapping[str, Any]:
         if len(self._outputs) == 1:
-            (name,) = self._outputs
-            named = isinstance(value, dict) and value.keys() == {name}
-            return value if named else {name: value}
+            ((name, parameter),) = self._outputs.items()
+            return value if _is_by_name(value, name, parameter) else {name: value}
         if value is None:
             return {}
         if not isinstance(value, dict):
@@ -175,6 +181,22 @@ class DictionaryDefinition(Definition):
             said = HIDDEN if name in self.secrets else reason(error)
             raise self._refused([FieldError(name, said, (name,), "json")]) from None
         return converted
+
+
+def _is_by_name(value: Any, name: str, parameter: Parameter) -> bool:
+    """Return whether the one output was returned as ``{name: ...}``: only where it cannot be a dictionary itself.
+
+    So it depends on what the output is and not on what a dictionary of data holds: `{"words": 3}` is a count of words.
+    """
+    if not isinstance(value, dict) or value.keys() != {name}:
+        return False
+    if isinstance(parameter, (BooleanParameter, ListParameter)):
+        return True  # they make a truth, or a list of one, of whatever they are given
+    try:
+        parameter.to_json(value)
+    except (*UNFIT, *refusals_of_django()):
+        return True
+    return False
 
 
 def _by_input(model: BaseModel) -> dict[str, Any]:

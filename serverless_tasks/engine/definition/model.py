@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
+from dataclasses import is_dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_origin, get_type_hints, is_typeddict
 
 from pydantic import (
     BaseModel,
@@ -110,16 +112,13 @@ class ModelDefinition(Definition):
             raise InvalidOutputs(
                 f"Task {self.task.name!r} returned what it does not declare: {error}"
             ) from error
-        # A root model may be a list or a bare value, which has no names to be served by.
-        return dumped if self._returns_model and isinstance(dumped, dict) else {"result": dumped}
+        return dumped if self._returns_object and isinstance(dumped, dict) else {"result": dumped}
 
     def _output_schema(self) -> Any:
         if self._annotation is None:
             return {"type": "object", "properties": {}}
         schema = self._adapter.json_schema(mode="serialization", schema_generator=Described)
-        if self._returns_model and (
-            not issubclass(self._annotation, RootModel) or schema.get("type") == "object"
-        ):
+        if self._returns_object:
             return schema
         definitions = schema.pop("$defs", None)
         wrapped: dict[str, Any] = {"type": "object", "properties": {"result": schema}, "required": ["result"]}
@@ -156,8 +155,17 @@ class ModelDefinition(Definition):
         )
 
     @cached_property
-    def _returns_model(self) -> bool:
-        return isinstance(self._annotation, type) and issubclass(self._annotation, BaseModel)
+    def _returns_object(self) -> bool:
+        """Whether outputs have the names of a model's fields; a root model that may be a list or a number has none."""
+        returned = self._annotation
+        if not isinstance(returned, type) or not issubclass(returned, BaseModel):
+            return False
+        while isinstance(returned, type) and issubclass(returned, RootModel):
+            returned = returned.model_fields["root"].annotation
+        kind = get_origin(returned) or returned
+        return isinstance(kind, type) and (
+            issubclass(kind, (BaseModel, Mapping)) or is_dataclass(kind) or is_typeddict(kind)
+        )
 
     def _model(self, inputs: Any) -> BaseModel:
         if isinstance(inputs, self.inputs_model):
