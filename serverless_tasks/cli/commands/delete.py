@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 Uuids = Annotated[
     list[str] | None, typer.Argument(metavar="[UUID...]", help="The jobs' ids.", show_default=False)
 ]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be done, and do nothing.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Print what would be done without doing it.")]
 
 
 def delete(
     uuids: Uuids = None,
-    owner: Annotated[str | None, typer.Option(help="All jobs of this owner in place of ids.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Delete all jobs of this owner, instead of ids.")] = None,
     wait: Annotated[
         float, typer.Option(min=0, help="With --owner: seconds to wait for running jobs to stop.")
     ] = 60,
@@ -32,11 +32,11 @@ def delete(
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
-    """Delete ended jobs: inputs, outputs, messages, errors. With --owner all of a person's, cancelled first."""
+    """Delete ended jobs: inputs, outputs, messages, errors. With --owner, cancel and delete all jobs of an owner."""
     answer = Output(as_json)
     with answer.errors():
         if (owner is None) == (not uuids):
-            raise ConfigurationError("Give the ids of jobs, or --owner.")
+            raise ConfigurationError("Pass the ids of jobs, or --owner.")
         session = connect(stack)
         if owner is not None:
             _delete_owner(answer, session, owner, wait, dry_run)
@@ -93,8 +93,8 @@ def _delete_owner(answer: Output, session: Session, owner: str, wait: float, dry
         {"owner": owner, "deleted": count, "live": live}, Text(f"{_verb(dry_run)} {_jobs(count)} of {owner}.")
     )
     if live:
-        running = "1 job still runs and was" if len(live) == 1 else f"{len(live)} jobs still run and were"
-        answer.say(f"{running} asked to stop; delete again once it has ended.")
+        running = "1 job is" if len(live) == 1 else f"{len(live)} jobs are"
+        answer.say(f"{running} still running after being asked to stop; run the command again later.")
         raise typer.Exit(exit_code(NotFinished(live[0], "running")))
 
 
