@@ -106,7 +106,7 @@ class ModelDefinition(Definition):
             encode(dumped)
         except (*_UNFIT, *refusals_of_django()) as error:
             raise InvalidOutputs(
-                f"Task {self.task.name!r} returned what it does not declare: {error}"
+                f"Task {self.task.name!r} returned a value that does not match its declared outputs: {error}"
             ) from error
         # A root model may be a list or a bare value, which has no names to be served by.
         return dumped if self._returns_model and isinstance(dumped, dict) else {"result": dumped}
@@ -129,7 +129,7 @@ class ModelDefinition(Definition):
         except NameError as error:
             where = f"{self.task.__qualname__}.run()"
             raise TaskDefinitionError(
-                f"An annotation of {where} cannot be found in its module: {error}."
+                f"An annotation of {where} cannot be resolved in its module: {error}."
             ) from error
         annotation = returned_type(hints.get("return", Any))
         return None if annotation is type(None) else annotation

@@ -131,7 +131,7 @@ class Handle:
         while not self.refresh().record.ended:
             left = pause if deadline is None else min(pause, deadline - self._clock.now())
             if left <= 0:
-                raise WaitTimeout(f"Job {self.uuid} is {self.status} after {timeout:g} seconds; it goes on.")
+                raise WaitTimeout(f"Job {self.uuid} is still {self.status} after {timeout:g} seconds.")
             self._clock.sleep(left)
             pause = min(pause * 1.5, LONGEST_PAUSE)
         if self.status != SUCCEEDED:

@@ -369,7 +369,7 @@ def test_an_exception_that_has_no_text_is_recorded(world: World) -> None:
 
     assert world.execute().status == "failed"
     assert world.record.failure is not None
-    assert world.record.failure.message == "The exception has no text: its __str__ raised KeyError."
+    assert world.record.failure.message == "The exception has no message: its __str__ raised KeyError."
 
 
 def test_inputs_that_do_not_fit_are_a_failure_that_is_not_tried_again(world: World) -> None:
@@ -789,7 +789,9 @@ def test_what_a_task_asks_for_counts_as_a_retry(world: World) -> None:
     failure = world.record.failure
     assert failure is not None
     assert (failure.type, failure.public) == ("RetriesExhausted", False)
-    assert failure.message == "The task asked to be run again, but its retries (2) are used up. It said: busy"
+    assert (
+        failure.message == "The task requested a retry, but its retries (2) are used up. Reason given: busy"
+    )
     assert [attempt.failure.type for attempt in world.record.history] == [
         "TaskRetry",
         "TaskRetry",
@@ -815,7 +817,7 @@ def test_what_led_a_task_to_ask_is_kept(world: World) -> None:
     ("attributes", "given", "why"),
     [
         ({}, {}, "set retries on its class"),
-        ({"retries": 5}, {"retry": False}, "a direct invoke runs it once"),
+        ({"retries": 5}, {"retry": False}, "a direct invoke is not retried"),
     ],
 )
 def test_a_task_that_asks_without_having_any_retries_is_told_so(
@@ -835,7 +837,7 @@ def test_a_retry_at_no_time_is_refused(after: float) -> None:
         def run(self) -> None:
             self.retry(after=after)
 
-    with pytest.raises(ValueError, match=r"retry\(after=.*give seconds, from 0 to 1209600"):
+    with pytest.raises(ValueError, match=r"retry\(after=.*expected seconds, from 0 to 1209600"):
         Asks().run()
 
 
@@ -1164,7 +1166,7 @@ def test_a_run_past_its_timeout_fails(world: World) -> None:
     assert world.execute().status == "failed"
     assert world.record.error == {
         "type": "TaskTimeout",
-        "message": "The task ran longer than the 7 seconds that it has.",
+        "message": "The task exceeded its timeout of 7 seconds.",
     }
 
 
@@ -1228,7 +1230,7 @@ def test_a_run_on_another_thread_is_stopped_too(
     assert on_a_thread(world, deadline=deadline).status == "failed"
     assert world.record.error == {
         "type": "TaskTimeout",
-        "message": "The task ran longer than the 0.02 seconds that it has.",
+        "message": "The task exceeded its timeout of 0.02 seconds.",
     }
 
 
