@@ -139,6 +139,6 @@ class CloudTasksBackend:
             except NoReverseMatch:
                 continue
         raise ConfigurationError(
-            f"Task {task!r} has no URL to be run at: include django_integration.urls or put"
+            f"Task {task!r} has no URL to run it: include django_integration.urls or put"
             " django_integration.api.router on an API of yours, and let the task be in pydantic style with http = True."
         )

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     type Arguments = tuple[Sequence[Any], Mapping[str, Any]]
 
-HINT = "Put @staticmethod below it: what the task has to know comes from the resource and its arguments."
+HINT = "Put @staticmethod below it: the task gets its data from the resource and its arguments."
 
 
 class DeferrableTask(EndpointTask):
@@ -59,7 +59,7 @@ class DeferrableTask(EndpointTask):
     ) -> None:
         super().__init__(method or task_runner, depends_on=depends_on, priority=priority)
         if task_args_factory is not None and not callable(task_args_factory):
-            raise TaskDefinitionError(f"task_args_factory is {task_args_factory!r}; give a function.")
+            raise TaskDefinitionError(f"task_args_factory is {task_args_factory!r}; expected a function.")
         self.key = ""
         self.task_args_factory = task_args_factory
         try:
@@ -112,7 +112,7 @@ class DeferrableTask(EndpointTask):
     def _accept(self, method: Callable[..., Any]) -> Callable[..., Any]:
         if not isinstance(method, staticmethod):
             raise TaskDefinitionError(
-                f"A deferrable task has to be a static method; {method!r} is none. {HINT}"
+                f"A deferrable task must be a static method; {method!r} is none. {HINT}"
             )
         return method.__func__
 
@@ -172,7 +172,7 @@ class DeferrableGenericTask(DeferrableTask):
         for needed in ("pack", "unpack"):
             if not callable(getattr(task_args_packer, needed, None)):
                 raise TaskDefinitionError(
-                    f"task_args_packer is {task_args_packer!r}; give a class with static methods pack(endpoint) and"
+                    f"task_args_packer is {task_args_packer!r}; expected a class with static methods pack(endpoint) and"
                     " unpack(packed)."
                 )
         self._packer: Packer = task_args_packer

@@ -54,7 +54,7 @@ class EndpointTask:
         priority: int = 0,
     ) -> None:
         if isinstance(priority, bool) or not isinstance(priority, int):
-            raise TaskDefinitionError(f"The task's priority is {priority!r}; give a whole number.")
+            raise TaskDefinitionError(f"The task's priority is {priority!r}; expected a whole number.")
         self.name = ""
         self.attribute_number = next(_numbers)
         self.priority = priority
@@ -180,12 +180,12 @@ def _arranged(owner: type, tasks: Mapping[str, EndpointTask], *, strict: bool) -
         for need in needs:
             if need in tasks and tasks[need].deferred:
                 raise TaskDefinitionError(
-                    f"Task {name!r} of {where} depends on {need!r}, which is deferrable: nobody waits for it to end."
+                    f"Task {name!r} of {where} depends on {need!r}, which is deferrable and not waited for."
                     " Depend on a @task."
                 )
             if need not in tasks and strict:
                 raise TaskDefinitionError(
-                    f"Task {name!r} of {where} depends on {need!r}, which is no task of it; it has"
+                    f"Task {name!r} of {where} depends on {need!r}, which is not one of its tasks; they are"
                     f" {', '.join(tasks)}."
                 )
         known = tuple(need for need in needs if need in tasks)
@@ -199,7 +199,7 @@ def _several(given: Dependency | Sequence[Dependency] | None) -> tuple[Dependenc
     several = tuple(given) if isinstance(given, (list, tuple)) else (given,)
     for dependency in several:
         if not isinstance(dependency, (str, EndpointTask)):
-            raise TaskDefinitionError(f"depends_on is {dependency!r}; give a task or its name.")
+            raise TaskDefinitionError(f"depends_on is {dependency!r}; expected a task or its name.")
     return several
 
 
