@@ -128,14 +128,16 @@ def openapi_document(request: HttpRequest) -> HttpResponse:
     """The OpenAPI document of the tasks that are served, at the place where they are served."""
     identify(request, Action.METADATA)
     base = request.path.removesuffix("openapi.json")
-    document = dict(api.get_openapi_schema(path_prefix=base))
     served = conf.served_tasks()
-    names = dict.fromkeys([*served, *router.task_names()])
     registry = current_services().registry
-    openapi.describe(
-        document, base, registry, (name for name in names if name in registry), served, Schemes()
-    )
-    return json_answer(document)
+    names = [name for name in dict.fromkeys([*served, *router.task_names()]) if name in registry]
+
+    def made() -> dict[str, Any]:
+        document = dict(api.get_openapi_schema(path_prefix=base))
+        openapi.describe(document, base, registry, names, served, Schemes())
+        return document
+
+    return json_answer(openapi.remembered(registry, (base, *names, *served), made))
 
 
 @api.api_operation(

@@ -33,6 +33,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 TASK_MODULES = ("background", "tasks")
+# Modules that apps have not.
+_absent: set[str] = set()
 
 
 class Misconfigured:
@@ -120,7 +122,7 @@ def _imported_modules(app: AppConfig, registry: Registry) -> Iterator[str]:
     excluded = {app.name, app.label} & conf.current().exclude_apps
     for name in TASK_MODULES:
         module = f"{app.name}.{name}"
-        if excluded or not module_has_submodule(app.module, name):
+        if excluded or not _has_module(app, name):
             continue
         try:
             import_module(module)
@@ -128,6 +130,19 @@ def _imported_modules(app: AppConfig, registry: Registry) -> Iterator[str]:
             _leave_out(registry, _not_imported(module, app, error))
         else:
             yield module
+
+
+def _has_module(app: AppConfig, name: str) -> bool:
+    """Return whether an app has a module. One that it has not is looked for once: settings change often in tests."""
+    module = f"{app.name}.{name}"
+    if module in sys.modules:
+        return True
+    if module in _absent:
+        return False
+    found = module_has_submodule(app.module, name)
+    if not found:
+        _absent.add(module)
+    return found
 
 
 def _not_imported(module: str, app: AppConfig, error: BaseException) -> ConfigurationError:

@@ -6,7 +6,9 @@ import inspect
 import logging
 import re
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakKeyDictionary
 
+from django.utils.translation import get_language
 from ninja.openapi.schema import REF_TEMPLATE
 from ninja.schema import NinjaGenerateJsonSchema
 from pydantic.json_schema import models_json_schema
@@ -17,7 +19,7 @@ from serverless_tasks.engine.definition.json_schema import moved
 from serverless_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Iterable, Sequence
+    from collections.abc import Callable, Container, Iterable, Sequence
 
     from django_integration.web.auth.openapi_schemes import Schemes
     from serverless_tasks.engine.definition.base import BaseTask
@@ -32,6 +34,9 @@ RETRIEVE: Final = "get_task"
 CANCEL: Final = "cancel_task"
 FOLLOW: Final = "follow_task"
 _COMPONENTS: Final = "#/components/schemas/"
+# A place may have the name of a tenant in it.
+_MOST_DOCUMENTS: Final = 20
+_documents: WeakKeyDictionary[Registry, dict[tuple[str | None, ...], Json]] = WeakKeyDictionary()
 
 
 def describe(
@@ -85,6 +90,23 @@ def describe(
     events = paths[f"{base}{{uuid}}/events/"]["get"]
     events["responses"][200]["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
     document["components"]["securitySchemes"] = schemes.named
+
+
+def remembered(registry: Registry, tasks: tuple[str, ...], make: Callable[[], Json]) -> Json:
+    """Return the document of a process's tasks; it is made once for each language and place.
+
+    Args:
+        registry: the tasks; settings that change come with another one.
+        tasks: where they are served, and their names.
+        make: makes the document.
+    """
+    documents = _documents.setdefault(registry, {})
+    key = (*tasks, get_language())
+    if key not in documents:
+        if len(documents) >= _MOST_DOCUMENTS:
+            documents.clear()
+        documents[key] = make()
+    return documents[key]
 
 
 class _TaskSchemas:
