@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import sys
-from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
@@ -24,14 +22,13 @@ from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.job.clock import Clock
 from serverless_tasks.engine.services import configure
 from serverless_tasks.engine.store.memory import MemoryStore
-from serverless_tasks.errors import ConfigurationError, DuplicateTask, TaskDefinitionError
+from serverless_tasks.errors import ConfigurationError, DuplicateTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from django.apps import AppConfig
 
-logger = logging.getLogger(__name__)
 TASK_MODULES = ("background", "tasks")
 # Modules that apps have not.
 _absent: set[str] = set()
@@ -55,8 +52,6 @@ class Misconfigured:
 
 def wire() -> ConfigurationError | None:
     """Configure the process's services from the project's settings and register its tasks.
-
-    An error inside a module of ``SERVERLESS_TASKS_MODULES`` that is not one of configuration is raised here.
 
     Returns:
         What is wrong with the configuration, for the system check; submitting a task raises it as well.
@@ -99,7 +94,7 @@ def _parts(given: conf.TaskSettings) -> dict[str, Any]:
 def register(registry: Registry) -> None:
     """Register the tasks of the installed apps, and those that the settings serve.
 
-    A module that cannot be imported and an entry that is no task are left out, logged, and kept in `Registry.faults`.
+    A module that cannot be imported and an entry that is no task are left out, and kept in `Registry.faults`.
 
     Raises:
         ConfigurationError: two tasks share a name.
@@ -114,7 +109,7 @@ def register(registry: Registry) -> None:
         except DuplicateTask:
             raise
         except ConfigurationError as error:
-            _leave_out(registry, error)
+            registry.faults.append(error)
 
 
 def _imported_modules(app: AppConfig, registry: Registry) -> Iterator[str]:
@@ -124,11 +119,11 @@ def _imported_modules(app: AppConfig, registry: Registry) -> Iterator[str]:
         module = f"{app.name}.{name}"
         if excluded or not _has_module(app, name):
             continue
-        try:
-            import_module(module)
-        except (Exception, SystemExit) as error:  # noqa: BLE001 - a script of this name may exit where it is imported
-            _leave_out(registry, _not_imported(module, app, error))
-        else:
+        hint = (
+            " Mend it; or, if its tasks are not for Serverless Tasks, set"
+            f" SERVERLESS_TASKS['EXCLUDE_APPS'] = [{app.name!r}]."
+        )
+        if registry.import_tasks(module, f"{module}, of the installed app {app.name!r},", hint):
             yield module
 
 
@@ -143,21 +138,3 @@ def _has_module(app: AppConfig, name: str) -> bool:
     if not found:
         _absent.add(module)
     return found
-
-
-def _not_imported(module: str, app: AppConfig, error: BaseException) -> ConfigurationError:
-    """Forget the tasks that the module defined before its error, which lack what comes after it."""
-    IMPORTED[:] = [task for task in IMPORTED if task.__module__ != module]
-    MADE[:] = [task for task in MADE if task.__module__ != module]
-    reason = str(error) if isinstance(error, TaskDefinitionError) else f"{type(error).__name__}: {error}"
-    fault = ConfigurationError(
-        f"{module} cannot be imported, so that its tasks are unknown: {reason.removesuffix('.')}. Mend it; or, if it is"
-        f" none of Serverless Tasks, set SERVERLESS_TASKS['EXCLUDE_APPS'] = [{app.name!r}]."
-    )
-    fault.__cause__ = error
-    return fault
-
-
-def _leave_out(registry: Registry, fault: ConfigurationError) -> None:
-    logger.error("%s", fault, exc_info=fault.__cause__)
-    registry.faults.append(fault)

@@ -73,11 +73,9 @@ def load_project(tasks: Tasks = Tasks.NAMED, modules: Sequence[str] = ()) -> Non
     elif MODULES in deployed and not current_services().config.modules:
         with _deployed_code(tasks):
             registry.load(modules_of(deployed[MODULES]), said_by=FILE)
+            _require(*registry.faults)
     if tasks is Tasks.NEEDED:
-        services = current_services()
-        for fault in (services.problem, *services.registry.faults):
-            if fault is not None:
-                raise fault  # there are tasks that were not registered
+        _require(current_services().problem, *registry.faults)
 
 
 def knows_tasks(registry: Registry) -> bool:
@@ -97,6 +95,13 @@ def left_out(registry: Registry) -> list[str]:
         if module not in sys.modules or any(task.name not in registry for task in defined):
             missing.append(module)
     return missing
+
+
+def _require(*faults: ConfigurationError | None) -> None:
+    """Raise the first reason why tasks are missing."""
+    for fault in faults:
+        if fault is not None:
+            raise fault
 
 
 def _directory() -> Path:
@@ -143,7 +148,10 @@ def _code_of_the_project() -> Iterator[None]:
     """Show the traceback of the project's code, and raise an error whose exit code says that nothing was done."""
     try:
         yield
-    except ServerlessTasksError:
+    except ServerlessTasksError as error:
+        cause = error.__cause__
+        if cause is not None and not isinstance(cause, (ServerlessTasksError, ModuleNotFoundError)):
+            traceback.print_exception(cause)
         raise
     except Exception as error:
         traceback.print_exc()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from contextlib import contextmanager
 from functools import cached_property
@@ -34,6 +35,9 @@ if TYPE_CHECKING:
 
     # Leaves publications, which the room above makes, to the commit of an open transaction; False where none is open.
     type Defer = Callable[[Services, Sequence[Any]], bool]
+
+
+logger = logging.getLogger(__name__)
 
 
 class locked_cached_property[T](cached_property[T]):  # noqa: N801 - stands where cached_property would
@@ -103,9 +107,11 @@ class Services:
 
     @locked_cached_property
     def registry(self) -> Registry:
-        """The tasks of this process; the configured modules are imported."""
+        """The tasks of this process; the configured modules are imported, and those that cannot be are logged."""
         registry = Registry() if self._registry is None else self._registry
         registry.load(self.config.modules)
+        for fault in registry.faults:
+            logger.error("%s", fault, exc_info=fault.__cause__)
         return registry
 
     @locked_cached_property

@@ -16,6 +16,9 @@ TASK_MODULES = ("background", "tasks")
 _NOT_LISTED = {"boto3", "botocore", "serverless_tasks", "django_integration", "lambda_handlers"}
 _DEFINES_TASKS = {"serverless_tasks", "django.tasks"}
 _BACKEND = "django_integration.tasks_backend.ServerlessBackend"
+# Directories without tasks of the project; and what is in that of another one, a checkout or a part of it say.
+_NO_TASKS = {"node_modules", "tests"}
+_ANOTHER_PROJECT = (".git", "pyproject.toml", "manage.py")
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,11 +111,7 @@ def _task_modules(directory: Path) -> list[str]:
     while waiting:
         for path in waiting.pop().iterdir():
             if path.is_dir():
-                if (
-                    path.name.isidentifier()
-                    and path.name != "node_modules"
-                    and not (path / "pyvenv.cfg").exists()
-                ):
+                if path.name.isidentifier() and path.name not in _NO_TASKS and not _is_apart(path):
                     waiting.append(path)
             elif path.suffix == ".py":
                 parts = path.relative_to(directory).with_suffix("").parts
@@ -121,6 +120,14 @@ def _task_modules(directory: Path) -> list[str]:
                 if parts and parts[-1] in TASK_MODULES and _names(path, module) & _DEFINES_TASKS:
                     found.append(module)
     return found
+
+
+def _is_apart(directory: Path) -> bool:
+    """Return whether a directory below the project's is a project of its own, or a virtual environment."""
+    below = [directory, *(path for path in directory.iterdir() if path.is_dir())]
+    return any((directory / name).exists() for name in _ANOTHER_PROJECT) or any(
+        (path / "pyvenv.cfg").exists() for path in below
+    )
 
 
 def _runs_djangos_tasks(directory: Path, settings: str | None) -> bool:

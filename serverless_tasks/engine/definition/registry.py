@@ -30,7 +30,7 @@ class Registry:
             look, and two tasks of one name raise `DuplicateTask` at every look.
 
     Attributes:
-        faults: why tasks that belong in it may be missing: of each module that could not be imported, say.
+        faults: why tasks that belong in it are missing: of each module that could not be imported, say.
     """
 
     def __init__(self, *growing: Sequence[type[BaseTask]]) -> None:
@@ -38,6 +38,7 @@ class Registry:
         self._definitions: dict[str, Definition] = {}
         self._growing = growing
         self._seen = [0] * len(growing)
+        self._broken: set[str] = set()
         self.faults: list[ConfigurationError] = []
 
     def add(self, task: type[BaseTask]) -> None:
@@ -56,25 +57,50 @@ class Registry:
             self._definitions.pop(task.name, None)
 
     def load(self, modules: Iterable[str], *, said_by: str = "SERVERLESS_TASKS_MODULES") -> None:
-        """Import modules and register the tasks that they define.
+        """Import modules and register the tasks that they define; one that cannot be imported leaves the others alone.
 
         Args:
             modules: dotted names.
             said_by: what names them, for the error.
 
         Raises:
-            ConfigurationError: a module does not exist.
+            ConfigurationError: none of them can be imported, and there are no other tasks.
         """
+        known = len(self.faults)
         for name in modules:
-            try:
-                import_module(name)
-            except ModuleNotFoundError as error:
-                if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-                    raise
-                raise ConfigurationError(
-                    f"{said_by} names {name!r}, which cannot be imported: {error}."
-                ) from error
-            self.add_defined_in(name)
+            if self.import_tasks(name, f"{said_by} names {name!r}, which"):
+                self.add_defined_in(name)
+        if len(self.faults) > known and not len(self):
+            fault = self.faults[known]
+            del self.faults[known:]
+            raise fault
+
+    def import_tasks(self, module: str, subject: str, hint: str = "") -> bool:
+        """Import a module of tasks, or keep the reason in `faults`.
+
+        What it had defined before its error is left out: that lacks what comes after.
+
+        Args:
+            module: its dotted name.
+            subject: how the sentence of the reason begins.
+            hint: how it ends.
+
+        Returns:
+            Whether it was imported.
+        """
+        try:
+            import_module(module)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a script may exit where it is imported
+            reason = (
+                str(error) if isinstance(error, TaskDefinitionError) else f"{type(error).__name__}: {error}"
+            )
+            fault = ConfigurationError(f"{subject} cannot be imported: {reason.removesuffix('.')}.{hint}")
+            fault.__cause__ = error
+            self.faults.append(fault)
+            self._broken.add(module)
+            return False
+        self._broken.discard(module)
+        return True
 
     def add_defined_in(self, module: str) -> None:
         """Register the tasks that an imported module, or a module below it, defines and that it holds."""
@@ -121,7 +147,8 @@ class Registry:
     def _known(self) -> dict[str, type[BaseTask]]:
         for source, classes in enumerate(self._growing):
             for place in range(self._seen[source], len(classes)):
-                if is_task_class(candidate := classes[place]):
+                candidate = classes[place]
+                if is_task_class(candidate) and candidate.__module__ not in self._broken:
                     self.add(candidate)
                 self._seen[source] = place + 1
         return self._tasks

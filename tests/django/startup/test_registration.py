@@ -138,7 +138,7 @@ def test_a_module_that_cannot_be_imported_is_named_and_other_tasks_go_on(
     done = manage(broken, "check")
     assert done.returncode == 1
     (said,) = [line for line in done.stderr.splitlines() if "serverless_tasks.E001" in line]
-    assert f"cards.{module} cannot be imported, so that its tasks are unknown: {reason}" in said
+    assert f"cards.{module}, of the installed app 'cards', cannot be imported: {reason}" in said
     assert "SERVERLESS_TASKS['EXCLUDE_APPS'] = ['cards']" in said
 
 

@@ -379,3 +379,26 @@ def test_no_process_outlives_a_killed_parent(project: Path) -> None:
         assert gone(worker)
     finally:
         dev.end()
+
+
+def test_a_module_that_cannot_be_imported_is_named_and_the_tasks_of_the_others_run(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (project / "template.yaml").write_text((ROOT / "template.yaml").read_text())
+    (project / "good.py").write_text(
+        "from serverless_tasks import Task\n\nclass Good(Task):\n    name = 'good'\n\n"
+        "    def run(self):\n        return None\n"
+    )
+    (project / "broken.py").write_text("import celery_of_another_project\n")
+    monkeypatch.setenv("SERVERLESS_TASKS_MODULES", "broken,good")
+    monkeypatch.delenv("DJANGO_SETTINGS_MODULE", raising=False)
+    dev = Dev(project)
+    try:
+        dev.until(
+            "SERVERLESS_TASKS_MODULES names 'broken', which cannot be imported: ModuleNotFoundError:"
+            " No module named 'celery_of_another_project'."
+        )
+        dev.until("1 tasks: good")
+        dev.until("Ready.")
+    finally:
+        dev.end()

@@ -713,7 +713,10 @@ class TestProject:
 
         result = call("submit", "sum", "--json", code=2)
 
-        assert "The project's code cannot be loaded: ZeroDivisionError: division by zero" in result.stderr
+        assert (
+            "names 'broken_tasks', which cannot be imported: ZeroDivisionError: division by zero"
+            in result.stderr
+        )
         assert 'broken_tasks.py", line 1' in result.stderr
         assert json.loads(result.stdout)["error"]["type"] == "ConfigurationError"
 

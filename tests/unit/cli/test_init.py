@@ -96,6 +96,47 @@ def test_task_modules_are_found_wherever_they_are(project: Path, put: Edit) -> N
     assert overrides(project) == ["TaskModules=shop.background,shop.deep.tasks"]
 
 
+@pytest.mark.parametrize(
+    "apart",
+    [
+        "other/.git/HEAD",
+        "other/.git",
+        "other/pyproject.toml",
+        "other/manage.py",
+        "other/.venv/pyvenv.cfg",
+        "other/env/pyvenv.cfg",
+        "other/pyvenv.cfg",
+        "other/deep/.git",
+    ],
+)
+def test_what_is_a_project_of_its_own_is_left_alone(project: Path, put: Edit, apart: str) -> None:
+    put("shop/tasks.py", "from serverless_tasks import Task\n")
+    put("other/deep/tasks.py", "from serverless_tasks import Task\n")
+    put("other/deep/background.py", "not Python at all\n")
+    (project / apart).parent.mkdir(parents=True, exist_ok=True)
+    (project / apart).write_text("")
+    init_project(project)
+    assert overrides(project)[0] == "TaskModules=shop.tasks"
+
+
+def test_the_projects_own_marks_change_nothing(project: Path, put: Edit) -> None:
+    put("shop/tasks.py", "from serverless_tasks import Task\n")
+    for name in (".git/HEAD", "pyproject.toml", ".venv/pyvenv.cfg", "shop/README"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        (project / name).write_text("")
+    init_project(project)
+    assert overrides(project)[0] == "TaskModules=shop.tasks"
+
+
+@pytest.mark.parametrize("folder", ["tests", "shop/tests", "shop/tests/deep"])
+def test_tasks_of_tests_are_left_alone(project: Path, put: Edit, folder: str) -> None:
+    put("shop/tasks.py", "from serverless_tasks import Task\n")
+    put(f"{folder}/tasks.py", "from serverless_tasks import Task\n")
+    put(f"{folder}/background.py", "not Python at all\n")
+    init_project(project)
+    assert overrides(project)[0] == "TaskModules=shop.tasks"
+
+
 def test_tasks_without_django_are_shipped_without_it(project: Path, put: Edit) -> None:
     put("shop/background.py", "from serverless_tasks import Task\nimport csv, boto3\n")
     init_project(project)

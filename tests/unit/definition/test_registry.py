@@ -1,10 +1,12 @@
 import sys
 from collections.abc import Iterator
+from importlib import invalidate_caches
 from pathlib import Path
 
 import pytest
 
 from serverless_tasks import Task
+from serverless_tasks.engine.definition.base import CLASS_HOOKS
 from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.errors import ConfigurationError, DuplicateTask, UnknownTask
 
@@ -111,8 +113,56 @@ def test_a_module_that_does_not_exist_is_named_with_its_setting() -> None:
         Registry().load(["no_such.tasks"])
 
 
-def test_a_module_that_misses_another_says_which(modules: Path) -> None:
-    (modules / "shop_broken.py").write_text("import a_missing_library\n")
+BROKEN = {
+    "import a_missing_library": "ModuleNotFoundError: No module named 'a_missing_library'",
+    "1 / 0": "ZeroDivisionError: division by zero",
+    "def": "SyntaxError: ",
+    "raise SystemExit('usage')": "SystemExit: usage",
+    "from serverless_tasks import Task\nclass Wrong(Task):\n    retries = -1": "Wrong has retries = -1",
+}
 
-    with pytest.raises(ModuleNotFoundError, match="a_missing_library"):
-        Registry().load(["shop_broken"])
+
+@pytest.mark.parametrize("line", BROKEN)
+def test_a_module_that_cannot_be_imported_is_named_and_the_others_are_there(modules: Path, line: str) -> None:
+    (modules / "shop_broken.py").write_text(f"{line}\n")
+    registry = Registry()
+    registry.load(["shop_broken", "shop_tasks"])
+
+    assert sorted(task.name for task in registry) == ["pack", "shop_tasks.Ship"]
+    (fault,) = registry.faults
+    said = f"SERVERLESS_TASKS_MODULES names 'shop_broken', which cannot be imported: {BROKEN[line]}"
+    assert str(fault).startswith(said)
+    assert fault.__cause__ is not None
+
+
+def test_where_nothing_can_be_imported_it_is_an_error_each_time(modules: Path) -> None:
+    (modules / "shop_broken.py").write_text("import a_missing_library\n")
+    registry = Registry()
+    for _ in range(2):
+        with pytest.raises(ConfigurationError, match="No module named 'a_missing_library'"):
+            registry.load(["shop_broken"])
+    assert registry.faults == []
+
+
+def test_what_a_broken_module_had_defined_is_left_out(modules: Path) -> None:
+    made: list[type[Task]] = []
+    CLASS_HOOKS.append(made.append)
+    try:
+        (modules / "shop_broken.py").write_text(f"{TASKS}\nimport a_missing_library\n")
+        registry = Registry(made)
+        registry.load(["shop_broken", "shop_elsewhere"])
+    finally:
+        CLASS_HOOKS.remove(made.append)
+
+    assert [task.name for task in registry] == ["shop_elsewhere.Other"]
+
+
+def test_a_module_that_can_be_imported_later_counts_from_then_on(modules: Path) -> None:
+    (modules / "shop_broken.py").write_text("import a_missing_library\n")
+    registry = Registry()
+    registry.load(["shop_broken", "shop_tasks"])
+    (modules / "a_missing_library.py").write_text("")
+    invalidate_caches()
+    registry.load(["shop_broken"])
+
+    assert "shop_broken" in sys.modules
