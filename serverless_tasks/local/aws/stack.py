@@ -100,7 +100,7 @@ def create_stack(
         ) from error
     stack = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"][0]
     outputs = {
-        # moto names queues as AWS does; a client without the endpoint would ask there.
+        # moto returns queue URLs of AWS's domain, which a client without the endpoint would call.
         output["OutputKey"]: output.get("OutputValue", "").replace(
             f"https://sqs.{REGION}.amazonaws.com", endpoint
         )
@@ -200,7 +200,7 @@ def _environment(
     variables: dict[str, str] = {}
     for configuration in configurations.values():
         variables |= configuration.get("Environment", {}).get("Variables", {})
-    # The outputs last: their queue URLs are the local ones.
+    # The outputs come last, because their queue URLs are the local ones.
     variables |= {_SETTINGS[name]: value for name, value in outputs.items() if name in _SETTINGS and value}
     if modules:
         variables["SERVERLESS_TASKS_MODULES"] = ",".join(modules)
