@@ -124,8 +124,8 @@ class _Batch:
             message = self._message(place)
             task = self._task(message)
             expired = to_ms(self._services.clock.now()) > message.expires
-            # Not ahead of its turn: a duplicate of the job that is about to end would have to wait for it, and a job with
-            # on_lost = "fail" would be lost before it started if the process died while this one ends.
+            # Not ahead of its turn: a duplicate of the job that is about to end would have to wait for it, and a job
+            # with on_lost = "fail" would be lost before it started if the process died while this one ends.
             if message.uuid == self._begun or task.on_lost == "fail" or expired:
                 return
             if self._fits(task.timeout):
