@@ -92,7 +92,7 @@ class _Batch:
         return None
 
     def _settle(self, record: SQSRecord, message: Message, body: str) -> None:
-        if message.schedule is not None:  # nobody has submitted it, so nobody has kept it
+        if message.schedule is not None:  # scheduled jobs are not stored by a submit
             self._services.store.put_jobs([message])
         failure = self._reason(message, body, record)
         claim = self._services.store.settle(message, failure)
@@ -118,7 +118,7 @@ class _Batch:
             self._services.visibility.change(
                 self._services.config.require("dead_letter_queue_url"), self._again
             )
-        except ServerlessTasksError:  # they come back later, but they do
+        except ServerlessTasksError:  # they are redelivered later
             logger.exception("the messages' visibility could not be changed")
 
     def _reason(self, message: Message, body: str, record: SQSRecord) -> Failure:
@@ -145,7 +145,7 @@ class _Batch:
 
     def _keep_job(self, record: SQSRecord, message: Message, failure: Failure) -> None:
         if not self._services.config.bucket:
-            return  # its record says what became of it; a retry needs its job item, which the untracked do without
+            return  # the record has the outcome; a retry needs the job item, which untracked jobs do not have
         letter = DeadLetter(
             id=job_letter(message.uuid),
             reason=f"{failure.type}: {failure.message}",

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
     from serverless_tasks.engine.services import Services
 
-# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: a synchronous answer has 6 MB at most.
+# https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html: a synchronous response is limited to 6 MB.
 ANSWER_LIMIT = 6_000_000
 
 initialise("store", "runner")
@@ -68,7 +68,7 @@ def _run(services: Services, event: Any, context: LambdaContext) -> dict[str, An
     record = services.store.read(message.uuid)
     if record is None:
         raise TaskNotFound(message.uuid)
-    if record.task != message.task:  # its outputs would be taken for those that were asked for
+    if record.task != message.task:  # else the caller would get another task's outputs
         raise InvalidEvent(
             f"The event's uuid {message.uuid} is that of a job of task {record.task!r}, not {message.task!r}; "
             "use a different id for each job."

@@ -37,7 +37,7 @@ _COUNTED = {
 }
 
 
-# A container's threads count in one set, which Powertools prints and empties without a lock of its own.
+# A container's threads share one metric set, which Powertools flushes without a lock.
 _counting = threading.Lock()
 
 
@@ -79,7 +79,7 @@ def _segment(name: str) -> AbstractContextManager[Any]:
 
 @functools.cache
 def _tracer() -> Tracer:
-    # X-Ray's SDK would be a third of a cold start's processor time, and most invocations are not sampled.
+    # X-Ray's SDK would take a third of a cold start's CPU time, and most invocations are not sampled.
     from aws_lambda_powertools import Tracer
 
     return Tracer(service=_SERVICE, auto_patch=False)
@@ -101,7 +101,7 @@ def report(outcome: DeliveryResult) -> None:
     keys: dict[str, Any] = {"attempt": outcome.attempt, "seconds": round(outcome.duration, 3)}
     said = "task will be retried" if outcome.job_status == PENDING else f"task {outcome.status}"
     if outcome.failure is not None and outcome.failure.traceback:
-        # As the record has it: without the secrets among the inputs.
+        # As in the record: without secret inputs.
         keys |= {"exception_name": outcome.failure.type, "exception": outcome.failure.traceback}
         logger.error(said, **keys)
     elif outcome.exception is not None and outcome.failure is None:

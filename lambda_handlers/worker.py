@@ -31,13 +31,13 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.services import Services
 
-# A rolling deployment may know a task, or a version, that this function does not know yet.
+# During a rolling deployment, newer functions may know a task or a version that this one does not know yet.
 NOT_YET_KNOWN = 60
-# After an error of AWS's, for the first delivery; each further one waits twice as long, up to a quarter of an hour. A
-# queue gives a message up after 100 deliveries, and an outage of hours must not cost a job.
+# The delay after an AWS error on the first delivery; it doubles with each further delivery, up to 15 minutes. A queue
+# moves a message to the dead-letter queue after 100 deliveries, and an outage of hours must not lose a job.
 AFTER_ERROR = 10
 LONGEST_AFTER_ERROR = 900
-# Between the end of a run and the deletion of its messages.
+# Seconds between the end of a run and the deletion of its messages.
 GRACE = 10
 
 initialise("store", "runner", "visibility")
@@ -54,7 +54,7 @@ class _Batch:
         self._services = services
         self._records = records
         self._context = context
-        # A container's worker has none: nothing ends it, and its poller keeps the message hidden while it runs.
+        # A container worker has no deadline, and its poller extends the visibility timeout while the task runs.
         bounded = getattr(context, "has_deadline", True)
         remaining = context.get_remaining_time_in_millis() / 1000
         self._deadline = services.clock.now() + remaining if bounded else None
@@ -124,8 +124,8 @@ class _Batch:
             message = self._message(place)
             task = self._task(message)
             expired = to_ms(self._services.clock.now()) > message.expires
-            # A duplicate of the job that is about to end would be told to wait for it. And a job that must not be lost
-            # would be, never begun, if what others do around the end of this one took the process with it.
+            # Not ahead of its turn: a duplicate of the job that is about to end would have to wait for it, and a job
+            # with on_lost = "fail" would be lost before it started if the process died while this one ends.
             if message.uuid == self._begun or task.on_lost == "fail" or expired:
                 return
             if self._fits(task.timeout):
@@ -199,7 +199,7 @@ class _Batch:
         try:
             self._services.visibility.change(self._url(), seconds)
         except ServerlessTasksError:
-            # The queue's own visibility timeout holds then: later, but safe.
+            # The queue's own visibility timeout applies instead: later, but safe.
             logger.exception("the messages' visibility could not be changed")
 
     def _url(self) -> str:

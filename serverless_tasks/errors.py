@@ -55,7 +55,7 @@ class TaskStopped(BaseException):
 
 
 class TaskRetry(ServerlessTasksError):
-    """The task asked to be run again; raised by ``self.retry()``, for the runner.
+    """The task requested a retry; raised by ``self.retry()``, for the runner.
 
     Args:
         reason: why, for operators.
@@ -69,18 +69,18 @@ class TaskRetry(ServerlessTasksError):
 
 
 class RetriesExhausted(ServerlessTasksError):
-    """The task asked to be run again and may not be any more."""
+    """The task requested a retry but has none left."""
 
 
 # -- configuration -----------------------------------------------------------------------------------------------
 
 
 class ConfigurationError(ServerlessTasksError):
-    """A setting is missing or cannot be used; the sentence names it."""
+    """A setting is missing or invalid; the message names it."""
 
 
 class BucketMissing(ConfigurationError):
-    """A job's payloads lie in the bucket, and none is configured.
+    """A job's payloads are stored in the bucket, and none is configured.
 
     Args:
         what: the payloads, such as ``The inputs of job 0b9f...``.
@@ -91,11 +91,11 @@ class BucketMissing(ConfigurationError):
 
 
 class DuplicateTask(ConfigurationError):
-    """Two task classes want the same name."""
+    """Two task classes have the same name."""
 
 
 class TaskDefinitionError(ConfigurationError, TypeError):
-    """A task class contradicts itself; raised when it is registered."""
+    """The declaration of a task class is inconsistent; raised when it is registered."""
 
 
 # -- the way in --------------------------------------------------------------------------------------------------
@@ -114,7 +114,7 @@ class UnknownTask(ServerlessTasksError):
 
 
 class UnknownSchedule(UnknownTask):
-    """A message says that a schedule has sent it which its task does not have.
+    """A message claims to be from a schedule that its task does not have.
 
     Args:
         task: the task's name.
@@ -128,7 +128,7 @@ class UnknownSchedule(UnknownTask):
 
 @dataclass(frozen=True, slots=True)
 class FieldError:
-    """One input that was refused: its dotted path, the reason, and the path in pieces."""
+    """A rejected input: its dotted path, the reason, and the path as a tuple."""
 
     field: str
     message: str
@@ -137,7 +137,7 @@ class FieldError:
 
 
 class InvalidInputs(ServerlessTasksError, ValueError):
-    """Inputs do not fit the task; nothing was published.
+    """Inputs do not match the task's declaration; nothing was published.
 
     Args:
         task: the task's name.
@@ -146,13 +146,13 @@ class InvalidInputs(ServerlessTasksError, ValueError):
 
     def __init__(self, task: str, fields: Sequence[FieldError]) -> None:
         said = "; ".join(f"{error.field or 'inputs'}: {error.message}" for error in fields)
-        super().__init__(f"Inputs of task {task!r} were refused: {said}")
+        super().__init__(f"Inputs of task {task!r} are invalid: {said}")
         self.task = task
         self.fields = tuple(fields)
 
 
 class ParameterNotValidError(ServerlessTasksError, ValueError):
-    """A value does not fit the parameter's type."""
+    """A value does not match the parameter's type."""
 
     __module__ = "serverless_tasks.params"  # where Django Task API has it; failures are kept with this path
 
@@ -162,7 +162,7 @@ class InvalidEvent(ServerlessTasksError):
 
 
 class PayloadTooLarge(ServerlessTasksError, ValueError):
-    """A payload is past a limit that cannot be worked around.
+    """A payload exceeds a hard limit.
 
     Args:
         what: the payload, in words.
@@ -177,7 +177,7 @@ class PayloadTooLarge(ServerlessTasksError, ValueError):
 
 
 class UnknownOption(ServerlessTasksError, TypeError):
-    """``options()`` was given a name or a value that it does not take."""
+    """``options()`` was given an unknown name or an invalid value."""
 
 
 class SubmitFailed(ServerlessTasksError):
@@ -200,7 +200,7 @@ class SubmitUncertain(ServerlessTasksError):
 
 
 def unsent(uuid: str, reason: str, *, uncertain: bool) -> SubmitFailed | SubmitUncertain:
-    """Return the error of a message that was not, or perhaps not, sent.
+    """Return the error for a message that was not, or perhaps not, sent.
 
     Args:
         uuid: the job's id.
@@ -228,7 +228,7 @@ class IdempotencyConflict(ServerlessTasksError):
 
 
 class AlreadyRunning(ServerlessTasksError):
-    """Another owner's job of a unique task waits or runs with the same inputs; nothing was sent.
+    """Another owner has a live job of a unique task with the same inputs; nothing was sent.
 
     Args:
         task: the task's name.
@@ -236,7 +236,7 @@ class AlreadyRunning(ServerlessTasksError):
 
     def __init__(self, task: str) -> None:
         super().__init__(
-            f"A job of task {task!r} with these inputs waits or runs already. Submit again when it has ended."
+            f"A job of task {task!r} with these inputs is already waiting or running. Submit again when it has ended."
         )
         self.task = task
 
@@ -249,7 +249,7 @@ class NotPublished(ServerlessTasksError):
 
 
 class TaskNotFound(ServerlessTasksError):
-    """Nothing is known of this uuid.
+    """There is no job with this uuid.
 
     Args:
         uuid: the id that was asked for.
@@ -261,7 +261,7 @@ class TaskNotFound(ServerlessTasksError):
 
 
 class InvalidCursor(ServerlessTasksError, ValueError):
-    """A listing was asked to go on from a place that it did not give."""
+    """A cursor was not returned by a listing."""
 
 
 class AlreadyFinished(ServerlessTasksError):
@@ -279,7 +279,7 @@ class AlreadyFinished(ServerlessTasksError):
 
 
 class NotFinished(ServerlessTasksError):
-    """A job that has not ended can be neither retried nor deleted.
+    """A job that has not ended cannot be retried or deleted.
 
     Args:
         uuid: the job's id.
@@ -293,7 +293,7 @@ class NotFinished(ServerlessTasksError):
 
 
 class InputsUnavailable(ServerlessTasksError):
-    """A job cannot be retried, since its inputs are not all kept; submit the task anew.
+    """A job cannot be retried, because not all of its inputs are stored; submit the task again.
 
     Args:
         uuid: the job's id.
@@ -319,7 +319,7 @@ class LetterNotFound(ServerlessTasksError):
 
 
 class TaskFailed(ServerlessTasksError):
-    """A job that was waited for failed or was cancelled.
+    """An awaited job failed or was cancelled.
 
     Args:
         uuid: the job's id.
@@ -336,11 +336,11 @@ class TaskFailed(ServerlessTasksError):
 
 
 class InvalidOutputs(ServerlessTasksError):
-    """The value of ``run`` does not fit the declared outputs; the text quotes it, for operators only."""
+    """The value of ``run`` does not match the declared outputs; the message quotes it, for operators only."""
 
 
 class InvokeFailed(ServerlessTasksError):
-    """A direct invoke was answered by an error instead of a record.
+    """A direct invoke returned an error instead of a record.
 
     Args:
         type: the error's type, as the function gave it.
@@ -353,11 +353,11 @@ class InvokeFailed(ServerlessTasksError):
 
 
 class WaitTimeout(ServerlessTasksError, TimeoutError):
-    """A job had not ended when the time to wait for it was over; it goes on."""
+    """A job did not end within the time to wait; it continues."""
 
 
 class AwsError(ServerlessTasksError):
-    """AWS could not be asked, or refused; what was asked for may be tried again.
+    """AWS refused a call or could not be reached; the call may be repeated.
 
     Args:
         operation: what was asked, such as ``dynamodb.UpdateItem``.

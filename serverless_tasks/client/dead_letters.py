@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 AT_ONCE = 8
 BATCH = 100
-# For these a letter stays, with the reason told, and the others go on.
+# On these errors the dead letter stays, with the reason reported, and the others are still sent.
 _REFUSALS = (
     AlreadyRunning,
     ConfigurationError,
@@ -143,7 +143,7 @@ class DeadLetters:
     def _send(self, letter: DeadLetter, dry_run: bool) -> Resent:
         body = self._services.dead_letter_store.body(letter.id)
         message = Message.decode(body)
-        # What is past its time would be settled again instead of run.
+        # An expired message would be settled again instead of run.
         if letter.is_job or to_ms(self._services.clock.now()) > message.expires:
             uuid = str(uuid5(UUID(message.uuid), "dead letter"))
             job = self._whole(message)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.services import Services
     from serverless_tasks.engine.store.base import Store
 
-# So many jobs are deleted at one time; a deletion is a handful of calls that wait for one another.
+# The number of concurrent deletions; each is a handful of sequential calls.
 AT_ONCE = 8
 PAGE = 100
 POLL = 2.0
@@ -121,4 +121,4 @@ def _cancel(store: Store, uuid: str) -> None:
     try:
         store.cancel(uuid)
     except AlreadyFinished:
-        return  # between the two calls; it can be deleted now
+        return  # ended between the two calls, and can be deleted now

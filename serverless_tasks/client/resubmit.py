@@ -63,7 +63,7 @@ def submit_again(services: Services, job: Message, *, new_uuid: str | None, on_c
     """Submit what a message says once more, under a new id; see `resubmit`. All its inputs are there."""
     accepted = accept_again(services, job)
     unique = job.task in services.registry and services.registry.get(job.task).unique
-    # The place of a unique job is held by what is known of it.
+    # A unique job must be tracked, because its lock relies on the stored job.
     track = job.options.track or unique
     options = Options.again(
         job.options, uuid=Options.parse({"uuid": new_uuid}).uuid, owner=job.owner, track=track

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.record import Record
     from serverless_tasks.engine.store.base import Store
 
-# A status is not in any index: so many jobs are looked at for one page, and the cursor goes on behind them.
+# Statuses are not indexed: at most this many jobs are read for a page, and the cursor continues after them.
 LOOKED_AT = 500
 
 

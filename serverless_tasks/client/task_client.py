@@ -153,7 +153,7 @@ class TaskClient:
                 if known[uuid].ended:
                     yield known[uuid]
                 else:
-                    left[uuid] = None  # behind those that have not been looked at
+                    left[uuid] = None  # after those that have not been polled yet
             if left and not any(record.ended for record in known.values()):
                 if deadline is not None and clock.now() >= deadline:
                     raise WaitTimeout(

@@ -177,7 +177,7 @@ def _introduce(
 
 
 def _to_submit(stack: LocalStack, site: Site | None, environment: Mapping[str, str]) -> dict[str, str]:
-    # With what the workers load, names and inputs are checked there too; a site elsewhere cannot be imported from here.
+    # With the workers' modules, names and inputs are validated there; a site elsewhere cannot be imported from here.
     elsewhere = site is not None and site.directory != Path.cwd()
     names = [] if elsewhere else [name for name in VARIABLES.values() if environment.get(name)]
     return {name: environment[name] for name in names} | {

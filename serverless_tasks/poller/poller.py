@@ -65,7 +65,7 @@ class Poller:
             )
         self._clock = clock or Clock()
         self._stop = threading.Event()
-        # Apart from each other: giving back must not hold up a heartbeat.
+        # Separate threads, so that returning messages does not delay a heartbeat.
         self._regular = [
             threading.Thread(target=self._every, args=(seconds, act), name=name, daemon=True)
             for name, seconds, act in (
@@ -122,7 +122,7 @@ class Poller:
         for worker in self._workers:
             try:
                 worker.extend(HEARTBEAT_VISIBILITY)
-            except Exception:  # the next one, before the 60 s are over, tries again
+            except Exception:  # the next heartbeat retries before the 60 s are over
                 log.warning("Queue %s: heartbeat failed.", worker.mapping.queue_name, exc_info=True)
 
     def flush(self) -> None:
@@ -130,7 +130,7 @@ class Poller:
         for worker in self._workers:
             try:
                 worker.flush()
-            except Exception:  # those messages come back when their 60 s are over
+            except Exception:  # those messages become visible after 60 s
                 log.warning(
                     "Queue %s: messages could not be returned or deleted.",
                     worker.mapping.queue_name,
@@ -154,7 +154,7 @@ class Poller:
     def _given_back(worker: QueueWorker, act: Callable[[], int]) -> int:
         try:
             released = act()
-        except Exception:  # the other queues' messages are still to be given back
+        except Exception:  # continue returning the other queues' messages
             log.warning(
                 "Queue %s: could not return messages; they become visible when their visibility timeout ends.",
                 worker.mapping.queue_name,

@@ -154,7 +154,7 @@ class QueueWorker:
             try:
                 self.run_once()
                 failures = 0
-            except Exception as error:  # whatever the network or AWS said, the queue is polled on
+            except Exception as error:  # keep polling after any network or AWS error
                 pause = min(_LONGEST_PAUSE, 2.0**failures)
                 failures += 1
                 log.warning(
@@ -189,7 +189,7 @@ class QueueWorker:
         with self._state:
             if self._in_flight.pop(id(messages), None) is not None:
                 self._finished.extend(finished)
-        # Nobody may wait for messages, or run a long task, before what is done is deleted.
+        # Delete processed messages before long polling or running a long task.
         if self._prefetched is None or self._prefetched.empty:
             self._delete()
 
@@ -219,7 +219,7 @@ class QueueWorker:
             return self._done(response, messages)
         except BatchFailed as error:
             log.error("%s failed for %d messages: %s", mapping.function_name, len(messages), error)  # noqa: TRY400
-        except (Exception, SystemExit):  # as in Lambda: an error of the function fails its batch
+        except (Exception, SystemExit):  # as in Lambda, a function error fails the batch
             log.exception("%s failed for %d messages", mapping.function_name, len(messages))
         return ()
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 MODULES: Final = "TaskModules"
 SETTINGS: Final = "DjangoSettingsModule"
-# A parameter of the template, and the variable that it sets.
+# Template parameters, and the environment variables that they set.
 VARIABLES: Final = {MODULES: "SERVERLESS_TASKS_MODULES", SETTINGS: "DJANGO_SETTINGS_MODULE"}
 _NAMED = re.compile(r"""["']DJANGO_SETTINGS_MODULE["']\s*,\s*["']([\w.]+)["']""")
 

@@ -68,7 +68,7 @@ def invoke(
     try:
         answer = handler(json.loads(payload or b"{}"), context)
         text = json.dumps(answer).encode()
-    except (Exception, SystemExit) as error:  # as in Lambda: an error of the function is its answer
+    except (Exception, SystemExit) as error:  # as in Lambda, a function error is returned as the response
         log.exception("%s failed", function.name)
         return _error(type(error).__name__, str(error))
     if context.get_remaining_time_in_millis() == 0:
@@ -131,7 +131,7 @@ class InvokeApp:
     def _invoke(self, function: Function, payload: bytes) -> InvocationResult:
         try:
             handler = self._load(function.handler)
-        except Exception as error:  # a module that does not import is Lambda's Runtime.ImportModuleError
+        except Exception as error:  # corresponds to Lambda's Runtime.ImportModuleError
             log.exception("%s could not be loaded", function.handler)
             return _error("Runtime.ImportModuleError", str(error))
         return invoke(function, payload, region=self._region, handler=handler, clock=self._clock)

@@ -83,7 +83,7 @@ class LocalScheduler:
         while not self._clock.wait(self._stop, _PERIOD):
             try:
                 self.fire_due()
-            except Exception:  # one schedule that cannot be fired must not keep the others from it
+            except Exception:  # one failing schedule must not block the others
                 log.warning("The local scheduler failed and continues.", exc_info=True)
 
     def _fire_if_due(self, name: str, now: datetime) -> bool:

@@ -91,7 +91,7 @@ def create_stack(
         ) from error
     stack = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"][0]
     outputs = {
-        # moto names queues as AWS does; a client without the endpoint would ask there.
+        # moto returns queue URLs of AWS's domain, which a client without the endpoint would call.
         output["OutputKey"]: output.get("OutputValue", "").replace(
             f"https://sqs.{REGION}.amazonaws.com", endpoint
         )

@@ -45,7 +45,7 @@ MAPPING_PARTS = {
 """What is asked of each event source mapping: the suffix of an output -> the path of a property."""
 
 _FUNCTION_PROPERTIES = ("FunctionName", "Handler", "Runtime", "Timeout", "MemorySize", "Environment", "Code")
-# moto wants the role of a function to exist and to trust Lambda; what roles allow is not enforced locally.
+# moto requires a function's role to exist and to trust Lambda; permissions are not enforced locally.
 _LOCAL_ROLE = "LocalFunctionRole"
 _ROLE = {
     "Type": "AWS::IAM::Role",

@@ -88,7 +88,7 @@ def main(lifeline: TextIO = sys.stdin) -> None:
             poller.stop(work.grace)
         except KeyboardInterrupt:
             poller.stop(grace=0)
-    # A handler that ignored the grace must not hold up the exit.
+    # A handler that outlasts the grace period must not block the exit.
     logging.shutdown()
     sys.stdout.flush()
     os._exit(0)
@@ -102,7 +102,7 @@ def apply_schedules() -> None:
     try:
         changes = plan(services.registry, services.schedule_group)
         apply(changes, services.schedule_group)
-    except ServerlessTasksError:  # a task that contradicts itself says so here, and the others run
+    except ServerlessTasksError:  # an inconsistent task class is reported here; the other tasks run
         log.exception("The schedules could not be applied")
         return
     for change in changes:
@@ -113,7 +113,7 @@ def apply_schedules() -> None:
 def _tell_tasks() -> None:
     try:
         names = [task.name for task in current_services().registry.listed()]
-    except ServerlessTasksError as error:  # as the handlers say it of each message
+    except ServerlessTasksError as error:  # the handlers report the same for each message
         log.warning("The tasks cannot be listed: %s", error)
         return
     if names:

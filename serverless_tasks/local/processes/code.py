@@ -183,7 +183,7 @@ def code_environment(stack: LocalStack, site: Site | None) -> dict[str, str]:
     environment = process_environment(stack.environment)
     directories = [str(Path.cwd()), *([str(site.directory)] if site else [])]
     environment["PYTHONPATH"] = ":".join(filter(None, [*directories, environment.get("PYTHONPATH")]))
-    # Numbers for CloudWatch, a line for each task: nobody reads them here.
+    # CloudWatch metrics, one line per task, are of no use locally.
     environment.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
     if site and site.settings:
         environment.setdefault("DJANGO_SETTINGS_MODULE", site.settings)

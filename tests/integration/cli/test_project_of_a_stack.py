@@ -228,7 +228,7 @@ def test_code_that_a_command_can_do_without_is_only_said(project: Project) -> No
 
     sent = project.call("submit", "Sweep", "n=many")
 
-    assert "Not all tasks that samconfig.toml deploys are known here" in sent.stderr
+    assert "Some tasks that samconfig.toml deploys could not be loaded" in sent.stderr
     assert "no_such_library" in sent.stderr
     assert [message["task"] for message in project.sent()] == ["Sweep"]
 
@@ -328,7 +328,7 @@ def test_those_of_another_project_stay(elsewhere: Project) -> None:
     refused = elsewhere.call("schedules", "sync", code=2)
 
     assert "To delete: Report, rate(5 minutes) UTC\nTo delete: Sweep" in refused.stderr
-    assert "all schedules that are deployed (2) would be deleted" in refused.stderr
+    assert "all 2 deployed schedules would be deleted" in refused.stderr
     assert elsewhere.deployed() == ["Report", "Sweep"]
 
 

@@ -402,7 +402,7 @@ class TestAUniqueTask:
             patched.setattr(*broken("dynamodb", "update_item", UNREACHABLE))
             with pytest.raises(SubmitFailed) as raised:
                 rebuild("7")
-        assert any("kept until it is taken over" in note for note in raised.value.__notes__)
+        assert any("remains until it is taken over" in note for note in raised.value.__notes__)
         with pytest.raises(AlreadyRunning):
             rebuild("8")
         clock.move(GRACE_MS / 1000 + 0.001)

@@ -280,7 +280,7 @@ class TestDirectInvocation:
         refused = {"field": "width", "message": "Field required"}
         deployed.answer = {"error": {"type": "InvalidInputs", "message": "...", "fields": [refused]}}
 
-        with pytest.raises(InvalidInputs, match="'elsewhere' were refused: width: Field required") as raised:
+        with pytest.raises(InvalidInputs, match="'elsewhere' are invalid: width: Field required") as raised:
             client.run("elsewhere")
 
         assert [found.field for found in raised.value.fields] == ["width"]
