@@ -37,7 +37,13 @@ if TYPE_CHECKING:
 
 # The types of functions and classes, which pydantic checks and cannot write.
 _NO_JSON = ("callable", "is-subclass")
-_UNFIT: tuple[type[Exception], ...] = (PydanticSerializationError, ValidationError, ValueError, TypeError)
+_UNFIT: tuple[type[Exception], ...] = (
+    PydanticSerializationError,
+    ValidationError,
+    ValueError,
+    TypeError,
+    OverflowError,
+)
 
 
 class ModelDefinition(Definition):
@@ -170,6 +176,7 @@ class ModelDefinition(Definition):
     def _model(self, inputs: Any) -> BaseModel:
         if isinstance(inputs, self.inputs_model):
             return inputs
+        self._refuse_dropped(inputs)
         return self._validated(inputs, lambda: self.inputs_model.model_validate(inputs))
 
 
