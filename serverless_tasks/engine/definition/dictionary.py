@@ -20,13 +20,17 @@ from serverless_tasks.engine.definition.run_signature import accepted_by, needed
 from serverless_tasks.engine.definition.schema import HIDDEN, NO_TEXT, Definition
 from serverless_tasks.engine.definition.values.comparison import whole_numbers
 from serverless_tasks.engine.definition.values.conversion import NO_WAY_BACK, UNFIT, converted, in_json
+from serverless_tasks.engine.definition.values.equality import equal_after_json
 from serverless_tasks.engine.definition.values.field_errors import reason, refusals_of_django
 from serverless_tasks.engine.definition.values.secrets import unwrap
+from serverless_tasks.engine.definition.values.unlike_json import changed_value
 from serverless_tasks.engine.job.encoding import encode, is_json, other_key
-from serverless_tasks.errors import FieldError, InvalidOutputs, TaskDefinitionError
+from serverless_tasks.errors import FieldError, InvalidInputs, InvalidOutputs, TaskDefinitionError
 from serverless_tasks.params import (
     BooleanParameter,
+    DictParameter,
     ListParameter,
+    Parameter,
     check_parameter,
     holds_secret,
     schema_of,
@@ -37,7 +41,6 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from serverless_tasks.engine.definition.base import BaseTask
-    from serverless_tasks.params import Parameter
 
 _DICT_CONFIG = ConfigDict(extra="forbid", arbitrary_types_allowed=True)
 
@@ -87,8 +90,16 @@ class DictionaryDefinition(Definition):
 
     def accept(self, inputs: Any) -> Accepted:
         self._unknown(inputs)  # the model names those, once the values are in JSON
+        self._refuse_dropped(inputs)
         given = {name: unwrap(value) if name in self.secrets else value for name, value in inputs.items()}
-        return self.accept_json({name: self._carried(name, value) for name, value in given.items()})
+        carried: dict[str, Any] = {}
+        for name, value in given.items():
+            try:
+                carried[name] = self._carried(name, value)
+            except InvalidInputs:
+                if not self._is_default(name, value):  # else `run` has it by itself
+                    raise
+        return self.accept_json(carried)
 
     def accept_json(self, inputs: Any) -> Accepted:
         model = self.parse_json(inputs)
@@ -165,12 +176,23 @@ class DictionaryDefinition(Definition):
             )
         return value
 
+    def _is_default(self, name: str, value: Any) -> bool:
+        if name not in self._inputs or self._inputs[name].required or name not in self._defaults:
+            return False
+        try:
+            return equal_after_json(value, self._defaults[name])
+        except (ValueError, TypeError):  # arrays, which cannot be compared
+            return False
+
     def _carried(self, name: str, value: Any) -> Any:
         """A value that is JSON already travels as it is given; any other goes through the parameter's to_json."""
         if is_json(value):
             if (key := other_key(value)) is not None:
                 told = "a name" if name in self.secrets else f"the name {key}"
                 said = NO_TEXT.format(told)
+                raise self._refused([FieldError(name, said, (name,), "json")])
+            if (text := _changed(self._inputs.get(name), value)) is not None:
+                said = HIDDEN if name in self.secrets else text
                 raise self._refused([FieldError(name, said, (name,), "json")])
             return value
         parameter = self._inputs.get(name)
@@ -204,6 +226,18 @@ def _by_input(model: BaseModel) -> dict[str, Any]:
     given = model.model_fields_set
     fields = type(model).model_fields
     return {str(fields[field].alias): getattr(model, field) for field in fields if field in given}
+
+
+def _changed(parameter: Any, value: Any) -> str | None:
+    """Return what in a value would come back as something else, where the parameter takes any value as it is."""
+    if getattr(type(parameter), "to_python", None) in (Parameter.to_python, DictParameter.to_python):
+        return changed_value(value)
+    if not isinstance(parameter, ListParameter):
+        return None
+    elements, inner = list(value) if isinstance(value, (list, tuple)) else [value], parameter.param_type
+    if not isinstance(inner, ListParameter):
+        return _changed(inner, elements)
+    return next((text for each in elements if (text := _changed(inner, each)) is not None), None)
 
 
 def _parameters(task: type[BaseTask], attribute: str, given: Any) -> dict[str, Parameter]:

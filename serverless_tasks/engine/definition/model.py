@@ -38,7 +38,13 @@ if TYPE_CHECKING:
 
 # The types of functions and classes, which pydantic checks and cannot write.
 _NO_JSON = ("callable", "is-subclass")
-_UNFIT: tuple[type[Exception], ...] = (PydanticSerializationError, ValidationError, ValueError, TypeError)
+_UNFIT: tuple[type[Exception], ...] = (
+    PydanticSerializationError,
+    ValidationError,
+    ValueError,
+    TypeError,
+    OverflowError,
+)
 
 
 class ModelDefinition(Definition):
@@ -172,6 +178,7 @@ class ModelDefinition(Definition):
     def _model(self, inputs: Any) -> BaseModel:
         if isinstance(inputs, self.inputs_model):
             return inputs
+        self._refuse_dropped(inputs)
         return self._validated(inputs, lambda: self.inputs_model.model_validate(inputs))
 
 

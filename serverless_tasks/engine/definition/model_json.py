@@ -6,9 +6,10 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel, RootModel, ValidationError
-from pydantic_core import PydanticSerializationError
+from pydantic_core import PydanticSerializationError, PydanticUndefined
 
 from serverless_tasks.engine.definition.values.aliases import aliases_of, plain_aliases
+from serverless_tasks.engine.definition.values.annotations import leaves_type_open
 from serverless_tasks.engine.definition.values.comparison import without_made_anew
 from serverless_tasks.engine.definition.values.equality import equal_after_json, members_of
 from serverless_tasks.engine.definition.values.field_errors import (
@@ -31,6 +32,7 @@ _LOSS: tuple[type[Exception], ...] = (
     ValidationError,
     ValueError,
     TypeError,
+    OverflowError,
     RecursionError,
 )
 
@@ -61,7 +63,7 @@ class ModelJson:
         """An instance as the object that travels: validated again, it is equal.
 
         A plain default that is secret is left to the worker, and so are all where one is refused by its own field, as
-        in ``name: str = None``.
+        in ``name: str = None``, or has no form in JSON; then those too that were given.
 
         Args:
             made: the instance.
@@ -71,7 +73,7 @@ class ModelJson:
             Lossy: it does not come back as it went.
         """
         plain = self._plain_defaults(made)
-        for left_out in dict.fromkeys((plain & self._secrets, plain)):
+        for left_out in dict.fromkeys((plain & self._secrets, plain, plain | self._given_defaults(made))):
             try:
                 sent = self._sent(made, given, left_out=left_out)
                 returned = self._model.model_validate_json(encode(sent))
@@ -104,6 +106,16 @@ class ModelJson:
             name
             for name, field in type(made).model_fields.items()
             if name not in made.model_fields_set and field.default_factory is None
+        )
+
+    def _given_defaults(self, made: BaseModel) -> frozenset[str]:
+        """The fields that were given, and have the default that is the same for all, but for one that JSON can hold."""
+        return frozenset(
+            name
+            for name, field in type(made).model_fields.items()
+            if name in made.model_fields_set
+            and field.default is not PydanticUndefined
+            and _is_same(getattr(made, name), field.default)
         )
 
     def _sent(
@@ -149,6 +161,11 @@ class ModelJson:
     @cached_property
     def _holds_sets(self) -> bool:
         return any(holds_set(field.annotation) for field in self._model.model_fields.values())
+
+    @cached_property
+    def _may_change(self) -> bool:
+        """Return whether a value may come back as one of another type that is equal to it, such as an enum's member."""
+        return leaves_type_open(self._model)
 
     @cached_property
     def _read_as(self) -> dict[str, str]:
@@ -198,7 +215,8 @@ class ModelJson:
         """Return whether an instance, or one of its fields, survives the JSON round trip."""
         try:
             if name is None:
-                return bool(returned == made) or equal_after_json(returned, made)
+                same = bool(returned == made)
+                return same if same and not self._may_change else equal_after_json(returned, made)
             came, went = members_of(returned), members_of(made)
             return name in came and equal_after_json(came[name], went[name])
         except (ValueError, TypeError):  # no value of its own has two arrays compared: their JSON has to do
@@ -211,6 +229,13 @@ class ModelJson:
         except (*_LOSS, *refusals_of_django()):
             return False
         return True
+
+
+def _is_same(value: Any, default: Any) -> bool:
+    try:
+        return equal_after_json(value, default)
+    except (ValueError, TypeError):  # arrays, which cannot be compared
+        return False
 
 
 def _no_json(value: Any) -> str:

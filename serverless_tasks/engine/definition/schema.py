@@ -17,6 +17,7 @@ from serverless_tasks.engine.definition.values.field_errors import (
     whole,
 )
 from serverless_tasks.engine.definition.values.secrets import all_texts, texts_of
+from serverless_tasks.engine.definition.values.unlike_json import dropped_values
 from serverless_tasks.engine.job.encoding import encode, other_key
 from serverless_tasks.engine.job.masking import NO_MASK, Mask
 from serverless_tasks.errors import FieldError, InvalidInputs, ServerlessTasksError, TaskDefinitionError
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.execution import Execution
 
 
-_UNFIT: tuple[type[Exception], ...] = (ValueError, RecursionError)
+_UNFIT: tuple[type[Exception], ...] = (ValueError, OverflowError, RecursionError)
 NO_TEXT = "has {} that is no text, and would come back as one"
 HIDDEN = "is invalid; the reason is not shown, because the input is secret"
 # The refusals of pydantic, and ours, that never quote the value:
@@ -194,6 +195,11 @@ class Definition:
         message = HIDDEN if own and field.type not in _WITHOUT_VALUE else mask(field.message)
         return replace(field, message=message)
 
+    def _refuse_dropped(self, inputs: Any) -> None:
+        """Refuse Python values of which validation or JSON would keep a part without a word."""
+        if dropped := dropped_values(inputs):
+            raise self._refused([FieldError(name, text, (name,), "json") for name, text in dropped.items()])
+
     def _validated(self, inputs: Any, validate: Callable[[], BaseModel]) -> BaseModel:
         """The model of inputs, every refusal told at once."""
         unknown = self._unknown(inputs)
@@ -239,6 +245,8 @@ def check_json(task: str, inputs: Any) -> None:
     """
     if not isinstance(inputs, dict):
         raise InvalidInputs(task, [not_an_object(inputs)])
+    if dropped := dropped_values(inputs):
+        raise InvalidInputs(task, [FieldError(name, text, (name,), "json") for name, text in dropped.items()])
     for name, value in inputs.items():
         try:
             encode({name: value})

@@ -5,11 +5,13 @@ from typing import Any
 from uuid import UUID, uuid4
 
 import pytest
+from django.http import QueryDict
 from django.test import Client
 
+from serverless_tasks import InvalidInputs
 from serverless_tasks.engine.services import current_services
 from tests.django.conftest import queued
-from tests.django.shop.background import Charge
+from tests.django.shop.background import Charge, SumNumbers
 
 BACKGROUND = "tests.django.shop.background"
 KEY = {"Idempotency-Key": str(uuid4())}
@@ -49,6 +51,14 @@ def test_a_default_that_is_made_anew_is_one_value_in_every_attempt(
     current_services().runner.execute(message)
     (again,) = queued()
     assert (again.uuid, again.inputs) == (uuid, message.inputs)
+
+
+def test_several_values_of_a_form_are_not_cut_to_the_last_one() -> None:
+    with pytest.raises(InvalidInputs, match="numbers: has several values of one name in a QueryDict"):
+        SumNumbers().start(QueryDict("numbers=1&numbers=2"))
+    SumNumbers().start(QueryDict("numbers=1"))
+    SumNumbers().start(dict(QueryDict("numbers=1&numbers=2").lists()))
+    assert [message.inputs for message in queued()] == [{"numbers": [1]}, {"numbers": [1, 2]}]
 
 
 def test_a_dictionary_is_sent_as_it_was_converted(browser: Client) -> None:
