@@ -10,6 +10,7 @@ from moto import mock_aws
 
 from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.job.message import Message
 
 REGION = "us-east-1"
 BUCKET = "payloads"
@@ -80,3 +81,14 @@ def _keys(partition: str, sort: str) -> list[dict[str, str]]:
         {"AttributeName": partition, "KeyType": "HASH"},
         {"AttributeName": sort, "KeyType": "RANGE"},
     ]
+
+
+def received(config: Config, queue: str = "default") -> list[Message]:
+    """Take what a queue holds, decoded."""
+    messages: list[Message] = []
+    sqs = session.client("sqs")
+    while batch := sqs.receive_message(QueueUrl=config.queue_urls[queue], MaxNumberOfMessages=10).get(
+        "Messages"
+    ):
+        messages += [Message.decode(message["Body"]) for message in batch]
+    return messages

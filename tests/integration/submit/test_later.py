@@ -1,7 +1,6 @@
 """Jobs that are due later than SQS can hold a message back: EventBridge Scheduler sends them."""
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,11 +31,7 @@ class Measure(Task):
         return len(text)
 
 
-@pytest.fixture
-def services(config: Config, clock: FakeClock) -> Iterator[Services]:
-    with use(Services(config, clock=clock)) as services:
-        services.registry.add(Measure)
-        yield services
+TASKS = (Measure,)
 
 
 def names(config: Config) -> list[str]:

@@ -1,6 +1,6 @@
 """Submitting safely: with an idempotency key, and of unique tasks, over SQS and the table; each fault by itself."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -18,22 +18,14 @@ from serverless_tasks import (
 )
 from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.config import Config
-from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.services import Services, use
 from serverless_tasks.engine.store.locks import GRACE_MS
 from serverless_tasks.errors import AwsError, ConfigurationError
-from serverless_tasks.params import NumberParameter, StringParameter
+from serverless_tasks.params import StringParameter
+from tests.support.aws import received
 from tests.support.calls import counted_calls
 from tests.support.clock import FakeClock
-
-
-class Double(Task):
-    name = "double"
-    inputs = {"number": NumberParameter()}
-    outputs = {"doubled": NumberParameter()}
-
-    def run(self, number: float) -> float:
-        return 2 * number
+from tests.support.tasks import Double
 
 
 class Rebuild(Task):
@@ -45,25 +37,10 @@ class Rebuild(Task):
         return None
 
 
-@pytest.fixture
-def services(config: Config, clock: FakeClock) -> Iterator[Services]:
-    with use(Services(config, clock=clock)) as services:
-        for task in (Double, Rebuild):
-            services.registry.add(task)
-        yield services
+TASKS = (Double, Rebuild)
 
 
 pytestmark = pytest.mark.usefixtures("services")
-
-
-def received(config: Config, queue: str = "default") -> list[Message]:
-    found: list[Message] = []
-    sqs = session.client("sqs")
-    while batch := sqs.receive_message(QueueUrl=config.queue_urls[queue], MaxNumberOfMessages=10).get(
-        "Messages"
-    ):
-        found += [Message.decode(message["Body"]) for message in batch]
-    return found
 
 
 def run_all(services: Services, config: Config) -> list[str]:

@@ -1,6 +1,5 @@
 """From submit to the queue and the table: what is called, and what is left behind when it fails."""
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -12,6 +11,7 @@ from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.services import Services, use
 from serverless_tasks.params import ListParameter, NumberParameter, StringParameter
+from tests.support.aws import received
 from tests.support.calls import counted_calls
 from tests.support.clock import FakeClock
 
@@ -42,22 +42,7 @@ class Fails(Task):
         raise ValueError("it broke")
 
 
-@pytest.fixture
-def services(config: Config, clock: FakeClock) -> Iterator[Services]:
-    with use(Services(config, clock=clock)) as services:
-        for task in (Sum, Measure, Fails):
-            services.registry.add(task)
-        yield services
-
-
-def received(config: Config, queue: str = "default") -> list[Message]:
-    found: list[Message] = []
-    sqs = session.client("sqs")
-    while batch := sqs.receive_message(QueueUrl=config.queue_urls[queue], MaxNumberOfMessages=10).get(
-        "Messages"
-    ):
-        found += [Message.decode(message["Body"]) for message in batch]
-    return found
+TASKS = (Sum, Measure, Fails)
 
 
 def fail_to_send(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:

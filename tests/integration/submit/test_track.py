@@ -35,19 +35,12 @@ from serverless_tasks.engine.submit.submission import submit_json, submit_unchec
 from serverless_tasks.errors import UnknownOption
 from serverless_tasks.params import NumberParameter, StringParameter
 from serverless_tasks.testing import recorded
+from tests.support.aws import received
 from tests.support.calls import counted_calls
 from tests.support.clock import FakeClock, until
+from tests.support.tasks import Double
 
 LATE = Failure(type="Undeliverable", message="The job was delivered many times and never ended.")
-
-
-class Double(Task):
-    name = "double"
-    inputs = {"number": NumberParameter()}
-    outputs = {"doubled": NumberParameter()}
-
-    def run(self, number: float) -> float:
-        return 2 * number
 
 
 class Measure(Task):
@@ -116,25 +109,6 @@ def world(request: pytest.FixtureRequest) -> Iterator[World]:
             return taken
 
         yield World(jobs.services, sent)
-
-
-@pytest.fixture
-def services(config: Config, clock: FakeClock) -> Iterator[Services]:
-    """SQS and the table."""
-    with use(Services(config, clock=clock)) as services:
-        for task in TASKS:
-            services.registry.add(task)
-        yield services
-
-
-def received(config: Config) -> list[Message]:
-    found: list[Message] = []
-    sqs = session.client("sqs")
-    while batch := sqs.receive_message(QueueUrl=config.queue_urls["default"], MaxNumberOfMessages=10).get(
-        "Messages"
-    ):
-        found += [Message.decode(message["Body"]) for message in batch]
-    return found
 
 
 def double(**options: Any) -> Handle:
