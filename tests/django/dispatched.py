@@ -8,6 +8,8 @@ import time
 from django.contrib.auth.models import User
 from django.db import connection
 from django.tasks import task
+from django.urls import get_urlconf, set_urlconf
+from django.utils import timezone, translation
 
 from serverless_tasks import TaskError
 
@@ -192,3 +194,25 @@ def generates_for_ever_later():
 @task
 def forgets_to_gather():
     return [_work()]
+
+
+def state():
+    return [translation.get_language(), timezone.get_current_timezone_name(), get_urlconf()]
+
+
+def sees_and_activates():
+    seen = state()
+    translation.activate("de")
+    timezone.activate("Europe/Berlin")
+    set_urlconf("tests.django.own_urls")
+    return seen
+
+
+@task
+def sees():
+    return sees_and_activates()
+
+
+@task
+async def sees_in_coroutine():
+    return sees_and_activates()

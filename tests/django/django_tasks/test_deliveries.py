@@ -5,8 +5,6 @@ from typing import Any
 
 import pytest
 from django.core.cache import caches
-from django.tasks import task
-from django.urls import get_urlconf, set_urlconf
 from django.utils import timezone, translation
 
 from serverless_tasks import Task
@@ -15,22 +13,12 @@ from serverless_tasks.engine.job.clock import Clock
 from serverless_tasks.engine.services import Services, current_services, use
 from serverless_tasks.engine.store.memory import MemoryStore
 from serverless_tasks.params import Parameter
+from tests.django import dispatched
 from tests.django.conftest import queued
+from tests.django.dispatched import sees_and_activates, state
 
 pytestmark = pytest.mark.django_db(transaction=True)
 FRESH = ["en-us", "America/Chicago", None]
-
-
-def state() -> list[Any]:
-    return [translation.get_language(), timezone.get_current_timezone_name(), get_urlconf()]
-
-
-def sees_and_activates() -> list[Any]:
-    seen = state()
-    translation.activate("de")
-    timezone.activate("Europe/Berlin")
-    set_urlconf("tests.django.own_urls")
-    return seen
 
 
 class Sees(Task):
@@ -47,16 +35,6 @@ class SeesInCoroutine(Task):
 
     async def run(self) -> list[Any]:
         return sees_and_activates()
-
-
-@task
-def sees():
-    return sees_and_activates()
-
-
-@task
-async def sees_in_coroutine():
-    return sees_and_activates()
 
 
 class OpensACache(Task):
@@ -106,7 +84,7 @@ def result_of(ours: Any) -> Callable[[], Any]:
     return submit if isinstance(ours, type) else enqueue
 
 
-@pytest.mark.parametrize("ours", [Sees, SeesInCoroutine, sees, sees_in_coroutine])
+@pytest.mark.parametrize("ours", [Sees, SeesInCoroutine, dispatched.sees, dispatched.sees_in_coroutine])
 class TestLanguageAndTimeZone:
     def test_each_run_of_a_warm_worker_begins_as_a_request_does(
         self, ours: Any, work: Callable[[], int]
