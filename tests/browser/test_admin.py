@@ -96,7 +96,7 @@ def test_filters_and_search_narrow_the_list(admin: Page, address: str, submit: C
     filters.get_by_role("link", name="Failed").click()
     expect(admin.locator("#result_list tbody tr")).to_have_count(1)
     filters.get_by_role("link", name="reports.steps").click()
-    expect(admin.get_by_text("No jobs fit the filters.")).to_be_visible()
+    expect(admin.get_by_text("No jobs match the filters.")).to_be_visible()
     filters.get_by_role("link", name="Clear all filters").click()
     expect(admin.locator("#result_list tbody tr")).to_have_count(2)
     admin.get_by_role("textbox").fill("ada")
@@ -175,7 +175,7 @@ def test_an_owners_jobs_are_deleted_in_one_action(
     admin.goto(f"{address}{LIST}?owner=7")
     admin.get_by_role("link", name="Delete all jobs of this owner").click()
     admin.get_by_role("button", name="Yes").click()
-    expect(admin.get_by_text("No jobs fit the filters.")).to_be_visible()
+    expect(admin.get_by_text("No jobs match the filters.")).to_be_visible()
     admin.goto(f"{address}{LIST}")
     expect(admin.locator("#result_list tbody tr")).to_have_count(1)
 

@@ -137,7 +137,7 @@ def test_a_dependency_that_is_no_task_is_named() -> None:
         def ship(self):
             raise AssertionError
 
-    with pytest.raises(ConfigurationError, match=r"'ship' of .*Order depends on 'chekc'.* it has ship"):
+    with pytest.raises(ConfigurationError, match=r"'ship' of .*Order depends on 'chekc'.* they are ship"):
         run_tasks(Order())
 
 

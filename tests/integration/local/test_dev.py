@@ -241,7 +241,7 @@ def test_ctrl_c_gives_back_what_is_in_flight_and_ends_the_site_too(project: Path
         dev.send("hang")
         worker = pid(dev.until("handled hang"))
         dev.process.send_signal(signal.SIGINT)
-        dev.until("1 messages were given back")
+        dev.until("1 messages were returned")
 
         assert dev.process.wait(PATIENCE) == 0
         assert gone(worker)
@@ -361,7 +361,7 @@ def test_a_site_does_not_start_where_another_listens(project: Path) -> None:
         address = f"127.0.0.1:{other.getsockname()[1]}"
         dev = Dev(project, django=True, address=address)
         try:
-            dev.until(f"ConfigurationError: Another server listens at {address}")
+            dev.until(f"ConfigurationError: Another server listens on {address}")
         finally:
             dev.end()
 

@@ -193,9 +193,9 @@ def test_sync_says_what_it_did(services: Services, config: Config) -> None:
     assert deployed(config) == {}
 
     dry = call("sync", "--dry-run")
-    assert "2 to create, 0 to update, 0 to delete, 0 as they were." in dry.stderr
+    assert "2 to create, 0 to update, 0 to delete, 0 unchanged." in dry.stderr
     done = call("sync")
-    assert "2 created, 0 updated, 0 deleted, 0 as they were." in done.stderr
+    assert "2 created, 0 updated, 0 deleted, 0 unchanged." in done.stderr
     lines = [line.split() for line in done.stdout.splitlines()]
     assert lines[0] == ["action", "task", "schedule"]
     assert lines[1] == [
