@@ -150,7 +150,7 @@ class TestEither:
         assert ended(Unregistered.submit()).status == "succeeded"
 
     def test_what_travels_is_json(self) -> None:
-        assert ended(NeedsText.submit(keys=(1, 2))).outputs == {"keys": [1, 2]}
+        assert ended(NeedsText.submit(keys=[1, {"a": None}])).outputs == {"keys": [1, {"a": None}]}
 
 
 class TestImmediate:
