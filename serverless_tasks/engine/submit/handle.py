@@ -125,6 +125,8 @@ class Handle:
             TaskFailed: it failed or was cancelled.
             WaitTimeout: it has not ended in time.
         """
+        from serverless_tasks.engine.backends.pool import giving_place
+
         self._require_published()
         deadline = None if timeout is None else self._clock.now() + timeout
         pause = FIRST_PAUSE
@@ -132,7 +134,8 @@ class Handle:
             left = pause if deadline is None else min(pause, deadline - self._clock.now())
             if left <= 0:
                 raise WaitTimeout(f"Job {self.uuid} is {self.status} after {timeout:g} seconds; it goes on.")
-            self._clock.sleep(left)
+            with giving_place():
+                self._clock.sleep(left)
             pause = min(pause * 1.5, LONGEST_PAUSE)
         if self.status != SUCCEEDED:
             raise TaskFailed(self.uuid, self.status, self.error)
