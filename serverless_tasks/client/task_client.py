@@ -140,6 +140,8 @@ class TaskClient:
             TaskNotFound: nothing is known of one of them.
             WaitTimeout: some had not ended in time.
         """
+        from serverless_tasks.engine.backends.pool import giving_place
+
         clock = self._services.clock
         deadline = None if timeout is None else clock.now() + timeout
         left = dict.fromkeys(map(job_id, uuids))
@@ -159,7 +161,8 @@ class TaskClient:
                     raise WaitTimeout(
                         f"{len(left)} of {len(uuids)} jobs have not ended after {timeout:g} seconds."
                     )
-                clock.sleep(POLL)
+                with giving_place():
+                    clock.sleep(POLL)
 
     def get(self, uuid: str | UUID) -> Record:
         """A job's record.

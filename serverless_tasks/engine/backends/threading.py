@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
-from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.backends.intake import Intake
+from serverless_tasks.engine.backends.pool import Pool
 from serverless_tasks.engine.job.forks import notice_fork, renew_when_forked
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.store.base import ClaimAnswer
@@ -38,7 +38,7 @@ class ThreadingBackend(Backend):
         store: where they are kept.
         blobs: where large inputs go, or None.
         clock: the time.
-        workers: how many jobs run at once.
+        workers: how many jobs run at once, beside those that wait for others.
     """
 
     in_process = True
@@ -57,14 +57,12 @@ class ThreadingBackend(Backend):
         self._clock = clock
         self._intake = Intake(store, blobs, clock)
         self._workers = workers
-        self._lock = threading.Lock()
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool = Pool(workers)
         renew_when_forked(self)
 
     def forked(self) -> None:
         """See `Renewed.forked`."""
-        self._lock = threading.Lock()
-        self._pool = None
+        self._pool = Pool(self._workers)
 
     def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
         """See `Backend.publish`."""
@@ -79,11 +77,11 @@ class ThreadingBackend(Backend):
         if delay:
             threading.Thread(target=self._later, args=(body, delay), name="delay", daemon=True).start()
         else:
-            self._executor().submit(self._run, body)
+            self._pool.submit(lambda: self._run(body))
 
     def _later(self, body: str, delay: float) -> None:
         self._clock.sleep(delay)
-        self._executor().submit(self._run, body)
+        self._pool.submit(lambda: self._run(body))
 
     def _run(self, body: str) -> None:
         try:
@@ -96,9 +94,3 @@ class ThreadingBackend(Backend):
             if claim.answer == ClaimAnswer.BUSY:
                 # Its end could not be recorded: it is run again once its lease is over.
                 self._hand_over(body, max(1.0, claim.until / 1000 - self._clock.now() + 1))
-
-    def _executor(self) -> ThreadPoolExecutor:
-        with self._lock:
-            if self._pool is None:
-                self._pool = ThreadPoolExecutor(self._workers, thread_name_prefix="task")
-            return self._pool

@@ -145,6 +145,8 @@ class Handle:
             TaskFailed: it failed or was cancelled.
             WaitTimeout: it has not ended in time.
         """
+        from serverless_tasks.engine.backends.pool import giving_place
+
         self._require_published()
         began, slept = self._clock.now(), 0.0
         pause = FIRST_PAUSE
@@ -155,7 +157,8 @@ class Handle:
                 left = min(pause, timeout - max(slept, self._clock.now() - began))
             if left <= 0:
                 raise WaitTimeout(f"Job {self.uuid} is still {self.status} after {timeout:g} seconds.")
-            self._clock.sleep(left)
+            with giving_place():
+                self._clock.sleep(left)
             slept += left
             pause = min(pause * 1.5, LONGEST_PAUSE)
         if self.status != SUCCEEDED:

@@ -16,7 +16,7 @@ from serverless_tasks.engine.services import Services, current_services
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.publish import publish
 from serverless_tasks.engine.submit.reserve import Deduplication
-from serverless_tasks.errors import UnknownOption, UnknownTask
+from serverless_tasks.errors import TaskDefinitionError, UnknownOption, UnknownTask
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -172,7 +172,15 @@ def new_message(
         options: how to submit.
         queue: the queue's name, decided already.
         secrets: the names of the inputs that hold a secret.
+
+    Raises:
+        TaskDefinitionError: no worker can know a task of this name.
     """
+    if task.startswith("__main__.") and services.backend_kind.has_queue:
+        raise TaskDefinitionError(
+            f"Task {task!r} is defined in the script that runs, which no worker imports: define it in a module that"
+            " SERVERLESS_TASKS_MODULES names, and import it from there."
+        )
     created = to_ms(services.clock.now())
     run_at = _due(options, created)
     return Message(

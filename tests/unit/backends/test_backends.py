@@ -1,12 +1,14 @@
 """The backends that run jobs in this process."""
 
 import threading
+from collections import OrderedDict
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from serverless_tasks import Task, UnknownTask
+from serverless_tasks import Task, TaskClient, UnknownTask
+from serverless_tasks.engine.backends.pool import Pool, giving_place
 from serverless_tasks.engine.backends.threading import ThreadingBackend
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.job.progress import Snapshot
@@ -15,8 +17,9 @@ from serverless_tasks.engine.services import Services, use
 from serverless_tasks.engine.store.memory import MemoryStore
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.submission import submit_unchecked
-from serverless_tasks.errors import AwsError
+from serverless_tasks.errors import AwsError, TaskDefinitionError
 from serverless_tasks.params import IntParameter, Parameter
+from serverless_tasks.testing import recorded
 from tests.support.clock import FakeClock, until
 from tests.support.jobs import a_message
 
@@ -103,7 +106,7 @@ class NeedsText(Task):
     outputs = {"keys": Parameter()}
 
     def run(self, keys: Any) -> Any:
-        return keys
+        return keys if isinstance(keys, str) else type(keys).__name__
 
 
 @pytest.fixture(params=["immediate", "threading"])
@@ -150,7 +153,7 @@ class TestEither:
         assert ended(Unregistered.submit()).status == "succeeded"
 
     def test_what_travels_is_json(self) -> None:
-        assert ended(NeedsText.submit(keys=[1, {"a": None}])).outputs == {"keys": [1, {"a": None}]}
+        assert ended(NeedsText.submit(keys=OrderedDict(a=1))).outputs == {"keys": "dict"}
 
 
 class TestImmediate:
@@ -302,3 +305,133 @@ class TestThreading:
         assert handle.error is not None
         assert handle.error["type"] == "UnknownTask"
         assert "a job could not be run" in caplog.text
+
+
+class Leaf(Task):
+    name = "leaf"
+    outputs = {"count": IntParameter()}
+
+    def run(self) -> int:
+        return 1
+
+
+class Branch(Task):
+    """Waits for the jobs that it submits, however deep the tree is."""
+
+    name = "branch"
+    inputs = {"depth": IntParameter(), "way": Parameter()}
+    outputs = {"count": IntParameter()}
+
+    def run(self, depth: int, way: str) -> int:
+        children = [Branch.submit(depth=depth - 1, way=way) if depth else Leaf.submit() for _ in range(2)]
+        return sum(outputs["count"] for outputs in WAYS[way](children))
+
+
+def by_handle(children: list[Any]) -> list[dict[str, Any]]:
+    return [child.wait() for child in children]
+
+
+def by_client(children: list[Any]) -> list[dict[str, Any]]:
+    client = TaskClient()
+    return [client.wait(child.uuid) for child in children]
+
+
+def as_ended(children: list[Any]) -> list[dict[str, Any]]:
+    return [record.outputs for record in TaskClient().as_ended([child.uuid for child in children])]
+
+
+WAYS = {"handle": by_handle, "client": by_client, "as-ended": as_ended}
+
+
+class TestJobsThatWaitForOthers:
+    @pytest.fixture
+    def threads(self) -> Iterator[Services]:
+        with use(Services(Config(), backend="threading")) as services:
+            yield services
+
+    @pytest.mark.usefixtures("threads")
+    @pytest.mark.parametrize("way", WAYS)
+    def test_do_not_fill_the_pool(self, way: str) -> None:
+        parents = Branch.submit_many({"depth": 1, "way": way} for _ in range(6))
+
+        assert [parent.wait(timeout=20) for parent in parents] == [{"count": 4}] * 6
+
+
+class TestPool:
+    def test_runs_as_many_at_once_as_it_has_places(self) -> None:
+        pool, release = Pool(2), threading.Event()
+        began: list[int] = []
+        ends: list[int] = []
+
+        def call(number: int) -> Any:
+            def run() -> None:
+                began.append(number)
+                assert release.wait(20)
+                ends.append(number)
+
+            return run
+
+        for number in range(5):
+            pool.submit(call(number))
+        until(lambda: len(began) == 2)
+        assert began == [0, 1]
+        release.set()
+        until(lambda: len(ends) == 5)
+        assert began == [0, 1, 2, 3, 4]
+
+    def test_has_its_places_again_after_a_wait_that_was_cut_short(
+        self, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        pool = Pool(1)
+        order: list[str] = []
+        running: list[int] = []
+
+        def waits() -> None:
+            with giving_place():
+                until(lambda: "other" in order)
+                raise KeyboardInterrupt
+
+        def counts(name: str) -> Any:
+            def run() -> None:
+                running.append(1)
+                assert len(running) == 1
+                order.append(name)
+                running.pop()
+
+            return run
+
+        pool.submit(waits)
+        for name in ("other", "third", "fourth"):
+            pool.submit(counts(name))
+        until(lambda: len(order) == 3)
+        assert order == ["other", "third", "fourth"]
+        until(lambda: "goes on after an error" in caplog.text)
+
+    def test_waiting_elsewhere_is_nothing_to_it(self) -> None:
+        with giving_place():
+            pass
+
+
+class TestATaskOfTheScriptThatRuns:
+    @pytest.fixture
+    def of_main(self) -> Any:
+        def run(self: Any) -> None:
+            return None
+
+        return type("Work", (Task,), {"__module__": "__main__", "run": run})
+
+    def test_is_refused_where_another_process_runs_it(self, of_main: Any, clock: FakeClock) -> None:
+        with use(Services(Config(table="t", queue_urls={"default": "q"}), backend="sqs", clock=clock)):
+            with pytest.raises(
+                TaskDefinitionError, match=r"'__main__\.Work' is defined in the script that runs"
+            ):
+                of_main.submit()
+            with pytest.raises(TaskDefinitionError, match="SERVERLESS_TASKS_MODULES"):
+                TaskClient().submit("__main__.Work")
+
+    @pytest.mark.usefixtures("services")
+    def test_is_run_where_this_process_runs_it(self, of_main: Any) -> None:
+        assert ended(of_main.submit()).status == "succeeded"
+        with recorded(of_main) as jobs:
+            of_main.submit()
+            assert len(jobs.submitted) == 1

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from serverless_tasks.engine.job.progress import Progress
+from serverless_tasks.engine.worker.time_limit import enforce
 from serverless_tasks.engine.worker.time_limit import limit as limits
 from serverless_tasks.engine.worker.time_limit.coroutine import finish
 from serverless_tasks.engine.worker.time_limit.enforce import within
@@ -278,6 +279,106 @@ def test_a_timer_and_its_handler_are_taken_back() -> None:
 
     assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
     assert signal.getsignal(signal.SIGALRM) is before
+
+
+def take_by_handler() -> None:
+    signal.signal(signal.SIGALRM, lambda signum, frame: None)
+
+
+def take_by_alarm() -> None:
+    before = signal.signal(signal.SIGALRM, lambda signum, frame: None)
+    signal.alarm(30)
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+def take_by_timer() -> None:
+    signal.setitimer(signal.ITIMER_REAL, 0)
+
+
+def take_by_mask() -> None:
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGALRM})
+
+
+@pytest.fixture
+def mask() -> Iterator[None]:
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, ())
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+@pytest.mark.usefixtures("mask")
+@pytest.mark.parametrize("take", [take_by_handler, take_by_alarm, take_by_timer, take_by_mask])
+class TestATaskThatTakesTheAlarm:
+    def test_keeps_its_limit(self, take: Callable[[], None]) -> None:
+        def work() -> None:
+            take()
+            for _ in busy():
+                pass
+
+        with pytest.raises(TaskTimeout, match=r"the 0\.02 seconds"):
+            within(Limit(SHORT, Progress()), work)
+
+    def test_is_told_again_if_it_goes_on(self, take: Callable[[], None]) -> None:
+        told: list[type[BaseException]] = []
+
+        def work() -> None:
+            take()
+            while len(told) < 3:
+                try:
+                    for _ in busy():
+                        pass
+                except (TaskTimeout, TaskStopped) as error:
+                    told.append(type(error))
+                    take()
+
+        within(Limit(SHORT, Progress()), work)
+        assert told == [TaskTimeout, TaskStopped, TaskStopped]
+
+    def test_and_ends_in_time_returns_its_value(self, take: Callable[[], None]) -> None:
+        before = signal.getsignal(signal.SIGALRM), signal.alarm, signal.setitimer, signal.signal
+
+        def work() -> int:
+            take()
+            return 5
+
+        assert within(Limit(FOR_EVER, Progress()), work) == 5
+        assert (signal.getsignal(signal.SIGALRM), signal.alarm, signal.setitimer, signal.signal) == before
+
+    def test_leaves_an_outer_limit_in_force(self, take: Callable[[], None]) -> None:
+        def work() -> None:
+            within(Limit(FOR_EVER, Progress()), take)
+            for _ in busy():
+                pass
+
+        with pytest.raises(TaskTimeout, match=r"the 0\.02 seconds"):
+            within(Limit(SHORT, Progress()), work)
+
+
+def test_an_alarm_that_a_task_sets_is_its_own() -> None:
+    rung: list[int] = []
+
+    def work() -> None:
+        signal.signal(signal.SIGALRM, lambda signum, frame: rung.append(signum))
+        signal.setitimer(signal.ITIMER_REAL, SHORT)
+        for _ in busy():
+            if rung:
+                return
+
+    within(Limit(FOR_EVER, Progress()), work)
+    assert rung == [signal.SIGALRM]
+
+
+def test_other_signals_are_nothing_to_the_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(enforce, "_watchdog", lambda: pytest.fail("the signal keeps it"))
+    before = signal.getsignal(signal.SIGUSR1)
+
+    def work() -> int:
+        signal.signal(signal.SIGUSR1, before)
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)
+        return within(Limit(FOR_EVER, Progress()), lambda: 5)
+
+    assert within(Limit(FOR_EVER, Progress()), work) == 5
 
 
 # -- coroutines --------------------------------------------------------------------------------------------------
