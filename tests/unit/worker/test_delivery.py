@@ -121,7 +121,7 @@ class TestAContextOfItsOwn:
             services.backend._workers = 1
         handles = [Submission(task, Options(), services).submit() for task in tasks]
         if isinstance(services.backend, ThreadingBackend):
-            services.backend._executor().shutdown(wait=True)
+            services.backend._pool._executor.shutdown(wait=True)
         return [handle.wait(timeout=0)["result"] for handle in handles]
 
     @pytest.mark.parametrize("task", [Sees, SeesInCoroutine, SeesInGenerator])

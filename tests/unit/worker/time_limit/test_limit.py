@@ -316,7 +316,7 @@ class TestATaskThatTakesTheAlarm:
             for _ in busy():
                 pass
 
-        with pytest.raises(TaskTimeout, match=r"the 0\.02 seconds"):
+        with pytest.raises(TaskTimeout, match=r"of 0\.02 seconds"):
             within(Limit(SHORT, Progress()), work)
 
     def test_is_told_again_if_it_goes_on(self, take: Callable[[], None]) -> None:
@@ -351,7 +351,7 @@ class TestATaskThatTakesTheAlarm:
             for _ in busy():
                 pass
 
-        with pytest.raises(TaskTimeout, match=r"the 0\.02 seconds"):
+        with pytest.raises(TaskTimeout, match=r"of 0\.02 seconds"):
             within(Limit(SHORT, Progress()), work)
 
 
