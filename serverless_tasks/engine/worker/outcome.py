@@ -100,10 +100,28 @@ class DeliveryResult:
 def failure_of(error: BaseException, mask: Mask = NO_MASK) -> Failure:
     """Return the failure that the record keeps of an exception, the run's secrets masked."""
     public = isinstance(error, (TaskError, InvalidInputs, PayloadTooLarge))
-    text = mask("".join(traceback.format_exception(type(error), error, _from_task(error.__traceback__))))
-    kind = type(error)
+    kind, text = type(error), _text(error)
     path = f"{kind.__module__}.{kind.__qualname__}"
-    return Failure(type=kind.__name__, message=mask(_text(error)), public=public, traceback=text, path=path)
+    return Failure(
+        type=kind.__name__,
+        message=mask(text),
+        public=public,
+        traceback=mask(_formatted(error, text)),
+        path=path,
+    )
+
+
+def _formatted(error: BaseException, text: str) -> str:
+    """Format an exception; as far as it can be where Python cannot, for its members or its causes are odd."""
+    trace = _from_task(error.__traceback__)
+    try:
+        return "".join(traceback.format_exception(type(error), error, trace))
+    except BaseException as broken:  # noqa: BLE001 - what a user's exception does must not keep its job from ending
+        frames = "".join(traceback.format_tb(trace))
+        return (
+            f"Traceback (most recent call last):\n{frames}{type(error).__qualname__}: {text}\n"
+            f"(Without its causes: formatting it raised {type(broken).__name__}.)\n"
+        )
 
 
 def _from_task(trace: TracebackType | None) -> TracebackType | None:
@@ -117,7 +135,7 @@ def _from_task(trace: TracebackType | None) -> TracebackType | None:
 def _text(error: BaseException) -> str:
     try:
         return str(error)
-    except Exception as broken:  # noqa: BLE001 - what a user's exception does must not keep its job from ending
+    except BaseException as broken:  # noqa: BLE001 - what a user's exception does must not keep its job from ending
         return f"The exception has no message: its __str__ raised {type(broken).__name__}."
 
 
