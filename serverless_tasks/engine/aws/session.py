@@ -15,25 +15,51 @@ from botocore.exceptions import (
     BotoCoreError,
     ClientError,
     ConnectTimeoutError,
+    CredentialRetrievalError,
     EndpointConnectionError,
+    InvalidConfigError,
+    MetadataRetrievalError,
+    NoAuthTokenError,
     NoCredentialsError,
     NoRegionError,
     ParamValidationError,
+    PartialCredentialsError,
     ProfileNotFound,
+    ProxyConnectionError,
+    RefreshWithMFAUnsupportedError,
+    SSLError,
+    SSOError,
+    TokenRetrievalError,
 )
 from botocore.loaders import Loader
+from botocore.parsers import ResponseParserError
 
 from serverless_tasks.engine.aws.botocore_overrides.switch import override_client, override_loader
 from serverless_tasks.engine.aws.own_client import OwnClient
 from serverless_tasks.engine.job.forks import call_when_forked
-from serverless_tasks.errors import AwsError, ConfigurationError
+from serverless_tasks.errors import AwsError, AwsNotConfigured, ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
 CONNECT_TIMEOUT = 3
 # Before these a request has not left this machine, so it cannot have had an effect.
-_NOT_SENT = (ConnectTimeoutError, EndpointConnectionError, NoCredentialsError, ParamValidationError)
+_NOT_SENT = (
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    InvalidConfigError,
+    MetadataRetrievalError,
+    NoAuthTokenError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+    ProfileNotFound,
+    ProxyConnectionError,
+    RefreshWithMFAUnsupportedError,
+    SSOError,
+    TokenRetrievalError,
+)
 
 # The AWS services that this package calls.
 _SERVICES = ("cloudformation", "cloudwatch", "dynamodb", "lambda", "s3", "scheduler", "sqs")
@@ -87,6 +113,7 @@ def client(service: str, *, attempts: int = 4, read_timeout: float = 10) -> Any:
 
     Raises:
         ConfigurationError: no region is set.
+        AwsNotConfigured: another setting of AWS's does not work.
     """
     with _making:
         return _client(service, attempts, read_timeout)
@@ -113,6 +140,10 @@ def _make(service: str, attempts: int, read_timeout: float) -> Any:
             made = _maker()(service, region_name=_region(), config=config)
     except NoRegionError:
         raise ConfigurationError(_NO_REGION) from None
+    except (
+        Exception
+    ) as error:  # a profile, a region, an endpoint or a source of credentials that cannot be used
+        raise AwsNotConfigured(service, error) from error
     if service in _FREQUENT:
         override_client(made)
     return made
@@ -183,17 +214,47 @@ def call(method: Callable[..., Any], /, **parameters: Any) -> dict[str, Any]:
             raise ConditionFailed(error.response.get("Item", {})) from None
         if error.response["Error"]["Code"] == "TransactionCanceledException":
             raise TransactionCancelled(error.response.get("CancellationReasons", [])) from None
-        raise _refused(_name(method), error) from error
+        raise _refused(method, error) from error
     except BotoCoreError as error:
-        applied = not isinstance(error, _NOT_SENT)
+        applied = not (isinstance(error, _NOT_SENT) or _in_handshake(error))
         raise AwsError(_name(method), type(error).__name__, str(error), applied=applied) from error
+    except ResponseParserError as error:  # an answer that is none of AWS's, such as a proxy's
+        raise AwsError(_name(method), type(error).__name__, str(error), applied=True) from error
+    except (OSError, ValueError) as error:  # a source of credentials: botocore wraps what the network raises
+        raise AwsError(_name(method), type(error).__name__, str(error), applied=False) from error
     return answer
 
 
-def _refused(name: str, error: ClientError) -> AwsError:
-    said = error.response["Error"]
-    status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
-    return AwsError(name, said.get("Code", "Unknown"), said.get("Message", ""), applied=status >= 500)
+def _in_handshake(error: BaseException) -> bool:
+    """Return whether TLS was refused before anything was sent."""
+    if not isinstance(error, SSLError):
+        return False
+    found: BaseException | None = error.kwargs.get("error")
+    while found is not None:
+        frame = found.__traceback__
+        while frame is not None:
+            if frame.tb_frame.f_code.co_name == "do_handshake":
+                return True
+            frame = frame.tb_next
+        found = found.__cause__ or found.__context__
+    return False
+
+
+def _refused(method: Callable[..., Any], error: ClientError) -> AwsError:
+    refusal = error.response["Error"]
+    failed = error.response["ResponseMetadata"].get("HTTPStatusCode", 0) >= 500
+    # Credentials of a role are asked for within the call, of another service, before it is made.
+    own = _operation(method) in (None, error.operation_name)
+    name = _name(method) if own else f"{_name(method)} ({error.operation_name})"
+    return AwsError(name, refusal.get("Code", "Unknown"), refusal.get("Message", ""), applied=failed and own)
+
+
+def _operation(method: Callable[..., Any]) -> str | None:
+    owner = getattr(method, "__self__", None)
+    name: str | None = (
+        None if owner is None else owner.meta.method_to_api_mapping.get(getattr(method, "__name__", ""))
+    )
+    return name
 
 
 def _name(method: Callable[..., Any]) -> str:
@@ -216,6 +277,8 @@ def require_region() -> None:
             found = default.region_name if default else _session().get_config_variable("region")
     except ProfileNotFound as error:
         raise ConfigurationError(f"{error}; unset AWS_PROFILE or name an existing profile.") from None
+    except BotoCoreError as error:  # a file of settings that cannot be read
+        raise ConfigurationError(f"AWS's settings cannot be read: {error}") from error
     if not found:
         raise ConfigurationError(_NO_REGION)
 

@@ -6,11 +6,12 @@ from typing import TYPE_CHECKING
 
 from serverless_tasks.engine.submit.handle import Handle
 from serverless_tasks.engine.submit.reserve import Deduplication, release, reserve, still_held
-from serverless_tasks.errors import ServerlessTasksError
+from serverless_tasks.errors import AwsNotConfigured, ServerlessTasksError, SubmitFailed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from serverless_tasks.engine.backends.base import Backend
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.services import Services
     from serverless_tasks.engine.submit.publication import Publication
@@ -35,9 +36,12 @@ def publish(
         ConfigurationError: a message is due later than this deployment can hold one back; none was published.
         ServerlessTasksError: the only message could not be published.
     """
-    if any(message.run_at for message in messages):
-        services.backend.check_delays(messages)
-    publications = reserve(services, messages, deduplication or Deduplication())
+    try:
+        if any(message.run_at for message in messages):
+            services.backend.check_delays(messages)
+        publications = reserve(services, messages, deduplication or Deduplication())
+    except AwsNotConfigured as unusable:
+        raise SubmitFailed(str(unusable)) from unusable
     unsent = [publication for publication in publications if publication.unsent]
     if unsent and not (on_commit and services.defer is not None and services.defer(services, unsent)):
         publish_now(services, unsent)
@@ -58,7 +62,7 @@ def publish_now(services: Services, publications: Sequence[Publication]) -> None
     if not publications:
         return
     try:
-        errors = services.backend.publish([publication.message for publication in publications])
+        errors = _backend(services).publish([publication.message for publication in publications])
     except ServerlessTasksError as error:
         for publication in publications:
             publication.settle(error)
@@ -67,3 +71,11 @@ def publish_now(services: Services, publications: Sequence[Publication]) -> None
     for publication, failed in zip(publications, errors, strict=True):
         publication.settle(failed)
     release(services, publications)
+
+
+def _backend(services: Services) -> Backend:
+    """Return the backend, whose clients are made now."""
+    try:
+        return services.backend
+    except AwsNotConfigured as error:
+        raise SubmitFailed(str(error)) from error

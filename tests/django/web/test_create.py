@@ -198,6 +198,24 @@ class TestAwsTrouble:
         monkeypatch.setattr(queue._client, "send_message", send)
         monkeypatch.setattr(queue._clock, "sleep", lambda seconds: None)
 
+    def test_a_client_that_cannot_be_made_is_503(
+        self, browser: Client, settings: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def refuses() -> Any:
+            raise ValueError("Invalid endpoint: localhost:4566")
+
+        monkeypatch.setattr(session, "_maker", refuses)
+        session._client.cache_clear()
+        settings.SERVERLESS_TASKS = {**settings.SERVERLESS_TASKS}
+        try:
+            created, read = post(browser, SUM), browser.get("/tasks/0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11/")
+        finally:
+            session._client.cache_clear()
+        assert [answer.status_code for answer in (created, read)] == [503, 503]
+        assert created.json()["error"]["type"] == "SubmitFailed"
+        assert read.json()["error"]["type"] == "Unavailable"
+        assert b"localhost:4566" not in created.content + read.content
+
     def test_an_uncertain_send_is_503_with_the_uuid(
         self, browser: Client, monkeypatch: pytest.MonkeyPatch
     ) -> None:

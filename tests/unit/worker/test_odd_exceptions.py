@@ -53,7 +53,7 @@ class NoCause(Exception):
 
 class TextThatIsNone(Exception):
     def __str__(self) -> str:
-        return None  # type: ignore[return-value]
+        return None  # type: ignore[return-value]  # noqa: PLE0307
 
 
 def odd_syntax() -> SyntaxError:
