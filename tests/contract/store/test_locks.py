@@ -191,7 +191,7 @@ class TestOtherWriters:
         rows = TableLocks(session.client("dynamodb"), config.table, clock)
         wanted = [a_place(a_message(clock, inputs={"numbers": [n]}), clock) for n in range(count)]
 
-        with pytest.raises(AwsError, match=r"TransactionConflict.*in the way 12 times"):
+        with pytest.raises(AwsError, match=r"TransactionConflict.*conflicted 12 times"):
             rows.put(wanted, {})
 
         assert len(clock.slept) == 12

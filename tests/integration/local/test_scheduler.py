@@ -229,7 +229,7 @@ def test_a_schedule_that_contradicts_its_task_is_said_and_dev_goes_on(
 
     apply_schedules()
 
-    assert "Odd.schedule_inputs do not fit" in caplog.text
+    assert "Odd.schedule_inputs are invalid" in caplog.text
 
 
 def test_where_a_template_has_no_group_there_is_nothing_to_apply(clock: FakeClock) -> None:
