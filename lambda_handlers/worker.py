@@ -39,6 +39,8 @@ AFTER_ERROR = 10
 LONGEST_AFTER_ERROR = 900
 # Between the end of a run and the deletion of its messages.
 GRACE = 10
+# Seconds that are to be left of an invocation for the manifest of its build, which may also wait for the next one.
+TO_RECORD_BUILD = 10
 
 initialise("store", "runner", "visibility")
 
@@ -235,6 +237,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
         event: SQS records.
         context: Lambda's context.
     """
+    services = ready()
     records = sorted(event["Records"], key=_deliveries, reverse=True)
-    failed = _Batch(ready(), records, context).run()
+    failed = _Batch(services, records, context).run()
+    if context.get_remaining_time_in_millis() > TO_RECORD_BUILD * 1000:
+        services.build_record.write_once()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
