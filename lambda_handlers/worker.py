@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lambda_handlers.bootstrap import initialise, ready
-from lambda_handlers.telemetry import counted, job, logger, report
+from lambda_handlers.telemetry import count, counted, job, logger, report
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.store.overlap import overlapping
@@ -190,6 +190,7 @@ class _Batch:
     def _back(self, record: dict[str, Any], seconds: int, reason: str) -> GiveBack:
         self._again[record["receiptHandle"]] = seconds
         logger.info("message goes back", reason=reason, seconds=seconds)
+        count("MessageReturned")
         return GiveBack(reason)
 
     def _remaining(self) -> float:

@@ -65,9 +65,8 @@ def deployed_task(services: Services, name: str, inputs: Sequence[dict[str, Any]
     Raises:
         InvalidInputs: the inputs are not the task's.
     """
-    from serverless_tasks.engine.definition.manifest.entry import (
-        DeployedTask,
-    )  # most processes submit by class
+    # Most processes submit by class, and do without it.
+    from serverless_tasks.engine.definition.manifest.entry import DeployedTask
 
     tasks = services.deployed_tasks
     task = tasks.find(name)
