@@ -10,7 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lambda_handlers.bootstrap import initialise, ready
-from lambda_handlers.telemetry import counted, job, logger, report
+from lambda_handlers.telemetry import count, counted, job, logger, report
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.store.overlap import overlapping
@@ -39,6 +39,8 @@ AFTER_ERROR = 10
 LONGEST_AFTER_ERROR = 900
 # Seconds between the end of a run and the deletion of its messages.
 GRACE = 10
+# Seconds that are to be left of an invocation for the manifest of its build, which may also wait for the next one.
+TO_RECORD_BUILD = 10
 
 initialise("store", "runner", "visibility")
 
@@ -188,6 +190,7 @@ class _Batch:
     def _back(self, record: dict[str, Any], seconds: int, reason: str) -> GiveBack:
         self._again[record["receiptHandle"]] = seconds
         logger.info("message goes back", reason=reason, seconds=seconds)
+        count("MessageReturned")
         return GiveBack(reason)
 
     def _remaining(self) -> float:
@@ -235,6 +238,9 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
         event: SQS records.
         context: Lambda's context.
     """
+    services = ready()
     records = sorted(event["Records"], key=_deliveries, reverse=True)
-    failed = _Batch(ready(), records, context).run()
+    failed = _Batch(services, records, context).run()
+    if context.get_remaining_time_in_millis() > TO_RECORD_BUILD * 1000:
+        services.build_record.write_once()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

@@ -42,7 +42,7 @@ def read_inputs(
 
     Args:
         session: what the command works with.
-        task: the task; where its class is known, its input types say how a word is read.
+        task: the task; where its class is here, or the deployed build has it, its input types say how a word is read.
         words: ``name=value`` or ``name=@file`` each.
         document: a JSON object, or ``@file`` with one; words add to it.
 
@@ -92,7 +92,9 @@ def _object(task: str, document: str) -> dict[str, Any]:
 
 def _properties(session: Session, task: type[BaseTask] | str) -> dict[str, Any]:
     if isinstance(task, str):
-        return {}
+        deployed = session.client.services.deployed_tasks.find(task)
+        found: dict[str, Any] = {} if deployed is None else deployed.schema.get("properties", {})
+        return found
     definition = session.registry.definition(task.name)
     try:
         properties: dict[str, Any] = definition.input_schema().get("properties", {})

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from serverless_tasks.engine.job.job_id import job_id
+from serverless_tasks.engine.submit.by_name import deployed_task
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.publish import publish
 from serverless_tasks.engine.submit.reserve import Deduplication
@@ -62,30 +63,33 @@ def resubmit(services: Services, uuid: str, *, new_uuid: str | None = None, on_c
 def submit_again(services: Services, job: Message, *, new_uuid: str | None, on_commit: bool) -> Handle:
     """Submit what a message says once more, under a new id; see `resubmit`. All its inputs are there."""
     accepted = accept_again(services, job)
-    unique = job.task in services.registry and services.registry.get(job.task).unique
+    if accepted is not None:
+        definition = services.registry.definition(job.task)
+        unique, inputs, secrets = definition.task.unique, accepted.sent, definition.secrets_in(accepted.sent)
+        compared = definition.compared(accepted) if unique else None
+    else:
+        deployed = deployed_task(services, job.task, [job.inputs])
+        unique, inputs = deployed.unique, job.inputs
+        secrets = tuple(sorted({*job.secrets, *deployed.secrets_in(inputs)}))
+        compared = deployed.compared(job.inputs) if unique else None
     # A unique job must be tracked, because its lock relies on the stored job.
     track = job.options.track or unique
     options = Options.again(
         job.options, uuid=Options.parse({"uuid": new_uuid}).uuid, owner=job.owner, track=track
     )
-    inputs, secrets, deduplication = job.inputs, job.secrets, Deduplication(unique=unique)
-    if accepted is not None:
-        definition = services.registry.definition(job.task)
-        inputs, secrets = accepted.sent, definition.secrets_in(accepted.sent)
-        deduplication = Deduplication(
-            unique=unique, compared=[definition.compared(accepted)] if unique else ()
-        )
+    deduplication = Deduplication(unique=unique, compared=() if compared is None else [compared])
     message = replace(new_message(services, job.task, inputs, options, job.queue, secrets), retry_of=job.uuid)
     (handle,) = publish(services, [message], on_commit=on_commit, deduplication=deduplication)
     return handle
 
 
 def accept_again(services: Services, job: Message) -> Accepted | None:
-    """Validate a job's inputs with the task's present code; None where that code is not here.
+    """Validate a job's inputs with the task's present code; None where it is not here, and the manifest has to do.
 
     Raises:
-        InvalidInputs: it refuses them.
+        InvalidInputs: they are refused.
     """
     if job.task not in services.registry:
+        deployed_task(services, job.task, [job.inputs])
         return None
     return services.registry.definition(job.task).accept_json(job.inputs)

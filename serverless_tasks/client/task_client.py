@@ -13,10 +13,11 @@ from serverless_tasks.engine.job.job_id import job_id
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.record import Record
 from serverless_tasks.engine.services import Services, current_services
+from serverless_tasks.engine.submit.by_name import submit_by_name
 from serverless_tasks.engine.submit.handle import Handle
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.publication import Publication
-from serverless_tasks.engine.submit.submission import Submission, submit_unchecked
+from serverless_tasks.engine.submit.submission import Submission
 from serverless_tasks.errors import TaskNotFound, WaitTimeout
 
 if TYPE_CHECKING:
@@ -85,6 +86,9 @@ class TaskClient:
     def submit(self, task: str | type[BaseTask], /, **inputs: Any) -> Handle:
         """Publish a job.
 
+        Of a named task whose code is not here, the manifest of the deployed build says its queue, whether it is unique,
+        which inputs are secret and which it takes. It is read once a process.
+
         Raises:
             InvalidInputs: the inputs do not fit; nothing was published.
             SubmitFailed: it was certainly not sent.
@@ -107,7 +111,7 @@ class TaskClient:
         if isinstance(task, str) and task in self._services.registry:
             task = self._services.registry.get(task)
         if isinstance(task, str):
-            return submit_unchecked(self._services, task, list(inputs), chosen)
+            return submit_by_name(self._services, task, list(inputs), chosen)
         return Submission(task, chosen, self._services).submit_many(inputs)
 
     def submit_json(self, task: str | type[BaseTask], inputs: dict[str, Any], **options: Any) -> Handle:

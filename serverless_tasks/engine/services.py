@@ -28,6 +28,9 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.aws.sqs.receiving import Visibility
     from serverless_tasks.engine.aws.sqs.sending import QueueSender
     from serverless_tasks.engine.backends.base import Backend
+    from serverless_tasks.engine.definition.manifest.build import ManifestStore
+    from serverless_tasks.engine.definition.manifest.deployed import DeployedTasks
+    from serverless_tasks.engine.definition.manifest.record import BuildRecord
     from serverless_tasks.engine.job.dead_letter import DeadLetterStore
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.store.base import Blobs, Store
@@ -65,6 +68,9 @@ class Services:
         middleware: stands around each delivery; see `Runner`.
         on_write: is called with the id of each job that was, or may have been, written.
         problem: why the configuration is wrong, where it is.
+
+    Attributes:
+        started: when they were made, in seconds since the epoch.
     """
 
     def __init__(
@@ -82,6 +88,7 @@ class Services:
     ) -> None:
         self.config = config
         self.clock = clock or Clock()
+        self.started = self.clock.now()
         self.defer = defer
         self.middleware = middleware
         self.problem = problem
@@ -152,6 +159,31 @@ class Services:
 
         table = self.config.require("table")
         return Locks(TableLocks(client("dynamodb"), table, self.clock), self.store, self.clock)
+
+    @locked_cached_property
+    def manifest_store(self) -> ManifestStore | None:
+        """The manifest of the deployed build; None where jobs run in this process, or no table is configured."""
+        if not self.config.table or self.backend_kind.in_process:
+            return None
+        from serverless_tasks.engine.aws.dynamodb.items import TableItems
+        from serverless_tasks.engine.aws.dynamodb.manifest import TableManifest
+        from serverless_tasks.engine.aws.session import client
+
+        return TableManifest(TableItems(client("dynamodb"), self.config.table, self.clock))
+
+    @locked_cached_property
+    def deployed_tasks(self) -> DeployedTasks:
+        """The tasks of the deployed build, for those that are submitted by their names."""
+        from serverless_tasks.engine.definition.manifest.deployed import DeployedTasks
+
+        return DeployedTasks(self.manifest_store, self.clock)
+
+    @locked_cached_property
+    def build_record(self) -> BuildRecord:
+        """The record of this process's build, for a worker to write."""
+        from serverless_tasks.engine.definition.manifest.record import BuildRecord
+
+        return BuildRecord(self.registry, self.manifest_store, self.started)
 
     @locked_cached_property
     def blobs(self) -> Blobs | None:

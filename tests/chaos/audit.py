@@ -9,6 +9,7 @@ from typing import Any
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.dynamodb.models import dynamodb_backends
 
+from serverless_tasks.engine.aws.dynamodb import manifest
 from serverless_tasks.engine.aws.dynamodb.expressions import from_dynamodb
 from serverless_tasks.engine.job.clock import Clock, to_ms
 from serverless_tasks.engine.job.record import ENDED, RUNNING
@@ -66,8 +67,8 @@ class Audit:
             self._look(uuid)
 
     def uuids(self) -> list[str]:
-        """The partition keys of the table."""
-        return [key.value for key in self._items()]
+        """The partition keys of the table, but for the manifest's, which is no job's."""
+        return [key.value for key in self._items() if key.value != manifest.PK]
 
     def items(self, uuid: str) -> dict[str, Item]:
         """What the table holds under a key, by sort key."""

@@ -9,7 +9,7 @@ from botocore.exceptions import ClientError
 
 from serverless_tasks.client.task_client import TaskClient
 from serverless_tasks.engine.job.message import Message
-from serverless_tasks.errors import AlreadyFinished, InvokeFailed, TaskFailed
+from serverless_tasks.errors import AlreadyFinished, InvalidInputs, InvokeFailed, TaskFailed
 from tests.e2e.deployment import Stack, eventually, user
 
 pytestmark = pytest.mark.usefixtures("as_publisher")
@@ -45,6 +45,24 @@ def test_a_submitted_task_travels_to_its_end_and_leaves_its_progress(client: Tas
 def test_every_queue_has_a_worker(client: TaskClient, queue: str) -> None:
     [handle] = client.submit_many("sum", [{"numbers": [20, 22]}], queue=queue)
     assert handle.wait(SECONDS) == {"sum": 42}
+
+
+def test_a_task_submitted_by_name_is_what_the_deployed_build_says(
+    stack: Stack, client: TaskClient, caplog: pytest.LogCaptureFixture
+) -> None:
+    client.submit("sum", numbers=[1]).wait(SECONDS)
+    assert eventually(lambda: TaskClient.from_stack(stack.name).services.deployed_tasks.find("repeat"))
+    asked = TaskClient.from_stack(stack.name)
+
+    handle = asked.submit("repeat", text="x", times="2")
+
+    job = asked.services.store.job(handle.uuid)
+    assert job is not None
+    assert job.queue == "low"
+    assert handle.wait(SECONDS) == {"text": "xx"}
+    with pytest.raises(InvalidInputs, match="more"):
+        asked.submit("repeat", text="x", more=1)
+    assert caplog.messages == []
 
 
 def test_each_queue_has_its_own_concurrency(stack: Stack) -> None:

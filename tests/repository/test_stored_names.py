@@ -11,7 +11,10 @@ from uuid import UUID
 from django_integration.web.http import signed_job
 from lambda_handlers import telemetry
 from serverless_tasks import errors
+from serverless_tasks.engine.aws.dynamodb import manifest
 from serverless_tasks.engine.definition import recurring
+from serverless_tasks.engine.definition.manifest.build import Manifest
+from serverless_tasks.engine.definition.manifest.entry import DeployedTask
 from serverless_tasks.engine.job import dead_letter, message
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.options import JobOptions
@@ -53,7 +56,7 @@ ERRORS = {
 }
 METRICS = {
     *("DeadLettered", "TaskCancelled", "TaskDuration", "TaskFailed", "TaskLost", "TaskRetried"),
-    *("TaskSucceeded", "Undecodable"),
+    *("MessageReturned", "TaskSucceeded", "Undecodable"),
 }
 
 
@@ -78,6 +81,14 @@ def test_keys_and_prefixes() -> None:
     assert (items.JOB, items.STATE, items.STATE_PREFIX) == ("job", "s#state", "s#")
     assert (message.inputs_key(ID), message.outputs_prefix(ID)) == (f"inputs/{ID}", f"outputs/{ID}/")
     assert (dead_letter.PREFIX, recurring.PREFIX) == ("dead-letters/", "task-")
+
+
+def test_the_manifest() -> None:
+    assert (manifest.PK, manifest.SK) == ("manifest", "manifest")
+    assert set(Manifest(build="b", since=1).to_item()) == {"build", "since", "tasks"}
+    assert set(DeployedTask(name="sum").to_json()) == {
+        *("name", "queue", "priority", "unique", "secrets", "closed", "defaults", "schema", "schema_hash"),
+    }
 
 
 def test_hashes_salts_and_namespaces() -> None:

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
+from serverless_tasks.engine.aws.dynamodb import manifest
 from serverless_tasks.local.aws.template import translate
 
 ROOT = Path(__file__).parents[2]
@@ -297,6 +298,15 @@ def test_who_deploys_schedules_may_change_those_of_our_group_and_list_all() -> N
         "scheduler:UpdateSchedule": ours,
         "scheduler:ListSchedules": "schedule/*/*",  # AWS knows no narrower one
     }
+
+
+def test_who_deploys_schedules_may_write_the_manifest_and_nothing_else_in_the_table() -> None:
+    [statement] = [
+        each for name, each in statements() if name == "SchedulesPolicy" and "dynamodb" in str(each["Action"])
+    ]
+    assert statement["Action"] == "dynamodb:PutItem"
+    assert statement["Resource"] == get_att("Table")
+    assert statement["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [manifest.PK]}}
 
 
 def test_the_scheduler_may_leave_what_it_could_not_send_with_the_dead_letters() -> None:

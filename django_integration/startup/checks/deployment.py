@@ -18,6 +18,7 @@ from serverless_tasks.engine.aws.session import require_region
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError, ConfigurationError
 from serverless_tasks.project.samconfig import deployed_parameters
+from serverless_tasks.project.worker_time import deployed_seconds, worker_time_advice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -42,6 +43,7 @@ def register() -> None:
     """Add the checks."""
     checks.register(check_aws, "serverless_tasks", deploy=True)
     checks.register(check_deployment, "serverless_tasks", deploy=True)
+    checks.register(check_worker_time, "serverless_tasks", deploy=True)
 
 
 def check_aws(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
@@ -77,6 +79,20 @@ def check_deployment(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     return [*_left_out(deployed, modules), *_needing_django(deployed)]
 
 
+def check_worker_time(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
+    """Check that the deployed worker has time for more than one message of a batch."""
+    try:
+        conf.current()
+        timeouts = [(task.name, task.timeout) for task in current_services().registry]
+    except ConfigurationError:
+        return []  # reported by check_configuration
+    deployed = Deployment.read()
+    if deployed is None or deployed.worker_seconds is None:
+        return []
+    said = worker_time_advice(deployed.worker_seconds, timeouts)
+    return [checks.Warning(said, id="serverless_tasks.W013")] if said else []
+
+
 @dataclass(frozen=True, slots=True)
 class Deployment:
     """The worker's parameters in ``samconfig.toml``.
@@ -84,10 +100,12 @@ class Deployment:
     Attributes:
         modules: the modules that it imports.
         django_settings: the settings with which it sets Django up, or "".
+        worker_seconds: its timeout, or None where the file has no number.
     """
 
     modules: tuple[str, ...]
     django_settings: str
+    worker_seconds: float | None
 
     @classmethod
     def read(cls) -> Deployment | None:
@@ -96,7 +114,7 @@ class Deployment:
         if "TaskModules" not in parameters and "DjangoSettingsModule" not in parameters:
             return None
         modules = tuple(filter(None, parameters.get("TaskModules", "").split(",")))
-        return cls(modules, parameters.get("DjangoSettingsModule", ""))
+        return cls(modules, parameters.get("DjangoSettingsModule", ""), deployed_seconds(parameters))
 
 
 def _queue(name: str, url: str, longest: float) -> Iterator[checks.CheckMessage]:

@@ -14,7 +14,9 @@ from serverless_tasks.cli.output import Output, say
 from serverless_tasks.cli.parameters import Json
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ConfigurationError, TaskDefinitionError
+from serverless_tasks.project.samconfig import deployed_parameters
 from serverless_tasks.project.tasks import modules_of, said_here
+from serverless_tasks.project.worker_time import deployed_seconds, worker_time_advice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,7 +56,7 @@ def init(
     """Write the files that `sam build && sam deploy` need into a Django project, or update them."""
     from rich.table import Table
 
-    from serverless_tasks.cli.init import Action, init_project
+    from serverless_tasks.cli.init import Action, Project, init_project
 
     answer = Output(as_json)
     with answer.errors():
@@ -67,6 +69,10 @@ def init(
         answer.document(
             [{"path": file.path.as_posix(), "action": str(file.action)} for file in written], picture
         )
+        parameters = deployed_parameters(directory)
+        seconds = deployed_seconds(parameters)
+        if seconds and (said := worker_time_advice(seconds, Project.read(directory).task_timeouts)):
+            answer.say(said)
         if not as_json and any(file.action is Action.OFFERED for file in written):
             answer.say("Files marked 'offered' have your edits; compare each with its new version, NAME.new.")
 

@@ -13,12 +13,13 @@ from serverless_tasks.cli.output import Output
 from serverless_tasks.cli.parameters import DryRun, Json, Stack
 from serverless_tasks.cli.session import connect
 from serverless_tasks.engine.definition.schedule_sync import DELETE, KEEP, apply, plan
-from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.errors import AwsError, ConfigurationError
 from serverless_tasks.project.samconfig import FILE
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from serverless_tasks.cli.session import Session
     from serverless_tasks.engine.definition.registry import Registry
     from serverless_tasks.engine.definition.schedule_sync import ScheduleChange
 
@@ -38,7 +39,7 @@ app = typer.Typer(
 
 @app.command("sync")
 def sync(dry_run: DryRun = False, yes: Yes = False, stack: Stack = None, as_json: Json = False) -> None:
-    """Create, update and delete schedules to match those that the tasks declare."""
+    """Create, update and delete schedules to match those that the tasks declare, and record the tasks of this build."""
     answer = Output(as_json)
     with answer.errors():
         session = connect(stack, Tasks.NEEDED)
@@ -51,6 +52,7 @@ def sync(dry_run: DryRun = False, yes: Yes = False, stack: Stack = None, as_json
             if not yes:
                 _check_deletions(changes, session.registry)
             apply(changes, group)
+            _record_build(answer, session)
         rows = [
             {
                 "action": change.action,
@@ -93,6 +95,16 @@ def list_schedules(stack: Stack = None, as_json: Json = False) -> None:
             answer.say(
                 "The deployed schedules differ from the declared ones: run `serverless-tasks schedules sync`."
             )
+
+
+def _record_build(answer: Output, session: Session) -> None:
+    """Write the manifest; who may sync schedules need not be allowed to, since the worker writes it as well."""
+    if left_out(session.registry):
+        return
+    try:
+        session.client.services.build_record.write()
+    except AwsError as error:
+        answer.say(f"The manifest of this build was not written; the worker will write it: {error}")
 
 
 def _tell_deletions(answer: Output, changes: Sequence[ScheduleChange]) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
+from serverless_tasks.engine.definition.base import DEFAULT_TIMEOUT
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.project.tasks import settings_of
 
@@ -58,6 +59,15 @@ class Project:
         return cls(directory, settings, tuple(tasks), _outside(directory, tasks) | django)
 
     @property
+    def task_timeouts(self) -> list[tuple[str, float]]:
+        """The classes with a ``run`` in the task modules, with the timeouts that they spell out, or the default."""
+        paths = [_file(self.directory, module) for module in self.task_modules]
+        nodes = [node for path in paths if path is not None for node in ast.walk(_parse(path))]
+        return [
+            (node.name, _timeout(node)) for node in nodes if isinstance(node, ast.ClassDef) and _runs(node)
+        ]
+
+    @property
     def needs_django(self) -> bool:
         """True if a task module, or a module of the project that it imports, imports Django."""
         return bool(self.imports & {"django", "django_integration", "rest_framework", "ninja"})
@@ -97,6 +107,21 @@ class Project:
 def _texts(value: ast.AST) -> list[str]:
     constants = [node.value for node in ast.walk(value) if isinstance(node, ast.Constant)]
     return [each for each in constants if isinstance(each, str)]
+
+
+def _runs(node: ast.ClassDef) -> bool:
+    functions = [each for each in node.body if isinstance(each, (ast.FunctionDef, ast.AsyncFunctionDef))]
+    return any(function.name == "run" for function in functions)
+
+
+def _timeout(node: ast.ClassDef) -> float:
+    for each in node.body:
+        target = each.targets[0] if isinstance(each, ast.Assign) else getattr(each, "target", None)
+        value = getattr(each, "value", None)
+        named = isinstance(target, ast.Name) and target.id == "timeout"
+        if named and isinstance(value, ast.Constant) and isinstance(value.value, (int, float)):
+            return value.value
+    return DEFAULT_TIMEOUT
 
 
 def _pinned(module: str, distributions: list[str]) -> str:

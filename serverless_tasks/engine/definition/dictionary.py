@@ -121,6 +121,9 @@ class DictionaryDefinition(Definition):
         }
         return {name: default for name, default in defaults.items() if default is not NO_WAY_BACK}
 
+    def default_inputs(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        return {name: value for name, value in self._defaults_in_json.items() if name not in self.secrets}
+
     def arguments(self, model: BaseModel) -> dict[str, Any]:
         arguments = _by_input(model)
         if not self.secrets:

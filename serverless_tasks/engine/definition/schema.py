@@ -129,6 +129,15 @@ class Definition:
             return NO_MASK
         return Mask(texts_of([model, self.arguments(model)]))
 
+    def default_inputs(self, schema: Mapping[str, Any]) -> dict[str, Any]:
+        """Return the inputs by which a job is compared although they were not given, as far as its schema says them."""
+        properties = schema.get("properties", {}).items()
+        return {
+            name: each["default"]
+            for name, each in properties
+            if "default" in each and not self.is_secret(name)
+        }
+
     def arguments(self, model: BaseModel) -> dict[str, Any]:
         """The keyword arguments that ``run`` is called with."""
         raise NotImplementedError
@@ -175,7 +184,9 @@ class Definition:
 
     def _input_schema(self) -> Any:
         schema = self.inputs_model.model_json_schema(schema_generator=Described)
-        if "extra" not in self.inputs_model.model_config and self._names == set(schema.get("properties", ())):
+        if "extra" not in self.inputs_model.model_config and self.input_names == set(
+            schema.get("properties", ())
+        ):
             schema["additionalProperties"] = False
         return schema
 
@@ -222,11 +233,12 @@ class Definition:
         return [
             FieldError(str(name), "is not an input of this task", (name,), "extra_forbidden")
             for name in inputs
-            if name not in self._names
+            if name not in self.input_names
         ]
 
     @cached_property
-    def _names(self) -> frozenset[str]:
+    def input_names(self) -> frozenset[str]:
+        """The names that inputs can travel under."""
         config = self.inputs_model.model_config
         by_name = config.get("populate_by_name") or config.get("validate_by_name")
         names: set[str] = set()

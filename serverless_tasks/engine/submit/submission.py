@@ -6,17 +6,16 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from serverless_tasks.engine.definition.base import LONGEST_NAME, queue_for
+from serverless_tasks.engine.definition.base import queue_for
 from serverless_tasks.engine.definition.registry import definition_of
-from serverless_tasks.engine.definition.schema import Definition, check_json
+from serverless_tasks.engine.definition.schema import Definition
 from serverless_tasks.engine.job.clock import to_ms
-from serverless_tasks.engine.job.encoding import is_json
 from serverless_tasks.engine.job.message import Message, expires_at
 from serverless_tasks.engine.services import Services, current_services
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.publish import publish
 from serverless_tasks.engine.submit.reserve import Deduplication
-from serverless_tasks.errors import TaskDefinitionError, UnknownOption, UnknownTask
+from serverless_tasks.errors import TaskDefinitionError, UnknownOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -89,12 +88,12 @@ class Submission:
         services, options, unique = self._services or current_services(), self._options, self._task.unique
         if services.backend_kind.in_process:
             services.registry.add(self._task)
-        _check_options(options, self._task.name, len(inputs), unique=unique)
+        check_options(options, self._task.name, len(inputs), unique=unique)
         definition = _definition(services, self._task)
         accept = definition.accept_json if as_json else definition.accept
         accepted = [accept(given) for given in inputs]
         messages = [_message(services, definition, each.sent, options) for each in accepted]
-        deduplication = _deduplication(options, unique=unique, anonymous=anonymous)
+        deduplication = deduplication_of(options, unique=unique, anonymous=anonymous)
         if deduplication.compares:
             deduplication = replace(deduplication, compared=[definition.compared(each) for each in accepted])
         return publish(services, messages, on_commit=options.on_commit, deduplication=deduplication)
@@ -124,27 +123,6 @@ def submit_json(
     return Submission(services.registry.get(task), options, services).start_json(inputs, anonymous=anonymous)
 
 
-def submit_unchecked(services: Services, task: str, inputs: Sequence[Any], options: Options) -> list[Handle]:
-    """Submit jobs of a task whose code this process does not have; the worker validates them.
-
-    Raises:
-        UnknownTask: no task can have that name.
-        InvalidInputs: inputs are not an object.
-    """
-    if not 0 < len(task) <= LONGEST_NAME or not is_json(task):
-        raise UnknownTask(task)
-    _check_options(options, task, len(inputs), unique=False)
-    for given in inputs:
-        check_json(task, given)
-    messages = [
-        new_message(services, task, given, options, queue_for(options.queue, options.priority or 0))
-        for given in inputs
-    ]
-    return publish(
-        services, messages, on_commit=options.on_commit, deduplication=_deduplication(options, unique=False)
-    )
-
-
 def message_for(
     services: Services, task: type[BaseTask], inputs: dict[str, Any], options: Options
 ) -> Message:
@@ -154,10 +132,15 @@ def message_for(
 
 def _message(services: Services, definition: Definition, inputs: dict[str, Any], options: Options) -> Message:
     task = definition.task
-    priority = task.priority if options.priority is None else options.priority
-    explicit = options.queue or (task.queue if options.priority is None else None)
-    secrets = definition.secrets_in(inputs)
-    return new_message(services, task.name, inputs, options, queue_for(explicit, priority), secrets)
+    queue = queue_of(options, task.queue, task.priority)
+    return new_message(services, task.name, inputs, options, queue, definition.secrets_in(inputs))
+
+
+def queue_of(options: Options, queue: str | None, priority: int) -> str:
+    """The queue of a job: what the submission says counts before what the task does."""
+    if options.priority is not None:
+        return queue_for(options.queue, options.priority)
+    return queue_for(options.queue or queue, priority)
 
 
 def new_message(
@@ -197,7 +180,7 @@ def new_message(
     )
 
 
-def _check_options(options: Options, task: str, jobs: int, *, unique: bool) -> None:
+def check_options(options: Options, task: str, jobs: int, *, unique: bool) -> None:
     """See that options fit what is submitted with them.
 
     Raises:
@@ -213,7 +196,8 @@ def _check_options(options: Options, task: str, jobs: int, *, unique: bool) -> N
         )
 
 
-def _deduplication(options: Options, *, unique: bool, anonymous: bool = False) -> Deduplication:
+def deduplication_of(options: Options, *, unique: bool, anonymous: bool = False) -> Deduplication:
+    """The deduplication that options and a task's ``unique`` make."""
     return Deduplication(
         key=options.idempotency_key,
         key_ttl=options.idempotency_ttl,

@@ -21,6 +21,7 @@ from serverless_tasks.local.aws.functions import Function, InvokeApp
 from serverless_tasks.local.server import LocalServer
 from serverless_tasks.poller.mapping import Mapping, initialise_as_lambda_does
 from serverless_tasks.poller.poller import Poller
+from serverless_tasks.project.worker_time import worker_time_advice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -79,7 +80,7 @@ def main(lifeline: TextIO = sys.stdin) -> None:
     except ServerlessTasksError as error:
         sys.exit(str(error))
     if any(mapping.handler.startswith("lambda_handlers.") for mapping in work.mappings):
-        _tell_tasks()
+        _tell_tasks(min((mapping.timeout for mapping in work.mappings if mapping.timeout), default=None))
     with LocalServer(InvokeApp(work.functions, region=work.region), work.port):
         poller.start()
         apply_schedules()
@@ -110,14 +111,17 @@ def apply_schedules() -> None:
             log.info("%s runs by %s", change.task, change.declared.schedule)
 
 
-def _tell_tasks() -> None:
+def _tell_tasks(worker_seconds: float | None) -> None:
     try:
-        names = [task.name for task in current_services().registry.listed()]
+        tasks = current_services().registry.listed()
     except ServerlessTasksError as error:  # the handlers report the same for each message
         log.warning("The tasks cannot be listed: %s", error)
         return
-    if names:
-        log.info("%d tasks: %s", len(names), ", ".join(names))
+    if tasks:
+        log.info("%d tasks: %s", len(tasks), ", ".join(task.name for task in tasks))
+        timeouts = [(task.name, task.timeout) for task in tasks]
+        if worker_seconds is not None and (said := worker_time_advice(worker_seconds, timeouts)):
+            log.warning("%s", said)
     else:
         log.warning("No task was found in the given modules: every message will be redelivered.")
 

@@ -17,9 +17,10 @@ from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.services import Services, current_services, use
 from serverless_tasks.engine.store.memory import MemoryStore
+from serverless_tasks.engine.submit.by_name import submit_by_name
 from serverless_tasks.engine.submit.job_locks import key_lock
 from serverless_tasks.engine.submit.options import Options
-from serverless_tasks.engine.submit.submission import Submission, submit_json, submit_unchecked
+from serverless_tasks.engine.submit.submission import Submission, submit_json
 from serverless_tasks.errors import ServerlessTasksError
 from serverless_tasks.params import IntParameter, NumberParameter
 from tests.integration.submit.test_reserve import LOST, broken, received
@@ -145,7 +146,7 @@ class TestTheSameInputs:
     ) -> None:
         """Of inputs that nobody has converted, as a script without the task's code sends them."""
         monkeypatch.setattr(Count, "unique", True)
-        (ended,) = submit_unchecked(services, "count", [{"n": "1"}], Options())
+        (ended,) = submit_by_name(services, "count", [{"n": "1"}], Options())
         services.store.cancel(ended.uuid)
         live = Count.submit(n=1)
 
@@ -224,7 +225,7 @@ class TestRowsOfBefore:
     def test_of_a_key_with_inputs_that_were_in_their_form_already(self, services: Services) -> None:
         """What the row has is what is compared now of any form of the inputs."""
         unchecked = Options.parse({"owner": "7", "idempotency_key": "new"})
-        (first,) = submit_unchecked(services, "count", [{"n": 1}], unchecked)
+        (first,) = submit_by_name(services, "count", [{"n": 1}], unchecked)
 
         assert by_json(earlier.Count, {"n": "1"}, idempotency_key="new").uuid == first.uuid
 

@@ -19,6 +19,7 @@ from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.job.dead_letter import DeadLetter
 from serverless_tasks.engine.services import Services, reset
+from serverless_tasks.errors import AwsError
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message
 
@@ -79,8 +80,8 @@ class Project:
         found = session.client("scheduler").list_schedules(GroupName=self.config.schedule_group)["Schedules"]
         return sorted(each["Name"].split("-")[1] for each in found)
 
-    def sent(self) -> list[Any]:
-        answer = session.client("sqs").receive_message(QueueUrl=self.config.queue_urls["default"])
+    def sent(self, queue: str = "default") -> list[Any]:
+        answer = session.client("sqs").receive_message(QueueUrl=self.config.queue_urls[queue])
         return [json.loads(message["Body"]) for message in answer.get("Messages", ())]
 
 
@@ -364,3 +365,65 @@ def test_one_of_several_goes_without_further_words(synced: Project) -> None:
     synced.write("more")
     synced.call("schedules", "sync", "--json")
     assert synced.deployed() == ["Report"]
+
+
+# -- what the stack itself says of its tasks ---------------------------------------------------------------------
+
+CHARGE = """
+from serverless_tasks.params import StringParameter
+
+class Charge(Task):
+    name = "Charge"
+    priority = -1
+    inputs = {"order": StringParameter(), "card": StringParameter(required=False, secret=True)}
+
+    def run(self, order, card=""): ...
+"""
+
+
+def test_a_task_is_submitted_from_elsewhere_as_it_is_deployed(project: Project, tmp_path: Path) -> None:
+    project.write("more", "Sweep", more=CHARGE)
+    project.call("schedules", "sync")
+    (tmp_path / "elsewhere").mkdir()
+    with pytest.MonkeyPatch.context() as environment:
+        environment.chdir(tmp_path / "elsewhere")
+        environment.setattr(sys, "path", [each for each in sys.path if each != str(project.directory)])
+        first = project.call("submit", "Report").stdout.strip()
+        assert project.call("submit", "Report", "n=1").stdout.strip() == first
+        refused = project.call("submit", "Report", "n=many", "m=1", code=2)
+        assert "m: is not an input of this task" in refused.stderr
+        done = project.call("submit", "Charge", "order=007", "card=4711")
+
+    assert done.stderr == ""
+    [charged] = project.sent("low")
+    assert (charged["inputs"], charged["secrets"]) == ({"order": "007", "card": "4711"}, ["card"])
+
+
+def test_what_the_stack_does_not_say_of_a_task_is_told(
+    elsewhere: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    elsewhere.call("submit", "Gone", "n=1")
+    assert "Task 'Gone' is not known here: the manifest of the deployed build does not have it" in caplog.text
+
+
+def test_a_part_of_the_tasks_is_not_taken_for_the_build(
+    synced: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SERVERLESS_TASKS_MODULES", f"{synced.package}.tasks")
+    synced.call("schedules", "sync", "--yes")
+    store = Services(synced.config).manifest_store
+    assert store is not None
+    manifest = store.read()
+    assert manifest is not None
+    assert sorted(manifest.tasks) == ["Report", "Sweep"]
+
+
+def test_who_may_not_write_the_manifest_syncs_schedules_all_the_same(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: Any) -> None:
+        raise AwsError("dynamodb.put_item", "AccessDeniedException", "not allowed", applied=False)
+
+    monkeypatch.setattr("serverless_tasks.engine.aws.dynamodb.manifest.TableManifest.write", refuse)
+    assert "The manifest of this build was not written" in project.call("schedules", "sync").stderr
+    assert project.deployed() == ["Report", "Sweep"]

@@ -30,8 +30,9 @@ from serverless_tasks.engine.job.record import Failure
 from serverless_tasks.engine.services import Services, use
 from serverless_tasks.engine.store.items import KEEP_AFTER_EXPIRY_MS
 from serverless_tasks.engine.store.payloads import INLINE_INPUTS, SCHEDULED_INPUTS, UNTRACKED_INPUTS
+from serverless_tasks.engine.submit.by_name import submit_by_name
 from serverless_tasks.engine.submit.options import Options
-from serverless_tasks.engine.submit.submission import submit_json, submit_unchecked
+from serverless_tasks.engine.submit.submission import submit_json
 from serverless_tasks.errors import UnknownOption
 from serverless_tasks.params import NumberParameter, StringParameter
 from serverless_tasks.testing import recorded
@@ -331,7 +332,7 @@ class TestOtherOptions:
     def test_many_jobs_by_their_task_s_name_alone(self, world: World) -> None:
         inputs = [{"number": number} for number in range(3)]
 
-        handles = submit_unchecked(world.services, "double", inputs, Options(track=False))
+        handles = submit_by_name(world.services, "double", inputs, Options(track=False))
 
         assert [handle.refresh().status for handle in handles] == ["pending"] * 3
         world.run()

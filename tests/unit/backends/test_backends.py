@@ -15,8 +15,8 @@ from serverless_tasks.engine.job.progress import Snapshot
 from serverless_tasks.engine.job.record import Failure
 from serverless_tasks.engine.services import Services, use
 from serverless_tasks.engine.store.memory import MemoryStore
+from serverless_tasks.engine.submit.by_name import submit_by_name
 from serverless_tasks.engine.submit.options import Options
-from serverless_tasks.engine.submit.submission import submit_unchecked
 from serverless_tasks.errors import AwsError, TaskDefinitionError
 from serverless_tasks.params import IntParameter, Parameter
 from serverless_tasks.testing import recorded
@@ -164,7 +164,7 @@ class TestImmediate:
 
     def test_a_task_that_is_not_registered_is_an_error_and_ends(self, immediate: Services) -> None:
         with pytest.raises(UnknownTask):
-            submit_unchecked(immediate, "elsewhere", [{}], Options(owner="7"))
+            submit_by_name(immediate, "elsewhere", [{}], Options(owner="7"))
 
         (record,) = immediate.store.list_owner("7").records
         assert (record.status, record.error and record.error["type"]) == ("failed", "UnknownTask")
@@ -299,7 +299,7 @@ class TestThreading:
     def test_a_task_that_is_not_registered_ends(
         self, threads: Services, caplog: pytest.LogCaptureFixture
     ) -> None:
-        (submitted,) = submit_unchecked(threads, "elsewhere", [{}], Options())
+        (submitted,) = submit_by_name(threads, "elsewhere", [{}], Options())
         handle = ended(submitted)
 
         assert handle.error is not None

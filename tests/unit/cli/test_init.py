@@ -7,7 +7,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from serverless_tasks.cli.app import app
 from serverless_tasks.cli.init import Action, init_project
 from serverless_tasks.errors import ConfigurationError
 
@@ -284,3 +286,36 @@ def test_a_task_module_that_is_no_python_is_named_and_nothing_is_written(project
     with pytest.raises(ConfigurationError, match=r"background\.py:1 is not valid Python"):
         init_project(project)
     assert not (project / "template.yaml").exists()
+
+
+LONG = """
+from serverless_tasks import Task
+
+class Sum(Task):
+    {timeout}
+    def run(self): ...
+"""
+
+
+@pytest.mark.parametrize(
+    ("timeout", "parameter", "told"),
+    [
+        ("timeout = 240", None, "The worker has 300 seconds (WorkerTimeout), less than 485"),
+        ("timeout: float = 240.0", "WorkerTimeout=600", ""),
+        ("", "WorkerTimeout=60", "less than 125: twice the timeout of task 'Sum' (60 seconds) and 5"),
+        ("timeout = 20", "WorkerTimeout=60", ""),
+        ("", None, ""),
+    ],
+)
+def test_a_worker_with_time_for_one_message_of_a_batch_alone_is_told(
+    project: Path, put: Edit, timeout: str, parameter: str | None, told: str
+) -> None:
+    put("shop/background.py", LONG.format(timeout=timeout))
+    init_project(project)
+    if parameter:
+        config = project / "samconfig.toml"
+        config.write_text(config.read_text().replace('["TaskModules', f'["{parameter}", "TaskModules'))
+    done = CliRunner().invoke(app, ["init", str(project)], env={"COLUMNS": "500"})
+    assert done.exit_code == 0
+    assert told in done.stderr
+    assert ("WorkerTimeout" in done.stderr) == bool(told)

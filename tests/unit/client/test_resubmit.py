@@ -8,8 +8,9 @@ import pytest
 from serverless_tasks import InputsUnavailable, InvalidInputs, NotFinished, Task, TaskNotFound
 from serverless_tasks.client.resubmit import resubmit
 from serverless_tasks.engine.job.message import RETENTION
+from serverless_tasks.engine.submit.by_name import submit_by_name
 from serverless_tasks.engine.submit.options import Options
-from serverless_tasks.engine.submit.submission import Submission, submit_unchecked
+from serverless_tasks.engine.submit.submission import Submission
 from serverless_tasks.errors import UnknownOption
 from serverless_tasks.params import NumberParameter
 from serverless_tasks.testing import RecordedTasks, recorded
@@ -109,7 +110,7 @@ def test_a_stranger_is_not_found(jobs: RecordedTasks) -> None:
 
 
 def test_inputs_that_the_present_code_refuses_are_refused(jobs: RecordedTasks) -> None:
-    (handle,) = submit_unchecked(jobs.services, "double", [{"amount": 2}], Options())
+    (handle,) = submit_by_name(jobs.services, "double", [{"amount": 2}], Options())
     handle.cancel()
 
     with pytest.raises(InvalidInputs, match="number: Field required"):
@@ -119,7 +120,7 @@ def test_inputs_that_the_present_code_refuses_are_refused(jobs: RecordedTasks) -
 
 
 def test_a_job_whose_code_is_elsewhere_is_sent_unchecked(jobs: RecordedTasks) -> None:
-    (handle,) = submit_unchecked(jobs.services, "elsewhere", [{"x": 1}], Options())
+    (handle,) = submit_by_name(jobs.services, "elsewhere", [{"x": 1}], Options())
     handle.cancel()
 
     resubmit(jobs.services, handle.uuid)

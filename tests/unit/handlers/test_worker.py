@@ -193,6 +193,17 @@ def test_log_lines_carry_the_job_and_metrics_count_it(site, capsys):
     assert counted["TaskDuration"][0] >= 0
 
 
+def test_messages_that_go_back_are_counted(site, message, capsys):
+    for _ in range(3):
+        Slow.submit()
+    site.put(message("not.deployed.yet").encode())
+    assert len(site.deliver(worker.handler, seconds=90)) == 3
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    [counted] = [line for line in lines if "_aws" in line]
+    assert sum(counted["MessageReturned"]) == 3
+    assert site.deliver(worker.handler) == []
+
+
 def test_a_batch_of_ten_is_one_call_to_its_queue_and_two_writes_a_job(site):
     for _ in range(10):
         Quiet.submit()

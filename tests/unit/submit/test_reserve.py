@@ -11,10 +11,11 @@ from serverless_tasks.client.resubmit import resubmit
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.services import Services, use
 from serverless_tasks.engine.store.locks import GRACE_MS
+from serverless_tasks.engine.submit.by_name import submit_by_name
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.publication import Publication
 from serverless_tasks.engine.submit.publish import publish_now
-from serverless_tasks.engine.submit.submission import Submission, submit_json, submit_unchecked
+from serverless_tasks.engine.submit.submission import Submission, submit_json
 from serverless_tasks.errors import UnknownOption
 from serverless_tasks.params import IntParameter
 from serverless_tasks.testing import RecordedTasks, recorded
@@ -96,7 +97,7 @@ class TestInUsersTests:
         with pytest.raises(UnknownOption, match="idempotency_key names one job; 2"):
             Double.options(idempotency_key="k").submit_many([{"number": 1}, {"number": 2}])
         with pytest.raises(UnknownOption, match="idempotency_key names one job; 2"):
-            submit_unchecked(jobs.services, "elsewhere", [{}, {}], Options(idempotency_key="k"))
+            submit_by_name(jobs.services, "elsewhere", [{}, {}], Options(idempotency_key="k"))
 
         assert Double.options(idempotency_key="k").submit_many([]) == []
         jobs.assert_nothing_submitted()

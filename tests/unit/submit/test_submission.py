@@ -14,10 +14,11 @@ from serverless_tasks.engine.job.message import RETENTION, Message
 from serverless_tasks.engine.job.options import JobOptions
 from serverless_tasks.engine.services import Services, use
 from serverless_tasks.engine.store.memory import MemoryStore
+from serverless_tasks.engine.submit.by_name import submit_by_name
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.publication import Publication
 from serverless_tasks.engine.submit.publish import publish_now
-from serverless_tasks.engine.submit.submission import submit_json, submit_unchecked
+from serverless_tasks.engine.submit.submission import submit_json
 from serverless_tasks.errors import ServerlessTasksError, UnknownOption
 from serverless_tasks.params import IntParameter, ListParameter, NumberParameter
 from tests.support.clock import FakeClock
@@ -201,12 +202,12 @@ class TestOfATaskWithoutItsCode:
         self, services: Services, outbox: Outbox, name: str
     ) -> None:
         with pytest.raises(UnknownTask):
-            submit_unchecked(services, name, [{}], Options())
+            submit_by_name(services, name, [{}], Options())
 
         assert outbox.messages == []
 
     def test_inputs_travel_unchecked(self, services: Services, outbox: Outbox) -> None:
-        submit_unchecked(services, "elsewhere", [{"a": 1}, {"a": 2}], Options(priority=1))
+        submit_by_name(services, "elsewhere", [{"a": 1}, {"a": 2}], Options(priority=1))
 
         assert [(one.task, one.inputs, one.queue) for one in outbox.messages] == [
             ("elsewhere", {"a": 1}, "high"),
@@ -215,14 +216,14 @@ class TestOfATaskWithoutItsCode:
 
     def test_inputs_that_are_no_object_are_refused(self, services: Services) -> None:
         with pytest.raises(InvalidInputs, match="must be an object, not list"):
-            submit_unchecked(services, "elsewhere", [[1]], Options())
+            submit_by_name(services, "elsewhere", [[1]], Options())
 
     @pytest.mark.parametrize("value", [float("nan"), b"1", object()], ids=["nan", "bytes", "object"])
     def test_inputs_that_are_not_json_are_refused_by_name(
         self, services: Services, outbox: Outbox, value: Any
     ) -> None:
         with pytest.raises(InvalidInputs) as raised:
-            submit_unchecked(services, "elsewhere", [{"good": 1, "bad": value}], Options())
+            submit_by_name(services, "elsewhere", [{"good": 1, "bad": value}], Options())
 
         assert [error.field for error in raised.value.fields] == ["bad"]
         assert outbox.messages == []

@@ -13,8 +13,9 @@ from serverless_tasks import InvalidInputs, Task, TaskClient
 from serverless_tasks.client.resubmit import resubmit
 from serverless_tasks.engine.definition.registry import definition_of
 from serverless_tasks.engine.definition.schema import Definition
+from serverless_tasks.engine.submit.by_name import submit_by_name
 from serverless_tasks.engine.submit.options import Options
-from serverless_tasks.engine.submit.submission import submit_json, submit_unchecked
+from serverless_tasks.engine.submit.submission import submit_json
 from serverless_tasks.params import FloatParameter, IntParameter, ListParameter, Parameter, StringParameter
 from serverless_tasks.testing import RecordedTasks, recorded
 from tests.unit.definition.test_roundtrip import definition_for
@@ -82,7 +83,7 @@ class TestADefaultThatIsMadeAnew:
 
     def test_is_made_once_for_a_job_whose_message_had_none(self, jobs: RecordedTasks) -> None:
         """As the version before sent it, or somebody who does not have the task's code."""
-        (first,) = submit_unchecked(jobs.services, "charge", [{"order": "5"}], Options())
+        (first,) = submit_by_name(jobs.services, "charge", [{"order": "5"}], Options())
         jobs.drain()
         SEEN.clear()
         resubmit(jobs.services, first.uuid)

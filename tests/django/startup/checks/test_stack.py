@@ -129,6 +129,26 @@ class TestADeploymentWithoutDjango:
         assert messages() == []
 
 
+class TestTheWorkersTime:
+    def deployed(self, settings: Any, directory: Path, *parameters: str) -> None:
+        settings.BASE_DIR = directory
+        text = f"[default.global.parameters]\nparameter_overrides = {json.dumps(parameters)}\n"
+        (directory / "samconfig.toml").write_text(text)
+
+    def test_a_worker_with_time_for_one_message_of_a_batch_alone(self, settings: Any, tmp_path: Path) -> None:
+        django = "DjangoSettingsModule=tests.django.settings"
+        self.deployed(settings, tmp_path, django, "WorkerTimeout=60")
+        ((number, sentence),) = messages()
+        assert number == "W013"
+        assert "less than 125: twice the timeout of task" in sentence
+        assert "deploy with WorkerTimeout=300" in sentence
+        assert messages(deploy=False) == []
+        self.deployed(settings, tmp_path, django, "WorkerTimeout=300")
+        assert messages() == []
+        self.deployed(settings, tmp_path, "WorkerTimeout=60")  # somebody else's file
+        assert messages() == []
+
+
 class TestTasks:
     def given(self, settings: Any, **entry: Any) -> None:
         settings.TASKS = {**settings.TASKS, "default": {**settings.TASKS["default"], **entry}}

@@ -1,0 +1,95 @@
+"""The manifest of a build: made of a registry, and kept where the jobs are."""
+
+from __future__ import annotations
+
+import base64
+import json
+import zlib
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, Protocol
+
+from serverless_tasks.engine.definition.manifest.entry import DeployedTask
+from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.engine.job.encoding import encode
+from serverless_tasks.engine.store.fingerprints import hashed
+from serverless_tasks.errors import TaskDefinitionError
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from serverless_tasks.engine.definition.registry import Registry
+
+# https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-items: 400 KB an item.
+LARGEST: Final = 380_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Manifest:
+    """The tasks of a build.
+
+    Attributes:
+        build: what tells it from others: a hash of its tasks.
+        since: when the process began that wrote it, milliseconds since the epoch; an older one does not write over it.
+        tasks: the tasks by name.
+    """
+
+    build: str
+    since: int
+    tasks: Mapping[str, DeployedTask] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, registry: Registry, since: float) -> Manifest:
+        """The manifest of the tasks that a process knows.
+
+        Args:
+            registry: the tasks. One whose class contradicts itself is left out: no worker could run it.
+            since: when the process began, seconds since the epoch.
+        """
+        tasks = {entry.name: entry for entry in _entries(registry)}
+        build = hashed([tasks[name].to_json() for name in sorted(tasks)])
+        return cls(build=build, since=to_ms(since), tasks=tasks)
+
+    def to_item(self) -> dict[str, Any]:
+        """Return its attributes in the table. Past an item's size the schemas are left out."""
+        packed = self._packed(schemas=True)
+        if len(packed) > LARGEST:
+            packed = self._packed(schemas=False)
+        return {"build": self.build, "since": self.since, "tasks": packed}
+
+    @classmethod
+    def from_item(cls, item: Mapping[str, Any]) -> Manifest:
+        """Read what `to_item` gave."""
+        entries = json.loads(zlib.decompress(base64.b64decode(item["tasks"])))
+        tasks = {each["name"]: DeployedTask.from_json(each) for each in entries}
+        return cls(build=item["build"], since=item["since"], tasks=tasks)
+
+    def _packed(self, *, schemas: bool) -> str:
+        text = encode([task.to_json(schema=schemas) for task in self.tasks.values()])
+        return base64.b64encode(zlib.compress(text.encode())).decode()
+
+
+class ManifestStore(Protocol):
+    """Where the manifest of the last build lies."""
+
+    def read(self) -> Manifest | None:
+        """The manifest that is there.
+
+        Raises:
+            AwsError: the store could not be asked.
+        """
+
+    def write(self, manifest: Manifest) -> None:
+        """Write a manifest over the one that is there, unless a process that began later wrote that.
+
+        Raises:
+            AwsError: it could not be written.
+        """
+
+
+def _entries(registry: Registry) -> Iterator[DeployedTask]:
+    for task in registry:
+        try:
+            definition = registry.definition(task.name)
+        except TaskDefinitionError:
+            continue
+        yield DeployedTask.of(definition)

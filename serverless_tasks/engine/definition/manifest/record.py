@@ -1,0 +1,55 @@
+"""The record of this process's build: its manifest, written once."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+from serverless_tasks.engine.definition.manifest.build import Manifest
+
+if TYPE_CHECKING:
+    from serverless_tasks.engine.definition.manifest.build import ManifestStore
+    from serverless_tasks.engine.definition.registry import Registry
+
+logger = logging.getLogger(__name__)
+
+
+class BuildRecord:
+    """Writes the manifest of this process's build, once.
+
+    Args:
+        registry: the tasks of this process.
+        store: where the manifest lies, or None.
+        since: when this process began, seconds since the epoch.
+    """
+
+    def __init__(self, registry: Registry, store: ManifestStore | None, since: float) -> None:
+        self._registry = registry
+        self._store = store
+        self._since = since
+        self._done = False
+
+    def write_once(self) -> None:
+        """Write the manifest unless it is there. What goes wrong is logged: no job depends on it."""
+        if self._done or self._store is None:
+            return
+        self._done = True
+        try:
+            manifest = self._manifest()
+            there = self._store.read()
+            if there is None or there.build != manifest.build:
+                self._store.write(manifest)
+        except Exception:
+            logger.warning("the manifest of this build could not be written", exc_info=True)
+
+    def write(self) -> None:
+        """Write the manifest over the one that is there.
+
+        Raises:
+            AwsError: it could not be written.
+        """
+        if self._store is not None:
+            self._store.write(self._manifest())
+
+    def _manifest(self) -> Manifest:
+        return Manifest.of(self._registry, self._since)

@@ -1,0 +1,96 @@
+"""The worker writes the manifest of its build after its first batch, and costs nothing by it from then on."""
+
+from __future__ import annotations
+
+import logging
+from unittest import mock
+
+import boto3
+import pytest
+
+from lambda_handlers import worker
+from serverless_tasks import configure
+from serverless_tasks.engine.definition.base import is_task_class
+from serverless_tasks.engine.services import Services
+from serverless_tasks.errors import AwsError
+from tests.support.calls import counted_calls
+from tests.unit.handlers import tasks
+from tests.unit.handlers.conftest import Context
+from tests.unit.handlers.tasks import Sum
+
+
+@pytest.fixture
+def cold(site):
+    """A new process of the worker, which has run no batch."""
+    site.services = started(site)
+    return site
+
+
+def started(site, *left_out: str) -> Services:
+    services = configure(site.services.config)
+    for task in vars(tasks).values():
+        if is_task_class(task) and task.__module__ == tasks.__name__ and task.name not in left_out:
+            services.registry.add(task)
+    return services
+
+
+def batch(site, seconds: float = 300) -> dict[str, int]:
+    """The calls to the table that are made after a batch that runs no job."""
+    with counted_calls("dynamodb") as calls:
+        worker.handler({"Records": []}, Context(seconds))
+    return dict(calls)
+
+
+def kept(site):
+    return site.services.manifest_store.read()
+
+
+def test_the_first_batch_of_a_build_writes_its_tasks(cold):
+    job = Sum.submit(numbers=[1])
+    assert kept(cold) is None
+    cold.deliver(worker.handler)
+    assert job.refresh().status == "succeeded"
+    assert kept(cold).tasks["sum"].schema == cold.services.registry.definition("sum").input_schema()
+    assert kept(cold).tasks.keys() == {task.name for task in cold.services.registry}
+
+
+def test_it_is_written_once_a_build_and_looked_for_once_a_process(cold):
+    assert batch(cold) == {"GetItem": 1, "PutItem": 1}
+    assert batch(cold) == {}
+    cold.services = started(cold)
+    assert batch(cold) == {"GetItem": 1}
+    assert batch(cold) == {}
+
+
+def test_it_is_one_item_that_the_next_build_writes_over(cold):
+    batch(cold)
+    cold.services = started(cold, "sum")
+    batch(cold)
+    assert "sum" not in kept(cold).tasks
+    [item] = boto3.client("dynamodb").scan(TableName="jobs")["Items"]
+    assert (item["pk"]["S"], item["sk"]["S"]) == ("manifest", "manifest")
+
+
+def test_a_process_of_the_build_before_does_not_write_over_a_newer_one(cold):
+    before = started(cold, "sum")
+    after = started(cold)
+    after.started = before.started + 1
+    after.build_record.write_once()
+    before.build_record.write_once()
+    assert "sum" in kept(cold).tasks
+
+
+def test_where_it_cannot_be_written_the_batch_is_done_all_the_same(cold, monkeypatch, caplog):
+    denied = AwsError("dynamodb.put_item", "AccessDeniedException", "not allowed", applied=False)
+    monkeypatch.setattr(cold.services.manifest_store, "write", mock.Mock(side_effect=denied))
+    job = Sum.submit(numbers=[1])
+    with caplog.at_level(logging.WARNING):
+        assert cold.deliver(worker.handler) == []
+    assert job.refresh().status == "succeeded"
+    assert "the manifest of this build could not be written" in caplog.text
+    assert batch(cold) == {}
+
+
+def test_an_invocation_that_is_nearly_over_leaves_it_to_the_next_one(cold):
+    assert batch(cold, seconds=worker.TO_RECORD_BUILD) == {}
+    assert batch(cold) == {"GetItem": 1, "PutItem": 1}
