@@ -12,6 +12,7 @@ from lambda_handlers.telemetry import counted, job, logger, report
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.submit.options import RULES
 from serverless_tasks.errors import (
     InvalidEvent,
     InvalidInputs,
@@ -99,8 +100,8 @@ def _message(services: Services, event: Any, deadline: float) -> Message:
     if uuid is None:
         raise InvalidEvent(f"The event's uuid is {event['uuid']!r}, which is not a UUID.")
     owner = event.get("owner")
-    if owner is not None and not isinstance(owner, str):
-        raise InvalidEvent(f"The event's owner is {owner!r}; expected a string.")
+    if owner is not None and not RULES["owner"].accepts(owner):
+        raise InvalidEvent(f"The event's owner is {owner!r}; expected {RULES['owner'].expected}.")
     accepted = services.registry.definition(event["task"]).accept_json(event.get("inputs", {}))
     return Message(
         uuid=uuid,

@@ -109,7 +109,7 @@ class _Batch:
             self._bury(record, str(error))
             return
         except MessageTooNew as error:
-            raise self._back(record, NOT_YET_KNOWN, str(error)) from None
+            raise self._back(record, _doubled(record, NOT_YET_KNOWN), str(error)) from None
         with job(message):
             self._run(place, record, message)
 
@@ -155,7 +155,7 @@ class _Batch:
         try:
             timeout = self._task(message).timeout
         except UnknownTask as error:
-            raise self._back(record, NOT_YET_KNOWN, str(error)) from None
+            raise self._back(record, _doubled(record, NOT_YET_KNOWN), str(error)) from None
         except NotDue as error:
             if error.seconds > LONGEST_HELD:
                 self._bury(record, str(error))
@@ -217,8 +217,13 @@ class _Batch:
 
 
 def _after_error(record: dict[str, Any]) -> int:
+    return _doubled(record, AFTER_ERROR)
+
+
+def _doubled(record: dict[str, Any], first: int) -> int:
+    """Return the pause before a delivery is repeated, twice as long each time: a queue counts them."""
     doublings = min(_deliveries(record) - 1, 10)
-    return min(AFTER_ERROR << doublings, LONGEST_AFTER_ERROR)
+    return min(first << doublings, LONGEST_AFTER_ERROR)
 
 
 def _deliveries(record: dict[str, Any]) -> int:

@@ -63,13 +63,13 @@ def dead_letters_table(letters: Sequence[DeadLetter], now: int) -> RenderableTyp
     if not letters:
         return Text("No dead letters.")
     table = Table(box=None, pad_edge=False)
-    # Not wrapped, so that the id can be copied.
-    table.add_column("id", no_wrap=True, min_width=max(len(letter.id) for letter in letters))
-    for column in ("task", "age", "reason"):
+    # Each id has a line of its own, so that it can be copied, and the rest fits a terminal of 80 columns.
+    for column in ("age", "task", "id and reason"):
         table.add_column(column, overflow="fold")
     for letter in letters:
         age = _age(max(0, now - letter.kept) // 1000)
-        table.add_row(letter.id, _text(letter.task), age, _text(letter.reason))
+        table.add_row(age, _text(letter.task), Text(letter.id, no_wrap=True))
+        table.add_row("", "", _text(letter.reason))
     count = "1 dead letter." if len(letters) == 1 else f"{len(letters)} dead letters."
     return Group(table, Text(count))
 

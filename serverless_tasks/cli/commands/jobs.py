@@ -16,6 +16,7 @@ from serverless_tasks.cli.parameters import Json, Stack
 from serverless_tasks.cli.progress import follow, show
 from serverless_tasks.cli.session import connect
 from serverless_tasks.client.timeline import timeline
+from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.engine.job.record import SUCCEEDED
 
 if TYPE_CHECKING:
@@ -37,7 +38,15 @@ Document = Annotated[
         "--inputs", metavar="JSON", help="Inputs as a JSON object, or @FILE to read them from a file."
     ),
 ]
-Uuid = Annotated[str, typer.Argument(metavar="UUID", help="The job's id.")]
+
+
+def _uuid(text: str) -> str:
+    if (uuid := uuid_in(text)) is None:
+        raise typer.BadParameter(f"{text!r} is not a UUID.")
+    return uuid
+
+
+Uuid = Annotated[str, typer.Argument(metavar="UUID", help="The job's id.", callback=_uuid)]
 Interval = Annotated[float, typer.Option(min=0.1, help="Seconds between two polls.")]
 Timeout = Annotated[
     float | None, typer.Option(min=0, help="Maximum seconds to wait.", show_default="no limit")

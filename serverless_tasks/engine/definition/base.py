@@ -7,6 +7,7 @@ from inspect import isabstract
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from serverless_tasks.engine.definition.schedule import Schedule
+from serverless_tasks.engine.job.encoding import is_json
 from serverless_tasks.engine.job.retry import BASE, CAP, LONGEST_WAIT
 from serverless_tasks.errors import TaskDefinitionError, TaskRetry
 
@@ -197,7 +198,7 @@ def _check_numbers(cls: type[BaseTask]) -> None:
         raise TaskDefinitionError(f"{wants} unique = {cls.unique!r}; expected True or False.")
     if not isinstance(cls.priority, int):
         raise TaskDefinitionError(f"{wants} priority = {cls.priority!r}; expected a whole number.")
-    if cls.queue is not None and (not isinstance(cls.queue, str) or not cls.queue):
+    if cls.queue is not None and (not isinstance(cls.queue, str) or not cls.queue or not is_json(cls.queue)):
         raise TaskDefinitionError(f"{wants} queue = {cls.queue!r}; expected a queue's name.")
 
 

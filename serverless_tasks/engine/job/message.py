@@ -220,8 +220,8 @@ def _body(text: str) -> dict[str, Any]:
     except (ValueError, RecursionError) as error:
         raise MessageUndecodable(f"The message body is not JSON: {error}") from None
     version = body.get("v") if isinstance(body, dict) else None
-    if not isinstance(version, int) or isinstance(version, bool):
-        raise MessageUndecodable("The message body is not a job: it has no version number 'v'.")
+    if not isinstance(version, int) or isinstance(version, bool) or version < 1:
+        raise MessageUndecodable("The message body is not a job: it has no version number 'v', from 1.")
     checked: dict[str, Any] = body
     return checked
 

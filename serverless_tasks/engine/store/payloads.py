@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.engine.job.message import inputs_key
-from serverless_tasks.errors import BucketMissing, PayloadTooLarge
+from serverless_tasks.errors import AwsError, BucketMissing, PayloadTooLarge
 
 if TYPE_CHECKING:
     from serverless_tasks.engine.job.message import Message
@@ -68,4 +68,13 @@ def load_inputs(message: Message, blobs: Blobs | None) -> Any:
         return message.inputs
     if blobs is None:
         raise BucketMissing(f"The inputs of job {message.uuid}")
-    return json.loads(blobs.get(message.inputs_key))
+    try:
+        return json.loads(blobs.get(message.inputs_key))
+    except AwsError as error:
+        if not error.gone:
+            raise
+        reason = (
+            f"the bucket no longer has {message.inputs_key}, the inputs of the job; it deletes payloads after the"
+            " stack's PayloadRetentionDays, which have to be more than the longest delay"
+        )
+        raise AwsError(error.operation, error.code, reason, applied=False) from error

@@ -52,7 +52,10 @@ class Options(JobOptions):
         help="The owner; only they can see the job.",
     )
     queue: str | None = option(
-        None, "a queue's name", fits=bool, help="The queue, instead of the task's own."
+        None,
+        "a queue's name",
+        fits=lambda value: bool(value) and is_json(value),
+        help="The queue, instead of the task's own.",
     )
     priority: int | None = option(
         None, "a whole number", int, help="Above 0: queue high; below 0: queue low."

@@ -111,3 +111,10 @@ def test_outputs_past_lambda_s_answer_are_refused_with_their_size(site, monkeypa
     error = run({"task": "sum", "inputs": {"numbers": [1]}})["error"]
     assert error["type"] == "PayloadTooLarge"
     assert "100" in error["message"]
+
+
+@pytest.mark.parametrize("owner", ["", "x" * 201, "\ud800", 7])
+def test_an_owner_that_no_submit_takes_is_refused(site, owner):
+    error = run({"task": "sum", "inputs": {"numbers": [1]}, "owner": owner})["error"]
+    assert error["type"] == "InvalidEvent"
+    assert "a string of 1 to 200 characters" in error["message"] or "1 to 200" in error["message"]

@@ -219,3 +219,20 @@ def test_an_error_of_the_handlers_own_gives_back_one_record_alone(site, monkeypa
     monkeypatch.setattr(worker, "report", failing)
     assert len(site.deliver(worker.handler)) == 1
     assert [job.refresh().status for job in jobs] == ["succeeded", "succeeded"]
+
+
+@pytest.mark.parametrize(("deliveries", "seconds"), [(1, 60), (2, 120), (4, 480), (5, 900), (60, 900)])
+def test_what_this_code_does_not_know_yet_comes_back_after_longer_and_longer(
+    site, message, deliveries, seconds
+):
+    unknown = json.loads(message(numbers=[1]).encode()) | {"task": "of the next build"}
+    newer = json.loads(message(numbers=[1]).encode()) | {"v": 99}
+    for body in (unknown, newer):
+        site.put(json.dumps(body))
+    event = site.event()
+    for record in event["Records"]:
+        record["attributes"] = {**record["attributes"], "ApproximateReceiveCount": str(deliveries)}
+
+    worker.handler(event, Context(300))
+
+    assert site.hidden_for() == [seconds, seconds]

@@ -154,3 +154,9 @@ def test_of_a_newer_message_what_can_be_read_is_read_on_request() -> None:
 
 def test_unknown_fields_of_this_version_are_passed_over() -> None:
     assert Message.decode(body(surprise=True)) == MESSAGE
+
+
+@pytest.mark.parametrize("version", [0, -1, -99])
+def test_versions_begin_with_one(version: int) -> None:
+    with pytest.raises(MessageUndecodable, match="version number"):
+        Message.decode(body(v=version))

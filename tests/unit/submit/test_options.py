@@ -81,6 +81,7 @@ def test_a_uuid_takes_its_usual_form(given: Any) -> None:
         ("owner", "x" * 201),
         ("queue", ""),
         ("queue", 5),
+        ("queue", "\ud800"),
         ("priority", "high"),
         ("priority", 1.5),
         ("uuid", "not one"),

@@ -45,6 +45,8 @@ def test_inputs_that_are_gone_are_a_failure(world: World, code: str) -> None:
     assert outcome.status == "failed"
     assert world.record.failure is not None
     assert (world.record.failure.type, world.record.failure.public) == ("AwsError", False)
+    assert inputs_key(world.message.uuid) in world.record.failure.message
+    assert "PayloadRetentionDays" in world.record.failure.message
 
 
 def test_a_task_that_this_deployment_lacks_leaves_the_job_alone(world: World) -> None:
