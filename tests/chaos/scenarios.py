@@ -144,7 +144,7 @@ def _unique(world: World) -> None:
 
 
 def _at_most(world: World, jobs: int) -> None:
-    found = [uuid for uuid in world.audit.uuids() if "#" not in uuid]
+    found = [uuid for uuid in world.table.partitions() if "#" not in uuid]
     if len(found) > jobs:
         world.audit.complain(found[0], f"{len(found)} jobs where there may be {jobs}: {found}")
 
