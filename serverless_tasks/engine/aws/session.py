@@ -23,7 +23,7 @@ from botocore.exceptions import (
 )
 from botocore.loaders import Loader
 
-from serverless_tasks.engine.aws.botocore_overrides.switch import override_client, override_loader
+from serverless_tasks.engine.aws.botocore_overrides.switch import override_client, override_loader, overrides
 from serverless_tasks.engine.aws.own_client import OwnClient
 from serverless_tasks.engine.job.forks import call_when_forked
 from serverless_tasks.errors import AwsError, ConfigurationError
@@ -113,7 +113,7 @@ def _make(service: str, attempts: int, read_timeout: float) -> Any:
             made = _maker()(service, region_name=_region(), config=config)
     except NoRegionError:
         raise ConfigurationError(_NO_REGION) from None
-    if service in _FREQUENT:
+    if service in _FREQUENT and overrides():
         override_client(made)
     return made
 
@@ -145,11 +145,18 @@ class _OurServices(Loader):  # type: ignore[misc]
 
 
 @functools.cache
+def _loader(overridden: bool) -> Loader:
+    """Return a loader that is kept: what it has read is the same after a fork, and in another environment."""
+    loader = _OurServices()
+    if overridden:
+        override_loader(loader)
+    return loader
+
+
+@functools.cache
 def _session() -> botocore.session.Session:
     session = botocore.session.Session()
-    loader = _OurServices()
-    override_loader(loader)
-    session.register_component("data_loader", loader)
+    session.register_component("data_loader", _loader(overrides()))
     return session
 
 
