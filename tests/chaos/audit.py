@@ -6,14 +6,10 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
-from moto.core import DEFAULT_ACCOUNT_ID
-from moto.dynamodb.models import dynamodb_backends
-
-from serverless_tasks.engine.aws.dynamodb import manifest
 from serverless_tasks.engine.aws.dynamodb.expressions import from_dynamodb
 from serverless_tasks.engine.job.clock import Clock, to_ms
 from serverless_tasks.engine.job.record import ENDED, RUNNING
-from tests.support.aws import REGION
+from tests.chaos.dynamodb import Table
 
 type Item = dict[str, Any]
 
@@ -44,11 +40,11 @@ class Audit:
     """Watches one table.
 
     Args:
-        table: its name.
+        table: the table.
         clock: the time.
     """
 
-    table: str
+    table: Table
     clock: Clock
     runs: dict[str, list[Run]] = field(default_factory=lambda: defaultdict(list))
     states: dict[str, Item] = field(default_factory=dict)
@@ -68,17 +64,11 @@ class Audit:
 
     def uuids(self) -> list[str]:
         """The partition keys of the table, but for the manifest's, which is no job's."""
-        return [key.value for key in self._items() if key.value != manifest.PK]
+        return [pk for pk in self.table.partitions() if pk != manifest.PK]
 
     def items(self, uuid: str) -> dict[str, Item]:
         """What the table holds under a key, by sort key."""
-        for key, items in self._items().items():
-            if key.value == uuid:
-                return {
-                    sort.value: from_dynamodb({name: value.to_json() for name, value in item.attrs.items()})
-                    for sort, item in items.items()
-                }
-        return {}
+        return {sort: from_dynamodb(item) for sort, item in self.table.partition(uuid).items()}
 
     def begin(self, uuid: str, attempt: int, now: int) -> Run:
         """Note that a task's code begins."""
@@ -107,10 +97,6 @@ class Audit:
         """
         if self.broken:
             raise Violation("\n".join(self.broken))
-
-    def forget(self) -> None:
-        """Drop the table: thousands of worlds would fill the memory."""
-        dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables.pop(self.table)
 
     def _look(self, uuid: str) -> None:
         items = self.items(uuid)
@@ -163,8 +149,3 @@ class Audit:
 
     def _complain(self, uuid: str, text: str) -> None:
         self.broken.append(f"{uuid}: {text}")
-
-    def _items(self) -> dict[Any, dict[Any, Any]]:
-        tables = dynamodb_backends[DEFAULT_ACCOUNT_ID][REGION].tables
-        found: dict[Any, dict[Any, Any]] = tables[self.table].items
-        return found

@@ -18,6 +18,7 @@ from moto.core.botocore_stubber import MockRawResponse
 
 from serverless_tasks.engine.job.clock import Clock
 from serverless_tasks.engine.store.overlap import sent
+from tests.chaos.dynamodb import Table
 from tests.chaos.queues import Refused, Scheduler, Sqs
 
 
@@ -96,6 +97,7 @@ class Network:
 
     Args:
         clock: the time.
+        table: what DynamoDB holds.
         sqs: the queues.
         scheduler: the schedules.
         forward: moto, which answers for everything else.
@@ -103,6 +105,7 @@ class Network:
     """
 
     clock: Clock
+    table: Table
     sqs: Sqs
     scheduler: Scheduler
     forward: Callable[[str, AWSPreparedRequest], AWSResponse | None]
@@ -173,27 +176,23 @@ class Network:
     def _deliver(
         self, service: str, operation: str, event_name: str, request: AWSPreparedRequest
     ) -> AWSResponse | None:
-        if service == "scheduler":
-            return self._schedule(request)
-        if service != "sqs":
-            # DynamoDB's writes are atomic and moto's are not: another thread would look at an item half changed.
-            with self._atomic:
-                answer = self.forward(event_name, request)
-                if service == "dynamodb" and answer is not None and answer.status_code == 200:
-                    self.applied(operation, json.loads(_text(request)))
-            return answer
+        if service not in ("dynamodb", "sqs", "scheduler"):
+            return self.forward(event_name, request)
+        given = json.loads(_text(request))
         try:
-            body = self.sqs.answer(operation, json.loads(_text(request)))
+            if service == "dynamodb":
+                with self._atomic:  # another thread does not look at an item half changed
+                    body = self.table.answer(operation, given)
+                    self.applied(operation, given)
+            elif service == "sqs":
+                body = self.sqs.answer(operation, given)
+            else:
+                self.scheduler.create(request.url.rsplit("/", 1)[-1], given)
+                body = {"ScheduleArn": "arn:aws:scheduler:::schedule"}
         except Refused as error:
-            return _failure("sqs", request.url, 400, error.code, error.text)
+            status = 409 if service == "scheduler" else 400
+            return _failure(service, request.url, status, error.code, error.text, **error.more)
         return _json(request.url, 200, body)
-
-    def _schedule(self, request: AWSPreparedRequest) -> AWSResponse:
-        try:
-            self.scheduler.create(request.url.rsplit("/", 1)[-1], json.loads(_text(request)))
-        except Refused as error:
-            return _failure("scheduler", request.url, 409, error.code, error.text)
-        return _json(request.url, 200, {"ScheduleArn": "arn:aws:scheduler:::schedule"})
 
     def _partly(self, call: Call, event_name: str, request: AWSPreparedRequest) -> AWSResponse | None:
         """Do the first half of a batch; the answer says so."""
@@ -269,11 +268,13 @@ def _json(url: str, status: int, body: dict[str, Any]) -> AWSResponse:
     return AWSResponse(url, status, headers, MockRawResponse(json.dumps(body)))  # type: ignore[arg-type]
 
 
-def _failure(service: str, url: str, status: int, code: str, text: str = "injected") -> AWSResponse:
+def _failure(
+    service: str, url: str, status: int, code: str, text: str = "injected", **more: Any
+) -> AWSResponse:
     if service == "s3":
         xml = f"<?xml version='1.0'?><Error><Code>{code}</Code><Message>{text}</Message></Error>"
         return AWSResponse(url, status, {"Content-Type": "application/xml"}, MockRawResponse(xml))  # type: ignore[arg-type]
-    return _json(url, status, {"__type": f"com.amazonaws#{code}", "message": text})
+    return _json(url, status, {"__type": f"com.amazonaws#{code}", "message": text, **more})
 
 
 def _throttle(service: str, url: str) -> AWSResponse:

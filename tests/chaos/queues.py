@@ -29,12 +29,13 @@ NOISY_COUNT = 30
 
 
 class Refused(Exception):
-    """SQS's own error: its code and text."""
+    """An error of AWS's own: its code and text, and what else its body says."""
 
-    def __init__(self, code: str, text: str) -> None:
+    def __init__(self, code: str, text: str, **more: Any) -> None:
         super().__init__(f"{code}: {text}")
         self.code = code
         self.text = text
+        self.more = more
 
 
 @dataclass

@@ -120,7 +120,7 @@ def messages_given_back_are_lost() -> Any:
 
 def undecodable_bodies_vanish() -> Any:
     """A body that nobody can read is acknowledged."""
-    return mock.patch("serverless_tasks.engine.aws.sqs.sending.DeadLetterQueue.put")
+    return mock.patch("serverless_tasks.engine.aws.sqs.dead_letter_queue.DeadLetterQueue.put")
 
 
 def claims_that_do_not_count() -> Any:

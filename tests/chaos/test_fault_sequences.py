@@ -27,12 +27,13 @@ KINDS = [kind for kind in Kind if kind != Kind.PART]
 def test_nothing_is_lost_whatever_comes_together(aws: None, block: int) -> None:
     for seed in SEEDS[block::10]:
         try:
-            _tell(seed)
+            tell_seed(seed)
         except Violation as error:
             raise Violation(f"repeat it with CHAOS_SEED={seed}:\n{error}") from None
 
 
-def _tell(seed: int) -> None:
+def tell_seed(seed: int) -> None:
+    """Tell a story with the faults that a seed draws."""
     draw = random.Random(seed)
     scenario = draw.choice(SCENARIOS)
     faults = _draw(draw, scenario)

@@ -18,6 +18,7 @@ from serverless_tasks.engine.aws.sqs.receiving import ReceivedMessage, Receiving
 from serverless_tasks.engine.aws.sqs.sending import QueueSender
 from serverless_tasks.engine.config import Config
 from tests.chaos import world
+from tests.chaos.dynamodb import Table
 from tests.chaos.faults import Network
 from tests.chaos.queues import Queue, Scheduler, Sqs
 from tests.support.clock import FakeClock
@@ -59,7 +60,7 @@ def queues(request: pytest.FixtureRequest, aws: None) -> Iterator[Queues]:
         queue = Queue(
             "jobs", clock, visibility=VISIBILITY, dead_letters=dead, max_receives=MAX_RECEIVES, retention=600
         )
-        network = Network(clock, Sqs(queue, dead), Scheduler(queue, dead), world.forward)
+        network = Network(clock, Table("jobs"), Sqs(queue, dead), Scheduler(queue, dead), world.forward)
 
         def send(_stub: Any, event_name: str, request: Any, **_: Any) -> Any:
             return network.send(event_name, request)

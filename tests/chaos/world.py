@@ -16,7 +16,6 @@ from uuid import uuid4
 import botocore.endpoint
 from botocore.retries import standard
 from moto.core.botocore_stubber import BotocoreStubber
-from moto.dynamodb.parsing import validators
 
 import lambda_handlers.dead_letter
 import lambda_handlers.telemetry
@@ -36,17 +35,16 @@ from serverless_tasks.poller.mapping import Mapping
 from serverless_tasks.poller.queue_worker import QueueWorker
 from serverless_tasks.testing import MovableClock
 from tests.chaos.audit import Audit, Violation
+from tests.chaos.dynamodb import Table
 from tests.chaos.faults import Fault, Killed, Network, Process
 from tests.chaos.queues import Queue, Scheduler, Sqs
-from tests.support.aws import BUCKET, a_table
+from tests.support.aws import BUCKET
 
 FUNCTION_TIMEOUT = 120.0
 LONGEST_DRAIN = 3_000
 # Seconds between one delivery that came to nothing and the next.
 PAUSE = 5
 PROGRESS_THREAD = "progress"
-# What moto checks of an expression before it is applied, for a third of its time; the contract tests have it checked.
-_CHECKS = ("ActionCountValidator", "OverlappingPathsValidator", "TypeMismatchValidator")
 
 
 class SimulatedClock(MovableClock):
@@ -127,6 +125,7 @@ class World:
     def __post_init__(self) -> None:
         """Make the resources."""
         self.clock = SimulatedClock()
+        self.table = Table("jobs")
         self.dead = Queue("dead-letter", self.clock, visibility=360, retention=14 * 86_400)
         self.queues = {
             name: Queue(name, self.clock, visibility=6 * FUNCTION_TIMEOUT, dead_letters=self.dead)
@@ -135,7 +134,7 @@ class World:
         queues = (*self.queues.values(), self.dead)
         self.scheduler = Scheduler(*queues)
         self.network = Network(
-            self.clock, Sqs(*queues), self.scheduler, forward, faults=self.faults, on=False
+            self.clock, self.table, Sqs(*queues), self.scheduler, forward, faults=self.faults, on=False
         )
         self.submitted: list[Submitted] = []
         self.cancels: dict[str, BaseException | None] = {}
@@ -156,20 +155,19 @@ class World:
                 mock.patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=self.clock.sleep))
             )
             self.config = Config(
-                table=a_table(),
+                table=self.table.name,
                 bucket=BUCKET,
                 queue_urls={name: queue.url for name, queue in self.queues.items()},
                 dead_letter_queue_url=self.dead.url,
                 schedule_group="group",
                 scheduler_role="arn:aws:iam::123456789012:role/scheduler",
             )
-            self.audit = Audit(self.config.table, self.clock)
+            self.audit = Audit(self.table, self.clock)
             self.network.applied = self.audit.applied
             for handlers in (lambda_handlers.worker, lambda_handlers.dead_letter):
                 stack.enter_context(mock.patch.object(handlers, "ready", self._ready))
             _worlds.append(self)
             stack.callback(_worlds.pop)
-            stack.callback(self.audit.forget)
             self.network.on = True
             yield self
 
@@ -444,14 +442,10 @@ _original: Callable[..., Any] = BotocoreStubber.__call__
 
 @contextmanager
 def quick_and_quiet() -> Iterator[None]:
-    """What all worlds of a test module share: botocore's retries never run out, moto checks less, handlers log less.
+    """What all worlds of a test module share: botocore's retries never run out, handlers log less.
 
     The retry quota of a client would let the faults of one world bear on the next.
     """
-    every = validators.UpdateExpressionValidator.get_ast_processors
-
-    def fewer(self: validators.UpdateExpressionValidator) -> list[Any]:
-        return [found for found in every(self) if type(found).__name__ not in _CHECKS]
 
     def died(args: threading.ExceptHookArgs) -> None:
         if args.exc_type is not Killed:
@@ -464,7 +458,6 @@ def quick_and_quiet() -> Iterator[None]:
         with (
             mock.patch.object(metrics, "flush_metrics", metrics.provider.clear_metrics),
             mock.patch.object(standard.RetryQuotaChecker, "acquire_retry_quota", return_value=True),
-            mock.patch.object(validators.UpdateExpressionValidator, "get_ast_processors", fewer),
             mock.patch.object(threading, "excepthook", died),
         ):
             yield

@@ -13,7 +13,6 @@ import django
 django.setup()
 del os.environ["DJANGO_SETTINGS_MODULE"]
 
-import boto3  # noqa: E402
 from django.apps import apps  # noqa: E402
 from django.contrib.auth.models import User  # noqa: E402
 from django.test import Client  # noqa: E402
@@ -37,7 +36,7 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     monkeypatch.setenv("AWS_REGION", REGION)
     with mock_aws():
         session.reset()
-        sqs = boto3.client("sqs", REGION)
+        sqs = session.client("sqs")
         for name in QUEUES:
             sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "1800"})
         _create_table()
@@ -92,7 +91,7 @@ def work(aws: None) -> Callable[[], int]:
 
 def queued() -> list[Message]:
     """Take all messages off the queues."""
-    sqs = boto3.client("sqs", REGION)
+    sqs = session.client("sqs")
     found = []
     for name in QUEUES:
         url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
@@ -105,13 +104,13 @@ def queued() -> list[Message]:
 
 def stored() -> int:
     """How many items the table holds."""
-    return int(boto3.client("dynamodb", REGION).scan(TableName="tasks", Select="COUNT")["Count"])
+    return int(session.client("dynamodb").scan(TableName="tasks", Select="COUNT")["Count"])
 
 
 def _create_table() -> None:
     indexes = [("by_owner", "owner_day"), ("by_task", "task_day")]
     keys = ["pk", "sk", "created_uuid", *(key for _, key in indexes)]
-    boto3.client("dynamodb", REGION).create_table(
+    session.client("dynamodb").create_table(
         TableName="tasks",
         BillingMode="PAY_PER_REQUEST",
         AttributeDefinitions=[{"AttributeName": key, "AttributeType": "S"} for key in keys],

@@ -34,7 +34,7 @@ from botocore.exceptions import (
 from botocore.loaders import Loader
 from botocore.parsers import ResponseParserError
 
-from serverless_tasks.engine.aws.botocore_overrides.switch import override_client, override_loader
+from serverless_tasks.engine.aws.botocore_overrides.switch import override_client, override_loader, overrides
 from serverless_tasks.engine.aws.own_client import OwnClient
 from serverless_tasks.engine.job.forks import call_when_forked
 from serverless_tasks.errors import AwsError, AwsNotConfigured, ConfigurationError
@@ -140,11 +140,10 @@ def _make(service: str, attempts: int, read_timeout: float) -> Any:
             made = _maker()(service, region_name=_region(), config=config)
     except NoRegionError:
         raise ConfigurationError(_NO_REGION) from None
-    except (
-        Exception
-    ) as error:  # a profile, a region, an endpoint or a source of credentials that cannot be used
+    except Exception as error:
+        # A profile, a region, an endpoint or a source of credentials that cannot be used.
         raise AwsNotConfigured(service, error) from error
-    if service in _FREQUENT:
+    if service in _FREQUENT and overrides():
         override_client(made)
     return made
 
@@ -176,11 +175,18 @@ class _OurServices(Loader):  # type: ignore[misc]
 
 
 @functools.cache
+def _loader(overridden: bool) -> Loader:
+    """Return a loader that is kept: what it has read is the same after a fork, and in another environment."""
+    loader = _OurServices()
+    if overridden:
+        override_loader(loader)
+    return loader
+
+
+@functools.cache
 def _session() -> botocore.session.Session:
     session = botocore.session.Session()
-    loader = _OurServices()
-    override_loader(loader)
-    session.register_component("data_loader", loader)
+    session.register_component("data_loader", _loader(overrides()))
     return session
 
 

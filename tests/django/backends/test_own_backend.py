@@ -3,11 +3,11 @@
 from collections.abc import Iterator
 from typing import Any
 
-import boto3
 import pytest
 from django.core.checks import run_checks
 from django.test import Client
 
+from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ConfigurationError, PayloadTooLarge, SubmitFailed, UnknownTask
 from tests.django.own_backends import Broken, Courier, Inline
@@ -101,7 +101,7 @@ def test_inputs_that_are_too_large_for_the_table_go_to_the_bucket(settings: Any)
     with pytest.raises(PayloadTooLarge):
         SumNumbers.submit(numbers=numbers)
     assert Inline.seen == []
-    boto3.client("s3").create_bucket(Bucket="payloads")
+    session.client("s3").create_bucket(Bucket="payloads")
     settings.SERVERLESS_TASKS = settings.SERVERLESS_TASKS | {"BUCKET": "payloads"}
     assert SumNumbers.submit(numbers=numbers).wait() == {"sum": 300_000}
 

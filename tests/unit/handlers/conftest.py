@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from moto import mock_aws
 
@@ -125,7 +124,7 @@ def site(monkeypatch: pytest.MonkeyPatch) -> Iterator[Site]:
         services.registry.add_defined_in(tasks.__name__)
         _record_build(services)
         tasks.begun.clear()
-        made = Site(services, boto3.client("sqs"), boto3.client("s3"))
+        made = Site(services, session.client("sqs"), session.client("s3"))
         session.client("sqs").meta.events.register(
             "provide-client-params.sqs.ChangeMessageVisibilityBatch",
             lambda params, **_: made.visibility.append(
@@ -141,7 +140,7 @@ def _record_build(services: Services) -> None:
     """Have the first batch of the build behind, and its manifest out of the way; `test_manifest` is about it."""
     services.build_record.write_once()
     key = {"pk": {"S": "manifest"}, "sk": {"S": "manifest"}}
-    boto3.client("dynamodb").delete_item(TableName="jobs", Key=key)
+    session.client("dynamodb").delete_item(TableName="jobs", Key=key)
 
 
 @pytest.fixture
@@ -158,13 +157,13 @@ def message(site: Site) -> Callable[..., Message]:
 
 def _resources() -> Config:
     key = [{"AttributeName": "pk", "KeyType": "HASH"}, {"AttributeName": "sk", "KeyType": "RANGE"}]
-    boto3.client("dynamodb").create_table(
+    session.client("dynamodb").create_table(
         TableName="jobs",
         BillingMode="PAY_PER_REQUEST",
         KeySchema=key,
         AttributeDefinitions=[{"AttributeName": name, "AttributeType": "S"} for name in ("pk", "sk")],
     )
-    boto3.client("s3").create_bucket(Bucket="payloads")
-    sqs = boto3.client("sqs")
+    session.client("s3").create_bucket(Bucket="payloads")
+    sqs = session.client("sqs")
     urls = {name: sqs.create_queue(QueueName=name)["QueueUrl"] for name in ("high", "default", "low", "dead")}
     return Config(table="jobs", bucket="payloads", dead_letter_queue_url=urls.pop("dead"), queue_urls=urls)

@@ -7,10 +7,10 @@ import sys
 from dataclasses import replace
 from unittest import mock
 
-import boto3
 import pytest
 
 from lambda_handlers import telemetry, worker
+from serverless_tasks.engine.aws import session
 from serverless_tasks.errors import AwsError
 from tests.support.calls import counted_calls
 from tests.unit.handlers import tasks
@@ -51,7 +51,7 @@ def test_a_secret_input_is_in_no_log_line_and_in_no_item(site, capsys, monkeypat
     (line,) = [json.loads(line) for line in told.splitlines() if "task will be retried" in line]
     assert line["exception_name"] == "RuntimeError"
     assert line["exception"].endswith("RuntimeError: ********** was refused\n")
-    items = boto3.client("dynamodb").scan(TableName="jobs")["Items"]
+    items = session.client("dynamodb").scan(TableName="jobs")["Items"]
     assert {item["sk"]["S"].split("#")[-1] for item in items} == {"job", "state", "00000000", "end"}
     assert "swordfish" not in told + str(items)
     assert job.refresh().messages == ("with **********",)

@@ -6,16 +6,16 @@ import json
 import threading
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import pytest
-from moto import mock_aws
 
+from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.aws.sqs.receiving import ReceivingQueue
 from serverless_tasks.engine.job.clock import Clock
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.poller import Mapping, Poller, load_handler
 from serverless_tasks.poller.invocation import NO_DEADLINE_MS
 from serverless_tasks.poller.poller import FLUSH_INTERVAL
+from tests.support.aws import account
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -27,7 +27,7 @@ class Queues:
     """Queues in moto, and pollers on them that call a given function."""
 
     def __init__(self) -> None:
-        self.sqs = boto3.client("sqs", region_name="us-east-1")
+        self.sqs = session.client("sqs")
         self._clock = Clock()
 
     def create(self, name: str, **attributes: str) -> str:
@@ -82,11 +82,8 @@ class FrozenClock(Clock):
 
 
 @pytest.fixture
-def queues(monkeypatch: pytest.MonkeyPatch) -> Iterator[Queues]:
-    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
-    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
-    monkeypatch.delenv("AWS_ENDPOINT_URL", raising=False)
-    with mock_aws():
+def queues() -> Iterator[Queues]:
+    with account():
         yield Queues()
 
 

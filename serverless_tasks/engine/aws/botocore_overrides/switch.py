@@ -29,10 +29,9 @@ def overrides() -> bool:
 
 def override_loader(loader: Loader) -> None:
     """Override what a loader says of DynamoDB."""
-    if overrides():
-        from serverless_tasks.engine.aws.botocore_overrides.documents import pass_items_through
+    from serverless_tasks.engine.aws.botocore_overrides.documents import pass_items_through
 
-        pass_items_through(loader)
+    pass_items_through(loader)
 
 
 def override_client(client: Any) -> None:
@@ -41,9 +40,8 @@ def override_client(client: Any) -> None:
     Args:
         client: one of botocore's, of a service whose calls send JSON.
     """
-    if overrides():
-        from serverless_tasks.engine.aws.botocore_overrides.connections import say_when_sent
-        from serverless_tasks.engine.aws.botocore_overrides.signing import sign_sooner
+    from serverless_tasks.engine.aws.botocore_overrides.connections import say_when_sent
+    from serverless_tasks.engine.aws.botocore_overrides.signing import sign_sooner
 
-        sign_sooner(client)
-        say_when_sent(client)
+    sign_sooner(client)
+    say_when_sent(client)

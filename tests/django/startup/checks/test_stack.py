@@ -7,7 +7,6 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import boto3
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
 from django.core.checks import run_checks
@@ -15,7 +14,6 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
 from serverless_tasks.engine.aws import session
-from tests.django.conftest import REGION
 
 ROOT = Path(__file__).resolve().parents[4]
 OURS = "django_integration.tasks_backend.ServerlessBackend"
@@ -42,7 +40,7 @@ def test_what_is_deployed_well_has_no_message() -> None:
 
 class TestAws:
     def test_a_queue_that_hides_messages_too_briefly(self) -> None:
-        sqs = boto3.client("sqs", REGION)
+        sqs = session.client("sqs")
         url = sqs.get_queue_url(QueueName="high")["QueueUrl"]
         sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "359"})
         ((number, sentence),) = messages()
@@ -51,13 +49,13 @@ class TestAws:
         assert "60 seconds" in sentence
 
     def test_a_table_that_is_not_there(self) -> None:
-        boto3.client("dynamodb", REGION).delete_table(TableName="tasks")
+        session.client("dynamodb").delete_table(TableName="tasks")
         ((number, sentence),) = messages()
         assert number == "E011"
         assert "The table 'tasks' cannot be reached" in sentence
 
     def test_a_queue_that_is_not_there(self) -> None:
-        sqs = boto3.client("sqs", REGION)
+        sqs = session.client("sqs")
         sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName="low")["QueueUrl"])
         ((number, sentence),) = messages()
         assert number == "E011"
@@ -86,7 +84,7 @@ class TestAws:
         assert {number for number, _ in messages()} == {"I001"}
 
     def test_nothing_is_asked_without_deploy(self) -> None:
-        boto3.client("dynamodb", REGION).delete_table(TableName="tasks")
+        session.client("dynamodb").delete_table(TableName="tasks")
         assert messages(deploy=False) == []
 
     def test_nothing_is_asked_where_tasks_run_in_the_process(self, settings: Any) -> None:
