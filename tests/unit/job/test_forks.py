@@ -188,7 +188,7 @@ def test_a_job_runs_in_the_child_though_another_thread_was_handing_one_over() ->
     services = Services(Config(), backend="threading")
     services.registry.add(Double)
 
-    with use(services), held(services.backend._lock):  # type: ignore[attr-defined]
+    with use(services), held(services.backend._pool._lock):  # type: ignore[attr-defined]
         assert Child(lambda: Double.submit(number=2).wait(SECONDS / 2)).result() == {"result": 4}
 
 
