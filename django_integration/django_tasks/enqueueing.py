@@ -15,6 +15,7 @@ from django.utils import timezone
 from django_integration.django_tasks.function import normalized
 from django_integration.django_tasks.result import result_of, unsent
 from django_integration.django_tasks.task import ENQUEUE_OPTIONS, function_of
+from serverless_tasks.engine.definition.values.unlike_json import changed_value
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.encoding import encode, other_key
 from serverless_tasks.engine.job.record import FAILED, Record
@@ -67,7 +68,7 @@ class Enqueueing:
         task = _dated(task)
         normal: Any = normalized([list(args), dict(kwargs)])
         encoded = encode(normal)
-        if other_key(normal) is not None:
+        if other_key(normal) is not None or changed_value(normal) is not None:
             normal = json.loads(encoded, object_pairs_hook=_without_doubles)
         normal_args, normal_kwargs = normal
         services = current_services()
@@ -86,7 +87,7 @@ class Enqueueing:
         if self.function.unique or self.options.idempotency_key is not None:
             # What makes two jobs one are their inputs: how each was enqueued is not for them to say.
             changes = {name: value for name, value in changes.items() if name == "backend"}
-        return {**given, "using": changes} if changes else given
+        return {**given, "using": json.loads(encode(changes))} if changes else given
 
     def result(self, handle: Handle) -> ServerlessResult:
         """The result of the job that was submitted, and its signal once it is sent."""

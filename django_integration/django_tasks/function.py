@@ -99,7 +99,7 @@ class FunctionTask(Task):
 
 def _run(
     self: FunctionTask, args: list[Any], kwargs: dict[str, Any], using: Mapping[str, Any] | None = None
-) -> dict[str, Any]:
+) -> Any:
     task = self.as_enqueued(using or {})
     attempt = CURRENT.get() or Attempt(_here_and_now(self))
     result = result_of(task, _begun(attempt.delivery, self), args, kwargs)
@@ -109,11 +109,12 @@ def _run(
     given = [ServerlessContext(task_result=result, run=self), *args] if task.takes_context else args
     returned = completed(task.func(*given, **kwargs), seconds_left(self))
     try:
-        attempt.outputs = {RETURN_VALUE: normalized(returned)}
+        value = normalized(returned)
     except (TypeError, ValueError) as error:
         self.unfit = error
         raise
-    return attempt.outputs
+    attempt.outputs = {RETURN_VALUE: value}
+    return value
 
 
 def normalized(value: Any) -> Any:

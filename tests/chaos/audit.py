@@ -6,6 +6,7 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+from serverless_tasks.engine.aws.dynamodb import manifest
 from serverless_tasks.engine.aws.dynamodb.expressions import from_dynamodb
 from serverless_tasks.engine.job.clock import Clock, to_ms
 from serverless_tasks.engine.job.record import ENDED, RUNNING

@@ -112,6 +112,11 @@ def gives_back(given, more=None):
 
 
 @task
+def gives_it_back(given):
+    return given
+
+
+@task
 def raises_what_nobody_can_import():
     class Local(Exception):
         pass

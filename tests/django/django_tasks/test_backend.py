@@ -16,6 +16,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
 from django.db import transaction
+from django.db.models import TextChoices
 from django.tasks import TaskResult, TaskResultStatus, task, task_backends
 from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist
 from django.tasks.signals import task_enqueued, task_finished, task_started
@@ -52,6 +53,10 @@ READY, RUNNING, FAILED, SUCCESSFUL = (
     TaskResultStatus.FAILED,
     TaskResultStatus.SUCCESSFUL,
 )
+
+
+class Size(TextChoices):
+    LARGE = "l"
 
 
 class Stop(Exception):
@@ -287,6 +292,20 @@ class TestWhatATaskTells:
         work()
         result.refresh()
         assert result.errors[0].exception_class is TypeError
+
+    def test_a_member_of_an_enum_arrives_as_its_value_as_with_djangos_own(
+        self, work: Callable[[], int]
+    ) -> None:
+        result = dispatched.gives_back.enqueue({"size": [Size.LARGE]}, more={Size.LARGE: Size.LARGE})
+        (message,) = queued()
+        assert message.inputs == {"args": [{"size": ["l"]}], "kwargs": {"more": {"l": "l"}}}
+        assert [type(each) for each in result.args[0]["size"]] == [str]
+
+    def test_what_is_returned_is_the_value_whatever_its_names_are(self, work: Callable[[], int]) -> None:
+        result = dispatched.gives_it_back.enqueue({"return_value": 3})
+        work()
+        result.refresh()
+        assert result.return_value == {"return_value": 3}
 
     def test_a_number_that_json_does_not_have(self) -> None:
         with pytest.raises(ValueError, match="JSON"):

@@ -159,10 +159,11 @@ with account():
 
     # A pool's thread has connections of its own. Nobody reads meanwhile: moto shows updates that are half done.
     from django.test import override_settings
+    from serverless_tasks.engine.backends.pool import Pool
     with override_settings(SERVERLESS_TASKS={"BACKEND": "threading"}):
-        services().backend._workers = 1
+        services().backend._pool = pool = Pool(1)
         first, second = dispatched.which_connection.enqueue(), dispatched.has_a_connection.enqueue()
-        services().backend._pool.shutdown(wait=True)
+        pool._executor.shutdown(wait=True)
         first.refresh()
         second.refresh()
     told["of a pool's threads as well"] = bool(first.return_value) and second.return_value is False
