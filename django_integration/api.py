@@ -18,14 +18,14 @@ from django_integration.web.auth.openapi_schemes import Schemes
 from django_integration.web.http import request_body as body
 from django_integration.web.http.responses import (
     HTTPError,
-    error_answer,
-    json_answer,
-    record_answer,
+    error_response,
+    json_response,
     record_json,
+    record_response,
 )
 from django_integration.web.http.schemas import PageBody, RecordBody, RefusalBody
 from django_integration.web.live import events
-from django_integration.web.live.lookup import find
+from django_integration.web.live.lookup import find_record
 from django_integration.web.live.polling import poll
 from django_integration.web.live.shared_reads import drop
 from django_integration.web.typed_calls import router
@@ -54,7 +54,7 @@ api = NinjaAPI(
 @api.exception_handler(Exception)
 def refuse(request: HttpRequest, error: Exception) -> HttpResponse:
     """Say an error in JSON; a fault of ours is Django's to log and to answer with 500."""
-    answer = error_answer(error)
+    answer = error_response(error)
     if answer is None:
         raise error
     return answer
@@ -95,7 +95,7 @@ def create(request: HttpRequest, idempotency_key: idempotency.Key = None) -> Htt
     handle = submit_json(current_services(), task, inputs, options, anonymous=caller.owner is None)
     if handle.repeated:
         caller.check_may(handle.record)
-    answer = record_answer(request, handle.record, 200 if handle.repeated else 201)
+    answer = record_response(request, handle.record, 200 if handle.repeated else 201)
     answer["Location"] = escape_uri_path(f"{request.path}{handle.uuid}/")
     return answer
 
@@ -116,11 +116,11 @@ def listing(request: HttpRequest, limit: Limit = PAGE, cursor: str | None = None
         message = f"The limit is {text[:20]!r}; give a number from 1 to {LARGEST_PAGE}."
         raise HTTPError(400, "InvalidLimit", message)
     if caller.owner is None:
-        return json_answer({"tasks": [], "next": None})
+        return json_response({"tasks": [], "next": None})
     page = current_services().store.list_owner(caller.owner, limit=size, cursor=cursor)
     drop(*(record.uuid for record in page.records))  # no poll shows them an older state
     shown = [record_json(record) for record in page.records if caller.may(record)]
-    return json_answer({"tasks": shown, "next": page.cursor})
+    return json_response({"tasks": shown, "next": page.cursor})
 
 
 @api.api_operation(READ, "/openapi.json", url_name="openapi", include_in_schema=False)
@@ -137,7 +137,7 @@ def openapi_document(request: HttpRequest) -> HttpResponse:
         openapi.describe(document, base, registry, names, served, Schemes())
         return document
 
-    return json_answer(openapi.remembered(registry, (base, *names, *served), made))
+    return json_response(openapi.remembered(registry, (base, *names, *served), made))
 
 
 @api.api_operation(
@@ -161,8 +161,8 @@ def retrieve(request: HttpRequest, uuid: Uuid) -> HttpResponseBase:
 )
 def cancel(request: HttpRequest, uuid: Uuid) -> HttpResponse:
     """A waiting job never starts; a running one is asked to stop. 409 if it has already ended."""
-    record = find(identify(request, Action.CANCEL), uuid)
-    return record_answer(request, current_services().store.cancel(record.uuid))
+    record = find_record(identify(request, Action.CANCEL), uuid)
+    return record_response(request, current_services().store.cancel(record.uuid))
 
 
 @api.api_operation(
@@ -174,7 +174,7 @@ def cancel(request: HttpRequest, uuid: Uuid) -> HttpResponse:
 )
 async def follow(request: HttpRequest, uuid: Uuid) -> HttpResponseBase:
     """Sends the record as an event on each change, ending with the job's final state. Only under ASGI; else poll."""
-    record = await sync_to_async(lambda: find(identify(request, Action.RETRIEVE), uuid))()
+    record = await sync_to_async(lambda: find_record(identify(request, Action.RETRIEVE), uuid))()
     if not events.offered(request):
         raise HTTPError(
             501, "NotImplemented", "This server cannot stream (it runs under WSGI); poll the job instead."

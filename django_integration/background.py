@@ -7,7 +7,7 @@ from django.db import close_old_connections
 
 from django_integration.declarative.correlation import resume
 from django_integration.declarative.job import RUNS_DEFERRED_JOBS, DeferredJob, InstanceDeleted
-from django_integration.declarative.registration import UnknownEndpointTask, find, in_use
+from django_integration.declarative.registration import UnknownEndpointTask, in_use, registered
 from django_integration.django_tasks.coroutine import completed
 from django_integration.django_tasks.running import seconds_left
 from serverless_tasks import Task
@@ -40,7 +40,7 @@ class RunDeferred(Task[DeferredJob]):
         close_old_connections()
         resume(self.params.correlation_id)
         try:
-            completed(find(self.params.task).call(self.params), seconds_left(self))
+            completed(registered(self.params.task).call(self.params), seconds_left(self))
         finally:
             close_old_connections()
 
@@ -50,4 +50,4 @@ class RunDeferred(Task[DeferredJob]):
             return DEPLOYING
         if isinstance(error, InstanceDeleted):
             return 0
-        return find(self.params.task).retries_after(error)
+        return registered(self.params.task).retries_after(error)

@@ -197,13 +197,13 @@ def backend_class(entry: Any) -> type[Any]:
     Raises:
         ConfigurationError: it cannot be imported, or is no class with ``run_task``.
     """
-    found = conf.imported("TASK_API_BACKEND", entry)
-    if not isinstance(found, type) or not callable(getattr(found, "run_task", None)):
+    imported = conf.imported("TASK_API_BACKEND", entry)
+    if not isinstance(imported, type) or not callable(getattr(imported, "run_task", None)):
         raise ConfigurationError(
             f"TASK_API_BACKEND is {entry!r}, which is not a class with run_task(info, task); without it,"
             " SERVERLESS_TASKS['BACKEND'] selects the backend."
         )
-    return found
+    return imported
 
 
 def record_of(message: Message) -> Record:

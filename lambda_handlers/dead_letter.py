@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
     from serverless_tasks.engine.services import Services
 
-GRACE = 1
+LEASE_GRACE = 1
 TOO_NEW, UNKNOWN, UNDELIVERABLE = "MessageTooNew", "UnknownTask", "Undeliverable"
 
 initialise("store", "visibility")
@@ -98,7 +98,7 @@ class _Batch:
         claim = self._services.store.settle(message, failure)
         if claim.answer == ClaimAnswer.BUSY:
             self._again[record.receipt_handle] = max(
-                GRACE, math.ceil(claim.until / 1000 - self._services.clock.now()) + GRACE
+                LEASE_GRACE, math.ceil(claim.until / 1000 - self._services.clock.now()) + LEASE_GRACE
             )
             raise LiveLease(message.uuid)
         if claim.answer == ClaimAnswer.SETTLED:
@@ -124,15 +124,15 @@ class _Batch:
     def _reason(self, message: Message, body: str, record: SQSRecord) -> Failure:
         version = version_of(body)
         if version > VERSION:
-            said = f"The message has version {version}; the deployed code reads up to {VERSION}."
-            return Failure(type=TOO_NEW, message=said)
+            text = f"The message has version {version}; the deployed code reads up to {VERSION}."
+            return Failure(type=TOO_NEW, message=text)
         if message.task not in self._services.registry:
             return Failure(type=UNKNOWN, message=f"No deployed task is named {message.task!r}.")
         code, why = (record.message_attributes[name] for name in ("ERROR_CODE", "ERROR_MESSAGE"))
         if code is not None:
             reason = f"{code.string_value}: {why.string_value if why is not None else 'no reason was given'}"
-            said = f"The scheduler could not bring the job to its queue: {reason}"
-            return Failure(type=UNDELIVERABLE, message=said)
+            text = f"The scheduler could not bring the job to its queue: {reason}"
+            return Failure(type=UNDELIVERABLE, message=text)
         return Failure(type=UNDELIVERABLE, message="The job was delivered many times and never ended.")
 
     def _settled_before(self, message: Message) -> Failure | None:
@@ -183,9 +183,9 @@ def _first_id(record: SQSRecord) -> str:
 
 def _source(record: SQSRecord) -> str:
     """The queue that it came from, as the worker says that gave it up, or SQS, which moved it."""
-    told = record.message_attributes["queue"]
-    if told is not None:
-        return told.string_value or ""
+    attribute = record.message_attributes["queue"]
+    if attribute is not None:
+        return attribute.string_value or ""
     return (record.attributes.dead_letter_queue_source_arn or "").rsplit(":", 1)[-1]
 
 
@@ -222,8 +222,8 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """
     batch = _Batch(ready())
     processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
-    answer = process_partial_response(
+    response = process_partial_response(
         event=event, record_handler=batch.run, processor=processor, context=context
     )
     batch.finish()
-    return answer
+    return response

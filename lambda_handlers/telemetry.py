@@ -99,15 +99,15 @@ def job(message: Message) -> Iterator[None]:
 def report(outcome: DeliveryResult) -> None:
     """Log and count what became of a job."""
     keys: dict[str, Any] = {"attempt": outcome.attempt, "seconds": round(outcome.duration, 3)}
-    said = "task will be retried" if outcome.job_status == PENDING else f"task {outcome.status}"
+    text = "task will be retried" if outcome.job_status == PENDING else f"task {outcome.status}"
     if outcome.failure is not None and outcome.failure.traceback:
         # As in the record: without secret inputs.
         keys |= {"exception_name": outcome.failure.type, "exception": outcome.failure.traceback}
-        logger.error(said, **keys)
+        logger.error(text, **keys)
     elif outcome.exception is not None and outcome.failure is None:
-        logger.error(said, exc_info=outcome.exception, **keys)
+        logger.error(text, exc_info=outcome.exception, **keys)
     else:
-        logger.info(said, **keys)
+        logger.info(text, **keys)
     if outcome.status in _COUNTED:
         count(_COUNTED[outcome.status])
     if outcome.attempt:

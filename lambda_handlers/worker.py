@@ -38,7 +38,7 @@ NOT_YET_KNOWN = 60
 AFTER_ERROR = 10
 LONGEST_AFTER_ERROR = 900
 # Seconds between the end of a run and the deletion of its messages.
-GRACE = 10
+DELETION_GRACE = 10
 # Seconds that are to be left of an invocation for the manifest of its build, which may also wait for the next one.
 TO_RECORD_BUILD = 10
 
@@ -88,7 +88,7 @@ class _Batch:
         """Hide the batch no longer than this run can last: after a kill the rest comes back soon, not after the
         queue's own visibility timeout (six times the function's).
         """
-        seconds = math.ceil(deadline - self._services.clock.now() + GRACE)
+        seconds = math.ceil(deadline - self._services.clock.now() + DELETION_GRACE)
         self._hide({record["receiptHandle"]: seconds for record in self._records})
 
     def _done(self, place: int, record: dict[str, Any]) -> bool:

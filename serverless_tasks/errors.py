@@ -145,8 +145,8 @@ class InvalidInputs(ServerlessTasksError, ValueError):
     """
 
     def __init__(self, task: str, fields: Sequence[FieldError]) -> None:
-        said = "; ".join(f"{error.field or 'inputs'}: {error.message}" for error in fields)
-        super().__init__(f"Inputs of task {task!r} are invalid: {said}")
+        text = "; ".join(f"{error.field or 'inputs'}: {error.message}" for error in fields)
+        super().__init__(f"Inputs of task {task!r} are invalid: {text}")
         self.task = task
         self.fields = tuple(fields)
 

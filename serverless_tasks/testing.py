@@ -169,8 +169,8 @@ class RecordedTasks(Backend):
         for message in reversed(self.submitted):
             if message.task == name and message.inputs | inputs == message.inputs:
                 return message
-        said = "".join(f"\n  {message.task} {message.inputs}" for message in self.submitted) or " nothing"
-        raise AssertionError(f"{name} {inputs} was not submitted. Submitted:{said}")
+        text = "".join(f"\n  {message.task} {message.inputs}" for message in self.submitted) or " nothing"
+        raise AssertionError(f"{name} {inputs} was not submitted. Submitted:{text}")
 
     def assert_nothing_submitted(self) -> None:
         """See that no job was submitted.

@@ -146,9 +146,9 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has 
                 request, f"Not everything has been deleted; repeat the deletion to continue. {error}"
             )
         else:
-            said = f"{deleted} job{'' if deleted == 1 else 's'} of {owner} deleted."
-            messages.success(request, said)
-            self.log_change(request, Job(), said)
+            text = f"{deleted} job{'' if deleted == 1 else 's'} of {owner} deleted."
+            messages.success(request, text)
+            self.log_change(request, Job(), text)
             if live:
                 messages.warning(
                     request, f"Still running and asked to stop; delete again later: {', '.join(live)}"

@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 
 from django_integration.admin.rows import duration, iso_moment, moment, owner_names, percent, rows
 from django_integration.web.excerpt import excerpts, last_messages
-from serverless_tasks.client.search import Wanted, find
+from serverless_tasks.client.search import Wanted, search_jobs
 from serverless_tasks.client.timeline import timeline
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.services import current_services
@@ -34,13 +34,13 @@ def listing(search: Search) -> dict[str, Any]:
     names = [task.name for task in services.registry.listed()]
     now = services.clock.now()
     owner = _owner(search.owner)
-    wanted = Wanted(
+    filters = Wanted(
         tasks=(search.task,) if search.task else tuple(names) if owner is None else (),
         owner=owner,
         status=search.status or None,
         since=to_ms(now - search.days * DAY),
     )
-    page = find(services.store, wanted, limit=PAGE, cursor=search.cursor or None)
+    page = search_jobs(services.store, filters, limit=PAGE, cursor=search.cursor or None)
     return {
         **_around(search, names),
         "rows": rows(page.records, now),

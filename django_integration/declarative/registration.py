@@ -48,7 +48,7 @@ def in_use() -> bool:
     return bool(_registered)
 
 
-def find(key: str) -> Registered:
+def registered(key: str) -> Registered:
     """Return the task that a job's name stands for.
 
     Endpoint classes live in modules of views, which a worker has no other reason to import: before a name is given

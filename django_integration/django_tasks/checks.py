@@ -40,12 +40,12 @@ def check(alias: str, queues: Iterable[str], options: Mapping[str, Any]) -> Iter
     yield from _unfound(alias)
 
 
-def _queues(alias: str, queues: Iterable[str], given: BackendOptions) -> Iterator[checks.CheckMessage]:
+def _queues(alias: str, queues: Iterable[str], options: BackendOptions) -> Iterator[checks.CheckMessage]:
     urls = current_services().config.queue_urls
     if not current_services().backend_kind.has_queue or not urls:
         return  # without any, the check of SERVERLESS_TASKS says it
     for name in sorted(queues):
-        queue = given.queue_map.get(name, name)
+        queue = options.queue_map.get(name, name)
         if queue not in urls:
             message = f"TASKS[{alias!r}]['QUEUES'] has {name!r}, and SERVERLESS_TASKS_QUEUE_URLS no queue {queue!r}."
             hint = f"It has {sorted(urls)}. Map the name to one of them: 'OPTIONS': {{'QUEUE_MAP': {{{name!r}: ...}}}}."

@@ -19,10 +19,9 @@ from django.utils import timezone, translation
 from django_integration.django_tasks.function import FunctionTask
 from django_integration.django_tasks.reading import read_result
 from django_integration.django_tasks.result import result_of
-from django_integration.django_tasks.running import CURRENT, Attempt
+from django_integration.django_tasks.running import CURRENT, FunctionRun
 from serverless_tasks.engine.job.clock import to_ms
-from serverless_tasks.engine.job.record import ENDED, Record
-from serverless_tasks.engine.job.record import Attempt as EndedAttempt
+from serverless_tasks.engine.job.record import ENDED, EndedAttempt, Record
 from serverless_tasks.engine.services import current_services
 
 if TYPE_CHECKING:
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
 
 def middleware(delivery: Delivery, execute: Callable[[Delivery], DeliveryResult]) -> DeliveryResult:
     """Run a delivery; see `serverless_tasks.engine.worker.delivery`."""
-    attempt = Attempt(replace(delivery, request_id=delivery.request_id or worker_id()))
+    attempt = FunctionRun(replace(delivery, request_id=delivery.request_id or worker_id()))
     backend = current_services().backend_kind
     # A worker's handler names its request; a pool's threads have no other work. Elsewhere a task is run in the midst of
     # a web request, or of a test, whose connections are not the task's to close.
@@ -137,7 +136,7 @@ def _tell_enqueued(message: Message) -> None:
         task_enqueued.send_robust(type(result.task.get_backend()), task_result=result)
 
 
-def _tell_finished(attempt: Attempt, outcome: DeliveryResult) -> None:
+def _tell_finished(attempt: FunctionRun, outcome: DeliveryResult) -> None:
     message = attempt.delivery.message
     if outcome.job_status not in ENDED or not outcome.attempt or not _is_function(message):
         return
@@ -162,7 +161,7 @@ def _tell_finished(attempt: Attempt, outcome: DeliveryResult) -> None:
         outcome.exception.__traceback__ = traceback
 
 
-def _ended(attempt: Attempt, begun: Record, outcome: DeliveryResult) -> Record:
+def _ended(attempt: FunctionRun, begun: Record, outcome: DeliveryResult) -> Record:
     now = to_ms(current_services().clock.now())
     history = begun.history
     if outcome.failure is not None:

@@ -14,7 +14,7 @@ from django.utils.json import normalize_json
 from django_integration.django_tasks.context import ServerlessContext
 from django_integration.django_tasks.coroutine import completed
 from django_integration.django_tasks.result import RETURN_VALUE, result_of
-from django_integration.django_tasks.running import CURRENT, Attempt, seconds_left
+from django_integration.django_tasks.running import CURRENT, FunctionRun, seconds_left
 from django_integration.django_tasks.settings import BackendOptions
 from serverless_tasks import Task
 from serverless_tasks.engine.job.clock import to_ms
@@ -64,8 +64,8 @@ class FunctionTask(Task):
     @classmethod
     def usual_queue(cls) -> str:
         """See `BaseTask.usual_queue`."""
-        given = BackendOptions.parse(cls.task.backend, cls.task.get_backend().options)
-        return given.queue(cls.task.queue_name, cls.task.priority, current_services().config.queue_urls)
+        options = BackendOptions.parse(cls.task.backend, cls.task.get_backend().options)
+        return options.queue(cls.task.queue_name, cls.task.priority, current_services().config.queue_urls)
 
     @classmethod
     def call_signature(cls) -> str:
@@ -101,7 +101,7 @@ def _run(
     self: FunctionTask, args: list[Any], kwargs: dict[str, Any], using: Mapping[str, Any] | None = None
 ) -> Any:
     task = self.as_enqueued(using or {})
-    attempt = CURRENT.get() or Attempt(_here_and_now(self))
+    attempt = CURRENT.get() or FunctionRun(_here_and_now(self))
     result = result_of(task, _begun(attempt.delivery, self), args, kwargs)
     attempt.result, attempt.execution = result, self.execution
     # Robust: a receiver's error is its own, and is logged; the task is not to blame.
@@ -170,7 +170,7 @@ def declared(task: DjangoTask[..., Any], options: Mapping[str, Any]) -> type[Fun
     return made
 
 
-def find(name: str) -> type[FunctionTask] | None:
+def function_named(name: str) -> type[FunctionTask] | None:
     """The class that runs the task of this module path, or None when this process has no such task."""
     return _functions.get(name)
 

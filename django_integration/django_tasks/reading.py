@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django_integration.django_tasks.function import find
+from django_integration.django_tasks.function import function_named
 from django_integration.django_tasks.result import result_of
 from serverless_tasks.engine.services import current_services
 
@@ -20,7 +20,7 @@ def read_result(uuid: str) -> ServerlessResult | None:
     """
     store = current_services().store
     record = store.read(uuid)
-    function = None if record is None else find(record.task)
+    function = None if record is None else function_named(record.task)
     if record is None or function is None:
         return None
     message = store.job(uuid)

@@ -20,7 +20,7 @@ _EARLIER = 0.05
 
 
 @dataclass(slots=True)
-class Attempt:
+class FunctionRun:
     """The run of a function, as far as it has come; `deliveries.middleware` makes it, the run fills it in.
 
     Attributes:
@@ -36,7 +36,7 @@ class Attempt:
     outputs: dict[str, Any] | None = None
 
 
-CURRENT: ContextVar[Attempt | None] = ContextVar("serverless_tasks_attempt", default=None)
+CURRENT: ContextVar[FunctionRun | None] = ContextVar("serverless_tasks_attempt", default=None)
 
 
 def seconds_left(run: BaseTask) -> float:

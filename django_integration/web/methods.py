@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.http import HttpResponse, HttpResponseNotAllowed
 
-from django_integration.web.http.responses import HTTPError, error_answer
+from django_integration.web.http.responses import HTTPError, error_response
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,14 +34,14 @@ def in_json(view: Callable[..., Any]) -> Callable[..., Any]:
     return called
 
 
-def _said(request: HttpRequest, answer: HttpResponseBase) -> HttpResponseBase:
-    if not isinstance(answer, HttpResponseNotAllowed):
-        return answer
-    allowed = sorted({*answer["Allow"].split(", "), "OPTIONS"})
+def _said(request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+    if not isinstance(response, HttpResponseNotAllowed):
+        return response
+    allowed = sorted({*response["Allow"].split(", "), "OPTIONS"})
     headers = {"Allow": ", ".join(allowed)}
     if request.method == "OPTIONS":
         return HttpResponse(status=204, headers=headers)
     message = f"{(request.method or '')[:20]} is not allowed here; use {' or '.join(allowed)}."
-    refused = error_answer(HTTPError(405, "MethodNotAllowed", message, headers=headers))
+    refused = error_response(HTTPError(405, "MethodNotAllowed", message, headers=headers))
     assert refused is not None
     return refused

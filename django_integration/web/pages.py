@@ -17,7 +17,7 @@ from django_integration.web.auth.actions import Action
 from django_integration.web.auth.caller import csrf_header, identify
 from django_integration.web.excerpt import excerpts, last_messages
 from django_integration.web.http.responses import HTTPError, record_json
-from django_integration.web.live.lookup import find
+from django_integration.web.live.lookup import find_record
 from serverless_tasks.engine.job.record import PENDING, iso
 from serverless_tasks.errors import TaskNotFound
 
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 def view(request: HttpRequest, uuid: str) -> HttpResponse:
     """The status page of one task."""
     try:
-        found = find(identify(request, Action.RETRIEVE), uuid)
+        found = find_record(identify(request, Action.RETRIEVE), uuid)
     except TaskNotFound as error:
         raise Http404(str(error)) from None
     except HTTPError as refused:

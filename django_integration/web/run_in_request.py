@@ -9,7 +9,7 @@ from uuid import uuid4
 from django.core import signing
 
 from django_integration.own_backend import kept, record_of
-from django_integration.web.http.responses import HTTPError, record_answer
+from django_integration.web.http.responses import HTTPError, record_response
 from django_integration.web.http.signed_job import HEADER, read_signed
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.submit.options import Options
@@ -61,7 +61,7 @@ def run_here(request: HttpRequest, caller: Caller, task: str, inputs: Any) -> Ht
     record = services.store.read(message.uuid)
     if record is None:
         raise TaskNotFound(message.uuid)
-    return record_answer(request, record)
+    return record_response(request, record)
 
 
 def _delivered(token: str, task: str) -> Message:

@@ -23,7 +23,7 @@ from django_integration.web import idempotency
 from django_integration.web.auth.caller import Caller
 from django_integration.web.auth.typed_calls import caller_of, runner_of
 from django_integration.web.http import request_body as body
-from django_integration.web.http.responses import HTTPError, error_answer, record_answer
+from django_integration.web.http.responses import HTTPError, error_response, record_response
 from django_integration.web.http.schemas import RecordBody, RefusalBody, UnfitBody
 from django_integration.web.run_in_request import run_here
 from serverless_tasks.engine.definition.base import BaseTask
@@ -127,7 +127,7 @@ class TaskRouter(Router):
         """Answer every call with the error, for which task a name stands for is not known."""
 
         def refuse(request: HttpRequest, rest: str) -> HttpResponse | None:
-            return error_answer(error)
+            return error_response(error)
 
         self.add_api_operation("/{path:rest}", _METHODS, refuse, url_name=REFUSE_ALL, include_in_schema=False)
 
@@ -200,7 +200,7 @@ def _submit(task: type[BaseTask]) -> View:
             handle = submit_json(current_services(), name, inputs, options, anonymous=caller.owner is None)
         if handle.repeated:
             caller.check_may(handle.record)
-        return record_answer(request, handle.record, 200 if handle.repeated else 201)
+        return record_response(request, handle.record, 200 if handle.repeated else 201)
 
     return submit
 
@@ -246,7 +246,7 @@ def _deduplication(task: type[BaseTask], find: Callable[[HttpRequest, type[BaseT
                 request.META[_INPUTS] = body.parse(data)
                 return view(request, *args, **kwargs)
             except (HTTPError, ServerlessTasksError) as error:
-                answer = error_answer(error)
+                answer = error_response(error)
                 if answer is None:
                     raise
                 return answer

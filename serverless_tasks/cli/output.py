@@ -81,11 +81,11 @@ def visible(text: str) -> str:
 
 
 def _error(error: ServerlessTasksError) -> dict[str, Any]:
-    said: dict[str, Any] = {"type": type(error).__name__, "message": str(error)}
+    body: dict[str, Any] = {"type": type(error).__name__, "message": str(error)}
     if isinstance(error, TaskFailed):
-        return {"uuid": error.uuid, "status": error.status, "error": error.error or said}
+        return {"uuid": error.uuid, "status": error.status, "error": error.error or body}
     if isinstance(error, InvalidInputs):
-        said["fields"] = [{"field": each.field, "message": each.message} for each in error.fields]
+        body["fields"] = [{"field": each.field, "message": each.message} for each in error.fields]
     if isinstance(error, SubmitUncertain):
-        said["uuid"] = error.uuid
-    return {"error": said}
+        body["uuid"] = error.uuid
+    return {"error": body}

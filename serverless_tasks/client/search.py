@@ -37,12 +37,12 @@ class Wanted:
         return named and (self.status is None or record.status == self.status)
 
 
-def find(store: Store, wanted: Wanted, *, limit: int, cursor: str | None = None) -> Page:
+def search_jobs(store: Store, filters: Wanted, *, limit: int, cursor: str | None = None) -> Page:
     """A page of jobs, newest first, without the outputs that lie in the bucket: hundreds are looked at for one page.
 
     Args:
         store: where they are.
-        wanted: which.
+        filters: which.
         limit: how many are enough: a page has fewer only when no more were found among `LOOKED_AT`, and twice as
             many at most.
         cursor: where the last page ended.
@@ -54,12 +54,12 @@ def find(store: Store, wanted: Wanted, *, limit: int, cursor: str | None = None)
     found: list[Record] = []
     looked_at = 0
     while True:
-        where: dict[str, Any] = {"limit": limit, "cursor": cursor, "since": wanted.since, "whole": False}
-        if wanted.owner is None:
-            page = store.list_tasks(wanted.tasks, **where)
+        where: dict[str, Any] = {"limit": limit, "cursor": cursor, "since": filters.since, "whole": False}
+        if filters.owner is None:
+            page = store.list_tasks(filters.tasks, **where)
         else:
-            page = store.list_owner(wanted.owner, **where)
-        found += filter(wanted.fits, page.records)
+            page = store.list_owner(filters.owner, **where)
+        found += filter(filters.fits, page.records)
         looked_at += limit
         cursor = page.cursor
         if cursor is None or len(found) >= limit or looked_at >= LOOKED_AT:

@@ -11,7 +11,7 @@ from serverless_tasks.engine.job.record import (
     PENDING,
     RUNNING,
     WORKER_LOST,
-    Attempt,
+    EndedAttempt,
     iso,
 )
 
@@ -88,7 +88,7 @@ def _attempt(record: Record, number: int) -> Event:
     )
 
 
-def _outcome(record: Record, ended: Attempt) -> str:
+def _outcome(record: Record, ended: EndedAttempt) -> str:
     if ended.failure.type == WORKER_LOST.type:
         return NOT_RUN if ended.failure.message == NOT_RUN_AGAIN.message else LOST
     return record.status if ended.number == record.attempt and record.ended else FAILED
@@ -96,12 +96,12 @@ def _outcome(record: Record, ended: Attempt) -> str:
 
 def _state(record: Record) -> Event:
     failure = record.failure
-    said = "asked to stop" if record.status == RUNNING and record.cancel_requested else None
+    text = "asked to stop" if record.status == RUNNING and record.cancel_requested else None
     if record.status == PENDING and record.run_at is not None:
-        said = f"due {iso(record.run_at)}"
+        text = f"due {iso(record.run_at)}"
     return Event(
         event=record.status,
         at=iso(record.finished),
         type=failure.type if failure else None,
-        reason=failure.message if failure else said,
+        reason=failure.message if failure else text,
     )

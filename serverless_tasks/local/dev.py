@@ -128,8 +128,8 @@ def _stop_signals() -> Iterator[threading.Event]:
 def _as_deployed(template: Path, read: LocalTemplate, manage: Path) -> dict[str, str]:
     """The parameters of the deployment that the template has."""
     known = read.body.get("Parameters", {})
-    said = project_parameters(template.parent, manage)
-    return {name: value for name, value in said.items() if name in known}
+    parameters = project_parameters(template.parent, manage)
+    return {name: value for name, value in parameters.items() if name in known}
 
 
 def _check_tasks(stack: LocalStack, environment: Mapping[str, str]) -> None:

@@ -27,11 +27,11 @@ def project_parameters(directory: Path, manage: Path) -> dict[str, str]:
         directory: where ``samconfig.toml`` is.
         manage: the project's ``manage.py``, if there is one.
     """
-    said = deployed_parameters(directory)
-    if SETTINGS in said and manage.is_file():
-        said[SETTINGS] = settings_of(manage) or said[SETTINGS]
+    parameters = deployed_parameters(directory)
+    if SETTINGS in parameters and manage.is_file():
+        parameters[SETTINGS] = settings_of(manage) or parameters[SETTINGS]
     here = said_here()
-    return {name: value for name, value in said.items() if name not in here}
+    return {name: value for name, value in parameters.items() if name not in here}
 
 
 def said_here() -> set[str]:

@@ -12,7 +12,7 @@ import pytest
 
 from serverless_tasks.client.task_client import TaskClient
 from serverless_tasks.engine.aws import session
-from serverless_tasks.engine.definition.recurring import SCHEDULED_TIME, schedule_name
+from serverless_tasks.engine.definition.recurring import SCHEDULED_TIME, task_schedule_name
 from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.definition.schedule_sync import apply, plan
 from serverless_tasks.engine.job.message import Message
@@ -114,7 +114,7 @@ def test_declared_schedules_are_deployed_once_and_a_tick_that_comes_twice_runs_o
     apply(plan(registry(), group), group)
     assert [change.action for change in plan(registry(), group)] == ["keep"]
 
-    target = schedules(stack)[schedule_name("yearly")]["Target"]
+    target = schedules(stack)[task_schedule_name("yearly")]["Target"]
     due = datetime.now(UTC).replace(second=0)
     body = target["Input"].replace(SCHEDULED_TIME, f"{due:%Y-%m-%dT%H:%M:%SZ}")
     sqs = stack.client("sqs")
@@ -137,7 +137,7 @@ def test_declared_schedules_are_deployed_once_and_a_tick_that_comes_twice_runs_o
     assert state() == ended
 
     apply(plan(Registry(), group), group)
-    assert schedule_name("yearly") not in schedules(stack)
+    assert task_schedule_name("yearly") not in schedules(stack)
 
 
 def test_what_the_scheduler_leaves_with_the_dead_letters_ends_with_its_reason(

@@ -49,21 +49,23 @@ def register() -> None:
 def check_aws(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     """Check that the table and the queues can be reached, and the queues' visibility timeouts."""
     try:
-        given = conf.current()
+        current = conf.current()
         require_region()
         longest = max((task.timeout for task in current_services().registry), default=0)
     except ConfigurationError:
         return []  # reported by check_configuration, and check_stack of the region
-    if not current_services().backend_kind.has_queue or not (given.config.table and given.config.queue_urls):
+    if not current_services().backend_kind.has_queue or not (
+        current.config.table and current.config.queue_urls
+    ):
         return []
-    found: list[checks.CheckMessage] = []
+    messages: list[checks.CheckMessage] = []
     try:
         current_services().store.read(str(uuid4()))
     except (AwsError, ConfigurationError) as error:
-        found.append(_unreachable(f"The table {given.config.table!r}", error))
-    for name, url in given.config.queue_urls.items():
-        found += _queue(name, url, longest)
-    return found
+        messages.append(_unreachable(f"The table {current.config.table!r}", error))
+    for name, url in current.config.queue_urls.items():
+        messages += _queue(name, url, longest)
+    return messages
 
 
 def check_deployment(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:

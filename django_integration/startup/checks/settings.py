@@ -37,7 +37,7 @@ def check_configuration(app_configs: Any, **_: Any) -> list[checks.CheckMessage]
         conf.current()
     except ConfigurationError as error:
         return [checks.Error(str(error), id="serverless_tasks.E001")]
-    found = [
+    messages = [
         *stack_settings.look(),
         *_wrong_entries(),
         *_own_backend(),
@@ -49,24 +49,24 @@ def check_configuration(app_configs: Any, **_: Any) -> list[checks.CheckMessage]
     ]
     with suppress(ConfigurationError):  # _definitions says it
         problems += current_services().registry.faults
-    said = {message.msg for message in found}
+    said = {message.msg for message in messages}
     missing = [str(problem) for problem in problems if problem is not None and str(problem) not in said]
-    return [*(checks.Error(each, id="serverless_tasks.E001") for each in missing), *found]
+    return [*(checks.Error(each, id="serverless_tasks.E001") for each in missing), *messages]
 
 
 def check_access(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     """Check who may call in production."""
     try:
-        given = conf.current()
+        current = conf.current()
     except ConfigurationError:
         return []  # reported by check_configuration
-    if given.permission_classes is not None:
+    if current.permission_classes is not None:
         return []
-    if given.allow_anonymous:
+    if current.allow_anonymous:
         message = "SERVERLESS_TASKS['ALLOW_ANONYMOUS'] is True: anyone may submit the tasks of this site."
         hint = "Remove it to serve only callers who are logged in."
         return [checks.Warning(message, hint=hint, id="serverless_tasks.W001")]
-    if given.authentication_classes is None and AUTHENTICATION not in settings.MIDDLEWARE:
+    if current.authentication_classes is None and AUTHENTICATION not in settings.MIDDLEWARE:
         message = "No authentication is configured, so unless DEBUG is on, every request is rejected."
         hint = (
             f"Add {AUTHENTICATION} or set TASK_API_AUTHENTICATION_CLASSES; to allow anonymous callers, set"
@@ -79,24 +79,24 @@ def check_access(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
 def check_typed_calls(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     """Check who may use the typed calls in production."""
     given = getattr(settings, "TASKS_API_AUTHENTICATION", "")
-    found: list[checks.CheckMessage] = []
+    messages: list[checks.CheckMessage] = []
     if given is None:
         message = (
             "TASKS_API_AUTHENTICATION is None: anyone may submit and run the pydantic tasks of this site."
         )
-        found.append(checks.Warning(message, id="serverless_tasks.W003"))
+        messages.append(checks.Warning(message, id="serverless_tasks.W003"))
     elif opened := _opened():
         message = (
             f"TASKS_API_AUTHENTICATION is None in the class of {', '.join(map(repr, opened))}: anyone may submit and"
             " run that task, regardless of the site's setting."
         )
-        found.append(checks.Warning(message, id="serverless_tasks.W003"))
+        messages.append(checks.Warning(message, id="serverless_tasks.W003"))
     issuer = getattr(settings, "TASKS_API_OIDC_ISSUER", None)
     if given == "oidc" and issuer is None and getattr(settings, "TASKS_API_OIDC_EMAILS", None) is None:
         message = "Every Google account may call: Google signs tokens for any requested audience."
         hint = "List the permitted service accounts in TASKS_API_OIDC_EMAILS."
-        found.append(checks.Warning(message, hint=hint, id="serverless_tasks.W004"))
-    return found
+        messages.append(checks.Warning(message, hint=hint, id="serverless_tasks.W004"))
+    return messages
 
 
 def _opened() -> list[str]:
@@ -152,8 +152,8 @@ def _csrf_cookie() -> Iterator[checks.CheckMessage]:
 
 
 def _drf() -> Iterator[checks.CheckMessage]:
-    given = conf.current()
-    if not given.uses_drf and not given.is_throttled:
+    current = conf.current()
+    if not current.uses_drf and not current.is_throttled:
         return
     try:
         from django_integration.web.auth import drf

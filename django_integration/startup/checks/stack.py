@@ -36,8 +36,10 @@ def look() -> Iterator[checks.CheckMessage]:
         yield checks.Warning(_no_stack(), hint=hint, id="serverless_tasks.W005")
         return
     yield from _errors(_missing_settings())
-    if said := _missing_region():
-        yield checks.Warning(said, hint="Tasks cannot be submitted without it.", id="serverless_tasks.W011")
+    if problem := _missing_region():
+        yield checks.Warning(
+            problem, hint="Tasks cannot be submitted without it.", id="serverless_tasks.W011"
+        )
 
 
 def check_stack(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
@@ -48,23 +50,23 @@ def check_stack(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
         return []  # reported by check_configuration
     if _lacks_a_stack():
         return _errors([_no_stack()])
-    said = _missing_region()
-    return [checks.Error(said, id="serverless_tasks.E014")] if said else []
+    problem = _missing_region()
+    return [checks.Error(problem, id="serverless_tasks.E014")] if problem else []
 
 
 def check_scheduler(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     """Check that the settings name a scheduler where the declared tasks need EventBridge Scheduler."""
     try:
-        given = conf.current().config
+        current = conf.current().config
         tasks = sorted(current_services().registry, key=lambda task: task.name)
     except ConfigurationError:
         return []  # reported by check_configuration
-    missing = [name for name in SETTINGS if not getattr(given, name)]
+    missing = [name for name in SETTINGS if not getattr(current, name)]
     if not missing or not _needs_a_stack() or _lacks_a_stack():
         return []
     named = f"SERVERLESS_TASKS lacks {' and '.join(name.upper() for name in missing)}"
     needing = [why for task in tasks for why in _asks_the_scheduler(task)]
-    if given.schedule_group or given.scheduler_role:
+    if current.schedule_group or current.scheduler_role:
         needing = ["the scheduler's other settings are set", *needing]
     if not needing:
         return []
@@ -87,9 +89,9 @@ def _asks_the_scheduler(task: type[BaseTask]) -> Iterator[str]:
 
 def _missing_settings() -> list[str]:
     """Return the error that submitting a task would raise."""
-    given = conf.current().config
+    current = conf.current().config
     needed = NEEDED_FOR_SQS if _needs_a_stack() else ()
-    return [said for name in needed if (said := _refused(given.require, name))]
+    return [problem for name in needed if (problem := _refused(current.require, name))]
 
 
 def _missing_region() -> str:
@@ -98,8 +100,8 @@ def _missing_region() -> str:
 
 
 def _needs_a_stack() -> bool:
-    given = conf.current()
-    return given.backend == "sqs" and given.own_backend is None and given.generic_backend is None
+    current = conf.current()
+    return current.backend == "sqs" and current.own_backend is None and current.generic_backend is None
 
 
 def _lacks_a_stack() -> bool:

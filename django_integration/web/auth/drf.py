@@ -51,12 +51,12 @@ def classes(setting: str) -> list[Any] | None:
     entries = getattr(conf.current(), SETTINGS[setting])
     if entries is None:
         return None
-    found = [conf.imported(setting, entry) for entry in entries]
-    for entry in found:
+    imported = [conf.imported(setting, entry) for entry in entries]
+    for entry in imported:
         if not isinstance(entry, type) and not is_composed(entry):
             raise ConfigurationError(f"{setting} names {entry!r}, which is not a class.")
         check_can_be_had(setting, entry)
-    return found
+    return imported
 
 
 def check_throttles() -> None:
@@ -157,10 +157,12 @@ def _permit(view: RequestView, record: Record) -> None:
 
 
 def _refused(view: RequestView, error: Exception) -> HTTPError:
-    answer = view.handle_exception(error)
-    headers = {name: value for name, value in answer.items() if name in ("WWW-Authenticate", "Retry-After")}
-    kind = _KINDS.get(answer.status_code, type(error).__name__)
-    return HTTPError(answer.status_code, kind, _said(getattr(answer, "data", None), kind), headers=headers)
+    response = view.handle_exception(error)
+    headers = {name: value for name, value in response.items() if name in ("WWW-Authenticate", "Retry-After")}
+    kind = _KINDS.get(response.status_code, type(error).__name__)
+    return HTTPError(
+        response.status_code, kind, _said(getattr(response, "data", None), kind), headers=headers
+    )
 
 
 def _said(data: Any, kind: str) -> str:

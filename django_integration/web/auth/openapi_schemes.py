@@ -52,14 +52,14 @@ class Schemes:
 
     def of_task(self, task: type[BaseTask]) -> list[Json]:
         """Return the alternatives for the typed calls of a task."""
-        given = authentication_of(task)
-        if given is UNSET:
+        authentication = authentication_of(task)
+        if authentication is UNSET:
             return self.of_site(reads=False)
-        if given is None:
+        if authentication is None:
             return [{}]
-        if given == "oidc":
+        if authentication == "oidc":
             return [self._need("oidc", {"type": "http", "scheme": "bearer", "bearerFormat": "JWT"})]
-        ask = authenticator(given)
+        ask = authenticator(authentication)
         name = getattr(ask, "__name__", type(ask).__name__)
         described = getattr(ask, "openapi_security_schema", None)
         need = self._need(name, dict(described) if described else _as_it_takes_it(name, NAME))

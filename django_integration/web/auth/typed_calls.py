@@ -45,10 +45,10 @@ def caller_of(request: HttpRequest, task: type[BaseTask], action: Action = Actio
     Raises:
         Refused: 401, 403, 429, or 503 when it cannot be found out.
     """
-    given = authentication_of(task)
-    if given is UNSET:
+    authentication = authentication_of(task)
+    if authentication is UNSET:
         return identify(request, action)
-    found = None if given is None else _authenticated(request, authenticator(given))
+    found = None if authentication is None else _authenticated(request, authenticator(authentication))
     if conf.current().throttle_classes:
         limit(request, action, found)
     return _owner(found)

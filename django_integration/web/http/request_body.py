@@ -101,8 +101,8 @@ def submission(data: bytes) -> tuple[str, Any]:
             raise _shape(name[:100], f"The body has an unknown member {name[:100]!r}")
     task = body.get("task")
     if not isinstance(task, str):
-        said = f"is a {_kind(task)}" if "task" in body else "is missing"
-        raise _shape("task", f"The member 'task' {said}; it must be the task's name")
+        text = f"is a {_kind(task)}" if "task" in body else "is missing"
+        raise _shape("task", f"The member 'task' {text}; it must be the task's name")
     return task, body.get("inputs", {})
 
 

@@ -81,16 +81,16 @@ class HTTPError(Exception):
         self.extra = dict(extra or {})
 
 
-def json_answer(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
+def json_response(body: Any, status: int = 200, headers: Mapping[str, str] | None = None) -> HttpResponse:
     """A JSON answer that no cache keeps, unless its headers say otherwise."""
     text = json.dumps(body, separators=(",", ":"))
-    answer = HttpResponse(text, status=status, content_type="application/json")
-    answer["Cache-Control"] = "no-store"
-    answer["X-Content-Type-Options"] = "nosniff"  # an error says again what was sent
+    response = HttpResponse(text, status=status, content_type="application/json")
+    response["Cache-Control"] = "no-store"
+    response["X-Content-Type-Options"] = "nosniff"  # an error says again what was sent
     for name, value in (headers or {}).items():
-        answer[name] = value
-    patch_vary_headers(answer, ["Cookie", "Authorization"])
-    return answer
+        response[name] = value
+    patch_vary_headers(response, ["Cookie", "Authorization"])
+    return response
 
 
 def record_json(record: Record) -> dict[str, Any]:
@@ -98,9 +98,9 @@ def record_json(record: Record) -> dict[str, Any]:
     return record.to_json(reveal=settings.DEBUG)
 
 
-def record_answer(request: HttpRequest, record: Record, status: int = 200) -> HttpResponse:
+def record_response(request: HttpRequest, record: Record, status: int = 200) -> HttpResponse:
     """A record that was just made or changed."""
-    return json_answer(record_json(record), status, signals(request))
+    return json_response(record_json(record), status, signals(request))
 
 
 def signals(request: HttpRequest) -> dict[str, str]:
@@ -108,7 +108,7 @@ def signals(request: HttpRequest) -> dict[str, str]:
     return {"X-Task-Events": "1"} if isinstance(request, ASGIRequest) else {}
 
 
-def error_answer(error: Exception) -> HttpResponse | None:
+def error_response(error: Exception) -> HttpResponse | None:
     """The answer for an error that a request can run into, or None for one that is a fault of ours."""
     if isinstance(error, HTTPError):
         return _error(error.status, error.type, str(error), error.extra, error.headers)
@@ -151,7 +151,7 @@ def _error(
     extra: Mapping[str, Any] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> HttpResponse:
-    return json_answer({"error": {"type": type, "message": message, **(extra or {})}}, status, headers)
+    return json_response({"error": {"type": type, "message": message, **(extra or {})}}, status, headers)
 
 
 def _said(error: Exception) -> str:

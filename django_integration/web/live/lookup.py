@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.record import Record
 
 
-def find(caller: Caller, uuid: str) -> Record:
+def find_record(caller: Caller, uuid: str) -> Record:
     """The record of a job that the caller may see, as it is now.
 
     Raises:
@@ -43,7 +43,7 @@ def find_shared(caller: Caller, uuid: str, reads: SharedReads, at_least: Version
         at_least: what the caller has seen before.
 
     Raises:
-        TaskNotFound: see `find`.
+        TaskNotFound: see `find_record`.
     """
     wanted = job_id(uuid)
     view = reads.read(wanted, current_services().store.read, at_least)

@@ -11,7 +11,7 @@ from django.utils.cache import get_conditional_response
 
 from django_integration.web.http.responses import signals
 from django_integration.web.live.job_view import etag_of, to_json
-from django_integration.web.live.lookup import find, find_shared
+from django_integration.web.live.lookup import find_record, find_shared
 from django_integration.web.live.shared_reads import ANY, shared_reads
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def poll(request: HttpRequest, caller: Caller, uuid: str) -> HttpResponseBase:
     """
     reads = shared_reads()
     if reads is None or caller.permit is not None:  # the classes are asked about the job as it is now
-        record = find(caller, uuid)
+        record = find_record(caller, uuid)
         return _answer(request, etag_of(record), partial(to_json, record))
     view = find_shared(caller, uuid, reads, _seen_by(request))
     return _answer(request, view.id, lambda: view.data)

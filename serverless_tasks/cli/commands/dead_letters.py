@@ -44,8 +44,8 @@ def list_letters(before: Before = None, stack: Stack = None, as_json: Json = Fal
     """List the dead letters with their task, age and reason."""
     from serverless_tasks.cli.tables import dead_letters_table
 
-    answer = Output(as_json)
-    with answer.errors():
+    output = Output(as_json)
+    with output.errors():
         session = connect(stack)
         letters = list(
             counting(
@@ -56,7 +56,7 @@ def list_letters(before: Before = None, stack: Stack = None, as_json: Json = Fal
             )
         )
         letters.sort(key=lambda letter: letter.kept)
-        answer.document(
+        output.document(
             [_shown(letter) for letter in letters],
             dead_letters_table(letters, round(session.clock.now() * 1000)),
         )
@@ -74,8 +74,8 @@ def retry(
     """Send dead letters again: a settled job as a new job, an undecodable body unchanged to its queue."""
     from rich.text import Text
 
-    answer = Output(as_json)
-    with answer.errors():
+    output = Output(as_json)
+    with output.errors():
         session = connect(stack, Tasks.WELCOME)
         chosen = _chosen(session, ids, all_letters, before)
         sent: list[Resent] = []
@@ -88,8 +88,8 @@ def retry(
         ):
             (refused if resent.outcome == "refused" else sent).append(resent)
             if resent.outcome == "refused":
-                answer.say(f"{resent.letter.id} stays: {resent.reason}")
-        told: dict[str, Any] = {
+                output.say(f"{resent.letter.id} stays: {resent.reason}")
+        document: dict[str, Any] = {
             "dry_run": dry_run,
             "sent": [
                 {"id": resent.letter.id, "outcome": resent.outcome, "uuid": resent.uuid} for resent in sent
@@ -97,7 +97,7 @@ def retry(
             "refused": [{"id": resent.letter.id, "reason": resent.reason} for resent in refused],
         }
         verb = "Would send" if dry_run else "Sent"
-        answer.document(told, Text(f"{verb} {_letters(len(sent))} again; {len(refused)} refused."))
+        output.document(document, Text(f"{verb} {_letters(len(sent))} again; {len(refused)} refused."))
         if refused:
             raise typer.Exit(Exit.FAILED)
 
@@ -114,15 +114,15 @@ def purge(
     """Delete dead letters. The records of settled jobs stay."""
     from rich.text import Text
 
-    answer = Output(as_json)
-    with answer.errors():
+    output = Output(as_json)
+    with output.errors():
         session = connect(stack)
         chosen = _chosen(session, ids, all_letters, before)
         letters = chosen if dry_run else session.client.dead_letters.purge(chosen)
         purged = [letter.id for letter in counting(letters, "Purging", total=None, silent=as_json)]
         verb = "Would purge" if dry_run else "Purged"
-        told = {"dry_run": dry_run, "purged": purged}
-        answer.document(told, Text(f"{verb} {_letters(len(purged))}."))
+        document = {"dry_run": dry_run, "purged": purged}
+        output.document(document, Text(f"{verb} {_letters(len(purged))}."))
 
 
 def _chosen(

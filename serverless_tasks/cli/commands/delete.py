@@ -53,8 +53,8 @@ def delete(
     as_json: Json = False,
 ) -> None:
     """Delete ended jobs: inputs, outputs, messages, errors. With --owner, cancel and delete all jobs of an owner."""
-    answer = Output(as_json)
-    with answer.errors():
+    output = Output(as_json)
+    with output.errors():
         if [bool(uuids), owner is not None, finished_before is not None].count(True) != 1:
             raise ConfigurationError("Give the ids of jobs, or --owner, or --finished-before.")
         if finished_before is None and (status or task):
@@ -62,21 +62,21 @@ def delete(
         if finished_before is not None:
             session = connect(stack, Tasks.NAMED if task else Tasks.NEEDED)
             before = _moment(finished_before, session.clock.now())
-            _delete_finished(answer, session, before, task or [], status or [], dry_run)
+            _delete_finished(output, session, before, task or [], status or [], dry_run)
             return
         session = connect(stack)
         if owner is not None:
-            _delete_owner(answer, session, owner, wait, dry_run)
+            _delete_owner(output, session, owner, wait, dry_run)
         else:
-            _delete_jobs(answer, session, list(dict.fromkeys(uuids or [])), dry_run)
+            _delete_jobs(output, session, list(dict.fromkeys(uuids or [])), dry_run)
 
 
-def _delete_jobs(answer: Output, session: Session, uuids: list[str], dry_run: bool) -> None:
+def _delete_jobs(output: Output, session: Session, uuids: list[str], dry_run: bool) -> None:
     from rich.text import Text
 
     done: list[str] = []
     refused: list[tuple[str, TaskNotFound | NotFinished]] = []
-    for uuid in counting(uuids, "Deleting", total=len(uuids), silent=answer.as_json):
+    for uuid in counting(uuids, "Deleting", total=len(uuids), silent=output.as_json):
         try:
             if not dry_run:
                 session.client.delete(uuid)
@@ -85,17 +85,17 @@ def _delete_jobs(answer: Output, session: Session, uuids: list[str], dry_run: bo
             done.append(uuid)
         except (TaskNotFound, NotFinished) as error:
             refused.append((uuid, error))
-    told: dict[str, Any] = {
+    document: dict[str, Any] = {
         "deleted": [] if dry_run else done,
         "refused": [
             {"uuid": uuid, "type": type(reason).__name__, "message": str(reason)} for uuid, reason in refused
         ],
     }
     if dry_run:
-        told["would_delete"] = done
+        document["would_delete"] = done
     for _, reason in refused:
-        answer.say(str(reason))
-    answer.document(told, Text(f"{_verb(dry_run)} {_jobs(len(done))}."))
+        output.say(str(reason))
+    output.document(document, Text(f"{_verb(dry_run)} {_jobs(len(done))}."))
     if refused:
         raise typer.Exit(exit_code(refused[0][1]))
 
@@ -120,42 +120,42 @@ def _moment(given: str, now: float) -> datetime:
 
 
 def _delete_finished(
-    answer: Output, session: Session, before: datetime, tasks: list[str], statuses: list[str], dry_run: bool
+    output: Output, session: Session, before: datetime, tasks: list[str], statuses: list[str], dry_run: bool
 ) -> None:
     from rich.text import Text
 
     done: list[str] = []
     live: list[str] = []
     deletions = session.client.delete_finished(before, tasks=tasks, statuses=statuses, dry_run=dry_run)
-    for deletion in counting(deletions, "Deleting", total=None, silent=answer.as_json):
+    for deletion in counting(deletions, "Deleting", total=None, silent=output.as_json):
         if deletion.outcome != "gone":
             (live if deletion.outcome == "live" else done).append(deletion.uuid)
-    told = {"before": before.isoformat(), ("would_delete" if dry_run else "deleted"): done, "live": live}
-    answer.document(told, Text(f"{_verb(dry_run)} {_jobs(len(done))}."))
+    document = {"before": before.isoformat(), ("would_delete" if dry_run else "deleted"): done, "live": live}
+    output.document(document, Text(f"{_verb(dry_run)} {_jobs(len(done))}."))
 
 
-def _delete_owner(answer: Output, session: Session, owner: str, wait: float, dry_run: bool) -> None:
+def _delete_owner(output: Output, session: Session, owner: str, wait: float, dry_run: bool) -> None:
     from rich.text import Text
 
     if dry_run:
         found = session.client.delete_owner(owner, dry_run=True).found
-        told: dict[str, Any] = {"owner": owner, "would_delete": found}
-        answer.document(told, Text(f"{_verb(dry_run)} {_jobs(found)} of {owner}."))
+        document: dict[str, Any] = {"owner": owner, "would_delete": found}
+        output.document(document, Text(f"{_verb(dry_run)} {_jobs(found)} of {owner}."))
         return
     count = 0
     live: list[str] = []
     for erased in counting(
-        session.client.erasing(owner, wait=wait), "Deleting", total=None, silent=answer.as_json
+        session.client.erasing(owner, wait=wait), "Deleting", total=None, silent=output.as_json
     ):
         count += erased.outcome == "deleted"
         if erased.outcome == "live":
             live.append(erased.uuid)
-    answer.document(
+    output.document(
         {"owner": owner, "deleted": count, "live": live}, Text(f"{_verb(dry_run)} {_jobs(count)} of {owner}.")
     )
     if live:
         running = "1 job is" if len(live) == 1 else f"{len(live)} jobs are"
-        answer.say(f"{running} still running after being asked to stop; run the command again later.")
+        output.say(f"{running} still running after being asked to stop; run the command again later.")
         raise typer.Exit(exit_code(NotFinished(live[0], "running")))
 
 

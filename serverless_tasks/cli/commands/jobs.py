@@ -69,18 +69,18 @@ def submit(
     """Publish a job and print its id."""
     from rich.text import Text
 
-    answer = Output(as_json, lines=watch)
-    with answer.errors():
+    output = Output(as_json, lines=watch)
+    with output.errors():
         chosen = parsed(options)
         session = connect(stack, Tasks.WELCOME)
         named = named_task(session, task)
         given = read_inputs(session, named, words or [], inputs)
         handle = session.client.submit_json(named, given, **chosen)
         if watch:
-            answer.say(f"Submitted {handle.uuid}.")
-            _watch(answer, session, lambda: handle.refresh().record)
+            output.say(f"Submitted {handle.uuid}.")
+            _watch(output, session, lambda: handle.refresh().record)
         else:
-            answer.document(handle.record.to_json(reveal=True), Text(handle.uuid))
+            output.document(handle.record.to_json(reveal=True), Text(handle.uuid))
 
 
 def run(
@@ -92,44 +92,44 @@ def run(
 
     from serverless_tasks.cli.tables import outputs_picture
 
-    answer = Output(as_json)
-    with answer.errors():
+    output = Output(as_json)
+    with output.errors():
         session = connect(stack, Tasks.WELCOME)
         named = named_task(session, task)
         given = read_inputs(session, named, words or [], inputs)
         with nullcontext() if as_json else Console(stderr=True).status(Text(f"Running {task}")):
             outputs = session.client.run_json(named, given)
-        answer.document({"task": task, "status": SUCCEEDED, "outputs": outputs}, outputs_picture(outputs))
+        output.document({"task": task, "status": SUCCEEDED, "outputs": outputs}, outputs_picture(outputs))
 
 
 def status(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
     """Print a job's record."""
     from serverless_tasks.cli.tables import record_picture
 
-    answer = Output(as_json)
-    with answer.errors():
+    output = Output(as_json)
+    with output.errors():
         record = connect(stack).client.get(uuid)
-        answer.document(record.to_json(reveal=True), record_picture(record))
+        output.document(record.to_json(reveal=True), record_picture(record))
 
 
 def watch(
     uuid: Uuid, interval: Interval = 1.0, timeout: Timeout = None, stack: Stack = None, as_json: Json = False
 ) -> None:
     """Follow a job until it ends, with a live progress bar; with --json one line for each change."""
-    answer = Output(as_json, lines=True)
-    with answer.errors():
+    output = Output(as_json, lines=True)
+    with output.errors():
         session = connect(stack)
-        _watch(answer, session, lambda: session.client.get(uuid), interval=interval, timeout=timeout)
+        _watch(output, session, lambda: session.client.get(uuid), interval=interval, timeout=timeout)
 
 
 def cancel(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
     """Cancel a job: a waiting one never starts, a running one is asked to stop."""
     from serverless_tasks.cli.tables import record_picture
 
-    answer = Output(as_json)
-    with answer.errors():
+    output = Output(as_json)
+    with output.errors():
         record = connect(stack).client.cancel(uuid)
-        answer.document(record.to_json(reveal=True), record_picture(record))
+        output.document(record.to_json(reveal=True), record_picture(record))
 
 
 def retry(
@@ -147,58 +147,58 @@ def retry(
     """Submit an ended job again, with the same inputs, and print the new job's id."""
     from rich.text import Text
 
-    answer = Output(as_json, lines=watch)
-    with answer.errors():
+    output = Output(as_json, lines=watch)
+    with output.errors():
         session = connect(stack, Tasks.WELCOME)
         handle = session.client.retry(uuid, new_uuid=new_uuid)
         if watch:
-            answer.say(f"Submitted {handle.uuid}.")
-            _watch(answer, session, lambda: handle.refresh().record)
+            output.say(f"Submitted {handle.uuid}.")
+            _watch(output, session, lambda: handle.refresh().record)
         else:
-            answer.document(handle.record.to_json(reveal=True), Text(handle.uuid))
+            output.document(handle.record.to_json(reveal=True), Text(handle.uuid))
 
 
 def explain(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
     """Print a job's timeline: its attempts with times, reasons, request ids and tracebacks."""
     from serverless_tasks.cli.tables import timeline_picture
 
-    answer = Output(as_json)
-    with answer.errors():
+    output = Output(as_json)
+    with output.errors():
         record = connect(stack).client.get(uuid)
         events = timeline(record)
-        told = {
+        document = {
             "uuid": record.uuid,
             "task": record.task,
             "status": record.status,
             "owner": record.owner,
             "timeline": [event.to_json() for event in events],
         }
-        answer.document(told, timeline_picture(record, events))
+        output.document(document, timeline_picture(record, events))
 
 
-def _watch(answer: Output, session: Session, look: Callable[[], Record], **pace: Any) -> None:
+def _watch(output: Output, session: Session, look: Callable[[], Record], **pace: Any) -> None:
     from rich.console import Console
 
     from serverless_tasks.cli.tables import record_picture
 
     console = Console(stderr=True, highlight=False, markup=False)
     try:
-        if answer.as_json:
-            last = _lines(answer, follow(session, look, idle=answer.say, **pace))
+        if output.as_json:
+            last = _lines(output, follow(session, look, idle=output.say, **pace))
         else:
             last = show(follow(session, look, idle=console.print, **pace), console)
     except KeyboardInterrupt:
-        answer.say("Stopped watching; the job continues.")
+        output.say("Stopped watching; the job continues.")
         raise
-    if not answer.as_json:
-        answer.console.print(record_picture(last))
+    if not output.as_json:
+        output.console.print(record_picture(last))
     if last.status != SUCCEEDED:
         raise typer.Exit(Exit.FAILED)
 
 
-def _lines(answer: Output, records: Iterator[Record]) -> Record:
+def _lines(output: Output, records: Iterator[Record]) -> Record:
     last = next(records)
-    answer.line(last.to_json(reveal=True))
+    output.line(last.to_json(reveal=True))
     for last in records:
-        answer.line(last.to_json(reveal=True))
+        output.line(last.to_json(reveal=True))
     return last

@@ -58,36 +58,36 @@ def init(
 
     from serverless_tasks.cli.init import Action, Project, init_project
 
-    answer = Output(as_json)
-    with answer.errors():
+    output = Output(as_json)
+    with output.errors():
         written = init_project(
             directory, django_settings=django_settings, requirement=requirement, stack_name=stack_name
         )
         picture = Table.grid(padding=(0, 2))
         for file in written:
             picture.add_row(str(file.action), str(file.path))
-        answer.document(
+        output.document(
             [{"path": file.path.as_posix(), "action": str(file.action)} for file in written], picture
         )
         parameters = deployed_parameters(directory)
         seconds = deployed_seconds(parameters)
         if seconds and (said := worker_time_advice(seconds, Project.read(directory).task_timeouts)):
-            answer.say(said)
+            output.say(said)
         if not as_json and any(file.action is Action.OFFERED for file in written):
-            answer.say("Files marked 'offered' have your edits; compare each with its new version, NAME.new.")
+            output.say("Files marked 'offered' have your edits; compare each with its new version, NAME.new.")
 
 
 def list_tasks(modules: Modules = "", as_json: Json = False) -> None:
     """List the tasks whose code is here, with their queues, retries, timeouts, schedules and inputs."""
     from serverless_tasks.cli.tables import tasks_picture
 
-    answer = Output(as_json)
-    with answer.errors():
+    output = Output(as_json)
+    with output.errors():
         load_project(Tasks.NEEDED, modules_of(modules))
         tasks = _described(current_services().registry)
         if not tasks:
             raise ConfigurationError(f"{NO_TASKS} `list` also accepts --modules.")
-        answer.document(tasks, tasks_picture(tasks))
+        output.document(tasks, tasks_picture(tasks))
 
 
 def dev(
@@ -113,8 +113,8 @@ def dev(
     as_json: Json = False,
 ) -> None:
     """Run the queues, the table, the workers and optionally the site on this machine, without AWS, until Ctrl-C."""
-    answer = Output(as_json)
-    with answer.errors():
+    output = Output(as_json)
+    with output.errors():
         try:
             from serverless_tasks.local.dev import run_dev
         except ModuleNotFoundError as error:
@@ -124,8 +124,8 @@ def dev(
 
         def ready(stack: LocalStack) -> None:
             if as_json:
-                told = {"endpoint": stack.endpoint, "outputs": dict(stack.outputs)}
-                answer.line(told | {"environment": dict(stack.environment)})
+                document = {"endpoint": stack.endpoint, "outputs": dict(stack.outputs)}
+                output.line(document | {"environment": dict(stack.environment)})
 
         run_dev(
             template,
@@ -136,7 +136,7 @@ def dev(
             port=port,
             reload=reload,
             parameters=_parameters(parameter or []),
-            say=answer.say if as_json else None,
+            say=output.say if as_json else None,
             ready=ready,
         )
 
@@ -153,8 +153,8 @@ def worker(
     """Process queues in this process: for containers, and for tasks longer than Lambda's 15 minutes."""
     from serverless_tasks.poller import run_worker
 
-    answer = Output(as_json)
-    with answer.errors():
+    output = Output(as_json)
+    with output.errors():
         logging.basicConfig(
             stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
         )
@@ -173,9 +173,9 @@ def worker(
         )
         # Handlers log to standard output too: programs read the last line.
         if as_json:
-            answer.line({"given_back": given_back})
+            output.line({"given_back": given_back})
         else:
-            answer.say(f"{given_back} messages were returned to their queues.")
+            output.say(f"{given_back} messages were returned to their queues.")
 
 
 def _described(registry: Registry) -> list[dict[str, Any]]:

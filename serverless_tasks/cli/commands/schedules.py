@@ -40,19 +40,19 @@ app = typer.Typer(
 @app.command("sync")
 def sync(dry_run: DryRun = False, yes: Yes = False, stack: Stack = None, as_json: Json = False) -> None:
     """Create, update and delete schedules to match those that the tasks declare, and record the tasks of this build."""
-    answer = Output(as_json)
-    with answer.errors():
+    output = Output(as_json)
+    with output.errors():
         session = connect(stack, Tasks.NEEDED)
         if not knows_tasks(session.registry):
             raise ConfigurationError(NO_TASKS)
         group = session.client.services.schedule_group
         changes = plan(session.registry, group)
-        _tell_deletions(answer, changes)
+        _tell_deletions(output, changes)
         if not dry_run:
             if not yes:
                 _check_deletions(changes, session.registry)
             apply(changes, group)
-            _record_build(answer, session)
+            _record_build(output, session)
         rows = [
             {
                 "action": change.action,
@@ -63,16 +63,16 @@ def sync(dry_run: DryRun = False, yes: Yes = False, stack: Stack = None, as_json
             }
             for change in changes
         ]
-        _answer(answer, rows, "No task declares a schedule, and none is deployed.")
+        _answer(output, rows, "No task declares a schedule, and none is deployed.")
         if not as_json:
-            answer.say(_told(changes, dry_run=dry_run))
+            output.say(_told(changes, dry_run=dry_run))
 
 
 @app.command("list")
 def list_schedules(stack: Stack = None, as_json: Json = False) -> None:
     """List the schedules that the tasks declare, whether they are deployed, and when each is due next."""
-    answer = Output(as_json)
-    with answer.errors():
+    output = Output(as_json)
+    with output.errors():
         session = connect(stack, Tasks.NEEDED)
         now = datetime.fromtimestamp(session.clock.now(), UTC)
         changes = plan(session.registry, session.client.services.schedule_group)
@@ -88,30 +88,30 @@ def list_schedules(stack: Stack = None, as_json: Json = False) -> None:
             }
             for change in changes
         ]
-        _answer(answer, rows, "No task declares a schedule, and none is deployed.")
+        _answer(output, rows, "No task declares a schedule, and none is deployed.")
         if not knows_tasks(session.registry):
-            answer.say(NO_TASKS)
+            output.say(NO_TASKS)
         elif not as_json and any(change.action != KEEP for change in changes):
-            answer.say(
+            output.say(
                 "The deployed schedules differ from the declared ones: run `serverless-tasks schedules sync`."
             )
 
 
-def _record_build(answer: Output, session: Session) -> None:
+def _record_build(output: Output, session: Session) -> None:
     """Write the manifest; who may sync schedules need not be allowed to, since the worker writes it as well."""
     if left_out(session.registry):
         return
     try:
         session.client.services.build_record.write()
     except AwsError as error:
-        answer.say(f"The manifest of this build was not written; the worker will write it: {error}")
+        output.say(f"The manifest of this build was not written; the worker will write it: {error}")
 
 
-def _tell_deletions(answer: Output, changes: Sequence[ScheduleChange]) -> None:
+def _tell_deletions(output: Output, changes: Sequence[ScheduleChange]) -> None:
     """Say what is to go before anything is done."""
     for change in changes:
         if change.action == DELETE:
-            answer.say(f"To delete: {change.task}, {_expression(change)} {_zone(change)}")
+            output.say(f"To delete: {change.task}, {_expression(change)} {_zone(change)}")
 
 
 def _check_deletions(changes: Sequence[ScheduleChange], registry: Registry) -> None:
@@ -157,7 +157,7 @@ def _told(changes: Sequence[ScheduleChange], *, dry_run: bool) -> str:
     return f"{done}, {sum(change.action == KEEP for change in changes)} unchanged."
 
 
-def _answer(answer: Output, rows: Sequence[dict[str, Any]], nothing: str) -> None:
+def _answer(output: Output, rows: Sequence[dict[str, Any]], nothing: str) -> None:
     from rich.table import Table
     from rich.text import Text
 
@@ -167,20 +167,20 @@ def _answer(answer: Output, rows: Sequence[dict[str, Any]], nothing: str) -> Non
         table.add_column(heading, overflow="fold")
     for row in told:
         table.add_row(*(Text(cell) for cell in row.values()))
-    answer.document(list(rows), table if rows else Text(nothing))
+    output.document(list(rows), table if rows else Text(nothing))
 
 
 def _for_people(row: dict[str, Any]) -> dict[str, str]:
     """A row that fits a terminal: a zone other than UTC beside its expression, times to the second, no long names."""
-    told = {
+    document = {
         key: "" if value is None else str(value) for key, value in row.items() if key not in ("zone", "name")
     }
     if row["zone"] != "UTC":
-        told["schedule"] += f" {row['zone']}"
+        document["schedule"] += f" {row['zone']}"
     if "in_step" in row:
         # "missing" implies it.
-        told["state"] += (
-            "" if told.pop("in_step") == "True" or told["state"] == "missing" else ", out of sync"
+        document["state"] += (
+            "" if document.pop("in_step") == "True" or document["state"] == "missing" else ", out of sync"
         )
-        told["next"] = re.sub(r"\.\d+", "", told["next"])
-    return told
+        document["next"] = re.sub(r"\.\d+", "", document["next"])
+    return document

@@ -31,13 +31,13 @@ def invoke(function: str, payload: dict[str, Any]) -> dict[str, Any]:
     event = json.dumps(payload, allow_nan=False).encode()
     if len(event) > LARGEST_EVENT:
         raise PayloadTooLarge("inputs of a direct invoke", len(event), LARGEST_EVENT)
-    answer = call(
+    response = call(
         client("lambda", attempts=1, read_timeout=INVOKE_TIMEOUT).invoke,
         FunctionName=function,
         Payload=event,
     )
-    body: dict[str, Any] = json.loads(answer["Payload"].read())
-    if answer.get("FunctionError"):
+    body: dict[str, Any] = json.loads(response["Payload"].read())
+    if response.get("FunctionError"):
         raise InvokeFailed(str(body.get("errorType", "FunctionError")), str(body.get("errorMessage", body)))
     return body
 
@@ -50,15 +50,15 @@ def run_once(function: str, task: str, inputs: dict[str, Any]) -> dict[str, Any]
         task: the task's name.
         inputs: the inputs as they travel.
     """
-    answer = invoke(function, {"task": task, "inputs": inputs, "uuid": str(uuid4())})
-    if "uuid" not in answer:
-        error = answer.get("error") or {}
+    response = invoke(function, {"task": task, "inputs": inputs, "uuid": str(uuid4())})
+    if "uuid" not in response:
+        error = response.get("error") or {}
         if fields := error.get("fields"):
             raise InvalidInputs(task, [FieldError(found["field"], found["message"]) for found in fields])
-        raise InvokeFailed(str(error.get("type", "Error")), str(error.get("message", answer)))
-    if answer["status"] != SUCCEEDED:
-        raise TaskFailed(answer["uuid"], answer["status"], answer["error"])
-    outputs: dict[str, Any] = answer["outputs"]
+        raise InvokeFailed(str(error.get("type", "Error")), str(error.get("message", response)))
+    if response["status"] != SUCCEEDED:
+        raise TaskFailed(response["uuid"], response["status"], response["error"])
+    outputs: dict[str, Any] = response["outputs"]
     return outputs
 
 

@@ -214,7 +214,7 @@ def call(method: Callable[..., Any], /, **parameters: Any) -> dict[str, Any]:
         AwsError: anything else that went wrong; ``applied`` says whether it may have taken effect.
     """
     try:
-        answer: dict[str, Any] = method(**parameters)
+        response: dict[str, Any] = method(**parameters)
     except ClientError as error:
         if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
             raise ConditionFailed(error.response.get("Item", {})) from None
@@ -228,7 +228,7 @@ def call(method: Callable[..., Any], /, **parameters: Any) -> dict[str, Any]:
         raise AwsError(_name(method), type(error).__name__, str(error), applied=True) from error
     except (OSError, ValueError) as error:  # a source of credentials: botocore wraps what the network raises
         raise AwsError(_name(method), type(error).__name__, str(error), applied=False) from error
-    return answer
+    return response
 
 
 def _in_handshake(error: BaseException) -> bool:

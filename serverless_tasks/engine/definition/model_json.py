@@ -239,9 +239,9 @@ def _is_same(value: Any, default: Any) -> bool:
 
 
 def _no_json(value: Any) -> str:
-    said = f"a value of type {type(value).__name__} cannot be serialised as JSON here"
+    text = f"a value of type {type(value).__name__} cannot be serialised as JSON here"
     if isinstance(value, (bytes, bytearray)):
         return (
-            f"{said}: it is not UTF-8; set ser_json_bytes and val_json_bytes = 'base64' in the model's config"
+            f"{text}: it is not UTF-8; set ser_json_bytes and val_json_bytes = 'base64' in the model's config"
         )
-    return said + plain_advice(value)
+    return text + plain_advice(value)

@@ -77,7 +77,7 @@ def recurring_of(registry: Registry, task: type[BaseTask]) -> Recurring:
     assert task.schedule is not None, "asked of tasks that have one"
     definition = registry.definition(task.name)
     inputs = definition.to_json(task.schedule_inputs)
-    name = schedule_name(task.name)
+    name = task_schedule_name(task.name)
     queue = queue_for(task.queue, task.priority)
     body = _body(name, task.name, inputs, queue, definition.secrets_in(inputs))
     if len(body.encode()) > LARGEST_TICK:
@@ -85,7 +85,7 @@ def recurring_of(registry: Registry, task: type[BaseTask]) -> Recurring:
     return Recurring(name=name, task=task.name, schedule=task.schedule, queue=queue, body=body)
 
 
-def schedule_name(task: str) -> str:
+def task_schedule_name(task: str) -> str:
     """Return the name of a task's schedule: at most 64 characters that EventBridge Scheduler accepts."""
     readable = re.sub(r"[^0-9a-zA-Z_.-]+", "-", task)[-48:]
     return f"{PREFIX}{readable}-{sha256(task.encode()).hexdigest()[:10]}"

@@ -54,7 +54,7 @@ NOT_RUN_AGAIN: Final = Failure(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class EndedAttempt:
     """One attempt that ended without success, for ``explain``; times in milliseconds since the epoch."""
 
     number: int
@@ -93,7 +93,7 @@ class Record:
     token: str = ""
     seq: int = 0
     request_id: str = ""
-    history: tuple[Attempt, ...] = ()
+    history: tuple[EndedAttempt, ...] = ()
     lease: int | None = None
     uncertain: bool = False
 

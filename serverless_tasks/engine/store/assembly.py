@@ -14,7 +14,7 @@ from serverless_tasks.engine.job.record import (
     RUNNING,
     SUCCEEDED,
     WORKER_LOST,
-    Attempt,
+    EndedAttempt,
     Failure,
     Record,
 )
@@ -201,8 +201,8 @@ def _messages(by_key: dict[str, Item], prefix: str, count: int) -> tuple[str, ..
     return tuple(messages[:count])
 
 
-def _attempt(item: Item) -> Attempt:
-    return Attempt(
+def _attempt(item: Item) -> EndedAttempt:
+    return EndedAttempt(
         number=item["number"],
         started=item["started"],
         ended=item["ended"],

@@ -232,19 +232,19 @@ class MemoryStore:
         last = math.inf if until is None else until
         return self._list(lambda job: job["task"] in tasks and since <= job["created"] < last, limit, cursor)
 
-    def _list(self, wanted: Callable[[Item], bool], limit: int, cursor: str | None) -> Page:
+    def _list(self, matches: Callable[[Item], bool], limit: int, cursor: str | None) -> Page:
         with self._lock:
-            uuids, more = self._uuids(wanted, limit, cursor)
+            uuids, more = self._uuids(matches, limit, cursor)
             records = [self.read(uuid) for uuid in uuids]
         return Page(records=tuple(record for record in records if record is not None), cursor=more)
 
     def _uuids(
-        self, wanted: Callable[[Item], bool], limit: int, cursor: str | None
+        self, matches: Callable[[Item], bool], limit: int, cursor: str | None
     ) -> tuple[list[str], str | None]:
         if cursor is not None and "#" not in cursor:
             raise InvalidCursor(f"The cursor {cursor!r} was not returned by a listing.")
         with self._lock:
-            jobs = [items[JOB] for items in self._items.values() if JOB in items and wanted(items[JOB])]
+            jobs = [items[JOB] for items in self._items.values() if JOB in items and matches(items[JOB])]
         positions = sorted((str(job["created_uuid"]) for job in jobs), reverse=True)
         after = [position for position in positions if cursor is None or position < cursor]
         more = after[limit - 1] if len(after) > limit else None

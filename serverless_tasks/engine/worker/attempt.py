@@ -18,7 +18,7 @@ from serverless_tasks.engine.worker.outcome import RunResult, retries_after, unw
 from serverless_tasks.engine.worker.progress_writer import ProgressWriter
 from serverless_tasks.engine.worker.time_limit.coroutine import finish
 from serverless_tasks.engine.worker.time_limit.enforce import within
-from serverless_tasks.engine.worker.time_limit.limit import GRACE, Limit
+from serverless_tasks.engine.worker.time_limit.limit import STOP_GRACE, Limit
 from serverless_tasks.errors import AwsError, TaskTimeout
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ class Attempt:
                 f"of which {MARGIN:g} are kept for recording the end. Increase the function's timeout."
             )
         limit = Limit(min(task.timeout, left - MARGIN), progress, latest=left - LAST)
-        self._renewed_until = began + task.timeout + GRACE + LEASE
+        self._renewed_until = began + task.timeout + STOP_GRACE + LEASE
 
         def work() -> dict[str, Any]:
             # Of a coroutine or a generator the code runs here, and what it raises is its own.

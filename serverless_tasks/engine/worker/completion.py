@@ -131,12 +131,12 @@ class Completion:
         not_before = run_at - EARLY if self._holds_back else now
         if self._store.retry(again, claim, last, failure, not_before=not_before):
             return self._stopped(message, claim, run)
-        told = _result(PENDING, claim, run, failure, raised)
+        result = _result(PENDING, claim, run, failure, raised)
         try:
             self._republish(again)
         except ServerlessTasksError:
-            return replace(told, give_back=float(wait))
-        return told
+            return replace(result, give_back=float(wait))
+        return result
 
     def _stopped(self, message: Message, claim: Claim, run: RunResult) -> DeliveryResult:
         """End a job whose cancellation the attempt has not heard of, and which would otherwise wait to hear of it."""
@@ -169,7 +169,7 @@ def _exhausted(asked: TaskRetry, retries: int, *, retry: bool) -> RetriesExhaust
         why = f"its retries ({retries}) are used up"
     else:
         why = "it has none; set retries on its class"
-    said = f" Reason given: {asked.reason}" if asked.reason else ""
-    error = RetriesExhausted(f"The task requested a retry, but {why}.{said}")
+    text = f" Reason given: {asked.reason}" if asked.reason else ""
+    error = RetriesExhausted(f"The task requested a retry, but {why}.{text}")
     error.__cause__ = asked
     return error

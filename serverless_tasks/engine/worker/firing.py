@@ -38,9 +38,9 @@ def task_for(message: Message, registry: Registry, now: float) -> type[BaseTask]
     """
     if message.schedule is None:
         return registry.get(message.task)
-    from serverless_tasks.engine.definition.recurring import schedule_name
+    from serverless_tasks.engine.definition.recurring import task_schedule_name
 
-    if message.schedule != schedule_name(message.task):
+    if message.schedule != task_schedule_name(message.task):
         raise UnknownSchedule(message.task, message.schedule)
     early = message.created / 1000 - now
     if early > SKEW:

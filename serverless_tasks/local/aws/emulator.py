@@ -38,8 +38,8 @@ class MotoApp:
             return self._answer(environ, start_response)
 
     def _answer(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        answer: Iterable[bytes] = self._moto(environ, start_response)
-        return answer
+        response: Iterable[bytes] = self._moto(environ, start_response)
+        return response
 
 
 class MotoHandler(MotoRequestHandler):

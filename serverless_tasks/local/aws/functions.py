@@ -66,8 +66,8 @@ def invoke(
         now=clock.now,
     )
     try:
-        answer = handler(json.loads(payload or b"{}"), context)
-        text = json.dumps(answer).encode()
+        response = handler(json.loads(payload or b"{}"), context)
+        text = json.dumps(response).encode()
     except (Exception, SystemExit) as error:  # as in Lambda, a function error is returned as the response
         log.exception("%s failed", function.name)
         return _error(type(error).__name__, str(error))
@@ -122,11 +122,11 @@ class InvokeApp:
         if kind == "Event":
             threading.Thread(target=self._invoke, args=(function, payload), daemon=True).start()
             return _respond(start_response, "202 Accepted", b"")
-        answer = self._invoke(function, payload)
+        response = self._invoke(function, payload)
         headers = [("X-Amz-Executed-Version", "$LATEST")]
-        if answer.failed:
+        if response.failed:
             headers.append(("X-Amz-Function-Error", "Unhandled"))
-        return _respond(start_response, "200 OK", answer.payload, headers=headers)
+        return _respond(start_response, "200 OK", response.payload, headers=headers)
 
     def _invoke(self, function: Function, payload: bytes) -> InvocationResult:
         try:
@@ -164,14 +164,14 @@ class ForwardApp:
         try:
             connection = self._connect()
             connection.request("POST", path, _body(environ), {"X-Amz-Invocation-Type": kind})
-            answer = connection.getresponse()
-            body = answer.read()
+            response = connection.getresponse()
+            body = response.read()
             connection.close()
         except OSError as error:
             text = f"The process with the task code does not respond ({error}); see its output."
             return _respond(start_response, "502 Bad Gateway", _message(text), "ServiceException")
-        headers = [pair for pair in answer.getheaders() if pair[0].lower().startswith("x-amz")]
-        return _respond(start_response, f"{answer.status} {answer.reason}", body, headers=headers)
+        headers = [pair for pair in response.getheaders() if pair[0].lower().startswith("x-amz")]
+        return _respond(start_response, f"{response.status} {response.reason}", body, headers=headers)
 
     def _connect(self) -> HTTPConnection:
         until = time.monotonic() + self._patience

@@ -21,7 +21,7 @@ from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.definition.schedule import cron, rate
 from serverless_tasks.engine.job.message import Message
-from serverless_tasks.engine.job.record import WORKER_LOST, Attempt, Failure, Record
+from serverless_tasks.engine.job.record import WORKER_LOST, EndedAttempt, Failure, Record
 from serverless_tasks.engine.services import Services, reset
 from serverless_tasks.errors import AwsError, InvokeFailed, SubmitFailed, SubmitUncertain
 from serverless_tasks.params import ListParameter, NumberParameter, StringParameter
@@ -540,14 +540,14 @@ class TestWatch:
 
 class TestExplain:
     def test_tells_each_attempt(self, project: Services) -> None:
-        failed = Attempt(
+        failed = EndedAttempt(
             number=1,
             started=1_000,
             ended=3_500,
             failure=Failure(type="OSError", message="no disk", public=False, traceback="Traceback: here"),
             request_id="req-1",
         )
-        lost = Attempt(number=3, started=5_000, ended=6_000, failure=WORKER_LOST, request_id="req-3")
+        lost = EndedAttempt(number=3, started=5_000, ended=6_000, failure=WORKER_LOST, request_id="req-3")
         record = Record(
             uuid=UUID,
             task="sum",
@@ -591,7 +591,7 @@ class TestExplain:
     ) -> None:
         path = f'File "/{"long/" * 40}task.py", line 1'
         busy = [
-            Attempt(
+            EndedAttempt(
                 number=number,
                 started=number,
                 ended=number,

@@ -1,7 +1,7 @@
 """Looking for jobs by task, owner, status and time."""
 
 from serverless_tasks.client import search as listing
-from serverless_tasks.client.search import Wanted, find
+from serverless_tasks.client.search import Wanted, search_jobs
 from serverless_tasks.engine.store.memory import MemoryStore
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message
@@ -27,7 +27,7 @@ EVERY = ("task-0", "task-1", "task-2")
 def test_a_status_is_looked_for_page_by_page() -> None:
     store, uuids = filled(FakeClock(), 40, cancelled=5)
 
-    page = find(store, Wanted(tasks=EVERY, status="cancelled"), limit=10)
+    page = search_jobs(store, Wanted(tasks=EVERY, status="cancelled"), limit=10)
 
     assert [record.uuid for record in page.records] == uuids[-5:]
     assert page.cursor is None
@@ -39,7 +39,7 @@ def test_pages_hold_every_job_once() -> None:
     found: list[str] = []
     cursor = None
     while True:
-        page = find(store, wanted, limit=6, cursor=cursor)
+        page = search_jobs(store, wanted, limit=6, cursor=cursor)
         found += [record.uuid for record in page.records]
         cursor = page.cursor
         if cursor is None:
@@ -54,8 +54,8 @@ def test_a_rare_status_does_not_read_everything_for_one_page(monkeypatch) -> Non
     store, uuids = filled(FakeClock(), 40, cancelled=1)
     wanted = Wanted(tasks=EVERY, status="cancelled")
 
-    first = find(store, wanted, limit=10)
-    second = find(store, wanted, limit=10, cursor=first.cursor)
+    first = search_jobs(store, wanted, limit=10)
+    second = search_jobs(store, wanted, limit=10, cursor=first.cursor)
 
     assert (first.records, first.cursor is None) == ((), False)
     assert [record.uuid for record in second.records] == uuids[-1:]
@@ -64,8 +64,8 @@ def test_a_rare_status_does_not_read_everything_for_one_page(monkeypatch) -> Non
 def test_an_owner_is_narrowed_by_task() -> None:
     store, _ = filled(FakeClock(), 12, cancelled=0)
 
-    of_all = find(store, Wanted(tasks=(), owner="7"), limit=20).records
-    of_one = find(store, Wanted(tasks=("task-1",), owner="7"), limit=20).records
+    of_all = search_jobs(store, Wanted(tasks=(), owner="7"), limit=20).records
+    of_one = search_jobs(store, Wanted(tasks=("task-1",), owner="7"), limit=20).records
 
     assert len(of_all) == 6
     assert {record.task for record in of_one} == {"task-1"}

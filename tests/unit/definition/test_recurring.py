@@ -14,7 +14,7 @@ from serverless_tasks.engine.definition.recurring import (
     SCHEDULED_TIME,
     recurring_of,
     recurring_schedules,
-    schedule_name,
+    task_schedule_name,
 )
 from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.job.message import RETENTION, SCHEDULER_TRIES, Message
@@ -78,7 +78,7 @@ def with_inputs(given: Any) -> type[Task]:
 def test_a_tick_is_the_job_of_its_time(jobs: RecordedTasks) -> None:
     message = jobs.fire(Report, at=SIX)
 
-    assert (message.task, message.queue, message.schedule) == ("report", "low", schedule_name("report"))
+    assert (message.task, message.queue, message.schedule) == ("report", "low", task_schedule_name("report"))
     assert message.inputs == {"kind": "<aws.scheduler.attempt-number>", "days": 7}
     assert message.created == SIX.timestamp() * 1000
     assert message.expires == message.created + (SCHEDULER_TRIES + RETENTION) * 1000
@@ -258,7 +258,7 @@ def test_the_declared_schedules_are_those_of_tasks_that_have_one() -> None:
 
 @pytest.mark.parametrize("task", ["report", "shop.background.Nightly", "Bericht für März", "x" * 200, "日本"])
 def test_a_schedules_name_is_one_that_the_scheduler_takes(task: str) -> None:
-    name = schedule_name(task)
+    name = task_schedule_name(task)
 
     assert re.fullmatch(r"[0-9a-zA-Z-_.]{1,64}", name)
-    assert name != schedule_name(task + "x")
+    assert name != task_schedule_name(task + "x")

@@ -318,7 +318,7 @@ def test_the_time_limit_holds_in_it(world: World, run: Any, on_main: bool) -> No
 
 
 def test_one_that_never_waits_is_stopped(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "GRACE", 0.02)
+    monkeypatch.setattr(limits, "STOP_GRACE", 0.02)
     record = world.run(stubborn, timeout=0.05)
 
     assert record.failure is not None

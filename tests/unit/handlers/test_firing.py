@@ -15,7 +15,7 @@ import pytest
 
 from lambda_handlers import dead_letter, worker
 from serverless_tasks.engine.aws import session
-from serverless_tasks.engine.definition.recurring import recurring_of, schedule_name
+from serverless_tasks.engine.definition.recurring import recurring_of, task_schedule_name
 from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.job.message import RETENTION, SCHEDULER_TRIES, Message
 from serverless_tasks.engine.worker.firing import LONGEST_HELD, SKEW
@@ -145,7 +145,7 @@ def test_a_clock_that_is_a_little_slow_makes_nothing_wait(site: Any, time: Time)
     [
         {"task": "sum", "inputs": {"numbers": [1]}},
         {"task": "quiet"},
-        {"schedule": schedule_name("other")},
+        {"schedule": task_schedule_name("other")},
         {"schedule": "somebody-elses"},
         {"task": "never.deployed"},
     ],
@@ -170,7 +170,7 @@ def test_one_for_a_task_that_has_not_that_schedule_goes_back_and_ends_as_a_lette
 def test_a_task_without_a_schedule_is_not_run_by_one_of_its_own_name(
     site: Any, time: Time, name: str
 ) -> None:
-    body = json.dumps(as_the_schedule_sends_it(NOON) | {"task": name, "schedule": schedule_name(name)})
+    body = json.dumps(as_the_schedule_sends_it(NOON) | {"task": name, "schedule": task_schedule_name(name)})
     site.put(body)
 
     assert site.deliver(worker.handler) == [body]
@@ -184,7 +184,7 @@ def test_a_due_time_of_a_task_that_is_not_deployed_ends_as_failed_with_the_reaso
     site: Any, time: Time
 ) -> None:
     name = "gone"
-    body = json.dumps(as_the_schedule_sends_it(NOON) | {"task": name, "schedule": schedule_name(name)})
+    body = json.dumps(as_the_schedule_sends_it(NOON) | {"task": name, "schedule": task_schedule_name(name)})
     site.put(body, "dead")
 
     assert site.deliver(dead_letter.handler, "dead") == []
@@ -217,7 +217,7 @@ def test_one_whose_id_is_not_that_of_its_schedule_and_time_is_no_message(
 ) -> None:
     forged: dict[str, dict[str, Any]] = {
         "another time": {"uuid": uuid_of(NOON + HOUR)},
-        "another schedule": {"schedule": schedule_name("sum"), "task": "sum"},
+        "another schedule": {"schedule": task_schedule_name("sum"), "task": "sum"},
         "nothing": {"uuid": "6f3f5cf2-0000-4000-8000-000000000001"},
     }
     body = json.dumps(as_a_retry_is_sent(NOON) | forged[of])
@@ -231,7 +231,7 @@ def test_one_whose_id_is_not_that_of_its_schedule_and_time_is_no_message(
     assert "the uuid of a schedule's job must be that of its time" in reason
 
 
-@pytest.mark.parametrize("forged", [{}, {"schedule": schedule_name("other")}])
+@pytest.mark.parametrize("forged", [{}, {"schedule": task_schedule_name("other")}])
 def test_the_job_of_one_is_not_claimed_ahead_of_its_turn_either(
     site: Any, time: Time, forged: dict[str, Any]
 ) -> None:

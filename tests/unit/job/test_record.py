@@ -1,4 +1,4 @@
-from serverless_tasks.engine.job.record import NEUTRAL_MESSAGE, Attempt, Failure, Record, iso
+from serverless_tasks.engine.job.record import NEUTRAL_MESSAGE, EndedAttempt, Failure, Record, iso
 
 FIELDS = [
     "uuid",
@@ -44,7 +44,7 @@ def test_the_json_has_nothing_that_is_for_operators() -> None:
         owner="7",
         request_id="r",
         failure=SECRET,
-        history=(Attempt(number=1, started=0, ended=1, failure=SECRET),),
+        history=(EndedAttempt(number=1, started=0, ended=1, failure=SECRET),),
     )
 
     assert list(record.to_json()) == FIELDS

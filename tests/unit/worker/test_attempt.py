@@ -14,7 +14,7 @@ from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.job.message import inputs_key
 from serverless_tasks.engine.job.record import NEUTRAL_MESSAGE, WORKER_LOST, Failure, Record
 from serverless_tasks.engine.worker.outcome import DeliveryResult, failure_of
-from serverless_tasks.engine.worker.time_limit.limit import GRACE
+from serverless_tasks.engine.worker.time_limit.limit import STOP_GRACE
 from serverless_tasks.errors import PayloadTooLarge
 from serverless_tasks.params import IntParameter, NumberParameter, Parameter
 from tests.support.jobs import a_message
@@ -406,7 +406,7 @@ def test_a_worker_whose_task_cannot_be_stopped_gives_its_lease_up(world: World) 
 
     world.execute(deadline=None)
 
-    assert max(leases) == began + (30 + GRACE + 60) * 1000
+    assert max(leases) == began + (30 + STOP_GRACE + 60) * 1000
 
 
 @pytest.mark.parametrize(("has_queue", "status"), [(True, "running"), (False, "failed")])

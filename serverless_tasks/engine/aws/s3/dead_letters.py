@@ -60,16 +60,16 @@ class BucketDeadLetters:
         start: dict[str, str] = {}
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="letters") as pool:
             while True:
-                answer = call(self._client.list_objects_v2, Bucket=self._bucket, Prefix=PREFIX, **start)
+                response = call(self._client.list_objects_v2, Bucket=self._bucket, Prefix=PREFIX, **start)
                 keys = [
                     str(found["Key"]).removeprefix(PREFIX)
-                    for found in answer.get("Contents", [])
+                    for found in response.get("Contents", [])
                     if before is None or _ms(found["LastModified"]) < before
                 ]
                 yield from (letter for letter in pool.map(self.find, keys) if letter is not None)
-                if not answer.get("IsTruncated"):
+                if not response.get("IsTruncated"):
                     return
-                start = {"ContinuationToken": answer["NextContinuationToken"]}
+                start = {"ContinuationToken": response["NextContinuationToken"]}
 
     def find(self, id: str) -> DeadLetter | None:
         """See `DeadLetterStore.find`."""

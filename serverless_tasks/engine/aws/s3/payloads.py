@@ -48,11 +48,11 @@ class BucketBlobs:
         keys: list[str] = []
         start: dict[str, str] = {}
         while True:
-            answer = call(self._client.list_objects_v2, Bucket=self._bucket, Prefix=prefix, **start)
-            keys += [found["Key"] for found in answer.get("Contents", [])]
-            if not answer.get("IsTruncated"):
+            response = call(self._client.list_objects_v2, Bucket=self._bucket, Prefix=prefix, **start)
+            keys += [found["Key"] for found in response.get("Contents", [])]
+            if not response.get("IsTruncated"):
                 return keys
-            start = {"ContinuationToken": answer["NextContinuationToken"]}
+            start = {"ContinuationToken": response["NextContinuationToken"]}
 
     def delete(self, keys: Sequence[str]) -> None:
         """Delete payloads; one that is not there counts as deleted.
@@ -62,10 +62,10 @@ class BucketBlobs:
         """
         for first in range(0, len(keys), DELETE_BATCH):
             objects = [{"Key": key} for key in keys[first : first + DELETE_BATCH]]
-            answer = call(
+            response = call(
                 self._client.delete_objects, Bucket=self._bucket, Delete={"Objects": objects, "Quiet": True}
             )
-            for refused in answer.get("Errors", []):
+            for refused in response.get("Errors", []):
                 raise AwsError(
                     "s3.delete_objects",
                     refused.get("Code", "Unknown"),

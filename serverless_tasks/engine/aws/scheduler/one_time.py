@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 THREADS = 8
 
 
-def schedule_name(uuid: str, run_at: int) -> str:
+def job_schedule_name(uuid: str, run_at: int) -> str:
     """The name of the schedule that sends a job at a time.
 
     With the time, so that a retry of a job does not meet the schedule that has just sent the job.
@@ -90,7 +90,7 @@ class Schedules:
             ConfigurationError: no group is configured.
             AwsError: it could not be deleted.
         """
-        name, group = schedule_name(uuid, run_at), self._config.require("schedule_group")
+        name, group = job_schedule_name(uuid, run_at), self._config.require("schedule_group")
         try:
             call(self._client.delete_schedule, Name=name, GroupName=group)
         except AwsError as error:
@@ -117,7 +117,7 @@ class Schedules:
         assert message.run_at is not None, "only what is due later is scheduled"
         due = _due(message.run_at)
         return {
-            "Name": schedule_name(message.uuid, message.run_at),
+            "Name": job_schedule_name(message.uuid, message.run_at),
             "GroupName": self._config.require("schedule_group"),
             "ScheduleExpression": f"at({datetime.fromtimestamp(due, UTC):%Y-%m-%dT%H:%M:%S})",
             "ScheduleExpressionTimezone": "UTC",

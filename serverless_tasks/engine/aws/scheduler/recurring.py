@@ -68,21 +68,21 @@ class ScheduleGroup:
             "Target": targets.queue(recurring.queue, recurring.body),
         }
 
-    def create(self, name: str, wanted: dict[str, Any]) -> None:
+    def create(self, name: str, parameters: dict[str, Any]) -> None:
         """Make a schedule.
 
         Raises:
             AwsError: it could not be made.
         """
-        call(self._client.create_schedule, Name=name, GroupName=self._group, **wanted)
+        call(self._client.create_schedule, Name=name, GroupName=self._group, **parameters)
 
-    def update(self, name: str, wanted: dict[str, Any], state: str) -> None:
+    def update(self, name: str, parameters: dict[str, Any], state: str) -> None:
         """Write a schedule anew; one that was disabled by hand stays so.
 
         Raises:
             AwsError: it could not be written.
         """
-        call(self._client.update_schedule, Name=name, GroupName=self._group, State=state, **wanted)
+        call(self._client.update_schedule, Name=name, GroupName=self._group, State=state, **parameters)
 
     def delete(self, name: str) -> None:
         """Delete a schedule.

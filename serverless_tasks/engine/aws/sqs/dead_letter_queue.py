@@ -31,12 +31,12 @@ class DeadLetterQueue:
         Raises:
             AwsError: it could not be sent.
         """
-        told = {"reason": reason[:500] or "unknown", "queue": queue, "message_id": message_id}
+        document = {"reason": reason[:500] or "unknown", "queue": queue, "message_id": message_id}
         call(
             self._client.send_message,
             QueueUrl=self._url,
             MessageBody=body,
             MessageAttributes={
-                name: {"DataType": "String", "StringValue": text} for name, text in told.items() if text
+                name: {"DataType": "String", "StringValue": text} for name, text in document.items() if text
             },
         )

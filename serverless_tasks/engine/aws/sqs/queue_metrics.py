@@ -69,8 +69,10 @@ class QueueMetrics:
         ages = self._ages()
         queue_metrics = []
         for name, url in self._urls.items():
-            answer = call(self._sqs.get_queue_attributes, QueueUrl=url, AttributeNames=list(_COUNTS.values()))
-            counts = {ours: int(answer["Attributes"][theirs]) for ours, theirs in _COUNTS.items()}
+            response = call(
+                self._sqs.get_queue_attributes, QueueUrl=url, AttributeNames=list(_COUNTS.values())
+            )
+            counts = {ours: int(response["Attributes"][theirs]) for ours, theirs in _COUNTS.items()}
             queue_metrics.append(QueueDepth(queue=name, **counts, oldest=ages.get(name)))
         return queue_metrics
 
@@ -93,7 +95,7 @@ class QueueMetrics:
             for key, name in names.items()
         ]
         try:
-            answer = call(
+            response = call(
                 self._cloudwatch.get_metric_data,
                 MetricDataQueries=questions,
                 StartTime=now - LOOK_BACK,
@@ -104,6 +106,6 @@ class QueueMetrics:
             return {}  # a figure more, for those who may read it; the counts do not depend on it
         return {
             names[series["Id"]]: series["Values"][0]
-            for series in answer["MetricDataResults"]
+            for series in response["MetricDataResults"]
             if series["Values"]
         }

@@ -75,12 +75,12 @@ class ReceivingQueue:
 
     def attributes(self) -> QueueAttributes:
         """Read the queue's attributes; fails at once when there is no such queue."""
-        answer = call(
+        response = call(
             self._sqs.get_queue_attributes,
             QueueUrl=self.url,
             AttributeNames=["QueueArn", "VisibilityTimeout"],
         )
-        attributes = answer["Attributes"]
+        attributes = response["Attributes"]
         return QueueAttributes(attributes["QueueArn"], int(attributes["VisibilityTimeout"]))
 
     def receive(
@@ -94,7 +94,7 @@ class ReceivingQueue:
             visibility: seconds to hide them for; the queue's own timeout unless given.
         """
         options: dict[str, Any] = {} if visibility is None else {"VisibilityTimeout": visibility}
-        answer = call(
+        response = call(
             self._sqs.receive_message,
             QueueUrl=self.url,
             MaxNumberOfMessages=min(limit, BATCH),
@@ -103,7 +103,7 @@ class ReceivingQueue:
             MessageAttributeNames=["All"],
             **options,
         )
-        return [_received(message) for message in answer.get("Messages", ())]
+        return [_received(message) for message in response.get("Messages", ())]
 
     def delete(self, messages: Sequence[ReceivedMessage]) -> list[ReceivedMessage]:
         """Delete messages, asking again for those that SQS could not delete; return what is still there."""

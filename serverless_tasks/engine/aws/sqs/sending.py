@@ -93,12 +93,12 @@ class QueueSender:
                 single = {name: value for name, value in entries[0].items() if name != "Id"}
                 call(self._client.send_message, QueueUrl=url, **single)
                 return {}
-            answer = call(self._client.send_message_batch, QueueUrl=url, Entries=entries)
+            response = call(self._client.send_message_batch, QueueUrl=url, Entries=entries)
         except AwsError as error:
             return {int(entry["Id"]): (str(error), error.applied) for entry in entries}
         return {
             int(failed["Id"]): (f"{failed.get('Code')}: {failed.get('Message', '')}", False)
-            for failed in answer.get("Failed", [])
+            for failed in response.get("Failed", [])
         }
 
     @staticmethod

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.progress import Progress
 
 # Seconds between a task's `TaskTimeout` and the first `TaskStopped`: the time that it has to clean up.
-GRACE = 5.0
+STOP_GRACE = 5.0
 # Seconds between one `TaskStopped` and the next.
 REPEAT = 1.0
 # Seconds to wait for a task that is inside a progress call.
@@ -42,7 +42,7 @@ class Limit:
         self.pause = max(seconds, 0.001)
         self.told = 0
         self.closing = False
-        self._grace = max(0.1, min(GRACE, latest - seconds))
+        self._grace = max(0.1, min(STOP_GRACE, latest - seconds))
         self._progress = progress
         self._cancel: Callable[[], Any] | None = None
 

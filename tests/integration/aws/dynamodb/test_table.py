@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from serverless_tasks.client.search import Wanted, find
+from serverless_tasks.client.search import Wanted, search_jobs
 from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.aws.dynamodb.table import Table
 from serverless_tasks.engine.aws.s3.payloads import BucketBlobs
@@ -388,7 +388,7 @@ def test_listings_of_many_jobs_do_without_what_lies_in_the_bucket(
     of_task, of_owner = Wanted(tasks=("sum",)), Wanted(tasks=(), owner="7")
 
     with counted_calls("s3") as calls:
-        pages = [find(table, wanted, limit=10) for wanted in (of_task, of_owner)]
+        pages = [search_jobs(table, wanted, limit=10) for wanted in (of_task, of_owner)]
 
     assert not calls
     assert [[record.status for record in page.records] for page in pages] == [["succeeded"] * 3] * 2

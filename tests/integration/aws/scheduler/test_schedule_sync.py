@@ -13,7 +13,7 @@ from serverless_tasks import ConfigurationError, Task, cron, rate
 from serverless_tasks.cli.app import app
 from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.config import Config
-from serverless_tasks.engine.definition.recurring import schedule_name
+from serverless_tasks.engine.definition.recurring import task_schedule_name
 from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.definition.schedule_sync import apply, plan
 from serverless_tasks.engine.job.message import SCHEDULER_TRIES, Message
@@ -90,8 +90,8 @@ def test_what_tasks_declare_is_made_with_a_dead_letter_target_and_retries(
     assert sync(services, Report, Sweep, Plain) == ["create report", "create sweep"]
 
     found = deployed(config)
-    assert set(found) == {schedule_name("report"), schedule_name("sweep")}
-    report = found[schedule_name("report")]
+    assert set(found) == {task_schedule_name("report"), task_schedule_name("sweep")}
+    report = found[task_schedule_name("report")]
     assert report["ScheduleExpression"] == "cron(0 6 * * ? *)"
     assert report["ScheduleExpressionTimezone"] == "Europe/Vienna"
     assert report["FlexibleTimeWindow"] == {"Mode": "OFF"}
@@ -133,7 +133,7 @@ def test_what_is_declared_otherwise_is_changed(services: Services, config: Confi
 
 def test_one_that_was_disabled_by_hand_stays_so(services: Services, config: Config) -> None:
     sync(services, Report)
-    name = schedule_name("report")
+    name = task_schedule_name("report")
     there = deployed(config)[name]
     names = (
         "Name",
@@ -158,7 +158,7 @@ def test_what_nobody_declares_any_more_is_deleted_and_no_others_are(
     sync(services, Report, Sweep)
     waiting = Plain.options(delay=3600).submit()
     client = session.client("scheduler")
-    other = deployed(config)[schedule_name("sweep")]
+    other = deployed(config)[task_schedule_name("sweep")]
     client.create_schedule(
         Name="somebody-elses",
         GroupName=config.schedule_group,
@@ -168,7 +168,7 @@ def test_what_nobody_declares_any_more_is_deleted_and_no_others_are(
     assert sync(services, Report) == ["keep report", "delete sweep"]
 
     left = set(deployed(config))
-    assert {schedule_name("report"), "somebody-elses"} < left
+    assert {task_schedule_name("report"), "somebody-elses"} < left
     assert len(left) == 3
     assert any(waiting.uuid in name for name in left)
 
@@ -217,7 +217,7 @@ def test_sync_says_what_it_did(services: Services, config: Config) -> None:
             "task": name,
             "schedule": expression,
             "zone": zone,
-            "name": schedule_name(name),
+            "name": task_schedule_name(name),
         }
         for name, expression, zone in (
             ("report", "cron(0 6 * * ? *)", "Europe/Vienna"),

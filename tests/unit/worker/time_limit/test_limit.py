@@ -25,7 +25,7 @@ FOR_EVER = 60.0
 
 @pytest.fixture(autouse=True)
 def short_grace(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "GRACE", SHORT)
+    monkeypatch.setattr(limits, "STOP_GRACE", SHORT)
     monkeypatch.setattr(limits, "REPEAT", SHORT)
 
 
@@ -156,7 +156,7 @@ def test_a_blocking_call_on_the_main_thread_is_ended() -> None:
 
 
 def test_the_grace_ends_early_enough_for_the_end_to_be_recorded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(limits, "GRACE", 5.0)
+    monkeypatch.setattr(limits, "STOP_GRACE", 5.0)
     early, late = Limit(60, Progress(), latest=61), Limit(60, Progress(), latest=900)
 
     early.expire()
@@ -462,7 +462,7 @@ def test_a_coroutine_that_goes_on_is_stopped(place: Place) -> None:
 def test_a_coroutine_that_never_waits_learns_of_it_by_its_progress(
     place: Place, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(limits, "GRACE", FOR_EVER)
+    monkeypatch.setattr(limits, "STOP_GRACE", FOR_EVER)
 
     async def run(progress: Progress) -> None:
         for _ in busy():

@@ -266,7 +266,7 @@ def test_a_run_on_another_thread_is_stopped_too(
             with suppress(Exception):
                 threading.Event().wait(0.001)
 
-    monkeypatch.setattr("serverless_tasks.engine.worker.time_limit.limit.GRACE", 0.02)
+    monkeypatch.setattr("serverless_tasks.engine.worker.time_limit.limit.STOP_GRACE", 0.02)
     world.task(run, timeout=0.02)
 
     assert on_a_thread(world, deadline=deadline).status == "failed"
