@@ -11,6 +11,7 @@ from serverless_tasks.errors import FieldError, InvalidInputs, ServerlessTasksEr
 
 GIVEN = {
     "name": "sum", "task": "sum", "schedule": "daily", "fields": [FieldError(("numbers",), "no list", "list_type")],
+    "service": "sqs",
     "what": "inputs", "size": 2, "limit": 1, "uuid": "7", "reason": "no answer", "key": "k", "status": "failed",
     "id": "letter", "error": {"type": "ValueError", "message": "no"}, "type": "ValueError", "message": "no",
     "operation": "sqs.send_message", "code": "Throttled", "applied": True, "seconds": 2.0, "after": 3.0,

@@ -11,6 +11,7 @@ from serverless_tasks.engine.job.encoding import is_json
 from serverless_tasks.engine.submit.publish import publish
 from serverless_tasks.engine.submit.submission import (
     check_options,
+    check_reach,
     deduplication_of,
     new_message,
     queue_of,
@@ -38,6 +39,7 @@ def submit_by_name(services: Services, task: str, inputs: Sequence[Any], options
     """
     if not 0 < len(task) <= LONGEST_NAME or not is_json(task):
         raise UnknownTask(task)
+    check_reach(services, task)
     for given in inputs:
         check_json(task, given)
     deployed = deployed_task(services, task, inputs)

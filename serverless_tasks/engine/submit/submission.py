@@ -159,11 +159,7 @@ def new_message(
     Raises:
         TaskDefinitionError: no worker can know a task of this name.
     """
-    if task.startswith("__main__.") and services.backend_kind.has_queue:
-        raise TaskDefinitionError(
-            f"Task {task!r} is defined in the script that runs, which no worker imports: define it in a module that"
-            " SERVERLESS_TASKS_MODULES names, and import it from there."
-        )
+    check_reach(services, task)
     created = to_ms(services.clock.now())
     run_at = _due(options, created)
     return Message(
@@ -178,6 +174,19 @@ def new_message(
         run_at=run_at,
         options=options.travelling,
     )
+
+
+def check_reach(services: Services, task: str) -> None:
+    """See that the workers of a queue can know a task.
+
+    Raises:
+        TaskDefinitionError: its class belongs to the script that runs.
+    """
+    if task.startswith("__main__.") and services.backend_kind.has_queue:
+        raise TaskDefinitionError(
+            f"Task {task!r} is defined in the script that runs, which no worker imports: define it in a module that"
+            " SERVERLESS_TASKS_MODULES names, and import it from there."
+        )
 
 
 def check_options(options: Options, task: str, jobs: int, *, unique: bool) -> None:
