@@ -13,6 +13,7 @@ from lambda_handlers.bootstrap import initialise, ready
 from lambda_handlers.telemetry import count, counted, job, logger, report
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.job.record import no_such_task
 from serverless_tasks.engine.store.overlap import overlapping
 from serverless_tasks.engine.worker.attempt import MARGIN
 from serverless_tasks.engine.worker.claim_ahead import ClaimAhead
@@ -155,6 +156,7 @@ class _Batch:
         try:
             timeout = self._task(message).timeout
         except UnknownTask as error:
+            self._tell_unknown(message)
             raise self._back(record, _doubled(record, NOT_YET_KNOWN), str(error)) from None
         except NotDue as error:
             if error.seconds > LONGEST_HELD:
@@ -179,6 +181,16 @@ class _Batch:
         report(outcome)
         if outcome.give_back is not None:
             raise self._back(record, math.ceil(outcome.give_back), outcome.status)
+
+    def _tell_unknown(self, message: Message) -> None:
+        """Let the job say at once that no worker knows its task. What claims to be from a schedule may be no job."""
+        count("UnknownTask")
+        if message.schedule is not None:
+            return
+        try:
+            self._services.store.returned(message, no_such_task(message.task))
+        except ServerlessTasksError:
+            logger.exception("why the job waits could not be recorded")
 
     def _task(self, message: Message) -> type[BaseTask]:
         return task_for(message, self._services.registry, self._services.clock.now())

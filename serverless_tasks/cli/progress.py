@@ -57,7 +57,10 @@ def follow(
         if record.ended:
             return
         seen = record
-        if not told and _is_idle(record, began, session.clock.now()):
+        if not told and record.returned is not None:
+            told = True
+            idle(f"No worker takes the job: {record.returned.message}")
+        elif not told and _is_idle(record, began, session.clock.now()):
             told = True
             idle(NOT_TAKEN)
         if until is not None and session.clock.now() + interval > until:

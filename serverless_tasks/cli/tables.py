@@ -53,6 +53,8 @@ def record_picture(record: Record) -> RenderableType:
         grid.add_row("messages", _text("\n".join(record.messages)))
     if record.failure:
         grid.add_row("error", _text(f"{record.failure.type}: {record.failure.message}", "red"))
+    if record.returned:
+        grid.add_row("waits", _text(f"{record.returned.type}: {record.returned.message}", "red"))
     if record.outputs:
         grid.add_row("outputs", outputs_picture(record.outputs))
     return grid

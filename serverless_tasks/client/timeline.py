@@ -99,6 +99,8 @@ def _state(record: Record) -> Event:
     text = "asked to stop" if record.status == RUNNING and record.cancel_requested else None
     if record.status == PENDING and record.run_at is not None:
         text = f"due {iso(record.run_at)}"
+    if record.returned is not None:
+        return Event(event=record.status, at=None, type=record.returned.type, reason=record.returned.message)
     return Event(
         event=record.status,
         at=iso(record.finished),

@@ -165,7 +165,9 @@ def test_a_task_that_this_deployment_lacks_waits_and_then_ends_with_the_reason(
     assert beside.wait(SECONDS) == {"sum": 1}
     urls = json.loads(stack.outputs["QueueUrls"])
     assert eventually(in_flight(stack, urls["default"]))
-    assert client.get(unknown.uuid).status == "pending"
+    waiting = eventually(lambda: (found := client.get(unknown.uuid)).returned and found)
+    assert (waiting.status, waiting.attempt) == ("pending", 0)
+    assert "no task named 'no_such_task'" in waiting.returned.message
 
     # What the queue does after a hundred deliveries, a minute apart: the body goes to the dead-letter queue as it is.
     body = Message(uuid=unknown.uuid, task="no_such_task", created=1, expires=2**45).encode()

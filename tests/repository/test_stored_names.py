@@ -56,7 +56,7 @@ ERRORS = {
 }
 METRICS = {
     *("DeadLettered", "TaskCancelled", "TaskDuration", "TaskFailed", "TaskLost", "TaskRetried"),
-    *("MessageReturned", "TaskSucceeded", "Undecodable"),
+    *("MessageReturned", "TaskSucceeded", "Undecodable", "UnknownTask"),
 }
 
 

@@ -389,6 +389,7 @@ def test_alarms_watch_what_can_go_wrong_and_tell_the_topic_if_there_is_one() -> 
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
         ("ServerlessTasks", "DeadLettered"),
         ("ServerlessTasks", "Undecodable"),
+        ("ServerlessTasks", "UnknownTask"),
     ]
     told = {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
     for alarm in alarms.values():
@@ -397,16 +398,23 @@ def test_alarms_watch_what_can_go_wrong_and_tell_the_topic_if_there_is_one() -> 
 
 
 @pytest.mark.parametrize(
-    ("alarm", "metric"), [("DeadLetteredAlarm", "DeadLettered"), ("UndecodableAlarm", "Undecodable")]
+    ("alarm", "metric", "module"),
+    [
+        ("DeadLetteredAlarm", "DeadLettered", "dead_letter"),
+        ("UndecodableAlarm", "Undecodable", "dead_letter"),
+        ("UnknownTaskAlarm", "UnknownTask", "worker"),
+    ],
 )
-def test_one_dead_letter_of_either_kind_raises_an_alarm_at_once(alarm: str, metric: str) -> None:
+def test_one_dead_letter_or_unknown_task_raises_an_alarm_at_once(
+    alarm: str, metric: str, module: str
+) -> None:
     watched = RESOURCES[alarm]["Properties"]
     assert (watched["Namespace"], watched["MetricName"]) == ("ServerlessTasks", metric)
     assert watched["Dimensions"] == [{"Name": "service", "Value": {"Ref": "AWS::StackName"}}]
     assert (watched["Statistic"], watched["Threshold"]) == ("Sum", 0)
     assert watched["ComparisonOperator"] == "GreaterThanThreshold"
     assert (watched["Period"], watched["EvaluationPeriods"]) == (60, 1)
-    handler = (ROOT / "lambda_handlers" / "dead_letter.py").read_text()
+    handler = (ROOT / "lambda_handlers" / f"{module}.py").read_text()
     assert f'count("{metric}")' in handler
 
 

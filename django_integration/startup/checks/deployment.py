@@ -15,13 +15,16 @@ from django.core import checks
 
 from django_integration import conf
 from serverless_tasks.engine.aws.session import require_region
+from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError, ConfigurationError
 from serverless_tasks.project.samconfig import deployed_parameters
 from serverless_tasks.project.worker_time import deployed_seconds, worker_time_advice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
+
+    from serverless_tasks.engine.definition.base import BaseTask
 
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-configure.html: how often a function's timeout a queue hides
 # its messages. A function has no less time than its longest task.
@@ -72,13 +75,13 @@ def check_deployment(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     """Check that a deployment without Django has no task that needs it."""
     try:
         conf.current()
-        modules = {task.__module__ for task in current_services().registry}
+        tasks = list(current_services().registry)
     except ConfigurationError:
         return []  # reported by check_configuration
     deployed = Deployment.read()
     if deployed is None or deployed.django_settings:
         return []
-    return [*_left_out(deployed, modules), *_needing_django(deployed)]
+    return [*_left_out(deployed, tasks), *_needing_django(deployed)]
 
 
 def check_worker_time(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
@@ -145,11 +148,16 @@ def _unreachable(what: str, error: Exception) -> checks.CheckMessage:
     return checks.Error(f"{what} cannot be reached: {error}", hint=hint, id="serverless_tasks.E011")
 
 
-def _left_out(deployed: Deployment, modules: set[str]) -> Iterator[checks.CheckMessage]:
-    """Tasks of this project that the worker will not know."""
+def _left_out(deployed: Deployment, tasks: Iterable[type[BaseTask]]) -> Iterator[checks.CheckMessage]:
+    """Tasks of this project that the worker will not know: no module of its own defines or imports them."""
     own = __name__.partition(".")[0]
-    for module in sorted(modules):
-        if not any(f"{module}.".startswith(f"{known}.") for known in (*deployed.modules, own)):
+    known = Registry()
+    for module in deployed.modules:
+        if module in sys.modules:
+            known.add_defined_in(module)
+    unknown = {task.__module__ for task in tasks if task.name not in known}
+    for module in sorted(unknown):
+        if not any(f"{module}.".startswith(f"{each}.") for each in (*deployed.modules, own)):
             message = f"The worker does not import {module!r}, so it cannot run the tasks that it defines."
             hint = "Deploy with DjangoSettingsModule, or add the module to TaskModules: see samconfig.toml."
             yield checks.Error(message, hint=hint, id="serverless_tasks.E012")

@@ -29,7 +29,8 @@ class Project:
     Attributes:
         directory: where its `manage.py` is.
         settings_module: what `manage.py` names as settings, dotted; None when it names none.
-        task_modules: dotted modules called `background` or `tasks` that import serverless_tasks or django.tasks.
+        task_modules: dotted modules called `background` or `tasks` that import serverless_tasks or django.tasks, or
+            tasks from another module of the project.
         imports: top-level names of what the task modules import from outside the project, directly or by way of
             other modules of the project; django as well where the settings name our backend for its tasks, which
             installed apps may have.
@@ -142,7 +143,7 @@ def _task_modules(directory: Path) -> list[str]:
                 parts = path.relative_to(directory).with_suffix("").parts
                 parts = parts[:-1] if parts[-1] == "__init__" else parts
                 module = ".".join(parts)
-                if parts and parts[-1] in TASK_MODULES and _names(path, module) & _DEFINES_TASKS:
+                if parts and parts[-1] in TASK_MODULES and _holds_tasks(directory, path, module):
                     found.append(module)
     return found
 
@@ -153,6 +154,56 @@ def _is_apart(directory: Path) -> bool:
     return any((directory / name).exists() for name in _ANOTHER_PROJECT) or any(
         (path / "pyvenv.cfg").exists() for path in below
     )
+
+
+def _holds_tasks(directory: Path, path: Path, module: str, seen: frozenset[str] = frozenset()) -> bool:
+    """Return whether a module imports what tasks are made with, or tasks themselves from a module of the project."""
+    if _names(path, module) & _DEFINES_TASKS:
+        return True
+    for node in ast.walk(_parse(path)):
+        if isinstance(node, ast.ImportFrom):
+            source = _source_of(node, path, module)
+            found = _file(directory, source)
+            if found is None or source in seen:
+                continue
+            names = {alias.name for alias in node.names}
+            if _defines_task(found, source, names) or (
+                _reexports(found, names) and _holds_tasks(directory, found, source, seen | {source})
+            ):
+                return True
+    return False
+
+
+def _defines_task(path: Path, module: str, names: set[str]) -> bool:
+    """Return whether a module defines a task of one of these names: a class with ``run``, or a decorated function."""
+    if not _names(path, module) & _DEFINES_TASKS:
+        return False
+    held = [node for node in _parse(path).body if getattr(node, "name", None) in names or "*" in names]
+    return any(_is_task(node) for node in held)
+
+
+def _is_task(node: ast.stmt) -> bool:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return "task" in map(_decorator, node.decorator_list)
+    return isinstance(node, ast.ClassDef) and _runs(node)
+
+
+def _reexports(path: Path, names: set[str]) -> bool:
+    imports = [node for node in _parse(path).body if isinstance(node, ast.ImportFrom)]
+    held = {alias.asname or alias.name for node in imports for alias in node.names}
+    return bool(held & (names | {"*"})) or ("*" in names and bool(held))
+
+
+def _decorator(node: ast.expr) -> str:
+    called = node.func if isinstance(node, ast.Call) else node
+    return called.attr if isinstance(called, ast.Attribute) else getattr(called, "id", "")
+
+
+def _source_of(node: ast.ImportFrom, path: Path, module: str) -> str:
+    """The module that an import takes names from, dotted."""
+    package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
+    start = package[: len(package) - node.level + 1] if node.level else []
+    return ".".join([*start, *([node.module] if node.module else [])])
 
 
 def _runs_djangos_tasks(directory: Path, settings: str | None) -> bool:
@@ -191,13 +242,11 @@ def _file(directory: Path, module: str) -> Path | None:
 def _names(path: Path, module: str) -> set[str]:
     """The dotted names that a module imports, relative ones resolved."""
     names: set[str] = set()
-    package = module.split(".") if path.name == "__init__.py" else module.split(".")[:-1]
     for node in ast.walk(_parse(path)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            start = package[: len(package) - node.level + 1] if node.level else []
-            base = ".".join([*start, *([node.module] if node.module else [])])
+            base = _source_of(node, path, module)
             names |= {base} | {f"{base}.{alias.name}" for alias in node.names}
     return {name for name in names if name} | {name.split(".")[0] for name in names if name}
 

@@ -36,6 +36,7 @@ class Registry:
     def __init__(self, *growing: Sequence[type[BaseTask]]) -> None:
         self._tasks: dict[str, type[BaseTask]] = {}
         self._definitions: dict[str, Definition] = {}
+        self._imported: set[str] = set()
         self._growing = growing
         self._seen = [0] * len(growing)
         self._broken: set[str] = set()
@@ -47,6 +48,10 @@ class Registry:
         Raises:
             DuplicateTask: another class has the name.
         """
+        if task.name in self._imported:
+            self._imported.remove(task.name)
+            self._definitions.pop(task.name, None)
+            del self._tasks[task.name]
         known = self._tasks.setdefault(task.name, task)
         if known is not task and _place(known) != _place(task):
             raise DuplicateTask(
@@ -57,7 +62,7 @@ class Registry:
             self._definitions.pop(task.name, None)
 
     def load(self, modules: Iterable[str], *, said_by: str = "SERVERLESS_TASKS_MODULES") -> None:
-        """Import modules and register the tasks that they define; one that cannot be imported leaves the others alone.
+        """Import modules and register the tasks that they define or import; a broken one leaves the others alone.
 
         Args:
             modules: dotted names.
@@ -103,10 +108,19 @@ class Registry:
         return True
 
     def add_defined_in(self, module: str) -> None:
-        """Register the tasks that an imported module, or a module below it, defines and that it holds."""
-        for candidate in list(vars(sys.modules[module]).values()):
-            if is_task_class(candidate) and f"{candidate.__module__}.".startswith(f"{module}."):
-                self.add(candidate)
+        """Register the tasks that an imported module holds.
+
+        One that it imports from elsewhere is registered too, as long as no module defines another task of its name: it
+        may be there to be derived from.
+        """
+        held = [candidate for candidate in vars(sys.modules[module]).values() if is_task_class(candidate)]
+        own = [task for task in held if f"{task.__module__}.".startswith(f"{module}.")]
+        for task in own:
+            self.add(task)
+        for task in held:
+            if task.name not in self._known() and not _is_of_the_library(task):
+                self.add(task)
+                self._imported.add(task.name)
 
     def get(self, name: str) -> type[BaseTask]:
         """The task class of this name.
@@ -168,6 +182,11 @@ def definition_of(task: type[BaseTask]) -> Definition:
         except InvalidInputs as error:
             raise TaskDefinitionError(f"{task.__qualname__}.schedule_inputs are invalid: {error}") from error
     return made
+
+
+def _is_of_the_library(task: type[BaseTask]) -> bool:
+    """Return whether a task is a framework's of ours, which registers itself where it is used."""
+    return task.__module__.partition(".")[0] in ("serverless_tasks", "django_integration")
 
 
 def _place(task: type[BaseTask]) -> str:

@@ -53,6 +53,18 @@ NOT_RUN_AGAIN: Final = Failure(
 )
 
 
+def no_such_task(name: str) -> Failure:
+    """The reason why a job waits whose task the deployed worker does not have."""
+    return Failure(
+        type="UnknownTask",
+        message=(
+            f"The deployed worker has no task named {name!r}: deploy the code that defines it, and name its module."
+            " Until then the message is tried again."
+        ),
+        public=False,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedAttempt:
     """One attempt that ended without success, for ``explain``; times in milliseconds since the epoch."""
@@ -71,7 +83,8 @@ class Record:
     ``owner``, ``run_at`` (when a job that waits is due), ``attempted`` (when the present attempt began), ``lease``
     (until when it holds the job), ``token`` and ``seq`` (which attempt last wrote the state, and which of its writes
     that was), ``request_id``, ``history`` and ``uncertain`` (whether it may never have been sent, and nobody has begun
-    it) are for operators and are not in `to_json`.
+    it) are for operators and are not in `to_json`. ``returned``, why a worker has sent a job that waits back to its
+    queue, is there with ``reveal``.
     """
 
     uuid: str
@@ -96,6 +109,7 @@ class Record:
     history: tuple[EndedAttempt, ...] = ()
     lease: int | None = None
     uncertain: bool = False
+    returned: Failure | None = None
 
     @classmethod
     def of(cls, message: Message, **known: Any) -> Record:
@@ -136,6 +150,8 @@ class Record:
         }
         if self.cancel_requested and not self.ended:
             body["cancel_requested"] = True
+        if reveal and self.returned is not None:
+            body["returned"] = self.returned.to_json(reveal=True)
         return body
 
 

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
 # With one of these every write of a state changes what the record says.
-VERSION_ATTRIBUTES: Final = ("status", "token", "attempt", "seq", "cancel", "deleted")
+VERSION_ATTRIBUTES: Final = ("status", "token", "attempt", "seq", "cancel", "deleted", "returned")
 
 
 def record_from_items(items: Iterable[Item], now: int) -> Record | None:
@@ -139,6 +139,7 @@ def _from_state(state: Item, by_key: dict[str, Item], now: int) -> Record:
         owner=state.get("owner"),
         created=state["created"],
         run_at=state["not_before"] + EARLY if status == PENDING and "not_before" in state else None,
+        returned=_returned(state) if status == PENDING else None,
         status=status,
         progress=state.get("progress", 0),
         target=state.get("target"),
@@ -182,6 +183,12 @@ def _status(state: Item, end: Item | None, now: int) -> tuple[str, Failure | Non
         ):
             failure = _attempt(end).failure
     return status, failure, state["finished"]
+
+
+def _returned(state: Item) -> Failure | None:
+    if "returned_type" not in state:
+        return None
+    return Failure(type=state["returned_type"], message=state["returned"], public=False)
 
 
 def _outputs(state: Item, stored: Item | None) -> dict[str, Any]:

@@ -144,6 +144,9 @@ class Store(Protocol):
     def release(self, uuid: str, token: str) -> None:
         """Give a claimed job back as if it had not been begun; without effect when the token no longer holds it."""
 
+    def returned(self, message: Message, failure: Failure) -> None:
+        """Keep why a worker has sent a job back to its queue unbegun; one that does not wait stays as it is."""
+
     def settle(self, message: Message, failure: Failure) -> Claim:
         """End a job that nobody holds, for the dead-letter handler.
 

@@ -207,6 +207,14 @@ def failure_fields(failure: Failure) -> Item:
     return fields
 
 
+def returned_fields(failure: Failure) -> Item:
+    """The state's copy of why the job was sent back unbegun."""
+    return {
+        "returned_type": clipped(failure.type, INLINE_TYPE),
+        "returned": clipped(failure.message, INLINE_ERROR),
+    }
+
+
 def clipped(text: str, size: int) -> str:
     """The text's beginning, of at most so many bytes."""
     return text.encode(errors="replace")[:size].decode(errors="ignore")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.engine.job.forks import renew_when_forked
-from serverless_tasks.engine.job.record import FAILED, RUNNING, SUCCEEDED
+from serverless_tasks.engine.job.record import FAILED, PENDING, RUNNING, SUCCEEDED
 from serverless_tasks.engine.store import transitions
 from serverless_tasks.engine.store.assembly import (
     message_from_item,
@@ -125,6 +125,13 @@ class MemoryStore:
         with self._lock:
             if _holds(self._state(uuid), token):
                 self._change(uuid, transitions.released())
+
+    def returned(self, message: Message, failure: Failure) -> None:
+        """See `Store.returned`."""
+        with self._lock:
+            state = self._state(message.uuid)
+            if state is None or state["status"] == PENDING:
+                self._change(message.uuid, transitions.returned(message, failure, self._now()))
 
     def settle(self, message: Message, failure: Failure) -> Claim:
         """See `Store.settle`."""

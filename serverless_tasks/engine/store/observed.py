@@ -54,6 +54,7 @@ class _ObservedStore:
     fail = _reported(Store.fail)
     retry = _reported(Store.retry)
     release = _reported(Store.release)
+    returned = _reported(Store.returned)
     settle = _reported(Store.settle)
     delete = _reported(Store.delete)
     cancel = _reported(Store.cancel)

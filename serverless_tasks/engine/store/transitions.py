@@ -27,6 +27,7 @@ from serverless_tasks.engine.store.items import (
     deliverable_until,
     failure_fields,
     keep_until,
+    returned_fields,
     state_copy,
 )
 
@@ -84,7 +85,7 @@ def claimed(message: Message, *, token: str, lease: int, request_id: str, now: i
         add={"attempt": 1, "failures": 0},
         keep={"started": now},
         copy=PREVIOUS_ATTEMPT,
-        remove=("not_before", "target"),
+        remove=("not_before", "target", "returned_type", "returned"),
     )
 
 
@@ -119,6 +120,18 @@ def retried(message: Message, claim: Claim, snapshot: Snapshot, *, not_before: i
 def released() -> Change:
     """Give a claimed job back, as if the attempt had not begun."""
     return Change(put={"status": PENDING}, add={"attempt": -1})
+
+
+def returned(message: Message, failure: Failure, now: int) -> Change:
+    """Say of a job that waits why the worker has sent it back to its queue unbegun."""
+    return Change(
+        put={
+            **state_copy(message),
+            **returned_fields(failure),
+            "status": PENDING,
+            "ttl": _ttl(message, now),
+        }
+    )
 
 
 def settled(message: Message, failure: Failure, now: int) -> Change:

@@ -95,9 +95,51 @@ def cancel_a_retry(store: Store, clock: FakeClock, message: Message) -> None:
     store.cancel(message.uuid)
 
 
+def send_back(store: Store, clock: FakeClock, message: Message) -> None:
+    store.put_jobs([message])
+    store.returned(message, BROKEN)
+
+
+def send_a_retry_back(store: Store, clock: FakeClock, message: Message) -> None:
+    retry(store, clock, message)
+    store.returned(message, BROKEN)
+
+
+def send_back_what_runs(store: Store, clock: FakeClock, message: Message) -> None:
+    claim(store, clock, message)
+    store.returned(message, BROKEN)
+
+
+def send_back_what_has_ended(store: Store, clock: FakeClock, message: Message) -> None:
+    succeed(store, clock, message)
+    store.returned(message, BROKEN)
+
+
+def run_what_was_sent_back(store: Store, clock: FakeClock, message: Message) -> None:
+    send_back(store, clock, message)
+    claim(store, clock, message)
+
+
+def cancel_what_was_sent_back(store: Store, clock: FakeClock, message: Message) -> None:
+    send_back(store, clock, message)
+    store.cancel(message.uuid)
+
+
+def settle_what_was_sent_back(store: Store, clock: FakeClock, message: Message) -> None:
+    send_back(store, clock, message)
+    store.settle(message, BROKEN)
+
+
 @pytest.mark.parametrize(
     "happen",
     [
+        send_back,
+        send_a_retry_back,
+        send_back_what_runs,
+        send_back_what_has_ended,
+        run_what_was_sent_back,
+        cancel_what_was_sent_back,
+        settle_what_was_sent_back,
         run,
         report,
         begin_again,
@@ -125,6 +167,42 @@ def test_a_state_is_the_same_in_every_store(
     happen(memory, elsewhere, message)
 
     assert memory._items[message.uuid]["s#state"] == _stored(config, message.uuid)
+
+
+@pytest.mark.parametrize(
+    ("happen", "status", "reason"),
+    [
+        (send_back, "pending", BROKEN.message),
+        (send_a_retry_back, "pending", BROKEN.message),
+        (send_back_what_runs, "running", None),
+        (send_back_what_has_ended, "succeeded", None),
+        (run_what_was_sent_back, "running", None),
+        (cancel_what_was_sent_back, "cancelled", None),
+        (settle_what_was_sent_back, "failed", None),
+    ],
+)
+def test_a_job_that_waits_tells_why_it_was_sent_back(
+    store: Store,
+    clock: FakeClock,
+    happen: Callable[[Store, FakeClock, Message], None],
+    status: str,
+    reason: str | None,
+) -> None:
+    message = a_message(clock, owner="7")
+    happen(store, clock, message)
+
+    record = store.read(message.uuid)
+    assert record is not None
+    assert (record.status, record.owner, record.created) == (status, "7", message.created)
+    assert (record.returned.message if record.returned else None) == reason
+
+
+def test_who_watches_a_job_hears_that_it_was_sent_back(store: Store, clock: FakeClock) -> None:
+    message = a_message(clock)
+    retry(store, clock, message)
+    [(seen, _)] = store.changed({message.uuid: "?"}).values()
+    store.returned(message, BROKEN)
+    assert set(store.changed({message.uuid: seen})) == {message.uuid}
 
 
 def _stored(config: Config, uuid: str) -> dict[str, Any]:

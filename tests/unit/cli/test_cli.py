@@ -21,7 +21,7 @@ from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.definition.schedule import cron, rate
 from serverless_tasks.engine.job.message import Message
-from serverless_tasks.engine.job.record import WORKER_LOST, EndedAttempt, Failure, Record
+from serverless_tasks.engine.job.record import WORKER_LOST, EndedAttempt, Failure, Record, no_such_task
 from serverless_tasks.engine.services import Services, reset
 from serverless_tasks.errors import AwsError, InvokeFailed, SubmitFailed, SubmitUncertain
 from serverless_tasks.params import ListParameter, NumberParameter, StringParameter
@@ -442,6 +442,16 @@ class TestStatus:
         assert "succeeded" in shown
         assert document("status", uuid)["outputs"] == {"sum": 3}
 
+    def test_says_that_no_worker_has_the_task(self, project: Services) -> None:
+        record = Record(uuid=UUID, task="sum", created=1, returned=no_such_task("sum"))
+        configured(store=ScriptedStore(record))
+        said = "UnknownTask: The deployed worker has no task named 'sum'"
+        assert said in call("status", UUID).stdout
+        assert said in call("explain", UUID).stdout
+        last = document("explain", UUID)["timeline"][-1]
+        assert (last["event"], last["at"], last["type"]) == ("pending", None, "UnknownTask")
+        assert document("status", UUID)["returned"]["type"] == "UnknownTask"
+
     def test_shows_an_operator_the_whole_error(self, project: Services) -> None:
         uuid = submitted("crash")
         assert document("status", uuid)["error"] == {"type": "KeyError", "message": "'secret'"}
@@ -469,6 +479,15 @@ class TestStatus:
 
 class TestWatch:
     RUNNING = Record(uuid=UUID, task="sum", status="running", attempt=1, created=1, started=2, target=4)
+
+    def test_says_at_once_that_no_worker_has_the_task(self, project: Services) -> None:
+        waits = Record(uuid=UUID, task="sum", created=1, returned=no_such_task("sum"))
+        clock = self.follow(waits, replace(waits, returned=None, status="succeeded", finished=2))
+        assert (
+            "No worker takes the job: The deployed worker has no task named 'sum'"
+            in call("watch", UUID).stderr
+        )
+        assert sum(clock.slept) < 5
 
     def follow(self, *records: Record) -> ScriptedClock:
         clock = ScriptedClock()

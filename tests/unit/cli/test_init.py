@@ -319,3 +319,38 @@ def test_a_worker_with_time_for_one_message_of_a_batch_alone_is_told(
     assert done.exit_code == 0
     assert told in done.stderr
     assert ("WorkerTimeout" in done.stderr) == bool(told)
+
+
+REEXPORTS = {
+    "a class": ("from shop.impl import Sum\n", True),
+    "a class among others": ("from .impl import Helper, Sum as Add\n", True),
+    "all of a module": ("from shop.impl import *\n", True),
+    "a class by way of another module": ("from shop.more import Sum\n", True),
+    "a function": ("from shop.impl import mail\n", True),
+    "no task": ("from shop.impl import Helper, ShopError\n", False),
+    "a module": ("from celery import shared_task\nimport shop.impl\n", False),
+}
+IMPL = """
+from django.tasks import task
+from serverless_tasks import Task, TaskError
+
+class ShopError(TaskError): ...
+
+class Helper: ...
+
+class Sum(Task):
+    def run(self): ...
+
+@task
+def mail(): ...
+"""
+
+
+@pytest.mark.parametrize("case", REEXPORTS)
+def test_a_module_that_imports_its_tasks_is_deployed(project: Path, put: Edit, case: str) -> None:
+    text, deployed = REEXPORTS[case]
+    put("shop/impl.py", IMPL)
+    put("shop/more.py", "from shop.impl import Sum\nfrom shop.more import Other\n")
+    put("shop/background.py", text)
+    init_project(project)
+    assert overrides(project)[0] == f"TaskModules={'shop.background' if deployed else ''}"

@@ -88,11 +88,45 @@ def test_a_class_whose_module_was_loaded_again_takes_its_place() -> None:
     assert registry.definition("pack").task is again
 
 
-def test_what_a_module_defines_is_registered_and_what_it_imports_is_not(modules: Path) -> None:
+def test_what_a_module_defines_or_imports_is_registered(modules: Path) -> None:
     registry = Registry()
     registry.load(["shop_tasks"])
 
-    assert sorted(task.name for task in registry) == ["pack", "shop_tasks.Ship"]
+    assert sorted(task.name for task in registry) == ["pack", "shop_elsewhere.Other", "shop_tasks.Ship"]
+
+
+@pytest.mark.parametrize("order", [["shop_derived", "shop_more"], ["shop_more", "shop_derived"]])
+def test_a_task_that_is_imported_to_be_derived_from_gives_way_to_the_one_that_takes_its_name(
+    modules: Path, order: list[str]
+) -> None:
+    (modules / "shop_more.py").write_text("from shop_elsewhere import Other\n")
+    (modules / "shop_derived.py").write_text(
+        "from shop_elsewhere import Other\nclass Mine(Other):\n    name = Other.name\n"
+    )
+    registry = Registry()
+    registry.load(order)
+
+    [task] = registry
+    assert (task.__name__, registry.definition(task.name).task) == ("Mine", task)
+
+
+def test_two_modules_may_import_one_task(modules: Path) -> None:
+    for name in ("shop_one", "shop_two"):
+        (modules / f"{name}.py").write_text("from shop_elsewhere import *\n")
+    registry = Registry()
+    registry.load(["shop_one", "shop_two", "shop_elsewhere"])
+
+    assert [task.name for task in registry] == ["shop_elsewhere.Other"]
+
+
+def test_a_task_of_the_library_itself_is_not_taken_for_the_projects(modules: Path) -> None:
+    library = declare("library", "serverless_tasks.somewhere")
+    sys.modules["shop_elsewhere_too"] = module = type(sys)("shop_elsewhere_too")
+    module.__dict__["Library"] = library
+    registry = Registry()
+    registry.add_defined_in("shop_elsewhere_too")
+
+    assert len(registry) == 0
 
 
 def test_what_a_package_holds_of_its_own_modules_is_registered(modules: Path) -> None:
@@ -128,7 +162,7 @@ def test_a_module_that_cannot_be_imported_is_named_and_the_others_are_there(modu
     registry = Registry()
     registry.load(["shop_broken", "shop_tasks"])
 
-    assert sorted(task.name for task in registry) == ["pack", "shop_tasks.Ship"]
+    assert sorted(task.name for task in registry) == ["pack", "shop_elsewhere.Other", "shop_tasks.Ship"]
     (fault,) = registry.faults
     said = f"SERVERLESS_TASKS_MODULES names 'shop_broken', which cannot be imported: {BROKEN[line]}"
     assert str(fault).startswith(said)

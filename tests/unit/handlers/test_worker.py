@@ -11,6 +11,7 @@ import pytest
 
 from lambda_handlers import telemetry, worker
 from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.job.record import no_such_task
 from serverless_tasks.errors import AwsError
 from tests.support.calls import counted_calls
 from tests.unit.handlers import tasks
@@ -102,6 +103,43 @@ def test_a_task_that_this_deployment_lacks_goes_back_for_a_minute(site, message)
     site.put(message("not.deployed.yet").encode())
     assert len(site.deliver(worker.handler)) == 1
     assert site.hidden_for() == [60]
+
+
+def test_a_job_whose_task_no_worker_knows_says_so_at_once(site, message, capsys):
+    telemetry.metrics.provider.metric_set.clear()
+    lost = message("not.deployed.yet")
+    site.services.store.put_jobs([lost])
+    site.put(lost.encode())
+    site.deliver(worker.handler)
+    record = site.services.store.read(lost.uuid)
+    assert (record.status, record.attempt, record.failure) == ("pending", 0, None)
+    assert record.returned.type == "UnknownTask"
+    assert "no task named 'not.deployed.yet'" in record.returned.message
+    assert "returned" not in record.to_json()
+    assert record.to_json(reveal=True)["returned"] == record.returned.to_json(reveal=True)
+    lines = [json.loads(line) for line in capsys.readouterr().out.splitlines() if line.startswith("{")]
+    [counted] = [line for line in lines if "_aws" in line]
+    assert counted["UnknownTask"] == [1.0]
+
+
+def test_once_the_task_is_deployed_the_job_runs_and_says_it_no_more(site, message):
+    late = message(numbers=[1])
+    site.services.store.put_jobs([late])
+    site.services.store.returned(late, no_such_task("sum"))
+    site.put(late.encode())
+    assert site.deliver(worker.handler) == []
+    record = site.services.store.read(late.uuid)
+    assert (record.status, record.attempt, record.returned) == ("succeeded", 1, None)
+
+
+def test_a_job_that_runs_or_has_ended_is_left_alone_by_a_worker_without_its_task(site):
+    job = Sum.submit(numbers=[1])
+    event = site.event()
+    worker.handler(event, Context())
+    body = json.loads(event["Records"][0]["body"]) | {"task": "not.deployed.yet"}
+    event["Records"][0]["body"] = json.dumps(body)
+    worker.handler(event, Context())
+    assert (job.refresh().status, job.record.returned) == ("succeeded", None)
 
 
 def test_a_message_of_a_newer_version_goes_back_for_a_minute(site, message):

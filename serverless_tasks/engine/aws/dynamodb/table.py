@@ -196,6 +196,14 @@ class Table:
         except LeaseLost:
             return  # somebody else's job by now, which is what releasing is for
 
+    def returned(self, message: Message, failure: Failure) -> None:
+        """See `Store.returned`."""
+        change = transitions.returned(message, failure, self._now())
+        try:
+            self._items.update(message.uuid, STATE, change, condition=_FREE, values={"pending": PENDING})
+        except ConditionFailed:
+            return  # it runs, or has ended
+
     def settle(self, message: Message, failure: Failure) -> Claim:
         """See `Store.settle`."""
         now = self._now()

@@ -1,5 +1,6 @@
 """What `check --deploy` says of what is deployed, and of Django's TASKS: a test for each message."""
 
+import importlib
 import json
 import os
 import subprocess
@@ -109,6 +110,17 @@ class TestADeploymentWithoutDjango:
         assert any("'tests.django.shop.background'" in sentence for _, sentence in found)
         assert any("'tests.django.newsletter.tasks'" in sentence for _, sentence in found)
         assert not any("django_integration" in sentence for _, sentence in found)
+
+    def test_tasks_that_a_module_of_the_worker_imports(
+        self, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        (tmp_path / "reexporting.py").write_text("from tests.django.shop.background import *\n")
+        monkeypatch.syspath_prepend(tmp_path)
+        monkeypatch.setitem(sys.modules, "reexporting", importlib.import_module("reexporting"))
+        self.deployed(settings, tmp_path, "TaskModules=reexporting,tests.django.configured")
+        left_out = [sentence for number, sentence in messages() if number == "E012"]
+        assert any("'tests.django.newsletter.tasks'" in sentence for sentence in left_out)
+        assert not any("'tests.django.shop.background'" in sentence for sentence in left_out)
 
     def test_a_module_that_cannot_be_imported_without_django(self, settings: Any, tmp_path: Path) -> None:
         self.deployed(settings, tmp_path, "TaskModules=tests.django.newsletter.tasks,tests.django.configured")
