@@ -18,8 +18,6 @@ export interface TaskRecord<Outputs = { [name: string]: unknown }> {
   finished: string | null
   /** Present from the moment a cancel was asked for until the task ends. */
   cancel_requested?: boolean
-  /** Present, with DEBUG, while a job waits whose task no worker has. */
-  returned?: { type: string; message: string }
 }
 
 export const hasEnded = ({ status }: TaskRecord): boolean => status !== 'pending' && status !== 'running'

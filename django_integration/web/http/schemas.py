@@ -34,9 +34,6 @@ class RecordBody(Schema):
     cancel_requested: bool = Field(
         False, description="Present, and true, while the cancellation of a running job is pending."
     )
-    returned: ErrorBody | None = Field(
-        None, description="Present, with DEBUG, while a job waits whose task no worker has: the reason."
-    )
 
 
 class PageBody(Schema):
