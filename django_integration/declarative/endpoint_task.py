@@ -179,7 +179,7 @@ def run_tasks(endpoint: Any) -> None:
 
 
 def tasks_of(owner: type) -> dict[str, EndpointTask]:
-    """The tasks of a class by name, its bases' first; an attribute of a subclass takes the place of a base's."""
+    """Return the tasks of a class by name, those of its bases first; a subclass's attribute overrides a base's."""
     found: dict[str, EndpointTask] = {}
     for klass in reversed(owner.__mro__):
         for name, value in vars(klass).items():

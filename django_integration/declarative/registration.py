@@ -49,7 +49,7 @@ def in_use() -> bool:
 
 
 def registered(key: str) -> Registered:
-    """Return the task that a job's name stands for.
+    """Return the task of a job's name.
 
     Endpoint classes live in modules of views, which a worker has no other reason to import: before a name is given
     up, the project's URLconf is loaded. Nothing is imported from the name.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 def in_json(view: Callable[..., Any]) -> Callable[..., Any]:
-    """A view of ninja's that says in JSON which methods there are, where ninja says it in a bare text."""
+    """Wrap a view of ninja's so that a wrong method is refused in JSON, where ninja answers plain text."""
     if iscoroutinefunction(view):
 
         @functools.wraps(view)

@@ -47,7 +47,7 @@ def _shared(place: Sequence[str], near: Sequence[str]) -> int:
 
 
 def _namespaces(resolver: URLResolver) -> Iterator[tuple[tuple[str, ...], str | None]]:
-    """Yield each namespace, as its names from the outermost on, and the application that it is of."""
+    """Yield each namespace, as its names from the outermost one, with its application."""
     for name, (_, inner) in resolver.namespace_dict.items():
         yield (name,), inner.app_name
         for below, app in _namespaces(inner):

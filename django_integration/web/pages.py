@@ -59,7 +59,7 @@ def docs(request: HttpRequest) -> HttpResponse:
 
 
 def _refusal(request: HttpRequest, refused: HTTPError) -> HttpResponse:
-    """The answer to those who may not see a page: the site's own pages of errors, or the login."""
+    """Return the response to a caller who may not see a page: the site's error page, or the login."""
     if refused.status == 401:
         return _login(request)
     if refused.status == 403:

@@ -19,7 +19,7 @@ _NAMED = re.compile(r"""["']DJANGO_SETTINGS_MODULE["']\s*,\s*["']([\w.]+)["']"""
 
 
 def project_parameters(directory: Path, manage: Path) -> dict[str, str]:
-    """The parameters that a project deploys with; which tasks there are, the environment says first.
+    """Return the parameters that a project deploys with; the environment overrides what names the tasks.
 
     With Django it is set up as `manage.py` does: a deployment's own settings may name a database that is in use.
 

@@ -47,7 +47,7 @@ class JobView:
 
     @classmethod
     def of(cls, record: Record) -> JobView:
-        """The sight of a record."""
+        """The view of a record, as its owner may see it."""
         return cls(
             uuid=record.uuid,
             owner=record.owner,

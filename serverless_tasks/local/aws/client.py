@@ -11,7 +11,7 @@ from serverless_tasks.local.environment import LOCAL_AWS, REGION
 
 
 def local_client(service: str, endpoint: str) -> Any:
-    """A boto3 client of a service at a local server.
+    """Return a boto3 client of a service at a local server.
 
     Args:
         service: such as ``"sqs"``.
