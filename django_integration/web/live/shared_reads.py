@@ -29,7 +29,7 @@ ANY: Final = (False, 0, 0)
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """A sight, and when the read that found it began: it is no older than that."""
+    """A view, and when the read that found it began: it is no older than that."""
 
     view: JobView
     began: float
