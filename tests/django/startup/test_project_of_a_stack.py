@@ -19,7 +19,7 @@ from tests.support.aws import account, resources
 with account():
     config = resources()
     from serverless_tasks.engine.aws import session
-    from serverless_tasks.engine.definition.recurring import schedule_name
+    from serverless_tasks.engine.definition.recurring import task_schedule_name as schedule_name
     outputs = {
         "TableName": config.table, "QueueUrls": json.dumps(config.queue_urls), "PayloadBucketName": config.bucket,
         "InvokeFunctionName": "invoke", "DeadLetterQueueUrl": config.dead_letter_queue_url,

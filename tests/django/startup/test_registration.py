@@ -108,7 +108,7 @@ BROKEN = {
     "exits": ("import sys; sys.exit('usage: tasks.py')", "SystemExit: usage: tasks.py"),
     "a task that contradicts itself": (
         "from serverless_tasks import Task\nclass Wrong(Task):\n    retries = -1\n",
-        "Wrong has retries = -1; give a whole number from 0.",
+        "Wrong has retries = -1; expected a whole number from 0.",
     ),
 }
 NAMES = """

@@ -400,9 +400,12 @@ class TestCommandLine:
 
         told = self.call("list").stdout
 
-        assert f"{letter.id}  sum   3 h  Undeliverable: late" in told
+        lines = [line.rstrip() for line in told.splitlines()]
+        assert f"3 h  sum   {letter.id}" in lines
+        assert lines[lines.index(f"3 h  sum   {letter.id}") + 1].strip() == "Undeliverable: late"
         assert "undecodable/1" in told
         assert told.endswith("2 dead letters.\n")
+        assert max(map(len, lines)) <= 80
         shown = {each["id"]: each for each in self.document("list")}
         assert shown[letter.id]["task"] == "sum"
         assert shown["undecodable/1"]["task"] is None
