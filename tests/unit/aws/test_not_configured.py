@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from botocore.utils import ContainerMetadataFetcher
 from typer.testing import CliRunner
 
 from serverless_tasks import ServerlessTasksError, SubmitFailed, SubmitUncertain, configure
@@ -74,6 +75,7 @@ def services(
     for name, value in made.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("time.sleep", lambda seconds: None)
+    monkeypatch.setattr(ContainerMetadataFetcher, "SLEEP_TIME", 0)
     session.reset()
     yield configure(Config.from_environ())
     session.reset()
