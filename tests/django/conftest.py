@@ -19,6 +19,7 @@ from django.test import Client  # noqa: E402
 from moto import mock_aws  # noqa: E402
 
 from serverless_tasks.engine.aws import session  # noqa: E402
+from serverless_tasks.engine.aws.dynamodb import listing  # noqa: E402
 from serverless_tasks.engine.job.message import Message  # noqa: E402
 from serverless_tasks.engine.services import current_services, reset  # noqa: E402
 
@@ -34,6 +35,8 @@ def aws(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     for name in [name for name in os.environ if name.startswith(("AWS_", "SERVERLESS_TASKS_"))]:
         monkeypatch.delenv(name)
     monkeypatch.setenv("AWS_REGION", REGION)
+    # A listing would go back a month, query by query, whenever it does not fill its page.
+    monkeypatch.setattr(listing, "LISTED_DAYS", 1)
     with mock_aws():
         session.reset()
         sqs = session.client("sqs")
