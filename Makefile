@@ -45,17 +45,17 @@ setup: .venv/$(STAMP) .venvs/checkov/$(STAMP) .venvs/ministack/$(STAMP) .venvs/s
 
 # The longest first: three kinds run at a time on two cores, since some wait for a stack or a browser while others
 # compute. What a kind says comes whole, at its end.
-KINDS := $(if $(wildcard tests/chaos/test_*.py),chaos) e2e django browser integration contract unit repository client
-TOGETHER = $(MAKE) --jobs=3 --keep-going --output-sync=target $(addprefix test-,$(KINDS))
+KINDS := django e2e browser $(if $(wildcard tests/chaos/test_*.py),chaos) integration unit contract client repository
+TOGETHER = $(MAKE) --jobs=3 --keep-going --output-sync=target
 
 .PHONY: test
 test: setup chromium ## Run every kind of test, searches bounded (15 minutes at most)
-	+@$(TOGETHER)
+	+@$(TOGETHER) $(KINDS:%=test-%)
 
 # CHAOS=long lets the searches for faults, and the hostile requests, try far more than the few that they try otherwise.
 .PHONY: test-all
 test-all: setup chromium ## The same with long searches, and the soak (30 minutes at most): what CI runs
-	+@CHAOS=long $(TOGETHER) soak
+	+@CHAOS=long $(TOGETHER) soak $(KINDS:%=test-%)
 
 .PHONY: test-unit test-repository test-contract test-integration test-django test-browser test-e2e test-chaos
 test-unit test-repository test-contract test-integration test-django test-chaos: .venv/$(STAMP)
