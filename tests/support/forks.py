@@ -15,6 +15,25 @@ from typing import Any
 SECONDS = 30.0
 
 
+class Crashed(Exception):
+    """The child was ended by a signal."""
+
+
+def result_in_child(work: Callable[[], Any], *, told: bool) -> Any:
+    """What some work returns in a forked process.
+
+    Python itself may crash in one whose fork it was not told of: its own locks are as the parent's threads had them.
+    https://docs.python.org/3/c-api/sys.html#c.PyOS_AfterFork_Child
+    Such a child says nothing of our code, and another one is tried.
+    """
+    for _ in range(1 if told else 5):
+        try:
+            return Child(work, told=told).result()
+        except Crashed as error:
+            crashed = error
+    raise crashed
+
+
 class Child:
     """A forked process that does one thing, and then ends at once.
 
@@ -40,6 +59,7 @@ class Child:
 
         Raises:
             AssertionError: it has raised an error, or hangs.
+            Crashed: a signal has ended it.
         """
         try:
             ready, _, _ = select.select([self._answer], [], [], SECONDS)
@@ -47,9 +67,12 @@ class Child:
                 os.kill(self._pid, signal.SIGKILL)
             assert ready, "the child hangs"
             with os.fdopen(self._answer, "rb") as answer:
-                found, error = pickle.loads(answer.read())
+                text = answer.read()
         finally:
-            os.waitpid(self._pid, 0)
+            _, status = os.waitpid(self._pid, 0)
+        if not text:
+            raise Crashed(f"the child was ended with status {status}")
+        found, error = pickle.loads(text)
         assert error is None, error
         return found
 

@@ -27,7 +27,7 @@ from serverless_tasks.engine.worker.time_limit.watchdog import Watch, Watchdog
 from serverless_tasks.errors import TaskTimeout
 from serverless_tasks.params import IntParameter, Parameter
 from tests.support.clock import FakeClock, until
-from tests.support.forks import SECONDS, Child, held, underway
+from tests.support.forks import SECONDS, Child, held, result_in_child, underway
 
 TOLD = pytest.mark.parametrize("told", [True, False], ids=["told", "as of uWSGI"])
 
@@ -163,9 +163,10 @@ def test_jobs_run_in_the_child_on_its_own_threads(told: bool) -> None:
         before = [Double.submit(number=number) for number in range(5)]
         assert [handle.wait(SECONDS) for handle in before] == [{"result": 2 * n} for n in range(5)]
 
-        child = Child(lambda: [Double.submit(number=n).wait(SECONDS / 2) for n in range(3)], told=told)
+        def work() -> list[dict[str, Any]]:
+            return [Double.submit(number=n).wait(SECONDS / 2) for n in range(3)]
 
-        assert child.result() == [{"result": 2 * n} for n in range(3)]
+        assert result_in_child(work, told=told) == [{"result": 2 * n} for n in range(3)]
         assert Double.submit(number=4).wait(SECONDS) == {"result": 8}
 
 
