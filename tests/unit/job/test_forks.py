@@ -1,9 +1,11 @@
 """What a forked process makes anew; `tests/contract/test_forks.py` has its connections."""
 
+import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
@@ -153,8 +155,8 @@ def test_jobs_and_locks_in_memory_are_read_in_the_child_though_another_thread_wa
 # -- threads -----------------------------------------------------------------------------------------------------------
 
 
-@TOLD
-def test_jobs_run_in_the_child_on_its_own_threads(told: bool) -> None:
+def jobs_before_and_in_the_child(*, told: bool) -> None:
+    """Run jobs on threads here, then in a child, then here again."""
     services = Services(Config(), backend="threading")
     services.registry.add(Double)
 
@@ -168,6 +170,23 @@ def test_jobs_run_in_the_child_on_its_own_threads(told: bool) -> None:
 
         assert result_in_child(work, told=told) == [{"result": 2 * n} for n in range(3)]
         assert Double.submit(number=4).wait(SECONDS) == {"result": 8}
+
+
+def test_jobs_run_in_the_child_on_its_own_threads() -> None:
+    jobs_before_and_in_the_child(told=True)
+
+
+def test_jobs_run_in_the_child_of_a_server_that_tells_nobody_of_its_fork() -> None:
+    """In a process of its own, as a server's is: Python may crash in the child of one that has had many threads."""
+    done = subprocess.run(
+        [sys.executable, "-c", f"import {__name__} as forks; forks.jobs_before_and_in_the_child(told=False)"],
+        cwd=Path(__file__).resolve().parents[3],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_a_job_that_is_held_back_runs_in_the_child() -> None:
