@@ -67,6 +67,7 @@ class _Alarm:
     def __init__(self, limit: Limit) -> None:
         self._limit = limit
         self._watch: Watch | None = None
+        self._over = False
         self._left = self._interval = 0.0
         self._began = time.monotonic()
         self._functions = {name: getattr(signal, name) for name in _OF_THE_ALARM}
@@ -87,6 +88,7 @@ class _Alarm:
 
     def reset(self) -> None:
         """Leave the alarm as it was before."""
+        self._over = True  # an alarm that has just come would set the timer once more
         self._setitimer(signal.ITIMER_REAL, 0)
         self._signal(signal.SIGALRM, self._before)
         for name, function in self._functions.items():
@@ -96,7 +98,7 @@ class _Alarm:
             self._setitimer(signal.ITIMER_REAL, left, self._interval)
 
     def _expire(self, signum: int, frame: FrameType | None) -> None:
-        if self._limit.closing or self._watch is not None:
+        if self._over or self._limit.closing or self._watch is not None:
             return
         raised = self._limit.expire()
         self._setitimer(signal.ITIMER_REAL, self._limit.pause)
