@@ -172,7 +172,7 @@ def execute(message: str) -> None:
     job = Message.decode(message)
     try:
         outcome = current_services().runner.execute(job)
-        while outcome.disposition is Disposition.WAITING:  # a retry, which is due in a moment
+        if outcome.disposition is Disposition.WAITING:  # a retry, which is due in a moment
             current_services().clock.sleep(outcome.give_back or 0)
             outcome = current_services().runner.execute(job)
     except UnknownSchedule:  # the job of that schedule's time is none of this text's

@@ -6,7 +6,7 @@ Each message says what was wrong, with which value, and what to do about it.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -14,6 +14,14 @@ if TYPE_CHECKING:
 
 class ServerlessTasksError(Exception):
     """The root of the tree: catch it to catch everything that this library raises."""
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # BaseException's own calls the class with the text alone, whatever arguments it takes.
+        return (self._restored, self.args, self.__dict__)
+
+    @classmethod
+    def _restored(cls, *args: Any) -> Self:
+        return cls.__new__(cls, *args)
 
 
 # -- what a task raises, or is stopped with ----------------------------------------------------------------------

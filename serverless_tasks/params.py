@@ -18,6 +18,14 @@ from serverless_tasks.errors import ParameterNotValidError, TaskDefinitionError
 # The types of values that hide themselves.
 SECRETS = (SecretStr, SecretBytes, Secret)
 _TRUTHS: dict[str | int, bool] = {1: True, "true": True, 0: False, "false": False}
+# How values of numpy and pandas become plain: by the name of a scalar type, else by a method that the type has.
+_SCALARS = {"int": "int(x)", "uint": "int(x)", "float": "float(x)", "bool": "bool(x)"}
+_CALLS = {
+    "isoformat": "x.isoformat()",
+    "total_seconds": "x.total_seconds()",
+    "tolist": "x.tolist()",
+    "to_dict": "x.to_dict('records')",
+}
 _NO_TEXT = (bytes, bytearray, memoryview, list, tuple, dict, set, frozenset, type(None))
 
 
@@ -255,4 +263,18 @@ def _is_number(value: Any) -> bool:
 
 def _shown(value: Any) -> str:
     text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}..."
+    return (text if len(text) <= 60 else f"{text[:57]}...") + plain_advice(value)
+
+
+def plain_advice(value: Any) -> str:
+    """Return how a value of numpy or pandas, or the first inside, becomes plain: the end of a sentence, or ``""``."""
+    if isinstance(value, (dict, list, tuple, set)):
+        inside = value.values() if isinstance(value, dict) else value
+        return next((advice for each in inside if (advice := plain_advice(each))), "")
+    kind = type(value)
+    library = kind.__module__.partition(".")[0]
+    if library not in ("numpy", "pandas"):
+        return ""
+    scalar = kind.__name__.rstrip("_0123456789")  # int64, bool_
+    call = _SCALARS.get(scalar) or next((call for name, call in _CALLS.items() if hasattr(kind, name)), None)
+    return f"; a {library}.{kind.__name__} x becomes plain by {call}" if call else ""

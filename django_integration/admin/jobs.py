@@ -50,6 +50,7 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has 
             path("queues/", wrap(self.queues_view), name=f"{name}_queues"),
             path("owner/delete/", wrap(self.delete_owner_view), name=f"{name}_delete_owner"),
             path("<uuid:uuid>/", wrap(self.job_view), name=f"{name}_change"),
+            path("<uuid:uuid>/whole/", wrap(self.whole_view), name=f"{name}_whole"),
         ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -85,6 +86,17 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has 
         if context is None:
             raise Http404(f"No job has the id {uuid}.")
         return self._page(request, "job", context["record"].task, context)
+
+    def whole_view(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
+        """Return one job's record and inputs as JSON, of which its page shows excerpts."""
+        self._require("view", request)
+        try:
+            found = pages.whole(str(uuid))
+        except (AwsError, ConfigurationError) as error:
+            return JsonResponse({"error": str(error)}, status=503)
+        if found is None:
+            raise Http404(f"No job has the id {uuid}.")
+        return JsonResponse(found, json_dumps_params={"indent": 2, "ensure_ascii": False})
 
     @method_decorator(require_POST)
     def act_view(self, request: HttpRequest) -> HttpResponse:

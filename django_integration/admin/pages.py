@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 
 from django_integration.admin.rows import duration, iso_moment, moment, owner_names, percent, rows
+from django_integration.web.excerpt import excerpts, last_messages
 from serverless_tasks.client.search import Wanted, find
 from serverless_tasks.client.timeline import timeline
 from serverless_tasks.engine.job.clock import to_ms
@@ -88,8 +88,9 @@ def job(uuid: str) -> dict[str, Any] | None:
         "record": record,
         "row": row,
         "job": submitted,
-        "inputs": pairs(submitted.inputs) if submitted is not None else [],
-        "outputs": pairs(record.outputs),
+        "inputs": excerpts(submitted.inputs if submitted is not None else {}),
+        "outputs": excerpts(record.outputs),
+        "said": last_messages(record.messages),
         "attempts": [
             (event, iso_moment(event.at), iso_moment(event.ended))
             for event in timeline(record)
@@ -98,6 +99,20 @@ def job(uuid: str) -> dict[str, Any] | None:
         "due": moment(record.run_at) if row.live and record.run_at is not None else None,
         "failure": record.failure,
     }
+
+
+def whole(uuid: str) -> dict[str, Any] | None:
+    """All that is known of one job, as JSON; None when it is nothing.
+
+    Raises:
+        AwsError: the table could not be read.
+        ConfigurationError: no table is configured.
+    """
+    store = current_services().store
+    record, submitted = store.read(uuid), store.job(uuid)
+    if record is None:
+        return None
+    return {**record.to_json(reveal=True), "inputs": submitted.inputs if submitted is not None else None}
 
 
 def live(record: Record) -> dict[str, Any]:
@@ -128,14 +143,6 @@ def queues() -> dict[str, Any]:
 def owner(name: str) -> dict[str, Any]:
     """The question before an owner's jobs are deleted."""
     return {"owner": name, "owner_name": owner_names([name]).get(name, name)}
-
-
-def pairs(values: dict[str, Any]) -> list[tuple[str, str]]:
-    """Names and values as text: a text as it is, anything else as indented JSON."""
-    return [
-        (name, value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False))
-        for name, value in values.items()
-    ]
 
 
 def _owner(said: str) -> str | None:

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import SyncToAsync
-from django.core.cache import close_caches
+from django.core.cache import caches, close_caches
 from django.db import Error, close_old_connections, connections, reset_queries
 from django.tasks.signals import task_enqueued, task_finished
+from django.urls import set_urlconf
+from django.utils import timezone, translation
 
 from django_integration.django_tasks.function import FunctionTask
 from django_integration.django_tasks.reading import read_result
@@ -23,7 +26,9 @@ from serverless_tasks.engine.job.record import Attempt as EndedAttempt
 from serverless_tasks.engine.services import current_services
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from django.core.cache.backends.base import BaseCache
 
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.worker.delivery import Delivery
@@ -39,8 +44,10 @@ def middleware(delivery: Delivery, execute: Callable[[Delivery], DeliveryResult]
     alone = bool(delivery.request_id) or backend.own_threads
     outer = _in_transactions()
     token = CURRENT.set(attempt)
+    _begin_as_a_request()
     try:
         if alone:
+            _CACHES.restore()
             reset_queries()
             close_old_connections()
             _tend_coroutines_thread()
@@ -58,6 +65,38 @@ def middleware(delivery: Delivery, execute: Callable[[Delivery], DeliveryResult]
             close_old_connections()
             _tend_coroutines_thread()
             close_caches()
+            _CACHES.keep()
+
+
+class _Caches(threading.local):
+    """The caches of a thread, which Django keeps in its context: each run would connect anew to what it had opened."""
+
+    kept: Mapping[str, BaseCache] = {}
+    of: object = None
+
+    def restore(self) -> None:
+        if self.of is _open_caches():  # else the settings have changed
+            for alias, cache in self.kept.items():
+                caches[alias] = cache
+
+    def keep(self) -> None:
+        self.of = _open_caches()
+        self.kept = {alias: caches[alias] for alias in caches if hasattr(self.of, alias)}
+
+
+def _open_caches() -> object:
+    handler: Any = caches
+    return handler._connections
+
+
+_CACHES = _Caches()
+
+
+def _begin_as_a_request() -> None:
+    """Begin with the language, time zone and URLs of the settings, whatever the code around has activated."""
+    translation.deactivate()
+    timezone.deactivate()
+    set_urlconf(None)
 
 
 def _in_transactions() -> set[str]:

@@ -11,8 +11,8 @@ from uuid import uuid4
 
 from django.tasks.signals import task_enqueued
 from django.utils import timezone
-from django.utils.json import normalize_json
 
+from django_integration.django_tasks.function import normalized
 from django_integration.django_tasks.result import result_of, unsent
 from django_integration.django_tasks.task import ENQUEUE_OPTIONS, function_of
 from serverless_tasks.engine.job.clock import to_ms
@@ -65,7 +65,7 @@ class Enqueueing:
             UnknownOption: an option does not fit.
         """
         task = _dated(task)
-        normal: Any = normalize_json([list(args), dict(kwargs)])
+        normal: Any = normalized([list(args), dict(kwargs)])
         encoded = encode(normal)
         if other_key(normal) is not None:
             normal = json.loads(encoded, object_pairs_hook=_without_doubles)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,6 +15,7 @@ from django_integration.django_tasks.context import ServerlessContext
 from django_integration.django_tasks.coroutine import completed
 from django_integration.django_tasks.result import RETURN_VALUE, result_of
 from django_integration.django_tasks.running import CURRENT, Attempt, seconds_left
+from django_integration.django_tasks.settings import BackendOptions
 from serverless_tasks import Task
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import Message
@@ -21,7 +23,7 @@ from serverless_tasks.engine.job.record import RUNNING, Record
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.worker.delivery import Delivery
 from serverless_tasks.errors import TaskDefinitionError
-from serverless_tasks.params import DictParameter, ListParameter, Parameter
+from serverless_tasks.params import DictParameter, ListParameter, Parameter, plain_advice
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,6 +62,19 @@ class FunctionTask(Task):
         return 0 if error is self.unfit else super().retries_after(error)
 
     @classmethod
+    def usual_queue(cls) -> str:
+        """See `BaseTask.usual_queue`."""
+        given = BackendOptions.parse(cls.task.backend, cls.task.get_backend().options)
+        return given.queue(cls.task.queue_name, cls.task.priority, current_services().config.queue_urls)
+
+    @classmethod
+    def call_signature(cls) -> str:
+        """Return the signature of the function, without the context."""
+        signature = inspect.signature(cls.task.func)
+        given = list(signature.parameters.values())[1 if cls.task.takes_context else 0 :]
+        return str(signature.replace(parameters=given))
+
+    @classmethod
     def as_enqueued(cls, using: Mapping[str, Any]) -> DjangoTask[..., Any]:
         """The task with what its enqueueing changed.
 
@@ -94,11 +109,25 @@ def _run(
     given = [ServerlessContext(task_result=result, run=self), *args] if task.takes_context else args
     returned = completed(task.func(*given, **kwargs), seconds_left(self))
     try:
-        attempt.outputs = {RETURN_VALUE: normalize_json(returned)}
+        attempt.outputs = {RETURN_VALUE: normalized(returned)}
     except (TypeError, ValueError) as error:
         self.unfit = error
         raise
     return attempt.outputs
+
+
+def normalized(value: Any) -> Any:
+    """Return a value as JSON brings it there.
+
+    Raises:
+        TypeError: it has no form in JSON.
+        ValueError: as `normalize_json`.
+    """
+    try:
+        return normalize_json(value)
+    except TypeError as error:
+        error.args = (f"{error}{plain_advice(value)}",)
+        raise
 
 
 def declared(task: DjangoTask[..., Any], options: Mapping[str, Any]) -> type[FunctionTask]:

@@ -79,9 +79,9 @@ class ServerlessResult(TaskResult):  # type: ignore[misc, type-arg]  # only in i
             self._take_unsent()
 
     def _is_local(self) -> bool:
-        """Return whether no other process can know the job: unpublished, rolled back or not sent."""
+        """Return whether no other process can know the job: it waits here, was rolled back or not sent."""
         handle = self.handle
-        if handle is None or handle.published or isinstance(handle.publication_error, SubmitUncertain):
+        if handle is None or handle.in_store or isinstance(handle.publication_error, SubmitUncertain):
             return False
         self._take(result_of(self.task, unsent(handle), self.args, self.kwargs))
         return True

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
@@ -16,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from django_integration.web.auth.actions import Action
 from django_integration.web.auth.caller import identify
+from django_integration.web.excerpt import excerpts, last_messages
 from django_integration.web.http.responses import HTTPError, record_json
 from django_integration.web.live.lookup import find
 from serverless_tasks.engine.job.record import PENDING, iso
@@ -36,9 +36,13 @@ def view(request: HttpRequest, uuid: str) -> HttpResponse:
     except HTTPError as refused:
         return _refusal(request, refused)
     record, due = record_json(found), iso(found.run_at) if found.status == PENDING else None
-    outputs = [(name, _text(value)) for name, value in record["outputs"].items()]
-    base = request.path.removesuffix(f"{uuid}/view/")
-    shown = {"record": record, "due": due, "outputs": outputs, "task_api_base": base}
+    shown = {
+        "record": record,
+        "due": due,
+        "outputs": excerpts(record["outputs"]),
+        "messages": last_messages(record["messages"]),
+        "task_api_base": request.path.removesuffix(f"{uuid}/view/"),
+    }
     return _page(request, "view", shown)
 
 
@@ -80,7 +84,3 @@ def _page(request: HttpRequest, name: str, context: dict[str, Any]) -> HttpRespo
     return render(
         request, f"serverless_tasks/{name}.html", {**context, "csrf_cookie_name": settings.CSRF_COOKIE_NAME}
     )
-
-
-def _text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, indent=2, ensure_ascii=False)

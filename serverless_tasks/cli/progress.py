@@ -5,23 +5,40 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from serverless_tasks.engine.job.record import PENDING
 from serverless_tasks.errors import WaitTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from rich.console import Console
+
     from serverless_tasks.cli.session import Session
     from serverless_tasks.engine.job.record import Record
 
+# Seconds for which nothing may take a job before that is said.
+IDLE = 30.0
+NOT_TAKEN = (
+    f"No worker has taken the job in {IDLE:g} seconds. See that one runs (the stack's worker function and its log; in a"
+    " container `serverless-tasks worker`, on this machine `serverless-tasks dev`), that it has this task, and how"
+    " many jobs wait before this one (the page Queues of Django's admin)."
+)
+
 
 def follow(
-    session: Session, look: Callable[[], Record], *, interval: float, timeout: float | None = None
+    session: Session,
+    look: Callable[[], Record],
+    *,
+    idle: Callable[[str], object],
+    interval: float = 1.0,
+    timeout: float | None = None,
 ) -> Iterator[Record]:
     """Yield a job's record whenever it has changed, the terminal one last.
 
     Args:
         session: what the command works with.
         look: gives the record as it is now.
+        idle: is told once, with what to look at, that nothing takes the job.
         interval: seconds between two looks.
         timeout: seconds to look for at most; None for as long as it takes.
 
@@ -29,7 +46,9 @@ def follow(
         TaskNotFound: nothing is known of the job.
         WaitTimeout: it has not ended in time.
     """
-    until = None if timeout is None else session.clock.now() + timeout
+    began = session.clock.now()
+    until = None if timeout is None else began + timeout
+    told = False
     seen: Record | None = None
     while True:
         record = look()
@@ -38,28 +57,36 @@ def follow(
         if record.ended:
             return
         seen = record
+        if not told and _is_idle(record, began, session.clock.now()):
+            told = True
+            idle(NOT_TAKEN)
         if until is not None and session.clock.now() + interval > until:
             raise WaitTimeout(f"Job {record.uuid} is {record.status} after {timeout:g} seconds; it goes on.")
         session.clock.sleep(interval)
 
 
-def show(records: Iterator[Record]) -> Record:
+def _is_idle(record: Record, began: float, now: float) -> bool:
+    """Return whether a job has been waiting for a worker, and not for its time, for `IDLE` seconds."""
+    due = max(began, (record.run_at or 0) / 1000)
+    return record.status == PENDING and not record.attempt and now >= due + IDLE
+
+
+def show(records: Iterator[Record], console: Console) -> Record:
     """Draw a live progress bar on standard error, each new message above it.
 
     Args:
         records: a job's records as they change, at least one.
+        console: draws on standard error.
 
     Returns:
         The last of them.
     """
-    from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
     from rich.text import Text
 
     from serverless_tasks.cli.output import visible
     from serverless_tasks.cli.tables import how_far
 
-    console = Console(file=sys.stderr, highlight=False, markup=False)
     columns = (
         TextColumn("{task.description}", markup=False),
         BarColumn(complete_style="cyan", finished_style="green"),

@@ -94,18 +94,21 @@ def how_far(record: Record) -> str:
 def tasks_picture(tasks: Sequence[dict[str, Any]]) -> RenderableType:
     """A table of tasks, as `list` describes each."""
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("task", "queue", "retries", "timeout", "inputs"):
+    scheduled = any(task["schedule"] for task in tasks)
+    for column in ("task", "queue", "retries", "timeout", *(["schedule"] if scheduled else []), "inputs"):
         table.add_column(
             column, justify="right" if column in ("retries", "timeout") else "left", overflow="fold"
         )
     for task in tasks:
         schema = task["inputs"]
-        inputs = ", ".join(
+        inputs = task["signature"] or ", ".join(
             f"{name}{'' if name in schema.get('required', ()) else '?'}: {_kind(given)}"
             for name, given in schema.get("properties", {}).items()
         )
+        schedule = [task["schedule"] or ""] if scheduled else []
+        timeout = f"{task['timeout']:g} s"
         table.add_row(
-            _text(task["name"]), task["queue"], str(task["retries"]), f"{task['timeout']:g} s", _text(inputs)
+            _text(task["name"]), task["queue"], str(task["retries"]), timeout, *schedule, _text(inputs)
         )
     return table
 

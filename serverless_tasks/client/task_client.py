@@ -8,6 +8,7 @@ from serverless_tasks.client.resubmit import resubmit
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.definition.registry import definition_of
 from serverless_tasks.engine.definition.schema import check_json
+from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.job_id import job_id
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.record import Record
@@ -19,7 +20,8 @@ from serverless_tasks.engine.submit.submission import Submission, submit_uncheck
 from serverless_tasks.errors import TaskNotFound, WaitTimeout
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Collection, Iterable, Iterator, Sequence
+    from datetime import datetime
     from uuid import UUID
 
     from serverless_tasks.client.dead_letters import DeadLetters
@@ -213,6 +215,31 @@ class TaskClient:
         from serverless_tasks.client.owner_deletion import delete_owner
 
         return delete_owner(self._services, owner, wait=wait, dry_run=dry_run)
+
+    def delete_finished(
+        self,
+        before: datetime,
+        *,
+        tasks: Sequence[str] = (),
+        statuses: Collection[str] = (),
+        dry_run: bool = False,
+    ) -> Iterator[JobDeletion]:
+        """Delete jobs of the last 30 days that ended before a time, and yield each.
+
+        Args:
+            before: the time, with a time zone.
+            tasks: names of tasks; none means those that this process knows.
+            statuses: ``succeeded``, ``failed``, ``cancelled``; none means all three.
+            dry_run: delete nothing.
+
+        Raises:
+            ConfigurationError: no task is named or known, or a status is none of an ended job.
+            AwsError: the store or the bucket could not be asked.
+        """
+        from serverless_tasks.client.finished import delete_finished
+
+        until = to_ms(before.timestamp())
+        return delete_finished(self._services, until, tasks=tasks, statuses=statuses, dry_run=dry_run)
 
     @property
     def dead_letters(self) -> DeadLetters:

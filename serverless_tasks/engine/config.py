@@ -38,6 +38,7 @@ class Config:
         invoke_function: the Lambda function of direct invokes.
         schedule_group: EventBridge Scheduler's group.
         scheduler_role: the role with which the scheduler sends.
+        immediate_waits: whether the backend ``immediate`` waits between the attempts of a job, as others do.
     """
 
     modules: tuple[str, ...] = ()
@@ -48,6 +49,7 @@ class Config:
     invoke_function: str = ""
     schedule_group: str = ""
     scheduler_role: str = ""
+    immediate_waits: bool = False
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Config:
@@ -100,7 +102,7 @@ class Config:
                 f"SERVERLESS_TASKS has no setting {unknown[0]!r}; it knows {', '.join(known)}."
             )
         readers: dict[str, Callable[[str, Any], Any]] = dict.fromkeys(setting_names(), _text)
-        readers |= {"MODULES": _modules, "QUEUE_URLS": _queue_urls}
+        readers |= {"MODULES": _modules, "QUEUE_URLS": _queue_urls, "IMMEDIATE_WAITS": _flag}
         given = {name: value for name, value in settings.items() if name not in besides}
         return replace(self, **{name.lower(): readers[name](name, value) for name, value in given.items()})
 
@@ -145,6 +147,14 @@ def _text(name: str, value: Any) -> str:
     if not isinstance(value, str):
         raise ConfigurationError(f"{PREFIX}{name} is {value!r}; give a text.")
     return value.strip()
+
+
+def _flag(name: str, value: Any) -> bool:
+    flags = {"true": True, "1": True, "false": False, "0": False, "": False}
+    text = str(value).strip().lower()
+    if not isinstance(value, (bool, str)) or text not in flags:
+        raise ConfigurationError(f"{PREFIX}{name} is {value!r}; give true or false.")
+    return flags[text]
 
 
 def _modules(name: str, value: Any) -> tuple[str, ...]:

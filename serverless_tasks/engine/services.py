@@ -239,6 +239,7 @@ class Services:
             self.clock,
             acquire=self._acquire,
             has_queue=not self.backend_kind.in_process,
+            holds_back=not self.backend_kind.synchronous,
             middleware=self.middleware,
         )
 

@@ -4,10 +4,10 @@ import re
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.axe import violations
-from tests.browser.scripted_site import Answer, ScriptedSite, record, succeeded
+from tests.browser.scripted_site import UUID, Answer, ScriptedSite, record, succeeded
 
 pytestmark = pytest.mark.browser
 
@@ -178,6 +178,87 @@ def test_runs_a_typed_call_from_its_form(docs: Page, site: ScriptedSite) -> None
     (request,) = site.asked("POST", path)
     assert request.body == {"url": "a.png", "width": 320, "mode": "crop"}
     assert request.headers["x-csrftoken"] == "s3cret"
+
+
+NOTE = {
+    "type": "object",
+    "properties": {
+        "task": {"const": "note"},
+        "inputs": {
+            "type": "object",
+            "properties": {
+                "text": {"type": "string"},
+                "code": {"type": "string", "maxLength": 8},
+                "token": {"type": "string", "format": "password", "writeOnly": True},
+                "pin": {"anyOf": [{"type": "integer", "writeOnly": True}, {"type": "null"}]},
+                "plain": {"type": "string", "format": "binary"},
+                "picture": {"type": "string", "format": "base64url"},
+                "thumbnail": {"type": "string", "format": "base64"},
+            },
+        },
+    },
+}
+
+
+@pytest.fixture
+def note(site: ScriptedSite, page: Page) -> Locator:
+    body = {
+        "requestBody": json_body({"oneOf": [NOTE]}),
+        "responses": {"201": json_body({"oneOf": [SUM_RECORD]})},
+    }
+    document = OPENAPI | {"paths": {"/tasks/": {"post": body}}}
+    site.on("GET", "/tasks/openapi.json", Answer(document))
+    site.on("POST", "/tasks/", Answer(record(status="pending"), 201))
+    page.goto(site.shows("docs.html", {"openapi_url": "/tasks/openapi.json", "task_api_base": "/tasks/"}))
+    entry = page.get_by_role("article")
+    entry.get_by_text("Try it").click()
+    return entry
+
+
+def test_a_text_keeps_its_lines_secrets_are_hidden_and_bytes_take_a_file(
+    site: ScriptedSite, note: Locator
+) -> None:
+    site.polls(succeeded())
+    note.get_by_label("text").fill("first\nsecond")
+    note.get_by_label("token").fill("hunter2")
+    note.get_by_label("pin").fill("1234")
+    for name in ("token", "pin"):
+        expect(note.get_by_label(name)).to_have_attribute("type", "password")
+    expect(note.get_by_label("code")).to_have_js_property("tagName", "INPUT")
+    data = bytes([0xFB, 0xEF, 0xFF, 0])
+    for name, content in (("plain", "zwölf\n".encode()), ("picture", data), ("thumbnail", data)):
+        note.get_by_label(name).set_input_files({"name": name, "mimeType": "x/y", "buffer": content})
+    note.get_by_role("button", name="Run").click()
+    expect(note.get_by_role("status")).to_have_text("Succeeded")
+    (request,) = site.asked("POST", "/tasks/")
+    assert request.body["inputs"] == {
+        "text": "first\nsecond",
+        "token": "hunter2",
+        "pin": 1234,
+        "plain": "zwölf\n",
+        "picture": "--__AA==",
+        "thumbnail": "++//AA==",
+    }
+
+
+def test_a_file_that_is_no_text_is_refused_where_text_is_wanted(site: ScriptedSite, note: Locator) -> None:
+    file = {"name": "cat.png", "mimeType": "image/png", "buffer": b"\xff\xfe"}
+    note.get_by_label("plain").set_input_files(file)  # type: ignore[arg-type]
+    note.get_by_role("button", name="Run").click()
+    expect(note.get_by_role("status")).to_have_text("plain takes text, and cat.png is not UTF-8")
+    assert site.asked("POST", "/tasks/") == []
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_a_long_answer_is_clipped_with_a_link_to_all(site: ScriptedSite, note: Locator, width: int) -> None:
+    note.page.set_viewport_size({"width": width, "height": 800})
+    site.polls(succeeded(outputs={"text": "x" * 1_000_000}))
+    note.get_by_role("button", name="Run").click()
+    expect(note.get_by_text("more characters: all of it")).to_be_visible()
+    expect(note.get_by_role("link", name="all of it")).to_have_attribute("href", f"/tasks/{UUID}/")
+    assert len(note.locator("pre").inner_text()) == 4_000
+    assert violations(note.page) == []
+    assert note.page.evaluate("document.documentElement.scrollWidth") <= width
 
 
 def test_shows_what_the_server_refuses_and_what_is_not_json(docs: Page, site: ScriptedSite) -> None:

@@ -1,13 +1,14 @@
 """The status page of one task: read without JavaScript, kept current with it, usable by everyone."""
 
-import json
 from collections.abc import Callable
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
+from django_integration.web.excerpt import MOST_CHARACTERS, MOST_MESSAGES, excerpts, last_messages
 from tests.browser.axe import violations
 from tests.browser.scripted_site import UUID, Answer, ScriptedSite, record, succeeded
 
@@ -31,7 +32,18 @@ CANCELLED = record(
     finished="2026-03-04T10:15:14.750Z",
     error={"type": "TaskCancelled", "message": "Cancelled on request."},
 )
-STATES = {"pending": PENDING, "running": HALF, "working": record(), "failed": FAILED, "succeeded": DONE}
+LONG = succeeded(
+    messages=[f"Page {number}" for number in range(10_000)],
+    outputs={"text": "x" * 1_000_000, "rows": list(range(200_000))} | {f"more{n}": n for n in range(150)},
+)
+STATES = {
+    "pending": PENDING,
+    "running": HALF,
+    "working": record(),
+    "failed": FAILED,
+    "succeeded": DONE,
+    "long": LONG,
+}
 
 
 def show(site: ScriptedSite, page: Page, first: dict[str, Any], *polled: Any, due: str | None = None) -> None:
@@ -47,11 +59,13 @@ def show(site: ScriptedSite, page: Page, first: dict[str, Any], *polled: Any, du
 
 
 def address(site: ScriptedSite, first: dict[str, Any], due: str | None = None) -> str:
-    outputs = [
-        (name, value if isinstance(value, str) else json.dumps(value, indent=2))
-        for name, value in first["outputs"].items()
-    ]
-    context = {"record": first, "due": due, "outputs": outputs, "task_api_base": "/tasks/"}
+    context = {
+        "record": first,
+        "due": due,
+        "outputs": asdict(excerpts(first["outputs"])),
+        "messages": asdict(last_messages(first["messages"])),
+        "task_api_base": "/tasks/",
+    }
     return site.shows("view.html", context)
 
 
@@ -194,6 +208,46 @@ def test_a_server_that_stays_away_is_said_and_can_be_asked_again(site: ScriptedS
     page.get_by_role("button", name="Try again").click()
     expect(status(page)).to_have_text("Succeeded")
     expect(page.get_by_role("alert")).to_be_hidden()
+
+
+@pytest.mark.parametrize("with_script", [True, False])
+@pytest.mark.parametrize("width", [1280, 375])
+def test_long_outputs_and_many_messages_are_clipped_with_a_link_to_all(
+    site: ScriptedSite, chromium: Browser, width: int, with_script: bool
+) -> None:
+    context = chromium.new_context(
+        locale="en-GB", java_script_enabled=with_script, viewport={"width": width, "height": 900}
+    )
+    page = context.new_page()
+    page.goto(address(site, LONG))
+    result = page.get_by_role("region", name="Result")
+    expect(result.get_by_role("definition")).to_have_count(50)
+    expect(result).to_contain_text("102 more: all of them")
+    values = result.get_by_role("definition")
+    expect(values.first).to_contain_text("more characters: all of it")
+    expect(values.first.get_by_role("link")).to_have_attribute("href", f"/tasks/{UUID}/")
+    assert MOST_CHARACTERS <= len(values.first.inner_text()) <= MOST_CHARACTERS + 60
+    messages = page.get_by_role("log").get_by_role("listitem")
+    expect(messages).to_have_count(MOST_MESSAGES)
+    expect(messages.first).to_have_text("Page 9800")
+    expect(page.get_by_role("region", name="Messages")).to_contain_text("earlier: all of them")
+    height = page.evaluate("document.documentElement.scrollHeight") if with_script else 0
+    assert height < 15_000
+    context.close()
+
+
+def test_messages_that_come_push_the_oldest_out(site: ScriptedSite, page: Page) -> None:
+    many = [f"Page {number}" for number in range(205)]
+    first, next_ = record(messages=many[:199]), record(messages=many)
+    show(site, page, first, first, next_)
+    log = page.get_by_role("log").get_by_role("listitem")
+    expect(log).to_have_count(199)
+    expect(page.get_by_text("earlier: all of them")).to_be_hidden()
+    next_poll(page)
+    expect(log).to_have_count(MOST_MESSAGES)
+    expect(log.first).to_have_text("Page 5")
+    expect(log.last).to_have_text("Page 204")
+    expect(page.get_by_text("5 earlier: all of them")).to_be_visible()
 
 
 def test_a_task_that_is_gone_is_said(site: ScriptedSite, page: Page) -> None:

@@ -23,6 +23,7 @@ def test_every_setting_is_read_from_the_environment() -> None:
             "SERVERLESS_TASKS_INVOKE_FUNCTION": "invoke",
             "SERVERLESS_TASKS_SCHEDULE_GROUP": "group",
             "SERVERLESS_TASKS_SCHEDULER_ROLE": "role",
+            "SERVERLESS_TASKS_IMMEDIATE_WAITS": "True",
             "UNRELATED": "x",
         }
     )
@@ -36,8 +37,9 @@ def test_every_setting_is_read_from_the_environment() -> None:
         invoke_function="invoke",
         schedule_group="group",
         scheduler_role="role",
+        immediate_waits=True,
     )
-    assert len(setting_names()) == 8
+    assert len(setting_names()) == 9
 
 
 def test_a_bare_url_is_the_default_queue() -> None:
@@ -50,6 +52,13 @@ def test_django_settings_win_over_the_environment() -> None:
     )
 
     assert (config.table, config.bucket, config.modules) == ("from-django", "kept", ("shop",))
+
+
+@pytest.mark.parametrize(
+    ("value", "read"), [(True, True), ("1", True), ("false", False), ("", False), (False, False)]
+)
+def test_a_flag_is_read(value: Any, read: bool) -> None:
+    assert Config(immediate_waits=not read).merged({"IMMEDIATE_WAITS": value}).immediate_waits is read
 
 
 def test_an_unknown_setting_is_named() -> None:
@@ -68,6 +77,8 @@ def test_an_unknown_setting_is_named() -> None:
         ("MODULES", [5]),
         ("TABLE", None),
         ("BUCKET", 5),
+        ("IMMEDIATE_WAITS", "perhaps"),
+        ("IMMEDIATE_WAITS", 1),
     ],
 )
 def test_a_setting_that_cannot_be_read_is_named_with_its_value(name: str, value: Any) -> None:

@@ -1,11 +1,14 @@
 import json
+import re
 from datetime import date
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 import pytest
+from pydantic import BaseModel
 
+from serverless_tasks import InvalidInputs, Task
 from serverless_tasks.params import (
     BooleanParameter,
     DictParameter,
@@ -160,3 +163,82 @@ def test_a_refusal_shows_the_value_shortly() -> None:
         IntParameter().to_python("not a number" * 1000)
 
     assert len(str(raised.value)) < 200
+
+
+def foreign(module: str, name: str, **methods: Any) -> Any:
+    """A value of a library that is not installed here."""
+    return type(name, (), {"__module__": module, **methods})()
+
+
+METHOD = staticmethod(lambda: 1)
+FOREIGN = [
+    (foreign("numpy", "int64", tolist=METHOD), "a numpy.int64 x becomes plain by int(x)"),
+    (foreign("numpy", "bool_", tolist=METHOD), "a numpy.bool_ x becomes plain by bool(x)"),
+    (foreign("numpy", "float32", tolist=METHOD), "a numpy.float32 x becomes plain by float(x)"),
+    (foreign("numpy", "longlong", tolist=METHOD), "a numpy.longlong x becomes plain by x.tolist()"),
+    (foreign("numpy", "ndarray", tolist=METHOD), "a numpy.ndarray x becomes plain by x.tolist()"),
+    (
+        foreign("pandas.core.series", "Series", tolist=METHOD, to_dict=METHOD),
+        "a pandas.Series x becomes plain by x.tolist()",
+    ),
+    (
+        foreign("pandas.core.frame", "DataFrame", to_dict=METHOD),
+        "a pandas.DataFrame x becomes plain by x.to_dict('records')",
+    ),
+    (
+        foreign("pandas._libs.tslibs.timestamps", "Timestamp", isoformat=METHOD),
+        "a pandas.Timestamp x becomes plain by x.isoformat()",
+    ),
+    (
+        foreign("pandas._libs.tslibs.timedeltas", "Timedelta", total_seconds=METHOD),
+        "a pandas.Timedelta x becomes plain by x.total_seconds()",
+    ),
+]
+
+
+class AnyParams(BaseModel):
+    value: Any
+
+
+class TakesAny(Task[AnyParams]):
+    name = "takes-any"
+
+    def run(self) -> Any:
+        return FOREIGN[self.params.value][0]
+
+
+class GivesAny(Task):
+    name = "gives-any"
+    inputs = {"value": Parameter()}
+    outputs = {"value": Parameter(), "more": Parameter(required=False)}
+
+    def run(self, value: int) -> Any:
+        return {"value": {"deep": [FOREIGN[value][0]]}}
+
+
+@pytest.mark.usefixtures("immediate")
+@pytest.mark.parametrize("place", range(len(FOREIGN)), ids=lambda place: type(FOREIGN[place][0]).__name__)
+class TestValuesOfNumpyAndPandas:
+    def test_an_input_is_refused_with_the_call_that_makes_it_plain(self, place: int) -> None:
+        value, advice = FOREIGN[place]
+        for submit in (
+            lambda: GivesAny.submit(value=value),
+            lambda: GivesAny.submit(value={"deep": [1, value]}),
+            lambda: TakesAny.submit(value=value),
+        ):
+            with pytest.raises(InvalidInputs, match=re.escape(advice)):
+                submit()
+        with pytest.raises(ParameterNotValidError, match=re.escape(advice)):
+            NumberParameter().to_python(value)
+
+    def test_so_is_an_output(self, place: int) -> None:
+        for task in (GivesAny, TakesAny):
+            error = task.submit(value=place).error
+            assert error is not None
+            assert error["message"].endswith(FOREIGN[place][1])
+
+
+def test_other_values_are_told_no_call() -> None:
+    with pytest.raises(ParameterNotValidError) as raised:
+        NumberParameter().to_python([object(), {1}])
+    assert "plain" not in str(raised.value)

@@ -33,8 +33,7 @@ def look() -> Iterator[checks.CheckMessage]:
         hint = (
             "Until there is a stack, `serverless-tasks dev --django` runs the site with one on this machine."
         )
-        for sentence in _missing_settings():
-            yield checks.Warning(sentence, hint=hint, id="serverless_tasks.W005")
+        yield checks.Warning(_no_stack(), hint=hint, id="serverless_tasks.W005")
         return
     yield from _errors(_missing_settings())
     if said := _missing_region():
@@ -48,7 +47,7 @@ def check_stack(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     except ConfigurationError:
         return []  # check_configuration says it
     if _lacks_a_stack():
-        return _errors(_missing_settings())
+        return _errors([_no_stack()])
     said = _missing_region()
     return [checks.Error(said, id="serverless_tasks.E014")] if said else []
 
@@ -105,6 +104,14 @@ def _needs_a_stack() -> bool:
 
 def _lacks_a_stack() -> bool:
     return _needs_a_stack() and len(_missing_settings()) == len(NEEDED_FOR_SQS)
+
+
+def _no_stack() -> str:
+    names = " and ".join(name.upper() for name in NEEDED_FOR_SQS)
+    return (
+        f"SERVERLESS_TASKS has no {names}: there is no stack yet, and tasks cannot be submitted. Give them there, or as"
+        " environment variables that begin with SERVERLESS_TASKS_; the stack's outputs hold the values."
+    )
 
 
 def _errors(sentences: list[str]) -> list[checks.CheckMessage]:

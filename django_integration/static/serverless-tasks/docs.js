@@ -11,6 +11,7 @@
     if (className) node.className = className
     return node
   }
+  const MOST = { characters: 4000, lines: 100 } // as web/excerpt.py
   const METHODS = ['get', 'post', 'put', 'patch', 'delete']
 
   TaskAPI.options.baseURL = root.dataset.base
@@ -97,7 +98,35 @@
     return box
   }
 
-  /** A form field for an input; `read` gives its value, undefined when it is left empty, or throws a SyntaxError. */
+  function parsed(text) {
+    try {
+      return JSON.parse(text)
+    } catch (error) {
+      throw new Error(`is not JSON: ${error.message}`)
+    }
+  }
+
+  // Bytes travel in base64 where the schema says so, and as text otherwise.
+  const ONE_LINE = 100
+  const BYTES = ['binary', 'base64', 'base64url']
+
+  async function bytesOf(file, { format, contentEncoding }) {
+    if (!file) return undefined
+    const bytes = new Uint8Array(await file.arrayBuffer())
+    if (format === 'binary' && contentEncoding !== 'base64') {
+      try {
+        return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
+      } catch {
+        throw new Error(`takes text, and ${file.name} is not UTF-8`)
+      }
+    }
+    let binary = ''
+    bytes.forEach((byte) => (binary += String.fromCharCode(byte)))
+    const text = btoa(binary)
+    return format === 'base64url' ? text.replaceAll('+', '-').replaceAll('/', '_') : text
+  }
+
+  /** A form field for an input; `read` gives its value, undefined when it is left empty, or throws an error. */
   function control(id, name, given, required) {
     const whole = resolve(given)
     const choices = variants(whole).filter((each) => resolve(each).type !== 'null')
@@ -111,7 +140,16 @@
       label.prepend(input)
       return { label, input, read: () => input.checked }
     }
-    if (schema.enum) {
+    if (schema.writeOnly || schema.format === 'password') {
+      const isText = schema.type === 'string'
+      Object.assign(input, { type: 'password', autocomplete: 'new-password', spellcheck: false })
+      read = () => (input.value === '' ? undefined : isText ? input.value : parsed(input.value))
+      label.append(make('span', isText ? ', secret' : ', secret, as JSON', 'hint'))
+    } else if (BYTES.includes(schema.format) || schema.contentEncoding === 'base64') {
+      input.type = 'file'
+      read = () => bytesOf(input.files[0], schema)
+      label.append(make('span', ', from a file', 'hint'))
+    } else if (schema.enum) {
       input = make('select')
       if (!required) input.append(make('option', ''))
       schema.enum.forEach((value) => input.append(make('option', String(value))))
@@ -120,9 +158,12 @@
       input.type = 'number'
       input.step = schema.type === 'integer' ? '1' : 'any'
       read = () => (input.value === '' ? undefined : Number(input.value))
-    } else if (schema.type !== 'string') {
+    } else if (schema.type === 'string') {
+      // A text may have several lines; what has a format, or is short, has one.
+      if (!schema.format && !(schema.maxLength <= ONE_LINE)) input = make('textarea', undefined, 'text')
+    } else {
       input = make('textarea')
-      read = () => (input.value.trim() === '' ? undefined : JSON.parse(input.value))
+      read = () => (input.value.trim() === '' ? undefined : parsed(input.value))
       label.append(make('span', ', as JSON', 'hint'))
     }
     if (!required) label.append(make('span', ', optional', 'hint'))
@@ -175,21 +216,27 @@
   async function submit(task, controls, box, button) {
     const bar = box.querySelector('progress')
     const answer = box.querySelector('pre')
-    const show = (status, text, detail) => {
+    const more = box.querySelector('.more')
+    const show = (status, text, detail, uuid) => {
       box.hidden = false
       box.dataset.status = status
       box.querySelector('p').textContent = text
       answer.hidden = detail === undefined
-      if (detail !== undefined) answer.textContent = typeof detail === 'string' ? detail : JSON.stringify(detail, null, 2)
+      const whole = typeof detail === 'string' ? detail : (JSON.stringify(detail, null, 2) ?? '')
+      const shown = whole.slice(0, MOST.characters).split('\n', MOST.lines).join('\n')
+      answer.textContent = shown
+      more.hidden = shown === whole || !uuid
+      more.querySelector('span').textContent = (whole.length - shown.length).toLocaleString()
+      if (uuid) more.querySelector('a').href = `${TaskAPI.options.baseURL}${uuid}/`
     }
     const inputs = {}
     for (const { name, input, read } of controls) {
       try {
-        const value = read()
+        const value = await read()
         if (value !== undefined) inputs[name] = value
       } catch (error) {
         bar.hidden = true
-        show('refused', `${name} is not JSON: ${error.message}`)
+        show('refused', `${name} ${error.message}`)
         input.focus()
         return
       }
@@ -205,7 +252,7 @@
     try {
       const record = await (task.typed ? start(task, inputs, progress) : TaskAPI.run(task.name, inputs, progress))
       Object.assign(bar, { max: 1, value: 1 })
-      show('succeeded', 'Succeeded', record.outputs)
+      show('succeeded', 'Succeeded', record.outputs, record.uuid)
     } catch (reason) {
       bar.hidden = true
       if (reason instanceof Error) show('refused', reason.message, reason.body)

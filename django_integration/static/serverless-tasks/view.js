@@ -14,6 +14,8 @@
   TaskAPI.options.baseURL = root.dataset.base
   TaskAPI.options.csrfCookieName = root.dataset.csrfCookie
 
+  const wholeURL = `${root.dataset.base}${first.uuid}/`
+
   // Setting the same text again would make a screen reader speak again.
   const say = (name, text) => {
     const node = field(name)
@@ -26,10 +28,30 @@
   const hasEnded = ({ status }) => status !== 'pending' && status !== 'running'
   const SHORT = 32 // characters of JSON that stay on one line
 
+  // As web/excerpt.py.
+  const MOST = { characters: 4000, lines: 100, values: 50, messages: 200 }
+
   function valueText(value) {
     if (typeof value === 'string') return value
     const text = JSON.stringify(value)
     return text.length <= SHORT ? text : JSON.stringify(value, null, 2)
+  }
+
+  /** What a page shows of a value; a long one ends with a link to all of it. */
+  function valueNodes(value) {
+    const text = valueText(value)
+    const clipped = text.slice(0, MOST.characters).split('\n', MOST.lines).join('\n')
+    const left = text.length - clipped.length
+    if (left === 0) return [text]
+    const more = Object.assign(document.createElement('p'), { className: 'more' })
+    const all = Object.assign(document.createElement('a'), { textContent: 'all of it', href: wholeURL })
+    more.append(`${number.format(left)} more characters: `, all)
+    return [clipped, more]
+  }
+
+  function renderLeft(name, count) {
+    part(name).hidden = count === 0
+    say(name, number.format(count))
   }
 
   function duration(milliseconds) {
@@ -72,8 +94,13 @@
     document.title = `${first.task}: ${status === 'running' && percent !== null ? `${percent}%` : status}`
   }
 
+  let leftOut = Math.max(0, first.messages.length - MOST.messages)
   function renderMessages(messages) {
     const items = list('messages')
+    const from = Math.max(0, messages.length - MOST.messages)
+    for (; leftOut < from && items.firstChild; leftOut++) items.firstChild.remove()
+    leftOut = from
+    messages = messages.slice(from)
     const shown = [...items.children].map((item) => item.textContent)
     const log = items.parentElement
     const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40
@@ -82,6 +109,7 @@
       items.append(Object.assign(document.createElement('li'), { textContent: text }))
     })
     part('messages').hidden = messages.length === 0
+    renderLeft('earlier', from)
     if (atEnd) log.scrollTop = log.scrollHeight
   }
 
@@ -90,14 +118,14 @@
     const next = JSON.stringify(outputs)
     if (next === shownOutputs) return
     shownOutputs = next
-    const rows = Object.entries(outputs).map(([name, value]) => {
-      const row = document.createElement('div')
-      row.append(
-        Object.assign(document.createElement('dt'), { textContent: name }),
-        Object.assign(document.createElement('dd'), { textContent: valueText(value) }),
-      )
+    const values = Object.entries(outputs)
+    const rows = values.slice(0, MOST.values).map(([name, value]) => {
+      const [row, text] = [document.createElement('div'), document.createElement('dd')]
+      text.append(...valueNodes(value))
+      row.append(Object.assign(document.createElement('dt'), { textContent: name }), text)
       return row
     })
+    renderLeft('more-outputs', values.length - rows.length)
     list('outputs').replaceChildren(...rows)
     part('result').hidden = rows.length === 0
   }

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
+from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.http import HttpResponseForbidden
@@ -141,8 +142,22 @@ def check_csrf(request: HttpRequest) -> None:
     check = _CsrfCheck(_no_answer)
     check.process_request(request)
     if (refusal := check.process_view(request, _no_answer, (), {})) is not None:
-        message = f"CSRF check failed: {refusal.content.decode()} Send the cookie's token in the X-CSRFToken header."
-        raise HTTPError(403, "CSRFFailed", message)
+        reason = refusal.content.decode()
+        advice = _origin_advice(request, reason) or "Send the cookie's token in the X-CSRFToken header."
+        raise HTTPError(403, "CSRFFailed", f"CSRF check failed: {reason} {advice}")
+
+
+def _origin_advice(request: HttpRequest, reason: str) -> str:
+    """Return what to do about a refused origin; ``""`` where the token was refused."""
+    if not reason.startswith(("Origin checking failed", "Referer checking failed")):
+        return ""
+    if "does not match" not in reason:
+        return "The browser has to send one of the headers Origin and Referer, of a page that is served by HTTPS."
+    page = urlsplit(request.META.get("HTTP_ORIGIN") or request.META.get("HTTP_REFERER", ""))
+    return (
+        f"If its pages may submit tasks, add '{page.scheme}://{page.netloc}' to CSRF_TRUSTED_ORIGINS; if it is this"
+        " site, behind a proxy, see to the Host header and SECURE_PROXY_SSL_HEADER."
+    )
 
 
 class _CsrfCheck(CsrfViewMiddleware):

@@ -19,8 +19,9 @@ from serverless_tasks.client.timeline import timeline
 from serverless_tasks.engine.job.record import SUCCEEDED
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
+    from serverless_tasks.cli.session import Session
     from serverless_tasks.engine.job.record import Record
 
 TaskName = Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")]
@@ -63,7 +64,7 @@ def submit(
         handle = session.client.submit_json(named, given, **chosen)
         if watch:
             answer.say(f"Submitted {handle.uuid}.")
-            _watch(answer, follow(session, lambda: handle.refresh().record, interval=1.0))
+            _watch(answer, session, lambda: handle.refresh().record)
         else:
             answer.document(handle.record.to_json(reveal=True), Text(handle.uuid))
 
@@ -104,7 +105,7 @@ def watch(
     answer = Output(as_json, lines=True)
     with answer.errors():
         session = connect(stack)
-        _watch(answer, follow(session, lambda: session.client.get(uuid), interval=interval, timeout=timeout))
+        _watch(answer, session, lambda: session.client.get(uuid), interval=interval, timeout=timeout)
 
 
 def cancel(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
@@ -135,7 +136,7 @@ def retry(
         handle = session.client.retry(uuid, new_uuid=new_uuid)
         if watch:
             answer.say(f"Submitted {handle.uuid}.")
-            _watch(answer, follow(session, lambda: handle.refresh().record, interval=1.0))
+            _watch(answer, session, lambda: handle.refresh().record)
         else:
             answer.document(handle.record.to_json(reveal=True), Text(handle.uuid))
 
@@ -158,11 +159,17 @@ def explain(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
         answer.document(told, timeline_picture(record, events))
 
 
-def _watch(answer: Output, records: Iterator[Record]) -> None:
+def _watch(answer: Output, session: Session, look: Callable[[], Record], **pace: Any) -> None:
+    from rich.console import Console
+
     from serverless_tasks.cli.tables import record_picture
 
+    console = Console(stderr=True, highlight=False, markup=False)
     try:
-        last = _lines(answer, records) if answer.as_json else show(records)
+        if answer.as_json:
+            last = _lines(answer, follow(session, look, idle=answer.say, **pace))
+        else:
+            last = show(follow(session, look, idle=console.print, **pace), console)
     except KeyboardInterrupt:
         answer.say("No longer watching; the task goes on.")
         raise

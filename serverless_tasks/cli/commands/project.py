@@ -12,7 +12,6 @@ import typer
 from serverless_tasks.cli.loading import NO_TASKS, Tasks, load_project
 from serverless_tasks.cli.output import Output
 from serverless_tasks.cli.parameters import Json
-from serverless_tasks.engine.definition.base import queue_for
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.project.tasks import modules_of, said_here
@@ -71,7 +70,7 @@ def init(
 
 
 def list_tasks(modules: Modules = "", as_json: Json = False) -> None:
-    """List the tasks whose code is here, with their queues, retries, timeouts and inputs."""
+    """List the tasks whose code is here, with their queues, retries, timeouts, schedules and inputs."""
     from serverless_tasks.cli.tables import tasks_picture
 
     answer = Output(as_json)
@@ -175,9 +174,11 @@ def _described(registry: Registry) -> list[dict[str, Any]]:
         tasks.append(
             {
                 "name": task.name,
-                "queue": queue_for(task.queue, task.priority),
+                "queue": task.usual_queue(),
                 "retries": task.retries,
                 "timeout": task.timeout,
+                "schedule": None if task.schedule is None else str(task.schedule),
+                "signature": task.call_signature(),
                 "inputs": definition.input_schema(),
                 "outputs": definition.output_schema(),
             }

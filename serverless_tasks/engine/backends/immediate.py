@@ -28,7 +28,8 @@ class ImmediateBackend(Backend):
         runner: runs the jobs.
         store: where they are kept.
         blobs: where large inputs go, or None.
-        clock: the time to wait for a retry in.
+        clock: the time.
+        waits: whether the pauses between the attempts of a job are waited.
     """
 
     in_process = True
@@ -37,12 +38,16 @@ class ImmediateBackend(Backend):
     @classmethod
     def of(cls, parts: Parts) -> ImmediateBackend:
         """Return a backend for these services."""
-        return cls(parts.runner, parts.store, parts.blobs, parts.clock)
+        waits = parts.config.immediate_waits
+        return cls(parts.runner, parts.store, parts.blobs, parts.clock, waits=waits)
 
-    def __init__(self, runner: Runner, store: Store, blobs: Blobs | None, clock: Clock) -> None:
+    def __init__(
+        self, runner: Runner, store: Store, blobs: Blobs | None, clock: Clock, *, waits: bool = False
+    ) -> None:
         self._runner = runner
         self._store = store
         self._clock = clock
+        self._waits = waits
         self._intake = Intake(store, blobs, clock)
         # On each thread the jobs that are being run, innermost last, and the message of the next attempt of each.
         self._here = threading.local()
@@ -71,7 +76,9 @@ class ImmediateBackend(Backend):
             running[uuid] = None
             try:
                 outcome = self._runner.execute(Message.decode(message.encode()))
-                while outcome.disposition is Disposition.WAITING:  # a retry, which is due in a moment
+                if (
+                    outcome.disposition is Disposition.WAITING
+                ):  # the retry of another process, due in a moment
                     self._clock.sleep(outcome.give_back or 0)
                     outcome = self._runner.execute(Message.decode(message.encode()))
             except ServerlessTasksError as error:
@@ -80,6 +87,8 @@ class ImmediateBackend(Backend):
             again = running[uuid]
             if again is None:
                 return None
+            if self._waits:
+                self._clock.sleep(again.delay(self._clock.now()))
             message = again
 
     @property

@@ -99,6 +99,16 @@ class BaseTask:
         """Return whether lists of tasks show it; a framework's own task is hidden where nothing uses it."""
         return True
 
+    @classmethod
+    def usual_queue(cls) -> str:
+        """Return the queue of a job whose submission names neither a queue nor a priority, for lists of tasks."""
+        return queue_for(cls.queue, cls.priority)
+
+    @classmethod
+    def call_signature(cls) -> str | None:
+        """Return the signature of the function that the task stands for; None where its inputs say it all."""
+        return None
+
     def retries_after(self, error: BaseException) -> int:
         """Return how often this job may be run again after an error: ``retries``, if it is one to retry on.
 

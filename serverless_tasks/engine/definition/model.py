@@ -30,6 +30,7 @@ from serverless_tasks.engine.definition.values.field_errors import refusals_of_d
 from serverless_tasks.engine.definition.values.secrets import holds_secret
 from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.errors import InvalidOutputs, TaskDefinitionError
+from serverless_tasks.params import plain_advice
 
 if TYPE_CHECKING:
     from serverless_tasks.engine.definition.base import BaseTask
@@ -106,7 +107,7 @@ class ModelDefinition(Definition):
             encode(dumped)
         except (*_UNFIT, *refusals_of_django()) as error:
             raise InvalidOutputs(
-                f"Task {self.task.name!r} returned what it does not declare: {error}"
+                f"Task {self.task.name!r} returned what it does not declare: {error}{plain_advice(value)}"
             ) from error
         # A root model may be a list or a bare value, which has no names to be served by.
         return dumped if self._returns_model and isinstance(dumped, dict) else {"result": dumped}

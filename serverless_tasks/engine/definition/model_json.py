@@ -21,6 +21,7 @@ from serverless_tasks.engine.definition.values.roundtrip import holds_set, sort_
 from serverless_tasks.engine.definition.values.secrets import holds_secret, with_secrets
 from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.errors import FieldError
+from serverless_tasks.params import plain_advice
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -215,4 +216,4 @@ def _no_json(value: Any) -> str:
         return (
             f"{said}: it is not UTF-8; give the model's config ser_json_bytes and val_json_bytes = 'base64'"
         )
-    return said
+    return said + plain_advice(value)

@@ -27,6 +27,9 @@ class Schedule:
     expression: str
     zone: str = "UTC"
 
+    def __str__(self) -> str:
+        return f"{self.expression} {self.zone}" if self.expression.startswith("cron(") else self.expression
+
     def next(self, after: datetime, *, since: datetime | None = None) -> datetime | None:
         """The first time at which it is due after a moment, in UTC; None when it never is again.
 

@@ -158,6 +158,8 @@ class Definition:
     def input_schema(self) -> dict[str, Any]:
         """JSON Schema of the inputs; it says that no others are taken where that is so."""
         schema = self.inputs_model.model_json_schema(schema_generator=Described)
+        for name in self.secrets & schema.get("properties", {}).keys():  # pydantic says it of texts alone
+            schema["properties"][name].setdefault("writeOnly", True)
         if "extra" not in self.inputs_model.model_config and self._names == set(schema.get("properties", ())):
             schema["additionalProperties"] = False
         return schema

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from typing import Any, NoReturn
+
+from serverless_tasks.params import plain_advice
 
 
 def encode(value: Any) -> str:
@@ -14,10 +16,14 @@ def encode(value: Any) -> str:
             for.
         TypeError: for what JSON has no form for.
     """
-    text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"), default=_refuse)
     if not text.isascii():
         text.encode()
     return text
+
+
+def _refuse(value: Any) -> NoReturn:
+    raise TypeError(f"Object of type {type(value).__name__} is not JSON serializable{plain_advice(value)}")
 
 
 def other_key(value: Any) -> str | None:

@@ -242,10 +242,11 @@ class Store(Protocol):
         limit: int = 50,
         cursor: str | None = None,
         since: int = 0,
+        until: int | None = None,
         whole: bool = True,
     ) -> Page:
         """The jobs of several tasks, newest first, as `read` gives them; ``since`` is the earliest submission that is
-        wanted.
+        wanted; those from ``until`` on are not.
         """
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 from typing import TYPE_CHECKING, Any, TypeGuard
 
@@ -224,10 +225,12 @@ class MemoryStore:
         limit: int = 50,
         cursor: str | None = None,
         since: int = 0,
+        until: int | None = None,
         whole: bool = True,
     ) -> Page:
         """See `Store.list_tasks`."""
-        return self._list(lambda job: job["task"] in tasks and job["created"] >= since, limit, cursor)
+        last = math.inf if until is None else until
+        return self._list(lambda job: job["task"] in tasks and since <= job["created"] < last, limit, cursor)
 
     def _list(self, wanted: Callable[[Item], bool], limit: int, cursor: str | None) -> Page:
         with self._lock:

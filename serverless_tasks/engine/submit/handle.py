@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.engine.job.record import FAILED, SUCCEEDED, Failure, Record
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import NotPublished, ServerlessTasksError, TaskFailed, TaskNotFound, WaitTimeout
 
 if TYPE_CHECKING:
@@ -26,6 +28,9 @@ class Handle:
     Attributes are read from the record that `refresh` or `wait` fetched last; a new handle knows what was submitted.
     ``repeated`` says that it is an earlier job, given back in place of a new one: nothing was sent for it now.
 
+    A copy shares the job's publication. An unpickled handle reads from the table of the process that it is in; of a job
+    that was waiting for its transaction it learns from there alone whether that was committed.
+
     Args:
         publication: the job's message, and whether it is published.
         store: where its record is.
@@ -40,6 +45,14 @@ class Handle:
         self._store = store
         self._clock = clock
         self._record = publication.earlier or Record.of(message)
+
+    @cached_property
+    def _store(self) -> Store:
+        return current_services().store
+
+    @cached_property
+    def _clock(self) -> Clock:
+        return current_services().clock
 
     @property
     def uuid(self) -> str:
@@ -60,6 +73,11 @@ class Handle:
     def published(self) -> bool:
         """True if the job has been sent."""
         return self._publication.published
+
+    @property
+    def in_store(self) -> bool:
+        """True if the store is asked for the job: it was sent, or waited for the transaction of another process."""
+        return self._publication.published or self._publication.elsewhere
 
     def when_published(self, call: Callable[[], object]) -> None:
         """Call a function once the job has been sent, or now if it has been; it must not raise."""
@@ -107,11 +125,13 @@ class Handle:
         Raises:
             TaskNotFound: nothing is known of the job.
         """
-        if self.published:
+        if self.in_store:
             record = self._store.read(self.uuid, message=self._untracked)
             if record is None:
                 raise TaskNotFound(self.uuid)
             self._record = record
+            if not self.published and (record.attempt or self._untracked is None):
+                self._publication.settle(None)
         return self
 
     def wait(self, timeout: float | None = None) -> dict[str, Any]:
@@ -126,13 +146,17 @@ class Handle:
             WaitTimeout: it has not ended in time.
         """
         self._require_published()
-        deadline = None if timeout is None else self._clock.now() + timeout
+        began, slept = self._clock.now(), 0.0
         pause = FIRST_PAUSE
         while not self.refresh().record.ended:
-            left = pause if deadline is None else min(pause, deadline - self._clock.now())
+            left = pause
+            if timeout is not None:
+                # What was slept counts as well: a test may have stopped the clock.
+                left = min(pause, timeout - max(slept, self._clock.now() - began))
             if left <= 0:
                 raise WaitTimeout(f"Job {self.uuid} is {self.status} after {timeout:g} seconds; it goes on.")
             self._clock.sleep(left)
+            slept += left
             pause = min(pause * 1.5, LONGEST_PAUSE)
         if self.status != SUCCEEDED:
             raise TaskFailed(self.uuid, self.status, self.error)
@@ -158,9 +182,20 @@ class Handle:
     def _require_published(self) -> None:
         if self._publication.error is not None:
             raise self._publication.error
-        if not self.published:
+        if not self.in_store:
             state = "was rolled back" if self._publication.rolled_back else "is still open"
             raise NotPublished(f"Job {self.uuid} has not been published: its transaction {state}.")
+
+    def __copy__(self) -> Handle:
+        copied = object.__new__(type(self))
+        copied.__dict__.update(self.__dict__)
+        return copied
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Handle:
+        return self.__copy__()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in self.__dict__.items() if name not in {"_store", "_clock"}}
 
     def __repr__(self) -> str:
         return f"<Handle {self.uuid} {self.record.task} {self.status}>"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.record import Record
     from serverless_tasks.engine.store.locks import Lock
     from serverless_tasks.errors import ServerlessTasksError
+
+
+def _never() -> bool:
+    return False
+
+
+def _elsewhere() -> bool:
+    return True
 
 
 class Publication:
@@ -31,7 +39,7 @@ class Publication:
         self.message = message
         self.published = False
         self.error: ServerlessTasksError | None = None
-        self.awaited: Callable[[], bool] = lambda: False
+        self.awaited: Callable[[], bool] = _never
         self._then: list[Callable[[], object]] = []
         self.earlier: Record | None = None
         self.key: Lock | None = None
@@ -92,3 +100,19 @@ class Publication:
     def rolled_back(self) -> bool:
         """True if the transaction that should have published it is gone."""
         return not self.published and self.error is None and not self.awaited()
+
+    @property
+    def elsewhere(self) -> bool:
+        """True if it was unpickled and had been waiting for its transaction: only the store knows of its end."""
+        return not self.published and self.awaited is _elsewhere
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out what belongs to this process, and the inputs, which nobody needs and which may be secret."""
+        waiting = self.unsent and self.awaited()
+        return self.__dict__ | {
+            "message": replace(self.message, inputs={}, secrets=()),
+            "awaited": _elsewhere if waiting else _never,
+            "key": None,
+            "place": None,
+            "_then": [],
+        }

@@ -40,6 +40,7 @@ class Completion:
         republish: sends the message of a retry, when it is due.
         clock: the time.
         until: given the present and a retry's time, says how long its message can be delivered, as `expires_at` does.
+        holds_back: whether the job of a retry cannot be claimed before its time; if not, whoever runs it sees to that.
     """
 
     def __init__(
@@ -48,11 +49,14 @@ class Completion:
         republish: Callable[[Message], None],
         clock: Clock,
         until: Callable[[int, int | None], int] = expires_at,
+        *,
+        holds_back: bool = True,
     ) -> None:
         self._store = store
         self._republish = republish
         self._clock = clock
         self._until = until
+        self._holds_back = holds_back
 
     def record(
         self,
@@ -124,7 +128,8 @@ class Completion:
         run_at = now + wait * 1000
         expires = max(message.expires, self._until(now, run_at))
         again = replace(message, run_at=run_at, expires=expires)
-        if self._store.retry(again, claim, last, failure, not_before=run_at - EARLY):
+        not_before = run_at - EARLY if self._holds_back else now
+        if self._store.retry(again, claim, last, failure, not_before=not_before):
             return self._stopped(message, claim, run)
         told = _result(PENDING, claim, run, failure, raised)
         try:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -26,3 +28,18 @@ class Delivery:
     retry: bool = True
     claim: Claim | None = None
     in_flight_work: Callable[[], None] | None = None
+
+
+def in_own_context[**P, T](work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+    """Call something in a copy of this thread's context, so that what a task sets there ends with its run.
+
+    It is neither the next job's, nor that of a request whose backend runs the job at once.
+    """
+
+    def isolated() -> T:
+        # Tasks change the decimal context itself, and not only the variable that holds it.
+        if (decimal := sys.modules.get("decimal")) is not None:
+            decimal.setcontext(decimal.getcontext().copy())
+        return work(*args, **kwargs)
+
+    return copy_context().run(isolated)

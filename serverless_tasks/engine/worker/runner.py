@@ -16,7 +16,7 @@ from serverless_tasks.engine.store.base import ClaimAnswer
 from serverless_tasks.engine.store.overlap import overlapping
 from serverless_tasks.engine.worker.attempt import LEASE, Attempt
 from serverless_tasks.engine.worker.completion import Completion
-from serverless_tasks.engine.worker.delivery import Delivery
+from serverless_tasks.engine.worker.delivery import Delivery, in_own_context
 from serverless_tasks.engine.worker.firing import task_for
 from serverless_tasks.engine.worker.outcome import DeliveryResult, Disposition
 from serverless_tasks.errors import AwsError, LeaseLost, ServerlessTasksError
@@ -52,6 +52,7 @@ class Runner:
         acquire: gives a schedule's turn to a job, unless an earlier one still has it; see `Locks.acquire`.
         has_queue: whether a queue stands behind the messages and delivers them again when this process dies. A job
             that runs without one reads as lost as soon as its lease is over.
+        holds_back: see `Completion`.
         middleware: stands around each delivery, as Django's app does to tend its connections.
     """
 
@@ -65,6 +66,7 @@ class Runner:
         *,
         acquire: Callable[[str, str], bool] = lambda name, uuid: True,
         has_queue: bool = True,
+        holds_back: bool = True,
         middleware: Middleware | None = None,
     ) -> None:
         self._registry = registry
@@ -75,9 +77,8 @@ class Runner:
         self._acquire = acquire
         self._has_queue = has_queue
         self._middleware = middleware
-        self._completion = Completion(
-            store, republish, clock, expires_at if has_queue else expires_in_process_at
-        )
+        until = expires_at if has_queue else expires_in_process_at
+        self._completion = Completion(store, republish, clock, until, holds_back=holds_back)
 
     def execute(
         self,
@@ -89,7 +90,7 @@ class Runner:
         claim: Claim | None = None,
         in_flight_work: Callable[[], None] | None = None,
     ) -> DeliveryResult:
-        """Run one delivery of a message.
+        """Run one delivery of a message, in a context of its own.
 
         Args:
             message: the job.
@@ -113,9 +114,9 @@ class Runner:
             claim=claim,
             in_flight_work=in_flight_work,
         )
-        return (
-            self._deliver(delivery) if self._middleware is None else self._middleware(delivery, self._deliver)
-        )
+        if self._middleware is None:
+            return in_own_context(self._deliver, delivery)
+        return in_own_context(self._middleware, delivery, self._deliver)
 
     def _deliver(self, delivery: Delivery) -> DeliveryResult:
         message, claim, now = delivery.message, delivery.claim, self._clock.now()

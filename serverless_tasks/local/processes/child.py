@@ -107,7 +107,7 @@ def apply_schedules() -> None:
         return
     for change in changes:
         if change.declared is not None:
-            log.info("%s runs by %s", change.task, change.declared.schedule.expression)
+            log.info("%s runs by %s", change.task, change.declared.schedule)
 
 
 def _tell_tasks() -> None:

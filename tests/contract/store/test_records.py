@@ -447,6 +447,24 @@ def test_a_listing_ends_where_it_is_asked_to(store: Store, messages: list[Messag
     assert [record.uuid for record in of_owner.records] == newest_first
 
 
+@pytest.mark.parametrize("wanted", [0, 1, 6, 22])
+@pytest.mark.parametrize("limit", [4, 100])
+def test_a_listing_begins_where_it_is_asked_to(
+    store: Store, messages: list[Message], wanted: int, limit: int
+) -> None:
+    until = messages[wanted].created
+    earlier = [message.uuid for message in messages if message.created < until][::-1]
+
+    found, cursor = [], None
+    while True:
+        page = store.list_tasks(["task-0", "task-1"], limit=limit, cursor=cursor, until=until)
+        found += [record.uuid for record in page.records]
+        if (cursor := page.cursor) is None:
+            break
+
+    assert found == earlier
+
+
 def test_a_listing_tells_the_present_state(store: Store, clock: FakeClock, messages: list[Message]) -> None:
     store.succeed(messages[-1].uuid, begin(store, clock, messages[-1]), Snapshot(1), {"sum": 3})
     store.cancel(messages[-2].uuid)

@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from io import StringIO
 from typing import Any
 from unittest import mock
@@ -183,6 +184,37 @@ class TestJob:
         uuid = submit(Fails, kindly=1, owner="<script>alert(1)</script>")
         for place in ("", f"{uuid}/"):
             assert b"<script>alert(1)" not in operator.get(LIST + place).content
+
+    def test_long_values_and_many_messages_are_clipped_with_a_link_to_all(self, operator: Client) -> None:
+        uuid = submit(SumNumbers, numbers=list(range(2_000)))
+        record = current_services().store.read(uuid)
+        assert record is not None
+        messages = tuple(f"Page {number}" for number in range(10_000))
+        outputs = {"text": "x" * 1_000_000, "lines": "\n" * 5_000, **{f"more{n}": n for n in range(150)}}
+        long = replace(record, messages=messages, outputs=outputs)
+        with mock.patch.object(current_services().store, "read", return_value=long):
+            answer = operator.get(f"{LIST}{uuid}/")
+            whole = operator.get(f"{LIST}{uuid}/whole/").json()
+        page = text(answer)
+        assert len(answer.content) < 100_000
+        assert "Page 9800" in page
+        assert "Page 9799" not in page
+        assert "9800 earlier ones: all of them" in page
+        assert "996000 more characters: all of it" in page
+        assert "102 more outputs: all of them" in page
+        assert "numbers:" in page
+        assert answer.content.decode().count(f"{LIST}{uuid}/whole/") == 5
+        assert (whole["outputs"], len(whole["messages"])) == (outputs, 10_000)
+        assert whole["inputs"] == {"numbers": list(range(2_000))}
+
+    def test_all_of_one_takes_the_permission_and_a_job(self, operator: Client, reader: Client) -> None:
+        uuid = submit()
+        assert reader.get(f"{LIST}{uuid}/whole/").json()["uuid"] == uuid
+        assert operator.get(f"{LIST}{UNKNOWN}/whole/").status_code == 404
+        assert Client().get(f"{LIST}{uuid}/whole/").status_code == 302
+        refusal = AwsError("dynamodb.Query", "AccessDenied", "not yours", applied=False)
+        with mock.patch.object(current_services().store, "read", side_effect=refusal):
+            assert operator.get(f"{LIST}{uuid}/whole/").status_code == 503
 
     def test_an_unknown_one_is_404(self, operator: Client) -> None:
         assert operator.get(f"{LIST}{UNKNOWN}/").status_code == 404

@@ -7,6 +7,7 @@ import sys
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 from uuid import uuid4
@@ -413,12 +414,39 @@ class TestOnCommit:
                 dispatched.add.enqueue(number)
         assert calls == {"SendMessageBatch": 1, "BatchWriteItem": 1}
 
+    @pytest.mark.parametrize("way", [pickle.dumps, copy.deepcopy, asdict])
+    def test_a_result_can_be_kept_before_and_after(self, way: Callable[[Any], Any]) -> None:
+        with transaction.atomic():
+            result = dispatched.add.enqueue(1)
+            way(result)
+        way(result)
+        with rolled_back():
+            result = dispatched.add.enqueue(1)
+        way(result)
+
+    def test_a_result_that_was_unpickled_asks_for_its_job(self, work: Callable[[], int]) -> None:
+        with transaction.atomic():
+            text = pickle.dumps(dispatched.add.enqueue(1))
+            early = pickle.loads(text)
+            with pytest.raises(TaskResultDoesNotExist):
+                early.refresh()
+            assert early.status == READY
+        work()
+        early.refresh()
+        assert (early.status, early.return_value) == (SUCCESSFUL, 1)
+
     def test_a_send_that_fails_on_commit(self, monkeypatch: pytest.MonkeyPatch) -> None:
         _unreachable(monkeypatch)
         with pytest.raises(SubmitFailed), transaction.atomic():
             result = dispatched.add.enqueue(1)
         result.refresh()
         assert (result.status, result.errors[0].exception_class) == (FAILED, SubmitFailed)
+
+
+def test_an_argument_of_numpy_is_refused_with_the_call_that_makes_it_plain() -> None:
+    number = type("int64", (), {"__module__": "numpy"})()
+    with pytest.raises(TypeError, match=r"a numpy.int64 x becomes plain by int\(x\)"):
+        dispatched.add.enqueue(number)
 
 
 class TestBulk:

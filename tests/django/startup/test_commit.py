@@ -11,7 +11,7 @@ from django.db import connection, transaction
 from django.test import TestCase
 
 from serverless_tasks.engine.services import current_services
-from serverless_tasks.errors import NotPublished, SubmitFailed
+from serverless_tasks.errors import NotPublished, SubmitFailed, SubmitUncertain
 from tests.django.conftest import queued, stored
 from tests.django.shop.background import SumNumbers
 
@@ -28,6 +28,17 @@ def rolled_back() -> Iterator[None]:
     with suppress(Stop), transaction.atomic():
         yield
         raise Stop
+
+
+@contextmanager
+def raising(error: type[Exception]) -> Iterator[None]:
+    """An end of a transaction at which an error is raised."""
+    with pytest.raises(error):
+        yield
+
+
+def unreachable(**_: Any) -> Any:
+    raise EndpointConnectionError(endpoint_url="https://sqs")
 
 
 def sums() -> list[int]:
@@ -139,10 +150,7 @@ def test_another_databases_transaction_counts_when_the_default_has_none() -> Non
 
 @transactional
 def test_a_send_that_fails_on_commit_is_raised(monkeypatch: pytest.MonkeyPatch) -> None:
-    def send(**_: Any) -> Any:
-        raise EndpointConnectionError(endpoint_url="https://sqs")
-
-    monkeypatch.setattr(current_services().queue._client, "send_message", send)
+    monkeypatch.setattr(current_services().queue._client, "send_message", unreachable)
     monkeypatch.setattr(current_services().queue._clock, "sleep", lambda seconds: None)
     with pytest.raises(SubmitFailed), transaction.atomic():
         handle = SumNumbers.submit(numbers=[1])
@@ -153,25 +161,193 @@ def test_a_send_that_fails_on_commit_is_raised(monkeypatch: pytest.MonkeyPatch) 
 
 
 @transactional
-def test_a_bulk_that_cannot_be_sent_does_not_take_the_next_one_with_it(
+def test_a_job_that_cannot_be_sent_does_not_take_the_others_with_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    sent = current_services().queue._client.send_message
+    sent = current_services().queue._client.send_message_batch
 
-    def send(**message: Any) -> Any:
-        if '"numbers":[1]' in message["MessageBody"]:
-            raise EndpointConnectionError(endpoint_url="https://sqs")
-        return sent(**message)
+    def send(**batch: Any) -> Any:
+        entries = batch.pop("Entries")
+        bad = [entry for entry in entries if '"numbers":[1]' in entry["MessageBody"]]
+        answer = sent(**batch, Entries=[entry for entry in entries if entry not in bad])
+        failed = [{"Id": entry["Id"], "SenderFault": True, "Code": "Invalid"} for entry in bad]
+        return answer | {"Failed": failed}
 
-    monkeypatch.setattr(current_services().queue._client, "send_message", send)
+    monkeypatch.setattr(current_services().queue._client, "send_message_batch", send)
+    monkeypatch.setattr(current_services().queue._client, "send_message", unreachable)
     monkeypatch.setattr(current_services().queue._clock, "sleep", lambda seconds: None)
-    with transaction.atomic():
+    with raising(SubmitFailed), transaction.atomic():
         first = SumNumbers.submit(numbers=[1])
         with transaction.atomic():
             second = SumNumbers.submit(numbers=[2])
+        third = SumNumbers.submit(numbers=[3])
     assert isinstance(first.publication_error, SubmitFailed)
     assert second.published
-    assert sums() == [2]
+    assert third.published
+    assert sums() == [2, 3]
+
+
+@transactional
+def test_jobs_of_all_savepoints_of_a_transaction_are_one_send(calls: Counter[str]) -> None:
+    with transaction.atomic():
+        for number in range(5):
+            with transaction.atomic():
+                SumNumbers.submit(numbers=[number])
+    assert calls == {"SendMessageBatch": 1, "BatchWriteItem": 1}
+    assert sums() == list(range(5))
+
+
+def broken() -> None:
+    raise Stop("the hook of another app")
+
+
+class TestAnotherHookThatRaises:
+    @transactional
+    @pytest.mark.parametrize("before", [0, 1, 2], ids="{} jobs before".format)
+    def test_the_jobs_of_the_transaction_are_sent_all_the_same(self, before: int) -> None:
+        with raising(Stop), transaction.atomic():
+            handles = [SumNumbers.submit(numbers=[number]) for number in range(before)]
+            transaction.on_commit(broken)
+            handles += [SumNumbers.submit(numbers=[number]) for number in range(before, 3)]
+        assert [handle.published for handle in handles] == [True] * 3
+        assert handles[0].refresh().status == "pending"
+        assert sums() == [0, 1, 2]
+
+    @transactional
+    def test_those_of_a_savepoint_that_was_rolled_back_are_not(self) -> None:
+        with raising(Stop), transaction.atomic():
+            transaction.on_commit(broken)
+            with rolled_back():
+                inside = SumNumbers.submit(numbers=[1])
+            SumNumbers.submit(numbers=[2])
+        assert inside.status == "failed"
+        assert sums() == [2]
+
+    @transactional
+    def test_what_cannot_be_sent_then_is_logged_and_known_to_the_handle(
+        self, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        monkeypatch.setattr(current_services().queue._client, "send_message", unreachable)
+        monkeypatch.setattr(current_services().queue._clock, "sleep", lambda seconds: None)
+        with raising(Stop), transaction.atomic():
+            transaction.on_commit(broken)
+            handle = SumNumbers.submit(numbers=[1])
+        assert isinstance(handle.publication_error, SubmitFailed)
+        assert "could not be published" in caplog.text
+
+    @transactional
+    def test_a_hook_that_runs_before_finds_the_jobs_waiting(self) -> None:
+        seen = []
+        with transaction.atomic():
+            transaction.on_commit(lambda: seen.append((handle.status, handle.published)))
+            handle = SumNumbers.submit(numbers=[1])
+            transaction.on_commit(lambda: seen.append((handle.status, handle.published)))
+        assert seen == [("pending", False), ("pending", True)]
+
+    @transactional
+    def test_a_backend_that_raises_what_it_should_not(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def publish(messages: Any) -> Any:
+            raise ValueError("a backend of the project's own")
+
+        monkeypatch.setattr(current_services().backend, "publish", publish)
+        with pytest.raises(SubmitUncertain, match="project's own"), transaction.atomic():
+            handle = SumNumbers.submit(numbers=[1])
+        assert isinstance(handle.publication_error, SubmitUncertain)
+
+
+class TestManualSavepoints:
+    @transactional
+    def test_a_rollback_drops_the_jobs_that_were_submitted_since(self) -> None:
+        with transaction.atomic():
+            before = SumNumbers.submit(numbers=[1])
+            savepoint = connection.savepoint()
+            since = SumNumbers.submit(numbers=[2])
+            with transaction.atomic():
+                deeper = SumNumbers.submit(numbers=[3])
+            later = connection.savepoint()
+            SumNumbers.submit(numbers=[4])
+            transaction.savepoint_rollback(later)
+            assert (since.status, deeper.status) == ("pending", "pending")
+            transaction.savepoint_rollback(savepoint)
+            assert (before.status, since.status, deeper.status) == ("pending", "failed", "failed")
+            SumNumbers.submit(numbers=[5])
+        assert sums() == [1, 5]
+
+    @transactional
+    def test_one_that_is_released_keeps_them(self) -> None:
+        with transaction.atomic():
+            savepoint = connection.savepoint()
+            SumNumbers.submit(numbers=[1])
+            transaction.savepoint_commit(savepoint)
+        assert sums() == [1]
+
+
+class TestWithAutocommitOff:
+    @pytest.fixture(autouse=True)
+    def autocommit(self, transactional_db: None) -> Iterator[None]:
+        transaction.set_autocommit(False)
+        yield
+        if not transaction.get_autocommit():
+            transaction.rollback()
+            transaction.set_autocommit(True)
+
+    def test_a_job_is_sent_by_the_commit(self, calls: Counter[str]) -> None:
+        handles = [SumNumbers.submit(numbers=[number]) for number in range(2)]
+        assert (handles[0].published, queued()) == (False, [])
+        calls.clear()
+        transaction.commit()
+        assert handles[0].published
+        assert calls == {"SendMessageBatch": 1, "BatchWriteItem": 1}
+        transaction.rollback()
+        transaction.commit()
+        assert sums() == [0, 1]
+
+    def test_a_rollback_drops_it(self) -> None:
+        handle = SumNumbers.submit(numbers=[1])
+        transaction.rollback()
+        transaction.commit()
+        assert handle.status == "failed"
+        assert queued() == []
+
+    def test_that_of_a_savepoint_drops_what_was_submitted_since(self) -> None:
+        with transaction.atomic():  # SQLite has savepoints in such a block alone
+            SumNumbers.submit(numbers=[1])
+            savepoint = connection.savepoint()
+            SumNumbers.submit(numbers=[2])
+            transaction.savepoint_rollback(savepoint)
+        transaction.commit()
+        assert sums() == [1]
+
+    def test_an_atomic_block_is_a_part_of_the_transaction(self) -> None:
+        with transaction.atomic():
+            handle = SumNumbers.submit(numbers=[1])
+        with rolled_back():
+            SumNumbers.submit(numbers=[2])
+        assert not handle.published
+        transaction.commit()
+        assert sums() == [1]
+
+    def test_turning_autocommit_on_ends_it(self) -> None:
+        handle = SumNumbers.submit(numbers=[1])
+        transaction.set_autocommit(True)
+        assert handle.published
+
+    def test_a_send_that_fails_is_raised_by_the_commit(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(current_services().queue._client, "send_message", unreachable)
+        monkeypatch.setattr(current_services().queue._clock, "sleep", lambda seconds: None)
+        SumNumbers.submit(numbers=[1])
+        with pytest.raises(SubmitFailed):
+            transaction.commit()
+
+    def test_hooks_of_others_are_left_to_django(self) -> None:
+        ran = []
+        with transaction.atomic():
+            transaction.on_commit(lambda: ran.append("other"))
+            SumNumbers.submit(numbers=[1])
+        transaction.commit()
+        assert (ran, sums()) == ([], [1])
+        transaction.set_autocommit(True)
+        assert ran == ["other"]
 
 
 class TestInDjangosTestCase(TestCase):

@@ -57,6 +57,21 @@ class TestView:
         with mock.patch.object(current_services().store, "read", return_value=running):
             assert "2126" not in browser.get(f"/tasks/{record.uuid}/view/").content.decode()
 
+    def test_long_outputs_and_many_messages_are_clipped(self, browser: Client, user: User) -> None:
+        record = Record(
+            uuid=str(uuid4()),
+            task="sum",
+            owner=str(user.pk),
+            status="succeeded",
+            outputs={"text": "a\n" * 400},
+            messages=tuple(f"Page {number}" for number in range(500)),
+        )
+        with mock.patch.object(current_services().store, "read", return_value=record):
+            page = browser.get(f"/tasks/{record.uuid}/view/").content.decode()
+        assert f'601 more characters: <a href="/tasks/{record.uuid}/">all of it</a>' in page
+        assert "<li>Page 300</li>" in page
+        assert "<li>Page 299</li>" not in page
+
     def test_its_base_is_where_it_is_included(self, browser: Client) -> None:
         uuid = SumNumbers.options(on_commit=False).submit(numbers=[1]).uuid
         assert b'data-base="/deep/er/work/"' in browser.get(f"/deep/er/work/{uuid}/view/").content

@@ -212,9 +212,13 @@ def test_what_it_cannot_read_is_left_alone(
     assert caplog.text.count("cannot read the schedule") == 3
 
 
-def test_the_code_of_dev_brings_its_schedules_along(services: Services, scheduler: LocalScheduler) -> None:
+def test_the_code_of_dev_brings_its_schedules_along(
+    services: Services, scheduler: LocalScheduler, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
     apply_schedules()
 
+    assert [each for each in caplog.messages if " runs by cron(" in each and each.endswith(") Europe/Vienna")]
     assert {name.split("-")[1] for name in left()} == {"nightly", "often"}
 
 

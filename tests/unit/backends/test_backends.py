@@ -9,12 +9,16 @@ import pytest
 from serverless_tasks import Task, UnknownTask
 from serverless_tasks.engine.backends.threading import ThreadingBackend
 from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.job.progress import Snapshot
+from serverless_tasks.engine.job.record import Failure
 from serverless_tasks.engine.services import Services, use
+from serverless_tasks.engine.store.memory import MemoryStore
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.submission import submit_unchecked
 from serverless_tasks.errors import AwsError
 from serverless_tasks.params import IntParameter, Parameter
 from tests.support.clock import FakeClock, until
+from tests.support.jobs import a_message
 
 
 class Double(Task):
@@ -58,6 +62,22 @@ class Stubborn(Task):
 
     def run(self) -> None:
         raise ValueError("not yet")
+
+
+class AsksForLater(Task):
+    name = "asks-for-later"
+    retries = 2
+
+    def run(self) -> None:
+        if self.execution.attempt <= 2:
+            self.retry(after=30)
+
+
+class Frozen(FakeClock):
+    """A clock that sleeping does not move, as those of tests that stop the time."""
+
+    def move(self, seconds: float) -> None:
+        return None
 
 
 class Submitting(Task):
@@ -146,11 +166,36 @@ class TestImmediate:
         (record,) = immediate.store.list_owner("7").records
         assert (record.status, record.error and record.error["type"]) == ("failed", "UnknownTask")
 
-    def test_a_retry_waits_by_the_clock(self, immediate: Services, clock: FakeClock) -> None:
-        Flaky.submit()
+    @pytest.mark.parametrize("task", [Flaky, AsksForLater], ids=lambda task: task.name)
+    def test_a_retry_does_not_wait(self, immediate: Services, clock: FakeClock, task: type[Task]) -> None:
+        handle = task.submit()
 
-        assert len(clock.slept) == 2
-        assert all(seconds > 0 for seconds in clock.slept)
+        assert (handle.status, handle.record.attempt) == ("succeeded", 3)
+        assert (clock.slept, clock.now()) == ([], FakeClock().now())
+
+    @pytest.mark.parametrize("stands_still", [False, True])
+    def test_a_setting_lets_it_wait_by_the_clock(self, stands_still: bool) -> None:
+        clock = Frozen() if stands_still else FakeClock()
+        with use(Services(Config(immediate_waits=True), backend="immediate", clock=clock)):
+            handle = AsksForLater.submit()
+
+        assert (handle.status, handle.record.attempt) == ("succeeded", 3)
+        assert clock.slept == [30, 30]
+
+    def test_a_retry_that_another_process_left_waiting_is_waited_for_once(self) -> None:
+        clock = Frozen()
+        store = MemoryStore(clock)
+        message = a_message(clock, task="double", inputs={"number": 1})
+        store.put_jobs([message])
+        claim = store.claim(message, token="a", lease=clock.ms + 60_000, request_id="")
+        store.retry(
+            message, claim, Snapshot(1), Failure(type="ValueError", message="no"), not_before=clock.ms + 5_000
+        )
+
+        with use(Services(Config(), backend="immediate", clock=clock, store=store)):
+            handle = Double.options(uuid=message.uuid).submit(number=1)
+
+        assert (handle.status, clock.slept) == ("pending", [6.0])
 
     def test_there_may_be_any_number_of_retries(self, immediate: Services) -> None:
         handle = Stubborn.submit()

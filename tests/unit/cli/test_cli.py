@@ -19,11 +19,13 @@ from serverless_tasks import Task, TaskError
 from serverless_tasks.cli.app import app
 from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.definition.schedule import cron, rate
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.record import WORKER_LOST, Attempt, Failure, Record
 from serverless_tasks.engine.services import Services, reset
 from serverless_tasks.errors import AwsError, InvokeFailed, SubmitFailed, SubmitUncertain
 from serverless_tasks.params import ListParameter, NumberParameter, StringParameter
+from tests.support.clock import FakeClock
 
 UUID = "0b9f7a52-6a1c-4a3e-9c53-1d2f3a4b5c6d"
 
@@ -342,8 +344,35 @@ class TestDelete:
         assert document("delete", "--owner", "7", "--wait", "0", code=4)["live"] == [UUID]
 
     def test_wants_either_ids_or_an_owner(self, project: Services) -> None:
-        assert "Give the ids of jobs, or --owner" in call("delete", code=2).stderr
+        said = call("delete", code=2).stderr
+        assert "Give the ids of jobs, or --owner, or --finished-before." in said
         call("delete", UUID, "--owner", "7", code=2)
+        call("delete", UUID, "--finished-before", "1d", code=2)
+        assert "go with --finished-before" in call("delete", UUID, "--status", "failed", code=2).stderr
+
+    @pytest.fixture
+    def aged(self, project: Services) -> list[str]:
+        """A job of each end, three days ago."""
+        clock = FakeClock(1_772_000_000.0)
+        configured(backend="immediate", clock=clock)
+        uuids = [submitted("sum", "numbers=[1]"), submitted("refuse")]
+        clock.move(3 * 86_400)
+        return uuids
+
+    def test_deletes_what_ended_before_a_time(self, aged: list[str]) -> None:
+        assert call("delete", "--finished-before", "4d").stdout == "Deleted 0 jobs.\n"
+        assert call("delete", "--finished-before", "2d", "--dry-run").stdout == "Would delete 2 jobs.\n"
+        failed = document("delete", "--finished-before", "71h", "--status", "failed")
+        assert (failed["deleted"], failed["live"]) == ([aged[1]], [])
+        named = document("delete", "--finished-before", "2026-03-01", "--task", "sum", "--dry-run")
+        assert named == {"before": "2026-03-01T00:00:00+00:00", "would_delete": [aged[0]], "live": []}
+        assert call("delete", "--finished-before", "2026-03-01T00:00:00+01:00").stdout == "Deleted 1 job.\n"
+        call("status", aged[0], code=3)
+
+    @pytest.mark.parametrize("words", [["soon"], ["14"], ["2d", "--status", "running"]])
+    def test_a_time_or_status_that_is_none_is_refused(self, aged: list[str], words: list[str]) -> None:
+        assert words[-1] in call("delete", "--finished-before", *words, code=2).stderr
+        call("status", aged[0])
 
 
 class TestRun:
@@ -477,6 +506,32 @@ class TestWatch:
         assert [json.loads(record)["status"] for record in records] == ["running"]
         assert json.loads(error)["error"]["type"] == "WaitTimeout"
 
+    PENDING = Record(uuid=UUID, task="sum", created=1)
+
+    @pytest.mark.parametrize("as_json", [[], ["--json"]])
+    def test_says_once_after_half_a_minute_that_nothing_takes_the_job(
+        self, project: Services, as_json: list[str]
+    ) -> None:
+        done = replace(self.RUNNING, status="succeeded", outputs={"sum": 0}, finished=9)
+        self.follow(*[self.PENDING] * 100, done)
+        result = call("watch", UUID, *as_json)
+        said = " ".join(result.stderr.split())
+        assert said.count("No worker has taken the job in 30 seconds. See that one runs") == 1
+        assert "No worker" not in result.stdout
+
+    @pytest.mark.parametrize(
+        "record",
+        [
+            replace(PENDING, run_at=1_772_000_090_000),
+            replace(PENDING, attempt=1),
+            replace(RUNNING, attempt=1),
+        ],
+        ids=["not due", "a retry", "running"],
+    )
+    def test_not_of_one_that_waits_for_its_time_or_runs(self, project: Services, record: Record) -> None:
+        self.follow(record)
+        assert "No worker" not in call("watch", UUID, "--timeout", "60", code=6).stderr
+
     def test_stops_looking_in_time(self, project: Services) -> None:
         clock = self.follow(self.RUNNING)
         assert "it goes on" in call("watch", UUID, "--timeout", "5", code=6).stderr
@@ -578,6 +633,26 @@ class TestList:
         shown = call("list").stdout
         assert "who: string, greeting?: string" in shown
         assert "numbers: array of number" in shown
+        assert "schedule" not in shown
+
+    def test_shows_schedules_with_the_zone_of_a_cron(self, project: Services) -> None:
+        class Nightly(Task):
+            name = "nightly"
+            schedule = cron("0 8 * * ? *", zone="Europe/Vienna")
+
+            def run(self):
+                return None
+
+        class Often(Nightly):
+            name = "often"
+            schedule = rate(hours=1)
+
+        for task in (Nightly, Often):
+            project.registry.add(task)
+        schedules = {task["name"]: task["schedule"] for task in document("list")}
+        assert schedules["nightly"] == "cron(0 8 * * ? *) Europe/Vienna"
+        assert (schedules["often"], schedules["sum"]) == ("rate(1 hour)", None)
+        assert "cron(0 8 * * ? *) Europe/Vienna" in call("list").stdout
 
     def test_loads_modules_of_the_working_directory(self, project: Services, tmp_path: Path) -> None:
         (tmp_path / "my_cli_jobs.py").write_text(

@@ -139,3 +139,9 @@ def test_a_class_takes_a_schedule_and_nothing_like_one() -> None:
         type("Nightly", (Task,), {"schedule": "0 6 * * ? *", "__qualname__": "Nightly"})
     with pytest.raises(TaskDefinitionError, match="overlap = 'queue'; give 'skip' or 'allow'"):
         type("Nightly", (Task,), {"schedule": rate(hours=1), "overlap": "queue"})
+
+
+def test_its_text_names_the_zone_of_a_cron() -> None:
+    assert str(cron("0 8 * * ? *")) == "cron(0 8 * * ? *) UTC"
+    assert str(cron("0 8 * * ? *", zone="Europe/Vienna")) == "cron(0 8 * * ? *) Europe/Vienna"
+    assert str(rate(minutes=5)) == "rate(5 minutes)"

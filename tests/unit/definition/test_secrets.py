@@ -418,6 +418,7 @@ class TestTold:
 
         assert properties["password"].items() >= ({"type": "string"} | marked).items()
         assert properties["pins"]["items"].items() >= ({"type": "number"} | marked).items()
+        assert properties["pins"]["writeOnly"] is True  # pydantic says it of texts alone
         assert "writeOnly" not in properties["user"]
         key = definition_of(LogIn).input_schema()["properties"]["key"]
         assert key.items() >= marked.items()

@@ -1,9 +1,23 @@
+import copy
+import pickle
+from collections.abc import Callable, Iterator
+
 import pytest
 
-from serverless_tasks import AlreadyFinished, SubmitFailed, TaskFailed, TaskNotFound, WaitTimeout
+from serverless_tasks import (
+    AlreadyFinished,
+    NotPublished,
+    SubmitFailed,
+    SubmitUncertain,
+    TaskFailed,
+    TaskNotFound,
+    WaitTimeout,
+)
+from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.progress import Snapshot
 from serverless_tasks.engine.job.record import Failure
+from serverless_tasks.engine.services import Services, use
 from serverless_tasks.engine.store.base import Claim
 from serverless_tasks.engine.store.memory import MemoryStore
 from serverless_tasks.engine.submit.handle import Handle
@@ -126,6 +140,15 @@ def test_wait_ends_in_time_and_leaves_the_job_alone(handle: Handle, clock: Event
     assert isinstance(raised.value, TimeoutError)
 
 
+def test_wait_ends_when_the_clock_stands_still(handle: Handle, clock: Eventful) -> None:
+    clock.move = lambda seconds: None  # type: ignore[method-assign]
+
+    with pytest.raises(WaitTimeout):
+        handle.wait(timeout=5)
+
+    assert sum(clock.slept) == pytest.approx(5)
+
+
 def test_wait_for_a_job_that_fails_raises_its_reason(
     handle: Handle, store: MemoryStore, clock: Eventful, message: Message
 ) -> None:
@@ -182,3 +205,107 @@ def test_a_publication_that_follows_another_hands_on_the_row_that_it_wrote(clock
     assert (follower.original, original.unique_lock) == (original, anew)
     assert not follower.unsent
     assert follower.repeated
+
+
+Copy = Callable[[Handle], Handle]
+
+
+def pickled(handle: Handle) -> Handle:
+    copied: Handle = pickle.loads(pickle.dumps(handle))
+    return copied
+
+
+@pytest.fixture
+def elsewhere(clock: Eventful, store: MemoryStore) -> Iterator[None]:
+    """The services of the process in which a handle is unpickled."""
+    with use(Services(Config(), backend="immediate", clock=clock, store=store)):
+        yield
+
+
+class TestCopies:
+    @pytest.mark.parametrize("copied", [pickled, copy.copy, copy.deepcopy])
+    def test_a_copy_reads_the_same_job(
+        self,
+        copied: Copy,
+        handle: Handle,
+        store: MemoryStore,
+        clock: Eventful,
+        message: Message,
+        elsewhere: None,
+    ) -> None:
+        same = copied(handle)
+        store.succeed(message.uuid, begin(store, clock, message), Snapshot(1), {"sum": 3})
+
+        assert same.wait(timeout=0) == {"sum": 3}
+        assert (same.uuid, same.repeated, handle.status) == (handle.uuid, False, "pending")
+
+    @pytest.mark.parametrize("copied", [copy.copy, copy.deepcopy])
+    def test_a_copy_learns_what_becomes_of_the_transaction(
+        self, copied: Copy, message: Message, store: MemoryStore, clock: Eventful
+    ) -> None:
+        publication, open_ = Publication(message), True
+        publication.awaited = lambda: open_
+        same = copied(Handle(publication, store, clock))
+        assert (same.status, same.published) == ("pending", False)
+
+        open_ = False
+        assert same.status == "failed"
+        publication.settle(None)
+        assert same.published
+
+    @pytest.mark.parametrize("copied", [pickled, copy.deepcopy])
+    def test_of_one_that_was_not_sent_keeps_the_reason(
+        self, copied: Copy, message: Message, store: MemoryStore, clock: Eventful
+    ) -> None:
+        publication = Publication(message)
+        publication.settle(SubmitUncertain(message.uuid, "no answer"))
+        same = copied(Handle(publication, store, clock))
+
+        with pytest.raises(SubmitUncertain, match="no answer") as raised:
+            same.wait()
+        assert raised.value.uuid == message.uuid
+
+    def test_of_one_that_was_rolled_back_says_so(
+        self, message: Message, store: MemoryStore, clock: Eventful
+    ) -> None:
+        same = pickled(Handle(Publication(message), store, clock))
+
+        assert same.status == "failed"
+        with pytest.raises(NotPublished, match="rolled back"):
+            same.wait()
+
+    @pytest.mark.usefixtures("elsewhere")
+    def test_unpickled_it_asks_the_store_whether_its_transaction_was_committed(
+        self, message: Message, store: MemoryStore, clock: Eventful
+    ) -> None:
+        publication = Publication(message)
+        publication.awaited = lambda: True
+        same = pickled(Handle(publication, store, clock))
+        told: list[str] = []
+        same.when_published(lambda: told.append("sent"))
+        assert (same.status, same.published) == ("pending", False)
+        with pytest.raises(TaskNotFound):
+            same.wait(timeout=0)
+
+        store.put_jobs([message])
+        assert (same.refresh().status, same.published, told) == ("pending", True, ["sent"])
+
+    @pytest.mark.usefixtures("elsewhere")
+    def test_an_untracked_job_that_nobody_has_begun_still_waits(
+        self, clock: Eventful, store: MemoryStore
+    ) -> None:
+        message = a_message(clock, track=False)
+        publication = Publication(message)
+        publication.awaited = lambda: True
+        same = pickled(Handle(publication, store, clock))
+
+        assert (same.refresh().status, same.published) == ("pending", False)
+        store.succeed(message.uuid, begin(store, clock, message), Snapshot(1), {})
+        assert (same.refresh().status, same.published) == ("succeeded", True)
+        with pytest.raises(AlreadyFinished):
+            same.cancel()
+
+    def test_inputs_are_not_in_the_pickle(self, store: MemoryStore, clock: Eventful) -> None:
+        message = a_message(clock, inputs={"token": "hunter2"}, secrets=("token",))
+
+        assert b"hunter2" not in pickle.dumps(Handle(Publication(message), store, clock))

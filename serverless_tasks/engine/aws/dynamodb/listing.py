@@ -41,7 +41,12 @@ class Listing:
         self._shards = shards
 
     def page(
-        self, values: Sequence[str], limit: int, cursor: str | None, since: int = 0
+        self,
+        values: Sequence[str],
+        limit: int,
+        cursor: str | None,
+        since: int = 0,
+        until: int | None = None,
     ) -> tuple[list[Item], str | None]:
         """The index's items of these values, newest first, and the cursor of the next page.
 
@@ -53,6 +58,7 @@ class Listing:
             limit: how many items at most.
             cursor: where the page before has ended, or None.
             since: the earliest submission that is wanted, milliseconds since the epoch.
+            until: the first that is no longer wanted; None for all.
 
         Raises:
             InvalidCursor: the cursor is not one of ours.
@@ -60,7 +66,9 @@ class Listing:
         from concurrent.futures import ThreadPoolExecutor  # a worker lists nothing: not in its cold start
 
         now = to_ms(self._clock.now())
-        moment, before = _read_cursor(cursor) if cursor else (now, "~")
+        moment, before = (now, "~") if until is None else (until, f"{until:013d}")
+        if cursor:
+            moment, before = _read_cursor(cursor)
         moment = min(moment, now)  # a made-up cursor of the year 9999 would ask for every day until then
         found: list[Item] = []
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="listing") as pool:

@@ -316,10 +316,11 @@ class Table:
         limit: int = 50,
         cursor: str | None = None,
         since: int = 0,
+        until: int | None = None,
         whole: bool = True,
     ) -> Page:
         """See `Store.list_tasks`."""
-        return self._page(self._by_task.page(tasks, limit, cursor, since), whole=whole)
+        return self._page(self._by_task.page(tasks, limit, cursor, since, until), whole=whole)
 
     def _record(self, items: Sequence[Item], *, whole: bool = True) -> Record | None:
         record = record_from_items(items, self._now())

@@ -58,7 +58,34 @@ class TestCsrf:
 
     def test_another_sites_page_is_refused_even_with_the_token(self, strict: Client, csrf: str) -> None:
         answer = post(strict, headers={"X-CSRFToken": csrf, "Origin": "https://evil.example"})
+        message = answer.json()["error"]["message"]
+        assert "add 'https://evil.example' to CSRF_TRUSTED_ORIGINS" in message
+        assert "header." not in message  # of the token, which was right
         assert answer.status_code == 403
+
+    @pytest.mark.parametrize(
+        ("referer", "advice"),
+        [
+            ("https://evil.example/page?x=1", "add 'https://evil.example' to CSRF_TRUSTED_ORIGINS"),
+            (
+                "http://testserver/",
+                "send one of the headers Origin and Referer, of a page that is served by HTTPS",
+            ),
+            ("", "send one of the headers Origin and Referer"),
+        ],
+    )
+    def test_by_https_without_an_origin_the_referer_is_named(
+        self, strict: Client, csrf: str, referer: str, advice: str
+    ) -> None:
+        headers = {"X-CSRFToken": csrf, **({"Referer": referer} if referer else {})}
+        answer = post(strict, headers=headers, secure=True)
+        assert answer.status_code == 403
+        assert advice in answer.json()["error"]["message"]
+
+    def test_a_missing_token_is_asked_for(self, strict: Client, csrf: str) -> None:
+        message = post(strict).json()["error"]["message"]
+        assert "token" in message
+        assert "X-CSRFToken header" in message
 
     def test_cancelling_needs_it_too(self, strict: Client, csrf: str) -> None:
         uuid = post(strict, headers={"X-CSRFToken": csrf}).json()["uuid"]
