@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.conf import settings
 from django.db import close_old_connections
 
+from django_integration.declarative.correlation import resume
 from django_integration.declarative.job import RUNS_DEFERRED_JOBS, DeferredJob, InstanceDeleted
 from django_integration.declarative.registration import UnknownEndpointTask, find, in_use
 from django_integration.django_tasks.coroutine import completed
@@ -37,6 +38,7 @@ class RunDeferred(Task[DeferredJob]):
             InstanceDeleted: the instance is no longer there.
         """
         close_old_connections()
+        resume(self.params.correlation_id)
         try:
             completed(find(self.params.task).call(self.params), seconds_left(self))
         finally:

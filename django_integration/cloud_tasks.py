@@ -10,10 +10,11 @@ from datetime import UTC, datetime, timedelta
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from django.urls import NoReverseMatch, get_resolver, reverse
+from django.urls import NoReverseMatch, reverse
 
 from django_integration.generic_tasks import job_of
 from django_integration.web.http.signed_job import HEADER, signed
+from django_integration.web.namespaces import path_of
 from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.engine.job.forks import renew_when_forked
 from serverless_tasks.errors import ConfigurationError, PayloadTooLarge, SubmitFailed, SubmitUncertain
@@ -36,9 +37,9 @@ class CloudTasksBackend:
         project: the project's id.
         location: the queue's region.
         queue: the queue's name.
-        base_url: this site as Cloud Tasks reaches it, such as ``https://shop.example.com``; also the audience of the
-            tokens, so ``TASKS_API_OIDC_AUDIENCE`` is the same.
+        base_url: this site as Cloud Tasks reaches it, such as ``https://shop.example.com``.
         service_account: the account whose identity token each delivery carries.
+        audience: whom the tokens are for, as ``TASKS_API_OIDC_AUDIENCE`` has it; `base_url` unless given.
         namespace: the URL namespace of the API that the router is on; ``django_integration.urls``, or else the first
             that has it, unless given.
         client: a ``CloudTasksClient`` to use instead of a new one.
@@ -53,6 +54,7 @@ class CloudTasksBackend:
         queue: str,
         base_url: str,
         service_account: str,
+        audience: str | None = None,
         *,
         namespace: str | None = None,
         client: Any = None,
@@ -62,6 +64,7 @@ class CloudTasksBackend:
         self.queue = queue
         self.base_url = base_url
         self.service_account = service_account
+        self.audience = base_url if audience is None else audience
         self.namespace = namespace
         self._given_client = client
         self._of_parents: list[Any] = []
@@ -94,7 +97,7 @@ class CloudTasksBackend:
                 "url": self.base_url.rstrip("/") + self._path(message.task),
                 "headers": {"Content-Type": "application/json", HEADER: signed(message)},
                 "body": body,
-                "oidc_token": {"service_account_email": self.service_account, "audience": self.base_url},
+                "oidc_token": {"service_account_email": self.service_account, "audience": self.audience},
             },
             "dispatch_deadline": timedelta(seconds=min(max(timeout, DEADLINES[0]), DEADLINES[1])),
         }
@@ -132,13 +135,12 @@ class CloudTasksBackend:
         Raises:
             ConfigurationError: the router is on no API, or the task is not on the router.
         """
-        known = ["serverless_tasks", *get_resolver().namespace_dict]
-        for namespace in known if self.namespace is None else [self.namespace]:
-            try:
-                return reverse(f"{namespace}:run-{task}")
-            except NoReverseMatch:
-                continue
-        raise ConfigurationError(
-            f"Task {task!r} has no URL to be run at: include django_integration.urls or put"
-            " django_integration.api.router on an API of yours, and let the task be in pydantic style with http = True."
-        )
+        call = f"run-{task}"
+        try:
+            return path_of(call, app=None) if self.namespace is None else reverse(f"{self.namespace}:{call}")
+        except NoReverseMatch:
+            raise ConfigurationError(
+                f"Task {task!r} has no URL to be run at: include django_integration.urls or put"
+                " django_integration.api.router on an API of yours, and let the task be in pydantic style with"
+                " http = True."
+            ) from None

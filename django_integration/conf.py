@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -21,7 +22,7 @@ BACKENDS = ("sqs", "threading", "immediate")
 MAX_BODY = 10_000_000
 SHARED_READ = 0.0
 # What SERVERLESS_TASKS has in a Django project alone.
-OWN = ("BACKEND", "ALLOW_ANONYMOUS", "MAX_BODY", "SHARED_READ")
+OWN = ("BACKEND", "ALLOW_ANONYMOUS", "MAX_BODY", "SHARED_READ", "EXCLUDE_APPS")
 SERVED = ("TASK_API_BACKGROUND_TASKS", "TASK_API_BACKGROUND_CLASSES")
 READ = (
     "SERVERLESS_TASKS",
@@ -46,6 +47,8 @@ class TaskSettings:
         max_body: ``SERVERLESS_TASKS["MAX_BODY"]``: the largest request body that is read, in bytes.
         shared_read: ``SERVERLESS_TASKS["SHARED_READ"]``: how old, in seconds, the read of a job may be that answers
             several who ask for it; 0 for a read each.
+        exclude_apps: ``SERVERLESS_TASKS["EXCLUDE_APPS"]``: the installed apps, by name or label, whose modules of tasks
+            are left alone.
         own_backend: ``TASK_API_BACKEND``: a backend of the project's own, as a dotted path or a class, or None.
         generic_backend: ``TASKS_BACKEND``: a backend with ``run(task)``, or None.
         served: ``TASK_API_BACKGROUND_TASKS``, and its alias ``TASK_API_BACKGROUND_CLASSES``: the tasks at
@@ -61,6 +64,7 @@ class TaskSettings:
     allow_anonymous: bool
     max_body: int
     shared_read: float
+    exclude_apps: frozenset[str]
     own_backend: Any
     generic_backend: Any
     served: tuple[tuple[str, Any], ...]
@@ -104,6 +108,7 @@ def current() -> TaskSettings:
         allow_anonymous=_allow_anonymous(given),
         max_body=_max_body(given),
         shared_read=_shared_read(given),
+        exclude_apps=_exclude_apps(given),
         own_backend=getattr(settings, "TASK_API_BACKEND", None),
         generic_backend=getattr(settings, "TASKS_BACKEND", None),
         served=tuple((name, entry) for name in SERVED for entry in _sequence(name) or ()),
@@ -118,17 +123,19 @@ def forget(name: str) -> bool:
     """Read the settings again when this one of Django's changed; says whether it is one of ours."""
     if name in READ:
         current.cache_clear()
+        served_tasks.cache_clear()
     return name in READ
 
 
-def served_tasks() -> dict[str, type[BaseTask]]:
-    """The tasks that ``POST /tasks/`` takes, by name.
-
-    Raises:
-        ConfigurationError: naming the setting and its entry that is no task.
-    """
-    tasks = (task_class(entry) for entry in current().served)
-    return {task.name: task for task in tasks}
+@cache
+def served_tasks() -> Mapping[str, type[BaseTask]]:
+    """The tasks that ``POST /tasks/`` takes, by name; an entry that is no task keeps none of the others from it."""
+    found = {}
+    for entry in current().served:
+        with suppress(ConfigurationError):  # startup logs it, and `manage.py check` says it
+            task = task_class(entry)
+            found[task.name] = task
+    return found
 
 
 def task_class(served: tuple[str, Any]) -> type[BaseTask]:
@@ -159,6 +166,9 @@ def imported(setting: str, entry: Any) -> Any:
         return import_string(entry)
     except ImportError as error:
         raise ConfigurationError(f"{setting} names {entry!r}, which cannot be imported: {error}.") from error
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise ConfigurationError(f"{setting} names {entry!r}, which cannot be imported: {reason}.") from error
 
 
 def _sequence(name: str) -> tuple[Any, ...] | None:
@@ -197,3 +207,12 @@ def _shared_read(given: Mapping[str, Any]) -> float:
             f"SERVERLESS_TASKS['SHARED_READ'] is {value!r}; give a number of seconds from 0 to 1."
         )
     return value
+
+
+def _exclude_apps(given: Mapping[str, Any]) -> frozenset[str]:
+    value = given.get("EXCLUDE_APPS", ())
+    if not isinstance(value, (list, tuple, set, frozenset)) or not all(isinstance(app, str) for app in value):
+        raise ConfigurationError(
+            f"SERVERLESS_TASKS['EXCLUDE_APPS'] is {value!r}; give a list of installed apps, such as ['shop']."
+        )
+    return frozenset(value)

@@ -4,4 +4,13 @@ from __future__ import annotations
 
 from django.urls import include, path
 
-urlpatterns = [path("tasks/", include("django_integration.urls"))]
+from django_integration.urls import urlpatterns as calls
+
+_views = {call.name: call.callback for call in calls}
+
+urlpatterns = [
+    path("tasks/", include("django_integration.urls")),
+    # Never reached: the names that its router gives them, for `reverse` and `{% url %}`.
+    path("tasks/", _views["tasks"], name="taskinfo-list"),
+    path("tasks/<uuid>/", _views["task"], name="taskinfo-detail"),
+]

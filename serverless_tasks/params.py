@@ -66,7 +66,7 @@ class Parameter:
 
 
 class StringParameter(Parameter):
-    """Text; a number is taken as its text."""
+    """Text; a number or a boolean is taken as its text."""
 
     def to_python(self, value: Any) -> str:
         if isinstance(value, str):
@@ -87,7 +87,7 @@ class StringParameter(Parameter):
 
 
 class NumberParameter(Parameter):
-    """A finite number; text that spells one is converted, to an int where it is whole."""
+    """A finite number; text that spells one is converted, to an int where it is whole. Booleans are numbers too."""
 
     def to_python(self, value: Any) -> Any:
         if isinstance(value, str):
@@ -129,7 +129,7 @@ class NumberParameter(Parameter):
 
 
 class IntParameter(NumberParameter):
-    """A whole number; a fraction is cut off (``5.2`` becomes 5)."""
+    """A whole number; a fraction is cut off (``5.2`` becomes 5), and true is 1."""
 
     def to_python(self, value: Any) -> int:
         return int(super().to_python(value))
@@ -258,7 +258,7 @@ def wrap_secret(value: Any) -> Any:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, Number) and not isinstance(value, (bool, complex))
+    return isinstance(value, Number) and not isinstance(value, complex)
 
 
 def _shown(value: Any) -> str:

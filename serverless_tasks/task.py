@@ -60,6 +60,11 @@ class Task(BaseTask, Generic[Params]):
             self.params = params
         self.execution = Execution()
 
+    @property
+    def fully_qualified_name(self) -> str:
+        """The dotted path of the class, which is the task's name unless the class gives itself another."""
+        return f"{type(self).__module__}.{type(self).__qualname__}"
+
     # -- submitting ----------------------------------------------------------------------------------------------
 
     @classmethod

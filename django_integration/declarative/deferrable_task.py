@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from django.db import models
 
+from django_integration.declarative.correlation import correlation_id
 from django_integration.declarative.deferral import Deferral
 from django_integration.declarative.endpoint_task import EndpointTask
 from django_integration.declarative.job import DeferredJob, as_lists, job_on, save_first
@@ -17,28 +18,29 @@ from serverless_tasks.errors import TaskDefinitionError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from django_integration.declarative.deferral import Exceptions
+
     type Arguments = tuple[Sequence[Any], Mapping[str, Any]]
 
 HINT = "Put @staticmethod below it: what the task has to know comes from the resource and its arguments."
 
 
-class DeferrableTask(EndpointTask):
+class DeferrableEndpointTask(EndpointTask):
     """``@deferrable_task`` over ``@staticmethod``: called in a worker with the endpoint's resource.
 
     The resource is an instance of a Django model; one that is not saved yet is saved first. The job is published after
     the request's own tasks, and on commit when a transaction is open.
 
     Args:
-        method: the decorated static method.
-        task_runner: a static method, instead of a decorated one.
+        task_runner: the decorated static method, or one that is not decorated.
+        delay: see `Deferral`, as for the arguments up to `execute_unless`; each of them is an attribute as well.
         task_args_factory: a function of the endpoint that gives further arguments: ``(args, kwargs)``, in JSON.
-        depends_on: see `EndpointTask`.
-        priority: see `EndpointTask`.
-        options: the attributes of `Deferral`.
+        options: what `EndpointTask` takes by name.
 
     Attributes:
         key: the name that jobs call it by.
         deferral: when and where it is run.
+        task_runner: the static method itself, for a unit test.
 
     Raises:
         TaskDefinitionError: it does not decorate a static method, or an argument does not fit.
@@ -48,26 +50,41 @@ class DeferrableTask(EndpointTask):
 
     def __init__(
         self,
-        method: Callable[..., Any] | None = None,
-        /,
-        *,
         task_runner: Callable[..., Any] | None = None,
+        delay: float | Callable[[Any], float | None] | None = None,
+        always_defer: bool | Callable[[Any], bool] = True,
         task_args_factory: Callable[[Any], Arguments] | None = None,
-        depends_on: Any = None,
-        priority: int = 0,
+        queue: str | None = None,
+        routing_key: str | None = None,
+        retries: int = 0,
+        retry_exception_filter: Exceptions = (),
+        execute_unless: Callable[[Any], Any] | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(method or task_runner, depends_on=depends_on, priority=priority)
-        if task_args_factory is not None and not callable(task_args_factory):
-            raise TaskDefinitionError(f"task_args_factory is {task_args_factory!r}; give a function.")
-        self.key = ""
-        self.task_args_factory = task_args_factory
         try:
-            self.deferral = Deferral(**options)
+            super().__init__(task_runner, **options)
         except TypeError as error:
             if isinstance(error, TaskDefinitionError):
                 raise
             raise TaskDefinitionError(f"A deferrable task does not take these options: {error}.") from None
+        if task_args_factory is not None and not callable(task_args_factory):
+            raise TaskDefinitionError(f"task_args_factory is {task_args_factory!r}; give a function.")
+        self.key = ""
+        self.task_args_factory = task_args_factory
+        self.deferral = Deferral(
+            delay=delay,
+            always_defer=always_defer,
+            queue=queue,
+            routing_key=routing_key,
+            retries=retries,
+            retry_exception_filter=retry_exception_filter,
+            execute_unless=execute_unless,
+        )
+
+    def __getattr__(self, name: str) -> Any:
+        if name in Deferral.__slots__:
+            return getattr(self.deferral, name)
+        raise AttributeError(f"{type(self).__name__!r} has no attribute {name!r}.", name=name, obj=self)
 
     def __set_name__(self, owner: type, name: str) -> None:
         super().__set_name__(owner, name)
@@ -106,8 +123,8 @@ class DeferrableTask(EndpointTask):
 
     @property
     def _function(self) -> Callable[..., Any]:
-        assert self._method is not None
-        return self._method
+        assert self.task_runner is not None
+        return self.task_runner
 
     def _accept(self, method: Callable[..., Any]) -> Callable[..., Any]:
         if not isinstance(method, staticmethod):
@@ -115,6 +132,13 @@ class DeferrableTask(EndpointTask):
                 f"A deferrable task has to be a static method; {method!r} is none. {HINT}"
             )
         return method.__func__
+
+    def _decorate(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        if self.task_runner is not None:
+            raise TaskDefinitionError(
+                f"A deferrable task runs one static method; it has {self.task_runner!r}, and decorates {method!r}."
+            )
+        return method
 
     def _arguments(self, endpoint: Any) -> Arguments:
         return self.task_args_factory(endpoint) if self.task_args_factory is not None else ((), {})
@@ -153,33 +177,30 @@ class Packer(Protocol):
         """The arguments: ``(args, kwargs)``."""
 
 
-class DeferrableGenericTask(DeferrableTask):
+class DeferrableGenericEndpointTask(DeferrableEndpointTask):
     """``@deferrable_generic_task(task_args_packer=...)`` over ``@staticmethod``: the resource may be anything.
 
     Args:
-        method: the decorated static method.
         task_args_packer: makes the arguments: a class or object with ``pack`` and ``unpack``.
-        options: what `DeferrableTask` takes, apart from ``task_args_factory``.
+        options: what `DeferrableEndpointTask` takes by name, apart from ``task_args_factory``.
 
     Raises:
-        TaskDefinitionError: as for `DeferrableTask`, or the packer is missing.
+        TaskDefinitionError: as for `DeferrableEndpointTask`, or the packer is missing.
     """
 
-    def __init__(
-        self, method: Callable[..., Any] | None = None, /, *, task_args_packer: Any = None, **options: Any
-    ) -> None:
-        super().__init__(method, **options)
+    def __init__(self, task_args_packer: Any = None, **options: Any) -> None:
+        super().__init__(**options)
         for needed in ("pack", "unpack"):
             if not callable(getattr(task_args_packer, needed, None)):
                 raise TaskDefinitionError(
                     f"task_args_packer is {task_args_packer!r}; give a class with static methods pack(endpoint) and"
                     " unpack(packed)."
                 )
-        self._packer: Packer = task_args_packer
+        self.task_args_packer: Packer = task_args_packer
 
     def call(self, job: DeferredJob) -> Any:
         """Do the work of a job, in a worker; see `Registered.call`."""
-        args, kwargs = self._packer.unpack(job.packed)
+        args, kwargs = self.task_args_packer.unpack(job.packed)
         return self._function(*args, **kwargs)
 
     def call_here(self, endpoint: Any) -> None:
@@ -188,11 +209,15 @@ class DeferrableGenericTask(DeferrableTask):
 
     def job(self, endpoint: Any) -> DeferredJob:
         """Return the job for this request."""
-        return DeferredJob(task=self.key, packed=as_lists(self._packer.pack(endpoint)))
+        return DeferredJob(
+            task=self.key,
+            packed=as_lists(self.task_args_packer.pack(endpoint)),
+            correlation_id=correlation_id(),
+        )
 
     def _check_resource(self, owner: type) -> None:
         """Any resource will do."""
 
 
-deferrable_task = DeferrableTask
-deferrable_generic_task = DeferrableGenericTask
+deferrable_task = DeferrableEndpointTask
+deferrable_generic_task = DeferrableGenericEndpointTask

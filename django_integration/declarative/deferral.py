@@ -15,10 +15,12 @@ from serverless_tasks.engine.submit.submission import Submission
 from serverless_tasks.errors import TaskDefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Collection
 
     from django_integration.declarative.job import DeferredJob
     from serverless_tasks.engine.submit.handle import Handle
+
+    type Exceptions = type[BaseException] | Collection[type[BaseException]]
 
 # Django's settings: run deferred tasks in the request; the queues that routing keys stand for.
 FORCE_SYNCHRONOUS = "DECLARATIVE_ENDPOINT_TASKS_FORCE_SYNCHRONOUS"
@@ -35,7 +37,8 @@ class Deferral:
         queue: the queue's name.
         routing_key: stands for a queue in ``DECLARATIVE_ENDPOINT_TASKS_ROUTING_KEYS``, else is its name; `queue` wins.
         retries: how often it is run again after an exception.
-        retry_exception_filter: the exceptions that are worth it, subclasses included; empty means all.
+        retry_exception_filter: the exceptions that are worth it, subclasses included: one class, or several in a tuple,
+            a list or a set; empty means all.
         execute_unless: a function of the endpoint; the task is left out when it gives true.
 
     Raises:
@@ -47,7 +50,7 @@ class Deferral:
     queue: str | None = None
     routing_key: str | None = None
     retries: int = 0
-    retry_exception_filter: Sequence[type[BaseException]] = ()
+    retry_exception_filter: Exceptions = ()
     execute_unless: Callable[[Any], Any] | None = None
 
     def __post_init__(self) -> None:
@@ -69,10 +72,10 @@ class Deferral:
         fits = isinstance(self.retries, int) and not isinstance(self.retries, bool) and self.retries >= 0
         _check("retries", self.retries, fits, "a whole number from 0")
         allowed = self.retry_exception_filter
-        fits = isinstance(allowed, (tuple, list)) and all(
-            isinstance(each, type) and issubclass(each, BaseException) for each in allowed
+        fits = isinstance(allowed, (type, tuple, list, set, frozenset)) and all(
+            isinstance(each, type) and issubclass(each, BaseException) for each in _several(allowed)
         )
-        _check("retry_exception_filter", allowed, fits, "a tuple of exception classes")
+        _check("retry_exception_filter", allowed, fits, "a class of exceptions, or a tuple of them")
         fits = self.execute_unless is None or _takes_the_endpoint(self.execute_unless)
         _check("execute_unless", self.execute_unless, fits, "a function that takes only self, the endpoint")
 
@@ -87,7 +90,7 @@ class Deferral:
 
     def retries_after(self, error: BaseException) -> int:
         """Return how often a job may be run again after this error."""
-        wanted = tuple(self.retry_exception_filter)
+        wanted = _several(self.retry_exception_filter)
         if wanted and not isinstance(error, wanted):
             return 0
         return self.retries
@@ -112,6 +115,10 @@ class Deferral:
             return self.queue
         queues: dict[str, str] = getattr(settings, ROUTING_KEYS, {})
         return queues.get(self.routing_key, self.routing_key)
+
+
+def _several(kinds: Exceptions) -> tuple[type[BaseException], ...]:
+    return (kinds,) if isinstance(kinds, type) else tuple(kinds)
 
 
 def _is_delay(value: Any) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 from itertools import count
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -28,14 +29,18 @@ class EndpointTask:
     request; that is kept with the endpoint's instance.
 
     Args:
-        method: the decorated method.
-        task_runner: without a decorated method: the task itself, called with the endpoint. With one: how it is run;
-            it is called with the method, bound to the endpoint.
+        task_runner: the decorated method, or a function that is called with the endpoint. Where the task decorates a
+            method as well, how that is run: it is called with the method, bound to the endpoint.
         depends_on: the task that runs before this one, whatever the priorities: its name or itself, or several.
         priority: lower ones run first; those of one priority as they are defined.
+        name: what it is called in errors and jobs; the attribute that holds it, unless given.
+        required: kept for readers of the endpoint, as the next three are; changes nothing.
+        description: a sentence on the task.
+        hidden: whether its readers are to leave it out.
+        advanced: whether it is for advanced ones.
 
     Attributes:
-        name: the attribute that holds it.
+        task_runner: what runs the task, called with the endpoint; for a unit test as well.
         attribute_number: which of all tasks it is; django-declarative-apis sorts by it.
 
     Raises:
@@ -46,35 +51,48 @@ class EndpointTask:
 
     def __init__(
         self,
-        method: Callable[..., Any] | None = None,
-        /,
-        *,
         task_runner: Callable[..., Any] | None = None,
         depends_on: Dependency | Sequence[Dependency] | None = None,
-        priority: int = 0,
+        priority: float = 0,
+        *,
+        name: str | None = None,
+        required: bool = False,
+        description: str | None = None,
+        hidden: bool = False,
+        advanced: bool = False,
     ) -> None:
-        if isinstance(priority, bool) or not isinstance(priority, int):
-            raise TaskDefinitionError(f"The task's priority is {priority!r}; give a whole number.")
-        self.name = ""
+        if (
+            isinstance(priority, bool)
+            or not isinstance(priority, (int, float))
+            or not math.isfinite(priority)
+        ):
+            raise TaskDefinitionError(f"The task's priority is {priority!r}; give a number.")
+        self.name = name or ""
+        self.required = required
+        self.description = description
+        self.hidden = hidden
+        self.advanced = advanced
         self.attribute_number = next(_numbers)
         self.priority = priority
-        self.task_runner = task_runner
+        self.depends_on = depends_on
+        self.task_runner = None if task_runner is None else self._accept(task_runner)
         self._depends_on = _several(depends_on)
-        self._method: Callable[..., Any] | None = None if method is None else self._accept(method)
+        self._held = False
 
     def __call__(self, method: Callable[..., Any]) -> Self:
-        if self._method is not None:
+        if self._held:
             raise TypeError(
-                f"Task {self.name or self._method!r} is run by its endpoint; it cannot be called."
+                f"Task {self.name!r} is run by its endpoint; it cannot be called. In a test, call its task_runner."
             )
         decorated = copy.copy(self)
         decorated.attribute_number = next(_numbers)
-        decorated._method = self._accept(method)
+        decorated.task_runner = self._decorate(self._accept(method))
         return decorated
 
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = self.name or name
-        if self._method is None and self.task_runner is None:
+        self._held = True
+        if self.task_runner is None:
             raise TaskDefinitionError(f"{_place(owner)}.{name} decorates nothing; put a method below it.")
         _arranged(owner, tasks_of(owner), strict=False)
         adopt(type(self), deferred=self.deferred)
@@ -89,13 +107,8 @@ class EndpointTask:
 
     def execute(self, endpoint: Any) -> None:
         """Do the work, a coroutine's or a generator's to its end; `run` sees to the order."""
-        if self._method is None:
-            assert self.task_runner is not None
-            completed(self.task_runner(endpoint))
-        elif self.task_runner is None:
-            completed(self._method(endpoint))
-        else:
-            completed(self.task_runner(self._method.__get__(endpoint)))
+        assert self.task_runner is not None
+        completed(self.task_runner(endpoint))
 
     def needs(self, tasks: Mapping[str, EndpointTask]) -> Iterator[str]:
         """The names, among an endpoint's tasks, of those that run before this one."""
@@ -109,6 +122,12 @@ class EndpointTask:
         if isinstance(method, (staticmethod, classmethod)) or not callable(method):
             raise TaskDefinitionError(f"@task decorates {method!r}; put it on a method that takes self.")
         return method
+
+    def _decorate(self, method: Callable[..., Any]) -> Callable[..., Any]:
+        """Return what runs a decorated method."""
+        if (runner := self.task_runner) is None:
+            return method
+        return lambda endpoint: runner(method.__get__(endpoint))
 
 
 class TaskRun:

@@ -7,8 +7,9 @@ from typing import Any
 from django.apps import apps
 from django.core.exceptions import ObjectDoesNotExist
 from django.db import connections, models, router
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
+from django_integration.declarative.correlation import correlation_id
 from serverless_tasks.errors import TaskError
 
 # The registered name of the task that runs these jobs: `django_integration.background` defines it.
@@ -34,6 +35,7 @@ class DeferredJob(BaseModel):
         args: further arguments.
         kwargs: further arguments by name.
         packed: what the packer of a generic task made.
+        correlation_id: the id that django-cid has given the request; left out without one.
     """
 
     task: str
@@ -43,6 +45,7 @@ class DeferredJob(BaseModel):
     args: list[Any] = []
     kwargs: dict[str, Any] = {}
     packed: Any = None
+    correlation_id: str | None = Field(None, exclude_if=lambda given: given is None)
 
     def instance(self) -> models.Model:
         """Load the instance.
@@ -95,6 +98,7 @@ def job_on(instance: models.Model, task: str, args: Any, kwargs: Any) -> Deferre
         database=instance._state.db or router.db_for_write(model, instance=instance),
         args=as_lists(list(args)),
         kwargs=as_lists(dict(kwargs)),
+        correlation_id=correlation_id(),
     )
 
 

@@ -20,7 +20,7 @@ class Step:
         needs: the names of the tasks that run before it, whatever the ranks.
     """
 
-    rank: tuple[bool, int]
+    rank: tuple[bool, float]
     needs: tuple[str, ...]
 
 

@@ -14,6 +14,7 @@ from serverless_tasks.errors import TaskDefinitionError
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from django_integration.declarative.deferral import Exceptions
     from django_integration.declarative.job import DeferredJob
     from serverless_tasks.engine.submit.handle import Handle
 
@@ -49,7 +50,7 @@ class ResourceMethod:
 def resource_task[Method: Callable[..., Any]](method: Method, /) -> Method: ...
 @overload
 def resource_task[Method: Callable[..., Any]](
-    *, retries: int = 0, retry_exception_filter: tuple[type[BaseException], ...] = ()
+    *, retries: int = 0, retry_exception_filter: Exceptions = ()
 ) -> Callable[[Method], Method]: ...
 def resource_task(method: Any = None, /, **options: Any) -> Any:
     """Let a model's method run in a worker: ``@resource_task`` or ``@resource_task(retries=3)``.

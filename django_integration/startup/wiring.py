@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 import sys
-from typing import Any
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 from django.apps import apps
-from django.utils.module_loading import autodiscover_modules
+from django.utils.module_loading import module_has_submodule
 
 from django_integration import conf
 from django_integration.django_tasks.deliveries import middleware
@@ -22,8 +24,14 @@ from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.job.clock import Clock
 from serverless_tasks.engine.services import configure
 from serverless_tasks.engine.store.memory import MemoryStore
-from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.errors import ConfigurationError, DuplicateTask, TaskDefinitionError
 
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from django.apps import AppConfig
+
+logger = logging.getLogger(__name__)
 TASK_MODULES = ("background", "tasks")
 
 
@@ -46,7 +54,7 @@ class Misconfigured:
 def wire() -> ConfigurationError | None:
     """Configure the process's services from the project's settings and register its tasks.
 
-    Any error inside a module of tasks that is not one of configuration is raised here.
+    An error inside a module of ``SERVERLESS_TASKS_MODULES`` that is not one of configuration is raised here.
 
     Returns:
         What is wrong with the configuration, for the system check; submitting a task raises it as well.
@@ -89,14 +97,52 @@ def _parts(given: conf.TaskSettings) -> dict[str, Any]:
 def register(registry: Registry) -> None:
     """Register the tasks of the installed apps, and those that the settings serve.
 
+    A module that cannot be imported and an entry that is no task are left out, logged, and kept in `Registry.faults`.
+
     Raises:
-        ConfigurationError: an entry is no task, or two tasks share a name.
+        ConfigurationError: two tasks share a name.
     """
-    autodiscover_modules(*TASK_MODULES)
-    for app in apps.get_app_configs():
-        for module in (f"{app.name}.{name}" for name in TASK_MODULES):
-            if module in sys.modules:
-                registry.add_defined_in(module)
-                adopt(sys.modules[module])
-    for task in conf.served_tasks().values():
-        registry.add(task)
+    modules = [module for app in apps.get_app_configs() for module in _imported_modules(app, registry)]
+    for module in modules:
+        registry.add_defined_in(module)
+        adopt(sys.modules[module])
+    for entry in conf.current().served:
+        try:
+            registry.add(conf.task_class(entry))
+        except DuplicateTask:
+            raise
+        except ConfigurationError as error:
+            _leave_out(registry, error)
+
+
+def _imported_modules(app: AppConfig, registry: Registry) -> Iterator[str]:
+    """Import an app's modules of tasks, and yield their names."""
+    excluded = {app.name, app.label} & conf.current().exclude_apps
+    for name in TASK_MODULES:
+        module = f"{app.name}.{name}"
+        if excluded or not module_has_submodule(app.module, name):
+            continue
+        try:
+            import_module(module)
+        except (Exception, SystemExit) as error:  # noqa: BLE001 - a script of this name may exit where it is imported
+            _leave_out(registry, _not_imported(module, app, error))
+        else:
+            yield module
+
+
+def _not_imported(module: str, app: AppConfig, error: BaseException) -> ConfigurationError:
+    """Forget the tasks that the module defined before its error, which lack what comes after it."""
+    IMPORTED[:] = [task for task in IMPORTED if task.__module__ != module]
+    MADE[:] = [task for task in MADE if task.__module__ != module]
+    reason = str(error) if isinstance(error, TaskDefinitionError) else f"{type(error).__name__}: {error}"
+    fault = ConfigurationError(
+        f"{module} cannot be imported, so that its tasks are unknown: {reason.removesuffix('.')}. Mend it; or, if it is"
+        f" none of Serverless Tasks, set SERVERLESS_TASKS['EXCLUDE_APPS'] = [{app.name!r}]."
+    )
+    fault.__cause__ = error
+    return fault
+
+
+def _leave_out(registry: Registry, fault: ConfigurationError) -> None:
+    logger.error("%s", fault, exc_info=fault.__cause__)
+    registry.faults.append(fault)

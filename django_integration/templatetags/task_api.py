@@ -9,8 +9,10 @@ from django.conf import settings
 from django.middleware.csp import get_nonce
 from django.middleware.csrf import get_token
 from django.templatetags.static import static
-from django.urls import reverse
 from django.utils.html import format_html
+
+from django_integration.web.auth.caller import csrf_header
+from django_integration.web.namespaces import path_of
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -21,12 +23,13 @@ register = template.Library()
 
 @register.simple_tag(takes_context=True)
 def task_api(context: template.Context) -> SafeString:
-    """Load the client, tell it this site's URLs and cookie, and set that cookie.
+    """Load the client, tell it this site's URLs, CSRF cookie and header, and set that cookie.
 
     The scripts carry the nonce of Django's content security policy; nothing is inline.
 
     Raises:
         TemplateSyntaxError: the template is rendered without its request.
+        NoReverseMatch: the project does not include the URLs.
     """
     request: HttpRequest | None = getattr(context, "request", None) or context.get("request")
     if request is None:
@@ -35,11 +38,13 @@ def task_api(context: template.Context) -> SafeString:
     nonce = get_nonce(request)
     attribute = format_html(' nonce="{}"', nonce) if nonce is not None else ""
     return format_html(
-        '<script src="{}"{}></script>\n<script src="{}"{} data-base="{}" data-csrf-cookie="{}"></script>',
+        '<script src="{}"{}></script>\n'
+        '<script src="{}"{} data-base="{}" data-csrf-cookie="{}" data-csrf-header="{}"></script>',
         static("django-task-api.min.js"),
         attribute,
         static("serverless-tasks/configure.js"),
         attribute,
-        reverse("serverless_tasks:tasks"),
+        path_of("tasks", near=() if request.resolver_match is None else request.resolver_match.namespaces),
         settings.CSRF_COOKIE_NAME,
+        csrf_header(),
     )

@@ -14,7 +14,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
 from django_integration.web.auth.actions import Action
-from django_integration.web.auth.caller import identify
+from django_integration.web.auth.caller import csrf_header, identify
 from django_integration.web.excerpt import excerpts, last_messages
 from django_integration.web.http.responses import HTTPError, record_json
 from django_integration.web.live.lookup import find
@@ -81,6 +81,5 @@ def _login(request: HttpRequest) -> HttpResponse:
 
 def _page(request: HttpRequest, name: str, context: dict[str, Any]) -> HttpResponse:
     get_token(request)  # sets the cookie that the page's buttons need
-    return render(
-        request, f"serverless_tasks/{name}.html", {**context, "csrf_cookie_name": settings.CSRF_COOKIE_NAME}
-    )
+    csrf = {"csrf_cookie_name": settings.CSRF_COOKIE_NAME, "csrf_header_name": csrf_header()}
+    return render(request, f"serverless_tasks/{name}.html", context | csrf)

@@ -73,8 +73,11 @@ def load_project(tasks: Tasks = Tasks.NAMED, modules: Sequence[str] = ()) -> Non
     elif MODULES in deployed and not current_services().config.modules:
         with _deployed_code(tasks):
             registry.load(modules_of(deployed[MODULES]), said_by=FILE)
-    if tasks is Tasks.NEEDED and (problem := current_services().problem) is not None:
-        raise problem  # of the tasks that come after it none was registered
+    if tasks is Tasks.NEEDED:
+        services = current_services()
+        for fault in (services.problem, *services.registry.faults):
+            if fault is not None:
+                raise fault  # there are tasks that were not registered
 
 
 def knows_tasks(registry: Registry) -> bool:

@@ -22,6 +22,10 @@ class ForgetsAnInput(Task):
         return 0
 
 
+class ForgetsRun(Task):
+    name = "forgets-run"
+
+
 class GivesAThread(Task[Box]):
     """Its output has no form in JSON."""
 

@@ -218,3 +218,13 @@ def test_inc_progress_costs_less_than_a_microsecond_beyond_a_bare_method_call() 
     counted = best(SumNumbers().inc_progress, 200_000)
 
     assert counted - bare < 1e-6
+
+
+def test_the_dotted_path_of_a_class_is_told_whatever_its_name() -> None:
+    class Named(Task):
+        name = "named"
+
+        def run(self) -> None:
+            return None
+
+    assert Named().fully_qualified_name == f"{__name__}.{Named.__qualname__}"

@@ -30,7 +30,7 @@ def register() -> None:
 
 def check_configuration(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     """Check settings, entries and definitions for what keeps tasks from being submitted or called."""
-    problem = getattr(apps.get_app_config("serverless_tasks"), "problem", None)
+    problems = [getattr(apps.get_app_config("serverless_tasks"), "problem", None)]
     try:
         conf.current()
     except ConfigurationError as error:
@@ -45,9 +45,11 @@ def check_configuration(app_configs: Any, **_: Any) -> list[checks.CheckMessage]
         *_definitions(),
         *_unroutable(),
     ]
-    if problem is not None and all(str(problem) != message.msg for message in found):
-        found.insert(0, checks.Error(str(problem), id="serverless_tasks.E001"))
-    return found
+    with suppress(ConfigurationError):  # _definitions says it
+        problems += current_services().registry.faults
+    said = {message.msg for message in found}
+    missing = [str(problem) for problem in problems if problem is not None and str(problem) not in said]
+    return [*(checks.Error(each, id="serverless_tasks.E001") for each in missing), *found]
 
 
 def check_access(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
@@ -124,8 +126,8 @@ def _authentication() -> Iterator[checks.CheckMessage]:
     given = [getattr(settings, router_auth.NAME, None)]
     with suppress(ConfigurationError):  # _definitions says it
         given += [getattr(task, router_auth.NAME, None) for task in current_services().registry]
-    for entry in dict.fromkeys(given):
-        if entry is not None:
+    for place, entry in enumerate(given):
+        if entry is not None and entry not in given[:place]:
             yield from _errors("E007", router_auth.authenticator, entry)
 
 

@@ -2,4 +2,5 @@
 Object.assign(TaskAPI.options, {
   baseURL: document.currentScript.dataset.base,
   csrfCookieName: document.currentScript.dataset.csrfCookie,
+  csrfHeaderName: document.currentScript.dataset.csrfHeader ?? TaskAPI.options.csrfHeaderName,
 })

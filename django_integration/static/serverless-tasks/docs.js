@@ -16,6 +16,7 @@
 
   TaskAPI.options.baseURL = root.dataset.base
   TaskAPI.options.csrfCookieName = root.dataset.csrfCookie
+  TaskAPI.options.csrfHeaderName = root.dataset.csrfHeader ?? TaskAPI.options.csrfHeaderName
 
   let api = {}
 

@@ -13,6 +13,7 @@
 
   TaskAPI.options.baseURL = root.dataset.base
   TaskAPI.options.csrfCookieName = root.dataset.csrfCookie
+  TaskAPI.options.csrfHeaderName = root.dataset.csrfHeader ?? TaskAPI.options.csrfHeaderName
 
   const wholeURL = `${root.dataset.base}${first.uuid}/`
 

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.record import Record
 
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
-# What the client of Django Task API sends; Django's own is X-CSRFToken.
-OLD_CSRF_HEADER = "HTTP_X_CSRF_TOKEN"
+# Django's own header, and what the client of Django Task API sends; they serve where the site names another as well.
+CSRF_HEADERS = ("HTTP_X_CSRFTOKEN", "HTTP_X_CSRF_TOKEN")
 
 
 class Owned(Protocol):
@@ -86,7 +86,7 @@ def identify(request: HttpRequest, action: Action) -> Caller:
     Raises:
         Refused: 401, 403 or 429; what a class of the site's own says.
     """
-    accept_old_csrf_header(request)
+    accept_csrf_headers(request)
     permit = None
     if conf.current().uses_drf:
         from django_integration.web.auth import drf
@@ -112,11 +112,17 @@ def limit(request: HttpRequest, action: Action, user: Any) -> None:
         drf.limit(request, action, user)
 
 
-def accept_old_csrf_header(request: HttpRequest) -> None:
-    """Let ``X-CSRF-Token`` stand for Django's own header when that is absent."""
-    token = request.META.get(OLD_CSRF_HEADER)
-    if token is not None:
-        request.META.setdefault(settings.CSRF_HEADER_NAME, token)
+def accept_csrf_headers(request: HttpRequest) -> None:
+    """Let each of `CSRF_HEADERS` stand for the header of ``CSRF_HEADER_NAME`` when that is absent."""
+    for name in CSRF_HEADERS:
+        if (token := request.META.get(name)) is not None:
+            request.META.setdefault(settings.CSRF_HEADER_NAME, token)
+
+
+def csrf_header() -> str:
+    """Return the request header that carries the CSRF token, by ``CSRF_HEADER_NAME``."""
+    name = settings.CSRF_HEADER_NAME.removeprefix("HTTP_").replace("_", "-")
+    return "X-CSRFToken" if name == "X-CSRFTOKEN" else name.title()
 
 
 def _session_user(request: HttpRequest) -> Any:
@@ -143,7 +149,8 @@ def check_csrf(request: HttpRequest) -> None:
     check.process_request(request)
     if (refusal := check.process_view(request, _no_answer, (), {})) is not None:
         reason = refusal.content.decode()
-        advice = _origin_advice(request, reason) or "Send the cookie's token in the X-CSRFToken header."
+        token = f"Send the token of the cookie {settings.CSRF_COOKIE_NAME} in the {csrf_header()} header."
+        advice = _origin_advice(request, reason) or token
         raise HTTPError(403, "CSRFFailed", f"CSRF check failed: {reason} {advice}")
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 from django.conf import settings
 
 from django_integration import conf
+from django_integration.web.auth.caller import csrf_header
 from django_integration.web.auth.typed_calls import (
     NAME,
     UNSET,
@@ -99,10 +100,8 @@ class Schemes:
         return need if reads else need | self._csrf()
 
     def _csrf(self) -> Json:
-        name = settings.CSRF_HEADER_NAME.removeprefix("HTTP_").replace("_", "-")
-        shown = "X-CSRFToken" if name == "X-CSRFTOKEN" else name.title()
         cookie = f"The value of the cookie {settings.CSRF_COOKIE_NAME}."
-        return self._need(CSRF, _header(shown, cookie))
+        return self._need(CSRF, _header(csrf_header(), cookie))
 
     def _need(self, name: str, scheme: Json) -> Json:
         self.named[name] = scheme

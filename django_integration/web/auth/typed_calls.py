@@ -13,7 +13,7 @@ from ninja.security.http import HttpAuthBase
 
 from django_integration import conf
 from django_integration.web.auth.actions import Action
-from django_integration.web.auth.caller import Caller, accept_old_csrf_header, check_csrf, identify, limit
+from django_integration.web.auth.caller import Caller, accept_csrf_headers, check_csrf, identify, limit
 from django_integration.web.http.responses import HTTPError
 from django_integration.web.http.signed_job import HEADER
 from serverless_tasks.errors import ConfigurationError
@@ -113,7 +113,7 @@ def authenticator(given: Any) -> Any:
 
 
 def _authenticated(request: HttpRequest, ask: Any) -> Any:
-    accept_old_csrf_header(request)
+    accept_csrf_headers(request)
     try:
         found = ask(request)
         if inspect.isawaitable(found):  # it would pass for an answer

@@ -28,6 +28,9 @@ class Registry:
     Args:
         growing: lists of classes that belong in it and that may grow: what is new there is registered before the next
             look, and two tasks of one name raise `DuplicateTask` at every look.
+
+    Attributes:
+        faults: why tasks that belong in it may be missing: of each module that could not be imported, say.
     """
 
     def __init__(self, *growing: Sequence[type[BaseTask]]) -> None:
@@ -35,6 +38,7 @@ class Registry:
         self._definitions: dict[str, Definition] = {}
         self._growing = growing
         self._seen = [0] * len(growing)
+        self.faults: list[ConfigurationError] = []
 
     def add(self, task: type[BaseTask]) -> None:
         """Register a task class; doing so twice is fine.

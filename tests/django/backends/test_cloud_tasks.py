@@ -10,6 +10,7 @@ import grpc
 import pytest
 from django.core import mail
 from django.test import Client
+from django.urls import include, path
 from google.api_core.exceptions import GoogleAPICallError
 from google.cloud import tasks_v2
 from google.cloud.tasks_v2.services.cloud_tasks.transports import CloudTasksGrpcTransport
@@ -140,6 +141,30 @@ class TestSending:
         EmailNotificationTask(PARAMS).start()
         url = cloud.tasks[0].task.http_request.url
         assert url == f"https://shop.example.com/own/jobs/{EmailNotificationTask.name}/run"
+
+    def test_the_url_is_found_below_a_namespace_of_the_project(
+        self, cloud: CloudTasks, settings: Any
+    ) -> None:
+        below = ([path("tasks/", include("django_integration.urls"))], "shop")
+        settings.ROOT_URLCONF = (path("api/", include(below)),)
+        EmailNotificationTask(PARAMS).start()
+        assert cloud.tasks[0].task.http_request.url == f"https://shop.example.com/api{URL}"
+
+
+@pytest.mark.parametrize("by_position", [True, False])
+def test_the_tokens_audience_may_be_another_than_the_sites_address(
+    backend: CloudTasksBackend, cloud: CloudTasks, by_position: bool
+) -> None:
+    given: Any = ("p", "l", "q", "https://shop.example.com", ACCOUNT)
+    other = "https://tasks.example.com"
+    made = (
+        CloudTasksBackend(*given, other, client=backend._client)
+        if by_position
+        else CloudTasksBackend(*given, audience=other, client=backend._client)
+    )
+    made.run(EmailNotificationTask(PARAMS))
+    sent = cloud.tasks[0].task.http_request
+    assert (sent.oidc_token.audience, sent.url) == (other, f"https://shop.example.com{URL}")
 
 
 def test_a_task_made_by_hand_can_be_sent(backend: CloudTasksBackend, cloud: CloudTasks) -> None:

@@ -5,9 +5,12 @@ from typing import Any
 
 import pytest
 from django.test import Client
+from django.urls import include, path, resolve, reverse
 
+from serverless_tasks import InvalidInputs, Task
 from serverless_tasks.engine.services import current_services
-from serverless_tasks.params import IntParameter, ParameterNotValidError
+from serverless_tasks.errors import TaskFailed
+from serverless_tasks.params import IntParameter, ParameterNotValidError, StringParameter
 from tests.django import task_api_examples as examples
 from tests.support.clock import until
 
@@ -93,6 +96,9 @@ class TestParameters:
             ("number", "5", 5, "int"),
             ("whole", 5.2, 5, "int"),
             ("whole", "6", 6, "int"),
+            ("whole", True, 1, "int"),
+            ("number", False, False, "bool"),
+            ("text", True, "True", "str"),
             ("real", "5.3", 5.3, "float"),
             ("real", 5, 5.0, "float"),
             ("flag", "true", True, "bool"),
@@ -218,3 +224,54 @@ class TestProgress:
         until(lambda: current_services().store.read(uuid).ended)  # type: ignore[union-attr]
         polled()
         assert (seen["status"], seen["progress"]) == ("succeeded", 2)
+
+
+class TestUrlNames:
+    """As Django REST framework's router names them."""
+
+    def test_they_lead_to_the_calls(self, settings: Any) -> None:
+        settings.ROOT_URLCONF = (path("", include("django_integration.task_api_urls")),)
+        assert reverse("taskinfo-list") == "/tasks/"
+        url = reverse("taskinfo-detail", kwargs={"uuid": ended("sum-numbers", numbers=[1])["uuid"]})
+        assert Client().get(url).json()["status"] == "succeeded"
+        for call, name in ((reverse("taskinfo-list"), "tasks"), (url, "task")):
+            assert resolve(call).view_name == f"serverless_tasks:{name}"
+
+    def test_a_suffix_is_no_call(self) -> None:
+        assert Client().get("/tasks.json").status_code == 404
+        job = "/tasks/0b9f7a52-6a1c-4a3e-9c53-1d2f3a4b5c6d.json"
+        assert Client().get(job, follow=True).status_code == 404
+
+
+class TestFromPython:
+    @pytest.mark.parametrize("inputs", [{}, None, {"numbers": ["x"]}, {"numbers": [1], "more": 2}], ids=str)
+    def test_what_does_not_fit_is_refused_where_it_is_started(self, inputs: Any) -> None:
+        with pytest.raises(InvalidInputs) as raised:
+            examples.SumNumbers().start(inputs)
+        assert [field.field for field in raised.value.fields] in (["numbers"], ["numbers.0"], ["more"])
+
+    @pytest.mark.parametrize(
+        ("returned", "given"), [(True, {"count": 1, "text": "True"}), (None, {"count": None, "text": None})]
+    )
+    def test_an_output_is_converted(self, returned: Any, given: Any) -> None:
+        class Returns(Task):
+            name = "returns"
+            outputs = {"count": IntParameter(), "text": StringParameter()}
+
+            def run(self):
+                return {"count": returned, "text": returned}
+
+        assert Returns().start({}).wait(1) == given
+
+    @pytest.mark.parametrize("returned", [[1], {"a": 1}, b"a"], ids=str)
+    def test_a_text_is_not_made_of_what_is_none(self, returned: Any) -> None:
+        class ReturnsText(Task):
+            name = "returns-text"
+            outputs = {"text": StringParameter()}
+
+            def run(self):
+                return returned
+
+        handle = ReturnsText().start({})
+        with pytest.raises(TaskFailed, match="InvalidOutputs"):
+            handle.wait(1)

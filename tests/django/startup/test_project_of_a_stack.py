@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -152,7 +153,7 @@ def test_code_that_cannot_be_loaded_deletes_nothing(project: Path, broken: str) 
     code, left, told = run(project, "", *SYNC, "--yes")
 
     assert (code, left) == (2, BOTH)
-    assert "The project's code cannot be loaded: ZeroDivisionError" in told
+    assert re.search("cannot be (loaded|imported).*: ZeroDivisionError", told)
 
 
 def test_a_project_without_tasks_deletes_nothing(project: Path) -> None:

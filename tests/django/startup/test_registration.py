@@ -88,3 +88,81 @@ def test_the_order_of_the_apps_does_not_matter(project: Path) -> None:
     code = "from serverless_tasks.engine.services import current_services; print('send' in current_services().registry)"
     assert manage(project, "check").returncode == 0
     assert manage(project, "shell", "--no-imports", "-c", code).stdout.strip() == "True"
+
+
+WANTS = """
+from serverless_tasks import Task
+
+class Half(Task):
+    name = "half"
+
+    def run(self):
+        return shared_task
+
+from nowhere import shared_task
+"""
+BROKEN = {
+    "missing": (WANTS, "ModuleNotFoundError: No module named 'nowhere'"),
+    "raises": ("1 / 0", "ZeroDivisionError: division by zero"),
+    "no Python": ("def", "SyntaxError: "),
+    "exits": ("import sys; sys.exit('usage: tasks.py')", "SystemExit: usage: tasks.py"),
+    "a task that contradicts itself": (
+        "from serverless_tasks import Task\nclass Wrong(Task):\n    retries = -1\n",
+        "Wrong has retries = -1; give a whole number from 0.",
+    ),
+}
+NAMES = """
+from django.apps import apps
+from serverless_tasks.engine.services import current_services
+print([name for name in ("send", "half") if name in current_services().registry])
+"""
+
+
+@pytest.fixture
+def broken(project: Path) -> Path:
+    """The project, with one app's task in a ``tasks`` module, and a ``tasks`` module to break in the other."""
+    (project / "letters/tasks.py").write_text("from letters import jobs\nSend = jobs.Send\n")
+    (project / "cards/jobs.py").write_text("")
+    return project
+
+
+@pytest.mark.parametrize("how", BROKEN)
+@pytest.mark.parametrize("module", ["tasks", "background"])
+def test_a_module_that_cannot_be_imported_is_named_and_other_tasks_go_on(
+    broken: Path, how: str, module: str
+) -> None:
+    text, reason = BROKEN[how]
+    (broken / f"cards/{module}.py").write_text(text)
+    done = manage(broken, "shell", "--no-imports", "-c", NAMES)
+    assert done.stdout.strip() == "['send']"
+    done = manage(broken, "check")
+    assert done.returncode == 1
+    (said,) = [line for line in done.stderr.splitlines() if "serverless_tasks.E001" in line]
+    assert f"cards.{module} cannot be imported, so that its tasks are unknown: {reason}" in said
+    assert "SERVERLESS_TASKS['EXCLUDE_APPS'] = ['cards']" in said
+
+
+@pytest.mark.parametrize("name", ["cards", "shop_cards"], ids=["name", "label"])
+def test_an_app_that_is_excluded_is_not_imported(broken: Path, name: str) -> None:
+    apps = (broken / "cards/apps.py").read_text()
+    (broken / "cards/apps.py").write_text(f"{apps}\n    label = 'shop_cards'\n")
+    (broken / "cards/tasks.py").write_text(WANTS)
+    with (broken / "settings.py").open("a") as settings:
+        settings.write(f"SERVERLESS_TASKS['EXCLUDE_APPS'] = [{name!r}]\n")
+    done = manage(broken, "check")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert manage(broken, "shell", "--no-imports", "-c", NAMES).stdout.strip() == "['send']"
+
+
+def test_the_log_has_the_traceback(broken: Path) -> None:
+    (broken / "cards/tasks.py").write_text(WANTS)
+    done = manage(broken, "shell", "--no-imports", "-c", "")
+    assert "cards/tasks.py" in done.stderr
+    assert "from nowhere import shared_task" in done.stderr
+
+
+def test_a_module_that_is_mended_is_found_in_the_next_process(broken: Path) -> None:
+    (broken / "cards/tasks.py").write_text(WANTS)
+    (broken / "nowhere.py").write_text("shared_task = 1\n")
+    assert manage(broken, "check").returncode == 0
+    assert manage(broken, "shell", "--no-imports", "-c", NAMES).stdout.strip() == "['send', 'half']"

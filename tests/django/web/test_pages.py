@@ -186,7 +186,7 @@ class TestTemplateTag:
         answer = client.get("/page/")
         client_script, configure = self.scripts(answer)
         assert client_script == '<script src="/static/django-task-api.min.js"></script>'
-        data = 'data-base="/tasks/" data-csrf-cookie="csrftoken"'
+        data = 'data-base="/tasks/" data-csrf-cookie="csrftoken" data-csrf-header="X-CSRFToken"'
         assert configure == f'<script src="/static/serverless-tasks/configure.js" {data}></script>'
         assert "csrftoken" in client.cookies
 

@@ -9,6 +9,7 @@ from rest_framework.authtoken.models import Token
 from rest_framework.permissions import BasePermission
 
 from tests.django.conftest import queued
+from tests.django.shop.background import SumNumbers
 
 SUM = {"task": "sum", "inputs": {"numbers": [1]}}
 SESSION = "rest_framework.authentication.SessionAuthentication"
@@ -91,6 +92,27 @@ class TestCsrf:
         uuid = post(strict, headers={"X-CSRFToken": csrf}).json()["uuid"]
         assert strict.post(f"/tasks/{uuid}/cancel/").status_code == 403
         assert strict.post(f"/tasks/{uuid}/cancel/", headers={"X-CSRFToken": csrf}).status_code == 200
+
+    @pytest.mark.parametrize("header", ["X-Shop-Token", "X-CSRFToken", "X-CSRF-Token"])
+    def test_a_header_of_the_sites_own_is_taken_beside_both(
+        self, strict: Client, csrf: str, settings: Any, header: str
+    ) -> None:
+        settings.CSRF_HEADER_NAME = "HTTP_X_SHOP_TOKEN"
+        assert post(strict, headers={header: csrf}).status_code == 201
+
+    def test_names_of_the_sites_own_reach_the_refusal_and_the_client(
+        self, strict: Client, settings: Any
+    ) -> None:
+        settings.CSRF_HEADER_NAME, settings.CSRF_COOKIE_NAME = "HTTP_X_SHOP_TOKEN", "crumb"
+        said = post(strict).json()["error"]["message"]
+        assert said.endswith("Send the token of the cookie crumb in the X-Shop-Token header.")
+        uuid = SumNumbers.options(on_commit=False).submit(numbers=[1]).uuid
+        for url in ("/page/", "/tasks/docs", f"/tasks/{uuid}/view/"):
+            page = strict.get(url).content.decode()
+            assert 'data-csrf-cookie="crumb"' in page
+            assert 'data-csrf-header="X-Shop-Token"' in page
+        sent = {"X-Shop-Token": strict.cookies["crumb"].value}
+        assert post(strict, headers=sent).status_code == 201
 
     def test_reading_does_not(self, strict: Client) -> None:
         assert strict.get("/tasks/").status_code == 200
