@@ -63,7 +63,7 @@ def refuse(request: HttpRequest, error: Exception) -> HttpResponse:
 # Both are read by the calls themselves, which say in the shape of all errors what is wrong with them.
 Uuid = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
 Limit = Annotated[
-    str, WithJsonSchema({"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": PAGE})
+    str | int, WithJsonSchema({"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": PAGE})
 ]
 
 
@@ -107,12 +107,13 @@ def create(request: HttpRequest, idempotency_key: idempotency.Key = None) -> Htt
     operation_id="list_tasks",
     response=_responses(200, PageBody, 400),
 )
-def listing(request: HttpRequest, limit: Limit = str(PAGE), cursor: str | None = None) -> HttpResponse:
+def listing(request: HttpRequest, limit: Limit = PAGE, cursor: str | None = None) -> HttpResponse:
     """Tasks without an owner are in nobody's list."""
     caller = identify(request, Action.LIST)
-    size = int(limit) if limit.isascii() and limit.isdecimal() and len(limit) < 4 else 0
+    text = str(limit)
+    size = int(text) if text.isascii() and text.isdecimal() and len(text) < 4 else 0
     if not 1 <= size <= LARGEST_PAGE:
-        message = f"The limit is {limit[:20]!r}; give a number from 1 to {LARGEST_PAGE}."
+        message = f"The limit is {text[:20]!r}; give a number from 1 to {LARGEST_PAGE}."
         raise HTTPError(400, "InvalidLimit", message)
     if caller.owner is None:
         return json_answer({"tasks": [], "next": None})
@@ -131,8 +132,9 @@ def openapi_document(request: HttpRequest) -> HttpResponse:
     served = conf.served_tasks()
     names = dict.fromkeys([*served, *router.task_names()])
     registry = current_services().registry
-    definitions = [registry.definition(name) for name in names if name in registry]
-    openapi.describe(document, base, definitions, served, Schemes())
+    openapi.describe(
+        document, base, registry, (name for name in names if name in registry), served, Schemes()
+    )
     return json_answer(document)
 
 

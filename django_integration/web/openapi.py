@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 import inspect
+import logging
 import re
 from typing import TYPE_CHECKING, Any, Final
 
+from ninja.openapi.schema import REF_TEMPLATE
+from ninja.schema import NinjaGenerateJsonSchema
+from pydantic.json_schema import models_json_schema
+
 from django_integration.web.auth.typed_calls import allows_run_in_request
+from django_integration.web.http.schemas import PageBody, RecordBody, RefusalBody, UnfitBody
+from serverless_tasks.engine.definition.json_schema import moved
+from serverless_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Container, Sequence
+    from collections.abc import Container, Iterable, Sequence
 
     from django_integration.web.auth.openapi_schemes import Schemes
     from serverless_tasks.engine.definition.base import BaseTask
-    from serverless_tasks.engine.definition.schema import Definition
+    from serverless_tasks.engine.definition.registry import Registry
 
 type Json = dict[str, Any]
+
+logger = logging.getLogger(__name__)
 
 CREATE: Final = "create_task"
 RETRIEVE: Final = "get_task"
@@ -25,61 +35,114 @@ _COMPONENTS: Final = "#/components/schemas/"
 
 
 def describe(
-    document: Json, base: str, definitions: Sequence[Definition], served: Container[str], schemes: Schemes
+    document: Json,
+    base: str,
+    registry: Registry,
+    names: Iterable[str],
+    served: Container[str],
+    schemes: Schemes,
 ) -> None:
-    """Put the tasks into an OpenAPI document.
+    """Put the tasks into an OpenAPI document. One that cannot be described is left out; ``manage.py check`` says why.
 
-    The typed calls are described anew as well: ninja names a model's schema by its class alone, so that of two tasks
-    with a ``Params`` one would be shown with the other's.
+    The schemas are made anew as well: ninja names a model's schema by its class alone, so that of two tasks with a
+    ``Params`` one would be shown with the other's, and a ``RecordBody`` of a project would take the place of ours.
 
     Args:
         document: the document, which is changed.
         base: the path that the tasks are served at.
-        definitions: what each task takes and gives back.
+        registry: what each task takes and gives back.
+        names: the tasks.
         served: the names of those that ``POST <base>`` takes.
         schemes: how callers say who they are; filled by what the calls need.
     """
-    for item in document["paths"].values():
+    paths: Json = document["paths"]
+    for item in paths.values():
         item.pop("head", None)  # ``get`` without its body, which needs no description of its own
         for method, operation in item.items():
             operation["security"] = schemes.of_site(reads=method == "get")
-    schemas: Json = document["components"]["schemas"]
+    schemas = document["components"]["schemas"] = _general_schemas()
     submissions, records = [], []
-    for number, definition in enumerate(definitions):
-        task = definition.task.name
-        name = f"{_safe(task)}.{number}"
-        inputs = _component(schemas, f"{name}.inputs", definition.input_schema())
-        # Outputs are empty until there are some, so that none of them is required.
-        optional = {key: value for key, value in definition.output_schema().items() if key != "required"}
-        outputs = _component(schemas, f"{name}.outputs", optional)
-        record = _component(schemas, f"{name}.record", _record(schemas, task, outputs))
+    for number, task in enumerate(names):
+        try:
+            described = _TaskSchemas(registry, task, number, schemas["RecordBody"])
+            security = schemes.of_task(described.task)
+        except ConfigurationError as error:
+            logger.warning("task %r is left out of openapi.json: %s", task, error)
+            for path in (f"{base}{task}/", f"{base}{task}/run"):
+                paths.pop(path, None)
+            continue
         if task in served:
-            submissions.append(_component(schemas, f"{name}.submission", _submission(definition, inputs)))
-            records.append(record)
-        _typed_calls(document["paths"], f"{base}{task}/", definition.task, inputs, record, schemes)
-    create = document["paths"][base]["post"]
+            submissions.append(described.submission())
+            records.append(described.record)
+        schemas |= described.parts
+        _typed_calls(paths, f"{base}{task}/", described, security)
+    create = paths[base]["post"]
     _type(create, (200, 201), _one_of(submissions), _one_of(records))
     create["responses"][201]["links"] = {
         name: {"operationId": name, "parameters": {"uuid": "$response.body#/uuid"}}
         for name in (RETRIEVE, CANCEL, FOLLOW)
     }
-    events = document["paths"][f"{base}{{uuid}}/events/"]["get"]
+    events = paths[f"{base}{{uuid}}/events/"]["get"]
     events["responses"][200]["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
     document["components"]["securitySchemes"] = schemes.named
 
 
-def _typed_calls(
-    paths: Json, path: str, task: type[BaseTask], inputs: Json, record: Json, schemes: Schemes
-) -> None:
+class _TaskSchemas:
+    """The schemas of one task: each a reference, and what they refer to.
+
+    Args:
+        registry: where the task is found.
+        name: its name.
+        number: its number, since two names may be one name to OpenAPI.
+        general: the schema of any task's record.
+
+    Raises:
+        ConfigurationError: the task cannot be described.
+    """
+
+    def __init__(self, registry: Registry, name: str, number: int, general: Json) -> None:
+        definition = registry.definition(name)
+        self.task = definition.task
+        self.parts: Json = {}
+        self._prefix = f"{_safe(name)}.{number}"
+        self.inputs = self._component("inputs", definition.input_schema())
+        # Outputs are empty until there are some, so that none of them is required.
+        optional = {key: value for key, value in definition.output_schema().items() if key != "required"}
+        outputs = self._component("outputs", optional)
+        self.record = self._component("record", _record(general, name, outputs))
+
+    def submission(self) -> Json:
+        """Return the schema of the body that submits the task by its name."""
+        return self._component("submission", _submission(self.task, self.inputs))
+
+    def _component(self, kind: str, schema: Json) -> Json:
+        """Keep a schema, its own definitions beside it, and refer to it."""
+        name = f"{self._prefix}.{kind}"
+        inner = schema.get("$defs", {})
+        names = {f"#/$defs/{key}": f"{_COMPONENTS}{name}.{key}" for key in inner}
+        self.parts |= {f"{name}.{key}": moved(part, names) for key, part in inner.items()}
+        self.parts[name] = moved({key: value for key, value in schema.items() if key != "$defs"}, names)
+        return {"$ref": f"{_COMPONENTS}{name}"}
+
+
+def _general_schemas() -> Json:
+    """The schemas of all answers that no task makes another one, by their names."""
+    models: Any = [(model, "serialization") for model in (RecordBody, PageBody, RefusalBody, UnfitBody)]
+    _, made = models_json_schema(models, ref_template=REF_TEMPLATE, schema_generator=NinjaGenerateJsonSchema)
+    schemas: Json = made["$defs"]
+    return schemas
+
+
+def _typed_calls(paths: Json, path: str, described: _TaskSchemas, security: list[Json]) -> None:
     if path not in paths:
         return
     run = f"{path}run"
-    if not allows_run_in_request(task):
+    if not allows_run_in_request(described.task):
         del paths[run]
     for call, statuses in ((path, (200, 201)), (run, (200,))):
         if call in paths:
-            _type(paths[call]["post"], statuses, inputs, record)
-            paths[call]["post"]["security"] = schemes.of_task(task)
+            _type(paths[call]["post"], statuses, described.inputs, described.record)
+            paths[call]["post"]["security"] = security
 
 
 def _type(operation: Json, statuses: Sequence[int], takes: Json, gives: Json) -> None:
@@ -88,43 +151,21 @@ def _type(operation: Json, statuses: Sequence[int], takes: Json, gives: Json) ->
         operation["responses"][status]["content"] = _json(gives)
 
 
-def _submission(definition: Definition, inputs: Json) -> Json:
-    about = inspect.cleandoc(definition.task.__doc__ or "")
+def _submission(task: type[BaseTask], inputs: Json) -> Json:
+    about = inspect.cleandoc(str(task.__doc__ or ""))
     schema: Json = {
-        "title": definition.task.name,
+        "title": task.name,
         "type": "object",
-        "properties": {"task": {"const": definition.task.name}, "inputs": inputs},
+        "properties": {"task": {"const": task.name}, "inputs": inputs},
         "required": ["task", "inputs"],
         "additionalProperties": False,
     }
     return {**schema, "description": about} if about else schema
 
 
-def _record(schemas: Json, task: str, outputs: Json) -> Json:
-    general = schemas["RecordBody"]
+def _record(general: Json, task: str, outputs: Json) -> Json:
     properties = {**general["properties"], "task": {"const": task}, "outputs": outputs}
     return {**general, "title": f"Record of {task}", "properties": properties}
-
-
-def _component(schemas: Json, name: str, schema: Json) -> Json:
-    """Keep a schema under a name, its own definitions beside it, and refer to it."""
-    inner = schema.get("$defs", {})
-    names = {f"#/$defs/{key}": f"{_COMPONENTS}{name}.{_safe(key)}" for key in inner}
-    for key, part in inner.items():
-        schemas[f"{name}.{_safe(key)}"] = _renamed(part, names)
-    schemas[name] = _renamed({key: value for key, value in schema.items() if key != "$defs"}, names)
-    return {"$ref": f"{_COMPONENTS}{name}"}
-
-
-def _renamed(part: Any, names: dict[str, str]) -> Any:
-    if isinstance(part, dict):
-        return {
-            key: names.get(value, value)
-            if key == "$ref" and isinstance(value, str)
-            else _renamed(value, names)
-            for key, value in part.items()
-        }
-    return [_renamed(element, names) for element in part] if isinstance(part, list) else part
 
 
 def _one_of(references: list[Json]) -> Json:

@@ -8,15 +8,16 @@ import inspect
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from ninja import Body, Router
+from ninja import Router
 from ninja.decorators import decorate_view
 from ninja.errors import ValidationError
+from ninja.openapi.schema import REF_TEMPLATE
+from ninja.params.models import Body, BodyModel
 from ninja.router import RouterMount
-from pydantic import BaseModel, WrapValidator
 
 from django_integration.web import idempotency
 from django_integration.web.auth.caller import Caller
@@ -26,6 +27,7 @@ from django_integration.web.http.responses import HTTPError, error_answer, recor
 from django_integration.web.http.schemas import RecordBody, RefusalBody, UnfitBody
 from django_integration.web.run_in_request import run_here
 from serverless_tasks.engine.definition.base import BaseTask
+from serverless_tasks.engine.definition.json_schema import moved
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.submission import submit_json
@@ -44,13 +46,47 @@ _CALLER = "serverless_tasks.caller"
 _INPUTS = "serverless_tasks.inputs"
 
 
-def _as_sent(value: Any, validate: Callable[[Any], Any]) -> Any:
-    """Take a body that OpenAPI describes as a model, and leave it to what validates every task's inputs.
+class TaskBody(BodyModel):
+    """A body that OpenAPI describes as a task's inputs, and that is left to what validates every task's inputs.
 
     Ninja would validate what it has decoded, which a strict model refuses: to pydantic a text is a UUID or a time in
-    JSON alone.
+    JSON alone. And one model of which ninja can make no JSON would take the whole document.
     """
-    return value
+
+    task: ClassVar[type[BaseTask]]
+
+    @classmethod
+    def model_json_schema(cls, *args: Any, **kwargs: Any) -> dict[str, Any]:
+        """See `BaseModel.model_json_schema`; ninja puts the definitions among its components."""
+        try:
+            schema = current_services().registry.definition(cls.task.name).input_schema()
+        except ConfigurationError:  # `manage.py check` says it
+            schema = {}
+        model = cls.task.params_model
+        definitions = schema.pop("$defs", {})
+        own = re.sub(r"[^a-zA-Z0-9._-]", "_", model.__name__ if model else cls.task.__name__)
+        names = {f"#/$defs/{name}": REF_TEMPLATE.format(model=name) for name in definitions}
+        parts = {own: schema} | definitions
+        return {
+            "properties": {"params": {"$ref": REF_TEMPLATE.format(model=own)}},
+            "required": ["params"],
+            "$defs": {name: moved(part, names) for name, part in parts.items()},
+        }
+
+
+def _body(task: type[BaseTask]) -> Any:
+    """Return ninja's declaration of a parameter that is the body of a typed call."""
+
+    model: Any = type(TaskBody.__name__, (TaskBody,), {"__module__": __name__, "task": task})
+
+    class Inputs(Body):  # type: ignore[misc]
+        _model = model
+
+        @classmethod
+        def _param_source(cls) -> str:
+            return "body"
+
+    return Annotated[Any, Inputs(...)]
 
 
 class TaskRouter(Router):
@@ -75,6 +111,18 @@ class TaskRouter(Router):
         """The tasks that have a route."""
         return [path.strip("/") for path in self.path_operations if path.endswith("/")]
 
+    def _operation_suffix(self, name: str) -> str:
+        """What the ids of a task's calls end with: two names may be one where only letters and digits count."""
+        taken = {
+            operation.operation_id for view in self.path_operations.values() for operation in view.operations
+        }
+        wanted = safe = re.sub(r"[^a-zA-Z0-9]", "_", name)
+        number = 1
+        while f"submit_{safe}" in taken:
+            number += 1
+            safe = f"{wanted}_{number}"
+        return safe
+
     def _refuse_all(self, error: ConfigurationError) -> None:
         """Answer every call with the error, for which task a name stands for is not known."""
 
@@ -92,12 +140,12 @@ class TaskRouter(Router):
             or path in self.path_operations
         ):
             return
-        safe = re.sub(r"[^a-zA-Z0-9]", "_", task.name)
+        safe = self._operation_suffix(task.name)
         refusals = {**dict.fromkeys((400, 401, 403, 413, 415, 429, 503), RefusalBody), 422: UnfitBody}
         self.add_api_operation(
             path,
             ["POST"],
-            decorate_view(_deduplication(task, caller_of))(_submit(task.name, task.params_model)),
+            decorate_view(_deduplication(task, caller_of))(_submit(task)),
             operation_id=f"submit_{safe}",
             url_name=f"submit-{task.name}",
             summary=f"Submit {task.name}",
@@ -111,7 +159,7 @@ class TaskRouter(Router):
         self.add_api_operation(
             f"{path}run",
             ["POST"],
-            decorate_view(_deduplication(task, runner_of))(_run(task.name, task.params_model)),
+            decorate_view(_deduplication(task, runner_of))(_run(task)),
             operation_id=f"run_{safe}",
             url_name=run_url_name(task.name),
             summary=f"Run {task.name} in the request",
@@ -131,13 +179,15 @@ def run_url_name(task: str) -> str:
 
 
 def _about(task: type[BaseTask], answers: str) -> str:
-    return "\n\n".join(filter(None, [inspect.cleandoc(task.__doc__ or ""), answers]))
+    return "\n\n".join(filter(None, [inspect.cleandoc(str(task.__doc__ or "")), answers]))
 
 
-def _submit(name: str, model: type[BaseModel]) -> View:
+def _submit(task: type[BaseTask]) -> View:
+    name = task.name
+
     def submit(
         request: HttpRequest,
-        params: Annotated[model, WrapValidator(_as_sent), Body(...)],  # type: ignore[valid-type]
+        params: _body(task),  # type: ignore[valid-type]
         idempotency_key: idempotency.Key = None,
     ) -> HttpResponse:
         caller = _caller(request)
@@ -153,13 +203,10 @@ def _submit(name: str, model: type[BaseModel]) -> View:
     return submit
 
 
-def _run(name: str, model: type[BaseModel]) -> View:
-    def run(
-        request: HttpRequest,
-        params: Annotated[model, WrapValidator(_as_sent), Body(...)],  # type: ignore[valid-type]
-    ) -> HttpResponse:
+def _run(task: type[BaseTask]) -> View:
+    def run(request: HttpRequest, params: _body(task)) -> HttpResponse:  # type: ignore[valid-type]
         with _unprocessable():
-            return run_here(request, _caller(request), name, _inputs(request, name))
+            return run_here(request, _caller(request), task.name, _inputs(request, task.name))
 
     return run
 

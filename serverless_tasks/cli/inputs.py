@@ -7,7 +7,13 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from serverless_tasks.errors import ConfigurationError, FieldError, InvalidInputs, UnknownTask
+from serverless_tasks.errors import (
+    ConfigurationError,
+    FieldError,
+    InvalidInputs,
+    TaskDefinitionError,
+    UnknownTask,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -87,7 +93,11 @@ def _object(task: str, document: str) -> dict[str, Any]:
 def _properties(session: Session, task: type[BaseTask] | str) -> dict[str, Any]:
     if isinstance(task, str):
         return {}
-    properties: dict[str, Any] = session.registry.definition(task.name).input_schema().get("properties", {})
+    definition = session.registry.definition(task.name)
+    try:
+        properties: dict[str, Any] = definition.input_schema().get("properties", {})
+    except TaskDefinitionError:  # it has none: words are read as those for a task whose code is not here
+        return {}
     return properties
 
 

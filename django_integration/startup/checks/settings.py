@@ -18,6 +18,8 @@ from serverless_tasks.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from serverless_tasks.engine.definition.schema import Definition
+
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
 
 
@@ -168,7 +170,18 @@ def _definitions() -> Iterator[checks.CheckMessage]:
         yield checks.Error(str(error), id="serverless_tasks.E001")
         return
     for task in tasks:
-        yield from _errors("E005", lambda name: registry.definition(name).output_schema(), task.name)
+        contradictions = list(_errors("E005", registry.definition, task.name))
+        yield from contradictions or _undescribed(registry.definition(task.name))
+
+
+def _undescribed(definition: Definition) -> Iterator[checks.CheckMessage]:
+    """What has no JSON Schema runs as any other task, and is not in the document of those that are served."""
+    try:
+        definition.input_schema()
+        definition.output_schema()
+    except ConfigurationError as error:
+        hint = "It can be submitted and runs, but openapi.json and the page made of it leave it out."
+        yield checks.Warning(str(error), hint=hint, id="serverless_tasks.W012")
 
 
 def _unroutable() -> Iterator[checks.CheckMessage]:

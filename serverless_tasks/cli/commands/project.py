@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from serverless_tasks.cli.loading import NO_TASKS, Tasks, load_project
-from serverless_tasks.cli.output import Output
+from serverless_tasks.cli.output import Output, say
 from serverless_tasks.cli.parameters import Json
 from serverless_tasks.engine.services import current_services
-from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.errors import ConfigurationError, TaskDefinitionError
 from serverless_tasks.project.tasks import modules_of, said_here
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from serverless_tasks.engine.definition.registry import Registry
     from serverless_tasks.local.aws.stack import LocalStack
@@ -179,11 +179,20 @@ def _described(registry: Registry) -> list[dict[str, Any]]:
                 "timeout": task.timeout,
                 "schedule": None if task.schedule is None else str(task.schedule),
                 "signature": task.call_signature(),
-                "inputs": definition.input_schema(),
-                "outputs": definition.output_schema(),
+                "inputs": _schema(definition.input_schema),
+                "outputs": _schema(definition.output_schema),
             }
         )
     return tasks
+
+
+def _schema(make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """A schema, or the one that says nothing where a task has none: the others are listed all the same."""
+    try:
+        return make()
+    except TaskDefinitionError as error:
+        say(str(error))
+        return {}
 
 
 def _parameters(words: Sequence[str]) -> dict[str, str]:

@@ -12,7 +12,6 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainValidator,
-    WithJsonSchema,
     create_model,
 )
 
@@ -25,7 +24,14 @@ from serverless_tasks.engine.definition.values.field_errors import reason, refus
 from serverless_tasks.engine.definition.values.secrets import unwrap
 from serverless_tasks.engine.job.encoding import encode, is_json, other_key
 from serverless_tasks.errors import FieldError, InvalidOutputs, TaskDefinitionError
-from serverless_tasks.params import check_parameter, holds_secret, schema_of, seal
+from serverless_tasks.params import (
+    BooleanParameter,
+    ListParameter,
+    check_parameter,
+    holds_secret,
+    schema_of,
+    seal,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -70,11 +76,8 @@ class DictionaryDefinition(Definition):
     def inputs_model(self) -> type[BaseModel]:  # type: ignore[override]
         fields: dict[str, Any] = {}
         for name, parameter in self._inputs.items():
-            schema = WithJsonSchema(schema_of(parameter))
-            typed = Annotated[Any, PlainValidator(_converter(parameter)), schema]
-            default = ... if parameter.required else self._defaults.get(name)
-            if name in self.secrets and default is not ...:
-                default = None  # the schema would tell it; run has it by itself
+            typed = Annotated[Any, PlainValidator(_converter(parameter))]
+            default = ... if parameter.required else None  # run has its own
             fields[f"field_{len(fields)}"] = (typed, Field(default, alias=name))
         return create_model(self.task.__name__, __config__=_DICT_CONFIG, **fields)
 
@@ -129,15 +132,30 @@ class DictionaryDefinition(Definition):
                 raise InvalidOutputs(f"Output {name!r} of task {self.task.name!r}: {error}") from error
         return outputs
 
-    def output_schema(self) -> dict[str, Any]:
+    def _output_schema(self) -> Any:
         properties = {name: {"title": name, **given.json_schema()} for name, given in self._outputs.items()}
         return {"type": "object", "properties": properties}
 
+    def _input_schema(self) -> Any:
+        required = [name for name, parameter in self._inputs.items() if parameter.required]
+        return {
+            "title": self.task.__name__,
+            "type": "object",
+            "properties": {name: self._property(name, given) for name, given in self._inputs.items()},
+            **({"required": required} if required else {}),
+            "additionalProperties": False,
+        }
+
+    def _property(self, name: str, parameter: Parameter) -> dict[str, Any]:
+        described = {"title": name.title().replace("_", " ").strip(), **schema_of(parameter)}
+        if parameter.required:
+            return described
+        return {**described, "default": None if name in self.secrets else self._defaults.get(name)}
+
     def _by_name(self, value: Any) -> Mapping[str, Any]:
         if len(self._outputs) == 1:
-            (name,) = self._outputs
-            named = isinstance(value, dict) and value.keys() == {name}
-            return value if named else {name: value}
+            ((name, parameter),) = self._outputs.items()
+            return value if _is_by_name(value, name, parameter) else {name: value}
         if value is None:
             return {}
         if not isinstance(value, dict):
@@ -163,6 +181,22 @@ class DictionaryDefinition(Definition):
             said = HIDDEN if name in self.secrets else reason(error)
             raise self._refused([FieldError(name, said, (name,), "json")]) from None
         return converted
+
+
+def _is_by_name(value: Any, name: str, parameter: Parameter) -> bool:
+    """Return whether the one output was returned as ``{name: ...}``: only where it cannot be a dictionary itself.
+
+    So it depends on what the output is and not on what a dictionary of data holds: `{"words": 3}` is a count of words.
+    """
+    if not isinstance(value, dict) or value.keys() != {name}:
+        return False
+    if isinstance(parameter, (BooleanParameter, ListParameter)):
+        return True  # they make a truth, or a list of one, of whatever they are given
+    try:
+        parameter.to_json(value)
+    except (*UNFIT, *refusals_of_django()):
+        return True
+    return False
 
 
 def _by_input(model: BaseModel) -> dict[str, Any]:

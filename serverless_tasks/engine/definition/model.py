@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
+from dataclasses import is_dataclass
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, get_type_hints
+from typing import TYPE_CHECKING, Any, get_origin, get_type_hints, is_typeddict
 
 from pydantic import (
     BaseModel,
     ConfigDict,
     PydanticSchemaGenerationError,
+    PydanticUndefinedAnnotation,
     PydanticUserError,
     RootModel,
     TypeAdapter,
@@ -18,13 +21,11 @@ from pydantic import (
 from pydantic_core import PydanticSerializationError
 
 from serverless_tasks.engine.definition.accepted import Accepted, Compared
+from serverless_tasks.engine.definition.json_schema import Described
 from serverless_tasks.engine.definition.model_json import Lossy, ModelJson
 from serverless_tasks.engine.definition.returned import returned_type
 from serverless_tasks.engine.definition.run_signature import accepted_by, needed_of
-from serverless_tasks.engine.definition.schema import (
-    Definition,
-    Described,
-)
+from serverless_tasks.engine.definition.schema import Definition
 from serverless_tasks.engine.definition.values.aliases import field_names
 from serverless_tasks.engine.definition.values.field_errors import refusals_of_django
 from serverless_tasks.engine.definition.values.secrets import holds_secret
@@ -35,6 +36,8 @@ from serverless_tasks.params import plain_advice
 if TYPE_CHECKING:
     from serverless_tasks.engine.definition.base import BaseTask
 
+# The types of functions and classes, which pydantic checks and cannot write.
+_NO_JSON = ("callable", "is-subclass")
 _UNFIT: tuple[type[Exception], ...] = (PydanticSerializationError, ValidationError, ValueError, TypeError)
 
 
@@ -50,6 +53,7 @@ class ModelDefinition(Definition):
             )
         self.inputs_model = inputs_model
         self._annotation = self._returned()
+        self._adapter = self._output_adapter()  # here, and not after the work, it is found that there is none
 
     def accept(self, inputs: Any) -> Accepted:
         model = self._model(inputs)
@@ -109,16 +113,13 @@ class ModelDefinition(Definition):
             raise InvalidOutputs(
                 f"Task {self.task.name!r} returned what it does not declare: {error}{plain_advice(value)}"
             ) from error
-        # A root model may be a list or a bare value, which has no names to be served by.
-        return dumped if self._returns_model and isinstance(dumped, dict) else {"result": dumped}
+        return dumped if self._returns_object and isinstance(dumped, dict) else {"result": dumped}
 
-    def output_schema(self) -> dict[str, Any]:
+    def _output_schema(self) -> Any:
         if self._annotation is None:
             return {"type": "object", "properties": {}}
         schema = self._adapter.json_schema(mode="serialization", schema_generator=Described)
-        if self._returns_model and (
-            not issubclass(self._annotation, RootModel) or schema.get("type") == "object"
-        ):
+        if self._returns_object:
             return schema
         definitions = schema.pop("$defs", None)
         wrapped: dict[str, Any] = {"type": "object", "properties": {"result": schema}, "required": ["result"]}
@@ -127,7 +128,7 @@ class ModelDefinition(Definition):
     def _returned(self) -> Any:
         try:
             hints = get_type_hints(self.task.run, include_extras=True)
-        except NameError as error:
+        except Exception as error:
             where = f"{self.task.__qualname__}.run()"
             raise TaskDefinitionError(
                 f"An annotation of {where} cannot be found in its module: {error}."
@@ -135,24 +136,46 @@ class ModelDefinition(Definition):
         annotation = returned_type(hints.get("return", Any))
         return None if annotation is type(None) else annotation
 
-    @cached_property
-    def _adapter(self) -> TypeAdapter[Any]:
+    def _output_adapter(self) -> TypeAdapter[Any]:
         declared = Any if self._annotation is None else self._annotation
-        try:  # NaN must come out as NaN, to be refused, and not as null
-            return TypeAdapter(declared, config=ConfigDict(ser_json_inf_nan="constants"))
+        why = "pydantic knows no form in JSON"
+        try:
+            adapter = _adapter_of(declared)
+            if adapter.core_schema["type"] in _NO_JSON:
+                raise self._unfit_output(declared, why)
         except PydanticSchemaGenerationError:
-            raise TaskDefinitionError(
-                f"{self.task.__qualname__}.run() says that it returns {declared}, of which pydantic knows no form"
-                " in JSON; annotate it with what it gives back, or with nothing."
-            ) from None
-        except PydanticUserError:  # a model brings a configuration of its own
-            return TypeAdapter(declared)
+            raise self._unfit_output(declared, why) from None
+        except (PydanticUserError, PydanticUndefinedAnnotation) as error:
+            raise self._unfit_output(declared, f"pydantic says {error.message!r}") from None
+        return adapter
+
+    def _unfit_output(self, declared: Any, why: str) -> TaskDefinitionError:
+        return TaskDefinitionError(
+            f"{self.task.__qualname__}.run() says that it returns {declared}, of which {why}; annotate it with what it"
+            " gives back, or with nothing."
+        )
 
     @cached_property
-    def _returns_model(self) -> bool:
-        return isinstance(self._annotation, type) and issubclass(self._annotation, BaseModel)
+    def _returns_object(self) -> bool:
+        """Whether outputs have the names of a model's fields; a root model that may be a list or a number has none."""
+        returned = self._annotation
+        if not isinstance(returned, type) or not issubclass(returned, BaseModel):
+            return False
+        while isinstance(returned, type) and issubclass(returned, RootModel):
+            returned = returned.model_fields["root"].annotation
+        kind = get_origin(returned) or returned
+        return isinstance(kind, type) and (
+            issubclass(kind, (BaseModel, Mapping)) or is_dataclass(kind) or is_typeddict(kind)
+        )
 
     def _model(self, inputs: Any) -> BaseModel:
         if isinstance(inputs, self.inputs_model):
             return inputs
         return self._validated(inputs, lambda: self.inputs_model.model_validate(inputs))
+
+
+def _adapter_of(declared: Any) -> TypeAdapter[Any]:
+    try:  # NaN must come out as NaN, to be refused, and not as null
+        return TypeAdapter(declared, config=ConfigDict(ser_json_inf_nan="constants"))
+    except PydanticUserError:  # a model brings a configuration of its own
+        return TypeAdapter(declared)

@@ -13,7 +13,18 @@ from collections.abc import (
     Iterable,
     Iterator,
 )
-from typing import TYPE_CHECKING, Any, get_args, get_origin
+from types import GeneratorType, UnionType
+from typing import (
+    TYPE_CHECKING,
+    Annotated,
+    Any,
+    Never,
+    NoReturn,
+    TypeAliasType,
+    Union,
+    get_args,
+    get_origin,
+)
 
 from serverless_tasks.errors import InvalidOutputs
 
@@ -54,18 +65,38 @@ def returned_type(annotation: Any) -> Any:
     """The type of the value that `run_to_end` makes of what ``run`` is annotated to return.
 
     Args:
-        annotation: such as ``AsyncIterator[int]``, whose list it is, or ``Awaitable[int]``.
+        annotation: such as ``AsyncIterator[int]``, whose list it is, ``Awaitable[int]``, or a union of such types.
     """
+    if annotation in (NoReturn, Never):
+        return type(None)
     origin, given = get_origin(annotation) or annotation, get_args(annotation)
+    if isinstance(origin, TypeAliasType):
+        value = origin.__value__[given] if given else origin.__value__
+        return _unless_same(returned_type(value), value, annotation)
+    if origin is Annotated:
+        inner = returned_type(given[0])
+        return _unless_same(inner, given[0], annotation, Annotated[inner, *given[1:]])
+    if origin in (Union, UnionType):
+        members = tuple(map(returned_type, given))
+        return _unless_same(members, given, annotation, Union[members])  # noqa: UP007 - made of a tuple
     if not isinstance(origin, type):
         return annotation
     if origin in (AsyncIterator, AsyncGenerator, AsyncIterable):
         return list[given[0]] if given else list  # type: ignore[valid-type]
     if origin is Iterator:
         return Iterable[given[0]] if given else Iterable  # type: ignore[valid-type]
+    if issubclass(origin, (GeneratorType, map, filter)):
+        return list
     if issubclass(origin, (Awaitable, *_future())):
         return returned_type(given[-1]) if given else Any
     return annotation
+
+
+def _unless_same(made: Any, value: Any, annotation: Any, changed: Any = None) -> Any:
+    """An annotation as it was written where it is the same type in the end: pydantic names an alias in the schema."""
+    if made == value:
+        return annotation
+    return made if changed is None else changed
 
 
 def _finished(value: Any, finish: Callable[[Coroutine[Any, Any, Any]], Any]) -> Any:

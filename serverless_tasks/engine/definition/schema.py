@@ -6,13 +6,9 @@ from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from pydantic import (
-    BaseModel,
-    RootModel,
-    ValidationError,
-)
-from pydantic.json_schema import GenerateJsonSchema
+from pydantic import BaseModel, RootModel, ValidationError
 
+from serverless_tasks.engine.definition.json_schema import Described, sound
 from serverless_tasks.engine.definition.values.aliases import aliases_of
 from serverless_tasks.engine.definition.values.field_errors import (
     field_errors,
@@ -23,13 +19,10 @@ from serverless_tasks.engine.definition.values.field_errors import (
 from serverless_tasks.engine.definition.values.secrets import all_texts, texts_of
 from serverless_tasks.engine.job.encoding import encode, other_key
 from serverless_tasks.engine.job.masking import NO_MASK, Mask
-from serverless_tasks.errors import FieldError, InvalidInputs
+from serverless_tasks.errors import FieldError, InvalidInputs, ServerlessTasksError, TaskDefinitionError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
-
-    from pydantic.json_schema import JsonSchemaValue
-    from pydantic_core import CoreSchema
 
     from serverless_tasks.engine.definition.accepted import Accepted, Compared
     from serverless_tasks.engine.definition.base import BaseTask
@@ -57,14 +50,6 @@ _WITHOUT_VALUE = frozenset(
         "string_type",
     }
 )
-
-
-class Described(GenerateJsonSchema):
-    """JSON Schema in which a type that has none is anything: one task must not take the page from all others."""
-
-    def handle_invalid_for_json_schema(self, schema: CoreSchema, error_info: str) -> JsonSchemaValue:
-        """See `GenerateJsonSchema`, which raises here."""
-        return {}
 
 
 class Definition:
@@ -156,7 +141,35 @@ class Definition:
         raise NotImplementedError
 
     def input_schema(self) -> dict[str, Any]:
-        """JSON Schema of the inputs; it says that no others are taken where that is so."""
+        """Return the JSON Schema of the inputs; it says that no others are taken where that is so.
+
+        Raises:
+            TaskDefinitionError: it cannot be made.
+        """
+        return self._described("inputs", self._input_schema)
+
+    def output_schema(self) -> dict[str, Any]:
+        """Return the JSON Schema of the outputs.
+
+        Raises:
+            TaskDefinitionError: it cannot be made.
+        """
+        return self._described("outputs", self._output_schema)
+
+    def _described(self, what: str, make: Callable[[], Any]) -> dict[str, Any]:
+        try:
+            schema = sound(make())
+            encode(schema)
+        except ServerlessTasksError:
+            raise
+        except Exception as error:
+            raise TaskDefinitionError(
+                f"The {what} of task {self.task.name!r} have no JSON Schema: {type(error).__name__}: {error}. See what"
+                " json_schema_extra, WithJsonSchema or json_schema() gives."
+            ) from error
+        return schema
+
+    def _input_schema(self) -> Any:
         schema = self.inputs_model.model_json_schema(schema_generator=Described)
         for name in self.secrets & schema.get("properties", {}).keys():  # pydantic says it of texts alone
             schema["properties"][name].setdefault("writeOnly", True)
@@ -164,8 +177,7 @@ class Definition:
             schema["additionalProperties"] = False
         return schema
 
-    def output_schema(self) -> dict[str, Any]:
-        """JSON Schema of the outputs."""
+    def _output_schema(self) -> Any:
         raise NotImplementedError
 
     def _refused(self, fields: Iterable[FieldError], given: Any = None) -> InvalidInputs:

@@ -14,18 +14,21 @@ from collections.abc import (
     Iterator,
 )
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from types import GeneratorType
+from typing import Annotated, Any, Never, NoReturn
 
 import pytest
 from pydantic import BaseModel, SecretStr
 
-from serverless_tasks import Task
+from serverless_tasks import Task, TaskError
 from serverless_tasks.engine.definition.registry import Registry, definition_of
 from serverless_tasks.engine.job.record import Record
 from serverless_tasks.engine.store.memory import MemoryStore
 from serverless_tasks.engine.worker.runner import Runner
 from serverless_tasks.engine.worker.time_limit import limit as limits
+from serverless_tasks.errors import TaskDefinitionError
 from serverless_tasks.params import Parameter, StringParameter
+from serverless_tasks.testing import recorded
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message
 
@@ -388,6 +391,21 @@ class Box(BaseModel):
     width: int
 
 
+class Ordinary:
+    """A class of which pydantic knows nothing."""
+
+
+class Unfinished(BaseModel):
+    """Refers to what is not there."""
+
+    inner: "Nowhere"  # type: ignore[name-defined]  # noqa: F821
+
+
+type Stream = Iterator[int]
+type StreamOf[Each] = AsyncIterator[Each]
+type Size = dict[str, int]
+
+
 @pytest.mark.parametrize(
     ("annotation", "schema"),
     [
@@ -400,6 +418,16 @@ class Box(BaseModel):
         (Awaitable[AsyncIterator[int]], {"type": "array", "items": {"type": "integer"}}),
         ("asyncio.Future[int]", {"type": "integer"}),
         (Future[int], {"type": "integer"}),
+        (Annotated[Iterator[int], "each"], {"type": "array", "items": {"type": "integer"}}),
+        (
+            AsyncIterator[int] | None,
+            {"anyOf": [{"type": "array", "items": {"type": "integer"}}, {"type": "null"}]},
+        ),
+        (Stream, {"type": "array", "items": {"type": "integer"}}),
+        (StreamOf[int], {"type": "array", "items": {"type": "integer"}}),
+        (GeneratorType, {"type": "array"}),
+        (map, {"type": "array"}),
+        (Size, {"type": "object"}),
     ],
 )
 def test_its_type_is_that_of_the_value_in_the_end(annotation: Any, schema: dict[str, Any]) -> None:
@@ -414,6 +442,68 @@ def test_its_type_is_that_of_the_value_in_the_end(annotation: Any, schema: dict[
     given = definition_of(Work)
 
     assert given.output_schema()["properties"]["result"].items() >= schema.items()
+
+
+@pytest.mark.parametrize("annotation", [NoReturn, Never])
+def test_what_never_returns_has_no_outputs(annotation: Any) -> None:
+    class Work(Task[Box]):
+        def run(self) -> NoReturn:
+            raise TaskError("There is no more paper.")
+
+    Work.run.__annotations__["return"] = annotation
+    assert definition_of(Work).output_schema() == {"type": "object", "properties": {}}
+
+
+@pytest.mark.parametrize(
+    "annotation",
+    [
+        Ordinary,
+        list[Ordinary],
+        Ordinary | None,
+        list[Iterator[int]],
+        zip,
+        Callable[[], int],
+        Unfinished,
+        list[Unfinished],
+        5,
+        "two words",
+        "nowhere.Nothing",
+        "asyncio.Nothing",
+    ],
+    ids=str,
+)
+def test_one_that_cannot_work_is_refused_before_the_work(annotation: Any) -> None:
+    begun = []
+
+    class Work(Task[Box]):
+        name = "work"
+
+        def run(self) -> Any:
+            begun.append(self.params.width)
+
+    Work.run.__annotations__["return"] = annotation
+    with pytest.raises(TaskDefinitionError, match=r"Work\.run\(\)"):
+        definition_of(Work)
+    with recorded(Work) as jobs, pytest.raises(TaskDefinitionError):
+        Work.submit(width=1)
+    assert jobs.submitted == []
+    assert begun == []
+
+
+def test_a_worker_does_not_begin_one_that_cannot_work(world: World) -> None:
+    begun = []
+
+    class Work(Task[Box]):
+        name = "work"
+
+        def run(self) -> Any:
+            begun.append(self.params.width)
+
+    Work.run.__annotations__["return"] = Ordinary
+    record = world.record_of(Work, width=1)
+    assert record.error is not None
+    assert (record.status, record.error["type"]) == ("failed", "TaskDefinitionError")
+    assert begun == []
 
 
 def test_a_model_that_is_awaited_is_served_as_its_fields(world: World) -> None:

@@ -386,3 +386,46 @@ class TestRootModelsReturned:
         schema = definition.output_schema()
         assert schema["type"] == "object"
         assert ("properties" in schema) == ("result" in outputs)
+
+
+class Either(RootModel[dict[str, int] | list[int] | None]):
+    """An object, or not."""
+
+
+class Anything(RootModel[Any]):
+    """Whatever it is."""
+
+
+class Nested(RootModel[Prices]):
+    """An object in the end."""
+
+
+class Boxed(RootModel[Inner]):
+    """A model in another one."""
+
+
+class TestTheNamesOfOutputs:
+    @pytest.mark.parametrize(
+        ("model", "values", "by_fields"),
+        [
+            (Either, [{"a": 1}, {"result": 1}, [1], None], False),
+            (Anything, [{"a": 1}, {"result": {"a": 1}}, 5], False),
+            (Prices, [{"a": 1}, {"result": 1}, {}], True),
+            (Nested, [{"a": 1}, {}], True),
+            (Boxed, [{"size": 1}], True),
+        ],
+    )
+    def test_depend_on_the_type_and_not_on_the_value(
+        self, model: Any, values: list[Any], by_fields: bool
+    ) -> None:
+        class Gives(Task[Inner]):
+            def run(self) -> Any:
+                return None
+
+        Gives.run.__annotations__["return"] = model
+        definition = definition_of(Gives)
+
+        for value in values:
+            outputs = definition.outputs_to_json(model.model_validate(value))
+            assert outputs == (value if by_fields else {"result": value})
+        assert ("result" in definition.output_schema().get("properties", {})) is not by_fields

@@ -16,6 +16,7 @@ from serverless_tasks.errors import InvalidOutputs, TaskDefinitionError
 from serverless_tasks.params import (
     BooleanParameter,
     DictParameter,
+    FloatParameter,
     IntParameter,
     ListParameter,
     NumberParameter,
@@ -32,6 +33,28 @@ class DateParameter(Parameter):
 
     def to_json(self, value: Any) -> str:
         return str(value.isoformat())
+
+
+class Own:
+    """A parameter that derives from nothing, and takes dictionaries."""
+
+    required = True
+
+    def to_python(self, value: Any) -> Any:
+        return value
+
+    def to_json(self, value: Any) -> Any:
+        return value
+
+    def json_schema(self) -> dict[str, Any]:
+        return {}
+
+
+class Text(Parameter):
+    """A dictionary that is a text in JSON."""
+
+    def to_json(self, value: Any) -> str:
+        return json.dumps(value)
 
 
 class Dictionary(Task):
@@ -206,6 +229,31 @@ class TestDictionaryOutputs:
 
     def test_one_dictionary_may_be_returned_bare(self) -> None:
         assert self.task(all=DictParameter()).outputs_to_json({"a": 1}) == {"all": {"a": 1}}
+
+    @pytest.mark.parametrize("parameter", [DictParameter(), Parameter(), Own(), Text()], ids=repr)
+    @pytest.mark.parametrize("value", [{"words": 3}, {"words": {"words": 3}}, {"words": {}}, {"a": 1}, {}])
+    def test_one_that_may_be_a_dictionary_is_what_is_returned(self, parameter: Any, value: Any) -> None:
+        given = self.task(words=parameter).outputs_to_json(value)["words"]
+        assert (json.loads(given) if isinstance(parameter, Text) else given) == value
+
+    @pytest.mark.parametrize(
+        ("parameter", "value"),
+        [
+            (NumberParameter(), 0),
+            (IntParameter(), 3),
+            (FloatParameter(), 0.5),
+            (StringParameter(), "a"),
+            (BooleanParameter(), False),
+            (ListParameter(IntParameter()), [1, 2]),
+            (ListParameter(DictParameter()), [{"words": 1}]),
+            (DateParameter(), date(2026, 1, 1)),
+        ],
+    )
+    def test_one_that_cannot_be_a_dictionary_may_be_returned_by_name(
+        self, parameter: Parameter, value: Any
+    ) -> None:
+        definition = self.task(words=parameter)
+        assert definition.outputs_to_json({"words": value}) == definition.outputs_to_json(value)
 
     @pytest.mark.parametrize(
         ("parameter", "value"),
