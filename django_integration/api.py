@@ -103,7 +103,7 @@ def create(request: HttpRequest, idempotency_key: idempotency.Key = None) -> Htt
 @api.api_operation(
     READ,
     "/",
-    summary="List your tasks, newest first",
+    summary="List your jobs, newest first",
     operation_id="list_tasks",
     response=_responses(200, PageBody, 400),
 )
@@ -142,23 +142,23 @@ def openapi_document(request: HttpRequest) -> HttpResponse:
     READ,
     "/{uuid}/",
     url_name="task",
-    summary="Ask for a task",
+    summary="Get a job",
     operation_id=openapi.RETRIEVE,
     response=_responses(200, RecordBody, 404) | {304: None},
 )
 def retrieve(request: HttpRequest, uuid: Uuid) -> HttpResponseBase:
-    """Send the ETag of the last answer as If-None-Match: 304 says that nothing has changed."""
+    """Send the ETag of the last response as If-None-Match to get 304 if nothing has changed."""
     return poll(request, identify(request, Action.RETRIEVE), uuid)
 
 
 @api.post(
     "/{uuid}/cancel/",
-    summary="Cancel a task",
+    summary="Cancel a job",
     operation_id=openapi.CANCEL,
     response=_responses(200, RecordBody, 404, 409),
 )
 def cancel(request: HttpRequest, uuid: Uuid) -> HttpResponse:
-    """A waiting task never starts; a running one is asked to stop. 409 when it has already ended."""
+    """A waiting job never starts; a running one is asked to stop. 409 if it has already ended."""
     record = find(identify(request, Action.CANCEL), uuid)
     return record_answer(request, current_services().store.cancel(record.uuid))
 
@@ -166,21 +166,21 @@ def cancel(request: HttpRequest, uuid: Uuid) -> HttpResponse:
 @api.api_operation(
     READ,
     "/{uuid}/events/",
-    summary="Follow a task (server-sent events)",
+    summary="Follow a job (server-sent events)",
     operation_id=openapi.FOLLOW,
     response=_responses(200, RecordBody, 404, 501) | {204: None},
 )
 async def follow(request: HttpRequest, uuid: Uuid) -> HttpResponseBase:
-    """One event a change, each holding the record, the last one the ended task's. Only under ASGI; else poll."""
+    """Sends the record as an event on each change, ending with the job's final state. Only under ASGI; else poll."""
     record = await sync_to_async(lambda: find(identify(request, Action.RETRIEVE), uuid))()
     if not events.offered(request):
         raise HTTPError(
-            501, "NotImplemented", "This server does not stream (it runs under WSGI); poll the task instead."
+            501, "NotImplemented", "This server cannot stream (it runs under WSGI); poll the job instead."
         )
     if request.method == "HEAD":
         return HttpResponse(content_type="text/event-stream", headers=events.HEADERS)
     if events.was_the_last(request, record):
-        return HttpResponse(status=204)  # what keeps an EventSource from connecting again and again
+        return HttpResponse(status=204)  # keeps an EventSource from reconnecting
     return StreamingHttpResponse(
         events.stream(record), content_type="text/event-stream", headers=events.HEADERS
     )

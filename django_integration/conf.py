@@ -94,7 +94,7 @@ def current() -> TaskSettings:
     given = getattr(settings, "SERVERLESS_TASKS", {})
     if not isinstance(given, dict):
         raise ConfigurationError(
-            f"SERVERLESS_TASKS is {given!r}; give a dictionary such as {{'TABLE': 'tasks'}}."
+            f"SERVERLESS_TASKS is {given!r}; expected a dictionary such as {{'TABLE': 'tasks'}}."
         )
     backend = given.get("BACKEND", "sqs")
     if backend not in BACKENDS:
@@ -176,7 +176,7 @@ def _sequence(name: str) -> tuple[Any, ...] | None:
     if value is None:
         return None
     if not isinstance(value, (list, tuple)):
-        raise ConfigurationError(f"{name} is {value!r}; give a list of dotted paths or classes.")
+        raise ConfigurationError(f"{name} is {value!r}; expected a list of dotted paths or classes.")
     return tuple(value)
 
 
@@ -189,14 +189,14 @@ def _site_throttles() -> Any:
 def _allow_anonymous(given: Mapping[str, Any]) -> bool:
     value = given.get("ALLOW_ANONYMOUS", False)
     if not isinstance(value, bool):
-        raise ConfigurationError(f"SERVERLESS_TASKS['ALLOW_ANONYMOUS'] is {value!r}; give True or False.")
+        raise ConfigurationError(f"SERVERLESS_TASKS['ALLOW_ANONYMOUS'] is {value!r}; expected True or False.")
     return value
 
 
 def _max_body(given: Mapping[str, Any]) -> int:
     value = given.get("MAX_BODY", MAX_BODY)
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise ConfigurationError(f"SERVERLESS_TASKS['MAX_BODY'] is {value!r}; give a number of bytes.")
+        raise ConfigurationError(f"SERVERLESS_TASKS['MAX_BODY'] is {value!r}; expected a number of bytes.")
     return value
 
 
@@ -204,7 +204,7 @@ def _shared_read(given: Mapping[str, Any]) -> float:
     value = given.get("SHARED_READ", SHARED_READ)
     if not isinstance(value, (int, float)) or isinstance(value, bool) or not 0 <= value <= 1:
         raise ConfigurationError(
-            f"SERVERLESS_TASKS['SHARED_READ'] is {value!r}; give a number of seconds from 0 to 1."
+            f"SERVERLESS_TASKS['SHARED_READ'] is {value!r}; expected a number of seconds from 0 to 1."
         )
     return value
 

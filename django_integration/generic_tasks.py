@@ -84,7 +84,7 @@ def backend_of(entry: Any) -> TasksBackend:
             found = found()
         except TypeError as error:
             raise ConfigurationError(
-                f"TASKS_BACKEND is {entry!r}, which cannot be made without arguments ({error}); give an object."
+                f"TASKS_BACKEND is {entry!r}, which cannot be instantiated without arguments ({error}); pass an object."
             ) from error
     if not callable(getattr(found, "run", None)):
         raise ConfigurationError(f"TASKS_BACKEND is {entry!r}, which has no run(task).")

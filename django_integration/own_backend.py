@@ -151,7 +151,7 @@ def hand_over(message: Message, give: Callable[[], Any], name: str) -> Serverles
     except ServerlessTasksError as error:
         return error
     except Exception as error:
-        logger.exception("%s did not take job %s", name, message.uuid)
+        logger.exception("%s did not accept job %s", name, message.uuid)
         return SubmitFailed(f"Job {message.uuid} was not sent: {name} raised {type(error).__name__}: {error}")
     return None
 
@@ -200,8 +200,8 @@ def backend_class(entry: Any) -> type[Any]:
     found = conf.imported("TASK_API_BACKEND", entry)
     if not isinstance(found, type) or not callable(getattr(found, "run_task", None)):
         raise ConfigurationError(
-            f"TASK_API_BACKEND is {entry!r}, which is not a class with run_task(info, task); without the setting"
-            " SERVERLESS_TASKS['BACKEND'] says where jobs go."
+            f"TASK_API_BACKEND is {entry!r}, which is not a class with run_task(info, task); without it,"
+            " SERVERLESS_TASKS['BACKEND'] selects the backend."
         )
     return found
 

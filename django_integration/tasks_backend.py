@@ -57,13 +57,15 @@ class ServerlessBackend(BaseTaskBackend):
             InvalidTask: the task cannot be run by this backend.
         """
         if getattr(task.func, "__name__", "") == "<lambda>":
-            raise InvalidTask("Task function must have a name; a lambda has none. Write it with def.")
+            raise InvalidTask(
+                "A task function must have a name, which a lambda does not; define it with def."
+            )
         described = {
             name: getattr(task, name) for name in ("func", "priority", "queue_name", "takes_context")
         }
         run_after = None if isinstance(task.run_after, timedelta) else task.run_after
         if not isinstance(run_after, (datetime, NoneType)):
-            raise InvalidTask(f"run_after is {run_after!r}; give a datetime or a timedelta.")
+            raise InvalidTask(f"run_after is {run_after!r}; expected a datetime or a timedelta.")
         # Django's documentation allows a timedelta here, which its own check does not expect.
         super().validate_task(SimpleNamespace(**described, run_after=run_after))  # type: ignore[arg-type]
 

@@ -71,7 +71,7 @@ def _run(services: Services, event: Any, context: LambdaContext) -> dict[str, An
     if record.task != message.task:  # its outputs would be taken for those that were asked for
         raise InvalidEvent(
             f"The event's uuid {message.uuid} is that of a job of task {record.task!r}, not {message.task!r}; "
-            "give each job an id of its own."
+            "use a different id for each job."
         )
     answer = record.to_json(reveal=True)
     size = len(json.dumps(answer).encode())
@@ -100,7 +100,7 @@ def _message(services: Services, event: Any, deadline: float) -> Message:
         raise InvalidEvent(f"The event's uuid is {event['uuid']!r}, which is not a UUID.")
     owner = event.get("owner")
     if owner is not None and not isinstance(owner, str):
-        raise InvalidEvent(f"The event's owner is {owner!r}; give a text.")
+        raise InvalidEvent(f"The event's owner is {owner!r}; expected a string.")
     accepted = services.registry.definition(event["task"]).accept_json(event.get("inputs", {}))
     return Message(
         uuid=uuid,

@@ -44,7 +44,7 @@ class TaskTimeout(TaskError):
 
     def __str__(self) -> str:
         # In a thread an exception can be raised from outside as a class alone, without its text.
-        return super().__str__() or "The task ran longer than it may."
+        return super().__str__() or "The task exceeded its timeout."
 
 
 class TaskStopped(BaseException):
@@ -63,7 +63,7 @@ class TaskRetry(ServerlessTasksError):
     """
 
     def __init__(self, reason: str = "", after: float | None = None) -> None:
-        super().__init__(reason or "The task asked to be run again.")
+        super().__init__(reason or "The task requested a retry.")
         self.reason = reason
         self.after = after
 
@@ -87,7 +87,7 @@ class BucketMissing(ConfigurationError):
     """
 
     def __init__(self, what: str) -> None:
-        super().__init__(f"{what} lie in the bucket, and SERVERLESS_TASKS_BUCKET is not set.")
+        super().__init__(f"{what} are stored in the bucket, and SERVERLESS_TASKS_BUCKET is not set.")
 
 
 class DuplicateTask(ConfigurationError):
@@ -220,7 +220,8 @@ class IdempotencyConflict(ServerlessTasksError):
 
     def __init__(self, task: str, key: str) -> None:
         super().__init__(
-            f"Idempotency key {key!r} was used for a job of task {task!r} with other inputs. Give a new job a new key."
+            f"Idempotency key {key!r} was used for a job of task {task!r} with other inputs. Use a new key for a new"
+            " job."
         )
         self.task = task
         self.key = key
@@ -286,7 +287,7 @@ class NotFinished(ServerlessTasksError):
     """
 
     def __init__(self, uuid: str, status: str) -> None:
-        super().__init__(f"Job {uuid} is {status}; cancel it, or wait for its end.")
+        super().__init__(f"Job {uuid} is {status}; cancel it, or wait until it has ended.")
         self.uuid = uuid
         self.status = status
 
@@ -300,7 +301,7 @@ class InputsUnavailable(ServerlessTasksError):
     """
 
     def __init__(self, uuid: str, reason: str) -> None:
-        super().__init__(f"Job {uuid} cannot be retried: {reason}. Submit it anew with its inputs.")
+        super().__init__(f"Job {uuid} cannot be retried: {reason}. Submit it again with its inputs.")
         self.uuid = uuid
 
 
@@ -313,7 +314,7 @@ class LetterNotFound(ServerlessTasksError):
 
     def __init__(self, id: str) -> None:
         super().__init__(
-            f"No dead letter has the id {id}; `serverless-tasks dead-letters list` shows those there are."
+            f"No dead letter has the id {id}; list the ids with `serverless-tasks dead-letters list`."
         )
 
 

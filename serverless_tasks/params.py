@@ -79,7 +79,7 @@ class StringParameter(Parameter):
         kind: Any = type(value)
         nameless = kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__
         if nameless or isinstance(value, _NO_TEXT):
-            raise ParameterNotValidError(f"Value must be text or have a text form, unlike {_shown(value)}")
+            raise ParameterNotValidError(f"Value must be a string or convertible to one, not {_shown(value)}")
         return str(value)
 
     def json_schema(self) -> dict[str, Any]:
@@ -102,7 +102,9 @@ class NumberParameter(Parameter):
             return number
         converted = self._finite(float(number))
         if isinstance(number, Decimal) and Decimal(repr(converted)) != number:
-            raise ParameterNotValidError(f"Value has more digits than a JSON number keeps: {_shown(number)}")
+            raise ParameterNotValidError(
+                f"Value has more digits than a JSON number can hold: {_shown(number)}"
+            )
         return converted
 
     def json_schema(self) -> dict[str, Any]:
@@ -216,7 +218,7 @@ def check_parameter(what: str, given: Any) -> Any:
         TaskDefinitionError: it is none, such as a class without its brackets.
     """
     if isinstance(given, type) or not (hasattr(given, "to_python") and hasattr(given, "to_json")):
-        hint = f"; write {given.__name__}() with brackets" if hasattr(given, "to_python") else ""
+        hint = f"; write {given.__name__}() with parentheses" if hasattr(given, "to_python") else ""
         raise TaskDefinitionError(f"{what} is {given!r}, which is not a parameter{hint}.")
     return given
 

@@ -42,7 +42,7 @@ class Task(BaseTask, Generic[Params]):
             cls.params_model = model
         elif model not in (None, Any) and not isinstance(model, TypeVar):
             raise TaskDefinitionError(
-                f"{cls.__qualname__} derives from Task[{model!r}]; give a pydantic model, defined before it."
+                f"{cls.__qualname__} derives from Task[{model!r}]; expected a pydantic model that is defined before it."
             )
         super().__init_subclass__(**kwargs)
 
@@ -52,7 +52,7 @@ class Task(BaseTask, Generic[Params]):
                 wanted = (
                     self.params_model.__name__
                     if self.params_model
-                    else "no params: it is in dictionary style"
+                    else "no params, since it is in dictionary style"
                 )
                 raise TaskDefinitionError(
                     f"{type(self).__qualname__} takes {wanted}; it was given {params!r}."
@@ -134,7 +134,9 @@ class Task(BaseTask, Generic[Params]):
             ValueError: ``after`` is not such a number.
         """
         if after is not None and not 0 <= after <= LONGEST_WAIT:
-            raise ValueError(f"retry(after={after!r}): give seconds, from 0 to {LONGEST_WAIT} (two weeks).")
+            raise ValueError(
+                f"retry(after={after!r}): expected seconds, from 0 to {LONGEST_WAIT} (two weeks)."
+            )
         raise TaskRetry(reason, after)
 
     def set_target(self, target: float) -> None:

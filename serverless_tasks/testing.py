@@ -113,11 +113,9 @@ class RecordedTasks(Backend):
             ValueError: the time has no time zone.
         """
         if task.schedule is None:
-            raise TaskDefinitionError(
-                f"{task.__qualname__} has no schedule; give it one, such as rate(hours=1)."
-            )
+            raise TaskDefinitionError(f"{task.__qualname__} has no schedule; add one, such as rate(hours=1).")
         if at is not None and at.utcoffset() is None:
-            raise ValueError(f"{at!r} has no time zone; give one, such as datetime(..., tzinfo=UTC).")
+            raise ValueError(f"{at!r} has no time zone; expected one, such as datetime(..., tzinfo=UTC).")
         now = self.clock.now()
         moment = datetime.fromtimestamp(now, UTC) if at is None else at.astimezone(UTC)
         tick = recurring_of(self.services.registry, task).tick(f"{moment:%Y-%m-%dT%H:%M:%SZ}")
@@ -189,7 +187,7 @@ class RecordedTasks(Backend):
             outcome = self.services.runner.execute(message)
         except UnknownTask as error:
             error.add_note(
-                "The block knows the project's own tasks; give the class of any other to recorded()."
+                "The block knows only the project's own tasks; pass other task classes to recorded()."
             )
             raise
         if outcome.give_back is not None:

@@ -106,7 +106,7 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has 
         query = request.POST.get("query", "")
         back = HttpResponseRedirect(self._list_url() + (query if query.startswith("?") else ""))
         if action is None or not uuids:
-            messages.warning(request, "Choose an action and the jobs that it is for.")
+            messages.warning(request, "Select an action and the jobs to apply it to.")
             return back
         self._require(action.permission, request)
         done = actions.run(action, uuids)
@@ -142,13 +142,17 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has 
         try:
             deleted, live = actions.delete_owner(owner)
         except AwsError as error:
-            messages.error(request, f"Not everything is deleted yet; do it again to go on. {error}")
+            messages.error(
+                request, f"Not everything has been deleted; repeat the deletion to continue. {error}"
+            )
         else:
             said = f"{deleted} job{'' if deleted == 1 else 's'} of {owner} deleted."
             messages.success(request, said)
             self.log_change(request, Job(), said)
             if live:
-                messages.warning(request, f"Asked to stop, and left until they have: {', '.join(live)}")
+                messages.warning(
+                    request, f"Still running and asked to stop; delete again later: {', '.join(live)}"
+                )
         return HttpResponseRedirect(f"{self._list_url()}?{urlencode({'owner': owner})}")
 
     def _tell(self, request: HttpRequest, done: Sequence[actions.Done]) -> None:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
     type Arguments = tuple[Sequence[Any], Mapping[str, Any]]
 
-HINT = "Put @staticmethod below it: what the task has to know comes from the resource and its arguments."
+HINT = "Put @staticmethod below it: the task gets its data from the resource and its arguments."
 
 
 class DeferrableEndpointTask(EndpointTask):
@@ -129,7 +129,7 @@ class DeferrableEndpointTask(EndpointTask):
     def _accept(self, method: Callable[..., Any]) -> Callable[..., Any]:
         if not isinstance(method, staticmethod):
             raise TaskDefinitionError(
-                f"A deferrable task has to be a static method; {method!r} is none. {HINT}"
+                f"A deferrable task must be a static method; {method!r} is none. {HINT}"
             )
         return method.__func__
 
@@ -193,7 +193,7 @@ class DeferrableGenericEndpointTask(DeferrableEndpointTask):
         for needed in ("pack", "unpack"):
             if not callable(getattr(task_args_packer, needed, None)):
                 raise TaskDefinitionError(
-                    f"task_args_packer is {task_args_packer!r}; give a class with static methods pack(endpoint) and"
+                    f"task_args_packer is {task_args_packer!r}; expected a class with static methods pack(endpoint) and"
                     " unpack(packed)."
                 )
         self.task_args_packer: Packer = task_args_packer

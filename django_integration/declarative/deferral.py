@@ -137,4 +137,4 @@ def _takes_the_endpoint(function: Any) -> bool:
 
 def _check(name: str, value: Any, fits: bool, wanted: str) -> None:
     if not fits:
-        raise TaskDefinitionError(f"The deferrable task's {name} is {value!r}; give {wanted}.")
+        raise TaskDefinitionError(f"The deferrable task's {name} is {value!r}; expected {wanted}.")

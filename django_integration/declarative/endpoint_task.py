@@ -199,12 +199,12 @@ def _arranged(owner: type, tasks: Mapping[str, EndpointTask], *, strict: bool) -
         for need in needs:
             if need in tasks and tasks[need].deferred:
                 raise TaskDefinitionError(
-                    f"Task {name!r} of {where} depends on {need!r}, which is deferrable: nobody waits for it to end."
+                    f"Task {name!r} of {where} depends on {need!r}, which is deferrable and not waited for."
                     " Depend on a @task."
                 )
             if need not in tasks and strict:
                 raise TaskDefinitionError(
-                    f"Task {name!r} of {where} depends on {need!r}, which is no task of it; it has"
+                    f"Task {name!r} of {where} depends on {need!r}, which is not one of its tasks; they are"
                     f" {', '.join(tasks)}."
                 )
         known = tuple(need for need in needs if need in tasks)
@@ -218,7 +218,7 @@ def _several(given: Dependency | Sequence[Dependency] | None) -> tuple[Dependenc
     several = tuple(given) if isinstance(given, (list, tuple)) else (given,)
     for dependency in several:
         if not isinstance(dependency, (str, EndpointTask)):
-            raise TaskDefinitionError(f"depends_on is {dependency!r}; give a task or its name.")
+            raise TaskDefinitionError(f"depends_on is {dependency!r}; expected a task or its name.")
     return several
 
 

@@ -58,7 +58,7 @@ class DeferredJob(BaseModel):
             model = apps.get_model(self.model or "")
         except (LookupError, ValueError) as error:
             raise UnknownModel(
-                f"The job works on model {self.model!r}, which is not installed: {error}."
+                f"The job refers to model {self.model!r}, which is not installed: {error}."
             ) from None
         if self.database is None or self.database not in connections:
             raise UnknownModel(

@@ -43,7 +43,7 @@ def arrange(steps: Mapping[str, Step], where: str) -> list[str]:
         if name in path:
             circle = " -> ".join([*path[path.index(name) :], name])
             raise TaskDefinitionError(
-                f"The tasks of {where} depend on each other: {circle}. Take one depends_on away."
+                f"The tasks of {where} depend on each other: {circle}. Remove one depends_on."
             )
         path.append(name)
         for need in steps[name].needs:

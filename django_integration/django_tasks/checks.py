@@ -27,8 +27,8 @@ def check(alias: str, queues: Iterable[str], options: Mapping[str, Any]) -> Iter
         options: its ``OPTIONS``.
     """
     if not apps.is_installed("django_integration"):
-        message = f"TASKS[{alias!r}] names our backend, and INSTALLED_APPS lacks 'django_integration'."
-        hint = "Add it: it reads SERVERLESS_TASKS, and lets workers find the tasks of installed apps."
+        message = f"TASKS[{alias!r}] uses this backend, but 'django_integration' is not in INSTALLED_APPS."
+        hint = "Add it: the app reads SERVERLESS_TASKS and registers the tasks of the installed apps."
         yield checks.Error(message, hint=hint, id="serverless_tasks.E008")
         return
     try:
@@ -61,7 +61,7 @@ def _unfound(alias: str) -> Iterator[checks.CheckMessage]:
     for module in sorted({function.__module__ for function in late}):
         if not any(f"{module}.".startswith(f"{each}.") for each in known):
             message = (
-                f"Tasks are defined in {module!r}, which a worker does not import: it would not know them."
+                f"Tasks are defined in {module!r}, which workers do not import, so they cannot run them."
             )
             hint = "Move them to a `tasks` module of an installed app, or name theirs in SERVERLESS_TASKS['MODULES']."
             yield checks.Warning(message, hint=hint, id="serverless_tasks.W007")

@@ -64,9 +64,7 @@ class CoroutineRun:
         except TimeoutError as error:
             if not limit.expired():
                 raise
-            raise TaskTimeout(
-                f"The task ran longer than the {self._seconds:g} seconds that it has."
-            ) from error
+            raise TaskTimeout(f"The task exceeded its timeout of {self._seconds:g} seconds.") from error
         finally:
             self._running = None
 

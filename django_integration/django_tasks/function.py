@@ -144,7 +144,7 @@ def declared(task: DjangoTask[..., Any], options: Mapping[str, Any]) -> type[Fun
     if known is not None and known.task.func is task.func:
         if known.options_given != options:
             raise TaskDefinitionError(
-                f"{task.module_path} is a task already, with the options {dict(known.options_given)}; it cannot have"
+                f"{task.module_path} is already a task, with the options {dict(known.options_given)}; it cannot have"
                 f" {dict(options)} as well."
             )
         return known

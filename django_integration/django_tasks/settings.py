@@ -42,14 +42,18 @@ class BackendOptions:
         place = f"TASKS[{alias!r}]['OPTIONS']"
         unknown = sorted(set(given) - set(NAMES))
         if unknown:
-            raise ConfigurationError(f"{place} has no option {unknown[0]!r}; it knows {', '.join(NAMES)}.")
+            raise ConfigurationError(
+                f"{place} has no option {unknown[0]!r}; the options are {', '.join(NAMES)}."
+            )
         on_commit = given.get("ENQUEUE_ON_COMMIT", True)
         if not isinstance(on_commit, bool):
-            raise ConfigurationError(f"{place}['ENQUEUE_ON_COMMIT'] is {on_commit!r}; give True or False.")
+            raise ConfigurationError(
+                f"{place}['ENQUEUE_ON_COMMIT'] is {on_commit!r}; expected True or False."
+            )
         queue_map = given.get("QUEUE_MAP", {})
         if not isinstance(queue_map, dict) or not all(isinstance(name, str) for name in queue_map.values()):
             raise ConfigurationError(
-                f"{place}['QUEUE_MAP'] is {queue_map!r}; give a dictionary such as {{'emails': 'low'}}."
+                f"{place}['QUEUE_MAP'] is {queue_map!r}; expected a dictionary such as {{'emails': 'low'}}."
             )
         return cls(on_commit=on_commit, queue_map=queue_map)
 

@@ -109,7 +109,7 @@ class ServerlessTask(Task):  # type: ignore[type-arg]  # only in its stub it has
         """
         unknown = sorted(set(options) - set(ENQUEUE_OPTIONS))
         if unknown:
-            hint = " It is said where the task is defined." if unknown[0] in TASK_OPTIONS else ""
+            hint = " It is an option of @task." if unknown[0] in TASK_OPTIONS else ""
             raise UnknownOption(f"using() does not take {unknown[0]!r}.{hint}")
         changed: dict[str, Any] = {
             "priority": priority,

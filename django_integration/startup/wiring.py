@@ -83,7 +83,7 @@ def _parts(given: conf.TaskSettings) -> dict[str, Any]:
     if given.generic_backend is not None:
         if given.own_backend is not None:
             raise ConfigurationError(
-                "TASKS_BACKEND and TASK_API_BACKEND both say where jobs go; keep one of them."
+                "TASKS_BACKEND and TASK_API_BACKEND both select a backend; set only one of them."
             )
         backend = GenericBackend(backend_of(given.generic_backend))
     elif given.own_backend is not None:

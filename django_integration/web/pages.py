@@ -73,7 +73,7 @@ def _refusal(request: HttpRequest, refused: HTTPError) -> HttpResponse:
 
 def _login(request: HttpRequest) -> HttpResponse:
     if not apps.is_installed("django.contrib.auth"):
-        raise PermissionDenied("This site has no login, and serves nobody without one outside DEBUG.")
+        raise PermissionDenied("This site has no login, and requires one unless DEBUG is on.")
     from django.contrib.auth.views import redirect_to_login
 
     return redirect_to_login(request.get_full_path())

@@ -151,8 +151,8 @@ class TaskRouter(Router):
             summary=f"Submit {task.name}",
             description=_about(
                 task,
-                "201 means that the task was sent; 200, that an earlier one is given back; 422 names each field that"
-                " was refused.",
+                "201: the job was sent; 200: an earlier job is returned; 422: the inputs are invalid, with every"
+                " rejected field.",
             ),
             response={200: RecordBody, 201: RecordBody, 400: RefusalBody, 409: RefusalBody, **refusals},
         )
@@ -162,8 +162,10 @@ class TaskRouter(Router):
             decorate_view(_deduplication(task, runner_of))(_run(task)),
             operation_id=f"run_{safe}",
             url_name=run_url_name(task.name),
-            summary=f"Run {task.name} in the request",
-            description=_about(task, f"200 and the record once the task has ended, however it did; {_OFF}."),
+            summary=f"Run {task.name} within the request",
+            description=_about(
+                task, f"200 and the record once the job has ended, whatever its outcome; {_OFF}."
+            ),
             response={200: RecordBody, **refusals},
         )
 

@@ -14,8 +14,8 @@ if TYPE_CHECKING:
 
 app = typer.Typer(
     help="Typed background tasks for Django that run on AWS Lambda.",
-    epilog="Exit codes: 0 done, 1 the task failed, 2 usage, 3 not found, 4 already ended (or not yet), 5 AWS refused,"
-    " 6 not known.",
+    epilog="Exit codes: 0 done, 1 the task failed, 2 usage, 3 not found, 4 already ended (or not yet), 5 AWS failed,"
+    " 6 outcome unknown.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )

@@ -26,17 +26,17 @@ class Exit(IntEnum):
     FAILED = 1
     """The task failed or was cancelled."""
     USAGE = 2
-    """Arguments, inputs or settings cannot be used; nothing was done."""
+    """Arguments, inputs or settings are invalid; nothing was done."""
     NOT_FOUND = 3
-    """Nothing is known of the uuid, or of the dead letter."""
+    """There is no job with the uuid, or no such dead letter."""
     FINISHED = 4
-    """The task has ended and cannot be cancelled, or has not and cannot be retried or deleted."""
+    """The job has ended and cannot be cancelled, or has not ended and cannot be retried or deleted."""
     UNAVAILABLE = 5
-    """AWS refused or could not be asked; nothing was submitted."""
+    """AWS refused a call or could not be reached; nothing was submitted."""
     UNCERTAIN = 6
-    """The outcome is not known: it may have been sent, or had not ended in time."""
+    """The outcome is unknown: the job may have been sent, or did not end in time."""
     INTERRUPTED = 130
-    """Ctrl-C; the task goes on."""
+    """Ctrl-C; the job continues."""
 
 
 _CODES: tuple[tuple[type[ServerlessTasksError], Exit], ...] = (
@@ -50,7 +50,7 @@ _CODES: tuple[tuple[type[ServerlessTasksError], Exit], ...] = (
     (SubmitFailed, Exit.UNAVAILABLE),
     (AwsError, Exit.UNAVAILABLE),
 )
-# What a function's own answer to a direct invoke means.
+# Error types in a function's response to a direct invoke that are the caller's fault.
 _REFUSED = ("InvalidInputs", "UnknownTask")
 
 

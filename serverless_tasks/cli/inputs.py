@@ -56,7 +56,7 @@ def read_inputs(
     for word in words:
         field, equals, text = word.partition("=")
         if not field or not equals:
-            raise _refused(name, word, "give inputs as name=value, or all of them as --inputs '{...}'")
+            raise _refused(name, word, "pass inputs as name=value, or all of them as --inputs '{...}'")
         inputs[field] = _value(name, field, text, properties.get(field, {}))
     return inputs
 
@@ -70,7 +70,7 @@ def _value(task: str, field: str, text: str, schema: dict[str, Any]) -> Any:
             text = data.decode()
         except UnicodeDecodeError as error:
             raise _refused(
-                task, field, f"{text[1:]} is not UTF-8 text, which the input wants ({error.reason})"
+                task, field, f"{text[1:]} is not UTF-8 text, which the input requires ({error.reason})"
             ) from None
     if schema.get("type") == "string":
         return text

@@ -23,10 +23,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 NO_TASKS = (
-    f"No tasks were found: run this in the project's directory, where {FILE} says which there are, or name their"
-    " modules in SERVERLESS_TASKS_MODULES, or a Django project in DJANGO_SETTINGS_MODULE."
+    f"No tasks were found: run this in the project's directory with its {FILE}, or set SERVERLESS_TASKS_MODULES to"
+    " the modules with tasks, or DJANGO_SETTINGS_MODULE for a Django project."
 )
-# Where the project is, for `manage.py`, which may be run from elsewhere.
+# The project's directory, set by `manage.py`, which may be run from elsewhere.
 PROJECT: ContextVar[Path | None] = ContextVar("serverless_tasks_project", default=None)
 
 _DJANGO = VARIABLES[SETTINGS]
@@ -88,7 +88,7 @@ def knows_tasks(registry: Registry) -> bool:
 def left_out(registry: Registry) -> list[str]:
     """The modules that the project deploys and that were not loaded: the environment names others, perhaps."""
     missing = []
-    # Where `manage.py` lies deeper than the file, the working directory has it: reason enough to be careful.
+    # If `manage.py` is in a subdirectory, samconfig.toml is in the working directory: check both.
     deployed = [deployed_parameters(place).get(MODULES, "") for place in {_directory(), Path.cwd()}]
     for module in sorted({module for names in deployed for module in modules_of(names)}):
         defined = Registry()
@@ -106,7 +106,7 @@ def _directory() -> Path:
 def _set_deployed_django_up(settings: str) -> None:
     os.environ[_DJANGO] = settings
     try:
-        _set_django_up(f"The project is deployed with Django's settings {settings!r}")
+        _set_django_up(f"The project is deployed with DJANGO_SETTINGS_MODULE={settings!r}")
     except BaseException:
         del os.environ[_DJANGO]
         raise
@@ -114,7 +114,7 @@ def _set_deployed_django_up(settings: str) -> None:
 
 def _set_django_up(said: str) -> None:
     try:
-        # By name: only a project that has Django needs it here.
+        # Imported by name, since only Django projects have it installed.
         importlib.import_module("django").setup()
     except ModuleNotFoundError as error:
         raise ConfigurationError(
@@ -133,7 +133,9 @@ def _deployed_code(tasks: Tasks) -> Iterator[None]:
         yield
     except Exception as error:  # noqa: BLE001 - the project's own code, which may do anything
         reason = str(error) if isinstance(error, ServerlessTasksError) else f"{type(error).__name__}: {error}"
-        say(f"Not all tasks that {FILE} deploys are known here, where inputs are checked: {reason}")
+        say(
+            f"Some tasks that {FILE} deploys could not be loaded, so their inputs are not validated here: {reason}"
+        )
 
 
 @contextmanager

@@ -67,7 +67,7 @@ def _annotations() -> dict[str, Any]:
                 *flags,
                 help=rule.help,
                 metavar=rule.metavar,
-                show_default="as the task says" if switch and each.default is None else False,
+                show_default="the task's own" if switch and each.default is None else False,
             ),
         ]
     return annotations
@@ -80,6 +80,6 @@ def _moment(text: str) -> datetime:
         moment = None
     if moment is None or moment.utcoffset() is None:
         raise UnknownOption(
-            f"--at is {text!r}; give a time in ISO 8601 with an offset or Z, such as 2030-01-31T08:00:00+01:00."
+            f"--at is {text!r}; expected a time in ISO 8601 with an offset or Z, such as 2030-01-31T08:00:00+01:00."
         )
     return moment

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, RenderableType
 
-# Control characters, which could move the cursor or hide text, as visible ones; line feed and tab stay.
+# Escape control characters, which could move the cursor or hide text; keep line feed and tab.
 _CONTROLS = {code: f"\\x{code:02x}" for code in (*range(32), *range(127, 160)) if code not in (9, 10)}
 
 

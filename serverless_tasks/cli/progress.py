@@ -61,7 +61,7 @@ def follow(
             told = True
             idle(NOT_TAKEN)
         if until is not None and session.clock.now() + interval > until:
-            raise WaitTimeout(f"Job {record.uuid} is {record.status} after {timeout:g} seconds; it goes on.")
+            raise WaitTimeout(f"Job {record.uuid} is still {record.status} after {timeout:g} seconds.")
         session.clock.sleep(interval)
 
 
@@ -129,7 +129,7 @@ def counting[T](things: Iterable[T], what: str, *, total: int | None, silent: bo
 
     console = Console(file=sys.stderr, highlight=False, markup=False)
     if silent or not console.is_terminal:
-        # A bar that is never drawn would leave an empty line in a log.
+        # A progress bar leaves an empty line in a log.
         yield from things
         return
 

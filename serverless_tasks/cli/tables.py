@@ -63,7 +63,7 @@ def dead_letters_table(letters: Sequence[DeadLetter], now: int) -> RenderableTyp
     if not letters:
         return Text("No dead letters.")
     table = Table(box=None, pad_edge=False)
-    # An id is there to be copied: it stays in one piece.
+    # Not wrapped, so that the id can be copied.
     table.add_column("id", no_wrap=True, min_width=max(len(letter.id) for letter in letters))
     for column in ("task", "age", "reason"):
         table.add_column(column, overflow="fold")
@@ -122,7 +122,7 @@ def timeline_picture(record: Record, events: Sequence[Event]) -> RenderableType:
         if event.attempt is not None:
             what = Text(f"attempt {event.attempt} ") + status_text(str(event.outcome)) + Text(_lasted(event))
         why = ": ".join(filter(None, [event.type, event.reason]))
-        # The last attempt's reason is the job's too: once is enough for people.
+        # The job's reason repeats that of its last attempt: show it once.
         repeats = event.attempt is None and why == said
         details = [why] if why and not repeats else []
         details += [f"request {event.request_id}"] if event.request_id else []

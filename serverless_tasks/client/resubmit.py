@@ -40,7 +40,7 @@ def resubmit(services: Services, uuid: str, *, new_uuid: str | None = None, on_c
     """
     if new_uuid is not None and job_id(new_uuid) == uuid:
         raise UnknownOption(
-            f"The new job's id is {new_uuid!r}, which is the old one's; give another, or none."
+            f"The new job's id is {new_uuid!r}, which is the old job's; pass another, or none."
         )
     record = services.store.read(uuid, whole=False)
     if record is None:

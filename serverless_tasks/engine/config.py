@@ -76,7 +76,7 @@ class Config:
         missing = [output for output in _OUTPUTS.values() if output not in outputs]
         if missing:
             raise ConfigurationError(
-                f"The stack {stack!r} has no output {missing[0]}; name a stack that template.yaml has made."
+                f"The stack {stack!r} has no output {missing[0]}; name a stack that was deployed from template.yaml."
             )
         return cls().merged({name: outputs[output] for name, output in _OUTPUTS.items()})
 
@@ -99,7 +99,7 @@ class Config:
         unknown = sorted(set(settings) - set(known), key=str)
         if unknown:
             raise ConfigurationError(
-                f"SERVERLESS_TASKS has no setting {unknown[0]!r}; it knows {', '.join(known)}."
+                f"SERVERLESS_TASKS has no setting {unknown[0]!r}; the settings are {', '.join(known)}."
             )
         readers: dict[str, Callable[[str, Any], Any]] = dict.fromkeys(setting_names(), _text)
         readers |= {"MODULES": _modules, "QUEUE_URLS": _queue_urls, "IMMEDIATE_WAITS": _flag}
@@ -118,7 +118,7 @@ class Config:
         value = getattr(self, name)
         if not value:
             raise ConfigurationError(
-                f"{PREFIX}{name.upper()} is not set; give it as an environment variable, or under Django as"
+                f"{PREFIX}{name.upper()} is not set; set it as an environment variable, or under Django as"
                 f" SERVERLESS_TASKS[{name.upper()!r}]. The stack's outputs hold the value."
             )
         return value
@@ -145,7 +145,7 @@ def setting_names() -> list[str]:
 
 def _text(name: str, value: Any) -> str:
     if not isinstance(value, str):
-        raise ConfigurationError(f"{PREFIX}{name} is {value!r}; give a text.")
+        raise ConfigurationError(f"{PREFIX}{name} is {value!r}; expected a string.")
     return value.strip()
 
 
@@ -161,7 +161,7 @@ def _modules(name: str, value: Any) -> tuple[str, ...]:
     parts = value.split(",") if isinstance(value, str) else value
     if not isinstance(parts, (list, tuple)) or not all(isinstance(part, str) for part in parts):
         raise ConfigurationError(
-            f"{PREFIX}{name} is {value!r}; give dotted module names, separated by commas."
+            f"{PREFIX}{name} is {value!r}; expected dotted module names, separated by commas."
         )
     return tuple(part.strip() for part in parts if part.strip())
 
@@ -175,6 +175,6 @@ def _queue_urls(name: str, value: Any) -> dict[str, str]:
         urls = None
     if not isinstance(urls, dict) or not all(isinstance(url, str) for url in urls.values()):
         raise ConfigurationError(
-            f'{PREFIX}{name} is {value!r}; give JSON such as {{"default": "https://sqs..."}}, or one bare URL.'
+            f'{PREFIX}{name} is {value!r}; expected JSON such as {{"default": "https://sqs..."}}, or one bare URL.'
         )
     return urls

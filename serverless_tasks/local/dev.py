@@ -75,7 +75,7 @@ def run_dev(
     if site:
         site.check()
     if port and accepts(("127.0.0.1", port)):
-        raise ConfigurationError(f"Another server listens on port {port}: end it, or give another --port.")
+        raise ConfigurationError(f"Another server listens on port {port}: stop it, or pass another --port.")
     invoke_port = free_port()
     app = ForwardApp(invoke_port, MotoApp())
     served = aws_stand_in(app, free_port(DEFAULT_PORT) if port is None else port)
@@ -103,7 +103,7 @@ def run_dev(
                         ready(stack)
                         ready = None
         finally:
-            say("Stopping: running tasks may finish, the rest goes back to its queue.")
+            say("Stopping: waiting for running tasks; other messages are returned to their queues.")
             code.stop()
 
 
@@ -151,7 +151,7 @@ def _introduce(
     say: Callable[[str], None],
 ) -> None:
     served = {mapping.queue_url: mapping for mapping in stack.mappings}
-    say(f"AWS stand-in  {stack.endpoint}  (state lives in memory, until this ends)")
+    say(f"AWS stand-in  {stack.endpoint}  (state is kept in memory and lost on exit)")
     for name, url in {
         **stack.queue_urls,
         "dead letters": stack.outputs.get("DeadLetterQueueUrl", ""),
@@ -163,7 +163,7 @@ def _introduce(
     if site:
         say(f"site          http://{site.address}/")
     if reload:
-        say("Saving a Python file starts the code anew; the state stays. Ctrl-C ends.")
+        say("Saving a Python file reloads the code; the state is kept. Ctrl-C stops.")
     else:
         say("Ctrl-C ends.")
     say("To submit from another terminal, in this directory:")

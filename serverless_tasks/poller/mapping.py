@@ -84,6 +84,6 @@ def load_handler(name: str) -> Handler:
     handler = getattr(module, attribute, None)
     if not callable(handler):
         raise ConfigurationError(
-            f"Handler {name!r} is not a callable; expected package.module.function, as in a template's Handler."
+            f"Handler {name!r} is not callable; expected package.module.function, as in a template's Handler."
         )
     return cast("Handler", handler)

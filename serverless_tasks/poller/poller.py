@@ -61,7 +61,7 @@ class Poller:
     ) -> None:
         if heartbeat and any(mapping.batch_size > 1 for mapping in mappings):
             raise ConfigurationError(
-                "A poller with a heartbeat takes one message at a time: set batch_size=1."
+                "A poller with a heartbeat receives one message at a time: set batch_size=1."
             )
         self._clock = clock or Clock()
         self._stop = threading.Event()
@@ -132,7 +132,7 @@ class Poller:
                 worker.flush()
             except Exception:  # those messages come back when their 60 s are over
                 log.warning(
-                    "Queue %s: messages could not be given back or deleted.",
+                    "Queue %s: messages could not be returned or deleted.",
                     worker.mapping.queue_name,
                     exc_info=True,
                 )
@@ -156,11 +156,11 @@ class Poller:
             released = act()
         except Exception:  # the other queues' messages are still to be given back
             log.warning(
-                "Queue %s: could not give messages back; they return when their visibility timeout ends.",
+                "Queue %s: could not return messages; they become visible when their visibility timeout ends.",
                 worker.mapping.queue_name,
                 exc_info=True,
             )
             return 0
         if released:
-            log.warning("Queue %s: %d messages were given back.", worker.mapping.queue_name, released)
+            log.warning("Queue %s: %d messages were returned.", worker.mapping.queue_name, released)
         return released

@@ -97,7 +97,7 @@ class QueueWorker:
         """Give back what was received ahead and has waited for too long, and delete what is done."""
         if self._prefetched is not None and (expired := self._prefetched.take_expired()):
             log.info(
-                "Queue %s: %d messages wait behind a long task and go back.",
+                "Queue %s: returning %d messages that wait behind a long task.",
                 self._attributes.name,
                 len(expired),
             )
@@ -198,7 +198,7 @@ class QueueWorker:
             finished, self._finished = self._finished, []
         for message in self._queue.delete(finished):
             log.error(
-                "Queue %s: message %s is done but could not be deleted; it will be delivered again.",
+                "Queue %s: message %s was processed but could not be deleted; it will be redelivered.",
                 self._attributes.name,
                 message.message_id,
             )

@@ -63,7 +63,7 @@ def run_worker(
     def on_signal(number: int, _frame: FrameType | None) -> None:
         if stopping.is_set():
             raise KeyboardInterrupt
-        log.info("%s: taking no more messages.", signal.Signals(number).name)
+        log.info("%s: no longer receiving messages.", signal.Signals(number).name)
         stopping.set()
 
     before = {number: signal.signal(number, on_signal) for number in (signal.SIGTERM, signal.SIGINT)}
@@ -95,7 +95,7 @@ def worker_mappings(
     unknown = sorted(set(threads) - set(names))
     if unknown:
         raise ConfigurationError(
-            f"A concurrency was given for {unknown[0]!r}, which is not polled; polled are {names}."
+            f"A concurrency was given for {unknown[0]!r}, which is not polled; the polled queues are {names}."
         )
     mappings = [
         Mapping(
@@ -120,5 +120,5 @@ def _stop(poller: Poller, grace: float) -> int:
     try:
         return poller.stop(grace)
     except KeyboardInterrupt:
-        log.info("Asked again: giving back what is running.")
+        log.info("Second signal: returning the running messages.")
         return poller.stop(grace=0)

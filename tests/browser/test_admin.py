@@ -110,7 +110,7 @@ def test_filters_and_search_narrow_the_list(admin: Page, address: str, submit: C
 
 def test_an_empty_site_says_so(admin: Page, address: str) -> None:
     expect(admin.get_by_text("No jobs yet.")).to_be_visible()
-    admin.get_by_role("link", name="Look at the past 30 days").click()
+    admin.get_by_role("link", name="Show the past 30 days").click()
     expect(admin.get_by_text("Jobs are kept for about 30 days.")).to_be_visible()
     assert violations(admin) == []
 

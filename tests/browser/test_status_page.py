@@ -129,7 +129,7 @@ def test_shows_progress_messages_and_result_as_they_come(site: ScriptedSite, pag
 def test_a_waiting_task_says_when_it_is_due_until_it_runs(site: ScriptedSite, page: Page) -> None:
     show(site, page, PENDING, PENDING, HALF, due="2026-03-04T10:20:00.000Z")
     expect(page.locator("[data-field=due]")).to_have_text("4 Mar 2026, 10:20:00")
-    expect(page.get_by_text("Waiting for its time")).to_be_visible()
+    expect(page.get_by_text("Scheduled")).to_be_visible()
 
     next_poll(page)
     expect(status(page)).to_have_text("Running")
@@ -138,7 +138,7 @@ def test_a_waiting_task_says_when_it_is_due_until_it_runs(site: ScriptedSite, pa
 
 def test_a_task_that_is_due_waits_to_be_picked_up(site: ScriptedSite, page: Page) -> None:
     show(site, page, PENDING, due="2026-03-04T10:16:04.000Z")
-    expect(page.get_by_text("Waiting for its time")).to_be_visible()
+    expect(page.get_by_text("Scheduled")).to_be_visible()
     page.clock.run_for(3_000)
     expect(page.get_by_text("Waiting to be picked up")).to_be_visible()
 

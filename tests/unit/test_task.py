@@ -139,7 +139,7 @@ def test_a_generic_base_passes_its_model_on() -> None:
 
 @pytest.mark.parametrize("given", [int, "ResizeParams", ResizeParams | None], ids=["int", "text", "union"])
 def test_what_is_no_model_is_refused_where_the_class_is_made(given: Any) -> None:
-    with pytest.raises(TaskDefinitionError, match=r"derives from Task\[.*give a pydantic model"):
+    with pytest.raises(TaskDefinitionError, match=r"derives from Task\[.*expected a pydantic model"):
         new_class("Wrong", (Task[given],))
 
 

@@ -52,7 +52,7 @@ def test_a_task_that_the_block_does_not_know_is_told_what_to_do() -> None:
         Receipt.submit(order=7)
         with pytest.raises(UnknownTask) as raised:
             jobs.drain()
-    assert "give the class of any other to recorded()" in raised.value.__notes__[0]
+    assert "pass other task classes to recorded()" in raised.value.__notes__[0]
 
 
 def test_a_task_may_be_asserted_by_its_name(jobs: RecordedTasks) -> None:

@@ -14,7 +14,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 class Command(BaseCommand):
     """Hands its words over to ``serverless-tasks`` as they are."""
 
-    help = "The command line of Serverless Tasks: list, submit, status, watch, cancel, explain, worker, ..."
+    help = (
+        "Run the command line of Serverless Tasks: list, submit, status, watch, cancel, explain, worker, ..."
+    )
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -34,7 +36,7 @@ class Command(BaseCommand):
         try:
             from serverless_tasks.cli import main
         except ModuleNotFoundError as error:
-            raise CommandError(f"There is no {error.name}; install serverless-tasks[cli].") from error
+            raise CommandError(f"{error.name} is not installed; install serverless-tasks[cli].") from error
         from serverless_tasks.cli.loading import PROJECT
 
         token = PROJECT.set(Path(getattr(settings, "BASE_DIR", "")))

@@ -51,7 +51,7 @@ def check_aws(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
         require_region()
         longest = max((task.timeout for task in current_services().registry), default=0)
     except ConfigurationError:
-        return []  # check_configuration says it, and check_stack of the region
+        return []  # reported by check_configuration, and check_stack of the region
     if not current_services().backend_kind.has_queue or not (given.config.table and given.config.queue_urls):
         return []
     found: list[checks.CheckMessage] = []
@@ -70,7 +70,7 @@ def check_deployment(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
         conf.current()
         modules = {task.__module__ for task in current_services().registry}
     except ConfigurationError:
-        return []  # check_configuration says it
+        return []  # reported by check_configuration
     deployed = Deployment.read()
     if deployed is None or deployed.django_settings:
         return []
@@ -106,22 +106,22 @@ def _queue(name: str, url: str, longest: float) -> Iterator[checks.CheckMessage]
         visibility = ReceivingQueue(url).attributes().visibility
     except (AwsError, ConfigurationError) as error:
         if isinstance(error, AwsError) and error.code in _DENIED:
-            message = f"This role may not read how long the queue {name!r} hides its messages."
-            yield checks.Info(message, hint="It takes sqs:GetQueueAttributes.", id="serverless_tasks.I001")
+            message = f"This role may not read the visibility timeout of the queue {name!r}."
+            yield checks.Info(message, hint="Grant sqs:GetQueueAttributes.", id="serverless_tasks.I001")
         else:
             yield _unreachable(f"The queue {name!r}", error)
         return
     if visibility < TIMES * longest:
         message = (
-            f"The queue {name!r} hides a message for {visibility} seconds, less than {TIMES} times the longest task's"
-            f" timeout of {longest:g} seconds."
+            f"The visibility timeout of the queue {name!r} is {visibility} seconds, less than {TIMES} times the longest"
+            f" task's timeout of {longest:g} seconds."
         )
-        hint = "Give the task a shorter timeout, or deploy with a larger WorkerTimeout: the queues have theirs from it."
+        hint = "Reduce the task's timeout, or deploy with a larger WorkerTimeout: the queues derive theirs from it."
         yield checks.Warning(message, hint=hint, id="serverless_tasks.W008")
 
 
 def _unreachable(what: str, error: Exception) -> checks.CheckMessage:
-    hint = "See the region, the credentials, and the names in SERVERLESS_TASKS."
+    hint = "Check the region, the credentials, and the names in SERVERLESS_TASKS."
     return checks.Error(f"{what} cannot be reached: {error}", hint=hint, id="serverless_tasks.E011")
 
 
@@ -130,8 +130,8 @@ def _left_out(deployed: Deployment, modules: set[str]) -> Iterator[checks.CheckM
     own = __name__.partition(".")[0]
     for module in sorted(modules):
         if not any(f"{module}.".startswith(f"{known}.") for known in (*deployed.modules, own)):
-            message = f"The worker does not import {module!r}, so it has none of its tasks."
-            hint = "Deploy with DjangoSettingsModule, or name the module in TaskModules: see samconfig.toml."
+            message = f"The worker does not import {module!r}, so it cannot run the tasks that it defines."
+            hint = "Deploy with DjangoSettingsModule, or add the module to TaskModules: see samconfig.toml."
             yield checks.Error(message, hint=hint, id="serverless_tasks.E012")
 
 

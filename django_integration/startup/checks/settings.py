@@ -59,17 +59,17 @@ def check_access(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     try:
         given = conf.current()
     except ConfigurationError:
-        return []  # check_configuration says it
+        return []  # reported by check_configuration
     if given.permission_classes is not None:
         return []
     if given.allow_anonymous:
-        message = "SERVERLESS_TASKS['ALLOW_ANONYMOUS'] is True: everybody may submit the tasks of this site."
-        hint = "Take it away to serve only callers who are logged in."
+        message = "SERVERLESS_TASKS['ALLOW_ANONYMOUS'] is True: anyone may submit the tasks of this site."
+        hint = "Remove it to serve only callers who are logged in."
         return [checks.Warning(message, hint=hint, id="serverless_tasks.W001")]
     if given.authentication_classes is None and AUTHENTICATION not in settings.MIDDLEWARE:
-        message = "No authentication is configured, so outside DEBUG nobody may submit or see a task."
+        message = "No authentication is configured, so unless DEBUG is on, every request is rejected."
         hint = (
-            f"Add {AUTHENTICATION} or set TASK_API_AUTHENTICATION_CLASSES; to serve everybody, set"
+            f"Add {AUTHENTICATION} or set TASK_API_AUTHENTICATION_CLASSES; to allow anonymous callers, set"
             " SERVERLESS_TASKS['ALLOW_ANONYMOUS'] to True."
         )
         return [checks.Warning(message, hint=hint, id="serverless_tasks.W002")]
@@ -82,26 +82,26 @@ def check_typed_calls(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     found: list[checks.CheckMessage] = []
     if given is None:
         message = (
-            "TASKS_API_AUTHENTICATION is None: everybody may submit and run the pydantic tasks of this site."
+            "TASKS_API_AUTHENTICATION is None: anyone may submit and run the pydantic tasks of this site."
         )
         found.append(checks.Warning(message, id="serverless_tasks.W003"))
     elif opened := _opened():
         message = (
-            f"TASKS_API_AUTHENTICATION is None in the class of {', '.join(map(repr, opened))}: everybody may submit and"
-            " run that task, whatever the site's setting says."
+            f"TASKS_API_AUTHENTICATION is None in the class of {', '.join(map(repr, opened))}: anyone may submit and"
+            " run that task, regardless of the site's setting."
         )
         found.append(checks.Warning(message, id="serverless_tasks.W003"))
     issuer = getattr(settings, "TASKS_API_OIDC_ISSUER", None)
     if given == "oidc" and issuer is None and getattr(settings, "TASKS_API_OIDC_EMAILS", None) is None:
-        message = "Every Google account may call: Google signs tokens for any audience that is asked for."
-        hint = "Name the service accounts that may in TASKS_API_OIDC_EMAILS."
+        message = "Every Google account may call: Google signs tokens for any requested audience."
+        hint = "List the permitted service accounts in TASKS_API_OIDC_EMAILS."
         found.append(checks.Warning(message, hint=hint, id="serverless_tasks.W004"))
     return found
 
 
 def _opened() -> list[str]:
     """The tasks whose own class opens them to everybody."""
-    with suppress(ConfigurationError):  # _definitions says it
+    with suppress(ConfigurationError):  # reported by _definitions
         return [
             task.name
             for task in current_services().registry
@@ -126,7 +126,7 @@ def _authentication() -> Iterator[checks.CheckMessage]:
     from django_integration.web.auth import typed_calls as router_auth
 
     given = [getattr(settings, router_auth.NAME, None)]
-    with suppress(ConfigurationError):  # _definitions says it
+    with suppress(ConfigurationError):  # reported by _definitions
         given += [getattr(task, router_auth.NAME, None) for task in current_services().registry]
     for place, entry in enumerate(given):
         if entry is not None and entry not in given[:place]:
@@ -139,13 +139,15 @@ def _csrf_cookie() -> Iterator[checks.CheckMessage]:
         return
     from django_integration.web.auth.openapi_schemes import CSRF, Schemes
 
-    with suppress(ConfigurationError):  # _drf says it
+    with suppress(ConfigurationError):  # reported by _drf
         if not any(CSRF in need for need in Schemes().of_site(reads=False)):
             return
         for name in ("CSRF_COOKIE_HTTPONLY", "CSRF_USE_SESSIONS"):
             if getattr(settings, name):
-                message = f"{name} is True: the JavaScript client finds no CSRF token, so that sessions cannot submit."
-                hint = "Take it away; Django's documentation says that it keeps nobody out."
+                message = (
+                    f"{name} is True: the JavaScript client cannot read the CSRF token and cannot submit."
+                )
+                hint = "Set it to False; according to Django's documentation it adds no practical protection."
                 yield checks.Warning(message, hint=hint, id="serverless_tasks.W006")
 
 
@@ -188,13 +190,11 @@ def _unroutable() -> Iterator[checks.CheckMessage]:
     """A name that no path can hold leaves its task without the typed call that its author expects."""
     from django_integration.web.typed_calls import is_routable
 
-    with suppress(ConfigurationError):  # _definitions says it
+    with suppress(ConfigurationError):  # reported by _definitions
         for task in current_services().registry:
             if task.http and task.params_model is not None and not is_routable(task.name):
-                message = (
-                    f"Task {task.name!r} has no typed call: its name holds a character that no path takes."
-                )
-                hint = "Name it with letters, digits and . _ ~ - alone, or set http = False in its class."
+                message = f"Task {task.name!r} has no typed endpoint: its name contains invalid characters."
+                hint = "Use only letters, digits and . _ ~ - in its name, or set http = False in its class."
                 yield checks.Warning(message, hint=hint, id="serverless_tasks.W010")
 
 

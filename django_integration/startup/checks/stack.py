@@ -45,7 +45,7 @@ def check_stack(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     try:
         conf.current()
     except ConfigurationError:
-        return []  # check_configuration says it
+        return []  # reported by check_configuration
     if _lacks_a_stack():
         return _errors([_no_stack()])
     said = _missing_region()
@@ -58,21 +58,21 @@ def check_scheduler(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
         given = conf.current().config
         tasks = sorted(current_services().registry, key=lambda task: task.name)
     except ConfigurationError:
-        return []  # check_configuration says it
+        return []  # reported by check_configuration
     missing = [name for name in SETTINGS if not getattr(given, name)]
     if not missing or not _needs_a_stack() or _lacks_a_stack():
         return []
     named = f"SERVERLESS_TASKS lacks {' and '.join(name.upper() for name in missing)}"
     needing = [why for task in tasks for why in _asks_the_scheduler(task)]
     if given.schedule_group or given.scheduler_role:
-        needing = ["the scheduler's other settings are there", *needing]
+        needing = ["the scheduler's other settings are set", *needing]
     if not needing:
         return []
     more = f" (and {len(needing) - 3} more)" if len(needing) > 3 else ""
     message = f"{named}, and {'; '.join(needing[:3])}{more}."
     hint = (
-        "Without it a delay of more than 15 minutes is refused, schedules cannot be synced, and those of deleted jobs"
-        " stay; the stack's outputs have the values."
+        "Without it, delays of more than 15 minutes are rejected, schedules cannot be synced, and the schedules of"
+        " deleted jobs remain; the stack's outputs contain the values."
     )
     return [checks.Warning(message, hint=hint, id="serverless_tasks.W009")]
 
@@ -82,7 +82,7 @@ def _asks_the_scheduler(task: type[BaseTask]) -> Iterator[str]:
         yield f"task {task.name!r} has a schedule"
     if task.retries and task.backoff_cap > MAX_DELAY:
         longest = f"{task.backoff_cap:g} seconds"
-        yield f"task {task.name!r} may wait {longest} for a retry (SQS holds a message for {MAX_DELAY})"
+        yield f"task {task.name!r} may wait {longest} for a retry (SQS delays a message by at most {MAX_DELAY})"
 
 
 def _missing_settings() -> list[str]:

@@ -66,7 +66,7 @@
   }
 
   const waitingFor = () =>
-    isDue() && Date.parse(field('due').dateTime) > Date.now() ? 'Waiting for its time' : 'Waiting to be picked up'
+    isDue() && Date.parse(field('due').dateTime) > Date.now() ? 'Scheduled' : 'Waiting to be picked up'
 
   // The page knows when the attempt is due that it was made before; of a later one the record does not tell.
   const isDue = () => part('due') !== null && last.status === 'pending' && last.attempt === first.attempt

@@ -43,7 +43,7 @@ def check_can_be_had(setting: str, entry: Any) -> None:
     for kind in _parts(entry):
         if isinstance(kind, type) and any(_asks_for_nobodys(asked) for asked in _asked(kind)):
             raise ConfigurationError(
-                f"{setting} names {f'{kind.__module__}.{kind.__qualname__}'!r}, which asks for the permission"
+                f"{setting} names {f'{kind.__module__}.{kind.__qualname__}'!r}, which requires the permission"
                 f" {_NOBODYS!r}: there is none, for jobs are no rows of the database. Name another class, or derive"
                 " one from it whose perms_map names permissions that users have."
             )

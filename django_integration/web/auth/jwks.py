@@ -90,7 +90,7 @@ class KeySet:
             if (stale or kid not in self._keys) and now - self._asked >= PAUSE:
                 self._refresh(now)
             if now - self._fetched > KEPT:
-                raise IssuerUnreachable(f"The keys of {self._issuer} cannot be had.")
+                raise IssuerUnreachable(f"The keys of {self._issuer} cannot be fetched.")
             return self._keys.get(kid)
 
     def _refresh(self, now: float) -> None:
@@ -100,17 +100,17 @@ class KeySet:
             self._keys = _usable(document)
         except (OSError, ValueError, KeyError, TypeError, jwt.PyJWTError) as error:
             if now - self._fetched > KEPT:
-                raise IssuerUnreachable(f"The keys of {self._issuer} cannot be had: {error}") from error
+                raise IssuerUnreachable(f"The keys of {self._issuer} cannot be fetched: {error}") from error
             return
         self._fetched = now
 
     def _discovered(self) -> str:
         document = _get(f"{self._issuer.rstrip('/')}/.well-known/openid-configuration")
         if document["issuer"] != self._issuer:
-            raise ValueError(f"its configuration is that of {document['issuer']!r}")
+            raise ValueError(f"its configuration is for {document['issuer']!r}")
         url = document["jwks_uri"]
         if not isinstance(url, str):
-            raise TypeError("its configuration names no place of its keys")
+            raise TypeError("its configuration has no jwks_uri")
         return url
 
 

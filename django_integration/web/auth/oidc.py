@@ -64,15 +64,15 @@ def trust() -> Trust:
     audiences = _texts("TASKS_API_OIDC_AUDIENCE")
     if not audiences:
         raise ConfigurationError(
-            "TASKS_API_OIDC_AUDIENCE is not set; give the audience of the tokens, for Cloud Tasks the backend's"
+            "TASKS_API_OIDC_AUDIENCE is not set; set it to the audience of the tokens, for Cloud Tasks the backend's"
             " base_url."
         )
     issuer = getattr(settings, "TASKS_API_OIDC_ISSUER", GOOGLE)
     if not isinstance(issuer, str) or not issuer.startswith(("https://", "http://")):
-        raise ConfigurationError(f"TASKS_API_OIDC_ISSUER is {issuer!r}; give a URL such as {GOOGLE!r}.")
+        raise ConfigurationError(f"TASKS_API_OIDC_ISSUER is {issuer!r}; expected a URL such as {GOOGLE!r}.")
     leeway = getattr(settings, "TASKS_API_OIDC_LEEWAY", LEEWAY)
     if isinstance(leeway, bool) or not isinstance(leeway, (int, float)) or not 0 <= leeway <= 600:
-        raise ConfigurationError(f"TASKS_API_OIDC_LEEWAY is {leeway!r}; give seconds from 0 to 600.")
+        raise ConfigurationError(f"TASKS_API_OIDC_LEEWAY is {leeway!r}; expected seconds from 0 to 600.")
     return Trust(
         issuer=issuer,
         audiences=audiences,
@@ -125,7 +125,7 @@ def verify(token: str, trusted: Trust) -> dict[str, Any]:
         raise HTTPError(
             401,
             "NotAuthenticated",
-            f"The token is refused: {error}.",
+            f"The token was rejected: {error}.",
             headers={"WWW-Authenticate": 'Bearer error="invalid_token"'},
         ) from None
     _check_account(claims, trusted)
@@ -146,7 +146,7 @@ def _check_account(claims: dict[str, Any], trusted: Trust) -> None:
         raise HTTPError(
             403,
             "PermissionDenied",
-            "The token's account is not one of those that may call (TASKS_API_OIDC_EMAILS).",
+            "The token's account is not among those permitted to call (TASKS_API_OIDC_EMAILS).",
         )
 
 
@@ -156,5 +156,5 @@ def _texts(name: str) -> tuple[str, ...] | None:
         return None
     texts = (value,) if isinstance(value, str) else tuple(value) if isinstance(value, (list, tuple)) else ()
     if not texts or not all(isinstance(text, str) and text for text in texts):
-        raise ConfigurationError(f"{name} is {value!r}; give a text or a list of texts.")
+        raise ConfigurationError(f"{name} is {value!r}; expected a string or a list of strings.")
     return texts

@@ -79,7 +79,7 @@ class Schemes:
             elif issubclass(kind, authentication.BasicAuthentication):
                 needs.append(self._need("basic", {"type": "http", "scheme": "basic"}))
             elif issubclass(kind, authentication.TokenAuthentication):
-                word = f'"{kind.keyword}" and the token, with a space between them.'
+                word = f'"{kind.keyword}" and the token, separated by a space.'
                 needs.append(self._need(kind.__name__, _header("Authorization", word)))
             else:
                 scheme = _as_it_takes_it(kind.__name__, "TASK_API_AUTHENTICATION_CLASSES")
@@ -96,7 +96,7 @@ class Schemes:
 
     def _session(self, *, reads: bool) -> Json:
         cookie = {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME}
-        need = self._need(SESSION, {**cookie, "description": "The cookie of the site's login."})
+        need = self._need(SESSION, {**cookie, "description": "The site's session cookie."})
         return need if reads else need | self._csrf()
 
     def _csrf(self) -> Json:
@@ -114,4 +114,4 @@ def _header(name: str, description: str) -> Json:
 
 def _as_it_takes_it(name: str, setting: str) -> Json:
     """Of a class that does not describe itself only the name is known; most read this header."""
-    return _header("Authorization", f"Or elsewhere: as {name} takes it ({setting}).")
+    return _header("Authorization", f"Or another location that {name} reads ({setting}).")

@@ -71,7 +71,7 @@ def runner_of(request: HttpRequest, task: type[BaseTask]) -> Caller:
         Refused: 401, 403, 429, or 503 when it cannot be found out.
     """
     if not allows_run_in_request(task):
-        message = f"Tasks are run in a request only where {NAME} says who may ask for it."
+        message = f"Running tasks within the request requires {NAME} to be set."
         raise HTTPError(403, "RunDisabled", message)
     action = Action.DELIVER if HEADER in request.headers else Action.CREATE
     if authentication_of(task) is not UNSET:
@@ -103,11 +103,11 @@ def authenticator(given: Any) -> Any:
             found = found()
         except TypeError as error:
             raise ConfigurationError(
-                f"{NAME} is {given!r}, which cannot be made without arguments: {error}."
+                f"{NAME} is {given!r}, which cannot be instantiated without arguments: {error}."
             ) from error
     if not callable(found):
         raise ConfigurationError(
-            f"{NAME} is {given!r}; give 'oidc', None, or a dotted path to a ninja auth class."
+            f"{NAME} is {given!r}; expected 'oidc', None, or a dotted path to a ninja auth class."
         )
     return found
 
@@ -137,9 +137,7 @@ async def _awaited(answer: Awaitable[Any]) -> Any:
 def _not_authenticated(ask: Any) -> HTTPError:
     scheme = getattr(ask, "openapi_scheme", None)
     headers = {"WWW-Authenticate": str(scheme).title()} if scheme else {}
-    return HTTPError(
-        401, "NotAuthenticated", "The request does not say who calls, or not rightly.", headers=headers
-    )
+    return HTTPError(401, "NotAuthenticated", "The request has no valid credentials.", headers=headers)
 
 
 def _owner(found: Any) -> Caller:

@@ -50,7 +50,7 @@ def read(request: HttpRequest) -> bytes:
         raise _too_large(len(data), limit)
     if not data and "HTTP_TRANSFER_ENCODING" in request.META and not announced:
         # Under WSGI Django reads as many bytes as the header says: none without it.
-        message = "The body has no Content-Length, and this server reads none without; send its length."
+        message = "The body has no Content-Length, which this server requires; send it."
         raise HTTPError(411, "LengthRequired", message)
     request._body = data
     return data
@@ -66,13 +66,13 @@ def parse(data: bytes) -> Any:
         return json.loads(data.decode("utf-8"), object_pairs_hook=_object)
     except UnicodeDecodeError as error:
         raise HTTPError(
-            400, "InvalidJSON", f"The body is not UTF-8: byte {error.start} does not fit."
+            400, "InvalidJSON", f"The body is not UTF-8: byte {error.start} is invalid."
         ) from None
     except json.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise HTTPError(400, "InvalidJSON", f"The body is not JSON: {error.msg}, {place}.") from None
     except ValueError:
-        raise HTTPError(400, "InvalidJSON", "The body holds a number with too many digits.") from None
+        raise HTTPError(400, "InvalidJSON", "The body contains a number with too many digits.") from None
     except RecursionError:
         raise HTTPError(400, "InvalidJSON", "The body is nested too deeply.") from None
 
@@ -83,7 +83,7 @@ def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(found) != len(members):
         names = [name for name, _ in members]
         twice = next(name for name in found if names.count(name) > 1)
-        raise HTTPError(400, "InvalidJSON", f"The body gives the member {_printable(twice[:100])!r} twice.")
+        raise HTTPError(400, "InvalidJSON", f"The body has the member {_printable(twice[:100])!r} twice.")
     return found
 
 
@@ -98,11 +98,11 @@ def submission(data: bytes) -> tuple[str, Any]:
         raise _shape("", f"The body is not an object but a {_kind(body)}")
     for name in body:
         if name not in ("task", "inputs"):
-            raise _shape(name[:100], f"The body has a member {name[:100]!r}, which there is not")
+            raise _shape(name[:100], f"The body has an unknown member {name[:100]!r}")
     task = body.get("task")
     if not isinstance(task, str):
         said = f"is a {_kind(task)}" if "task" in body else "is missing"
-        raise _shape("task", f"The member 'task' {said}; it is the task's name")
+        raise _shape("task", f"The member 'task' {said}; it must be the task's name")
     return task, body.get("inputs", {})
 
 
@@ -130,15 +130,13 @@ def _unfit(inputs: Any) -> list[FieldError]:
         if isinstance(value, dict):
             left += [((*loc, _printable(name)), element) for name, element in value.items()]
             if any(name != _printable(name) for name in value):
-                found.append(
-                    FieldError(where, "has a name with half of a surrogate pair", loc, "string_unicode")
-                )
+                found.append(FieldError(where, "has a name with a lone surrogate", loc, "string_unicode"))
         elif isinstance(value, list):
             left += [((*loc, index), element) for index, element in enumerate(value)]
         elif isinstance(value, float) and not math.isfinite(value):
             found.append(FieldError(where, f"must be a finite number, not {value}", loc, "finite_number"))
         elif isinstance(value, str) and value != _printable(value):
-            found.append(FieldError(where, "holds half of a surrogate pair", loc, "string_unicode"))
+            found.append(FieldError(where, "contains a lone surrogate", loc, "string_unicode"))
     return sorted(found, key=lambda refused: refused.field)[:100]
 
 
@@ -153,7 +151,7 @@ def _shape(field: str, message: str) -> HTTPError:
 
 
 def _kind(value: Any) -> str:
-    kinds = {dict: "object", list: "list", str: "text", bool: "boolean", int: "number", float: "number"}
+    kinds = {dict: "object", list: "list", str: "string", bool: "boolean", int: "number", float: "number"}
     return kinds.get(type(value), "null")
 
 

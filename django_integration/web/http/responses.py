@@ -133,16 +133,14 @@ def _unavailable(error: Exception) -> HttpResponse:
         sentence = f"Job {error.uuid} may or may not have been submitted. Ask for it by its uuid to find out."
         return _error(503, "SubmitUncertain", sentence, {"uuid": error.uuid}, headers)
     if isinstance(error, SubmitFailed):
-        return _error(503, "SubmitFailed", "The task was not submitted. Try again later.", headers=headers)
-    return _error(
-        503, "Unavailable", "Tasks cannot be asked about at the moment. Try again later.", headers=headers
-    )
+        return _error(503, "SubmitFailed", "The job was not submitted. Try again later.", headers=headers)
+    return _error(503, "Unavailable", "Jobs cannot be read at the moment. Try again later.", headers=headers)
 
 
 def _misconfigured(error: Exception) -> HttpResponse:
     """Log a configuration error, and return a neutral response."""
     logger.error("no task can be submitted or read as this site is set up: %s", error, exc_info=error)
-    sentence = "This site is not set up to run tasks. Its log says what is wrong."
+    sentence = "This site is not configured to run tasks. See its log for details."
     return _error(500, "ConfigurationError", _said(error) if settings.DEBUG else sentence)
 
 

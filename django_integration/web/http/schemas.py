@@ -17,34 +17,34 @@ class ErrorBody(Schema):
 
 
 class RecordBody(Schema):
-    """A task's state at one moment."""
+    """The state of a job."""
 
     uuid: str
     task: str
     status: Literal["pending", "running", "succeeded", "failed", "cancelled"]
-    progress: float = Field(description="How far it is.")
-    target: float | None = Field(description="Where the progress ends, when the task says so.")
-    outputs: dict[str, Any] = Field(description="Empty until there are some.")
+    progress: float = Field(description="The progress so far.")
+    target: float | None = Field(description="The progress at which the job is done, if the task sets it.")
+    outputs: dict[str, Any] = Field(description="Empty until the job has outputs.")
     messages: list[str]
     error: ErrorBody | None
-    attempt: int = Field(description="Which attempt this is; 0 before the first.")
+    attempt: int = Field(description="The number of the attempt; 0 before the first.")
     created: datetime
     started: datetime | None
     finished: datetime | None
     cancel_requested: bool = Field(
-        False, description="Present, and true, while a running task is asked to stop."
+        False, description="Present, and true, while the cancellation of a running job is pending."
     )
 
 
 class PageBody(Schema):
-    """A page of tasks, newest first."""
+    """A page of jobs, newest first."""
 
     tasks: list[RecordBody]
     next: str | None = Field(description="The cursor of the next page, null on the last.")
 
 
 class RefusedField(Schema):
-    """One field that was refused."""
+    """A rejected field."""
 
     field: str = Field(description="Its dotted path; empty for the body or the inputs as a whole.")
     message: str
@@ -53,32 +53,32 @@ class RefusedField(Schema):
 
 
 class Refusal(Schema):
-    """The reason why a request was refused."""
+    """The reason why a request was rejected."""
 
     type: str
     message: str
-    fields: list[RefusedField] = Field([], description="With 400: each field that was refused.")
-    size: int | None = Field(None, description="With 413: the size in bytes, as far as it was read.")
+    fields: list[RefusedField] = Field([], description="With 400: the rejected fields.")
+    size: int | None = Field(None, description="With 413: the size in bytes, as far as the body was read.")
     limit: int | None = Field(None, description="With 413: the limit in bytes.")
-    uuid: str | None = Field(None, description="With 503: the id of a task that may have been submitted.")
+    uuid: str | None = Field(None, description="With 503: the id of a job that may have been submitted.")
 
 
 class RefusalBody(Schema):
-    """The answer to a request that was refused."""
+    """The response to a rejected request."""
 
     error: Refusal
 
 
 class UnfitField(Schema):
-    """One input of a typed call that was refused."""
+    """A rejected input of a typed endpoint."""
 
     type: str
-    loc: list[str | int] = Field(description="Where it is, from the body on.")
+    loc: list[str | int] = Field(description="The location of the input, starting with the body.")
     msg: str
-    ctx: dict[str, Any] = Field({}, description="What the message is made of.")
+    ctx: dict[str, Any] = Field({}, description="The values in the message.")
 
 
 class UnfitBody(Schema):
-    """The answer to a typed call whose inputs do not fit."""
+    """The response of a typed endpoint to invalid inputs."""
 
     detail: list[UnfitField]

@@ -148,7 +148,7 @@ class Watcher:
                     await self.look(pool)
                 except ServerlessTasksError as error:
                     failures += 1
-                    logger.warning("followed tasks could not be read: %s", error)
+                    logger.warning("followed jobs could not be read: %s", error)
                 else:
                     failures = 0
         finally:
@@ -162,7 +162,7 @@ def _count_failure(uuid: str, watched: _Watched, error: ServerlessTasksError) ->
     """Look again at a task that could not be read; after too many looks its followers are left to ask by themselves."""
     watched.mark = _UNSEEN
     watched.failures += 1
-    logger.warning("task %s could not be read: %s", uuid, error)
+    logger.warning("job %s could not be read: %s", uuid, error)
     if watched.failures >= FAILURES:
         for follower in watched.followers:
             follower.show(None)
@@ -170,7 +170,7 @@ def _count_failure(uuid: str, watched: _Watched, error: ServerlessTasksError) ->
 
 def _log_fault(looking: asyncio.Task[None]) -> None:
     if not looking.cancelled() and (error := looking.exception()) is not None:
-        logger.error("looking at followed tasks has failed", exc_info=error)
+        logger.error("polling of followed jobs failed", exc_info=error)
 
 
 _watchers: WeakKeyDictionary[asyncio.AbstractEventLoop, Watcher] = WeakKeyDictionary()

@@ -23,23 +23,25 @@ if TYPE_CHECKING:
     from serverless_tasks.client.dead_letters import Resent
     from serverless_tasks.engine.job.dead_letter import DeadLetter
 
-app = typer.Typer(help="Messages that no worker could run: list them, send them again, throw them away.")
+app = typer.Typer(help="List, resend and purge messages that no worker could run.")
 
 Ids = Annotated[
-    list[str] | None, typer.Argument(metavar="[ID...]", help="Ids as `list` shows them.", show_default=False)
+    list[str] | None, typer.Argument(metavar="[ID...]", help="Ids, as shown by `list`.", show_default=False)
 ]
-All = Annotated[bool, typer.Option("--all", help="All of them, in place of ids.")]
+All = Annotated[bool, typer.Option("--all", help="All dead letters, instead of ids.")]
 Before = Annotated[
     datetime | None,
     typer.Option(
-        metavar="DATE", formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"], help="Only what was kept before (UTC)."
+        metavar="DATE",
+        formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S"],
+        help="Only dead letters kept before this date (UTC).",
     ),
 ]
 
 
 @app.command("list")
 def list_letters(before: Before = None, stack: Stack = None, as_json: Json = False) -> None:
-    """Print the dead letters: what they are, since when, and why."""
+    """List the dead letters with their task, age and reason."""
     from serverless_tasks.cli.tables import dead_letters_table
 
     answer = Output(as_json)
@@ -69,7 +71,7 @@ def retry(
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
-    """Send dead letters again: a settled job as a new job, an undecodable body to its queue as it is."""
+    """Send dead letters again: a settled job as a new job, an undecodable body unchanged to its queue."""
     from rich.text import Text
 
     answer = Output(as_json)
@@ -109,7 +111,7 @@ def purge(
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
-    """Throw dead letters away. The records of settled jobs stay."""
+    """Delete dead letters. The records of settled jobs stay."""
     from rich.text import Text
 
     answer = Output(as_json)
@@ -134,7 +136,7 @@ def _chosen(
     """
     everything = all_letters or before is not None
     if bool(ids) == everything:
-        raise ConfigurationError("Give the ids of dead letters, or --all, or --before DATE.")
+        raise ConfigurationError("Pass the ids of dead letters, --all, or --before DATE.")
     letters = session.client.dead_letters
     return letters.all(before=_ms(before)) if everything else letters.named(list(dict.fromkeys(ids or [])))
 

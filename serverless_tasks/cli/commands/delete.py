@@ -26,7 +26,7 @@ Uuids = Annotated[
 
 def delete(
     uuids: Uuids = None,
-    owner: Annotated[str | None, typer.Option(help="All jobs of this owner in place of ids.")] = None,
+    owner: Annotated[str | None, typer.Option(help="Delete all jobs of this owner, instead of ids.")] = None,
     wait: Annotated[
         float, typer.Option(min=0, help="With --owner: seconds to wait for running jobs to stop.")
     ] = 60,
@@ -52,7 +52,7 @@ def delete(
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
-    """Delete ended jobs: inputs, outputs, messages, errors. With --owner all of a person's, cancelled first."""
+    """Delete ended jobs: inputs, outputs, messages, errors. With --owner, cancel and delete all jobs of an owner."""
     answer = Output(as_json)
     with answer.errors():
         if [bool(uuids), owner is not None, finished_before is not None].count(True) != 1:
@@ -154,8 +154,8 @@ def _delete_owner(answer: Output, session: Session, owner: str, wait: float, dry
         {"owner": owner, "deleted": count, "live": live}, Text(f"{_verb(dry_run)} {_jobs(count)} of {owner}.")
     )
     if live:
-        running = "1 job still runs and was" if len(live) == 1 else f"{len(live)} jobs still run and were"
-        answer.say(f"{running} asked to stop; delete again once it has ended.")
+        running = "1 job is" if len(live) == 1 else f"{len(live)} jobs are"
+        answer.say(f"{running} still running after being asked to stop; run the command again later.")
         raise typer.Exit(exit_code(NotFinished(live[0], "running")))
 
 

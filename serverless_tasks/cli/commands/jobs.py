@@ -28,16 +28,19 @@ TaskName = Annotated[str, typer.Argument(metavar="TASK", help="The task's name."
 Words = Annotated[
     list[str] | None,
     typer.Argument(
-        metavar="NAME=VALUE...", help="An input; NAME=@FILE reads it from a file.", show_default=False
+        metavar="NAME=VALUE...", help="An input; NAME=@FILE reads the value from a file.", show_default=False
     ),
 ]
 Document = Annotated[
-    str | None, typer.Option("--inputs", metavar="JSON", help="Inputs as a JSON object, or @FILE with one.")
+    str | None,
+    typer.Option(
+        "--inputs", metavar="JSON", help="Inputs as a JSON object, or @FILE to read them from a file."
+    ),
 ]
 Uuid = Annotated[str, typer.Argument(metavar="UUID", help="The job's id.")]
-Interval = Annotated[float, typer.Option(min=0.1, help="Seconds between two looks.")]
+Interval = Annotated[float, typer.Option(min=0.1, help="Seconds between two polls.")]
 Timeout = Annotated[
-    float | None, typer.Option(min=0, help="Seconds to wait at most.", show_default="no limit")
+    float | None, typer.Option(min=0, help="Maximum seconds to wait.", show_default="no limit")
 ]
 
 
@@ -47,7 +50,9 @@ def submit(
     words: Words = None,
     inputs: Document = None,
     *,
-    watch: Annotated[bool, typer.Option("--watch", help="Follow it until it ends, as `watch` does.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Follow the job until it ends, like `watch`.")
+    ] = False,
     stack: Stack = None,
     as_json: Json = False,
     **options: Any,
@@ -121,13 +126,16 @@ def cancel(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
 def retry(
     uuid: Uuid,
     new_uuid: Annotated[
-        str | None, typer.Option("--uuid", help="The new id, to repeat a retry that may have been sent.")
+        str | None,
+        typer.Option("--uuid", help="The new job's id, to repeat a retry that may have been sent."),
     ] = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Follow it until it ends, as `watch` does.")] = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", help="Follow the job until it ends, like `watch`.")
+    ] = False,
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
-    """Submit an ended job once more, with the same inputs, and print the new job's id."""
+    """Submit an ended job again, with the same inputs, and print the new job's id."""
     from rich.text import Text
 
     answer = Output(as_json, lines=watch)
@@ -171,7 +179,7 @@ def _watch(answer: Output, session: Session, look: Callable[[], Record], **pace:
         else:
             last = show(follow(session, look, idle=console.print, **pace), console)
     except KeyboardInterrupt:
-        answer.say("No longer watching; the task goes on.")
+        answer.say("Stopped watching; the job continues.")
         raise
     if not answer.as_json:
         answer.console.print(record_picture(last))

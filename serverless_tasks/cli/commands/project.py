@@ -24,14 +24,16 @@ if TYPE_CHECKING:
 
 Directory = Annotated[Path, typer.Argument(help="Where manage.py is.", file_okay=False, exists=True)]
 Modules = Annotated[
-    str, typer.Option(metavar="A.B,C.D", help="Modules with tasks, in place of SERVERLESS_TASKS_MODULES.")
+    str, typer.Option(metavar="A.B,C.D", help="Modules with tasks, instead of SERVERLESS_TASKS_MODULES.")
 ]
 Queues = Annotated[
-    list[str] | None, typer.Argument(metavar="QUEUE...", help="Queues by name or URL; all unless given.")
+    list[str] | None, typer.Argument(metavar="QUEUE...", help="Queues by name or URL; default: all.")
 ]
 Concurrency = Annotated[
     list[str] | None,
-    typer.Option("--concurrency", "-c", metavar="N or QUEUE=N", help="Tasks at the same time."),
+    typer.Option(
+        "--concurrency", "-c", metavar="N or QUEUE=N", help="Number of tasks to run at the same time."
+    ),
 ]
 
 
@@ -39,15 +41,17 @@ def init(
     directory: Directory = Path(),
     django_settings: Annotated[
         str | None,
-        typer.Option(help="Settings to ship Django with; '' ships none. Unless given, looks at the tasks."),
+        typer.Option(
+            help="Settings module to deploy Django with; '' deploys without Django. Default: detected."
+        ),
     ] = None,
     requirement: Annotated[
-        str | None, typer.Option(help="How the artefact installs serverless-tasks.")
+        str | None, typer.Option(help="Requirement line that installs serverless-tasks in the artefact.")
     ] = None,
-    stack_name: Annotated[str | None, typer.Option(help="CloudFormation's name for the deployment.")] = None,
+    stack_name: Annotated[str | None, typer.Option(help="Name of the CloudFormation stack.")] = None,
     as_json: Json = False,
 ) -> None:
-    """Write what `sam build && sam deploy` needs into a Django project, or bring it up to date."""
+    """Write the files that `sam build && sam deploy` need into a Django project, or update them."""
     from rich.table import Table
 
     from serverless_tasks.cli.init import Action, init_project
@@ -64,9 +68,7 @@ def init(
             [{"path": file.path.as_posix(), "action": str(file.action)} for file in written], picture
         )
         if not as_json and any(file.action is Action.OFFERED for file in written):
-            answer.say(
-                "You have edited what was offered: compare it with the new version, NAME.new beside it."
-            )
+            answer.say("Files marked 'offered' have your edits; compare each with its new version, NAME.new.")
 
 
 def list_tasks(modules: Modules = "", as_json: Json = False) -> None:
@@ -78,7 +80,7 @@ def list_tasks(modules: Modules = "", as_json: Json = False) -> None:
         load_project(Tasks.NEEDED, modules_of(modules))
         tasks = _described(current_services().registry)
         if not tasks:
-            raise ConfigurationError(f"{NO_TASKS} `list` takes --modules as well.")
+            raise ConfigurationError(f"{NO_TASKS} `list` also accepts --modules.")
         answer.document(tasks, tasks_picture(tasks))
 
 
@@ -87,21 +89,24 @@ def dev(
     modules: Modules = "",
     django: Annotated[bool, typer.Option("--django", help="Also run the project's site.")] = False,
     manage: Annotated[Path, typer.Option(help="The site's manage.py.")] = Path("manage.py"),
-    address: Annotated[str, typer.Option(help="Where the site listens.")] = "127.0.0.1:8000",
+    address: Annotated[str, typer.Option(help="Address that the site listens on.")] = "127.0.0.1:8000",
     port: Annotated[
         int | None,
         typer.Option(
-            min=0, max=65535, help="Where the AWS stand-in listens.", show_default="4580, or a free one"
+            min=0,
+            max=65535,
+            help="Port that the AWS emulator listens on.",
+            show_default="4580, or a free one",
         ),
     ] = None,
-    reload: Annotated[bool, typer.Option(help="Start the code anew when a Python file is saved.")] = True,
+    reload: Annotated[bool, typer.Option(help="Reload the code when a Python file is saved.")] = True,
     parameter: Annotated[
         list[str] | None,
         typer.Option(metavar="NAME=VALUE", help="A parameter of the template; may be repeated."),
     ] = None,
     as_json: Json = False,
 ) -> None:
-    """Run the queues, the table, the workers and, if asked, the site on this machine, without AWS, until Ctrl-C."""
+    """Run the queues, the table, the workers and optionally the site on this machine, without AWS, until Ctrl-C."""
     answer = Output(as_json)
     with answer.errors():
         try:
@@ -134,12 +139,12 @@ def worker(
     queues: Queues = None,
     concurrency: Concurrency = None,
     grace: Annotated[
-        float, typer.Option(min=0, help="Seconds for running tasks to finish when stopped.")
+        float, typer.Option(min=0, help="On shutdown, seconds to wait for running tasks.")
     ] = 25.0,
     dead_letter: Annotated[bool, typer.Option("--dead-letter", help="Also settle dead letters.")] = False,
     as_json: Json = False,
 ) -> None:
-    """Work on queues in this process: for containers, and for tasks longer than Lambda's 15 minutes."""
+    """Process queues in this process: for containers, and for tasks longer than Lambda's 15 minutes."""
     from serverless_tasks.poller import run_worker
 
     answer = Output(as_json)
@@ -147,9 +152,9 @@ def worker(
         logging.basicConfig(
             stream=sys.stderr, level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s"
         )
-        # It tells where each client found its credentials and its endpoint.
+        # At INFO, botocore logs where each client found its credentials and its endpoint.
         logging.getLogger("botocore").setLevel(logging.WARNING)
-        # A container has its own environment, whatever the project's copy in it deploys elsewhere.
+        # In a container the environment takes precedence over the project's samconfig.toml.
         load_project(Tasks.NAMED if said_here() else Tasks.NEEDED)
         if not len(current_services().registry):
             raise ConfigurationError(NO_TASKS)
@@ -160,11 +165,11 @@ def worker(
             dead_letter=dead_letter,
             config=current_services().config,
         )
-        # Handlers log to standard output: a program reads its last line.
+        # Handlers log to standard output too: programs read the last line.
         if as_json:
             answer.line({"given_back": given_back})
         else:
-            answer.say(f"{given_back} messages were given back.")
+            answer.say(f"{given_back} messages were returned to their queues.")
 
 
 def _described(registry: Registry) -> list[dict[str, Any]]:
@@ -200,7 +205,7 @@ def _parameters(words: Sequence[str]) -> dict[str, str]:
     for word in words:
         name, equals, value = word.partition("=")
         if not name or not equals:
-            raise ConfigurationError(f"--parameter {word!r}: give NAME=VALUE.")
+            raise ConfigurationError(f"--parameter {word!r}: expected NAME=VALUE.")
         parameters[name] = value
     return parameters
 
@@ -216,7 +221,7 @@ def _concurrency(words: Sequence[str]) -> int | dict[str, int]:
         queue, equals, number = word.rpartition("=")
         if not number.isdigit() or int(number) < 1 or (not equals and len(words) > 1):
             raise ConfigurationError(
-                f"--concurrency {word!r}: give one number, or QUEUE=NUMBER for each queue."
+                f"--concurrency {word!r}: expected one number, or QUEUE=NUMBER for each queue."
             )
         if not equals:
             return int(number)

@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 Yes = Annotated[
     bool,
     typer.Option(
-        "--yes", help="Delete even all that are deployed, and those of tasks that may be elsewhere."
+        "--yes", help="Delete even if all deployed schedules, or those of tasks not loaded here, would go."
     ),
 ]
 
 app = typer.Typer(
-    help="The schedules that tasks declare, in EventBridge Scheduler.",
+    help="Sync and list the EventBridge schedules that tasks declare.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
 )
@@ -38,7 +38,7 @@ app = typer.Typer(
 
 @app.command("sync")
 def sync(dry_run: DryRun = False, yes: Yes = False, stack: Stack = None, as_json: Json = False) -> None:
-    """Create, update and delete schedules until they are those that the tasks declare."""
+    """Create, update and delete schedules to match those that the tasks declare."""
     answer = Output(as_json)
     with answer.errors():
         session = connect(stack, Tasks.NEEDED)
@@ -68,7 +68,7 @@ def sync(dry_run: DryRun = False, yes: Yes = False, stack: Stack = None, as_json
 
 @app.command("list")
 def list_schedules(stack: Stack = None, as_json: Json = False) -> None:
-    """List the schedules that the tasks declare, whether they are deployed, and when they are due next."""
+    """List the schedules that the tasks declare, whether they are deployed, and when each is due next."""
     answer = Output(as_json)
     with answer.errors():
         session = connect(stack, Tasks.NEEDED)
@@ -91,7 +91,7 @@ def list_schedules(stack: Stack = None, as_json: Json = False) -> None:
             answer.say(NO_TASKS)
         elif not as_json and any(change.action != KEEP for change in changes):
             answer.say(
-                "What is deployed is not what the tasks declare: run `serverless-tasks schedules sync`."
+                "The deployed schedules differ from the declared ones: run `serverless-tasks schedules sync`."
             )
 
 
@@ -111,14 +111,14 @@ def _check_deletions(changes: Sequence[ScheduleChange], registry: Registry) -> N
     going = [change for change in changes if change.action == DELETE]
     if going and len(going) == sum(change.deployed is not None for change in changes):
         raise ConfigurationError(
-            f"Nothing was done: all schedules that are deployed ({len(going)}) would be deleted; see that this is the"
-            " project of that stack, and give --yes if they are to go."
+            f"Nothing was changed: all {len(going)} deployed schedules would be deleted. Check that this project"
+            " belongs to the stack, and pass --yes to delete them."
         )
     unknown = sorted({change.task for change in going if change.task not in registry})
     if unknown and (modules := left_out(registry)):
         raise ConfigurationError(
-            f"Nothing was done: {', '.join(modules)}, which {FILE} deploys, was not loaded, and may have the tasks"
-            f" {', '.join(unknown)}; name it in SERVERLESS_TASKS_MODULES, or give --yes if their schedules are to go."
+            f"Nothing was changed: {', '.join(modules)}, which {FILE} deploys, was not loaded and may define the tasks"
+            f" {', '.join(unknown)}. Add it to SERVERLESS_TASKS_MODULES, or pass --yes to delete their schedules."
         )
 
 
@@ -142,7 +142,7 @@ def _told(changes: Sequence[ScheduleChange], *, dry_run: bool) -> str:
     done = ", ".join(
         f"{count} to {action}" if dry_run else f"{count} {action}d" for action, count in counts.items()
     )
-    return f"{done}, {sum(change.action == KEEP for change in changes)} as they were."
+    return f"{done}, {sum(change.action == KEEP for change in changes)} unchanged."
 
 
 def _answer(answer: Output, rows: Sequence[dict[str, Any]], nothing: str) -> None:
@@ -166,9 +166,9 @@ def _for_people(row: dict[str, Any]) -> dict[str, str]:
     if row["zone"] != "UTC":
         told["schedule"] += f" {row['zone']}"
     if "in_step" in row:
-        # "missing" says it already.
+        # "missing" implies it.
         told["state"] += (
-            "" if told.pop("in_step") == "True" or told["state"] == "missing" else ", not in step"
+            "" if told.pop("in_step") == "True" or told["state"] == "missing" else ", out of sync"
         )
         told["next"] = re.sub(r"\.\d+", "", told["next"])
     return told

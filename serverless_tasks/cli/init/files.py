@@ -26,8 +26,8 @@ _COPIED = (
     "infra/lambda/arm64/Makefile",
 )
 _REQUIREMENTS = """\
-# What the Lambda functions import. `sam build` installs it; boto3 is in the runtime and is left out.
-# Add what your tasks need: `serverless-tasks init` lists what it sees them import.
+# Requirements of the Lambda functions, installed by `sam build`; boto3 is part of the runtime and not listed.
+# Add what your tasks need: `serverless-tasks init` lists the imports that it finds.
 """
 
 
@@ -101,8 +101,8 @@ def init_project(
     options = _Options(django_settings, requirement, stack_name).over(last.options)
     if options.stack_name and not _STACK_NAME.fullmatch(options.stack_name):
         raise ConfigurationError(
-            f"CloudFormation takes no stack that is named {options.stack_name!r}: give letters, digits and hyphens, a"
-            " letter first, 128 at most."
+            f"{options.stack_name!r} is not a valid stack name for CloudFormation: use letters, digits and hyphens,"
+            " starting with a letter, at most 128 characters."
         )
     contents = _contents(project, options)
     written = [_write(directory, Path(path), new, last.digests.get(path)) for path, new in contents.items()]
@@ -129,7 +129,7 @@ def _contents(project: Project, options: _Options) -> dict[str, str]:
     )
     artefact = _replaced(
         (root / "infra/lambda/artefact.toml").read_text(encoding="utf-8"),
-        # Every package and module at the project's root: one that is added later is shipped as well.
+        # Every package and module at the project's root, so that later additions are shipped as well.
         include=_list(["*/__init__.py", "*.py"]),
     )
     if not django_settings:
@@ -201,5 +201,5 @@ def _read_state(path: Path) -> _State:
         return _State(**json.loads(path.read_text(encoding="utf-8")))
     except (ValueError, TypeError) as error:
         raise ConfigurationError(
-            f"{path} cannot be read ({error}): restore it, or remove it and compare every file."
+            f"{path} cannot be read ({error}): restore it, or delete it and compare every file."
         ) from error

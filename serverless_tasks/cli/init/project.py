@@ -12,7 +12,7 @@ from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.project.tasks import settings_of
 
 TASK_MODULES = ("background", "tasks")
-# In Lambda's runtime, or a requirement of their own.
+# Part of Lambda's runtime, or listed as requirements of their own.
 _NOT_LISTED = {"boto3", "botocore", "serverless_tasks", "django_integration", "lambda_handlers"}
 _DEFINES_TASKS = {"serverless_tasks", "django.tasks"}
 _BACKEND = "django_integration.tasks_backend.ServerlessBackend"
@@ -46,8 +46,8 @@ class Project:
         manage = directory / "manage.py"
         if not manage.is_file():
             raise ConfigurationError(
-                f"{directory.absolute()} is no Django project: it has no manage.py."
-                " Run `serverless-tasks init` where manage.py is, or give it that directory."
+                f"{directory.absolute()} is not a Django project: it has no manage.py."
+                " Run `serverless-tasks init` in the directory of manage.py, or pass that directory."
             )
         settings = settings_of(manage)
         tasks = sorted(_task_modules(directory))
@@ -98,7 +98,7 @@ def _texts(value: ast.AST) -> list[str]:
 
 def _pinned(module: str, distributions: list[str]) -> str:
     if not distributions:
-        return f"# {module} is imported and not installed here: name what to install for it."
+        return f"# {module} is imported but not installed here: add the requirement that provides it."
     return f"{distributions[0]}=={metadata.version(distributions[0])}"
 
 

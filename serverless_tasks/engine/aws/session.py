@@ -45,7 +45,7 @@ _FREQUENT = ("dynamodb", "sqs")
 # https://boto3.amazonaws.com/v1/documentation/api/latest/guide/session.html
 _making = threading.RLock()
 _NO_REGION = (
-    "AWS_REGION is not set; give the region of your stack, such as us-east-1, there, as AWS_DEFAULT_REGION or in"
+    "AWS_REGION is not set; set it to your stack's region, such as us-east-1, or set AWS_DEFAULT_REGION or a region in"
     " your AWS profile."
 )
 
@@ -215,7 +215,7 @@ def require_region() -> None:
         with _making:
             found = default.region_name if default else _session().get_config_variable("region")
     except ProfileNotFound as error:
-        raise ConfigurationError(f"{error}; take AWS_PROFILE away or name one that there is.") from None
+        raise ConfigurationError(f"{error}; unset AWS_PROFILE or name an existing profile.") from None
     if not found:
         raise ConfigurationError(_NO_REGION)
 

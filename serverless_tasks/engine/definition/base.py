@@ -85,7 +85,7 @@ class BaseTask:
         _check_schedule(cls)
         if cls.params_model is not None and (cls.inputs or cls.outputs):
             raise TaskDefinitionError(
-                f"{cls.__qualname__} has both a pydantic model and inputs/outputs dictionaries; keep one of the styles."
+                f"{cls.__qualname__} has both a pydantic model and inputs/outputs dictionaries; use one style."
             )
         for watch in CLASS_HOOKS:
             watch(cls)
@@ -134,7 +134,7 @@ def is_task_class(candidate: object) -> bool:
 def _check_name(cls: type[BaseTask]) -> None:
     if not isinstance(cls.name, str) or not cls.name or len(cls.name) > LONGEST_NAME:
         raise TaskDefinitionError(
-            f"{cls.__qualname__}.name is {cls.name!r}; give it a text of 1 to {LONGEST_NAME} characters."
+            f"{cls.__qualname__}.name is {cls.name!r}; expected a string of 1 to {LONGEST_NAME} characters."
         )
 
 
@@ -145,41 +145,42 @@ def _check_methods(cls: type[BaseTask]) -> None:
         if not method or callable(value) or hasattr(value, "__get__"):
             continue
         raise TaskDefinitionError(
-            f"{cls.__qualname__} has {name} = {value!r}, in the place of the method {name}(); name it otherwise."
+            f"{cls.__qualname__} has {name} = {value!r}, which hides the method {name}(); rename it."
         )
 
 
 def _check_retries(cls: type[BaseTask]) -> None:
     wants = f"{cls.__qualname__} has"
     if isinstance(cls.retries, bool) or not isinstance(cls.retries, int) or cls.retries < 0:
-        raise TaskDefinitionError(f"{wants} retries = {cls.retries!r}; give a whole number from 0.")
+        raise TaskDefinitionError(f"{wants} retries = {cls.retries!r}; expected a whole number from 0.")
     for name in ("retry_on", "never_retry"):
         kinds = getattr(cls, name)
         if not isinstance(kinds, tuple) or not all(
             isinstance(kind, type) and issubclass(kind, BaseException) for kind in kinds
         ):
             raise TaskDefinitionError(
-                f"{wants} {name} = {kinds!r}; give a tuple of exception classes, such as (OSError,)."
+                f"{wants} {name} = {kinds!r}; expected a tuple of exception classes, such as (OSError,)."
             )
     if not _is_seconds(cls.backoff) or cls.backoff < 0:
-        raise TaskDefinitionError(f"{wants} backoff = {cls.backoff!r}; give seconds, from 0.")
+        raise TaskDefinitionError(f"{wants} backoff = {cls.backoff!r}; expected seconds, from 0.")
     if not _is_seconds(cls.backoff_cap) or not max(1, cls.backoff) <= cls.backoff_cap <= LONGEST_WAIT:
         raise TaskDefinitionError(
-            f"{wants} backoff_cap = {cls.backoff_cap!r}; give seconds, from 1, from its backoff of {cls.backoff!r}, "
-            f"and up to {LONGEST_WAIT}."
+            f"{wants} backoff_cap = {cls.backoff_cap!r}; expected seconds, from 1, from its backoff of"
+            f" {cls.backoff!r}, and up to {LONGEST_WAIT}."
         )
     if cls.on_lost not in ("retry", "fail"):
-        raise TaskDefinitionError(f"{wants} on_lost = {cls.on_lost!r}; give 'retry' or 'fail'.")
+        raise TaskDefinitionError(f"{wants} on_lost = {cls.on_lost!r}; expected 'retry' or 'fail'.")
 
 
 def _check_schedule(cls: type[BaseTask]) -> None:
     wants = f"{cls.__qualname__} has"
     if cls.schedule is not None and not isinstance(cls.schedule, Schedule):
         raise TaskDefinitionError(
-            f"{wants} schedule = {cls.schedule!r}; give cron('0 6 * * ? *', zone='Europe/Vienna') or rate(minutes=5)."
+            f"{wants} schedule = {cls.schedule!r}; expected"
+            " cron('0 6 * * ? *', zone='Europe/Vienna') or rate(minutes=5)."
         )
     if cls.overlap not in ("skip", "allow"):
-        raise TaskDefinitionError(f"{wants} overlap = {cls.overlap!r}; give 'skip' or 'allow'.")
+        raise TaskDefinitionError(f"{wants} overlap = {cls.overlap!r}; expected 'skip' or 'allow'.")
 
 
 def _is_seconds(value: object) -> bool:
@@ -190,14 +191,14 @@ def _check_numbers(cls: type[BaseTask]) -> None:
     wants = f"{cls.__qualname__} has"
     if not isinstance(cls.timeout, (int, float)) or not 0 < cls.timeout <= 43_200:
         raise TaskDefinitionError(
-            f"{wants} timeout = {cls.timeout!r}; give seconds, above 0 and up to 43200."
+            f"{wants} timeout = {cls.timeout!r}; expected seconds, above 0 and up to 43200."
         )
     if not isinstance(cls.unique, bool):
-        raise TaskDefinitionError(f"{wants} unique = {cls.unique!r}; give True or False.")
+        raise TaskDefinitionError(f"{wants} unique = {cls.unique!r}; expected True or False.")
     if not isinstance(cls.priority, int):
-        raise TaskDefinitionError(f"{wants} priority = {cls.priority!r}; give a whole number.")
+        raise TaskDefinitionError(f"{wants} priority = {cls.priority!r}; expected a whole number.")
     if cls.queue is not None and (not isinstance(cls.queue, str) or not cls.queue):
-        raise TaskDefinitionError(f"{wants} queue = {cls.queue!r}; give a queue's name.")
+        raise TaskDefinitionError(f"{wants} queue = {cls.queue!r}; expected a queue's name.")
 
 
 def queue_for(explicit: str | None, priority: int) -> str:

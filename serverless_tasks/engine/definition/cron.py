@@ -71,7 +71,7 @@ class Cron:
         """
         words = text.upper().split()
         if len(words) != len(_FIELDS):
-            raise CronError(f"it has {len(words)} fields; give six: {', '.join(f.name for f in _FIELDS)}")
+            raise CronError(f"it has {len(words)} fields; expected six: {', '.join(f.name for f in _FIELDS)}")
         minutes, hours, month_days, months, week_days, years = words
         if (month_days == "?") == (week_days == "?"):
             raise CronError(
@@ -159,7 +159,7 @@ def _is_special(field: _Field, word: str) -> bool:
         _number(field, day)
         if nth not in ("1", "2", "3", "4", "5"):
             raise CronError(
-                f"the day of the week is {word!r}; after '#' give 1 to 5, which of the month it is"
+                f"the day of the week is {word!r}; after '#' expected 1 to 5, the week of the month"
             )
         return True
     return False
@@ -181,7 +181,7 @@ def _values(field: _Field, text: str) -> tuple[int, ...]:
         if low > high:
             raise CronError(f"the {field.name} {part!r} begins after its end")
         if slash and not (step.isascii() and step.isdecimal() and 0 < int(step) <= field.last):
-            raise CronError(f"the {field.name} {part!r} has no step; after '/' give 1 to {field.last}")
+            raise CronError(f"the {field.name} {part!r} has no step; after '/' expected 1 to {field.last}")
         found.update(range(low, high + 1, int(step) if slash else 1))
     return tuple(sorted(found))
 
@@ -191,7 +191,7 @@ def _number(field: _Field, word: str) -> int:
         return field.names.index(word) + field.first
     if not (word.isascii() and word.isdecimal() and field.first <= int(word) <= field.last):
         names = f" or {field.names[0]} to {field.names[-1]}" if field.names else ""
-        raise CronError(f"the {field.name} is {word!r}; give {field.first} to {field.last}{names}")
+        raise CronError(f"the {field.name} is {word!r}; expected {field.first} to {field.last}{names}")
     return int(word)
 
 

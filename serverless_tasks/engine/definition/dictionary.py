@@ -65,7 +65,7 @@ class DictionaryDefinition(Definition):
             given = accepted.get(name)
             if not parameter.required and not anything and given is not None and given.default is given.empty:
                 raise TaskDefinitionError(
-                    f"{task.__qualname__}.run() has no default for {name!r}, which is not required; give it one."
+                    f"{task.__qualname__}.run() has no default for {name!r}, which is not required; add one."
                 )
         defaults = {name: given.default for name, given in accepted.items()}
         self._defaults = {
@@ -209,7 +209,7 @@ def _by_input(model: BaseModel) -> dict[str, Any]:
 def _parameters(task: type[BaseTask], attribute: str, given: Any) -> dict[str, Parameter]:
     if not isinstance(given, Mapping) or not all(isinstance(name, str) for name in given):
         raise TaskDefinitionError(
-            f"{task.__qualname__}.{attribute} is {given!r}; give a dictionary of names and parameters."
+            f"{task.__qualname__}.{attribute} is {given!r}; expected a dictionary of names and parameters."
         )
     return {
         name: check_parameter(f"{task.__qualname__}: {name!r}", parameter)

@@ -131,7 +131,7 @@ class ModelDefinition(Definition):
         except Exception as error:
             where = f"{self.task.__qualname__}.run()"
             raise TaskDefinitionError(
-                f"An annotation of {where} cannot be found in its module: {error}."
+                f"An annotation of {where} cannot be resolved in its module: {error}."
             ) from error
         annotation = returned_type(hints.get("return", Any))
         return None if annotation is type(None) else annotation

@@ -185,11 +185,14 @@ class ModelJson:
             return whole(error)
         return [
             FieldError(
-                name, f"a value of type {type(value).__name__} comes back from JSON changed", (name,), "json"
+                name,
+                f"a value of type {type(value).__name__} changes in a round trip through JSON",
+                (name,),
+                "json",
             )
             for name, value in members.items()
             if not self._alike(returned, made, name)
-        ] or [FieldError("", "the model does not survive JSON as a whole", (), "json")]
+        ] or [FieldError("", "the model changes in a round trip through JSON", (), "json")]
 
     def _alike(self, returned: BaseModel, made: BaseModel, name: str | None = None) -> bool:
         """Return whether an instance, or one of its fields, survives the JSON round trip."""
@@ -211,9 +214,9 @@ class ModelJson:
 
 
 def _no_json(value: Any) -> str:
-    said = f"a value of type {type(value).__name__} has no form in JSON here"
+    said = f"a value of type {type(value).__name__} cannot be serialised as JSON here"
     if isinstance(value, (bytes, bytearray)):
         return (
-            f"{said}: it is not UTF-8; give the model's config ser_json_bytes and val_json_bytes = 'base64'"
+            f"{said}: it is not UTF-8; set ser_json_bytes and val_json_bytes = 'base64' in the model's config"
         )
     return said + plain_advice(value)

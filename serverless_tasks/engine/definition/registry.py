@@ -139,7 +139,7 @@ def definition_of(task: type[BaseTask]) -> Definition:
         try:
             made.to_json(task.schedule_inputs)
         except InvalidInputs as error:
-            raise TaskDefinitionError(f"{task.__qualname__}.schedule_inputs do not fit: {error}") from error
+            raise TaskDefinitionError(f"{task.__qualname__}.schedule_inputs are invalid: {error}") from error
     return made
 
 

@@ -68,7 +68,7 @@ def cron(expression: str, *, zone: str = "UTC") -> Schedule:
         ) from None
     if _zone(zone) is None:
         raise TaskDefinitionError(
-            f"cron(..., zone={zone!r}) names no time zone; give one of the IANA database, such as Europe/Vienna."
+            f"cron(..., zone={zone!r}) is not a time zone; expected one of the IANA database, such as Europe/Vienna."
         )
     return Schedule(f"cron({' '.join(expression.split())})", zone)
 
@@ -85,7 +85,7 @@ def rate(*, minutes: int = 0, hours: int = 0, days: int = 0) -> Schedule:
     ]
     if others or isinstance(number, bool) or not isinstance(number, int) or number < 1:
         raise TaskDefinitionError(
-            f"rate(minutes={minutes!r}, hours={hours!r}, days={days!r}): give one of them, as a whole number from 1."
+            f"rate(minutes={minutes!r}, hours={hours!r}, days={days!r}): expected one, as a whole number from 1."
         )
     return Schedule(f"rate({number} {unit}{'s' if number > 1 else ''})")
 

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 
 _UNFIT: tuple[type[Exception], ...] = (ValueError, RecursionError)
 NO_TEXT = "has {} that is no text, and would come back as one"
-HIDDEN = "is refused; why is not told, since it is secret"
+HIDDEN = "is invalid; the reason is not shown, because the input is secret"
 # The refusals of pydantic, and ours, that never quote the value:
 # https://docs.pydantic.dev/latest/errors/validation_errors/
 _WITHOUT_VALUE = frozenset(

@@ -121,7 +121,7 @@ class Message:
         try:
             return cls._from_body(body)
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise MessageUndecodable(f"The message body is not a whole job: {error!r}") from None
+            raise MessageUndecodable(f"The message body is not a complete job: {error!r}") from None
 
     @classmethod
     def _from_body(cls, body: dict[str, Any]) -> Message:
@@ -145,11 +145,11 @@ class Message:
         texts = (message.task, message.queue)
         optional = (message.owner, message.inputs_key, message.retry_of, message.schedule)
         if not all(isinstance(text, str) and text for text in texts):
-            raise ValueError("task and queue must be texts")
+            raise ValueError("task and queue must be strings")
         if not all(isinstance(name, str) for name in message.secrets):
             raise ValueError("secrets must be names")
         if not all(text is None or isinstance(text, str) for text in optional):
-            raise ValueError("owner, inputs_key, retry_of and schedule must be texts")
+            raise ValueError("owner, inputs_key, retry_of and schedule must be strings")
         chosen = [value for value in message.options.encode().values() if isinstance(value, str)]
         for text in (*texts, *optional, *chosen):
             # Half of a surrogate pair could never be written to the state, nor could what is larger than an item.
@@ -194,7 +194,7 @@ def _check_id(message: Message) -> None:
 def _tick(schedule: str, scheduled: str) -> dict[str, Any]:
     moment = datetime.fromisoformat(scheduled)
     if moment.utcoffset() is None or not isinstance(schedule, str) or not schedule:
-        raise ValueError("schedule must be a text, and scheduled have an offset")
+        raise ValueError("schedule must be a string, and scheduled must have an offset")
     created = to_ms(moment.timestamp())
     expires = created + (SCHEDULER_TRIES + RETENTION) * 1000
     return {"uuid": _tick_id(schedule, created), "created": created, "expires": expires}

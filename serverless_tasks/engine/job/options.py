@@ -72,13 +72,13 @@ class JobOptions:
         None,
         f"1 to {LONGEST_TENANT} visible ASCII characters",
         fits=_is_tenant,
-        help="Its share of a fair queue.",
+        help="The job's group in a fair queue.",
     )
     track: bool = option(
         True,
         "True or False",
         bool,
-        help="Send it and keep nothing of it until a worker begins it.",
+        help="Do not store the job until a worker starts it.",
         flag="--no-track",
     )
 

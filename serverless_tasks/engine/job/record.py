@@ -45,7 +45,7 @@ class Failure:
 TASK_CANCELLED: Final = Failure(type="TaskCancelled", message="The task was cancelled.")
 EXPIRED: Final = Failure(type="Expired", message="The job was not delivered in time.")
 SKIPPED: Final = Failure(
-    type="Skipped", message="The schedule came round again while an earlier run of the task had not ended."
+    type="Skipped", message="The schedule fired while an earlier run of the task had not ended."
 )
 WORKER_LOST: Final = Failure(type="WorkerLost", message="The worker that ran the task was lost.")
 NOT_RUN_AGAIN: Final = Failure(

@@ -242,7 +242,7 @@ class MemoryStore:
         self, wanted: Callable[[Item], bool], limit: int, cursor: str | None
     ) -> tuple[list[str], str | None]:
         if cursor is not None and "#" not in cursor:
-            raise InvalidCursor(f"The cursor {cursor!r} is not one that a listing has given.")
+            raise InvalidCursor(f"The cursor {cursor!r} was not returned by a listing.")
         with self._lock:
             jobs = [items[JOB] for items in self._items.values() if JOB in items and wanted(items[JOB])]
         positions = sorted((str(job["created_uuid"]) for job in jobs), reverse=True)

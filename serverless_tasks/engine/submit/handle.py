@@ -154,7 +154,7 @@ class Handle:
                 # What was slept counts as well: a test may have stopped the clock.
                 left = min(pause, timeout - max(slept, self._clock.now() - began))
             if left <= 0:
-                raise WaitTimeout(f"Job {self.uuid} is {self.status} after {timeout:g} seconds; it goes on.")
+                raise WaitTimeout(f"Job {self.uuid} is still {self.status} after {timeout:g} seconds.")
             self._clock.sleep(left)
             slept += left
             pause = min(pause * 1.5, LONGEST_PAUSE)

@@ -47,12 +47,12 @@ class Options(JobOptions):
 
     owner: str | None = option(
         None,
-        "a text of 1 to 200 characters",
+        "a string of 1 to 200 characters",
         fits=lambda value: 0 < len(value) <= 200 and is_json(value),
-        help="Who may see it.",
+        help="The owner; only they can see the job.",
     )
     queue: str | None = option(
-        None, "a queue's name", fits=bool, help="The queue, in place of the task's own."
+        None, "a queue's name", fits=bool, help="The queue, instead of the task's own."
     )
     priority: int | None = option(
         None, "a whole number", int, help="Above 0: queue high; below 0: queue low."
@@ -65,14 +65,14 @@ class Options(JobOptions):
         timedelta,
         fits=lambda value: 0 <= _seconds(value) <= LONGEST_DELAY,
         convert=lambda value: math.ceil(_seconds(value)),
-        help="Seconds to hold the job back.",
+        help="Seconds to delay the job.",
     )
     run_at: datetime | None = option(
         None,
         "a datetime with a time zone, before the year 3000",
         datetime,
         fits=lambda value: value.utcoffset() is not None and value.year < 3000,
-        help="When to run it, in ISO 8601 with an offset or Z, instead of --delay.",
+        help="When to run the job, in ISO 8601 with an offset or Z; instead of --delay.",
         flag="--at",
         metavar="TIME",
     )
@@ -89,7 +89,7 @@ class Options(JobOptions):
         None,
         f"1 to {LONGEST_KEY} printable characters",
         fits=lambda value: 0 < len(value) <= LONGEST_KEY and value.isprintable(),
-        help="Give back the first job of this key, if there is one.",
+        help="Return the first job submitted with this key, if any.",
         metavar="KEY",
     )
     idempotency_ttl: int = option(
@@ -103,7 +103,7 @@ class Options(JobOptions):
         None,
         "True or False",
         bool,
-        help="One live job of the task and inputs at a time, or not.",
+        help="Allow only one live job for the same task and inputs.",
         flag="--unique/--not-unique",
     )
     on_commit: bool = option(True, "True or False", bool)
@@ -123,7 +123,7 @@ class Options(JobOptions):
                 continue
             rule = RULES[name]
             if not rule.accepts(value):
-                raise UnknownOption(f"Option {name} is {value!r}; give {rule.expected}.")
+                raise UnknownOption(f"Option {name} is {value!r}; expected {rule.expected}.")
             kept[name] = value if rule.convert is None else rule.convert(value)
         if "delay" in kept and "run_at" in kept:
             raise UnknownOption(

@@ -128,7 +128,7 @@ def _free(services: Services, lock: Lock, error: ServerlessTasksError) -> None:
     try:
         services.locks.free(lock)
     except AwsError as failed:
-        error.add_note(f"Its lock {lock.id} is kept until it is taken over: {failed}")
+        error.add_note(f"Its lock {lock.id} remains until it is taken over: {failed}")
 
 
 def _under_key(

@@ -139,7 +139,7 @@ class Attempt:
         if left <= MARGIN:
             raise TaskTimeout(
                 f"The task was not begun: its function ends in {left:.1f} seconds, "
-                f"of which {MARGIN:g} are kept for recording the end. Give the function a longer timeout."
+                f"of which {MARGIN:g} are kept for recording the end. Increase the function's timeout."
             )
         limit = Limit(min(task.timeout, left - MARGIN), progress, latest=left - LAST)
         self._renewed_until = began + task.timeout + GRACE + LEASE

@@ -164,12 +164,12 @@ def _wait(task: type[BaseTask], failures: int, raised: BaseException) -> int:
 
 def _exhausted(asked: TaskRetry, retries: int, *, retry: bool) -> RetriesExhausted:
     if not retry:
-        why = "a direct invoke runs it once; submit it instead"
+        why = "a direct invoke is not retried; submit it instead"
     elif retries:
         why = f"its retries ({retries}) are used up"
     else:
-        why = "it has none left; set retries on its class"
-    said = f" It said: {asked.reason}" if asked.reason else ""
-    error = RetriesExhausted(f"The task asked to be run again, but {why}.{said}")
+        why = "it has none; set retries on its class"
+    said = f" Reason given: {asked.reason}" if asked.reason else ""
+    error = RetriesExhausted(f"The task requested a retry, but {why}.{said}")
     error.__cause__ = asked
     return error

@@ -118,7 +118,7 @@ def _text(error: BaseException) -> str:
     try:
         return str(error)
     except Exception as broken:  # noqa: BLE001 - what a user's exception does must not keep its job from ending
-        return f"The exception has no text: its __str__ raised {type(broken).__name__}."
+        return f"The exception has no message: its __str__ raised {type(broken).__name__}."
 
 
 def unwrap_group(error: BaseException) -> BaseException:
@@ -158,5 +158,5 @@ def retries_after(task: type[BaseTask] | BaseTask, error: BaseException) -> int:
     try:
         return int(task.retries_after(error))
     except Exception as broken:  # noqa: BLE001 - the job has to end, and its error to say why
-        error.add_note(f"It is not run again: {type(task).__qualname__}.retries_after() raised {broken!r}.")
+        error.add_note(f"It is not retried: {type(task).__qualname__}.retries_after() raised {broken!r}.")
         return 0

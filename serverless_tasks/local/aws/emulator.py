@@ -64,7 +64,7 @@ def aws_stand_in(app: WsgiApp, port: int) -> Iterator[LocalServer]:
         server = LocalServer(app, port, reader=MotoHandler)
     except OSError as error:
         raise ConfigurationError(
-            f"Port {port} on 127.0.0.1 cannot be used ({error}); give another."
+            f"Port {port} on 127.0.0.1 cannot be used ({error}); choose another."
         ) from error
     with server:
         try:

@@ -168,7 +168,7 @@ class ForwardApp:
             body = answer.read()
             connection.close()
         except OSError as error:
-            text = f"The process with the task code does not answer ({error}); see its output."
+            text = f"The process with the task code does not respond ({error}); see its output."
             return _respond(start_response, "502 Bad Gateway", _message(text), "ServiceException")
         headers = [pair for pair in answer.getheaders() if pair[0].lower().startswith("x-amz")]
         return _respond(start_response, f"{answer.status} {answer.reason}", body, headers=headers)

@@ -84,7 +84,7 @@ class LocalScheduler:
             try:
                 self.fire_due()
             except Exception:  # one schedule that cannot be fired must not keep the others from it
-                log.warning("The local scheduler met an error and goes on.", exc_info=True)
+                log.warning("The local scheduler failed and continues.", exc_info=True)
 
     def _fire_if_due(self, name: str, now: datetime) -> bool:
         schedule = self._scheduler.get_schedule(GroupName=self._group, Name=name)

@@ -86,7 +86,9 @@ def create_stack(
             Capabilities=["CAPABILITY_IAM", "CAPABILITY_NAMED_IAM", "CAPABILITY_AUTO_EXPAND"],
         )
     except (ClientError, BotoCoreError, ResponseParserError) as error:
-        raise ConfigurationError(f"The local stack could not be made from the template: {error}") from error
+        raise ConfigurationError(
+            f"The local stack could not be created from the template: {error}"
+        ) from error
     stack = cloudformation.describe_stacks(StackName=STACK_NAME)["Stacks"][0]
     outputs = {
         # moto names queues as AWS does; a client without the endpoint would ask there.
@@ -131,7 +133,7 @@ def _check_parameters(given: Dictionary[str, str], declared: Dictionary[str, Any
             )
         allowed = [str(each) for each in declared[name].get("AllowedValues", [])]
         if allowed and value not in allowed:
-            raise ConfigurationError(f"Parameter {name} is {value!r}; give one of {', '.join(allowed)}.")
+            raise ConfigurationError(f"Parameter {name} is {value!r}; expected one of {', '.join(allowed)}.")
 
 
 def _configurations(endpoint: str, template: LocalTemplate) -> dict[str, dict[str, Any]]:
@@ -166,7 +168,7 @@ def _mapping(
     function = next((function for function in functions if function.name == wanted), None)
     if function is None:
         raise ConfigurationError(
-            f"Event source mapping {name} calls {wanted!r}, which is no function of the template."
+            f"Event source mapping {name} calls {wanted!r}, which is not a function of the template."
         )
     return Mapping(
         queue_url=local_client("sqs", endpoint).get_queue_url(QueueName=queue)["QueueUrl"],

@@ -119,7 +119,7 @@ def _tell_tasks() -> None:
     if names:
         log.info("%d tasks: %s", len(names), ", ".join(names))
     else:
-        log.warning("No task was found in the modules that were named: every message will come back.")
+        log.warning("No task was found in the given modules: every message will be redelivered.")
 
 
 def _stop(stopping: threading.Event) -> None:

@@ -48,7 +48,7 @@ class Site:
         host, _, port = self.address.rpartition(":")
         if not (port.isdecimal() and 0 < int(port) < 65536):
             raise ConfigurationError(
-                f"Address {self.address!r} has no port from 1 to 65535; give one such as 127.0.0.1:8000."
+                f"Address {self.address!r} has no port from 1 to 65535; expected one such as 127.0.0.1:8000."
             )
         return host.strip("[]") or "127.0.0.1", int(port)
 
@@ -60,11 +60,11 @@ class Site:
         """
         if not self.manage.is_file():
             raise ConfigurationError(
-                f"There is no {self.manage}: give the site's manage.py, or leave the site out."
+                f"{self.manage} does not exist: pass the path of the site's manage.py, or run without the site."
             )
         if accepts(self.host_and_port):
             raise ConfigurationError(
-                f"Another server listens at {self.address}: end it, or give the site another --address."
+                f"Another server listens on {self.address}: stop it, or pass another --address for the site."
             )
 
     @property
@@ -147,7 +147,7 @@ class Code:
         when a process has ended by itself.
         """
         if changed:
-            self._say(f"{', '.join(changed)} changed: starting anew.")
+            self._say(f"{', '.join(changed)} changed: reloading.")
             self.stop()
             self.start()
         for name, child in self._children.items():
@@ -164,7 +164,7 @@ class Code:
         if "workers" in self._ended and self._told_up:
             self._ended.discard("workers")
             self._told_up = False
-            self._say("Starting the workers anew.")
+            self._say("Restarting the workers.")
             self._children["workers"].stop(_STOP_MARGIN)
             self._start_workers()
 

@@ -270,7 +270,7 @@ class TestActions:
     @pytest.mark.parametrize("form", [{}, {"action": "cancel"}, {"action": "explode", "uuid": UNKNOWN}])
     def test_a_form_without_a_choice_is_asked_for_one(self, operator: Client, form: dict[str, str]) -> None:
         answer = operator.post(f"{LIST}act/", form, follow=True)
-        assert said(answer) == ["Choose an action and the jobs that it is for."]
+        assert said(answer) == ["Select an action and the jobs to apply it to."]
 
     def test_a_page_elsewhere_cannot_be_returned_to(self, operator: Client) -> None:
         form = {"action": "", "query": "//elsewhere.example/"}
@@ -284,7 +284,7 @@ class TestActions:
         other = submit(owner="8")
         work()
         waiting = submit(owner="7")
-        assert "Delete all that is kept of the jobs of 7" in text(
+        assert "Delete all stored data of the jobs of 7" in text(
             operator.get(f"{LIST}owner/delete/?owner=7")
         )
         operator.post(f"{LIST}owner/delete/", {"owner": "7"}, follow=True)
@@ -377,7 +377,7 @@ class TestQueues:
 
     def test_a_site_that_runs_its_own_tasks_has_none(self, reader: Client) -> None:
         with override_settings(SERVERLESS_TASKS={"BACKEND": "immediate"}):
-            assert "there are no queues" in text(reader.get(f"{LIST}queues/"))
+            assert "has no queues" in text(reader.get(f"{LIST}queues/"))
 
 
 @pytest.mark.django_db

@@ -140,7 +140,7 @@ def test_what_a_backend_raises_is_raised_by_start(settings: Any, without_aws: No
     [
         ("tests.django.run_backends.Missing", "cannot be imported"),
         ("tests.django.run_backends.Misshapen", "has no run"),
-        ("tests.django.run_backends.Demanding", "cannot be made without arguments"),
+        ("tests.django.run_backends.Demanding", "cannot be instantiated without arguments"),
     ],
 )
 def test_a_wrong_backend_is_a_check_error(settings: Any, backend: str, said: str) -> None:
@@ -152,4 +152,4 @@ def test_a_wrong_backend_is_a_check_error(settings: Any, backend: str, said: str
 def test_two_backends_are_a_check_error(settings: Any) -> None:
     settings.TASKS_BACKEND = THREADING
     settings.TASK_API_BACKEND = "tests.django.own_backends.Inline"
-    assert "keep one of them" in run_checks(tags=["serverless_tasks"])[0].msg
+    assert "set only one of them" in run_checks(tags=["serverless_tasks"])[0].msg

@@ -358,7 +358,7 @@ def test_nobody_can_depend_on_what_is_deferred() -> None:
 @pytest.mark.parametrize(
     ("options", "said"),
     [
-        ({"delay": -1}, "delay is -1; give seconds from 0 to 3155760000"),
+        ({"delay": -1}, "delay is -1; expected seconds from 0 to 3155760000"),
         ({"delay": "soon"}, "delay is 'soon'"),
         ({"always_defer": "yes"}, "always_defer is 'yes'"),
         ({"queue": 3}, "queue is 3"),

@@ -282,7 +282,9 @@ async def yes(endpoint: Any) -> bool:
 
 @pytest.mark.parametrize("name", ["execute_unless", "delay", "always_defer"])
 def test_a_question_that_would_not_be_answered_in_time_is_refused(name: str) -> None:
-    with pytest.raises(ConfigurationError, match=f"{name} is .*; give a function that is not asynchronous"):
+    with pytest.raises(
+        ConfigurationError, match=f"{name} is .*; expected a function that is not asynchronous"
+    ):
         deferrable_task(**{name: yes})
 
 

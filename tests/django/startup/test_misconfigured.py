@@ -46,7 +46,7 @@ def test_it_is_an_error_as_all_others_and_does_not_tell_strangers_why(
 ) -> None:
     settings.SERVERLESS_TASKS = given
     for answer in calls(browser):
-        assert said(answer) == "This site is not set up to run tasks. Its log says what is wrong."
+        assert said(answer) == "This site is not configured to run tasks. See its log for details."
     logged = [record for record in caplog.records if record.name == "django_integration.web.http.responses"]
     assert len(logged) == 2
     for record in logged:

@@ -52,7 +52,7 @@ class TestView:
         with mock.patch.object(current_services().store, "read", return_value=record):
             page = browser.get(f"/tasks/{record.uuid}/view/").content.decode()
         assert "2126-02-03 04:05:06 UTC" in page
-        assert "Waiting for its time" in page
+        assert "Scheduled" in page
         running = replace(record, status="running")
         with mock.patch.object(current_services().store, "read", return_value=running):
             assert "2126" not in browser.get(f"/tasks/{record.uuid}/view/").content.decode()

@@ -102,12 +102,12 @@ def test_the_call_is_described_by_its_tasks_docstring(browser: Client, settings:
     settings.TASKS_API_AUTHENTICATION = None
     paths = browser.get("/tasks/openapi.json").json()["paths"]
     assert paths["/tasks/later.resize/"]["post"]["description"].startswith(
-        "Resizes when there is time.\n\n201 "
+        "Resizes when there is time.\n\n201: "
     )
     assert paths["/tasks/later.resize/run"]["post"]["description"].startswith(
         "Resizes when there is time.\n\n200 "
     )
-    assert paths["/tasks/resize/"]["post"]["description"].startswith("201 ")
+    assert paths["/tasks/resize/"]["post"]["description"].startswith("201: ")
 
 
 def test_django_has_nothing_to_say_about_the_urls() -> None:

@@ -341,7 +341,7 @@ def test_all_of_them_go_only_where_that_is_meant(synced: Project) -> None:
     assert "0 to create, 0 to update, 2 to delete" in told.stderr
     error = json.loads(synced.call("schedules", "sync", "--json", code=2).stdout)["error"]
     assert error["type"] == "ConfigurationError"
-    assert "give --yes" in error["message"]
+    assert "pass --yes" in error["message"]
     assert synced.deployed() == ["Report", "Sweep"]
 
     done = json.loads(synced.call("schedules", "sync", "--yes", "--json").stdout)

@@ -287,7 +287,7 @@ class TestRetrying:
 
         assert (resent.outcome, resent.reason.split(": ")[1]) == (
             "refused",
-            "the bucket no longer has its inputs. Submit it anew with its inputs.",
+            "the bucket no longer has its inputs. Submit it again with its inputs.",
         )
         assert ids(services) == [letter.id]
 
@@ -456,6 +456,6 @@ class TestCommandLine:
 
     def test_wants_to_be_told_which(self, services: Services) -> None:
         for command in ("retry", "purge"):
-            assert "Give the ids of dead letters, or --all" in self.call(command, code=2).stderr
+            assert "Pass the ids of dead letters, --all" in self.call(command, code=2).stderr
             self.call(command, "undecodable/1", "--all", code=2)
             assert "No dead letter has the id x/y" in self.call(command, "x/y", code=3).stderr

@@ -192,7 +192,7 @@ def test_workers_that_a_task_has_killed_are_started_anew(project: Path) -> None:
         dev.until("Ready.")
         dev.send("die")
         dev.until("The process of the workers ended with code 9")
-        dev.until("Starting the workers anew.")
+        dev.until("Restarting the workers.")
         dev.until("Ready.")
         for _ in range(6):  # a poll that the killed workers had open may take some messages with it
             dev.send("two")
@@ -338,7 +338,7 @@ def test_a_port_that_is_taken_is_named(project: Path) -> None:
     [
         ({"address": "localhost"}, "Address 'localhost' has no port"),
         ({"address": "127.0.0.1:80808"}, "Address '127.0.0.1:80808' has no port"),
-        ({"parameters": {"Timeout": "61"}}, "Parameter Timeout is '61'; give one of 60, 120."),
+        ({"parameters": {"Timeout": "61"}}, "Parameter Timeout is '61'; expected one of 60, 120."),
         ({"parameters": {"Size": "1"}}, "The template has no parameter 'Size'; it has Timeout."),
     ],
 )

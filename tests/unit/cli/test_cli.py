@@ -236,14 +236,14 @@ class TestSubmit:
         [
             (["sum", "numbers=many"], "numbers: String is not a number"),
             (["sum"], "numbers: Field required"),
-            (["sum", "numbers"], "give inputs as name=value"),
+            (["sum", "numbers"], "pass inputs as name=value"),
             (["sum", "--inputs", "[1]"], "must be a JSON object, not a list"),
             (["sum", "--inputs", "{"], "--inputs is not JSON"),
             (["sum", "--inputs", "@none.json"], "'none.json' cannot be read: No such file"),
             (["greet", "who=@bytes"], "bytes is not UTF-8 text"),
             (["summ", "numbers=[1]"], "No task is named 'summ'"),
             (["sum", "numbers=[1]", "--delay", "-1"], "Option delay is -1"),
-            (["sum", "numbers=[1]", "--at", "tomorrow"], "--at is 'tomorrow'; give a time in ISO 8601"),
+            (["sum", "numbers=[1]", "--at", "tomorrow"], "--at is 'tomorrow'; expected a time in ISO 8601"),
             (["sum", "numbers=[1]", "--at", "2030-01-31T08:00:00"], "with an offset or Z, such as"),
             (["sum", "numbers=[1]", "--at", "2030-01-31T08:00:00Z", "--delay", "1"], "say the same thing"),
         ],
@@ -340,7 +340,7 @@ class TestDelete:
         project.store.put_jobs([message])
         project.store.claim(message, token="a", lease=2**45, request_id="")
         result = call("delete", "--owner", "7", "--wait", "0", code=4)
-        assert "1 job still runs and was asked to stop" in result.stderr
+        assert "1 job is still running after being asked to stop" in result.stderr
         assert document("delete", "--owner", "7", "--wait", "0", code=4)["live"] == [UUID]
 
     def test_wants_either_ids_or_an_owner(self, project: Services) -> None:
@@ -534,7 +534,7 @@ class TestWatch:
 
     def test_stops_looking_in_time(self, project: Services) -> None:
         clock = self.follow(self.RUNNING)
-        assert "it goes on" in call("watch", UUID, "--timeout", "5", code=6).stderr
+        assert "is still running after 5 seconds" in call("watch", UUID, "--timeout", "5", code=6).stderr
         assert sum(clock.slept) == 5
 
 
@@ -735,7 +735,7 @@ class TestProject:
         assert kwargs["django"] is True
         assert kwargs["reload"] is False
         assert kwargs["parameters"] == {"WorkerTimeout": "60"}
-        assert "give NAME=VALUE" in call("dev", "--parameter", "WorkerTimeout", code=2).stderr
+        assert "expected NAME=VALUE" in call("dev", "--parameter", "WorkerTimeout", code=2).stderr
 
 
 class TestStack:

@@ -153,7 +153,7 @@ def test_what_tasks_import_is_pinned_to_what_is_installed(project: Path, put: Ed
     init_project(project)
     assert requirements(project)[1:] == [f"pillow=={version('pillow')}"]
     text = (project / "infra/lambda/requirements.txt").read_text()
-    assert "# no_such_package is imported and not installed here" in text
+    assert "# no_such_package is imported but not installed here" in text
 
 
 def test_the_package_itself_can_come_from_elsewhere(project: Path, put: Edit) -> None:
@@ -233,7 +233,7 @@ def test_a_broken_record_is_named(project: Path, put: Edit) -> None:
 
 
 def test_outside_a_django_project_it_says_where_to_go(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"has no manage\.py.*Run .* where manage\.py is"):
+    with pytest.raises(ConfigurationError, match=r"has no manage\.py.*Run .* in the directory of manage\.py"):
         init_project(tmp_path)
     assert list(tmp_path.iterdir()) == []
 

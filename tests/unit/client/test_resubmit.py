@@ -147,7 +147,7 @@ def test_a_job_whose_inputs_are_not_kept_is_refused(jobs: RecordedTasks) -> None
 
 def test_a_new_id_that_is_the_old_one_is_refused(jobs: RecordedTasks) -> None:
     uuid = ended(jobs)
-    with pytest.raises(UnknownOption, match="which is the old one's"):
+    with pytest.raises(UnknownOption, match="which is the old job's"):
         resubmit(jobs.services, uuid, new_uuid=uuid.upper())
     assert [message.uuid for message in jobs.submitted] == [uuid]
 

@@ -117,7 +117,7 @@ def test_a_task_says_after_which_exceptions_it_is_run_again(
 
 
 def test_both_styles_at_once_are_refused() -> None:
-    with pytest.raises(TaskDefinitionError, match="keep one of the styles"):
+    with pytest.raises(TaskDefinitionError, match="use one style"):
 
         class Both(Task[Params]):
             inputs = {"number": IntParameter()}

@@ -165,7 +165,7 @@ def test_a_time_at_which_the_run_before_has_not_ended_is_skipped_and_says_so(job
         "cancelled",
         {
             "type": "Skipped",
-            "message": "The schedule came round again while an earlier run of the task had not ended.",
+            "message": "The schedule fired while an earlier run of the task had not ended.",
         },
     )
     jobs.drain()
@@ -235,7 +235,7 @@ def test_a_task_without_a_schedule_does_not_fire(jobs: RecordedTasks) -> None:
     ],
 )
 def test_inputs_that_do_not_fit_the_task_are_found_when_it_is_defined(inputs: Any, reason: str) -> None:
-    with pytest.raises(TaskDefinitionError, match=r"Other\.schedule_inputs do not fit") as raised:
+    with pytest.raises(TaskDefinitionError, match=r"Other\.schedule_inputs are invalid") as raised:
         registry(with_inputs(inputs)).definition("other")
 
     assert reason in str(raised.value)

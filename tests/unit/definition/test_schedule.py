@@ -90,25 +90,25 @@ def test_expressions_are_written_as_the_scheduler_takes_them() -> None:
 @pytest.mark.parametrize(
     ("expression", "reason"),
     [
-        ("0 6 * * ?", "it has 5 fields; give six: minutes, hours"),
+        ("0 6 * * ?", "it has 5 fields; expected six: minutes, hours"),
         ("", "it has 0 fields"),
         ("0 6 * * * *", "one of them, and only one, has to be '?'"),
         ("0 6 ? * ? *", "one of them, and only one"),
-        ("60 6 * * ? *", "the minutes is '60'; give 0 to 59"),
+        ("60 6 * * ? *", "the minutes is '60'; expected 0 to 59"),
         ("0 24 * * ? *", "the hours is '24'"),
         ("-1 6 * * ? *", "the minutes is ''"),
         ("٣ 6 * * ? *", "the minutes is"),
-        ("0/0 6 * * ? *", "has no step; after '/' give 1 to 59"),
+        ("0/0 6 * * ? *", "has no step; after '/' expected 1 to 59"),
         ("0/ 6 * * ? *", "has no step"),
         ("0 6 32 * ? *", "the day of the month is '32'"),
         ("0 6 0W * ? *", "the day of the month is '0'"),
         ("0 6 LW * ? *", "the day of the month is 'L'"),
-        ("0 6 ? 13 2 *", "the month is '13'; give 1 to 12 or JAN to DEC"),
-        ("0 6 ? * 8 *", "the day of the week is '8'; give 1 to 7 or SUN to SAT"),
+        ("0 6 ? 13 2 *", "the month is '13'; expected 1 to 12 or JAN to DEC"),
+        ("0 6 ? * 8 *", "the day of the week is '8'; expected 1 to 7 or SUN to SAT"),
         ("0 6 ? * 0 *", "the day of the week is '0'"),
-        ("0 6 ? * MON#6 *", "after '#' give 1 to 5"),
+        ("0 6 ? * MON#6 *", "after '#' expected 1 to 5"),
         ("0 6 ? * FRI-MON *", "begins after its end"),
-        ("0 6 * * ? 1969", "the year is '1969'; give 1970 to 2199"),
+        ("0 6 * * ? 1969", "the year is '1969'; expected 1970 to 2199"),
         (5, "cannot be read"),
     ],
 )
@@ -122,7 +122,7 @@ def test_what_the_scheduler_would_refuse_is_refused_with_the_field(expression: s
 
 @pytest.mark.parametrize("zone", ["Mars/Olympus", "", "../UTC", "Europe", None, "europe/vienna "])
 def test_a_zone_that_nobody_knows_is_refused(zone: str) -> None:
-    with pytest.raises(TaskDefinitionError, match="names no time zone"):
+    with pytest.raises(TaskDefinitionError, match="is not a time zone"):
         cron("0 6 * * ? *", zone=zone)
 
 
@@ -130,14 +130,14 @@ def test_a_zone_that_nobody_knows_is_refused(zone: str) -> None:
     "given", [{}, {"minutes": 0}, {"minutes": -5}, {"minutes": 1, "hours": 1}, {"hours": 1.5}, {"days": True}]
 )
 def test_a_rate_is_one_whole_number(given: dict[str, int]) -> None:
-    with pytest.raises(TaskDefinitionError, match="give one of them, as a whole number from 1"):
+    with pytest.raises(TaskDefinitionError, match="expected one, as a whole number from 1"):
         rate(**given)
 
 
 def test_a_class_takes_a_schedule_and_nothing_like_one() -> None:
-    with pytest.raises(TaskDefinitionError, match=r"Nightly has schedule = '0 6 \* \* \? \*'; give cron"):
+    with pytest.raises(TaskDefinitionError, match=r"Nightly has schedule = '0 6 \* \* \? \*'; expected cron"):
         type("Nightly", (Task,), {"schedule": "0 6 * * ? *", "__qualname__": "Nightly"})
-    with pytest.raises(TaskDefinitionError, match="overlap = 'queue'; give 'skip' or 'allow'"):
+    with pytest.raises(TaskDefinitionError, match="overlap = 'queue'; expected 'skip' or 'allow'"):
         type("Nightly", (Task,), {"schedule": rate(hours=1), "overlap": "queue"})
 
 

@@ -444,7 +444,7 @@ class TestModelOutputs:
         assert self.definition(None).outputs_to_json(None) == {}
 
     def test_are_checked_against_the_annotation(self) -> None:
-        with pytest.raises(InvalidOutputs, match="returned what it does not declare"):
+        with pytest.raises(InvalidOutputs, match="returned a value that does not match"):
             self.definition(list[int]).outputs_to_json(["x"])
 
     @pytest.mark.parametrize("value", [float("nan"), object(), b"\xff"])
@@ -531,7 +531,7 @@ class TestAClassThatContradictsItself:
     @pytest.mark.parametrize(
         ("element", "said"),
         [
-            (IntParameter, r"write IntParameter\(\) with brackets"),
+            (IntParameter, r"write IntParameter\(\) with parentheses"),
             (int, "The element of a ListParameter is <class 'int'>, which is not a parameter"),
         ],
     )
@@ -546,7 +546,7 @@ class TestAClassThatContradictsItself:
             def run(self, name: str) -> None:
                 return None
 
-        with pytest.raises(TaskDefinitionError, match=r"write StringParameter\(\) with brackets"):
+        with pytest.raises(TaskDefinitionError, match=r"write StringParameter\(\) with parentheses"):
             definition_of(Wrong)
 
     @pytest.mark.parametrize("given", [None, ["name"], {5: StringParameter()}])
@@ -557,7 +557,7 @@ class TestAClassThatContradictsItself:
             def run(self, **given: Any) -> None:
                 return None
 
-        with pytest.raises(TaskDefinitionError, match=r"Wrong\.inputs is .*give a dictionary"):
+        with pytest.raises(TaskDefinitionError, match=r"Wrong\.inputs is .*expected a dictionary"):
             definition_of(Wrong)
 
     def test_an_annotation_that_cannot_be_found(self) -> None:

@@ -324,7 +324,7 @@ class TestStored:
         jobs.drain()
 
         with pytest.raises(
-            InputsUnavailable, match=r"secret inputs are not kept \(password\)\. Submit it anew"
+            InputsUnavailable, match=r"secret inputs are not kept \(password\)\. Submit it again"
         ):
             TaskClient().retry(uuid)
 
@@ -453,7 +453,7 @@ class TestRefused:
 
         assert "hunter22" not in str(error)
         assert [field.message for field in error.fields] == [
-            "is refused; why is not told, since it is secret",
+            "is invalid; the reason is not shown, because the input is secret",
             "String is not a number: 'many'",
         ]
 

@@ -250,4 +250,4 @@ def test_an_error_while_tending_is_logged_and_ends_nothing(
     worker.turns()
 
     assert worker.handled == ["0", "1", "2"]
-    assert "could not be given back or deleted" in caplog.text
+    assert "could not be returned or deleted" in caplog.text

@@ -142,7 +142,7 @@ class Deletion:
                 self._unschedule(uuid, run_at)
             except ConfigurationError as error:
                 # Without a scheduler the message has gone through the queue, or waits in this process.
-                logger.warning("deleted job %s may have a schedule until it is due: %s", uuid, error)
+                logger.warning("deleted job %s may keep a schedule until it is due: %s", uuid, error)
 
     def _payloads(self, uuid: str, job: Item | None, state: Item | None) -> list[str]:
         """Return the keys of a job's outputs in the bucket, those of lost attempts among them.

@@ -165,6 +165,6 @@ def _pauses(operation: str) -> Iterator[float]:
     raise AwsError(
         f"dynamodb.{operation}",
         "Unprocessed",
-        f"a part was left out of {BATCH_TRIES} tries; the table is throttled",
+        f"some items were left unprocessed after {BATCH_TRIES} tries; the table is throttled",
         applied=True,
     )

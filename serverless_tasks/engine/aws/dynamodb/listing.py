@@ -114,5 +114,5 @@ def _read_cursor(cursor: str) -> tuple[int, str]:
     except ValueError:
         position = ""
     if not _POSITION.fullmatch(position):
-        raise InvalidCursor(f"The cursor {cursor[:100]!r} is not one that a listing has given.")
+        raise InvalidCursor(f"The cursor {cursor[:100]!r} was not returned by a listing.")
     return int(position.split("#")[0]), position

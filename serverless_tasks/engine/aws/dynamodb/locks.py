@@ -140,7 +140,7 @@ class TableLocks:
 
 
 def _in_the_way(operation: str, code: str) -> AwsError:
-    reason = f"other writers of the row were in the way {TRIES} times"
+    reason = f"concurrent writes to the item conflicted {TRIES} times"
     return AwsError(f"dynamodb.{operation}", code, reason, applied=False)
 
 

@@ -40,7 +40,7 @@ def finish(coroutine: Coroutine[Any, Any, Any], limit: Limit | None = None) -> A
     except asyncio.CancelledError as error:  # it is no Exception, and would pass for the process's own end
         if limit is not None and limit.told:
             raise limit.timeout() from error
-        raise RuntimeError("The task's coroutine was cancelled from within.") from error
+        raise RuntimeError("The task's coroutine cancelled itself.") from error
     finally:
         with suppress(RuntimeError):  # it goes on in spite of that too
             coroutine.close()

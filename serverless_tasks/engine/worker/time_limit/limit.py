@@ -48,7 +48,7 @@ class Limit:
 
     def timeout(self) -> TaskTimeout:
         """Return the error that is recorded for a stopped run."""
-        return TaskTimeout(f"The task ran longer than the {self.seconds:g} seconds that it has.")
+        return TaskTimeout(f"The task exceeded its timeout of {self.seconds:g} seconds.")
 
     def attach(self, cancel: Callable[[], Any]) -> None:
         """Let a coroutine be told by being cancelled; ``cancel`` is called from any thread."""

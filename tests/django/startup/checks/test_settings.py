@@ -69,7 +69,7 @@ def test_a_setting_that_there_is_not_is_told_all_that_there_are(settings: Any, g
     settings.SERVERLESS_TASKS = given
     ((_, sentence),) = messages()
     for name in ("BACKEND", "ALLOW_ANONYMOUS", "MAX_BODY", "SHARED_READ", "MODULES", "TABLE", "QUEUE_URLS"):
-        assert re.search(rf"it knows .*\b{name}\b", sentence)
+        assert re.search(rf"the settings are .*\b{name}\b", sentence)
 
 
 @pytest.mark.parametrize("given", [{"QUEUE_URLS": QUEUES}, {"BACKEND": "celery"}])

@@ -47,7 +47,7 @@ class TestAws:
         sqs.set_queue_attributes(QueueUrl=url, Attributes={"VisibilityTimeout": "359"})
         ((number, sentence),) = messages()
         assert number == "W008"
-        assert "'high' hides a message for 359 seconds" in sentence
+        assert "queue 'high' is 359 seconds" in sentence
         assert "60 seconds" in sentence
 
     def test_a_table_that_is_not_there(self) -> None:

@@ -318,5 +318,5 @@ class TestKeys:
             KeySet("http://issuer.example.com").find("one")
 
     def test_another_issuers_configuration_is_refused(self, issuer: Issuer) -> None:
-        with pytest.raises(IssuerUnreachable, match="is that of"):
+        with pytest.raises(IssuerUnreachable, match="configuration is for"):
             KeySet(f"{issuer.url}/").find("one")

@@ -78,7 +78,7 @@ def test_what_runs_too_long_is_told_so(place: Place) -> None:
         for _ in busy():
             pass
 
-    with pytest.raises(TaskTimeout, match=r"The task ran longer than the 0.02 seconds that it has\."):
+    with pytest.raises(TaskTimeout, match=r"The task exceeded its timeout of 0.02 seconds\."):
         place(lambda: within(Limit(SHORT, Progress()), work))
 
 
@@ -91,7 +91,7 @@ def test_it_may_catch_that_to_clean_up(place: Place) -> None:
             return str(timeout)
         return ""
 
-    assert "The task ran longer" in place(lambda: within(Limit(SHORT, Progress()), work))
+    assert "The task exceeded its timeout" in place(lambda: within(Limit(SHORT, Progress()), work))
 
 
 def test_a_loop_that_catches_exceptions_is_stopped(place: Place) -> None:
@@ -267,7 +267,7 @@ def test_a_limit_inside_another_leaves_that_one_in_force(place: Place) -> None:
         for _ in busy():
             pass
 
-    with pytest.raises(TaskTimeout, match=r"the 0\.02 seconds"):
+    with pytest.raises(TaskTimeout, match=r"timeout of 0\.02 seconds"):
         place(lambda: within(Limit(SHORT, Progress()), work))
 
 
