@@ -111,7 +111,7 @@ class ModelDefinition(Definition):
             encode(dumped)
         except (*_UNFIT, *refusals_of_django()) as error:
             raise InvalidOutputs(
-                f"Task {self.task.name!r} returned what it does not declare: {error}{plain_advice(value)}"
+                f"Task {self.task.name!r} returned a value that does not match its return annotation: {error}{plain_advice(value)}"
             ) from error
         return dumped if self._returns_object and isinstance(dumped, dict) else {"result": dumped}
 

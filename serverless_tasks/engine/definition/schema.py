@@ -146,7 +146,10 @@ class Definition:
         Raises:
             TaskDefinitionError: it cannot be made.
         """
-        return self._described("inputs", self._input_schema)
+        schema = self._described("inputs", self._input_schema)
+        for name in self.secrets & schema.get("properties", {}).keys():  # pydantic says it of texts alone
+            schema["properties"][name].setdefault("writeOnly", True)
+        return schema
 
     def output_schema(self) -> dict[str, Any]:
         """Return the JSON Schema of the outputs.
@@ -171,8 +174,6 @@ class Definition:
 
     def _input_schema(self) -> Any:
         schema = self.inputs_model.model_json_schema(schema_generator=Described)
-        for name in self.secrets & schema.get("properties", {}).keys():  # pydantic says it of texts alone
-            schema["properties"][name].setdefault("writeOnly", True)
         if "extra" not in self.inputs_model.model_config and self._names == set(schema.get("properties", ())):
             schema["additionalProperties"] = False
         return schema

@@ -284,9 +284,7 @@ class TestActions:
         other = submit(owner="8")
         work()
         waiting = submit(owner="7")
-        assert "Delete all stored data of the jobs of 7" in text(
-            operator.get(f"{LIST}owner/delete/?owner=7")
-        )
+        assert "Delete all stored data of the jobs of 7" in text(operator.get(f"{LIST}owner/delete/?owner=7"))
         operator.post(f"{LIST}owner/delete/", {"owner": "7"}, follow=True)
         assert [current_services().store.read(uuid) for uuid in [*theirs, waiting]] == [None] * 4
         assert current_services().store.read(other) is not None

@@ -305,7 +305,7 @@ def test_an_exception_that_has_no_text_is_recorded(world: World) -> None:
 
     assert world.execute().status == "failed"
     assert world.record.failure is not None
-    assert world.record.failure.message == "The exception has no text: its __str__ raised KeyError."
+    assert world.record.failure.message == "The exception has no message: its __str__ raised KeyError."
 
 
 def test_inputs_that_do_not_fit_are_a_failure_that_is_not_tried_again(world: World) -> None:

@@ -239,7 +239,9 @@ def test_what_a_task_asks_for_counts_as_a_retry(world: World) -> None:
     failure = world.record.failure
     assert failure is not None
     assert (failure.type, failure.public) == ("RetriesExhausted", False)
-    assert failure.message == "The task asked to be run again, but its retries (2) are used up. It said: busy"
+    assert (
+        failure.message == "The task requested a retry, but its retries (2) are used up. Reason given: busy"
+    )
     assert [attempt.failure.type for attempt in world.record.history] == [
         "TaskRetry",
         "TaskRetry",
@@ -265,7 +267,7 @@ def test_what_led_a_task_to_ask_is_kept(world: World) -> None:
     ("attributes", "given", "why"),
     [
         ({}, {}, "set retries on its class"),
-        ({"retries": 5}, {"retry": False}, "a direct invoke runs it once"),
+        ({"retries": 5}, {"retry": False}, "a direct invoke is not retried"),
     ],
 )
 def test_a_task_that_asks_without_having_any_retries_is_told_so(
@@ -285,7 +287,7 @@ def test_a_retry_at_no_time_is_refused(after: float) -> None:
         def run(self) -> None:
             self.retry(after=after)
 
-    with pytest.raises(ValueError, match=r"retry\(after=.*give seconds, from 0 to 1209600"):
+    with pytest.raises(ValueError, match=r"retry\(after=.*expected seconds, from 0 to 1209600"):
         Asks().run()
 
 

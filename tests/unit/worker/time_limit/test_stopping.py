@@ -208,7 +208,7 @@ def test_a_run_past_its_timeout_fails(world: World) -> None:
     assert world.execute().status == "failed"
     assert world.record.error == {
         "type": "TaskTimeout",
-        "message": "The task ran longer than the 7 seconds that it has.",
+        "message": "The task exceeded its timeout of 7 seconds.",
     }
 
 
@@ -272,7 +272,7 @@ def test_a_run_on_another_thread_is_stopped_too(
     assert on_a_thread(world, deadline=deadline).status == "failed"
     assert world.record.error == {
         "type": "TaskTimeout",
-        "message": "The task ran longer than the 0.02 seconds that it has.",
+        "message": "The task exceeded its timeout of 0.02 seconds.",
     }
 
 
