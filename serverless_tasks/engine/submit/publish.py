@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING
 
 from serverless_tasks.engine.submit.handle import Handle
 from serverless_tasks.engine.submit.reserve import Deduplication, release, reserve, still_held
-from serverless_tasks.errors import ServerlessTasksError
+from serverless_tasks.errors import AwsError, ServerlessTasksError, SubmitFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.services import Services
@@ -36,7 +36,9 @@ def publish(
         ServerlessTasksError: the only message could not be published.
     """
     if any(message.run_at for message in messages):
-        services.backend.check_delays(messages)
+        _made(lambda: services.backend).check_delays(messages)
+    if deduplication is not None and deduplication.compares:
+        _made(lambda: services.locks)
     publications = reserve(services, messages, deduplication or Deduplication())
     unsent = [publication for publication in publications if publication.unsent]
     if unsent and not (on_commit and services.defer is not None and services.defer(services, unsent)):
@@ -58,7 +60,9 @@ def publish_now(services: Services, publications: Sequence[Publication]) -> None
     if not publications:
         return
     try:
-        errors = services.backend.publish([publication.message for publication in publications])
+        errors = _made(lambda: services.backend).publish(
+            [publication.message for publication in publications]
+        )
     except ServerlessTasksError as error:
         for publication in publications:
             publication.settle(error)
@@ -67,3 +71,15 @@ def publish_now(services: Services, publications: Sequence[Publication]) -> None
     for publication, failed in zip(publications, errors, strict=True):
         publication.settle(failed)
     release(services, publications)
+
+
+def _made[T](make: Callable[[], T]) -> T:
+    """Return a part of the services, of which an AWS client may be made now.
+
+    Raises:
+        SubmitFailed: it could not be made, and nothing was sent.
+    """
+    try:
+        return make()
+    except AwsError as error:
+        raise SubmitFailed(f"Nothing was sent: {error}") from error
