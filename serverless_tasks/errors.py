@@ -380,25 +380,6 @@ class AwsError(ServerlessTasksError):
         return self.code in ("NoSuchKey", "NoSuchBucket", "AccessDenied", "404", "403")
 
 
-class AwsNotConfigured(AwsError):
-    """No AWS client can be made with this process's AWS settings; nothing was sent.
-
-    Args:
-        service: the service, such as ``sqs``.
-        reason: the error, as botocore said it.
-    """
-
-    def __init__(self, service: str, reason: BaseException) -> None:
-        advice = (
-            "Check this process's AWS settings: AWS_REGION, AWS_PROFILE, AWS_ENDPOINT_URL (with https://), and where"
-            " its credentials come from."
-        )
-        text = str(reason).rstrip(".")
-        super().__init__(
-            f"{service}: making a client", type(reason).__name__, f"{text}. {advice}", applied=False
-        )
-
-
 # -- messages and workers ----------------------------------------------------------------------------------------
 
 

@@ -23,6 +23,7 @@ from django_integration.django_tasks.running import CURRENT, FunctionRun
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.record import ENDED, EndedAttempt, Record
 from serverless_tasks.engine.services import current_services
+from serverless_tasks.engine.worker.outcome import printable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -152,13 +153,14 @@ def _tell_finished(attempt: FunctionRun, outcome: DeliveryResult) -> None:
     if outcome.exception is None:
         task_finished.send_robust(sender, task_result=result)
         return
-    traceback = outcome.exception.__traceback__
+    exception = printable(outcome.exception)  # Django's own receiver logs it
+    traceback = exception.__traceback__
     try:
-        raise outcome.exception
+        raise exception
     except BaseException:  # noqa: BLE001 - receivers find it in sys.exc_info(), as with Django's own backends
         task_finished.send_robust(sender, task_result=result)
     finally:
-        outcome.exception.__traceback__ = traceback
+        exception.__traceback__ = traceback
 
 
 def _ended(attempt: FunctionRun, begun: Record, outcome: DeliveryResult) -> Record:

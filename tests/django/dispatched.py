@@ -52,6 +52,13 @@ def reports(context, pages):
     return pages
 
 
+@task
+def fails_beyond_print():
+    error = SyntaxError("half a template")
+    error.lineno, error.offset, error.text = "three", [], 5
+    raise error
+
+
 @task(unique=True)
 def only_one(number):
     return number

@@ -3,6 +3,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from unittest.mock import MagicMock
 
 import pytest
 
@@ -181,7 +182,7 @@ def test_a_client_is_made_once_for_all_threads(monkeypatch: pytest.MonkeyPatch) 
     def slow(service: str, **_: object) -> object:
         made.append(service)
         threading.Event().wait(0.02)
-        return object()
+        return MagicMock()
 
     monkeypatch.setattr("serverless_tasks.engine.aws.session._maker", lambda: slow)
     session.reset()

@@ -6,59 +6,55 @@ import functools
 import os
 import sys
 import threading
+import traceback
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import botocore
 import botocore.session
 from botocore.config import Config
 from botocore.exceptions import (
-    BotoCoreError,
     ClientError,
     ConnectTimeoutError,
-    CredentialRetrievalError,
     EndpointConnectionError,
-    InvalidConfigError,
-    MetadataRetrievalError,
-    NoAuthTokenError,
+    InvalidRegionError,
     NoCredentialsError,
     NoRegionError,
     ParamValidationError,
     PartialCredentialsError,
     ProfileNotFound,
     ProxyConnectionError,
-    RefreshWithMFAUnsupportedError,
-    SSLError,
     SSOError,
-    TokenRetrievalError,
 )
 from botocore.loaders import Loader
-from botocore.parsers import ResponseParserError
 
 from serverless_tasks.engine.aws.botocore_overrides.switch import override_client, override_loader, overrides
 from serverless_tasks.engine.aws.own_client import OwnClient
 from serverless_tasks.engine.job.forks import call_when_forked
-from serverless_tasks.errors import AwsError, AwsNotConfigured, ConfigurationError
+from serverless_tasks.errors import AwsError, ConfigurationError, ServerlessTasksError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
 CONNECT_TIMEOUT = 3
 # Before these a request has not left this machine, so it cannot have had an effect.
 _NOT_SENT = (
     ConnectTimeoutError,
-    CredentialRetrievalError,
     EndpointConnectionError,
-    InvalidConfigError,
-    MetadataRetrievalError,
-    NoAuthTokenError,
     NoCredentialsError,
     ParamValidationError,
-    PartialCredentialsError,
-    ProfileNotFound,
     ProxyConnectionError,
-    RefreshWithMFAUnsupportedError,
-    SSOError,
-    TokenRetrievalError,
+)
+# What to do about an error of settings and credentials; the first that fits.
+_ADVICE: tuple[tuple[type[Exception], str], ...] = (
+    (ProfileNotFound, "Unset AWS_PROFILE or name an existing profile."),
+    (PartialCredentialsError, "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY together."),
+    (InvalidRegionError, "Set AWS_REGION to a region such as us-east-1."),
+    (SSOError, "Log in with `aws sso login`."),
+    (
+        Exception,
+        "Check the variables AWS_*, ~/.aws/config and ~/.aws/credentials; `aws sts get-caller-identity` tests them.",
+    ),
 )
 
 # The AWS services that this package calls.
@@ -101,6 +97,19 @@ class TransactionCancelled(Exception):
         self.reasons = reasons
 
 
+class _Call(threading.local):
+    """The call that this thread makes.
+
+    Attributes:
+        sent: whether its request was handed to the network; None where the client does not say.
+    """
+
+    sent: bool | None = None
+
+
+_call = _Call()
+
+
 def client(service: str, *, attempts: int = 4, read_timeout: float = 10) -> Any:
     """A client as boto3 gives it, shared by all callers of a process that ask with the same words.
 
@@ -113,7 +122,7 @@ def client(service: str, *, attempts: int = 4, read_timeout: float = 10) -> Any:
 
     Raises:
         ConfigurationError: no region is set.
-        AwsNotConfigured: another setting of AWS's does not work.
+        AwsError: another setting, or the credentials, cannot be used.
     """
     with _making:
         return _client(service, attempts, read_timeout)
@@ -135,14 +144,10 @@ def _make(service: str, attempts: int, read_timeout: float) -> Any:
         retries={"mode": "standard", "total_max_attempts": attempts},
         max_pool_connections=32,
     )
-    try:
-        with _making:
-            made = _maker()(service, region_name=_region(), config=config)
-    except NoRegionError:
-        raise ConfigurationError(_NO_REGION) from None
-    except Exception as error:
-        # A profile, a region, an endpoint or a source of credentials that cannot be used.
-        raise AwsNotConfigured(service, error) from error
+    with _making, _as_ours(f"{service}.create_client"):
+        made = _maker()(service, region_name=_region(), config=config)
+    made.meta.events.register_first("provide-client-params", _preparing)
+    made.meta.events.register_first("before-send", _sending)
     if service in _FREQUENT and overrides():
         override_client(made)
     return made
@@ -205,6 +210,35 @@ def _default_session() -> Any:
     return getattr(sys.modules.get("boto3"), "DEFAULT_SESSION", None)
 
 
+@contextmanager
+def _as_ours(operation: str) -> Iterator[None]:
+    """Raise what goes wrong before a request is sent as an error of ours: botocore reads files, runs programs and asks
+    servers for its settings and credentials, and any exception may come of it.
+    """
+    try:
+        yield
+    except NoRegionError:
+        raise ConfigurationError(_NO_REGION) from None
+    except ServerlessTasksError:
+        raise
+    except Exception as error:
+        raise _unsent(operation, error) from error
+
+
+def _unsent(operation: str, error: Exception) -> AwsError:
+    advice = next(advice for kind, advice in _ADVICE if isinstance(error, kind))
+    reason = f"{str(error).strip().rstrip('.')}. {advice}"
+    return AwsError(operation, type(error).__name__, reason, applied=False)
+
+
+def _preparing(**_: Any) -> None:
+    _call.sent = False
+
+
+def _sending(**_: Any) -> None:
+    _call.sent = True
+
+
 def call(method: Callable[..., Any], /, **parameters: Any) -> dict[str, Any]:
     """Call a client's method.
 
@@ -213,54 +247,47 @@ def call(method: Callable[..., Any], /, **parameters: Any) -> dict[str, Any]:
         TransactionCancelled: a transaction of which nothing was carried out.
         AwsError: anything else that went wrong; ``applied`` says whether it may have taken effect.
     """
+    outer, _call.sent = _call.sent, None  # a call may be made while another one's answer is on its way
     try:
         response: dict[str, Any] = method(**parameters)
-    except ClientError as error:
-        if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-            raise ConditionFailed(error.response.get("Item", {})) from None
-        if error.response["Error"]["Code"] == "TransactionCanceledException":
-            raise TransactionCancelled(error.response.get("CancellationReasons", [])) from None
-        raise _refused(method, error) from error
-    except BotoCoreError as error:
-        applied = not (isinstance(error, _NOT_SENT) or _in_handshake(error))
-        raise AwsError(_name(method), type(error).__name__, str(error), applied=applied) from error
-    except ResponseParserError as error:  # an answer that is none of AWS's, such as a proxy's
-        raise AwsError(_name(method), type(error).__name__, str(error), applied=True) from error
-    except (OSError, ValueError) as error:  # a source of credentials: botocore wraps what the network raises
-        raise AwsError(_name(method), type(error).__name__, str(error), applied=False) from error
+    except ServerlessTasksError:  # a task's time is over
+        raise
+    except Exception as error:
+        raise _as_raised(_name(method), error) from error
+    finally:
+        _call.sent = outer
     return response
 
 
-def _in_handshake(error: BaseException) -> bool:
-    """Return whether TLS was refused before anything was sent."""
-    if not isinstance(error, SSLError):
-        return False
-    found: BaseException | None = error.kwargs.get("error")
-    while found is not None:
-        frame = found.__traceback__
-        while frame is not None:
-            if frame.tb_frame.f_code.co_name == "do_handshake":
-                return True
-            frame = frame.tb_next
-        found = found.__cause__ or found.__context__
-    return False
+def _as_raised(name: str, error: Exception) -> Exception:
+    if _call.sent is False:
+        return _unsent(name, error)
+    if isinstance(error, ClientError):
+        if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+            return ConditionFailed(error.response.get("Item", {}))
+        if error.response["Error"]["Code"] == "TransactionCanceledException":
+            return TransactionCancelled(error.response.get("CancellationReasons", []))
+        return _refused(name, error)
+    applied = not isinstance(error, _NOT_SENT) and not _while_connecting(error)
+    return AwsError(name, type(error).__name__, str(error), applied=applied)
 
 
-def _refused(method: Callable[..., Any], error: ClientError) -> AwsError:
+def _while_connecting(error: Exception) -> bool:
+    """Return whether a proxy or the other side refused the connection on which the request was to be sent.
+
+    botocore has the same errors for that and for a connection that breaks later; those of urllib3 that it wraps tell
+    where they were raised.
+    """
+    cause = getattr(error, "kwargs", {}).get("error")
+    causes = [each for each in (cause, *getattr(cause, "args", ())) if isinstance(each, BaseException)]
+    frames = (frame for each in causes for frame, _ in traceback.walk_tb(each.__traceback__))
+    return any(frame.f_code.co_name == "connect" for frame in frames)
+
+
+def _refused(name: str, error: ClientError) -> AwsError:
     refusal = error.response["Error"]
-    failed = error.response["ResponseMetadata"].get("HTTPStatusCode", 0) >= 500
-    # Credentials of a role are asked for within the call, of another service, before it is made.
-    own = _operation(method) in (None, error.operation_name)
-    name = _name(method) if own else f"{_name(method)} ({error.operation_name})"
-    return AwsError(name, refusal.get("Code", "Unknown"), refusal.get("Message", ""), applied=failed and own)
-
-
-def _operation(method: Callable[..., Any]) -> str | None:
-    owner = getattr(method, "__self__", None)
-    name: str | None = (
-        None if owner is None else owner.meta.method_to_api_mapping.get(getattr(method, "__name__", ""))
-    )
-    return name
+    status = error.response["ResponseMetadata"].get("HTTPStatusCode", 0)
+    return AwsError(name, refusal.get("Code", "Unknown"), refusal.get("Message", ""), applied=status >= 500)
 
 
 def _name(method: Callable[..., Any]) -> str:
@@ -273,18 +300,16 @@ def require_region() -> None:
     """See that a region is set, without making a client.
 
     Raises:
-        ConfigurationError: none is, or the AWS profile that may name it is not there.
+        ConfigurationError: none is, or the AWS profile that may name it cannot be read.
     """
     if _region():
         return
     default = _default_session()
     try:
-        with _making:
+        with _making, _as_ours("The region cannot be found: botocore"):
             found = default.region_name if default else _session().get_config_variable("region")
-    except ProfileNotFound as error:
-        raise ConfigurationError(f"{error}; unset AWS_PROFILE or name an existing profile.") from None
-    except BotoCoreError as error:  # a file of settings that cannot be read
-        raise ConfigurationError(f"AWS's settings cannot be read: {error}") from error
+    except AwsError as error:
+        raise ConfigurationError(str(error)) from None
     if not found:
         raise ConfigurationError(_NO_REGION)
 

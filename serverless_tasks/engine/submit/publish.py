@@ -6,12 +6,11 @@ from typing import TYPE_CHECKING
 
 from serverless_tasks.engine.submit.handle import Handle
 from serverless_tasks.engine.submit.reserve import Deduplication, release, reserve, still_held
-from serverless_tasks.errors import AwsNotConfigured, ServerlessTasksError, SubmitFailed
+from serverless_tasks.errors import AwsError, ServerlessTasksError, SubmitFailed
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
-    from serverless_tasks.engine.backends.base import Backend
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.services import Services
     from serverless_tasks.engine.submit.publication import Publication
@@ -36,12 +35,11 @@ def publish(
         ConfigurationError: a message is due later than this deployment can hold one back; none was published.
         ServerlessTasksError: the only message could not be published.
     """
-    try:
-        if any(message.run_at for message in messages):
-            services.backend.check_delays(messages)
-        publications = reserve(services, messages, deduplication or Deduplication())
-    except AwsNotConfigured as unusable:
-        raise SubmitFailed(str(unusable)) from unusable
+    if any(message.run_at for message in messages):
+        _made(lambda: services.backend).check_delays(messages)
+    if deduplication is not None and deduplication.compares:
+        _made(lambda: services.locks)
+    publications = reserve(services, messages, deduplication or Deduplication())
     unsent = [publication for publication in publications if publication.unsent]
     if unsent and not (on_commit and services.defer is not None and services.defer(services, unsent)):
         publish_now(services, unsent)
@@ -62,7 +60,9 @@ def publish_now(services: Services, publications: Sequence[Publication]) -> None
     if not publications:
         return
     try:
-        errors = _backend(services).publish([publication.message for publication in publications])
+        errors = _made(lambda: services.backend).publish(
+            [publication.message for publication in publications]
+        )
     except ServerlessTasksError as error:
         for publication in publications:
             publication.settle(error)
@@ -73,9 +73,13 @@ def publish_now(services: Services, publications: Sequence[Publication]) -> None
     release(services, publications)
 
 
-def _backend(services: Services) -> Backend:
-    """Return the backend, whose clients are made now."""
+def _made[T](make: Callable[[], T]) -> T:
+    """Return a part of the services, of which an AWS client may be made now.
+
+    Raises:
+        SubmitFailed: it could not be made, and nothing was sent.
+    """
     try:
-        return services.backend
-    except AwsNotConfigured as error:
-        raise SubmitFailed(str(error)) from error
+        return make()
+    except AwsError as error:
+        raise SubmitFailed(f"Nothing was sent: {error}") from error

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import math
-import os
-import threading
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +12,7 @@ from serverless_tasks.engine.job.execution import Execution
 from serverless_tasks.engine.job.masking import NO_MASK
 from serverless_tasks.engine.job.progress import Progress
 from serverless_tasks.engine.store.payloads import load_inputs
-from serverless_tasks.engine.worker.outcome import RunResult, retries_after, unwrap_group
+from serverless_tasks.engine.worker.outcome import RunResult, is_from_outside, retries_after, unwrap_group
 from serverless_tasks.engine.worker.progress_writer import ProgressWriter
 from serverless_tasks.engine.worker.time_limit.coroutine import finish
 from serverless_tasks.engine.worker.time_limit.enforce import within
@@ -33,8 +31,6 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.store.base import Blobs, Claim, Store
 
 LEASE = 60.0
-# https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
-_RUNTIME = "AWS_EXECUTION_ENV"
 RENEW = 20.0
 # What stays between a task's end and the function's deadline, for the writes that record it.
 MARGIN = 2.0
@@ -111,7 +107,7 @@ class Attempt:
             task = definition.instance(model, self._execution(progress))
             outputs = self._limited(task, definition, model, progress, began)
         except BaseException as raised:
-            if _is_from_outside(raised):
+            if is_from_outside(raised):
                 raise
             error = unwrap_group(raised)
             return RunResult(None, error, self._clock.now() - began, retries_after(task, error), mask)
@@ -168,9 +164,3 @@ class Attempt:
         except AwsError:
             # A store that is busy is no reason for the task to fail: the next call asks again.
             return False
-
-
-def _is_from_outside(raised: BaseException) -> bool:
-    """Return whether this is Ctrl-C, which comes to the main thread and never in Lambda; else the task raised it."""
-    on_main = threading.current_thread() is threading.main_thread()
-    return isinstance(raised, KeyboardInterrupt) and on_main and _RUNTIME not in os.environ

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import expires_at
 from serverless_tasks.engine.job.record import CANCELLED, FAILED, PENDING, SUCCEEDED, TASK_CANCELLED
-from serverless_tasks.engine.job.retry import EARLY, backoff
-from serverless_tasks.engine.worker.outcome import DeliveryResult, RunResult, failure_of, is_final
+from serverless_tasks.engine.job.retry import EARLY, LONGEST_WAIT, backoff
+from serverless_tasks.engine.worker.outcome import DeliveryResult, RunResult, failure_of, is_a, is_final
 from serverless_tasks.errors import (
     AlreadyFinished,
     LeaseLost,
@@ -91,13 +92,13 @@ class Completion:
                 return DeliveryResult(job_status=SUCCEEDED, attempt=claim.attempt, duration=run.duration)
         raised = run.exception
         assert raised is not None
-        if isinstance(raised, LeaseLost):
+        if is_a(raised, LeaseLost):
             raise raised
-        if isinstance(raised, TaskCancelled):
+        if is_a(raised, TaskCancelled):
             return self.cancelled(message, claim, last, run.duration)
         if not is_final(raised) and retry and claim.failures < run.retries:
             return self._retry(message, claim, task, run, last)
-        if isinstance(raised, TaskRetry):
+        if is_a(raised, TaskRetry):
             raised = _exhausted(raised, run.retries, retry=retry)
         failure = failure_of(raised, run.mask)
         self._store.fail(message.uuid, claim, last, failure)
@@ -157,8 +158,10 @@ def _result(
 
 def _wait(task: type[BaseTask], failures: int, raised: BaseException) -> int:
     """Whole seconds until the next attempt."""
-    if isinstance(raised, TaskRetry) and raised.after is not None:
-        return math.ceil(raised.after)
+    if is_a(raised, TaskRetry):
+        with suppress(TypeError):  # None, or what `retry()` would have refused: then as after any exception
+            if 0 <= raised.after <= LONGEST_WAIT:  # type: ignore[operator]
+                return math.ceil(raised.after)  # type: ignore[arg-type]
     return backoff(failures, task.backoff, task.backoff_cap)
 
 

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import os
+import threading
 import traceback
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from serverless_tasks.engine.job.masking import NO_MASK, Mask
 from serverless_tasks.engine.job.record import Failure
@@ -24,11 +26,14 @@ from serverless_tasks.errors import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
     from types import TracebackType
 
     from serverless_tasks.engine.definition.base import BaseTask
 
 _OURS = ("serverless_tasks", "django_integration")
+# https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
+_RUNTIME = "AWS_EXECUTION_ENV"
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,83 +103,140 @@ class DeliveryResult:
 
 
 def failure_of(error: BaseException, mask: Mask = NO_MASK) -> Failure:
-    """Return the failure that the record keeps of an exception, the run's secrets masked."""
-    public = isinstance(error, (TaskError, InvalidInputs, PayloadTooLarge))
-    kind, text = type(error), _text(error)
-    path = f"{kind.__module__}.{kind.__qualname__}"
+    """Return the failure that the record keeps of an exception, the run's secrets masked.
+
+    What an exception is asked is code of its class, which may itself raise: the record then says so in the answer's
+    place, and the job ends all the same.
+    """
+    kind = type(error)
     return Failure(
-        type=kind.__name__,
-        message=mask(text),
-        public=public,
-        traceback=mask(_formatted(error, text)),
-        path=path,
+        type=_ask(lambda: kind.__name__, lambda broken: "Exception"),
+        message=mask(_text(error)),
+        public=is_a(error, TaskError, InvalidInputs, PayloadTooLarge),
+        traceback=mask(_ask(lambda: _printed(error), lambda broken: _outlined(error, broken))),
+        path=_ask(lambda: f"{kind.__module__}.{kind.__qualname__}", lambda broken: ""),
     )
 
 
-def _formatted(error: BaseException, text: str) -> str:
-    """Format an exception; as far as it can be where Python cannot, for its members or its causes are odd."""
-    trace = _from_task(error.__traceback__)
+def printable(error: BaseException) -> BaseException:
+    """Return an exception, or one that says the same where Python cannot print it and logging it would raise."""
+
+    def outline(broken: BaseException) -> BaseException:
+        return RuntimeError(_outlined(error, broken))
+
+    def printed() -> BaseException:
+        traceback.format_exception(error)
+        return error
+
+    return _ask(printed, outline)
+
+
+def is_a[E: BaseException](error: BaseException, *kinds: type[E]) -> TypeGuard[E]:
+    """Return whether an exception is of a type, as an ``except`` does: ``isinstance`` runs its ``__class__``."""
+    return issubclass(type(error), kinds)
+
+
+def is_from_outside(raised: BaseException) -> bool:
+    """Return whether this is Ctrl-C, which comes to the main thread and never in Lambda; else the task raised it."""
+    on_main = threading.current_thread() is threading.main_thread()
+    return is_a(raised, KeyboardInterrupt) and on_main and _RUNTIME not in os.environ
+
+
+def _ask[T](question: Callable[[], T], otherwise: Callable[[BaseException], T]) -> T:
+    """Return what code of the user's answers, or, of what it raises, something else; Ctrl-C is raised."""
     try:
-        return "".join(traceback.format_exception(type(error), error, trace))
-    except BaseException as broken:  # noqa: BLE001 - what a user's exception does must not keep its job from ending
-        frames = "".join(traceback.format_tb(trace))
-        return (
-            f"Traceback (most recent call last):\n{frames}{type(error).__qualname__}: {text}\n"
-            f"(Without its causes: formatting it raised {type(broken).__name__}.)\n"
-        )
+        return question()
+    except BaseException as broken:
+        if is_from_outside(broken):
+            raise
+        return otherwise(broken)
 
 
-def _from_task(trace: TracebackType | None) -> TracebackType | None:
+def _printed(error: BaseException) -> str:
+    return "".join(traceback.format_exception(type(error), error, _from_task(error)))
+
+
+def _outlined(error: BaseException, broken: BaseException) -> str:
+    """Return a traceback without source lines and causes, for an exception that Python cannot print."""
+    frames = traceback.walk_tb(_from_task(error))
+    codes = [(frame.f_code, line) for frame, line in frames]
+    lines = [f'  File "{code.co_filename}", line {line}, in {code.co_name}\n' for code, line in codes]
+    name = _ask(lambda: type(error).__qualname__, lambda broken: "Exception")
+    return (
+        f"Traceback (most recent call last):\n{''.join(lines)}{name}: {_text(error)}\n"
+        f"Python cannot print the whole traceback of this exception: that raised {type(broken).__name__}.\n"
+    )
+
+
+def _from_task(error: BaseException) -> TracebackType | None:
     """A traceback without the frames of ours that led to the task; all of it where there is none but ours."""
+    trace: TracebackType | None = object.__getattribute__(
+        error, "__traceback__"
+    )  # whatever its class makes of names
     left = trace
-    while left is not None and left.tb_frame.f_globals.get("__name__", "").partition(".")[0] in _OURS:
+    while left is not None and _module(left).partition(".")[0] in _OURS:
         left = left.tb_next
     return left or trace
 
 
+def _module(trace: TracebackType) -> str:
+    name = trace.tb_frame.f_globals.get("__name__")  # code that was made with `exec` may have anything there
+    return name if isinstance(name, str) else ""
+
+
 def _text(error: BaseException) -> str:
-    try:
-        return str(error)
-    except BaseException as broken:  # noqa: BLE001 - what a user's exception does must not keep its job from ending
-        return f"The exception has no message: its __str__ raised {type(broken).__name__}."
+    return _ask(
+        lambda: str.__str__(
+            str(error)
+        ),  # of a subclass of str, which may replace what is done with it, the text
+        lambda broken: f"The exception has no message: its __str__ raised {type(broken).__name__}.",
+    )
 
 
 def unwrap_group(error: BaseException) -> BaseException:
     """Return the exception that decides: of a coroutine's exception group, the one that ends or retries the job."""
-    if isinstance(error, BaseExceptionGroup):
+    if is_a(error, BaseExceptionGroup):
+        leaves = list(_leaves(error))
         for kind in (LeaseLost, TaskCancelled, TaskTimeout, TaskStopped, TaskRetry):
-            found = error.subgroup(kind)
-            if found is not None:
-                return _as_recorded(_first(found))
+            for leaf in leaves:
+                if is_a(leaf, kind):
+                    return _as_recorded(leaf)
     return error
 
 
 def _as_recorded(error: BaseException) -> BaseException:
-    if not isinstance(error, TaskStopped):
+    if not is_a(error, TaskStopped):
         return error
     timeout = TaskTimeout(*error.args)
     timeout.__cause__ = error
     return timeout
 
 
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    first = group.exceptions[0]
-    return _first(first) if isinstance(first, BaseExceptionGroup) else first
+def _leaves(error: BaseException) -> Iterator[BaseException]:
+    """Yield what a group holds, in order; groups may be nested deeper than calls, and `subgroup` runs ``derive``."""
+    waiting = [error]
+    while waiting:
+        first = waiting.pop()
+        if is_a(first, BaseExceptionGroup):
+            waiting.extend(reversed(BaseExceptionGroup.exceptions.__get__(first)))
+        else:
+            yield first
 
 
 def is_final(error: BaseException) -> bool:
     """Return whether running the task again would end the same way."""
-    return isinstance(
-        error, (BucketMissing, InvalidInputs, InvalidOutputs, PayloadTooLarge, TaskDefinitionError)
-    )
+    return is_a(error, BucketMissing, InvalidInputs, InvalidOutputs, PayloadTooLarge, TaskDefinitionError)
 
 
 def retries_after(task: type[BaseTask] | BaseTask, error: BaseException) -> int:
     """Return how often a job may be run again after an error, by its task, or by its class when none could be made."""
     if isinstance(task, type):
         return task.retries
-    try:
-        return int(task.retries_after(error))
-    except Exception as broken:  # noqa: BLE001 - the job has to end, and its error to say why
-        error.add_note(f"It is not retried: {type(task).__qualname__}.retries_after() raised {broken!r}.")
+
+    def none(broken: BaseException) -> int:  # the job has to end, and its error to say why
+        reason = f"{type(broken).__name__}: {_text(broken)}"
+        note = f"It is not retried: {type(task).__qualname__}.retries_after() raised {reason}"
+        _ask(lambda: BaseException.add_note(error, note), lambda broken: None)
         return 0
+
+    return _ask(lambda: int(task.retries_after(error)), none)

@@ -649,6 +649,18 @@ class TestReceivers:
             task_finished.disconnect(receive)
         assert seen == [ValueError, None]
 
+    def test_an_exception_that_python_cannot_print_is_told_and_logged(
+        self, work: Callable[[], int], caplog: Any
+    ) -> None:
+        caplog.set_level("INFO", "django.tasks")
+        with heard(task_finished) as told:
+            result = dispatched.fails_beyond_print.enqueue()
+            assert work() == 1
+        assert [(name, ended.status) for name, ended in told][-1] == ("finished", FAILED)
+        assert "SyntaxError: half a template" in caplog.text
+        result.refresh()
+        assert result.errors[0].exception_class_path == "builtins.SyntaxError"
+
 
 class TestTasksOfOthers:
     def test_one_of_another_backend_is_sent_to_ours(self, work: Callable[[], int]) -> None:

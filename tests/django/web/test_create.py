@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import EndpointConnectionError, ReadTimeoutError
+from django.apps import apps
 from django.contrib.auth.models import User
 from django.db import transaction
 from django.test import Client, RequestFactory
@@ -249,3 +250,15 @@ class TestAwsTrouble:
         assert answer.status_code == 503
         assert answer.json()["error"]["type"] == "Unavailable"
         assert b"123456789012" not in answer.content
+
+    def test_credentials_that_cannot_be_used_are_503(
+        self, browser: Client, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        location = post(browser, SUM)["Location"]
+        monkeypatch.setenv("AWS_PROFILE", "absent-123456789012")
+        session.reset()
+        apps.get_app_config("serverless_tasks")._wire()
+        for answer, kind in ((post(browser, SUM), "SubmitFailed"), (browser.get(location), "Unavailable")):
+            assert answer.status_code == 503
+            assert answer.json()["error"]["type"] == kind
+            assert b"123456789012" not in answer.content

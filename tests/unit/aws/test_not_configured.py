@@ -18,7 +18,7 @@ from serverless_tasks.cli.app import app
 from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.services import Services, reset
-from serverless_tasks.errors import AwsError, AwsNotConfigured, ConfigurationError
+from serverless_tasks.errors import AwsError, ConfigurationError
 from tests.support.tasks import Double
 
 CLOSED = "http://127.0.0.1:9"
@@ -122,7 +122,7 @@ def test_where_no_client_can_be_made_the_settings_to_look_at_are_named(
     monkeypatch.setenv("AWS_REGION", "us-east-1")
     monkeypatch.setenv("AWS_PROFILE", "nobody")
     session.reset()
-    with pytest.raises(AwsNotConfigured, match=r"ProfileNotFound: .*nobody.* AWS_PROFILE"):
+    with pytest.raises(AwsError, match=r"ProfileNotFound: .*nobody.* AWS_PROFILE"):
         session.client("sqs")
     session.reset()
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import datetime as dt
-import ipaddress
 import json
 import os
 import ssl
@@ -15,14 +13,11 @@ from typing import Any
 
 import pytest
 from botocore import awsrequest
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.x509.oid import NameOID
 
 from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.store.overlap import allows_overlap, overlapping, sent
 from serverless_tasks.errors import AwsError
+from tests.support.certificate import certificate
 
 # What the stand-in waits before it says that a call did not come, in seconds; a passing test never does.
 LONG = 10
@@ -71,11 +66,11 @@ class _Answers(BaseHTTPRequestHandler):
 def aws(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Aws]:
     server = Aws()
     if request.param == "https":
-        certificate = _certificate(tmp_path)
+        bundle = certificate(tmp_path)
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.load_cert_chain(certificate)
+        context.load_cert_chain(bundle)
         server.socket = context.wrap_socket(server.socket, server_side=True)
-        monkeypatch.setenv("AWS_CA_BUNDLE", str(certificate))
+        monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
     monkeypatch.setenv("AWS_ENDPOINT_URL", f"{request.param}://127.0.0.1:{server.server_port}")
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.setenv(name, "testing")
@@ -202,30 +197,3 @@ def test_work_is_done_by_the_thread_that_has_it_and_only_in_its_block():
         call()
         call()
     assert done == ["here"]
-
-
-def _certificate(folder: Path) -> Path:
-    """A certificate for the loopback address, with its key."""
-    key = ec.generate_private_key(ec.SECP256R1())
-    name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "stand-in")])
-    now = dt.datetime.now(dt.UTC)
-    made = (
-        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
-        .not_valid_before(now - dt.timedelta(minutes=1))
-        .not_valid_after(now + dt.timedelta(hours=1))
-        .add_extension(
-            x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))]), False
-        )
-        .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        .sign(key, hashes.SHA256())
-    )
-    path = folder / "stand-in.pem"
-    path.write_bytes(
-        key.private_bytes(
-            serialization.Encoding.PEM,
-            serialization.PrivateFormat.PKCS8,
-            serialization.NoEncryption(),
-        )
-        + made.public_bytes(serialization.Encoding.PEM)
-    )
-    return path

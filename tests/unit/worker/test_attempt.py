@@ -308,6 +308,135 @@ def test_an_exception_that_has_no_text_is_recorded(world: World) -> None:
     assert world.record.failure.message == "The exception has no message: its __str__ raised KeyError."
 
 
+def raising(error: BaseException) -> Callable[..., Any]:
+    def method(*_: Any) -> Any:
+        raise error
+
+    return method
+
+
+def odd(*args: Any, base: type[BaseException] = Exception, **members: Any) -> BaseException:
+    made: BaseException = type("Odd", (base,), members)(*args)
+    return made
+
+
+def an_odd_syntax_error() -> SyntaxError:
+    error = SyntaxError("half a template")
+    error.lineno, error.offset, error.text = "three", [], 5  # type: ignore[assignment]
+    return error
+
+
+def caused_by(cause: BaseException) -> BaseException:
+    error = ValueError("on the surface")
+    error.__cause__ = cause
+    return error
+
+
+def nested(depth: int) -> BaseException:
+    error: Exception = ValueError("the inmost")
+    for _ in range(depth):
+        error = ExceptionGroup("around it", [error])
+    return error
+
+
+class Text(str):
+    replace = encode = raising(ValueError("a text of its own"))
+
+
+class Hidden:
+    __dir__ = raising(SystemExit(1))
+
+
+NO_TEXT = "The exception has no message: its __str__ raised "
+
+
+# Made where they are raised: of most of them pytest could not even make a name.
+ODD: dict[str, tuple[Callable[[], BaseException], str, str]] = {
+    "syntax error": (an_odd_syntax_error, "SyntaxError", "half a template"),
+    "syntax error of four arguments": (
+        lambda: SyntaxError("m", ("f", 1, None, 7)),
+        "SyntaxError",
+        "m (f, line 1)",
+    ),
+    "bool": (lambda: odd("text", __bool__=raising(ValueError("no"))), "Odd", "text"),
+    "len": (lambda: odd("text", __len__=raising(ValueError("no"))), "Odd", "text"),
+    "str exits": (lambda: odd("text", __str__=raising(SystemExit(3))), "Odd", NO_TEXT + "SystemExit."),
+    "str ends a generator": (
+        lambda: odd("text", __str__=raising(GeneratorExit())),
+        "Odd",
+        NO_TEXT + "GeneratorExit.",
+    ),
+    "str cancels": (
+        lambda: odd("text", __str__=raising(asyncio.CancelledError())),
+        "Odd",
+        NO_TEXT + "CancelledError.",
+    ),
+    "str of a subclass": (lambda: odd("text", __str__=lambda self: Text("its own")), "Odd", "its own"),
+    "exit without a text": (
+        lambda: odd("text", base=SystemExit, __str__=raising(ValueError())),
+        "Odd",
+        NO_TEXT + "ValueError.",
+    ),
+    "class": (lambda: odd("text", __class__=property(raising(ValueError("no class")))), "Odd", "text"),
+    "getattribute": (lambda: odd("text", __getattribute__=raising(SystemExit(3))), "Odd", "text"),
+    "module": (lambda: odd("text", __module__=None), "Odd", "text"),
+    "cause without a text": (
+        lambda: caused_by(odd(__str__=raising(SystemExit(3)))),
+        "ValueError",
+        "on the surface",
+    ),
+    "cause that cannot be printed": (
+        lambda: caused_by(an_odd_syntax_error()),
+        "ValueError",
+        "on the surface",
+    ),
+    "dir exits": (lambda: AttributeError("none", name="at", obj=Hidden()), "AttributeError", "none"),
+    "deep group": (lambda: nested(3000), "ExceptionGroup", "around it (1 sub-exception)"),
+}
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_every_exception_ends_its_attempt(world: World, name: str) -> None:
+    made, kind, message = ODD[name]
+
+    def run(task: Task) -> None:
+        raise made()
+
+    world.task(run)
+
+    assert world.execute().status == "failed"
+    assert world.record.failure is not None
+    assert (world.record.failure.type, world.record.failure.message) == (kind, message)
+    [attempt] = world.record.history
+    assert ", in run\n" in attempt.failure.traceback
+    assert kind in attempt.failure.traceback
+
+
+def test_an_exception_that_python_cannot_print_is_tried_again_and_says_so(world: World) -> None:
+    def run(task: Task) -> None:
+        raise an_odd_syntax_error()
+
+    world.task(run, retries=1)
+
+    assert world.execute().status == "pending"
+    world.clock.move(1000)
+    assert world.execute(world.sent.pop()).status == "failed"
+    for attempt in world.record.history:
+        assert ", in run\nSyntaxError: half a template\n" in attempt.failure.traceback
+        assert attempt.failure.traceback.endswith(
+            "Python cannot print the whole traceback of this exception: that raised AttributeError.\n"
+        )
+
+
+def test_code_without_a_module_of_its_own_is_in_the_traceback(world: World) -> None:
+    made: dict[str, Any] = {"__name__": None}
+    exec("def run(task):\n    raise ValueError('made')", made)
+    world.task(made["run"])
+
+    assert world.execute().status == "failed"
+    assert "in run\nValueError: made" in world.record.history[0].failure.traceback
+
+
 def test_inputs_that_do_not_fit_are_a_failure_that_is_not_tried_again(world: World) -> None:
     world.task(lambda task, number: number, inputs={"number": IntParameter()}, retries=5)
 

@@ -1,6 +1,7 @@
 """What an end leads to: a recorded end, or a retry."""
 
 import math
+import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -111,7 +112,22 @@ def test_a_task_says_after_which_error_it_is_run_again(world: World) -> None:
     assert isinstance(outcomes[-1].exception, ValueError)
 
 
-@pytest.mark.parametrize("answer", [lambda: None, lambda: 1 // 0], ids=["nothing", "an error"])
+class Mute(Exception):
+    def __repr__(self) -> str:
+        raise ValueError
+
+    __str__ = __repr__
+
+
+def mute() -> int:
+    raise Mute
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [lambda: None, lambda: 1 // 0, lambda: sys.exit(3), mute],
+    ids=["nothing", "an error", "an exit", "an error without a text"],
+)
 def test_a_task_that_cannot_say_whether_it_is_run_again_ends(
     world: World, answer: Callable[[], int | None]
 ) -> None:
@@ -123,6 +139,30 @@ def test_a_task_that_cannot_say_whether_it_is_run_again_ends(
     assert outcome.failure is not None
     assert outcome.failure.type == "ValueError"
     assert "retries_after() raised" in outcome.failure.traceback
+
+
+def test_an_exception_that_takes_no_note_ends_the_job(world: World) -> None:
+    def run(task: Task) -> None:
+        error = ValueError("noted")
+        error.__notes__ = 5  # type: ignore[assignment]
+        raise error
+
+    world.task(run, retries=5, retries_after=lambda task, error: 1 // 0)
+
+    assert (world.execute().status, world.sent) == ("failed", [])
+
+
+@pytest.mark.parametrize("after", [float("inf"), float("nan"), "soon", -5, 10**30])
+def test_a_retry_at_no_time_that_is_raised_all_the_same_waits_as_after_an_exception(
+    world: World, after: Any
+) -> None:
+    def run(task: Task) -> None:
+        raise TaskRetry("busy", after)
+
+    world.task(run, retries=5)
+
+    assert world.execute().status == "pending"
+    assert 0 < world.sent[0].delay(world.clock.now()) <= 20
 
 
 def test_a_direct_run_does_not_retry(world: World) -> None:

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
+from django.apps import apps
 from django.core.checks import run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
@@ -70,6 +71,14 @@ class TestAws:
         ((number, sentence),) = messages()
         assert number == "E011"
         assert "https://dynamodb" in sentence
+
+    def test_credentials_that_cannot_be_used(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setenv("AWS_PROFILE", "absent")
+        session.reset()
+        apps.get_app_config("serverless_tasks")._wire()
+        found = messages()
+        assert {number for number, _ in found} == {"E011"}
+        assert all("Unset AWS_PROFILE or name an existing profile" in sentence for _, sentence in found)
 
     def test_a_role_that_may_not_look(self, monkeypatch: pytest.MonkeyPatch) -> None:
         from serverless_tasks.engine.aws.session import client
