@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from serverless_tasks.engine.definition.base import LONGEST_NAME
 from serverless_tasks.engine.definition.schema import check_json
 from serverless_tasks.engine.job.encoding import is_json
-from serverless_tasks.engine.submit.publish import publish
+from serverless_tasks.engine.submit.publish import made, publish
 from serverless_tasks.engine.submit.submission import (
     check_options,
     check_reach,
@@ -70,7 +70,7 @@ def deployed_task(services: Services, name: str, inputs: Sequence[dict[str, Any]
     # Most processes submit by class, and do without it.
     from serverless_tasks.engine.definition.manifest.entry import DeployedTask
 
-    tasks = services.deployed_tasks
+    tasks = made(lambda: services.deployed_tasks)
     task = tasks.find(name)
     if task is None:
         tasks.warn(name)

@@ -36,9 +36,9 @@ def publish(
         ServerlessTasksError: the only message could not be published.
     """
     if any(message.run_at for message in messages):
-        _made(lambda: services.backend).check_delays(messages)
+        made(lambda: services.backend).check_delays(messages)
     if deduplication is not None and deduplication.compares:
-        _made(lambda: services.locks)
+        made(lambda: services.locks)
     publications = reserve(services, messages, deduplication or Deduplication())
     unsent = [publication for publication in publications if publication.unsent]
     if unsent and not (on_commit and services.defer is not None and services.defer(services, unsent)):
@@ -60,9 +60,7 @@ def publish_now(services: Services, publications: Sequence[Publication]) -> None
     if not publications:
         return
     try:
-        errors = _made(lambda: services.backend).publish(
-            [publication.message for publication in publications]
-        )
+        errors = made(lambda: services.backend).publish([publication.message for publication in publications])
     except ServerlessTasksError as error:
         for publication in publications:
             publication.settle(error)
@@ -73,7 +71,7 @@ def publish_now(services: Services, publications: Sequence[Publication]) -> None
     release(services, publications)
 
 
-def _made[T](make: Callable[[], T]) -> T:
+def made[T](make: Callable[[], T]) -> T:
     """Return a part of the services, of which an AWS client may be made now.
 
     Raises:

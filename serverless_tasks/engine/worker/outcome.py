@@ -170,9 +170,8 @@ def _outlined(error: BaseException, broken: BaseException) -> str:
 
 def _from_task(error: BaseException) -> TracebackType | None:
     """A traceback without the frames of ours that led to the task; all of it where there is none but ours."""
-    trace: TracebackType | None = object.__getattribute__(
-        error, "__traceback__"
-    )  # whatever its class makes of names
+    # Whatever the exception's class makes of names.
+    trace: TracebackType | None = object.__getattribute__(error, "__traceback__")
     left = trace
     while left is not None and _module(left).partition(".")[0] in _OURS:
         left = left.tb_next
@@ -186,9 +185,8 @@ def _module(trace: TracebackType) -> str:
 
 def _text(error: BaseException) -> str:
     return _ask(
-        lambda: str.__str__(
-            str(error)
-        ),  # of a subclass of str, which may replace what is done with it, the text
+        # Of a subclass of str, which may replace what is done with it, the text.
+        lambda: str.__str__(str(error)),
         lambda broken: f"The exception has no message: its __str__ raised {type(broken).__name__}.",
     )
 

@@ -20,8 +20,8 @@ from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.aws.sqs.sending import QueueSender
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.services import Services
+from serverless_tasks.engine.submit.by_name import submit_by_name
 from serverless_tasks.engine.submit.options import Options
-from serverless_tasks.engine.submit.submission import submit_unchecked
 from serverless_tasks.errors import (
     AwsError,
     ConfigurationError,
@@ -110,7 +110,7 @@ def test_a_job_that_is_submitted_with_them_has_certainly_not_been_sent(advice: s
     services = Services(config, clock=FakeClock())
     # With a key the table is asked first; where a client could be made, it is the table that could not be asked.
     with pytest.raises(SubmitFailed if key is None else (SubmitFailed, AwsError)) as raised:
-        submit_unchecked(services, "sum", [{}], Options(idempotency_key=key))
+        submit_by_name(services, "sum", [{}], Options(idempotency_key=key))
     assert advice in str(raised.value)
     assert exit_code(raised.value) == Exit.UNAVAILABLE
 

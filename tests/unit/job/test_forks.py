@@ -6,8 +6,8 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
+from unittest.mock import MagicMock
 
 import boto3
 import pytest
@@ -82,7 +82,7 @@ def test_a_child_makes_one_client_for_all_its_threads(monkeypatch: pytest.Monkey
     def slow(*_: object, **__: object) -> object:
         made.append(None)
         threading.Event().wait(0.02)
-        return SimpleNamespace(meta=None)
+        return MagicMock()
 
     monkeypatch.setattr(session, "_maker", lambda: slow)
     client = session.client("s3")
@@ -104,7 +104,7 @@ def test_a_client_that_another_thread_was_making_is_made_in_the_child(
     make = session._maker()
 
     def work(there: Callable[[], None]) -> None:
-        monkeypatch.setattr(session, "_maker", lambda: lambda *_, **__: there())
+        monkeypatch.setattr(session, "_maker", lambda: lambda *_, **__: (there(), MagicMock())[1])
         session.client("s3")
 
     with underway(work):
