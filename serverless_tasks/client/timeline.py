@@ -76,7 +76,8 @@ def _attempt(record: Record, number: int) -> Event:
             traceback=failure.traceback or None,
         )
     started = iso(record.attempted) if number == record.attempt else None
-    if number < record.attempt or record.status == PENDING:
+    # A worker that records a failure records its attempt first: without that, others have settled the job.
+    if number < record.attempt or record.status in (PENDING, FAILED):
         return Event(event="attempt", at=started, attempt=number, outcome=LOST)
     return Event(
         event="attempt",

@@ -10,6 +10,7 @@ from django.http import UnreadablePostError
 
 from django_integration import conf
 from django_integration.web.http.responses import HTTPError
+from serverless_tasks.engine.definition.values.nesting import TOO_DEEP, too_deep_fields
 from serverless_tasks.errors import FieldError, InvalidInputs
 
 if TYPE_CHECKING:
@@ -74,7 +75,7 @@ def parse(data: bytes) -> Any:
     except ValueError:
         raise HTTPError(400, "InvalidJSON", "The body contains a number with too many digits.") from None
     except RecursionError:
-        raise HTTPError(400, "InvalidJSON", "The body is nested too deeply.") from None
+        raise HTTPError(400, "InvalidJSON", f"The body {TOO_DEEP}.") from None
 
 
 def _object(members: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -110,13 +111,12 @@ def check_values(task: str, inputs: Any) -> None:
     """Refuse what Python's JSON reader takes and JSON does not have: NaN, infinities, and halves of characters.
 
     Raises:
-        InvalidInputs: naming each of them.
-        Refused: the inputs are nested too deeply.
+        InvalidInputs: naming each of them, and what is nested too deeply.
     """
     try:
         json.dumps(inputs, allow_nan=False, ensure_ascii=False).encode()
     except RecursionError:
-        raise HTTPError(400, "InvalidJSON", "The inputs are nested too deeply.") from None
+        raise InvalidInputs(task, too_deep_fields(inputs)) from None
     except ValueError:
         raise InvalidInputs(task, _unfit(inputs)) from None
 

@@ -22,6 +22,7 @@ from serverless_tasks.engine.definition.values.comparison import whole_numbers
 from serverless_tasks.engine.definition.values.conversion import NO_WAY_BACK, UNFIT, converted, in_json
 from serverless_tasks.engine.definition.values.equality import equal_after_json
 from serverless_tasks.engine.definition.values.field_errors import reason, refusals_of_django
+from serverless_tasks.engine.definition.values.nesting import TOO_DEEP, is_too_deep
 from serverless_tasks.engine.definition.values.secrets import unwrap
 from serverless_tasks.engine.definition.values.unlike_json import changed_value
 from serverless_tasks.engine.job.encoding import encode, is_json, other_key
@@ -143,7 +144,8 @@ class DictionaryDefinition(Definition):
                 outputs[name] = None if given is None else parameter.to_json(given)
                 encode(outputs[name])
             except (*UNFIT, *refusals_of_django()) as error:
-                raise InvalidOutputs(f"Output {name!r} of task {self.task.name!r}: {error}") from error
+                text = f" {TOO_DEEP}." if is_too_deep(given) else f": {error}"
+                raise InvalidOutputs(f"Output {name!r} of task {self.task.name!r}{text}") from error
         return outputs
 
     def _output_schema(self) -> Any:
@@ -203,7 +205,8 @@ class DictionaryDefinition(Definition):
             converted = value if parameter is None else parameter.to_json(value)
             encode(converted)
         except (*UNFIT, *refusals_of_django()) as error:
-            said = HIDDEN if name in self.secrets else reason(error)
+            text = TOO_DEEP if is_too_deep(value) else reason(error)
+            said = HIDDEN if name in self.secrets else text
             raise self._refused([FieldError(name, said, (name,), "json")]) from None
         return converted
 

@@ -28,6 +28,7 @@ from serverless_tasks.engine.definition.run_signature import accepted_by, needed
 from serverless_tasks.engine.definition.schema import Definition
 from serverless_tasks.engine.definition.values.aliases import field_names
 from serverless_tasks.engine.definition.values.field_errors import refusals_of_django
+from serverless_tasks.engine.definition.values.nesting import TOO_DEEP, is_too_deep, too_deep_fields
 from serverless_tasks.engine.definition.values.secrets import holds_secret
 from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.errors import InvalidOutputs, TaskDefinitionError
@@ -44,6 +45,7 @@ _UNFIT: tuple[type[Exception], ...] = (
     ValueError,
     TypeError,
     OverflowError,
+    RecursionError,
 )
 
 
@@ -78,6 +80,10 @@ class ModelDefinition(Definition):
             return self._json.carried(model, given)
         except Lossy as lossy:
             raise self._refused(lossy.fields, given) from None
+        except RecursionError:
+            if fields := too_deep_fields(model):
+                raise self._refused(fields, given) from None
+            raise
 
     @cached_property
     def _json(self) -> ModelJson:
@@ -117,7 +123,9 @@ class ModelDefinition(Definition):
             encode(dumped)
         except (*_UNFIT, *refusals_of_django()) as error:
             raise InvalidOutputs(
-                f"Task {self.task.name!r} returned a value that does not match its return annotation: {error}"
+                f"Task {self.task.name!r} returned a value that {TOO_DEEP}."
+                if is_too_deep(value)
+                else f"Task {self.task.name!r} returned a value that does not match its return annotation: {error}"
                 f"{plain_advice(value)}"
             ) from error
         return dumped if self._returns_object and isinstance(dumped, dict) else {"result": dumped}

@@ -13,11 +13,11 @@ from serverless_tasks.engine.definition.values.annotations import leaves_type_op
 from serverless_tasks.engine.definition.values.comparison import without_made_anew
 from serverless_tasks.engine.definition.values.equality import equal_after_json, members_of
 from serverless_tasks.engine.definition.values.field_errors import (
-    field_errors,
     not_an_object,
     refusals_of_django,
     whole,
 )
+from serverless_tasks.engine.definition.values.nesting import TOO_DEEP, is_too_deep, refused_fields
 from serverless_tasks.engine.definition.values.roundtrip import holds_set, sort_sets
 from serverless_tasks.engine.definition.values.secrets import holds_secret, with_secrets
 from serverless_tasks.engine.job.encoding import encode
@@ -197,7 +197,7 @@ class ModelJson:
         try:
             returned = self._model.model_validate_json(encode(self._sent(made, given)))
         except ValidationError as error:
-            return field_errors(error)
+            return refused_fields(error, made)
         except refusals_of_django() as error:
             return whole(error)
         return [
@@ -239,6 +239,8 @@ def _is_same(value: Any, default: Any) -> bool:
 
 
 def _no_json(value: Any) -> str:
+    if is_too_deep(value):
+        return TOO_DEEP
     text = f"a value of type {type(value).__name__} cannot be serialised as JSON here"
     if isinstance(value, (bytes, bytearray)):
         return (

@@ -11,11 +11,11 @@ from pydantic import BaseModel, RootModel, ValidationError
 from serverless_tasks.engine.definition.json_schema import Described, sound
 from serverless_tasks.engine.definition.values.aliases import aliases_of
 from serverless_tasks.engine.definition.values.field_errors import (
-    field_errors,
     not_an_object,
     refusals_of_django,
     whole,
 )
+from serverless_tasks.engine.definition.values.nesting import TOO_DEEP, refused_fields, too_deep_fields
 from serverless_tasks.engine.definition.values.secrets import all_texts, texts_of
 from serverless_tasks.engine.definition.values.unlike_json import dropped_values
 from serverless_tasks.engine.job.encoding import encode, other_key
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.execution import Execution
 
 
-_UNFIT: tuple[type[Exception], ...] = (ValueError, OverflowError, RecursionError)
+_UNFIT: tuple[type[Exception], ...] = (ValueError, OverflowError)
 NO_TEXT = "has {} that is no text, and would come back as one"
 HIDDEN = "is invalid; the reason is not shown, because the input is secret"
 # The refusals of pydantic, and ours, that never quote the value:
@@ -217,7 +217,9 @@ class Definition:
         try:
             model = validate()
         except ValidationError as error:
-            raise self._refused([*unknown, *field_errors(error)], inputs) from None
+            raise self._refused([*unknown, *refused_fields(error, inputs)], inputs) from None
+        except RecursionError as error:
+            raise self._refused([*unknown, *(too_deep_fields(inputs) or whole(error))], inputs) from None
         except (*_UNFIT, *refusals_of_django()) as error:
             raise self._refused([*unknown, *whole(error)], inputs) from None
         if unknown:
@@ -262,7 +264,9 @@ def check_json(task: str, inputs: Any) -> None:
     for name, value in inputs.items():
         try:
             encode({name: value})
-        except (ValueError, TypeError, RecursionError) as error:
+        except RecursionError:
+            raise InvalidInputs(task, [FieldError(str(name), TOO_DEEP, (str(name),), "json")]) from None
+        except (ValueError, TypeError) as error:
             raise InvalidInputs(task, [FieldError(str(name), str(error), (str(name),), "json")]) from None
         if (key := other_key({name: value})) is not None:
             said = NO_TEXT.format(f"the name {key}")

@@ -11,6 +11,7 @@ from serverless_tasks import Task
 from serverless_tasks.client.timeline import timeline
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import RETENTION, Message
+from serverless_tasks.engine.job.record import WORKER_LOST, Failure
 from serverless_tasks.errors import SubmitFailed, TaskRetry
 from tests.support.worker import World, asks, broken
 
@@ -184,6 +185,27 @@ def test_lost_workers_have_a_limit_of_three(world: World) -> None:
     assert world.record.error["type"] == "WorkerLost"
     told = [event.outcome for event in timeline(world.record) if event.event == "attempt"]
     assert told == ["lost", "lost", "lost", "lost", "not run"]
+
+
+def test_a_lost_attempt_that_is_settled_as_a_dead_letter_is_told_as_lost(world: World) -> None:
+    world.lose_a_worker()
+    world.clock.move(70)
+    undeliverable = Failure(type="Undeliverable", message="The job was delivered many times and never ended.")
+
+    assert world.store.settle(world.message, undeliverable).answer == "settled"
+
+    _, attempt, state = timeline(world.record)
+    assert (attempt.outcome, attempt.ended, attempt.type) == ("lost", None, None)
+    assert (state.event, state.type) == ("failed", "Undeliverable")
+
+
+def test_a_lost_attempt_with_no_message_behind_it_is_told_as_lost(world: World) -> None:
+    world.lose_a_worker()
+    world.clock.move(RETENTION + 1)
+
+    assert world.record.failure == WORKER_LOST
+    _, attempt, state = timeline(world.record)
+    assert (attempt.outcome, attempt.ended, state.type) == ("lost", None, "WorkerLost")
 
 
 def test_after_three_lost_workers_a_job_is_still_run(world: World) -> None:
