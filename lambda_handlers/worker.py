@@ -10,10 +10,20 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lambda_handlers.bootstrap import initialise, ready
+from lambda_handlers.redelivery import (
+    NOT_YET_KNOWN,
+    GiveBack,
+    Redelivery,
+    after_error,
+    deliveries,
+    doubled,
+    return_all,
+)
 from lambda_handlers.telemetry import count, counted, job, logger, report
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import Message
-from serverless_tasks.engine.job.record import no_such_task
+from serverless_tasks.engine.job.record import no_such_task, tasks_not_loaded
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.store.overlap import overlapping
 from serverless_tasks.engine.worker.attempt import MARGIN
 from serverless_tasks.engine.worker.claim_ahead import ClaimAhead
@@ -32,22 +42,12 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.services import Services
 
-# During a rolling deployment, newer functions may know a task or a version that this one does not know yet.
-NOT_YET_KNOWN = 60
-# The delay after an AWS error on the first delivery; it doubles with each further delivery, up to 15 minutes. A queue
-# moves a message to the dead-letter queue after 100 deliveries, and an outage of hours must not lose a job.
-AFTER_ERROR = 10
-LONGEST_AFTER_ERROR = 900
 # Seconds between the end of a run and the deletion of its messages.
 DELETION_GRACE = 10
 # Seconds that are to be left of an invocation for the manifest of its build, which may also wait for the next one.
 TO_RECORD_BUILD = 10
 
-initialise("store", "runner", "visibility")
-
-
-class GiveBack(Exception):
-    """A message that must be delivered again."""
+initialise("store", "runner", "visibility", defer_errors=True)
 
 
 class _Batch:
@@ -63,7 +63,7 @@ class _Batch:
         self._deadline = services.clock.now() + remaining if bounded else None
         self._ahead = ClaimAhead(services.runner, deadline=self._deadline, request_id=context.aws_request_id)
         self._messages: dict[int, Message] = {}
-        self._again: dict[str, int] = {}
+        self._redelivery = Redelivery(services, records)
         self._begun = ""
 
     def run(self) -> list[str]:
@@ -83,14 +83,14 @@ class _Batch:
             ]
         finally:
             self._ahead.release()
-            self._hide(self._again)
+            self._redelivery.finish()
 
     def _shorten_visibility(self, deadline: float) -> None:
         """Hide the batch no longer than this run can last: after a kill the rest comes back soon, not after the
         queue's own visibility timeout (six times the function's).
         """
         seconds = math.ceil(deadline - self._services.clock.now() + DELETION_GRACE)
-        self._hide({record["receiptHandle"]: seconds for record in self._records})
+        self._redelivery.hide_all(seconds)
 
     def _done(self, place: int, record: dict[str, Any]) -> bool:
         """Run one message; says whether it is done with, and need not be delivered again."""
@@ -110,7 +110,7 @@ class _Batch:
             self._bury(record, str(error))
             return
         except MessageTooNew as error:
-            raise self._back(record, _doubled(record, NOT_YET_KNOWN), str(error)) from None
+            raise self._redelivery.back(record, doubled(record, NOT_YET_KNOWN), str(error)) from None
         with job(message):
             self._run(place, record, message)
 
@@ -149,23 +149,24 @@ class _Batch:
             )
         except ServerlessTasksError as error:
             logger.exception("a message could not be sent to the dead-letter queue", reason=reason)
-            raise self._back(record, _after_error(record), type(error).__name__) from error
+            raise self._redelivery.back(record, after_error(record), type(error).__name__) from error
         logger.error("message sent to the dead-letter queue", reason=reason)
 
     def _run(self, place: int, record: dict[str, Any], message: Message) -> None:
         try:
             timeout = self._task(message).timeout
         except UnknownTask as error:
-            self._tell_unknown(message)
-            raise self._back(record, _doubled(record, NOT_YET_KNOWN), str(error)) from None
+            count("UnknownTask")
+            self._redelivery.explain(message, no_such_task(message.task))
+            raise self._redelivery.back(record, doubled(record, NOT_YET_KNOWN), str(error)) from None
         except NotDue as error:
             if error.seconds > LONGEST_HELD:
                 self._bury(record, str(error))
                 return
-            raise self._back(record, math.ceil(error.seconds), str(error)) from None
+            raise self._redelivery.back(record, math.ceil(error.seconds), str(error)) from None
         if not self._fits(timeout):
             self._ahead.release()
-            raise self._back(record, 0, "not enough time is left in this run")
+            raise self._redelivery.back(record, 0, "not enough time is left in this run")
         self._begun = message.uuid
         try:
             outcome = self._services.runner.execute(
@@ -177,20 +178,10 @@ class _Batch:
             )
         except Exception as error:
             logger.exception("the job could not be claimed or recorded")
-            raise self._back(record, _after_error(record), type(error).__name__) from error
+            raise self._redelivery.back(record, after_error(record), type(error).__name__) from error
         report(outcome)
         if outcome.give_back is not None:
-            raise self._back(record, math.ceil(outcome.give_back), outcome.status)
-
-    def _tell_unknown(self, message: Message) -> None:
-        """Let the job say at once that no worker knows its task. What claims to be from a schedule may be no job."""
-        count("UnknownTask")
-        if message.schedule is not None:
-            return
-        try:
-            self._services.store.returned(message, no_such_task(message.task))
-        except ServerlessTasksError:
-            logger.exception("why the job waits could not be recorded")
+            raise self._redelivery.back(record, math.ceil(outcome.give_back), outcome.status)
 
     def _task(self, message: Message) -> type[BaseTask]:
         return task_for(message, self._services.registry, self._services.clock.now())
@@ -199,52 +190,8 @@ class _Batch:
         """Return whether a task may begin. The first one may in any case: it will never have more time than now."""
         return not self._begun or self._remaining() >= timeout + MARGIN
 
-    def _back(self, record: dict[str, Any], seconds: int, reason: str) -> GiveBack:
-        self._again[record["receiptHandle"]] = seconds
-        logger.info("message goes back", reason=reason, seconds=seconds)
-        count("MessageReturned")
-        return GiveBack(reason)
-
     def _remaining(self) -> float:
         return math.inf if self._deadline is None else self._deadline - self._services.clock.now()
-
-    def _hide(self, seconds: dict[str, int]) -> None:
-        if not seconds:
-            return
-        try:
-            self._services.visibility.change(self._url(), seconds)
-        except ServerlessTasksError:
-            # The queue's own visibility timeout applies instead: later, but safe.
-            logger.exception("the messages' visibility could not be changed")
-
-    def _url(self) -> str:
-        """The batch's queue, found by its name: an event has its ARN only."""
-        name = self._records[0]["eventSourceARN"].rsplit(":", 1)[-1]
-        config = self._services.config
-        urls = [*config.queue_urls.values(), config.dead_letter_queue_url]
-        for url in urls:
-            if url.rsplit("/", 1)[-1] == name:
-                return url
-        raise ServerlessTasksError(f"SERVERLESS_TASKS_QUEUE_URLS has no queue whose URL ends in {name!r}.")
-
-
-def _after_error(record: dict[str, Any]) -> int:
-    return _doubled(record, AFTER_ERROR)
-
-
-def _doubled(record: dict[str, Any], first: int) -> int:
-    """Return the pause before a delivery is repeated, twice as long each time: a queue counts them."""
-    doublings = min(_deliveries(record) - 1, 10)
-    return min(first << doublings, LONGEST_AFTER_ERROR)
-
-
-def _deliveries(record: dict[str, Any]) -> int:
-    """Return how often a message was delivered.
-
-    What went back most often begins first: of ten long tasks one is begun a run, and by chance alone some would meet
-    the queue's limit of deliveries.
-    """
-    return int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
 
 
 @counted
@@ -255,9 +202,21 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
         event: SQS records.
         context: Lambda's context.
     """
-    services = ready()
-    records = sorted(event["Records"], key=_deliveries, reverse=True)
+    try:
+        services = ready()
+    except (Exception, SystemExit) as error:
+        logger.exception("the tasks could not be loaded")
+        return_all(current_services(), event["Records"], tasks_not_loaded(error))
+        # Python keeps what was imported by half, and Django cannot be set up twice: the next run is another process's.
+        raise SystemExit("The tasks could not be loaded.") from error
+    # What went back most often begins first: of ten long tasks one is begun a run, and by chance alone some would meet
+    # the queue's limit of deliveries.
+    records = sorted(event["Records"], key=deliveries, reverse=True)
     failed = _Batch(services, records, context).run()
     if context.get_remaining_time_in_millis() > TO_RECORD_BUILD * 1000:
         services.build_record.write_once()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+# The container's worker calls it at its start, so that what is wrong shows there.
+handler.ready = ready  # type: ignore[attr-defined]

@@ -66,6 +66,8 @@ def initialise_as_lambda_does(function_name: str) -> None:
 def load_handler(name: str) -> Handler:
     """Import the callable that a template names, as Lambda's runtime does.
 
+    A handler may have a function ``ready`` as an attribute, which is called: what it raises shows at the start.
+
     Args:
         name: ``package.module.function``.
 
@@ -86,4 +88,6 @@ def load_handler(name: str) -> Handler:
         raise ConfigurationError(
             f"Handler {name!r} is not callable; expected package.module.function, as in a template's Handler."
         )
+    if callable(check := getattr(handler, "ready", None)):
+        check()
     return cast("Handler", handler)

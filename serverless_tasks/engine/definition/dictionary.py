@@ -139,8 +139,8 @@ class DictionaryDefinition(Definition):
         for name, parameter in self._outputs.items():
             if name not in returned:
                 continue
+            given = returned[name]
             try:
-                given = returned[name]
                 outputs[name] = None if given is None else parameter.to_json(given)
                 encode(outputs[name])
             except (*UNFIT, *refusals_of_django()) as error:

@@ -65,6 +65,18 @@ def no_such_task(name: str) -> Failure:
     )
 
 
+def tasks_not_loaded(error: BaseException) -> Failure:
+    """The reason why a job waits whose worker cannot import what defines its tasks, or set Django up."""
+    return Failure(
+        type="TasksNotLoaded",
+        message=(
+            f"The deployed worker cannot load its tasks: {type(error).__name__}: {str(error).removesuffix('.')}."
+            " Deploy code that can be imported. Until then the message is tried again."
+        ),
+        public=False,
+    )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedAttempt:
     """One attempt that ended without success, for ``explain``; times in milliseconds since the epoch."""

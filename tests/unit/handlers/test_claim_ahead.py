@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from moto.core.botocore_stubber import BotocoreStubber
 
-from lambda_handlers import worker
+from lambda_handlers import redelivery, worker
 from serverless_tasks import Task
 from serverless_tasks.engine.store.overlap import sent
 from serverless_tasks.engine.worker.claim_ahead import ClaimAhead
@@ -200,7 +200,7 @@ def test_a_claim_that_fails_gives_back_its_own_record_alone(site, order):
     order.before["claim 2"] = away
     (body,) = site.deliver(worker.handler)
     (stayed,) = [job for job in jobs if job.uuid in body]
-    assert site.hidden_for() == [worker.AFTER_ERROR]
+    assert site.hidden_for() == [redelivery.AFTER_ERROR]
     assert [job.refresh().status for job in jobs if job is not stayed] == ["succeeded", "succeeded"]
     assert stayed.refresh().status == "pending"
 

@@ -9,7 +9,7 @@ from unittest import mock
 
 import pytest
 
-from lambda_handlers import telemetry, worker
+from lambda_handlers import redelivery, telemetry, worker
 from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.job.record import no_such_task
 from serverless_tasks.errors import AwsError
@@ -88,7 +88,7 @@ def test_an_undecodable_body_that_cannot_be_sent_there_says_so_and_comes_back_so
     monkeypatch.setattr(site.services.dead_letter_queue, "put", mock.Mock(side_effect=refused))
     site.put("not ours")
     assert site.deliver(worker.handler) == ["not ours"]
-    assert site.hidden_for() == [worker.AFTER_ERROR]
+    assert site.hidden_for() == [redelivery.AFTER_ERROR]
     assert "a message could not be sent to the dead-letter queue" in caplog.text
     assert "sqs.SendMessage failed: AccessDenied" in caplog.text
 
@@ -208,7 +208,7 @@ def test_when_the_store_cannot_be_asked_the_message_goes_back_and_nothing_counts
     monkeypatch.setattr(site.services.store._items, "_table", "gone")
     assert len(site.deliver(worker.handler)) == 1
     assert tasks.begun == []
-    assert site.hidden_for() == [worker.AFTER_ERROR]
+    assert site.hidden_for() == [redelivery.AFTER_ERROR]
 
 
 def test_an_expired_job_is_settled_and_not_run(site, message):

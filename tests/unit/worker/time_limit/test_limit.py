@@ -281,6 +281,23 @@ def test_a_timer_and_its_handler_are_taken_back() -> None:
     assert signal.getsignal(signal.SIGALRM) is before
 
 
+def test_an_alarm_that_comes_while_the_limit_is_taken_back_sets_no_timer() -> None:
+    alarm = enforce._Alarm(Limit(FOR_EVER, Progress()))
+    alarm.set()
+    restore = alarm._signal
+
+    def late(number: int, handler: Any) -> Any:
+        alarm._expire(
+            signal.SIGALRM, None
+        )  # it came before the timer was cleared, and its handler runs only now
+        return restore(number, handler)
+
+    alarm._signal = late  # type: ignore[assignment]
+    alarm.reset()
+
+    assert signal.getitimer(signal.ITIMER_REAL) == (0, 0)
+
+
 def take_by_handler() -> None:
     signal.signal(signal.SIGALRM, lambda signum, frame: None)
 
