@@ -162,7 +162,7 @@ def retrieve(request: HttpRequest, uuid: Uuid) -> HttpResponseBase:
 def cancel(request: HttpRequest, uuid: Uuid) -> HttpResponse:
     """A waiting job never starts; a running one is asked to stop. 409 if it has already ended."""
     record = find_record(identify(request, Action.CANCEL), uuid)
-    return record_response(request, current_services().store.cancel(record.uuid))
+    return record_response(request, current_services().cancel(record.uuid))
 
 
 @api.api_operation(

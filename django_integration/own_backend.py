@@ -178,7 +178,7 @@ def execute(message: str) -> None:
     except UnknownSchedule:  # the job of that schedule's time is none of this text's
         raise
     except UnknownTask as error:
-        current_services().store.settle(job, failure_of(error))
+        current_services().settle(job, failure_of(error))
 
 
 def kept(message: Message) -> Message:

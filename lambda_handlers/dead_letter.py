@@ -95,7 +95,7 @@ class _Batch:
         if message.schedule is not None:  # scheduled jobs are not stored by a submit
             self._services.store.put_jobs([message])
         failure = self._reason(message, body, record)
-        claim = self._services.store.settle(message, failure)
+        claim = self._services.settle(message, failure)
         if claim.answer == ClaimAnswer.BUSY:
             self._again[record.receipt_handle] = max(
                 LEASE_GRACE, math.ceil(claim.until / 1000 - self._services.clock.now()) + LEASE_GRACE

@@ -210,6 +210,10 @@ def unsent(uuid: str, reason: str, *, uncertain: bool) -> SubmitFailed | SubmitU
     return SubmitUncertain(uuid, reason) if uncertain else SubmitFailed(f"Job {uuid} was not sent: {reason}")
 
 
+class WorkflowError(ServerlessTasksError, ValueError):
+    """A group or a chain cannot be what it says; nothing was sent."""
+
+
 class IdempotencyConflict(ServerlessTasksError):
     """An idempotency key was used before, for a job of the same task with other inputs; nothing was sent.
 

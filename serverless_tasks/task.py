@@ -17,7 +17,9 @@ from serverless_tasks.errors import TaskDefinitionError, TaskRetry
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from serverless_tasks.engine.job.execution import EarlierGroup
     from serverless_tasks.engine.submit.handle import Handle
+    from serverless_tasks.engine.submit.workflow import Signature
 
 Params = DefaultingTypeVar("Params", bound=BaseModel, default=BaseModel)
 
@@ -98,6 +100,15 @@ class Task(BaseTask, Generic[Params]):
         """
         return Submission(cls, Options.parse(options))
 
+    @classmethod
+    def signature(cls, /, **inputs: Any) -> Signature:
+        """Return the task with inputs, for a group or a chain; nothing is sent.
+
+        Args:
+            inputs: the inputs by name; outputs of earlier jobs are ``previous["..."]`` and ``results["..."]``.
+        """
+        return Submission(cls, Options()).signature(**inputs)
+
     def start(self, inputs: dict[str, Any] | None = None) -> Handle:
         """Publish a job: of these inputs (dictionary style), or of the params given to the class (pydantic style).
 
@@ -119,6 +130,11 @@ class Task(BaseTask, Generic[Params]):
     def attempt(self) -> int:
         """The number of this attempt of the job, from 1; those whose worker was lost are counted too."""
         return self.execution.attempt
+
+    @property
+    def group(self) -> EarlierGroup | None:
+        """The group whose members have ended before this job: ``self.group.results()``; None where none came first."""
+        return self.execution.group
 
     def retry(self, after: float | None = None, reason: str = "") -> NoReturn:
         """End this attempt and run the job again: ``raise``-like, nothing after it is done.

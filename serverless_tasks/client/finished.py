@@ -50,7 +50,7 @@ def delete_finished(
         )
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="delete") as pool:
         for uuids in _finished(services.store, before, names, wanted):
-            yield from pool.map(lambda uuid: _delete(services.store, uuid, dry_run), uuids)
+            yield from pool.map(lambda uuid: _delete(services, uuid, dry_run), uuids)
 
 
 def _finished(
@@ -70,10 +70,10 @@ def _finished(
             return
 
 
-def _delete(store: Store, uuid: str, dry_run: bool) -> JobDeletion:
+def _delete(services: Services, uuid: str, dry_run: bool) -> JobDeletion:
     try:
         if not dry_run:
-            store.delete(uuid)
+            services.delete(uuid)
     except TaskNotFound:
         return JobDeletion(uuid, "gone")
     except NotFinished:  # it reads as ended, and a worker has it after all

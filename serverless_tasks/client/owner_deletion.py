@@ -89,7 +89,7 @@ def delete_each(services: Services, owner: str, *, wait: float = 0.0) -> Iterato
     live: list[str] = []
     with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="erase") as pool:
         for uuids in jobs_of(services.store, owner):
-            for erased in pool.map(lambda uuid: _delete_one(services.store, uuid), uuids):
+            for erased in pool.map(lambda uuid: _delete_one(services, uuid), uuids):
                 if erased.outcome == "live":
                     live.append(erased.uuid)
                 else:
@@ -97,19 +97,19 @@ def delete_each(services: Services, owner: str, *, wait: float = 0.0) -> Iterato
         until = services.clock.now() + wait
         while live and services.clock.now() < until:
             services.clock.sleep(min(POLL, until - services.clock.now()))
-            again = list(pool.map(lambda uuid: _delete_one(services.store, uuid), live))
+            again = list(pool.map(lambda uuid: _delete_one(services, uuid), live))
             live = [erased.uuid for erased in again if erased.outcome == "live"]
             yield from (erased for erased in again if erased.outcome != "live")
     yield from (JobDeletion(uuid, "live") for uuid in live)
 
 
-def _delete_one(store: Store, uuid: str) -> JobDeletion:
+def _delete_one(services: Services, uuid: str) -> JobDeletion:
     try:
         try:
-            store.delete(uuid)
+            services.delete(uuid)
         except NotFinished:
-            _cancel(store, uuid)
-            store.delete(uuid)
+            _cancel(services, uuid)
+            services.delete(uuid)
     except TaskNotFound:
         return JobDeletion(uuid, "gone")
     except NotFinished:
@@ -117,8 +117,8 @@ def _delete_one(store: Store, uuid: str) -> JobDeletion:
     return JobDeletion(uuid, "deleted")
 
 
-def _cancel(store: Store, uuid: str) -> None:
+def _cancel(services: Services, uuid: str) -> None:
     try:
-        store.cancel(uuid)
+        services.cancel(uuid)
     except AlreadyFinished:
         return  # ended between the two calls, and can be deleted now

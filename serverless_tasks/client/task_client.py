@@ -191,7 +191,7 @@ class TaskClient:
             TaskNotFound: nothing is known of it.
             AlreadyFinished: it has ended.
         """
-        return self._services.store.cancel(job_id(uuid))
+        return self._services.cancel(job_id(uuid))
 
     def retry(self, uuid: str | UUID, *, new_uuid: str | None = None) -> Handle:
         """Submit an ended job once more, under a new id; see `serverless_tasks.client.resubmit.resubmit`."""
@@ -204,7 +204,7 @@ class TaskClient:
             TaskNotFound: nothing is known of it, or it has been deleted.
             NotFinished: it has not ended.
         """
-        self._services.store.delete(job_id(uuid))
+        self._services.delete(job_id(uuid))
 
     def delete_owner(self, owner: str, *, wait: float = 60.0, dry_run: bool = False) -> OwnerDeletion:
         """Delete everything of one owner that their listing knows, live jobs cancelled first.
@@ -267,7 +267,7 @@ class TaskClient:
             Message(uuid=uuid, task=record.task, owner=record.owner, created=record.created)
         )
         publication.settle(None)
-        return Handle(publication, self._services.store, self._services.clock)
+        return Handle(publication, self._services.store, self._services.clock, self._services.cancel)
 
     def _invoke(self, task: str, inputs: dict[str, Any]) -> dict[str, Any]:
         from serverless_tasks.engine.aws.functions import run_once

@@ -33,8 +33,11 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.definition.manifest.record import BuildRecord
     from serverless_tasks.engine.job.dead_letter import DeadLetterStore
     from serverless_tasks.engine.job.message import Message
-    from serverless_tasks.engine.store.base import Blobs, Store
+    from serverless_tasks.engine.job.record import Failure, Record
+    from serverless_tasks.engine.store.base import Blobs, Claim, Store
     from serverless_tasks.engine.worker.delivery import Middleware
+    from serverless_tasks.engine.workflow.workflows import Workflows
+    from serverless_tasks.errors import ServerlessTasksError
 
     # Leaves publications, which the room above makes, to the commit of an open transaction; False where none is open.
     type Defer = Callable[[Services, Sequence[Any]], bool]
@@ -279,6 +282,20 @@ class Services:
             has_queue=not self.backend_kind.in_process,
             holds_back=not self.backend_kind.synchronous,
             middleware=self.middleware,
+            workflows=lambda: self.workflows,
+        )
+
+    @locked_cached_property
+    def workflows(self) -> Workflows:
+        """Groups and chains."""
+        from serverless_tasks.engine.workflow.workflows import Workflows
+
+        return Workflows(
+            self.store,
+            self.blobs,
+            self._publish,
+            self.clock,
+            has_deadlines=not self.backend_kind.synchronous,
         )
 
     @locked_cached_property
@@ -298,6 +315,27 @@ class Services:
 
     def _resend(self, message: Message) -> None:
         self.backend.resend(message)
+
+    def _publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
+        return self.backend.publish(messages)
+
+    def cancel(self, uuid: str, *, message: Message | None = None) -> Record:
+        """Cancel a job, and do what follows from that in its workflow; see `Store.cancel`."""
+        record = self.store.cancel(uuid, message=message)
+        if record.members is not None or record.group is not None:
+            self.workflows.cancelled(record)
+        return record
+
+    def delete(self, uuid: str) -> None:
+        """Delete a job, which counts as ended in its workflow; see `Store.delete`."""
+        self.store.delete(uuid, ending=self._count_ended)
+
+    def _count_ended(self, member: Record) -> None:
+        self.workflows.ended(member)
+
+    def settle(self, message: Message, failure: Failure) -> Claim:
+        """End a job that nobody holds, and do what follows from that in its workflow; see `Store.settle`."""
+        return self.runner.settle(message, failure)
 
 
 _lock = threading.Lock()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import deque
 from typing import TYPE_CHECKING
 
 from serverless_tasks.engine.backends.base import Backend
@@ -16,8 +17,37 @@ if TYPE_CHECKING:
 
     from serverless_tasks.engine.backends.base import Parts
     from serverless_tasks.engine.job.clock import Clock
+    from serverless_tasks.engine.job.place import Place
     from serverless_tasks.engine.store.base import Blobs, Store
+    from serverless_tasks.engine.worker.outcome import DeliveryResult
     from serverless_tasks.engine.worker.runner import Runner
+
+
+class _Frame:
+    """The members of groups that have ended within one run, or outside of all, and are still to be counted.
+
+    A member that is counted may have the next one sent, which runs at once: a chain of a thousand steps must not be as
+    many calls deep.
+    """
+
+    def __init__(self) -> None:
+        self._ends: deque[tuple[Place, str]] = deque()
+        self._counting = False
+
+    def add(self, member: Place, status: str) -> None:
+        """Note a member whose end is recorded."""
+        self._ends.append((member, status))
+
+    def count(self, runner: Runner) -> None:
+        """Count what was noted, and what is noted meanwhile."""
+        if self._counting:
+            return
+        self._counting = True
+        try:
+            while self._ends:
+                runner.count(*self._ends.popleft())
+        finally:
+            self._counting = False
 
 
 class ImmediateBackend(Backend):
@@ -54,7 +84,9 @@ class ImmediateBackend(Backend):
 
     def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
         """See `Backend.publish`."""
-        return [self._take(message) for message in messages]
+        errors = [self._take(message) for message in messages]
+        self._frame.count(self._runner)
+        return errors
 
     def _take(self, message: Message) -> ServerlessTasksError | None:
         taken, (error,) = self._intake.take([message])
@@ -75,14 +107,14 @@ class ImmediateBackend(Backend):
         while True:
             running[uuid] = None
             try:
-                outcome = self._runner.execute(Message.decode(message.encode()))
+                outcome = self._execute(message)
                 if (
                     outcome.disposition is Disposition.WAITING
                 ):  # the retry of another process, due in a moment
                     self._clock.sleep(outcome.give_back or 0)
-                    outcome = self._runner.execute(Message.decode(message.encode()))
+                    outcome = self._execute(message)
             except ServerlessTasksError as error:
-                self._store.settle(message, failure_of(error))
+                self._runner.settle(message, failure_of(error))
                 return error
             again = running[uuid]
             if again is None:
@@ -90,6 +122,20 @@ class ImmediateBackend(Backend):
             if self._waits:
                 self._clock.sleep(again.delay(self._clock.now()))
             message = again
+
+    def _execute(self, message: Message) -> DeliveryResult:
+        """Run a job. What its task submits is counted within its run, and the job by whoever has submitted it."""
+        around = self._frame
+        self._here.frame = _Frame()
+        try:
+            return self._runner.execute(Message.decode(message.encode()), count=around.add)
+        finally:
+            self._here.frame = around
+
+    @property
+    def _frame(self) -> _Frame:
+        frame: _Frame = self._here.__dict__.setdefault("frame", _Frame())
+        return frame
 
     @property
     def _running(self) -> dict[str, Message | None]:

@@ -13,6 +13,7 @@ from serverless_tasks.engine.job.forks import notice_fork, renew_when_forked
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.store.base import ClaimAnswer
 from serverless_tasks.engine.worker.outcome import failure_of
+from serverless_tasks.errors import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
     from serverless_tasks.errors import ServerlessTasksError
 
 logger = logging.getLogger(__name__)
+
+# Seconds until the end of a member is counted again.
+_UNCOUNTED = 10.0
 
 
 class ThreadingBackend(Backend):
@@ -90,7 +94,12 @@ class ThreadingBackend(Backend):
                 self._hand_over(body, outcome.give_back)
         except Exception as error:
             logger.exception("a job could not be run")
-            claim = self._store.settle(Message.decode(body), failure_of(error))
+            try:
+                claim = self._runner.settle(Message.decode(body), failure_of(error))
+            except AwsError:  # a member of a group has ended, and its group has still to hear of it
+                logger.exception("the end of a job could not be counted")
+                self._hand_over(body, _UNCOUNTED)
+                return
             if claim.answer == ClaimAnswer.BUSY:
                 # Its end could not be recorded: it is run again once its lease is over.
                 self._hand_over(body, max(1.0, claim.until / 1000 - self._clock.now() + 1))

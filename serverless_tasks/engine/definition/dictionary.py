@@ -39,7 +39,7 @@ from serverless_tasks.params import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Collection
 
     from serverless_tasks.engine.definition.base import BaseTask
 
@@ -107,6 +107,30 @@ class DictionaryDefinition(Definition):
         made = _by_input(model)
         sent = {name: converted(self._inputs[name], given, made[name]) for name, given in inputs.items()}
         return Accepted(sent, inputs, model)
+
+    def accept_partial(self, inputs: Mapping[str, Any], missing: Collection[str]) -> dict[str, Any]:
+        self._refuse_dropped(dict(inputs))
+        refused = self._unknown({**inputs, **dict.fromkeys(missing)})
+        sent: dict[str, Any] = {}
+        for name, value in inputs.items():
+            if name not in self._inputs:
+                continue
+            try:
+                carried = self._carried(name, unwrap(value) if name in self.secrets else value)
+                made = self._inputs[name].to_python(carried)
+                sent[name] = converted(self._inputs[name], carried, made)
+            except InvalidInputs as error:
+                refused += error.fields
+            except (*UNFIT, *refusals_of_django()) as error:
+                refused.append(FieldError(name, reason(error), (name,)))
+        refused += [
+            FieldError(name, "Field required", (name,), "missing")
+            for name, parameter in self._inputs.items()
+            if parameter.required and name not in inputs and name not in missing
+        ]
+        if refused:
+            raise self._refused(refused, dict(inputs))
+        return sent
 
     def compared(self, accepted: Accepted) -> Compared:
         made = whole_numbers({**self._defaults_in_json, **accepted.sent})

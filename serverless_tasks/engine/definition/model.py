@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Mapping
-from dataclasses import is_dataclass
+from dataclasses import is_dataclass, replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any, get_origin, get_type_hints, is_typeddict
+from typing import TYPE_CHECKING, Annotated, Any, get_origin, get_type_hints, is_typeddict
 
 from pydantic import (
     BaseModel,
@@ -27,14 +27,16 @@ from serverless_tasks.engine.definition.returned import returned_type
 from serverless_tasks.engine.definition.run_signature import accepted_by, needed_of
 from serverless_tasks.engine.definition.schema import Definition
 from serverless_tasks.engine.definition.values.aliases import field_names
-from serverless_tasks.engine.definition.values.field_errors import refusals_of_django
+from serverless_tasks.engine.definition.values.field_errors import field_errors, refusals_of_django
 from serverless_tasks.engine.definition.values.nesting import TOO_DEEP, is_too_deep, too_deep_fields
-from serverless_tasks.engine.definition.values.secrets import holds_secret
+from serverless_tasks.engine.definition.values.secrets import holds_secret, with_secrets
 from serverless_tasks.engine.job.encoding import encode
-from serverless_tasks.errors import InvalidOutputs, TaskDefinitionError
+from serverless_tasks.errors import FieldError, InvalidOutputs, TaskDefinitionError
 from serverless_tasks.params import plain_advice
 
 if TYPE_CHECKING:
+    from collections.abc import Collection
+
     from serverless_tasks.engine.definition.base import BaseTask
 
 # The types of functions and classes, which pydantic checks and cannot write.
@@ -70,6 +72,34 @@ class ModelDefinition(Definition):
     def accept_json(self, inputs: Any) -> Accepted:
         model = self.parse_json(inputs)
         return Accepted(self._carried(model, inputs), inputs, model)
+
+    def accept_partial(self, inputs: Mapping[str, Any], missing: Collection[str]) -> dict[str, Any]:
+        self._refuse_dropped(dict(inputs))
+        refused = self._unknown({**inputs, **dict.fromkeys(missing)})
+        sent: dict[str, Any] = {}
+        for field_name, field in self.inputs_model.model_fields.items():
+            names = field_names(field_name, field) & self.input_names
+            given = [name for name in names if name in inputs]
+            if not given:
+                if field.is_required() and names.isdisjoint(missing):
+                    refused.append(FieldError(field_name, "Field required", (field_name,), "missing"))
+                continue
+            try:
+                declared: Any = Annotated[(field.annotation, field)]
+                adapter = _adapter_of(declared)
+                made = adapter.validate_python(inputs[given[0]])
+                dumped = adapter.dump_python(made, mode="json", by_alias=True, round_trip=True)
+                sent[given[0]] = with_secrets({given[0]: dumped}, {given[0]: made})[given[0]]
+                encode(sent)
+            except ValidationError as error:
+                refused += [
+                    replace(each, field=given[0], loc=(given[0], *each.loc)) for each in field_errors(error)
+                ]
+            except (*_UNFIT, *refusals_of_django()) as error:
+                refused.append(FieldError(given[0], str(error), (given[0],)))
+        if refused:
+            raise self._refused(refused, dict(inputs))
+        return sent
 
     def compared(self, accepted: Accepted) -> Compared:
         made = self._json.compared(accepted.model, accepted.sent)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.engine.definition.base import queue_for
 from serverless_tasks.engine.job.encoding import encode
-from serverless_tasks.engine.job.message import VERSION
+from serverless_tasks.engine.job.message import VERSION_ALONE
 from serverless_tasks.errors import PayloadTooLarge
 
 if TYPE_CHECKING:
@@ -97,7 +97,13 @@ def without_placeholders(text: str) -> str:
 
 
 def _body(name: str, task: str, inputs: dict[str, Any], queue: str, secrets: tuple[str, ...]) -> str:
-    whole = {"v": VERSION, "schedule": name, "task": task, "inputs": inputs, "options": {"queue": queue}}
+    whole = {
+        "v": VERSION_ALONE,
+        "schedule": name,
+        "task": task,
+        "inputs": inputs,
+        "options": {"queue": queue},
+    }
     if secrets:
         whole["secrets"] = list(secrets)
     text = without_placeholders(encode(whole))

@@ -23,7 +23,7 @@ from serverless_tasks.engine.job.masking import NO_MASK, Mask
 from serverless_tasks.errors import FieldError, InvalidInputs, ServerlessTasksError, TaskDefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Collection, Iterable, Mapping
 
     from serverless_tasks.engine.definition.accepted import Accepted, Compared
     from serverless_tasks.engine.definition.base import BaseTask
@@ -98,6 +98,18 @@ class Definition:
 
     def accept_json(self, inputs: Any) -> Accepted:
         """As `accept`, of inputs that came as JSON: to a strict model a text is a time or a UUID there."""
+        raise NotImplementedError
+
+    def accept_partial(self, inputs: Mapping[str, Any], missing: Collection[str]) -> dict[str, Any]:
+        """Validate Python inputs of which others are not known yet, each by itself; return them as they travel.
+
+        Args:
+            inputs: those that are known.
+            missing: the names of the others.
+
+        Raises:
+            InvalidInputs: naming each field that is refused, is unknown, or is neither here nor to come.
+        """
         raise NotImplementedError
 
     def compared(self, accepted: Accepted) -> Compared:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID, uuid5
 
 from serverless_tasks.engine.job.clock import to_ms
@@ -13,7 +13,14 @@ from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.engine.job.options import NO_OPTIONS, JobOptions
 from serverless_tasks.errors import MessageTooNew, MessageUndecodable
 
-VERSION = 1
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from serverless_tasks.engine.job.place import Place
+
+VERSION = 2
+# Of a job that is no part of a workflow: code of before workflows runs it. It must not run what it would not count.
+VERSION_ALONE = 1
 # How long a queue keeps a message, in seconds: template.yaml's MessageRetentionPeriod.
 RETENTION = 4 * 86_400
 # How long a job of the threading or immediate backend may wait for its turn, in seconds: nothing brings it back once
@@ -27,6 +34,9 @@ SCHEDULER_TRIES = 86_400
 LONGEST_TEXT = 2_000
 # The last moment that has a date, in milliseconds.
 _LAST = 253_402_300_800_000
+# What a worker does about a workflow: see `Message.workflow`.
+OPEN: Final = "open"
+SETTLE: Final = "settle"
 # The namespace of the ids of ticks. Never changed: the same time of a schedule is the same job for ever.
 _TICKS = UUID("8f3c1f0a-52b4-4c57-9a62-6f2d6c1b7e90")
 # The characters that SQS refuses in a body although JSON allows them raw:
@@ -51,6 +61,12 @@ class Message:
         retry_of: the id of the ended job that this one repeats, or None.
         schedule: the name of the schedule that sent it at ``created``, or None.
         options: the options that travel with it.
+        member: its place in a group or a chain, or None.
+        references: the inputs that the worker takes from the outputs of other jobs, each with where they stand there.
+        previous: the id of the job, or the group, that came before it: what ``references`` speak of; or None.
+        follows: the id of a job whose end is this one's as well, or None: it has the place of a unique task.
+        workflow: None for a task's job; ``open`` for a group or a chain whose members are to be sent, ``settle`` for
+            one of which a worker is to see whether all members have ended.
         run_at: when it is due, milliseconds since the epoch, or None for at once; not sent along.
         uncertain: whether the answer to its send was lost, for the ``job`` item; not sent along.
     """
@@ -67,8 +83,18 @@ class Message:
     retry_of: str | None = None
     schedule: str | None = None
     options: JobOptions = NO_OPTIONS
+    member: Place | None = None
+    references: Mapping[str, tuple[str | int, ...]] = field(default_factory=dict)
+    previous: str | None = None
+    follows: str | None = None
+    workflow: str | None = None
     run_at: int | None = None
     uncertain: bool = False
+
+    @property
+    def group(self) -> str | None:
+        """The id of the group or the chain that it is a member of, or None."""
+        return None if self.member is None else self.member.group
 
     def delay(self, now: float) -> int:
         """For how many whole seconds it is to be held back.
@@ -82,7 +108,9 @@ class Message:
 
     def encode(self) -> str:
         """The message as JSON text that SQS accepts."""
-        body: dict[str, Any] = {"v": VERSION, "uuid": self.uuid, "task": self.task, "inputs": self.inputs}
+        links = self.links()
+        version = VERSION if links else VERSION_ALONE
+        body: dict[str, Any] = {"v": version, "uuid": self.uuid, "task": self.task, "inputs": self.inputs}
         if self.owner is not None:
             body["owner"] = self.owner
         if self.inputs_key is not None:
@@ -94,8 +122,23 @@ class Message:
         if self.schedule is not None:
             body["schedule"] = self.schedule
         body["options"] = {"queue": self.queue, **self.options.encode()}
-        body |= {"created": self.created, "expires": self.expires}
+        body |= {"created": self.created, "expires": self.expires} | links
         return encode(body).translate(_REFUSED_BY_SQS)
+
+    def links(self) -> dict[str, Any]:
+        """Return what makes it a part of a workflow, as JSON; nothing for a job that is none."""
+        links: dict[str, Any] = {}
+        if self.member is not None:
+            links["member"] = self.member.encode()
+        if self.references:
+            links["references"] = {name: list(path) for name, path in self.references.items()}
+        if self.previous is not None:
+            links["previous"] = self.previous
+        if self.follows is not None:
+            links["follows"] = self.follows
+        if self.workflow is not None:
+            links["workflow"] = self.workflow
+        return links
 
     @classmethod
     def decode(cls, text: str, *, any_version: bool = False) -> Message:
@@ -141,6 +184,7 @@ class Message:
             retry_of=body.get("retry_of"),
             schedule=body.get("schedule"),
             options=JobOptions.decode(options),
+            **read_links(body),
         )
         texts = (message.task, message.queue)
         optional = (message.owner, message.inputs_key, message.retry_of, message.schedule)
@@ -163,6 +207,35 @@ class Message:
         ):
             raise ValueError("created and expires must be milliseconds")
         return message
+
+
+def read_links(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Read what `Message.links` has written, as arguments of `Message`.
+
+    Raises:
+        ValueError, TypeError, KeyError, AttributeError: it cannot be read.
+    """
+    links: dict[str, Any] = {}
+    if "member" in given:
+        from serverless_tasks.engine.job.place import Place  # most jobs are members of nothing
+
+        links["member"] = Place.decode(given["member"])
+    if "references" in given:
+        links["references"] = {name: _path(path) for name, path in given["references"].items()}
+    for name in ("previous", "follows"):
+        if name in given:
+            links[name] = str(UUID(given[name]))
+    if "workflow" in given:
+        if given["workflow"] not in (OPEN, SETTLE):
+            raise ValueError(f"workflow must be {OPEN} or {SETTLE}")
+        links["workflow"] = given["workflow"]
+    return links
+
+
+def _path(path: Any) -> tuple[str | int, ...]:
+    if not isinstance(path, list) or not path or not all(isinstance(part, str | int) for part in path):
+        raise ValueError("a reference must be a list of names and numbers")
+    return tuple(path)
 
 
 def expires_at(now: int, run_at: int | None) -> int:

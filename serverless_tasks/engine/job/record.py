@@ -53,6 +53,18 @@ NOT_RUN_AGAIN: Final = Failure(
 )
 
 
+SKIPPED_STEP: Final = Failure(
+    type="Skipped", message="A step before it in the chain did not succeed, so that it was not run."
+)
+GROUP_STOPPED: Final = Failure(type=TASK_CANCELLED.type, message="Its group was cancelled before it began.")
+NEVER_SENT: Final = Failure(
+    type="Incomplete", message="The group was not submitted whole: this member was never sent."
+)
+PAST_DEADLINE: Final = Failure(
+    type="Expired", message="The deadline of its group was over, and it had not begun."
+)
+
+
 def no_such_task(name: str) -> Failure:
     """The reason why a job waits whose task the deployed worker does not have."""
     return Failure(
@@ -89,6 +101,31 @@ class EndedAttempt:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Members:
+    """The members of a group or a chain, counted by how they ended; those that wait and run are not told apart."""
+
+    total: int
+    succeeded: int = 0
+    failed: int = 0
+    cancelled: int = 0
+
+    @property
+    def ended(self) -> int:
+        """How many have ended."""
+        return self.succeeded + self.failed + self.cancelled
+
+    def to_json(self) -> dict[str, int]:
+        """The record's ``members``."""
+        return {
+            "total": self.total,
+            "ended": self.ended,
+            "succeeded": self.succeeded,
+            "failed": self.failed,
+            "cancelled": self.cancelled,
+        }
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """A job's state at one moment; times in milliseconds since the epoch.
 
@@ -96,7 +133,8 @@ class Record:
     (until when it holds the job), ``token`` and ``seq`` (which attempt last wrote the state, and which of its writes
     that was), ``request_id``, ``history`` and ``uncertain`` (whether it may never have been sent, and nobody has begun
     it) are for operators and are not in `to_json`. ``returned``, why a worker has sent a job that waits back to its
-    queue, is there with ``reveal``.
+    queue, is there with ``reveal``. ``members`` is there for groups and chains, and ``group``, the id of such a job,
+    for their members.
     """
 
     uuid: str
@@ -122,12 +160,19 @@ class Record:
     lease: int | None = None
     uncertain: bool = False
     returned: Failure | None = None
+    members: Members | None = None
+    group: str | None = None
 
     @classmethod
     def of(cls, message: Message, **known: Any) -> Record:
         """Return the record of a message's job: pending, or as what else is known says."""
         return cls(
-            uuid=message.uuid, task=message.task, owner=message.owner, created=message.created, **known
+            uuid=message.uuid,
+            task=message.task,
+            owner=message.owner,
+            created=message.created,
+            group=message.group,
+            **known,
         )
 
     @property
@@ -162,6 +207,10 @@ class Record:
         }
         if self.cancel_requested and not self.ended:
             body["cancel_requested"] = True
+        if self.members is not None:
+            body["members"] = self.members.to_json()
+        if self.group is not None:
+            body["group"] = self.group
         if reveal and self.returned is not None:
             body["returned"] = self.returned.to_json(reveal=True)
         return body

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.job.message import Message, read_links
 from serverless_tasks.engine.job.options import JobOptions
 from serverless_tasks.engine.job.record import (
     EXPIRED,
@@ -23,6 +23,7 @@ from serverless_tasks.engine.store.items import (
     JOB,
     STATE,
     STATE_PREFIX,
+    TOTAL,
     Item,
     is_tombstone,
     keep_until,
@@ -30,18 +31,21 @@ from serverless_tasks.engine.store.items import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
+
+    from serverless_tasks.engine.store.groups import Shard
 
 # With one of these every write of a state changes what the record says.
-VERSION_ATTRIBUTES: Final = ("status", "token", "attempt", "seq", "cancel", "deleted", "returned")
+VERSION_ATTRIBUTES: Final = ("status", "token", "attempt", "seq", "cancel", "deleted", "returned", TOTAL)
 
 
-def record_from_items(items: Iterable[Item], now: int) -> Record | None:
+def record_from_items(items: Iterable[Item], now: int, shards: Sequence[Shard] = ()) -> Record | None:
     """Return the record that a job's items make.
 
     Args:
         items: the job's items, in any order; without a state, the ``job`` item alone says what is known.
         now: the present, in milliseconds since the epoch.
+        shards: those of a group whose members are not counted in its state.
 
     Returns:
         The record, its outputs still under ``outputs_key`` when they lie in the bucket; None when nothing is known,
@@ -50,7 +54,13 @@ def record_from_items(items: Iterable[Item], now: int) -> Record | None:
     by_key = {item["sk"]: item for item in items}
     state = by_key.get(STATE)
     if state is not None:
-        return None if is_tombstone(state) else _from_state(state, by_key, now)
+        if is_tombstone(state):
+            return None
+        if TOTAL in state:
+            from serverless_tasks.engine.store.groups import group_record  # most processes have none
+
+            return group_record(state, shards, now)
+        return _from_state(state, by_key, now)
     job = by_key.get(JOB)
     return _from_job(job, now) if job is not None else None
 
@@ -83,6 +93,7 @@ def message_from_item(job: Item) -> Message:
         inputs_key=job.get("inputs_key"),
         secrets=tuple(json.loads(job.get("secrets", "[]"))),
         retry_of=job.get("retry_of"),
+        **read_links(json.loads(job.get("links", "{}"))),
         options=JobOptions.decode(job),
     )
 
@@ -96,15 +107,25 @@ def outputs_key(items: Iterable[Item]) -> str | None:
     return None
 
 
-def version_token(state: Item | None) -> str:
-    """Return a text that changes whenever the record that a state makes may have changed; empty without a state."""
-    return "" if state is None else " ".join(str(state.get(name, "")) for name in VERSION_ATTRIBUTES)
+def version_token(state: Item | None, shards: Iterable[Shard] = ()) -> str:
+    """Return a text that changes whenever the record that a state makes may have changed; empty without a state.
+
+    Args:
+        state: the state, or None.
+        shards: see `record_from_items`.
+    """
+    if state is None:
+        return ""
+    sizes = [str(sum(map(len, shard.sets().values()))) for shard in shards]
+    return " ".join([*(str(state.get(name, "")) for name in VERSION_ATTRIBUTES), *sizes])
 
 
 def names_others(state: Item) -> bool:
     """Return whether the record needs more items than the state: messages, large outputs, a long error."""
     if is_tombstone(state):
         return False
+    if TOTAL in state:
+        return True
     if state.get("messages", 0) > 0:
         return True
     if state["status"] == SUCCEEDED:
@@ -124,6 +145,7 @@ def _from_job(job: Item, now: int) -> Record:
         finished=job["expires"] if expired else None,
         run_at=job.get("run_at"),
         uncertain=job.get("uncertain", False) and not expired,
+        group=json.loads(job["links"]).get("member", {}).get("group") if "links" in job else job.get("group"),
     )
 
 
@@ -154,6 +176,7 @@ def _from_state(state: Item, by_key: dict[str, Item], now: int) -> Record:
         token=state.get("token", ""),
         seq=state.get("seq", 0),
         request_id=state.get("request_id", ""),
+        group=state.get("group"),
         lease=state.get("lease") if status == RUNNING else None,
         history=tuple(
             sorted(

@@ -7,11 +7,12 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.progress import Snapshot
     from serverless_tasks.engine.job.record import Failure, Record
+    from serverless_tasks.engine.store.groups import Groups
     from serverless_tasks.errors import ServerlessTasksError
 
 
@@ -82,6 +83,10 @@ class Store(Protocol):
 
     any_size: bool
 
+    @property
+    def groups(self) -> Groups:
+        """The groups and chains."""
+
     def put_jobs(self, messages: Sequence[Message]) -> None:
         """Keep the ``job`` items of messages that were sent; a job that is already there stays as it is.
 
@@ -147,18 +152,22 @@ class Store(Protocol):
     def returned(self, message: Message, failure: Failure) -> None:
         """Keep why a worker has sent a job back to its queue unbegun; one that does not wait stays as it is."""
 
-    def settle(self, message: Message, failure: Failure) -> Claim:
-        """End a job that nobody holds, for the dead-letter handler.
+    def settle(self, message: Message, failure: Failure, *, status: str = "failed") -> Claim:
+        """End a job that nobody holds, as ``failed`` or ``cancelled``: for the dead-letter handler and for groups.
 
         Returns:
             ``settled``; ``ended`` when it had ended before; ``busy`` while an attempt holds a live lease.
         """
 
-    def delete(self, uuid: str) -> None:
-        """Delete what is kept of an ended job: its items and its payloads.
+    def delete(self, uuid: str, *, ending: Callable[[Record], None] | None = None) -> None:
+        """Delete what is kept of an ended job: its items and its payloads; of a group, all its members' as well.
 
         A state without any of it stays, so that a late message does not run the job again; readers see nothing. A
         deletion that was cut short is taken up by the next one.
+
+        Args:
+            uuid: the job's id.
+            ending: is called with a member of a group before it is deleted: it has to be counted by then.
 
         Raises:
             TaskNotFound: nothing is known of it, or it has been deleted.

@@ -27,11 +27,13 @@ type Item = dict[str, Any]
 JOB: Final = "job"
 STATE: Final = "s#state"
 STATE_PREFIX: Final = "s#"
+# The attribute that only a group's state has.
+TOTAL: Final = "total"
 DAY_MS: Final = 86_400_000
 # A dead-letter queue keeps a message until 14 days after it was first sent, 10 days past the queues' own 4; a terminal
 # state outlives the last moment of delivery by another 15.
 KEEP_AFTER_EXPIRY_MS: Final = 25 * DAY_MS
-COPIED: Final = ("task", "created", "expires", "owner")
+COPIED: Final = ("task", "created", "expires", "owner", "group")
 LISTED_DAYS: Final = 30
 OWNER_SHARDS: Final = 2
 TASK_SHARDS: Final = 4
@@ -74,8 +76,11 @@ def job_item(message: Message) -> Item:
         item["retry_of"] = message.retry_of
     if message.uncertain:
         item["uncertain"] = True
+    if links := message.links():
+        item["links"] = encode(links)
     if message.owner is not None:
         item["owner"] = message.owner
+    if message.owner is not None and message.member is None:  # members are listed under their group
         item["owner_day"] = f"{message.owner}#{day}#{shard(message.uuid, OWNER_SHARDS)}"
     return item
 

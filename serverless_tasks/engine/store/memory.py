@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeGuard
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.engine.job.forks import renew_when_forked
+from serverless_tasks.engine.job.place import member_id, shards_of
 from serverless_tasks.engine.job.record import FAILED, PENDING, RUNNING, SUCCEEDED
 from serverless_tasks.engine.store import transitions
 from serverless_tasks.engine.store.assembly import (
@@ -18,9 +19,21 @@ from serverless_tasks.engine.store.assembly import (
     version_token,
 )
 from serverless_tasks.engine.store.base import Claim, ClaimAnswer, Page
+from serverless_tasks.engine.store.groups import (
+    SHARD,
+    Group,
+    Shard,
+    group_ended,
+    is_counted,
+    members_counted,
+    shard_filled,
+    shard_key,
+    shards_read,
+)
 from serverless_tasks.engine.store.items import (
     JOB,
     STATE,
+    TOTAL,
     Item,
     ended_item,
     failure_fields,
@@ -39,7 +52,8 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.progress import Snapshot
-    from serverless_tasks.engine.job.record import Failure, Record
+    from serverless_tasks.engine.job.record import Failure, Members, Record
+    from serverless_tasks.engine.store.groups import Groups
     from serverless_tasks.engine.store.transitions import Change
 
 
@@ -56,6 +70,7 @@ class MemoryStore:
         self._clock = clock
         self._items: dict[str, dict[str, Item]] = {}
         self._lock = threading.RLock()
+        self.groups: Groups = _MemoryGroups(self)
         renew_when_forked(self)
 
     def forked(self) -> None:
@@ -133,17 +148,17 @@ class MemoryStore:
             if state is None or state["status"] == PENDING:
                 self._change(message.uuid, transitions.returned(message, failure, self._now()))
 
-    def settle(self, message: Message, failure: Failure) -> Claim:
+    def settle(self, message: Message, failure: Failure, *, status: str = FAILED) -> Claim:
         """See `Store.settle`."""
         with self._lock:
             now = self._now()
             refusal = transitions.settle_refusal(self._state(message.uuid), now)
             if refusal is not None:
                 return refusal
-            self._change(message.uuid, transitions.settled(message, failure, now))
-            return Claim(answer=ClaimAnswer.SETTLED, status=FAILED)
+            self._change(message.uuid, transitions.settled(message, failure, now, status))
+            return Claim(answer=ClaimAnswer.SETTLED, status=status)
 
-    def delete(self, uuid: str) -> None:
+    def delete(self, uuid: str, *, ending: Callable[[Record], None] | None = None) -> None:
         """See `Store.delete`."""
         with self._lock:
             state = self._state(uuid)
@@ -155,6 +170,10 @@ class MemoryStore:
                 raise TaskNotFound(uuid)
             if not record.ended:
                 raise NotFinished(uuid, record.status)
+            if record.group is not None and ending is not None:
+                ending(record)
+            if record.members is not None:
+                self._delete_members(uuid, record.members.total)
             self._items[uuid] = {STATE: tombstone(record, keep_until(self._now()))}
 
     def cancel(self, uuid: str, *, message: Message | None = None) -> Record:
@@ -178,7 +197,7 @@ class MemoryStore:
             items = list(self._items.get(uuid, {}).values())
             if not items and message is not None:
                 return pending_record(message, self._now())
-            return record_from_items(items, self._now())
+            return record_from_items(items, self._now(), self._shards(uuid))
 
     def deleted(self, uuid: str) -> bool:
         """See `Store.deleted`."""
@@ -194,7 +213,7 @@ class MemoryStore:
     def changed(self, seen: Mapping[str, str]) -> dict[str, tuple[str, Record | None]]:
         """See `Store.changed`."""
         with self._lock:
-            versions = {uuid: version_token(self._state(uuid)) for uuid in seen}
+            versions = {uuid: version_token(self._state(uuid), self._shards(uuid)) for uuid in seen}
             return {
                 uuid: (versions[uuid], self.read(uuid))
                 for uuid, last in seen.items()
@@ -257,6 +276,20 @@ class MemoryStore:
         more = after[limit - 1] if len(after) > limit else None
         return [position.split("#")[1] for position in after[:limit]], more
 
+    def _shards(self, uuid: str) -> list[Shard]:
+        """The shards of a group whose members are not counted in its state; none of anything else."""
+        state = self._state(uuid)
+        if state is None or TOTAL not in state or is_counted(state):
+            return []
+        return self.groups.shards(uuid, state[TOTAL])
+
+    def _delete_members(self, group: str, total: int) -> None:
+        for index in range(total):
+            if (record := self.read(member_id(group, index))) is not None and record.ended:
+                self.delete(record.uuid)
+        for number in range(shards_of(total)):
+            self._items.pop(shard_key(group, number), None)
+
     def _state(self, uuid: str) -> Item | None:
         return self._items.get(uuid, {}).get(STATE)
 
@@ -279,6 +312,55 @@ class MemoryStore:
 
     def _now(self) -> int:
         return to_ms(self._clock.now())
+
+
+class _MemoryGroups:
+    """See `Groups`."""
+
+    def __init__(self, store: MemoryStore) -> None:
+        self._store = store
+
+    def open(self, state: Item) -> tuple[Group | None, bool]:
+        """See `Groups.open`."""
+        with self._store._lock:
+            there = self._store._items.setdefault(state["pk"], {}).setdefault(STATE, state)
+            return Group.of(there), there is state
+
+    def get(self, uuid: str, *, consistent: bool = True) -> Group | None:
+        """See `Groups.get`."""
+        with self._store._lock:
+            state = self._store._state(uuid)
+            return None if state is None else Group.of(state)
+
+    def count(self, group: str, shard: Shard, ttl: int) -> Shard:
+        """See `Groups.count`."""
+        key, change = shard_key(group, shard.number), members_counted(shard, ttl)
+        with self._store._lock:
+            items = self._store._items.setdefault(key, {})
+            items[SHARD] = change.apply(items.get(SHARD, {"pk": key, "sk": SHARD}))
+            return Shard.of(shard.number, items[SHARD])
+
+    def fill(self, group: str, shard: int) -> Group | None:
+        """See `Groups.fill`."""
+        with self._store._lock:
+            if self.get(group) is None:
+                return None
+            return Group.of(self._store._change(group, shard_filled(shard)))
+
+    def close(self, group: str, status: str, members: Members, fields: Item) -> None:
+        """See `Groups.close`."""
+        with self._store._lock:
+            known = self.get(group)
+            if known is not None and not known.ended:
+                now = self._store._now()
+                self._store._change(group, group_ended(status, members, fields, now))
+
+    def shards(self, group: str, total: int) -> list[Shard]:
+        """See `Groups.shards`."""
+        with self._store._lock:
+            keys = [shard_key(group, number) for number in range(shards_of(total))]
+            items = {key: self._store._items[key][SHARD] for key in keys if key in self._store._items}
+            return shards_read(group, total, items)
 
 
 def _holds(state: Item | None, token: str) -> TypeGuard[Item]:

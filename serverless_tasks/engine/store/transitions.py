@@ -46,13 +46,15 @@ class Change:
     Attributes:
         put: attributes to set.
         add: attributes to count up, from 0.
+        unite: sets of numbers to take more into, from none.
         keep: attributes to set unless they are there.
         copy: attribute -> the one whose old value it takes; "" where there was none.
         remove: attributes to remove.
     """
 
-    put: Item
+    put: Item = field(default_factory=dict)
     add: Mapping[str, int] = field(default_factory=dict)
+    unite: Mapping[str, frozenset[int]] = field(default_factory=dict)
     keep: Item = field(default_factory=dict)
     copy: Mapping[str, str] = field(default_factory=dict)
     remove: tuple[str, ...] = ()
@@ -62,6 +64,7 @@ class Change:
         changed = {name: value for name, value in state.items() if name not in self.remove}
         changed |= self.put
         changed |= {name: state.get(name, 0) + by for name, by in self.add.items()}
+        changed |= {name: state.get(name, frozenset()) | more for name, more in self.unite.items()}
         changed |= {name: state.get(name, value) for name, value in self.keep.items()}
         changed |= {name: state.get(source, "") for name, source in self.copy.items()}
         return changed
@@ -134,13 +137,13 @@ def returned(message: Message, failure: Failure, now: int) -> Change:
     )
 
 
-def settled(message: Message, failure: Failure, now: int) -> Change:
+def settled(message: Message, failure: Failure, now: int, status: str = FAILED) -> Change:
     """End a job that nobody holds, for its message can no longer be delivered."""
     return Change(
         put={
             **state_copy(message),
             **failure_fields(failure),
-            "status": FAILED,
+            "status": status,
             "finished": now,
             "ttl": _ttl(message, now),
         },

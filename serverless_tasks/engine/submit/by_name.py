@@ -9,13 +9,8 @@ from serverless_tasks.engine.definition.base import LONGEST_NAME
 from serverless_tasks.engine.definition.schema import check_json
 from serverless_tasks.engine.job.encoding import is_json
 from serverless_tasks.engine.submit.publish import made, publish
-from serverless_tasks.engine.submit.submission import (
-    check_options,
-    check_reach,
-    deduplication_of,
-    new_message,
-    queue_of,
-)
+from serverless_tasks.engine.submit.routing import check_reach, queue_of
+from serverless_tasks.engine.submit.submission import check_options, deduplication_of, new_message
 from serverless_tasks.errors import InvalidInputs, UnknownTask
 
 if TYPE_CHECKING:

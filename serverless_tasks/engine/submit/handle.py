@@ -35,9 +35,17 @@ class Handle:
         publication: the job's message, and whether it is published.
         store: where its record is.
         clock: the time.
+        cancel: cancels the job; the store's unless given.
     """
 
-    def __init__(self, publication: Publication, store: Store, clock: Clock) -> None:
+    def __init__(
+        self,
+        publication: Publication,
+        store: Store,
+        clock: Clock,
+        cancel: Callable[..., Record] | None = None,
+    ) -> None:
+        self._cancel = cancel or store.cancel
         self.repeated = publication.repeated
         publication = publication.original
         message = publication.message
@@ -53,6 +61,10 @@ class Handle:
     @cached_property
     def _clock(self) -> Clock:
         return current_services().clock
+
+    @cached_property
+    def _cancel(self) -> Callable[..., Record]:
+        return current_services().cancel
 
     @property
     def uuid(self) -> str:
@@ -173,7 +185,7 @@ class Handle:
             NotPublished: it has not been sent.
         """
         self._require_published()
-        self._record = self._store.cancel(self.uuid, message=self._untracked)
+        self._record = self._cancel(self.uuid, message=self._untracked)
         return self
 
     @property
@@ -198,7 +210,11 @@ class Handle:
         return self.__copy__()
 
     def __getstate__(self) -> dict[str, Any]:
-        return {name: value for name, value in self.__dict__.items() if name not in {"_store", "_clock"}}
+        return {
+            name: value
+            for name, value in self.__dict__.items()
+            if name not in {"_store", "_clock", "_cancel"}
+        }
 
     def __repr__(self) -> str:
         return f"<Handle {self.uuid} {self.record.task} {self.status}>"

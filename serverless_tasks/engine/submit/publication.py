@@ -33,6 +33,7 @@ class Publication:
         key: the row of its idempotency key, or None.
         unique_lock: the row of the one live job of its task and inputs, or None.
         took_lock: whether that row was nobody's before.
+        send: of a group, what sends its members; it takes the place of the backend.
     """
 
     def __init__(self, message: Message) -> None:
@@ -45,6 +46,7 @@ class Publication:
         self.key: Lock | None = None
         self.unique_lock: Lock | None = None
         self.took_lock = False
+        self.send: Callable[[], None] | None = None
         self._original: Publication | None = None
 
     def settle(self, error: ServerlessTasksError | None) -> None:
@@ -114,5 +116,6 @@ class Publication:
             "awaited": _elsewhere if waiting else _never,
             "key": None,
             "place": None,
+            "send": None,
             "_then": [],
         }

@@ -45,7 +45,9 @@ def publish(
         publish_now(services, unsent)
     if len(publications) == 1 and (error := publications[0].original.error) is not None:
         raise error
-    handles = [Handle(publication, services.store, services.clock) for publication in publications]
+    handles = [
+        Handle(publication, services.store, services.clock, services.cancel) for publication in publications
+    ]
     # That backend has run them by now.
     return [handle.refresh() for handle in handles] if services.backend_kind.synchronous else handles
 
@@ -56,7 +58,7 @@ def publish_now(services: Services, publications: Sequence[Publication]) -> None
     Raises:
         ServerlessTasksError: none could be published.
     """
-    publications = still_held(services, publications)
+    publications = _send_groups(still_held(services, publications))
     if not publications:
         return
     try:
@@ -69,6 +71,19 @@ def publish_now(services: Services, publications: Sequence[Publication]) -> None
     for publication, failed in zip(publications, errors, strict=True):
         publication.settle(failed)
     release(services, publications)
+
+
+def _send_groups(publications: Sequence[Publication]) -> list[Publication]:
+    """Send the groups among publications; return the others."""
+    for publication in publications:
+        if publication.send is not None:
+            try:
+                publication.send()
+            except ServerlessTasksError as error:
+                publication.settle(error)
+            else:
+                publication.settle(None)
+    return [publication for publication in publications if publication.send is None]
 
 
 def made[T](make: Callable[[], T]) -> T:

@@ -6,7 +6,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from serverless_tasks.engine.definition.base import queue_for
 from serverless_tasks.engine.definition.registry import definition_of
 from serverless_tasks.engine.definition.schema import Definition
 from serverless_tasks.engine.job.clock import to_ms
@@ -15,13 +14,15 @@ from serverless_tasks.engine.services import Services, current_services
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.publish import publish
 from serverless_tasks.engine.submit.reserve import Deduplication
-from serverless_tasks.errors import TaskDefinitionError, UnknownOption
+from serverless_tasks.engine.submit.routing import check_reach, queue_of
+from serverless_tasks.errors import UnknownOption
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.submit.handle import Handle
+    from serverless_tasks.engine.submit.workflow import Signature
 
 
 class Submission:
@@ -52,6 +53,12 @@ class Submission:
         """As `submit`, with the inputs as one dictionary or one instance of the task's model."""
         (handle,) = self.submit_many([inputs])
         return handle
+
+    def signature(self, /, **inputs: Any) -> Signature:
+        """Return the task with inputs and these options, for a group or a chain; see `Task.signature`."""
+        from serverless_tasks.engine.submit import workflow  # most processes submit jobs alone
+
+        return workflow.Signature(self._task, inputs, self._options, self.start)
 
     def submit_many(self, inputs: Iterable[Any]) -> list[Handle]:
         """Submit one job for each dictionary (or model), in as few calls as SQS and DynamoDB allow.
@@ -136,13 +143,6 @@ def _message(services: Services, definition: Definition, inputs: dict[str, Any],
     return new_message(services, task.name, inputs, options, queue, definition.secrets_in(inputs))
 
 
-def queue_of(options: Options, queue: str | None, priority: int) -> str:
-    """The queue of a job: what the submission says counts before what the task does."""
-    if options.priority is not None:
-        return queue_for(options.queue, options.priority)
-    return queue_for(options.queue or queue, priority)
-
-
 def new_message(
     services: Services, task: str, inputs: Any, options: Options, queue: str, secrets: tuple[str, ...] = ()
 ) -> Message:
@@ -174,19 +174,6 @@ def new_message(
         run_at=run_at,
         options=options.travelling,
     )
-
-
-def check_reach(services: Services, task: str) -> None:
-    """See that the workers of a queue can know a task.
-
-    Raises:
-        TaskDefinitionError: its class belongs to the script that runs.
-    """
-    if task.startswith("__main__.") and services.backend_kind.has_queue:
-        raise TaskDefinitionError(
-            f"Task {task!r} is defined in the script that runs, which no worker imports: define it in a module that"
-            " SERVERLESS_TASKS_MODULES names, and import it from there."
-        )
 
 
 def check_options(options: Options, task: str, jobs: int, *, unique: bool) -> None:

@@ -20,12 +20,15 @@ from serverless_tasks.engine.worker.time_limit.limit import STOP_GRACE, Limit
 from serverless_tasks.errors import AwsError, TaskTimeout
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from pydantic import BaseModel
 
     from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.definition.registry import Registry
     from serverless_tasks.engine.definition.schema import Definition
     from serverless_tasks.engine.job.clock import Clock
+    from serverless_tasks.engine.job.execution import EarlierGroup
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.progress import Snapshot
     from serverless_tasks.engine.store.base import Blobs, Claim, Store
@@ -49,6 +52,7 @@ class Attempt:
         store: where jobs are kept.
         blobs: where large inputs lie, or None.
         clock: the time.
+        is_stopped: tells of a job whether its group was cancelled.
     """
 
     def __init__(
@@ -61,7 +65,9 @@ class Attempt:
         store: Store,
         blobs: Blobs | None,
         clock: Clock,
+        is_stopped: Callable[[Message], bool] = lambda message: False,
     ) -> None:
+        self._is_stopped = is_stopped
         self._message = message
         self._claim = claim
         self._deadline = deadline
@@ -94,6 +100,10 @@ class Attempt:
         task: type[BaseTask] | BaseTask = declared
         try:
             inputs = load_inputs(self._message, self._blobs)
+            if self._message.references:
+                from serverless_tasks.engine.worker.references import resolved  # most jobs have none
+
+                inputs = inputs | resolved(self._message, self._store)
         except Exception as failed:
             if isinstance(failed, AwsError) and not failed.gone:
                 raise  # a bucket that is busy is no fault of the task's: the attempt does not count
@@ -120,8 +130,14 @@ class Attempt:
             attempt=self._claim.attempt,
             owner=message.owner,
             scheduled=datetime.fromtimestamp(message.created / 1000, UTC) if message.schedule else None,
+            group=self._earlier(message.previous) if message.previous is not None else None,
             progress=progress,
         )
+
+    def _earlier(self, previous: str) -> EarlierGroup:
+        from serverless_tasks.engine.worker.references import EarlierJobs
+
+        return EarlierJobs(self._store, previous)
 
     def _limited(
         self, task: BaseTask, definition: Definition, model: BaseModel, progress: Progress, began: float
@@ -152,7 +168,8 @@ class Attempt:
         if self._deadline is None:
             # A task that cannot be stopped does not hold its job for ever.
             lease = to_ms(min(self._clock.now() + LEASE, self._renewed_until))
-        return self._store.write_progress(self._message.uuid, self._claim.token, snapshot, lease=lease)
+        asked = self._store.write_progress(self._message.uuid, self._claim.token, snapshot, lease=lease)
+        return asked or self._is_stopped(self._message)
 
     def _asks_to_stop(self) -> bool:
         now = self._clock.now()
@@ -160,7 +177,8 @@ class Attempt:
             return False
         self._asked = now
         try:
-            return self._store.cancel_requested(self._message.uuid, self._claim.token)
+            asked = self._store.cancel_requested(self._message.uuid, self._claim.token)
+            return asked or self._is_stopped(self._message)
         except AwsError:
             # A store that is busy is no reason for the task to fail: the next call asks again.
             return False

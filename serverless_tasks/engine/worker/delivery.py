@@ -5,17 +5,31 @@ from __future__ import annotations
 import sys
 from contextvars import copy_context
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from serverless_tasks.engine.job.message import Message
+    from serverless_tasks.engine.job.place import Place
     from serverless_tasks.engine.store.base import Claim
     from serverless_tasks.engine.worker.outcome import DeliveryResult
 
     # Is given a delivery and what runs it, and returns what that returned.
     type Middleware = Callable[[Delivery, Callable[[Delivery], DeliveryResult]], DeliveryResult]
+
+
+class WorkflowSteps(Protocol):
+    """What a worker does for groups and chains; `serverless_tasks.engine.workflow.workflows.Workflows` does it."""
+
+    def count(self, ends: Mapping[Place, str]) -> None:
+        """Count members whose end is recorded."""
+
+    def is_stopped(self, group: str) -> bool:
+        """Return whether a group was cancelled."""
+
+    def deliver(self, message: Message) -> float | None:
+        """Do what the message of a workflow says; return seconds until it is to be delivered again, or None."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, TypeGuard
 
 from serverless_tasks.engine.job.masking import NO_MASK, Mask
-from serverless_tasks.engine.job.record import Failure
+from serverless_tasks.engine.job.record import ENDED, Failure
 from serverless_tasks.errors import (
     BucketMissing,
     InvalidInputs,
@@ -64,6 +64,7 @@ class Disposition(StrEnum):
         WAITING: nothing: the job is not due yet.
         ENDED: nothing: the job had ended before.
         LOST: nothing: its attempt lost the job while it ran.
+        OPENED: it saw to a group or a chain, which ends when its members do.
     """
 
     DECIDED = "decided"
@@ -71,6 +72,7 @@ class Disposition(StrEnum):
     WAITING = "waiting"
     ENDED = "ended"
     LOST = "lost"
+    OPENED = "opened"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -80,6 +82,7 @@ class DeliveryResult:
     Attributes:
         disposition: what it did about the job.
         job_status: the job's status now (``pending``: it will be retried), where this delivery decided it; else "".
+        recorded: the terminal status that the job had already, where this delivery found it ended.
         give_back: None when the message is done with; else seconds until it should be delivered again.
         attempt: the attempt's number, 0 when none was begun.
         failure: why it did not succeed, the run's secrets masked: what may be told.
@@ -90,11 +93,17 @@ class DeliveryResult:
 
     disposition: Disposition = Disposition.DECIDED
     job_status: str = ""
+    recorded: str = ""
     give_back: float | None = None
     attempt: int = 0
     failure: Failure | None = None
     exception: BaseException | None = None
     duration: float = 0.0
+
+    @property
+    def terminal(self) -> str:
+        """The terminal status that is recorded of the job, or ""."""
+        return self.job_status if self.job_status in ENDED else self.recorded
 
     @property
     def status(self) -> str:

@@ -10,7 +10,7 @@ from uuid import uuid4
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import expires_at, expires_in_process_at
 from serverless_tasks.engine.job.progress import Snapshot
-from serverless_tasks.engine.job.record import CANCELLED, EXPIRED, FAILED, NOT_RUN_AGAIN, SKIPPED
+from serverless_tasks.engine.job.record import CANCELLED, ENDED, EXPIRED, FAILED, NOT_RUN_AGAIN, SKIPPED
 from serverless_tasks.engine.job.retry import EARLY
 from serverless_tasks.engine.store.base import ClaimAnswer
 from serverless_tasks.engine.store.overlap import overlapping
@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.definition.registry import Registry
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.message import Message
+    from serverless_tasks.engine.job.place import Place
+    from serverless_tasks.engine.job.record import Failure
     from serverless_tasks.engine.store.base import Blobs, Claim, Store
-    from serverless_tasks.engine.worker.delivery import Middleware
+    from serverless_tasks.engine.worker.delivery import Middleware, WorkflowSteps
 
 logger = logging.getLogger(__name__)
 
@@ -54,6 +56,7 @@ class Runner:
             that runs without one reads as lost as soon as its lease is over.
         holds_back: see `Completion`.
         middleware: stands around each delivery, as Django's app does to tend its connections.
+        workflows: gives what is done for members of groups and chains; called for those alone.
     """
 
     def __init__(
@@ -68,7 +71,9 @@ class Runner:
         has_queue: bool = True,
         holds_back: bool = True,
         middleware: Middleware | None = None,
+        workflows: Callable[[], WorkflowSteps] | None = None,
     ) -> None:
+        self._workflows = workflows
         self._registry = registry
         self._store = store
         self._blobs = blobs
@@ -89,6 +94,7 @@ class Runner:
         retry: bool = True,
         claim: Claim | None = None,
         in_flight_work: Callable[[], None] | None = None,
+        count: Callable[[Place, str], None] | None = None,
     ) -> DeliveryResult:
         """Run one delivery of a message, in a context of its own.
 
@@ -100,6 +106,8 @@ class Runner:
             retry: whether a failure may wait for another attempt; a direct invoke wants its answer now.
             claim: what `claim` answered, when it was called for this delivery already.
             in_flight_work: done while the end is recorded; see `overlapping`. It may stay undone.
+            count: takes a member of a group whose end is recorded, to count several at once; the message may only be
+                deleted then. Each is counted at once unless given.
 
         Raises:
             UnknownTask: this deployment has no such task, or the task has not the schedule that the message names.
@@ -114,9 +122,44 @@ class Runner:
             claim=claim,
             in_flight_work=in_flight_work,
         )
+        if message.workflow is not None:
+            return self._do_workflow(message)
         if self._middleware is None:
-            return in_own_context(self._deliver, delivery)
-        return in_own_context(self._middleware, delivery, self._deliver)
+            result = in_own_context(self._deliver, delivery)
+        else:
+            result = in_own_context(self._middleware, delivery, self._deliver)
+        if message.member is not None and result.terminal:
+            (count or self.count)(message.member, result.terminal)
+        return result
+
+    def count(self, member: Place, status: str) -> None:
+        """Count a member of a group whose end is recorded.
+
+        Raises:
+            ServerlessTasksError: it could not be counted, or what follows could not be sent; it is to be tried again.
+        """
+        self._steps.count({member: status})
+
+    def settle(self, message: Message, failure: Failure) -> Claim:
+        """End a job that nobody holds, and count it where it is a member of a group; see `Store.settle`."""
+        claim = self._store.settle(message, failure)
+        if message.member is not None and claim.status in ENDED:
+            self.count(message.member, claim.status)
+        return claim
+
+    @property
+    def _steps(self) -> WorkflowSteps:
+        assert self._workflows is not None, "services give a runner what its messages need"
+        return self._workflows()
+
+    def _do_workflow(self, message: Message) -> DeliveryResult:
+        pause = self._steps.deliver(message)
+        if pause is None:
+            return DeliveryResult(disposition=Disposition.OPENED)
+        return DeliveryResult(disposition=Disposition.WAITING, give_back=pause)
+
+    def _is_stopped(self, message: Message) -> bool:
+        return message.member is not None and self._steps.is_stopped(message.member.group)
 
     def _deliver(self, delivery: Delivery) -> DeliveryResult:
         message, claim, now = delivery.message, delivery.claim, self._clock.now()
@@ -126,17 +169,17 @@ class Runner:
             return (
                 self._wait(settled, now)
                 if settled.answer == ClaimAnswer.BUSY
-                else DeliveryResult(disposition=Disposition.ENDED)
+                else DeliveryResult(disposition=Disposition.ENDED, recorded=settled.status)
             )
         if not self._has_queue:
             message = replace(message, expires=to_ms(now))
         if claim is None:
             claim = self.claim(message, deadline=delivery.deadline, request_id=delivery.request_id)
         if claim.answer == ClaimAnswer.ENDED:
-            return DeliveryResult(disposition=Disposition.ENDED)
+            return DeliveryResult(disposition=Disposition.ENDED, recorded=claim.status)
         if claim.answer != ClaimAnswer.CLAIMED:
             return self._sent_on(message, claim, now) or self._wait(claim, now)
-        if claim.cancelled:
+        if claim.cancelled or self._is_stopped(message):
             return self._completion.cancelled(message, claim, Snapshot(seq=1))
         if claim.lost > (LOST_LIMIT if task.on_lost == "retry" else 0):
             self._store.fail(message.uuid, claim, Snapshot(seq=1), NOT_RUN_AGAIN)
@@ -194,6 +237,7 @@ class Runner:
             store=self._store,
             blobs=self._blobs,
             clock=self._clock,
+            is_stopped=self._is_stopped,
         )
         try:
             run, last = attempt.run()

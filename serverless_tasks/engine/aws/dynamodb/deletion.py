@@ -10,12 +10,14 @@ from serverless_tasks.engine.aws.session import ConditionFailed
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.dead_letter import dead_letter_key, job_letter
 from serverless_tasks.engine.job.message import MAX_DELAY, inputs_key, outputs_prefix
-from serverless_tasks.engine.job.record import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
+from serverless_tasks.engine.job.place import member_id
+from serverless_tasks.engine.job.record import CANCELLED, ENDED, FAILED, PENDING, RUNNING, SUCCEEDED
 from serverless_tasks.engine.job.retry import EARLY
 from serverless_tasks.engine.store.assembly import record_from_items
 from serverless_tasks.engine.store.items import (
     JOB,
     STATE,
+    TOTAL,
     Item,
     deliverable_until,
     is_tombstone,
@@ -27,6 +29,7 @@ from serverless_tasks.errors import BucketMissing, ConfigurationError, NotFinish
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from serverless_tasks.engine.aws.dynamodb.groups import TableGroups
     from serverless_tasks.engine.aws.dynamodb.items import TableItems
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.record import Record
@@ -47,6 +50,7 @@ class Deletion:
 
     Args:
         items: the table's items.
+        groups: its groups.
         clock: the time.
         blobs: where large payloads lie, or None.
         unschedule: deletes the schedule that sends a job, by its id and when it is due (milliseconds); or None.
@@ -55,27 +59,31 @@ class Deletion:
     def __init__(
         self,
         items: TableItems,
+        groups: TableGroups,
         clock: Clock,
         blobs: Blobs | None,
         unschedule: Callable[[str, int], None] | None,
     ) -> None:
         self._items = items
+        self._groups = groups
         self._clock = clock
         self._blobs = blobs
         self._unschedule = unschedule
 
-    def delete(self, uuid: str) -> None:
+    def delete(self, uuid: str, ending: Callable[[Record], None] | None = None) -> None:
         """See `Store.delete`.
 
         Its schedules go first, while it is known when they are due. Then the tombstone comes, so that nothing half
         deleted is read; the ``job`` item goes last, so that the owner's listing leads back to a job whose deletion was
-        cut short.
+        cut short. The members of a group go before it.
         """
         items = {item["sk"]: item for item in self._items.query("pk = :pk", {":pk": uuid})}
         job, state = items.pop(JOB, None), items.pop(STATE, None)
+        if state is not None and TOTAL in state and state["status"] in ENDED:
+            self._delete_members(uuid, state[TOTAL])
         payloads = self._payloads(uuid, job, state)
         if state is None or not is_tombstone(state):
-            self._bury(uuid, job, state, items)
+            self._bury(uuid, job, state, items, ending)
         elif job is None and not items and not payloads:
             raise TaskNotFound(uuid)
         else:
@@ -86,7 +94,22 @@ class Deletion:
         if job is not None:
             self._items.delete(uuid, JOB)
 
-    def _bury(self, uuid: str, job: Item | None, state: Item | None, others: dict[str, Item]) -> None:
+    def _delete_members(self, group: str, total: int) -> None:
+        for index in range(total):
+            try:
+                self.delete(member_id(group, index))
+            except TaskNotFound:
+                continue  # it was never sent, or an earlier deletion was cut short after it
+        self._groups.delete_shards(group, total)
+
+    def _bury(
+        self,
+        uuid: str,
+        job: Item | None,
+        state: Item | None,
+        others: dict[str, Item],
+        ending: Callable[[Record], None] | None,
+    ) -> None:
         """Put the tombstone in the state's place.
 
         Raises:
@@ -99,6 +122,8 @@ class Deletion:
             raise TaskNotFound(uuid)
         if not record.ended:
             raise NotFinished(uuid, record.status)
+        if record.group is not None and ending is not None:
+            ending(record)
         self._delete_schedules(uuid, job, state, others)
         known = [item["ttl"] for item in (job, state) if item is not None and "ttl" in item]
         self._put_tombstone(record, max(known, default=keep_until(deliverable_until(now))), now)

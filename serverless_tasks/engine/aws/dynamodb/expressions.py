@@ -34,6 +34,7 @@ def update_parameters(
     """
     parameters = {**change.put, **change.keep, **values}
     parameters |= {f"add_{name}": by for name, by in change.add.items()}
+    parameters |= {f"unite_{name}": more for name, more in change.unite.items()}
     if change.add:
         parameters["zero"] = 0
     if change.copy:
@@ -41,6 +42,7 @@ def update_parameters(
     text, names = _expression(
         tuple(change.put),
         tuple(change.add),
+        tuple(change.unite),
         tuple(change.keep),
         tuple(change.copy.items()),
         change.remove,
@@ -48,7 +50,7 @@ def update_parameters(
     )
     return {
         "UpdateExpression": text,
-        "ConditionExpression": condition,
+        **({"ConditionExpression": condition} if condition else {}),
         "ExpressionAttributeNames": dict(names),
         "ExpressionAttributeValues": {f":{name}": _value(value) for name, value in parameters.items()},
         "ReturnValues": "ALL_NEW" if answered else "NONE",
@@ -61,6 +63,7 @@ def update_parameters(
 def _expression(
     put: tuple[str, ...],
     add: tuple[str, ...],
+    unite: tuple[str, ...],
     keep: tuple[str, ...],
     copy: tuple[tuple[str, str], ...],
     remove: tuple[str, ...],
@@ -72,7 +75,9 @@ def _expression(
     clauses += [f"#{name} = if_not_exists(#{name}, :{name})" for name in keep]
     clauses += [f"#{name} = if_not_exists(#{source}, :none)" for name, source in copy]
     gone = [f"#{name}" for name in remove]
-    text = f"SET {', '.join(clauses)}" + (f" REMOVE {', '.join(gone)}" if gone else "")
+    united = [f"#{name} :unite_{name}" for name in unite]
+    parts = {"SET": clauses, "REMOVE": gone, "ADD": united}
+    text = " ".join(f"{verb} {', '.join(each)}" for verb, each in parts.items() if each)
     names = {part.strip("(),") for part in f"{text} {condition}".replace("(", " ").replace(",", " ").split()}
     return text, {name: name[1:] for name in names if name.startswith("#")}
 
@@ -82,6 +87,8 @@ def _value(value: Any) -> dict[str, Any]:
         return {"S": value}
     if isinstance(value, bool):
         return {"BOOL": value}
+    if isinstance(value, frozenset):
+        return {"NS": [repr(number) for number in sorted(value)]}
     return {"N": repr(value)}
 
 
@@ -89,4 +96,6 @@ def _plain(value: Mapping[str, Any]) -> Any:
     ((kind, content),) = value.items()
     if kind == "N":
         return float(content) if "." in content or "e" in content.lower() else int(content)
+    if kind == "NS":
+        return frozenset(map(int, content))
     return content

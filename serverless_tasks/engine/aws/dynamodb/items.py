@@ -142,7 +142,13 @@ class TableItems:
 
     def delete_many(self, pk: str, sks: Sequence[str]) -> None:
         """Delete items of one ``pk``."""
-        self._write_batches([{"DeleteRequest": {"Key": to_dynamodb({"pk": pk, "sk": sk})}} for sk in sks])
+        self.delete_keys([(pk, sk) for sk in sks])
+
+    def delete_keys(self, keys: Sequence[tuple[str, str]]) -> None:
+        """Delete items by their ``pk`` and ``sk``."""
+        self._write_batches(
+            [{"DeleteRequest": {"Key": to_dynamodb({"pk": pk, "sk": sk})}} for pk, sk in keys]
+        )
 
     def _write_batches(self, requests: Sequence[dict[str, Any]]) -> None:
         for start in range(0, len(requests), WRITE_BATCH):

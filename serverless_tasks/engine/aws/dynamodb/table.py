@@ -10,6 +10,7 @@ from __future__ import annotations
 import json
 import logging
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.engine.aws.dynamodb.expressions import from_dynamodb, to_dynamodb
@@ -20,7 +21,7 @@ from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.engine.job.masking import masked
 from serverless_tasks.engine.job.message import SCHEDULER_TRIES, outputs_prefix
-from serverless_tasks.engine.job.record import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
+from serverless_tasks.engine.job.record import CANCELLED, ENDED, FAILED, PENDING, RUNNING, SUCCEEDED
 from serverless_tasks.engine.store import transitions
 from serverless_tasks.engine.store.assembly import (
     VERSION_ATTRIBUTES,
@@ -41,6 +42,7 @@ from serverless_tasks.engine.store.items import (
     STATE,
     STATE_PREFIX,
     TASK_SHARDS,
+    TOTAL,
     Item,
     deliverable_until,
     ended_item,
@@ -65,13 +67,15 @@ from serverless_tasks.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
+    from serverless_tasks.engine.aws.dynamodb.groups import TableGroups
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.progress import Snapshot
     from serverless_tasks.engine.job.record import Failure, Record
     from serverless_tasks.engine.store.base import Blobs
+    from serverless_tasks.engine.store.groups import Shard
     from serverless_tasks.engine.store.transitions import Change
 
 logger = logging.getLogger(__name__)
@@ -112,6 +116,13 @@ class Table:
         self._unschedule = unschedule
         self._by_owner = Listing(self._items, clock, "by_owner", "owner_day", OWNER_SHARDS)
         self._by_task = Listing(self._items, clock, "by_task", "task_day", TASK_SHARDS)
+
+    @cached_property
+    def groups(self) -> TableGroups:
+        """See `Store.groups`."""
+        from serverless_tasks.engine.aws.dynamodb.groups import TableGroups  # most processes have none
+
+        return TableGroups(self._items, self._clock)
 
     def put_jobs(self, messages: Sequence[Message]) -> None:
         """See `Store.put_jobs`."""
@@ -204,26 +215,26 @@ class Table:
         except ConditionFailed:
             return  # it runs, or has ended
 
-    def settle(self, message: Message, failure: Failure) -> Claim:
+    def settle(self, message: Message, failure: Failure, *, status: str = FAILED) -> Claim:
         """See `Store.settle`."""
         now = self._now()
         try:
             self._items.update(
                 message.uuid,
                 STATE,
-                transitions.settled(message, failure, now),
+                transitions.settled(message, failure, now, status),
                 condition=f"{_FREE} OR (#status = :running AND #lease < :now)",
                 values={"pending": PENDING, "running": RUNNING, "now": now},
             )
         except ConditionFailed as failed:
             return _certain(transitions.settle_refusal(from_dynamodb(failed.item), now))
-        return Claim(answer=ClaimAnswer.SETTLED, status=FAILED)
+        return Claim(answer=ClaimAnswer.SETTLED, status=status)
 
-    def delete(self, uuid: str) -> None:
+    def delete(self, uuid: str, *, ending: Callable[[Record], None] | None = None) -> None:
         """See `Store.delete`."""
         from serverless_tasks.engine.aws.dynamodb.deletion import Deletion  # no worker deletes
 
-        Deletion(self._items, self._clock, self._blobs, self._unschedule).delete(uuid)
+        Deletion(self._items, self.groups, self._clock, self._blobs, self._unschedule).delete(uuid, ending)
 
     def cancel(self, uuid: str, *, message: Message | None = None) -> Record:
         """See `Store.cancel`."""
@@ -276,7 +287,7 @@ class Table:
         The version tokens are read with eventual consistency, which costs half as much; what changed is read as it is.
         """
         states = self._items.get_many(list(seen), STATE, VERSION_ATTRIBUTES)
-        versions = {uuid: version_token(states.get(uuid)) for uuid in seen}
+        versions = {uuid: self._version(states.get(uuid)) for uuid in seen}
         moved = [uuid for uuid, last in seen.items() if versions[uuid] != last]
         unread: dict[str, ServerlessTasksError] = {}
         records = self._records(dict.fromkeys(moved), True, unread)
@@ -330,8 +341,18 @@ class Table:
         """See `Store.list_tasks`."""
         return self._page(self._by_task.page(tasks, limit, cursor, since, until), whole=whole)
 
+    def _version(self, state: Item | None) -> str:
+        return version_token(state, self._shards(() if state is None else (state,)))
+
+    def _shards(self, items: Iterable[Item]) -> Sequence[Shard]:
+        """Return the shards of a group whose members its state does not count; none of anything else."""
+        for item in items:
+            if TOTAL in item and item["status"] not in ENDED:
+                return self.groups.shards(item["pk"], item[TOTAL])
+        return ()
+
     def _record(self, items: Sequence[Item], *, whole: bool = True) -> Record | None:
-        record = record_from_items(items, self._now())
+        record = record_from_items(items, self._now(), self._shards(items))
         key = outputs_key(items)
         if record is None or key is None or not whole:
             return record

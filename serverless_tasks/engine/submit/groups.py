@@ -1,0 +1,243 @@
+"""Publishing groups and chains, following them, and retrying what failed of them."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+from uuid import uuid4
+
+from serverless_tasks.engine.definition.accepted import Compared
+from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.engine.job.message import OPEN, Message
+from serverless_tasks.engine.job.place import member_id
+from serverless_tasks.engine.job.plan import Plan, Step
+from serverless_tasks.engine.job.record import SUCCEEDED, Members
+from serverless_tasks.engine.services import current_services
+from serverless_tasks.engine.store.groups import expires_after, status_of
+from serverless_tasks.engine.submit.handle import Handle
+from serverless_tasks.engine.submit.job_locks import unique_lock
+from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.publication import Publication
+from serverless_tasks.engine.submit.publish import made, publish_now
+from serverless_tasks.engine.submit.reserve import Deduplication, reserve
+from serverless_tasks.engine.worker.references import EarlierJobs
+from serverless_tasks.errors import (
+    AlreadyRunning,
+    InputsUnavailable,
+    NotFinished,
+    TaskNotFound,
+    WorkflowError,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Iterator, Mapping
+
+    from serverless_tasks.engine.services import Services
+    from serverless_tasks.engine.store.locks import Lock
+
+
+class GroupHandle(Handle):
+    """A group or a chain that was submitted. Its progress is the number of members that have ended."""
+
+    @cached_property
+    def services(self) -> Services:
+        """The services that it was submitted with; those of this process in an unpickled handle."""
+        return current_services()
+
+    @property
+    def members(self) -> Members:
+        """The members as last read: ``total``, ``ended``, ``succeeded``, ``failed``, ``cancelled``."""
+        return self.record.members or Members(total=0)
+
+    @property
+    def continuation(self) -> Handle | None:
+        """The job that follows the group, once it was sent; else None."""
+        uuid = self.outputs.get("continuation")
+        return None if uuid is None else handle_of(self.services, uuid)
+
+    def results(self) -> Iterator[dict[str, Any] | None]:
+        """Yield the outputs of the members in their order, None of one that has not succeeded (yet)."""
+        return EarlierJobs(self.services.store, self.uuid).results()
+
+    def retry_failed(self) -> GroupHandle:
+        """Submit a new group of the same members, in which those that have succeeded count already.
+
+        Raises:
+            NotFinished: it has not ended.
+            WorkflowError: all members have succeeded.
+            InputsUnavailable: the inputs of a member are not all kept.
+        """
+        return retry_failed(self.services, self.uuid)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {name: value for name, value in super().__getstate__().items() if name != "services"}
+
+
+def handle_of(services: Services, uuid: str) -> Handle:
+    """Return a handle of a job that was published before.
+
+    Raises:
+        TaskNotFound: nothing is known of it.
+    """
+    record = services.store.read(uuid)
+    if record is None:
+        raise TaskNotFound(uuid)
+    publication = Publication(
+        Message(uuid=uuid, task=record.task, owner=record.owner, created=record.created)
+    )
+    publication.settle(None)
+    kind = Handle if record.members is None else GroupHandle
+    handle = kind(publication, services.store, services.clock, services.cancel)
+    if isinstance(handle, GroupHandle):
+        handle.services = services
+    return handle.refresh()
+
+
+def publish_group(
+    services: Services,
+    message: Message,
+    plan: Plan,
+    options: Options,
+    *,
+    earlier: Collection[int] = (),
+    unique: Mapping[int, Any] | None = None,
+) -> GroupHandle:
+    """Open a group, or leave it to the open transaction's commit.
+
+    Args:
+        services: the services to use.
+        message: the group's job.
+        plan: its plan.
+        options: how to submit it.
+        earlier: see `Opening.open`.
+        unique: see `Planner.compared`.
+
+    Raises:
+        ServerlessTasksError: it could not be published.
+    """
+    deadline = message.created + plan.deadline * 1000
+    made(lambda: services.backend).check_delays([replace(message, run_at=deadline)])
+    compared = {"plan": plan.fingerprint}
+    deduplication = Deduplication(
+        key=options.idempotency_key,
+        key_ttl=options.idempotency_ttl,
+        compared=[Compared(compared, compared)],
+    )
+    (publication,) = reserve(services, [message], deduplication)
+
+    def send() -> None:
+        opened = publication.message
+        follows = _holders(services, opened, plan, unique or {})
+        services.workflows.open(opened, plan, earlier=earlier, follows=follows)
+
+    publication.send = send
+    waits = options.on_commit and services.defer is not None
+    if publication.unsent and not (waits and services.defer and services.defer(services, [publication])):
+        publish_now(services, [publication])
+    if (error := publication.original.error) is not None:
+        raise error
+    handle = GroupHandle(publication, services.store, services.clock, services.cancel)
+    handle.services = services
+    if services.backend_kind.synchronous and publication.published:
+        handle.refresh()
+    return handle
+
+
+def retry_failed(services: Services, uuid: str) -> GroupHandle:
+    """Submit what has not succeeded of a group or a chain once more, under a new id; see `GroupHandle.retry_failed`.
+
+    Args:
+        services: the services to use.
+        uuid: the group.
+
+    Raises:
+        TaskNotFound: nothing is known of it.
+        NotFinished: it has not ended.
+        WorkflowError: it is no group, or all its members have succeeded.
+        InputsUnavailable: the inputs of a member are not all kept.
+    """
+    group, job = services.store.groups.get(uuid), services.store.job(uuid)
+    if group is None or job is None:
+        if services.store.read(uuid, whole=False) is None:
+            raise TaskNotFound(uuid)
+        raise WorkflowError(f"Job {uuid} is no group and no chain: retry it by itself.")
+    if not group.ended:
+        raise NotFinished(uuid, group.status)
+    shards = services.store.groups.shards(uuid, group.total)
+    statuses = {
+        index: status_of(shard, place.position)
+        for index in range(group.total)
+        if (place := group.member_place(index)).position in (shard := shards[place.shard]).ended
+    }
+    succeeded = {index for index, status in statuses.items() if status == SUCCEEDED}
+    again = [index for index in range(group.total) if index not in succeeded]
+    if not again:
+        raise WorkflowError(f"All members of {uuid} have succeeded; there is nothing to retry.")
+    plan = Plan.of(job.inputs)
+    members = [Step(task=job.task)] * group.total
+    if group.chain:
+        members = list(plan.members)
+        if again[0] == 0:
+            members[0] = _step_again(services, member_id(uuid, 0))
+    else:
+        for index in again:
+            members[index] = _step_again(services, member_id(uuid, index))
+    now = to_ms(services.clock.now())
+    message = replace(
+        job,
+        uuid=str(uuid4()),
+        inputs={},
+        inputs_key=None,
+        created=now,
+        expires=expires_after(now + plan.deadline * 1000),
+        member=None,
+        workflow=OPEN,
+        retry_of=uuid,
+    )
+    again_plan = replace(plan, members=tuple(members)).hashed()
+    return publish_group(services, message, again_plan, Options(owner=job.owner), earlier=succeeded)
+
+
+def _step_again(services: Services, uuid: str) -> Step:
+    """The step of a member that is submitted once more, of what is kept of its job."""
+    job = services.store.job(uuid)
+    if job is None:
+        raise InputsUnavailable(uuid, "it was never sent")
+    if job.inputs_key is not None:
+        raise InputsUnavailable(uuid, "the bucket no longer has its inputs")
+    if job.secrets:
+        raise InputsUnavailable(uuid, f"secret inputs are not kept ({', '.join(job.secrets)})")
+    if job.workflow is not None:
+        return Step(task=job.task, queue=job.queue, plan=Plan.of(job.inputs))
+    return Step(
+        task=job.task,
+        inputs=job.inputs,
+        references=job.references,
+        queue=job.queue,
+        options=job.options.encode(),
+    )
+
+
+def _holders(services: Services, message: Message, plan: Plan, unique: Mapping[int, Any]) -> dict[int, str]:
+    """Take the places of members of unique tasks; return for those whose place is taken the job that has it."""
+    now = to_ms(services.clock.now())
+    follows: dict[int, str] = {}
+    wanted: dict[str, int] = {}
+    locks: dict[str, Lock] = {}
+    for index, step in enumerate(plan.members):
+        if id(step) not in unique:
+            continue
+        uuid = member_id(message.uuid, index)
+        lock = unique_lock(replace(message, uuid=uuid, task=step.task), now, unique[id(step)])
+        if lock.id in wanted:  # the same inputs twice in one group
+            follows[index] = member_id(message.uuid, wanted[lock.id])
+        else:
+            wanted[lock.id], locks[lock.id] = index, lock
+    for held in services.locks.only(list(locks.values())) if locks else ():
+        index = wanted[held.lock.id]
+        if held.foreign:
+            raise AlreadyRunning(plan.members[index].task)
+        if held.lock.uuid != locks[held.lock.id].uuid:
+            follows[index] = held.lock.uuid
+    return follows

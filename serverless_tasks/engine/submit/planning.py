@@ -1,0 +1,151 @@
+"""The jobs of a workflow as steps of its plan: all inputs are checked before anything is sent."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+from typing import TYPE_CHECKING, Any, Final
+
+from serverless_tasks.engine.definition.registry import definition_of
+from serverless_tasks.engine.job.plan import Step
+from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.references import Earlier, Reference
+from serverless_tasks.engine.submit.routing import check_reach, queue_of
+from serverless_tasks.engine.worker.references import PREVIOUS, RESULTS
+from serverless_tasks.errors import WorkflowError
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from serverless_tasks.engine.definition.base import BaseTask
+    from serverless_tasks.engine.definition.schema import Definition
+    from serverless_tasks.engine.services import Services
+
+# What a job of a workflow cannot be given: its workflow has it, or takes it from its place.
+_OF_THE_WORKFLOW: Final = ("owner", "uuid", "idempotency_key", "idempotency_ttl", "on_commit", "run_at")
+_DEFAULTS: Final = {each.name: each.default for each in fields(Options)}
+
+
+class Planner:
+    """Makes steps of tasks with inputs and options.
+
+    Args:
+        services: the services to submit with.
+
+    Attributes:
+        compared: of a step of a unique task, by its identity, what its inputs are compared by.
+    """
+
+    def __init__(self, services: Services) -> None:
+        self._services = services
+        self.compared: dict[int, Any] = {}
+
+    def step(
+        self,
+        task: type[BaseTask],
+        inputs: Mapping[str, Any],
+        options: Options,
+        earlier: Earlier,
+        *,
+        sent_at_once: bool,
+    ) -> Step:
+        """Return a job as a step.
+
+        Args:
+            task: its task.
+            inputs: its inputs, references among them.
+            options: how to submit it.
+            earlier: what comes before it.
+            sent_at_once: whether it is sent when the workflow is submitted; else it is made of its plan.
+
+        Raises:
+            WorkflowError: it cannot be a part of a workflow.
+            InvalidInputs: its inputs do not fit.
+        """
+        _check_options(task, options)
+        check_reach(self._services, task.name)
+        if self._services.backend_kind.in_process:
+            self._services.registry.add(task)
+        definition = self._definition(task)
+        references = {name: value for name, value in inputs.items() if isinstance(value, Reference)}
+        given = {name: value for name, value in inputs.items() if name not in references}
+        for name, reference in references.items():
+            self._check_reference(task, name, reference, earlier)
+        unique = task.unique if options.unique is None else options.unique
+        if unique and references:
+            raise WorkflowError(
+                f"Jobs of task {task.name!r} are unique, which is told by their inputs: {next(iter(references))!r} is"
+                " not known yet. Give options(unique=False)."
+            )
+        compared = None
+        if references:
+            sent = definition.accept_partial(given, references.keys())
+        else:
+            accepted = definition.accept(dict(inputs))
+            sent = accepted.sent
+            compared = definition.compared(accepted).made if unique else None
+        secrets = definition.secrets_in(sent)
+        if secrets and not sent_at_once:
+            raise WorkflowError(
+                f"Input {secrets[0]!r} of task {task.name!r} is secret, and the job is sent later, of a plan that is"
+                " stored: read the secret in the task."
+            )
+        step = Step(
+            task=task.name,
+            inputs=sent,
+            references={name: reference.path for name, reference in references.items()},
+            queue=queue_of(options, task.queue, task.priority),
+            secrets=secrets,
+            options=options.travelling.encode(),
+            delay=options.delay,
+        )
+        if compared is not None:
+            self.compared[id(step)] = compared
+        return step
+
+    def _definition(self, task: type[BaseTask]) -> Definition:
+        registry = self._services.registry
+        if task.name in registry and registry.get(task.name) is task:
+            return registry.definition(task.name)
+        return definition_of(task)
+
+    def _check_reference(
+        self, task: type[BaseTask], name: str, reference: Reference, earlier: Earlier
+    ) -> None:
+        where = f"Input {name!r} of task {task.name!r} is {reference!r}"
+        kind, *path = reference.path
+        if not path:
+            raise WorkflowError(f"{where}: name the output, as in {kind}['...'].")
+        if kind == RESULTS and not earlier.group:
+            raise WorkflowError(
+                f"{where}, and no group comes before it; of one job it is previous[{path[0]!r}]."
+            )
+        if kind == PREVIOUS and (earlier.group or not earlier.tasks):
+            raise WorkflowError(
+                f"{where}, and a group comes before it: take results[{path[0]!r}]."
+                if earlier.group
+                else f"{where}, and nothing comes before it."
+            )
+        for before in earlier.tasks:
+            outputs = self._outputs(before)
+            if outputs is not None and path[0] not in outputs:
+                known = ", ".join(map(repr, sorted(outputs))) or "none"
+                raise WorkflowError(f"{where}, and task {before.name!r} has no such output; it has {known}.")
+
+    def _outputs(self, task: type[BaseTask]) -> frozenset[str] | None:
+        """The names of a task's outputs; None where they cannot be told."""
+        schema = self._definition(task).output_schema()
+        properties = schema.get("properties")
+        return None if properties is None else frozenset(properties)
+
+
+def _check_options(task: type[BaseTask], options: Options) -> None:
+    for name in _OF_THE_WORKFLOW:
+        if getattr(options, name) != _DEFAULTS[name]:
+            hint = (
+                "a delay" if name == "run_at" else f"{name} to the workflow: group(...).options({name}=...)"
+            )
+            raise WorkflowError(
+                f"A job of a workflow takes no option {name}, as task {task.name!r} does; give {hint}."
+            )
+    if not options.track:
+        raise WorkflowError(f"A job of a workflow is tracked; give task {task.name!r} no track=False.")

@@ -1,0 +1,100 @@
+"""The outputs of earlier jobs of a workflow, for the job that comes after them."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Final
+
+from serverless_tasks.engine.job.record import SUCCEEDED, Members
+from serverless_tasks.engine.store.groups import member_ids
+from serverless_tasks.errors import FieldError, InvalidInputs
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from serverless_tasks.engine.job.message import Message
+    from serverless_tasks.engine.store.base import Store
+
+PREVIOUS: Final = "previous"
+RESULTS: Final = "results"
+_PAGE: Final = 100
+
+
+def resolved(message: Message, store: Store) -> dict[str, Any]:
+    """Return the inputs of a job that are outputs of earlier ones.
+
+    Args:
+        message: the job.
+        store: where jobs are kept.
+
+    Raises:
+        InvalidInputs: an output is not there.
+        AwsError: they could not be read now.
+    """
+    assert message.previous is not None, "who makes a reference says what it speaks of"
+    refused: list[FieldError] = []
+    inputs: dict[str, Any] = {}
+    earlier = EarlierJobs(store, message.previous)
+    one: dict[str, Any] | None = None
+    for name, (kind, *path) in message.references.items():
+        if kind == RESULTS:
+            inputs[name] = [
+                None if outputs is None else _at(outputs, path, name, refused)
+                for outputs in earlier.results()
+            ]
+            continue
+        one = earlier.outputs() if one is None else one
+        inputs[name] = _at(one, path, name, refused)
+    if refused:
+        raise InvalidInputs(message.task, refused)
+    return inputs
+
+
+class EarlierJobs:
+    """The job, or the group, that came before a job.
+
+    Args:
+        store: where jobs are kept.
+        uuid: its id.
+    """
+
+    def __init__(self, store: Store, uuid: str) -> None:
+        self._store = store
+        self.uuid = uuid
+
+    @property
+    def members(self) -> Members:
+        """How its members ended."""
+        record = self._store.read(self.uuid, whole=False)
+        members = record.members if record is not None else None
+        return members or Members(total=0)
+
+    def outputs(self) -> dict[str, Any]:
+        """Return the outputs of the one job; empty where it has none."""
+        record = self._store.read(self.uuid)
+        return record.outputs if record is not None else {}
+
+    def results(self) -> Iterator[dict[str, Any] | None]:
+        """Yield the outputs of its members in their order, None of one that did not succeed; read in pages."""
+        group = self._store.groups.get(self.uuid)
+        if group is None:
+            return
+        shards = self._store.groups.shards(group.uuid, group.total)
+        for start in range(0, group.total, _PAGE):
+            wanted = range(start, min(start + _PAGE, group.total))
+            ids = member_ids(group, wanted, shards, self._store.groups)
+            records = self._store.read_many(ids)
+            for uuid in ids:
+                record = records.get(uuid)
+                yield record.outputs if record is not None and record.status == SUCCEEDED else None
+
+
+def _at(outputs: Any, path: list[str | int], name: str, refused: list[FieldError]) -> Any:
+    value = outputs
+    for part in path:
+        try:
+            value = value[part]
+        except (KeyError, IndexError, TypeError):
+            text = f"is to be {path[0]!r} of the job before it, which has no such output"
+            refused.append(FieldError(name, text, (name,), "reference"))
+            return None
+    return value

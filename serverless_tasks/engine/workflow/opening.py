@@ -1,0 +1,173 @@
+"""Opening a group or a chain: its state, its deadline, and its members, in this order.
+
+Whoever opens it may die at any call. Opened again, by the same submitter or by a worker to which its message comes
+again, it sends the members that are missing; and its deadline ends it where nobody does.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+
+from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.engine.job.place import member_id, shard_size, shards_of
+from serverless_tasks.engine.store.groups import Shard, group_state
+from serverless_tasks.engine.store.items import keep_until
+from serverless_tasks.engine.store.payloads import offload_inputs
+from serverless_tasks.engine.workflow.sending import message_of, send, settling_message
+from serverless_tasks.errors import IdempotencyConflict, SubmitUncertain
+
+if TYPE_CHECKING:
+    from collections.abc import Collection, Mapping
+
+    from serverless_tasks.engine.job.clock import Clock
+    from serverless_tasks.engine.job.message import Message
+    from serverless_tasks.engine.job.plan import Plan
+    from serverless_tasks.engine.store.base import Blobs, Store
+    from serverless_tasks.engine.store.groups import Group
+    from serverless_tasks.engine.workflow.fan_in import FanIn
+    from serverless_tasks.engine.workflow.sending import Publish
+
+# How much earlier the deadline of a nested group is than its parent's, in milliseconds.
+_EARLIER: Final = 60_000
+# Members whose jobs are looked for at a time.
+_LOOKED_FOR: Final = 1_000
+
+
+class Opening:
+    """Opens groups.
+
+    Args:
+        store: where jobs and groups are kept.
+        blobs: where large plans lie, or None.
+        publish: sends messages and keeps their jobs.
+        clock: the time.
+        fan_in: ends those that have no members.
+        has_deadlines: whether a message can wait for the deadline; else all members end while they are sent.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        blobs: Blobs | None,
+        publish: Publish,
+        clock: Clock,
+        fan_in: FanIn,
+        *,
+        has_deadlines: bool,
+    ) -> None:
+        self._store = store
+        self._blobs = blobs
+        self._publish = publish
+        self._clock = clock
+        self._fan_in = fan_in
+        self._has_deadlines = has_deadlines
+
+    def open(
+        self,
+        message: Message,
+        plan: Plan,
+        *,
+        earlier: Collection[int] = (),
+        follows: Mapping[int, str] | None = None,
+    ) -> None:
+        """Open a group, or go on with one that was opened before.
+
+        Args:
+            message: its job, of which ``inputs`` are of no account.
+            plan: its plan, with all members.
+            earlier: the members that had succeeded in the group that this one retries; they are not sent.
+            follows: member -> the job that has the place of its unique task.
+
+        Raises:
+            IdempotencyConflict: a group of this id has other members.
+            ServerlessTasksError: it is not open, or perhaps not; to open it again with its id is safe.
+        """
+        now = to_ms(self._clock.now())
+        kept = replace(message, inputs=plan.kept().to_json(), inputs_key=None)
+        state = group_state(message, plan, now=now, deadline=self._deadline(message, plan, now))
+        light = kept if self._store.any_size else offload_inputs(kept, self._blobs)
+        group, is_new = self._store.groups.open(state)
+        if group is None:
+            return  # it was deleted
+        if group.fingerprint != plan.fingerprint:
+            raise IdempotencyConflict(message.task, f"uuid {message.uuid}")
+        if group.ended:
+            if group.place is not None:
+                self._fan_in.close(group)
+            return
+        self._store.put_jobs([light])
+        if self._has_deadlines:
+            when = settling_message(group, message.queue, message.task, now=now, run_at=group.deadline)
+            send(self._publish, [when])
+        self._count_earlier(group, earlier)
+        self._send_members(group, plan, message, set(earlier), follows or {}, look=not is_new)
+        if not plan.total:
+            self._fan_in.close(group)
+
+    def _deadline(self, message: Message, plan: Plan, now: int) -> int:
+        deadline = now + plan.deadline * 1000
+        if message.member is None:
+            return deadline
+        parent = self._store.groups.get(message.member.group)
+        return deadline if parent is None else min(deadline, parent.deadline - _EARLIER)
+
+    def _count_earlier(self, group: Group, earlier: Collection[int]) -> None:
+        """Count the members that succeeded in an earlier group, before any other can end."""
+        keep = keep_until(group.expires)
+        for number in range(shards_of(group.total)) if earlier else ():
+            places = map(group.member_place, earlier)
+            done = frozenset(place.position for place in places if place.shard == number)
+            if not done:
+                continue
+            counted = self._store.groups.count(
+                group.uuid, Shard(number=number, ended=done, earlier=done), keep
+            )
+            if len(counted.ended) == shard_size(number, group.total):
+                self._store.groups.fill(group.uuid, number)
+
+    def _send_members(
+        self,
+        group: Group,
+        plan: Plan,
+        message: Message,
+        earlier: set[int],
+        follows: Mapping[int, str],
+        *,
+        look: bool,
+    ) -> None:
+        indices = [index for index in range(group.total) if index not in earlier]
+        if group.chain:
+            indices = indices[:1]
+        for start in range(0, len(indices), _LOOKED_FOR):
+            some = indices[start : start + _LOOKED_FOR]
+            ids = {index: member_id(group.uuid, index) for index in some}
+            there = self._store.read_many(list(ids.values()), whole=False) if look else {}
+            now = to_ms(self._clock.now())
+            members = [
+                message_of(
+                    plan.members[index],
+                    uuid=ids[index],
+                    now=now,
+                    owner=message.owner,
+                    member=group.member_place(index),
+                    previous=self._previous(group, message, index),
+                    follows=follows.get(index),
+                )
+                for index in some
+                if ids[index] not in there
+            ]
+            if members:
+                try:
+                    send(self._publish, members)
+                except SubmitUncertain as error:
+                    raise SubmitUncertain(group.uuid, str(error)) from error
+
+    def _previous(self, group: Group, message: Message, index: int) -> str | None:
+        """What the references of a member speak of: in a chain the step before it, else what came before the group."""
+        if not group.chain or index == 0:
+            return message.previous
+        if group.retry_of is not None:
+            (before,) = self._fan_in.ids_of(group, [index - 1])
+            return before
+        return member_id(group.uuid, index - 1)
