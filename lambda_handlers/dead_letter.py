@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import math
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
@@ -14,7 +15,7 @@ from lambda_handlers.telemetry import count, counted, job, logger
 from serverless_tasks.engine.definition.recurring import SCHEDULED_TIME
 from serverless_tasks.engine.job.dead_letter import DeadLetter, job_letter, undecodable_letter
 from serverless_tasks.engine.job.job_id import uuid_in
-from serverless_tasks.engine.job.message import VERSION, Message, version_of
+from serverless_tasks.engine.job.message import OPEN, SETTLE, VERSION, Message, version_of
 from serverless_tasks.engine.job.record import FAILED, Failure
 from serverless_tasks.engine.store.base import ClaimAnswer
 from serverless_tasks.engine.worker.firing import task_for
@@ -83,6 +84,8 @@ class _Batch:
 
     def _refusal(self, message: Message) -> ServerlessTasksError | None:
         """Return why a message is not the job whose id it has, which its schedule may still send; else None."""
+        if message.workflow is not None:
+            return None
         try:
             task_for(message, self._services.registry, self._services.clock.now())
         except (NotDue, UnknownSchedule) as error:
@@ -92,6 +95,9 @@ class _Batch:
         return None
 
     def _settle(self, record: SQSRecord, message: Message, body: str) -> None:
+        if message.workflow is not None and version_of(body) <= VERSION:
+            self._settle_workflow(record, message)
+            return
         if message.schedule is not None:  # scheduled jobs are not stored by a submit
             self._services.store.put_jobs([message])
         failure = self._reason(message, body, record)
@@ -109,6 +115,18 @@ class _Batch:
             self._keep_job(record, message, before)
         else:
             logger.info("the job had ended before", status=claim.status)
+
+    def _settle_workflow(self, record: SQSRecord, message: Message) -> None:
+        """Do what a message of a group says once more; one that was never opened ends with the reason."""
+        workflows = self._services.workflows
+        if message.workflow == OPEN and self._services.store.groups.get(message.uuid) is None:
+            workflows.settle(message, Failure(type=UNDELIVERABLE, message="The group could not be opened."))
+            count("DeadLettered")
+            return
+        pause = workflows.deliver(replace(message, workflow=SETTLE))
+        if pause is not None:
+            self._again[record.receipt_handle] = math.ceil(pause)
+            raise LiveLease(message.uuid)
 
     def finish(self) -> None:
         """Let the messages of live leases come back when those end."""

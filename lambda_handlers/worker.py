@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lambda_handlers.bootstrap import initialise, ready
+from lambda_handlers.members import EndedMembers
 from lambda_handlers.redelivery import (
     NOT_YET_KNOWN,
     GiveBack,
@@ -44,6 +45,10 @@ if TYPE_CHECKING:
 
 # Seconds between the end of a run and the deletion of its messages.
 DELETION_GRACE = 10
+# Seconds for which a member of a group that has ended may wait for others, to be counted with them.
+_UNCOUNTED = 1.0
+# Seconds that are to be left for a message of a workflow: what it does is done again where they do not suffice.
+WORKFLOW_SECONDS = 20
 # Seconds that are to be left of an invocation for the manifest of its build, which may also wait for the next one.
 TO_RECORD_BUILD = 10
 
@@ -65,6 +70,7 @@ class _Batch:
         self._messages: dict[int, Message] = {}
         self._redelivery = Redelivery(services, records)
         self._begun = ""
+        self._members = EndedMembers(services, self._redelivery)
 
     def run(self) -> list[str]:
         """Run the messages one after another; returns the ids of those that must be delivered again.
@@ -76,11 +82,12 @@ class _Batch:
             if self._deadline is not None:
                 with overlapping(partial(self._claim_ahead, 0)):
                     self._shorten_visibility(self._deadline)
-            return [
+            back = [
                 record["messageId"]
                 for place, record in enumerate(self._records)
                 if not self._done(place, record)
             ]
+            return back + self._members.count()
         finally:
             self._ahead.release()
             self._redelivery.finish()
@@ -125,6 +132,8 @@ class _Batch:
             return
         try:
             message = self._message(place)
+            if message.workflow is not None:
+                return
             task = self._task(message)
             expired = to_ms(self._services.clock.now()) > message.expires
             # Not ahead of its turn: a duplicate of the job that is about to end would have to wait for it, and a job
@@ -153,8 +162,9 @@ class _Batch:
         logger.error("message sent to the dead-letter queue", reason=reason)
 
     def _run(self, place: int, record: dict[str, Any], message: Message) -> None:
+        self._members.count_after(_UNCOUNTED)
         try:
-            timeout = self._task(message).timeout
+            timeout = WORKFLOW_SECONDS if message.workflow is not None else self._task(message).timeout
         except UnknownTask as error:
             count("UnknownTask")
             self._redelivery.explain(message, no_such_task(message.task))
@@ -175,6 +185,7 @@ class _Batch:
                 request_id=self._context.aws_request_id,
                 claim=self._ahead.take(message),
                 in_flight_work=partial(self._claim_ahead, place + 1),
+                count=lambda member, status: self._members.add(record, member, status),
             )
         except Exception as error:
             logger.exception("the job could not be claimed or recorded")

@@ -23,7 +23,7 @@ MODULES = 14
 
 # What may stand at the top of the packages: what users import, what settings and URLs name, what Django looks for.
 DOORS = {
-    "serverless_tasks": {"errors", "params", "pytest_plugin", "task", "testing"},
+    "serverless_tasks": {"errors", "params", "pytest_plugin", "task", "testing", "workflow"},
     "django_integration": {
         "api",
         "apps",

@@ -33,7 +33,7 @@ from serverless_tasks.engine.store.items import (
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from serverless_tasks.engine.store.groups import Shard
+    from serverless_tasks.engine.store.group import Shard
 
 # With one of these every write of a state changes what the record says.
 VERSION_ATTRIBUTES: Final = ("status", "token", "attempt", "seq", "cancel", "deleted", "returned", TOTAL)
@@ -57,7 +57,7 @@ def record_from_items(items: Iterable[Item], now: int, shards: Sequence[Shard] =
         if is_tombstone(state):
             return None
         if TOTAL in state:
-            from serverless_tasks.engine.store.groups import group_record  # most processes have none
+            from serverless_tasks.engine.store.groups import group_record
 
             return group_record(state, shards, now)
         return _from_state(state, by_key, now)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.progress import Snapshot
     from serverless_tasks.engine.job.record import Failure, Record
-    from serverless_tasks.engine.store.groups import Groups
+    from serverless_tasks.engine.store.group import Groups
     from serverless_tasks.errors import ServerlessTasksError
 
 

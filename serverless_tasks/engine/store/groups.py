@@ -9,21 +9,18 @@ shards are.
 from __future__ import annotations
 
 import json
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import TYPE_CHECKING, Any, Final
 
 from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.engine.job.message import RETENTION
 from serverless_tasks.engine.job.place import (
     SHARD_MEMBERS,
     Place,
-    continuation_id,
     member_id,
     shards_of,
 )
 from serverless_tasks.engine.job.record import (
     CANCELLED,
-    ENDED,
     EXPIRED,
     FAILED,
     RUNNING,
@@ -32,11 +29,12 @@ from serverless_tasks.engine.job.record import (
     Members,
     Record,
 )
+from serverless_tasks.engine.store.group import Group, Groups, Shard
 from serverless_tasks.engine.store.items import STATE, TOTAL, Item, keep_until, state_copy
 from serverless_tasks.engine.store.transitions import Change
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.plan import Plan
@@ -45,148 +43,31 @@ SHARD: Final = "g#shard"
 _COUNTS: Final = ("members_succeeded", "members_failed", "members_cancelled")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
-    """The state of a group; times in milliseconds since the epoch.
-
-    Attributes:
-        uuid: the group's id.
-        status: ``running``, or how it ended.
-        total: how many members it has.
-        deadline: when it is seen to that every member has ended.
-        expires: until when a message of it, or of its members, may be delivered.
-        fingerprint: the hash of its plan and all inputs.
-        chain: whether its members run one after another.
-        stops: whether the first member that does not succeed cancels the others.
-        stopped: whether it was cancelled: what has not begun does not begin.
-        full: the shards of which all members have ended.
-        place: its own place in the group that it is a member of, or None.
-        retry_of: the group whose succeeded members count as its own, or None.
-        owner: whose it is, or None.
-    """
-
-    uuid: str
-    status: str
-    total: int
-    deadline: int
-    expires: int
-    fingerprint: str = ""
-    chain: bool = False
-    stops: bool = False
-    stopped: bool = False
-    full: frozenset[int] = frozenset()
-    place: Place | None = None
-    retry_of: str | None = None
-    owner: str | None = None
-
-    @classmethod
-    def of(cls, state: Item) -> Group | None:
-        """The group that a state is of; None where it is a task's, or the group was deleted."""
-        if TOTAL not in state:
-            return None
-        return cls(
-            uuid=state["pk"],
-            status=state["status"],
-            total=state[TOTAL],
-            deadline=state["deadline"],
-            expires=state["expires"],
-            fingerprint=state.get("fingerprint", ""),
-            chain=state.get("chain", False),
-            stops=state.get("stops", False),
-            stopped=state.get("cancel", False),
-            full=state.get("full", frozenset()),
-            place=Place.decode(json.loads(state["place"])) if "place" in state else None,
-            retry_of=state.get("retry_of"),
-            owner=state.get("owner"),
-        )
-
-    @property
-    def ended(self) -> bool:
-        """True if the group has ended."""
-        return self.status in ENDED
-
-    @property
-    def all_counted(self) -> bool:
-        """True if every member has ended."""
-        return len(self.full) == shards_of(self.total)
-
-    @property
-    def continuation(self) -> str:
-        """The id of the job that follows the group, where it has one."""
-        return continuation_id(self.uuid)
-
-    def member_place(self, index: int) -> Place:
-        """The place of a member."""
-        return Place(group=self.uuid, index=index, total=self.total, chain=self.chain, stops=self.stops)
+def group_of(state: Item) -> Group | None:
+    """The group that a state is of; None where it is a task's, or the group was deleted."""
+    if TOTAL not in state:
+        return None
+    return Group(
+        uuid=state["pk"],
+        status=state["status"],
+        total=state[TOTAL],
+        deadline=state["deadline"],
+        expires=state["expires"],
+        fingerprint=state.get("fingerprint", ""),
+        chain=state.get("chain", False),
+        stops=state.get("stops", False),
+        stopped=state.get("cancel", False),
+        full=state.get("full", frozenset()),
+        place=Place.decode(json.loads(state["place"])) if "place" in state else None,
+        retry_of=state.get("retry_of"),
+        owner=state.get("owner"),
+    )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shard:
-    """The members of a shard that have ended, by their positions within it.
-
-    Attributes:
-        number: the shard's.
-        ended: all that have ended.
-        failed: those of them that failed.
-        cancelled: those of them that were cancelled.
-        earlier: those of them that had succeeded in the group that this one retries.
-        unsent: those of them that were never sent.
-    """
-
-    number: int
-    ended: frozenset[int] = frozenset()
-    failed: frozenset[int] = frozenset()
-    cancelled: frozenset[int] = frozenset()
-    earlier: frozenset[int] = frozenset()
-    unsent: frozenset[int] = frozenset()
-
-    @classmethod
-    def of(cls, number: int, item: Item | None) -> Shard:
-        """The shard that an item holds; one of which nothing has ended yet where there is none."""
-        names = ("ended", "failed", "cancelled", "earlier", "unsent")
-        return cls(number=number, **{name: (item or {}).get(name, frozenset()) for name in names})
-
-    def sets(self) -> dict[str, frozenset[int]]:
-        """Return the sets that are not empty, by their attributes."""
-        sets = {
-            "ended": self.ended,
-            "failed": self.failed,
-            "cancelled": self.cancelled,
-            "earlier": self.earlier,
-            "unsent": self.unsent,
-        }
-        return {name: members for name, members in sets.items() if members}
-
-    def indices(self, positions: Iterable[int]) -> Iterator[int]:
-        """Yield the indices in the group that positions of this shard have, in order."""
-        for position in sorted(positions):
-            yield self.number * SHARD_MEMBERS + position
-
-
-class Groups(Protocol):
-    """The storage of groups."""
-
-    def open(self, state: Item) -> tuple[Group | None, bool]:
-        """Keep the state of a new group, unless there is one.
-
-        Returns:
-            The group that is there, None for a deleted one; and whether it is the new one.
-        """
-
-    def get(self, uuid: str, *, consistent: bool = True) -> Group | None:
-        """Return a group; None where there is none."""
-
-    def count(self, group: str, shard: Shard, ttl: int) -> Shard:
-        """Add members to a shard's sets; return the shard as it is then."""
-
-    def fill(self, group: str, shard: int) -> Group | None:
-        """Note that a shard is full; return the group as it is then, None where it was deleted."""
-
-    def close(self, group: str, status: str, members: Members, fields: Item) -> None:
-        """End a group that runs; one that has ended stays as it is."""
-
-    def shards(self, group: str, total: int) -> list[Shard]:
-        """Return all shards of a group, as they are now."""
+def shard_of(number: int, item: Item | None) -> Shard:
+    """The shard that an item holds; one of which nothing has ended yet where there is none."""
+    names = ("ended", "failed", "cancelled", "earlier", "unsent")
+    return Shard(number=number, **{name: (item or {}).get(name, frozenset()) for name in names})
 
 
 def shard_key(group: str, shard: int) -> str:
@@ -364,4 +245,4 @@ def member_ids(group: Group, wanted: Iterable[int], shards: Sequence[Shard], gro
 
 def shards_read(group: str, total: int, items: Mapping[str, Any]) -> list[Shard]:
     """Return all shards of a group, of their items by key."""
-    return [Shard.of(number, items.get(shard_key(group, number))) for number in range(shards_of(total))]
+    return [shard_of(number, items.get(shard_key(group, number))) for number in range(shards_of(total))]

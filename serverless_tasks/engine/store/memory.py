@@ -19,15 +19,16 @@ from serverless_tasks.engine.store.assembly import (
     version_token,
 )
 from serverless_tasks.engine.store.base import Claim, ClaimAnswer, Page
+from serverless_tasks.engine.store.group import Group, Shard
 from serverless_tasks.engine.store.groups import (
     SHARD,
-    Group,
-    Shard,
     group_ended,
+    group_of,
     is_counted,
     members_counted,
     shard_filled,
     shard_key,
+    shard_of,
     shards_read,
 )
 from serverless_tasks.engine.store.items import (
@@ -53,7 +54,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.progress import Snapshot
     from serverless_tasks.engine.job.record import Failure, Members, Record
-    from serverless_tasks.engine.store.groups import Groups
+    from serverless_tasks.engine.store.group import Groups
     from serverless_tasks.engine.store.transitions import Change
 
 
@@ -324,13 +325,13 @@ class _MemoryGroups:
         """See `Groups.open`."""
         with self._store._lock:
             there = self._store._items.setdefault(state["pk"], {}).setdefault(STATE, state)
-            return Group.of(there), there is state
+            return group_of(there), there is state
 
     def get(self, uuid: str, *, consistent: bool = True) -> Group | None:
         """See `Groups.get`."""
         with self._store._lock:
             state = self._store._state(uuid)
-            return None if state is None else Group.of(state)
+            return None if state is None else group_of(state)
 
     def count(self, group: str, shard: Shard, ttl: int) -> Shard:
         """See `Groups.count`."""
@@ -338,14 +339,14 @@ class _MemoryGroups:
         with self._store._lock:
             items = self._store._items.setdefault(key, {})
             items[SHARD] = change.apply(items.get(SHARD, {"pk": key, "sk": SHARD}))
-            return Shard.of(shard.number, items[SHARD])
+            return shard_of(shard.number, items[SHARD])
 
     def fill(self, group: str, shard: int) -> Group | None:
         """See `Groups.fill`."""
         with self._store._lock:
             if self.get(group) is None:
                 return None
-            return Group.of(self._store._change(group, shard_filled(shard)))
+            return group_of(self._store._change(group, shard_filled(shard)))
 
     def close(self, group: str, status: str, members: Members, fields: Item) -> None:
         """See `Groups.close`."""

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.record import Record
     from serverless_tasks.engine.store.base import Store
-    from serverless_tasks.engine.store.groups import Group, Shard
+    from serverless_tasks.engine.store.group import Group, Shard
     from serverless_tasks.engine.store.items import Item
     from serverless_tasks.engine.workflow.sending import Publish
 

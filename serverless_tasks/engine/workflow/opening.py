@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Final
 
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.place import member_id, shard_size, shards_of
-from serverless_tasks.engine.store.groups import Shard, group_state
+from serverless_tasks.engine.store.group import Shard
+from serverless_tasks.engine.store.groups import group_state
 from serverless_tasks.engine.store.items import keep_until
 from serverless_tasks.engine.store.payloads import offload_inputs
 from serverless_tasks.engine.workflow.sending import message_of, send, settling_message
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.plan import Plan
     from serverless_tasks.engine.store.base import Blobs, Store
-    from serverless_tasks.engine.store.groups import Group
+    from serverless_tasks.engine.store.group import Group
     from serverless_tasks.engine.workflow.fan_in import FanIn
     from serverless_tasks.engine.workflow.sending import Publish
 

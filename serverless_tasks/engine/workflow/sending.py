@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from serverless_tasks.engine.job.place import Place
     from serverless_tasks.engine.job.plan import Step
-    from serverless_tasks.engine.store.groups import Group
+    from serverless_tasks.engine.store.group import Group
     from serverless_tasks.errors import ServerlessTasksError
 
     type Publish = Callable[[Sequence[Message]], list[ServerlessTasksError | None]]

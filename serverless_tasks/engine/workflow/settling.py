@@ -19,14 +19,14 @@ from serverless_tasks.engine.job.record import (
     WORKER_LOST,
 )
 from serverless_tasks.engine.store.base import ClaimAnswer
-from serverless_tasks.engine.store.groups import Shard
+from serverless_tasks.engine.store.group import Shard
 from serverless_tasks.errors import AlreadyFinished, TaskNotFound
 
 if TYPE_CHECKING:
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.record import Failure, Record
     from serverless_tasks.engine.store.base import Store
-    from serverless_tasks.engine.store.groups import Group
+    from serverless_tasks.engine.store.group import Group
     from serverless_tasks.engine.workflow.fan_in import FanIn
 
 # Seconds until it is looked again at members that run, at least and at most.

@@ -297,7 +297,7 @@ class TestRetrying:
         refused = settled(services, a_message(clock, inputs={"numbers": "x"}))
         newer = a_message(clock)
         too_new = settled(services, newer)
-        services.dead_letter_store.keep(too_new, json.dumps(json.loads(newer.encode()) | {"v": 2}))
+        services.dead_letter_store.keep(too_new, json.dumps(json.loads(newer.encode()) | {"v": 3}))
         good = settled(services, a_message(clock))
 
         outcomes = {

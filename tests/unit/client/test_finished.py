@@ -81,7 +81,7 @@ def test_a_dry_run_deletes_nothing(jobs: Jobs) -> None:
 
 
 def test_a_job_that_a_worker_has_after_all_is_left(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(self: MemoryStore, uuid: str) -> None:
+    def refuse(self: MemoryStore, uuid: str, **_: object) -> None:
         raise NotFinished(uuid, "running")
 
     monkeypatch.setattr(MemoryStore, "delete", refuse)

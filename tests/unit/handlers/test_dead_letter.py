@@ -37,7 +37,7 @@ def test_a_job_of_an_unknown_task_ends_with_that_reason(site, message):
 
 
 def test_a_job_of_a_newer_version_ends_with_that_reason(site, message):
-    site.put(json.dumps(json.loads(message(numbers=[1]).encode()) | {"v": 2}), "dead")
+    site.put(json.dumps(json.loads(message(numbers=[1]).encode()) | {"v": 3}), "dead")
     site.deliver(dead_letter.handler, "dead")
     assert site.services.store.read(message().uuid).error["type"] == "MessageTooNew"
 

@@ -143,7 +143,7 @@ def test_a_job_that_runs_or_has_ended_is_left_alone_by_a_worker_without_its_task
 
 
 def test_a_message_of_a_newer_version_goes_back_for_a_minute(site, message):
-    body = json.dumps(json.loads(message(numbers=[1]).encode()) | {"v": 2})
+    body = json.dumps(json.loads(message(numbers=[1]).encode()) | {"v": 3})
     site.put(body)
     assert site.deliver(worker.handler) == [body]
     assert site.hidden_for() == [60]

@@ -9,14 +9,15 @@ from serverless_tasks.engine.aws.session import ConditionFailed
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.place import shards_of
 from serverless_tasks.engine.job.record import RUNNING
+from serverless_tasks.engine.store.group import Group, Shard
 from serverless_tasks.engine.store.groups import (
     SHARD,
-    Group,
-    Shard,
     group_ended,
+    group_of,
     members_counted,
     shard_filled,
     shard_key,
+    shard_of,
     shards_read,
 )
 from serverless_tasks.engine.store.items import STATE, TOTAL
@@ -54,8 +55,8 @@ class TableGroups:
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ConditionFailed as failed:
-            return Group.of(from_dynamodb(failed.item)), False
-        return Group.of(state), True
+            return group_of(from_dynamodb(failed.item)), False
+        return group_of(state), True
 
     def get(self, uuid: str, *, consistent: bool = True) -> Group | None:
         """See `Groups.get`."""
@@ -63,12 +64,12 @@ class TableGroups:
             state = self._items.get(uuid, STATE)
         else:
             state = self._items.get_many([uuid], STATE, _LOOKED_AT).get(uuid)
-        return None if state is None else Group.of(state)
+        return None if state is None else group_of(state)
 
     def count(self, group: str, shard: Shard, ttl: int) -> Shard:
         """See `Groups.count`."""
         key, change = shard_key(group, shard.number), members_counted(shard, ttl)
-        return Shard.of(shard.number, self._items.update(key, SHARD, change, condition="", values={}))
+        return shard_of(shard.number, self._items.update(key, SHARD, change, condition="", values={}))
 
     def fill(self, group: str, shard: int) -> Group | None:
         """See `Groups.fill`."""
@@ -77,7 +78,7 @@ class TableGroups:
             state = self._items.update(group, STATE, change, condition=_IS_GROUP, values={})
         except ConditionFailed:
             return None
-        return Group.of(state)
+        return group_of(state)
 
     def close(self, group: str, status: str, members: Members, fields: Item) -> None:
         """See `Groups.close`."""

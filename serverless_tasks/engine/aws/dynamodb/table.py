@@ -75,7 +75,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.progress import Snapshot
     from serverless_tasks.engine.job.record import Failure, Record
     from serverless_tasks.engine.store.base import Blobs
-    from serverless_tasks.engine.store.groups import Shard
+    from serverless_tasks.engine.store.group import Shard
     from serverless_tasks.engine.store.transitions import Change
 
 logger = logging.getLogger(__name__)
