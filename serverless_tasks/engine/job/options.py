@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -84,9 +85,7 @@ class JobOptions:
 
     def encode(self) -> dict[str, Any]:
         """Return what differs from the defaults, as JSON values."""
-        return {
-            name: value for name, default in _DEFAULTS.items() if (value := getattr(self, name)) != default
-        }
+        return dict(_encoded(self))
 
     @classmethod
     def decode(cls, given: Mapping[str, Any]) -> JobOptions:
@@ -102,6 +101,14 @@ class JobOptions:
             ):
                 raise ValueError(f"option {name} must be {_RULES[name].expected}")
         return cls(**known)
+
+
+# Of the jobs of a bulk, and of most others, the options are the same.
+@lru_cache(maxsize=64)
+def _encoded(options: JobOptions) -> Mapping[str, Any]:
+    return {
+        name: value for name, default in _DEFAULTS.items() if (value := getattr(options, name)) != default
+    }
 
 
 NO_OPTIONS: Final = JobOptions()

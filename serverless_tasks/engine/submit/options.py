@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, fields
 from datetime import datetime, timedelta
+from functools import lru_cache
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Final
 from uuid import UUID
 
@@ -143,8 +145,14 @@ class Options(JobOptions):
     @property
     def travelling(self) -> JobOptions:
         """Those that travel with the job."""
-        return JobOptions(**{name: getattr(self, name) for name in _TRAVELLING})
+        return _job_options(*_travelling_of(self))
 
 
 RULES: Final = rules_of(Options)
 _TRAVELLING: Final = tuple(each.name for each in fields(JobOptions))
+_travelling_of: Final = attrgetter(*_TRAVELLING)
+
+
+@lru_cache(maxsize=64)
+def _job_options(*values: Any) -> JobOptions:
+    return JobOptions(**dict(zip(_TRAVELLING, values, strict=True)))

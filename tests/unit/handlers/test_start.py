@@ -12,6 +12,14 @@ import pytest
 
 START = """
 import gc, json, sys
+depths = {}
+class Depth:
+    def find_spec(self, name, path, target=None):
+        if name == "pydantic_core.core_schema":
+            frame, depths[name] = sys._getframe(), 0
+            while (frame := frame.f_back) is not None:
+                depths[name] += 1
+sys.meta_path.insert(0, Depth())
 before = sum(generation["collections"] for generation in gc.get_stats())
 import lambda_handlers.worker
 collections = sum(generation["collections"] for generation in gc.get_stats()) - before
@@ -20,6 +28,7 @@ print(json.dumps({
     "collections": collections,
     "collects": gc.isenabled(),
     "frozen": gc.get_freeze_count(),
+    "depth": max(depths.values(), default=0),
 }))
 """
 ENVIRONMENT = {
@@ -67,6 +76,11 @@ def test_the_collector_is_off_while_a_function_starts_and_on_from_then(worker):
     assert worker["collections"] <= 1
     assert worker["collects"] is True
     assert worker["frozen"] > 10_000
+
+
+def test_pydantic_is_imported_before_what_uses_it(worker):
+    """Deeper than that, its calls stand at the end of a chunk of Python's frames: a cold start takes a sixth longer."""
+    assert 0 < worker["depth"] < 75
 
 
 def test_outside_lambda_the_collector_is_left_alone():

@@ -22,7 +22,9 @@ def dropped_values(inputs: Any) -> dict[str, str]:
     """Return the inputs of whose values only a part would be sent, and why, in the words of a refusal."""
     if not isinstance(inputs, dict):
         return {}
-    found = {name: _dropped(value) for name, value in inputs.items()}
+    found = {
+        name: _dropped(value) for name, value in inputs.items() if isinstance(value, (dict, list, tuple))
+    }
     if is_multiple(inputs):
         several: Any = inputs
         reason = _SEVERAL.format(type(inputs).__name__)
