@@ -306,7 +306,7 @@ class TestRetrying:
 
         assert outcomes[good.id].outcome == "resubmitted"
         assert "Inputs of task 'sum' are invalid" in outcomes[refused.id].reason
-        assert "version 2" in outcomes[too_new.id].reason
+        assert "version 3" in outcomes[too_new.id].reason
         assert ids(services) == sorted([refused.id, too_new.id])
         assert len(received(config)) == 1
 
