@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import os
 
-from lambda_handlers.cold_start import started
+from lambda_handlers.cold_start import started, with_room
 from serverless_tasks.engine.services import Services, current_services
 
 # The error of this process's start, where it was left to the first event.
@@ -46,7 +46,7 @@ def initialise(*parts: str, defer_errors: bool = False) -> None:
     if not os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
         return
     try:
-        services = ready()
+        services = with_room(ready)
         for part in parts:
             getattr(services, part)
     except (Exception, SystemExit) as error:  # settings may exit where they are imported

@@ -9,15 +9,33 @@ from __future__ import annotations
 
 import gc
 import os
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
 _waits = bool(os.environ.get("AWS_LAMBDA_FUNCTION_NAME"))
 
+# Slots of a frame: such a frame takes a chunk of 512 KB, of which it leaves half to the frames of what it calls.
+_ROOM = 40_000
+
+
+def with_room[T](call: Callable[[], T]) -> T:
+    """Call something, all frames of which lie in one chunk.
+
+    Python keeps the frames of its calls in chunks of 16 KB, and where a call stands at the end of one, it takes a new
+    chunk from the system and gives it back. Imports are nested deeply and make thousands of calls: where pydantic's
+    stand there they last six times as long, a sixth of the whole start.
+    """
+    return call()
+
+
+with_room.__code__ = with_room.__code__.replace(co_stacksize=_ROOM)
+
 if _waits:
     gc.disable()
-    # Here, and not within ten modules that import each other: Python keeps the frames of its calls in chunks, and where
-    # the depth of an import lies at the end of one, each call of it takes a new chunk and gives it back. Pydantic's
-    # thousands of calls then last six times as long, a sixth of the whole start.
-    import pydantic.main  # noqa: F401
+    with_room(lambda: import_module("serverless_tasks.engine.services"))
 
 
 def started() -> None:
