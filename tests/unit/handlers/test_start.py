@@ -72,7 +72,7 @@ def test_a_worker_imports_nothing_that_it_does_not_use(unused, worker):
 
 
 def test_the_collector_is_off_while_a_function_starts_and_on_from_then(worker):
-    assert worker["collections"] <= 1
+    assert worker["collections"] <= 2  # before it is off, and with what this test adds
     assert worker["collects"] is True
     assert worker["frozen"] > 10_000
 
