@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.submit.groups import GroupHandle
 
 MAP_WINDOW = 1000
+MEMBERS_PAGE = 100
 POLL = 0.5
 
 
@@ -198,8 +199,29 @@ class TaskClient:
         """Submit an ended job once more, under a new id; see `serverless_tasks.client.resubmit.resubmit`."""
         return resubmit(self._services, job_id(uuid), new_uuid=new_uuid)
 
+    def members(self, uuid: str | UUID, *, status: str | None = None) -> Iterator[Record]:
+        """Yield the members of a group or a chain in their order; those of which nothing is known are left out.
+
+        Args:
+            uuid: the group.
+            status: ``succeeded``, ``failed`` or ``cancelled``; all members unless given.
+
+        Raises:
+            TaskNotFound: nothing is known of the group.
+            WorkflowError: the job is no group and no chain.
+            ConfigurationError: members are not told apart by this status.
+        """
+        from serverless_tasks.client.members import members_page
+
+        cursor = None
+        while True:
+            page = members_page(self._services, uuid, status=status, cursor=cursor, limit=MEMBERS_PAGE)
+            yield from page.records
+            if (cursor := page.cursor) is None:
+                return
+
     def retry_failed(self, uuid: str | UUID, *, new_uuid: str | None = None) -> GroupHandle:
-        """Submit what has not succeeded of a group or a chain once more, in a new one; see `GroupHandle.retry_failed`."""
+        """Submit what has not succeeded of a group or a chain in a new one; see `GroupHandle.retry_failed`."""
         from serverless_tasks.engine.submit.groups import retry_failed
 
         return retry_failed(self._services, job_id(uuid), new_uuid=new_uuid)

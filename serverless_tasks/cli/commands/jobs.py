@@ -98,9 +98,7 @@ def submit(
     ] = None,
     then: Annotated[
         str | None,
-        typer.Option(
-            metavar="TASK", help="The task that runs after all members.", rich_help_panel=_GROUP
-        ),
+        typer.Option(metavar="TASK", help="The task that runs after all members.", rich_help_panel=_GROUP),
     ] = None,
     then_inputs: Annotated[
         str | None,
@@ -195,9 +193,7 @@ def retry(
     uuid: Uuid,
     failed: Annotated[
         bool,
-        typer.Option(
-            "--failed", help="Of a group: submit the members that did not succeed, in a new group."
-        ),
+        typer.Option("--failed", help="Of a group: submit the members that did not succeed, in a new group."),
     ] = False,
     new_uuid: Annotated[
         str | None,
@@ -225,7 +221,7 @@ def explain(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
     with output.errors():
         client = connect(stack).client
         record = client.get(uuid)
-        events = timeline_of(client.services.store, record)
+        events = timeline_of(client.services, record)
         document = {
             "uuid": record.uuid,
             "task": record.task,

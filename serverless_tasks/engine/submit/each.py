@@ -77,9 +77,7 @@ def submit_each(
     following = None
     if then is not None:
         earlier = Earlier(tasks=() if isinstance(task, str) else (task,), group=True)
-        following = planner.step(
-            then.task, then.inputs, Options(), earlier, sent_at_once=False, as_json=True
-        )
+        following = planner.step(then.task, then.inputs, Options(), earlier, sent_at_once=False, as_json=True)
     plan = Plan(
         total=len(lines),
         members=_members(planner, task, lines, options),

@@ -79,7 +79,9 @@ class Planner:
                 f"Jobs of task {name!r} are unique, which is told by their inputs: {next(iter(references))!r} is"
                 " not known yet. Give options(unique=False)."
             )
-        sent, compared, secrets = self._accepted(declared, given, references.keys(), unique=unique, as_json=as_json)
+        sent, compared, secrets = self._accepted(
+            declared, given, references.keys(), unique=unique, as_json=as_json
+        )
         if secrets and not sent_at_once:
             raise WorkflowError(
                 f"Input {secrets[0]!r} of task {name!r} is secret, and the job is sent later, of a plan that is"

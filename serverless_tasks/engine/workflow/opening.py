@@ -104,9 +104,7 @@ class Opening:
             when = settling_message(group, message.queue, message.task, now=now, run_at=group.deadline)
             send(self._publish, [when])
         self._count_earlier(group, earlier)
-        for number in self._send_members(
-            group, plan, message, set(earlier), follows or {}, look=not is_new
-        ):
+        for number in self._send_members(group, plan, message, set(earlier), follows or {}, look=not is_new):
             if sent is not None:
                 sent(number)
         if not plan.total:
