@@ -10,7 +10,7 @@ from serverless_tasks.engine.job.plan import Step
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.references import Earlier, Reference
 from serverless_tasks.engine.submit.routing import check_reach, queue_of
-from serverless_tasks.engine.worker.references import PREVIOUS, RESULTS
+from serverless_tasks.engine.worker.references import PREVIOUS, RESULTS, pointer
 from serverless_tasks.errors import WorkflowError
 
 if TYPE_CHECKING:
@@ -47,6 +47,7 @@ class Planner:
         earlier: Earlier,
         *,
         sent_at_once: bool,
+        inside: Mapping[str, Reference] | None = None,
     ) -> Step:
         """Return a job as a step.
 
@@ -56,6 +57,7 @@ class Planner:
             options: how to submit it.
             earlier: what comes before it.
             sent_at_once: whether it is sent when the workflow is submitted; else it is made of its plan.
+            inside: references within inputs, by their pointers; see `Signature.inside`.
 
         Raises:
             WorkflowError: it cannot be a part of a workflow.
@@ -66,8 +68,9 @@ class Planner:
         if self._services.backend_kind.in_process:
             self._services.registry.add(task)
         definition = self._definition(task)
-        references = {name: value for name, value in inputs.items() if isinstance(value, Reference)}
-        given = {name: value for name, value in inputs.items() if name not in references}
+        whole = {name: value for name, value in inputs.items() if isinstance(value, Reference)}
+        given = {name: value for name, value in inputs.items() if name not in whole}
+        references = {pointer((name,)): value for name, value in whole.items()} | dict(inside or {})
         for name, reference in references.items():
             self._check_reference(task, name, reference, earlier)
         unique = task.unique if options.unique is None else options.unique
@@ -77,8 +80,8 @@ class Planner:
                 " not known yet. Give options(unique=False)."
             )
         compared = None
-        if references:
-            sent = definition.accept_partial(given, references.keys())
+        if whole:
+            sent = definition.accept_partial(given, whole.keys())
         else:
             accepted = definition.accept(dict(inputs))
             sent = accepted.sent
