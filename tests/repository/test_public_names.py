@@ -37,6 +37,7 @@ PUBLIC: dict[str, set[str]] = {
     },
     "serverless_tasks.errors": {"TaskCancelled", "TaskFailed"},
     "serverless_tasks.testing": {"recorded"},
+    "serverless_tasks.workflow": {"chain", "group", "previous", "results"},
     "serverless_tasks.local.in_process": {"local_stack"},
     "serverless_tasks.poller": {"Mapping", "Poller", "load_handler", "run_worker"},
     "django_integration.api": {"router"},
