@@ -54,13 +54,32 @@ class Action:
 def cancel(uuid: str) -> Done:
     """Cancel a job: a waiting one never starts, a running one is asked to stop."""
     record = TaskClient().cancel(uuid)
+    if record.members is not None:
+        return Done(uuid, "The group was cancelled: members that have not begun will not begin.")
     return Done(uuid, "The job was cancelled." if record.ended else "The job was asked to stop.")
 
 
 def retry(uuid: str) -> Done:
-    """Submit an ended job again, under a new uuid."""
-    handle = resubmit(current_services(), uuid, on_commit=False)
+    """Submit an ended job again, under a new uuid; of a group, the members that did not succeed."""
+    services = current_services()
+    record = services.store.read(uuid, whole=False)
+    if record is not None and record.members is not None:
+        return retry_failed(uuid)
+    handle = resubmit(services, uuid, on_commit=False)
     return Done(uuid, f"The job was submitted again as {handle.uuid}.", successor=handle.uuid)
+
+
+def retry_failed(uuid: str) -> Done:
+    """Submit the members of a group that did not succeed again, in a new group.
+
+    Raises:
+        ServerlessTasksError: they could not be submitted.
+    """
+    from serverless_tasks.engine.submit import groups  # most sites have none
+
+    handle = groups.retry_failed(current_services(), uuid, on_commit=False)
+    said = f"The members that did not succeed were submitted again in group {handle.uuid}."
+    return Done(uuid, said, successor=handle.uuid)
 
 
 def delete(uuid: str) -> Done:
