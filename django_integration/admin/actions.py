@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from serverless_tasks.client.resubmit import resubmit
 from serverless_tasks.client.task_client import TaskClient
 from serverless_tasks.engine.services import current_services
-from serverless_tasks.errors import ServerlessTasksError
+from serverless_tasks.errors import ServerlessTasksError, WorkflowError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -61,11 +61,10 @@ def cancel(uuid: str) -> Done:
 
 def retry(uuid: str) -> Done:
     """Submit an ended job again, under a new uuid; of a group, the members that did not succeed."""
-    services = current_services()
-    record = services.store.read(uuid, whole=False)
-    if record is not None and record.members is not None:
+    try:
+        handle = resubmit(current_services(), uuid, on_commit=False)
+    except WorkflowError:  # it is a group
         return retry_failed(uuid)
-    handle = resubmit(services, uuid, on_commit=False)
     return Done(uuid, f"The job was submitted again as {handle.uuid}.", successor=handle.uuid)
 
 

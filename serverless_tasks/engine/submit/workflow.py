@@ -6,15 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Self
-from uuid import uuid4
 
-from serverless_tasks.engine.job.clock import to_ms
-from serverless_tasks.engine.job.message import OPEN, Message
 from serverless_tasks.engine.job.place import LARGEST_GROUP, SHARD_MEMBERS
 from serverless_tasks.engine.job.plan import DEADLINE, END, SUCCESS, Plan, Step
 from serverless_tasks.engine.services import current_services
-from serverless_tasks.engine.store.groups import expires_after
-from serverless_tasks.engine.submit.groups import publish_group
+from serverless_tasks.engine.submit.groups import new_group, publish_group
 from serverless_tasks.engine.submit.options import RULES, Options
 from serverless_tasks.engine.submit.planning import Planner
 from serverless_tasks.engine.submit.references import NOTHING, Earlier, Reference
@@ -148,16 +144,7 @@ class Workflow:
         services, options = current_services(), self.settings
         planner = Planner(services)
         plan = self.plan(planner, NOTHING, sent_at_once=True).hashed()
-        now = to_ms(services.clock.now())
-        message = Message(
-            uuid=options.uuid or str(uuid4()),
-            task=self.name,
-            owner=options.owner,
-            queue=options.queue or _QUEUE,
-            created=now,
-            expires=expires_after(now + self.deadline * 1000),
-            workflow=OPEN,
-        )
+        message = new_group(services, self.name, self.deadline, options)
         return publish_group(services, message, plan, options, unique=planner.compared)
 
     def then(self, following: Part) -> Workflow:

@@ -9,7 +9,7 @@ from serverless_tasks.engine.store.groups import member_ids
 from serverless_tasks.errors import FieldError, InvalidInputs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.store.base import Store
@@ -57,6 +57,11 @@ def pointer(parts: Sequence[str | int]) -> str:
     Names are escaped as in JSON Pointer, https://www.rfc-editor.org/rfc/rfc6901#section-3.
     """
     return "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def whole_inputs(pointers: Iterable[str]) -> list[str]:
+    """Return the names of those inputs that pointers name as a whole."""
+    return [parts[0] for parts in map(_parts, pointers) if len(parts) == 1]
 
 
 class EarlierJobs:

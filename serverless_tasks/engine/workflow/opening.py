@@ -19,7 +19,7 @@ from serverless_tasks.engine.workflow.sending import message_of, send, settling_
 from serverless_tasks.errors import IdempotencyConflict, SubmitUncertain
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.message import Message
@@ -71,6 +71,7 @@ class Opening:
         *,
         earlier: Collection[int] = (),
         follows: Mapping[int, str] | None = None,
+        sent: Callable[[int], object] | None = None,
     ) -> None:
         """Open a group, or go on with one that was opened before.
 
@@ -79,6 +80,7 @@ class Opening:
             plan: its plan, with all members.
             earlier: the members that had succeeded in the group that this one retries; they are not sent.
             follows: member -> the job that has the place of its unique task.
+            sent: is told how many members were sent since it was told last, for whoever shows that.
 
         Raises:
             IdempotencyConflict: a group of this id has other members.
@@ -102,7 +104,9 @@ class Opening:
             when = settling_message(group, message.queue, message.task, now=now, run_at=group.deadline)
             send(self._publish, [when])
         self._count_earlier(group, earlier)
-        self._send_members(group, plan, message, set(earlier), follows or {}, look=not is_new)
+        for number in self._send_members(group, plan, message, set(earlier), follows or {}, look=not is_new):
+            if sent is not None:
+                sent(number)
         if not plan.total:
             self._fan_in.close(group)
 
@@ -136,7 +140,8 @@ class Opening:
         follows: Mapping[int, str],
         *,
         look: bool,
-    ) -> None:
+    ) -> Iterator[int]:
+        """Send the members that are missing; yields how many are there, each time that some more are."""
         indices = [index for index in range(group.total) if index not in earlier]
         if group.chain:
             indices = indices[:1]
@@ -163,6 +168,7 @@ class Opening:
                     send(self._publish, members)
                 except SubmitUncertain as error:
                     raise SubmitUncertain(group.uuid, str(error)) from error
+            yield len(some)
 
     def _previous(self, group: Group, message: Message, index: int) -> str | None:
         """What the references of a member speak of: in a chain the step before it, else what came before the group."""

@@ -10,6 +10,7 @@ from django.tasks import TaskResultStatus, default_task_backend
 from django.tasks.signals import task_enqueued, task_finished, task_started
 from django.test import override_settings
 
+from serverless_tasks import TaskClient
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.place import member_id
 from serverless_tasks.errors import InvalidInputs, WorkflowError
@@ -148,6 +149,15 @@ class TestReferences:
         assert first.uuid == again.uuid
         assert again.inputs["args"] == [None]
         assert value(jobs, again.uuid) == 1
+
+    def test_a_job_that_is_retried_by_hand_finds_them_as_well(self, jobs: RecordedTasks) -> None:
+        handle = chain(
+            dispatched.add.signature(1), dispatched.add.signature(previous[RETURNED], b=1)
+        ).submit()
+        jobs.drain()
+        again = TaskClient().retry(member_id(handle.uuid, 1))
+        jobs.drain()
+        assert value(jobs, again.uuid) == 2
 
     def test_the_members_result_shows_what_is_not_known_as_none(self, jobs: RecordedTasks) -> None:
         handle = chain(
