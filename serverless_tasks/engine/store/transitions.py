@@ -171,6 +171,8 @@ def cancelled(record: Record, job: Item | None, message: Message | None, now: in
     keep = {"task": record.task, "created": record.created, "expires": expires}
     if record.owner is not None:
         keep["owner"] = record.owner
+    if record.group is not None:
+        keep["group"] = record.group
     if message is not None and message.run_at is not None:
         keep["not_before"] = message.run_at - EARLY  # the job's deletion finds its schedule by it
     return Change(

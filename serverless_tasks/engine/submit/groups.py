@@ -173,13 +173,16 @@ def publish_group(
     return handle
 
 
-def retry_failed(services: Services, uuid: str, *, new_uuid: str | None = None) -> GroupHandle:
+def retry_failed(
+    services: Services, uuid: str, *, new_uuid: str | None = None, on_commit: bool = True
+) -> GroupHandle:
     """Submit what has not succeeded of a group or a chain once more, under a new id; see `GroupHandle.retry_failed`.
 
     Args:
         services: the services to use.
         uuid: the group.
         new_uuid: the new group's id, to repeat a retry that may have been sent already.
+        on_commit: inside a database transaction, publish on commit instead of at once.
 
     Raises:
         TaskNotFound: nothing is known of it.
@@ -230,7 +233,9 @@ def retry_failed(services: Services, uuid: str, *, new_uuid: str | None = None) 
         retry_of=uuid,
     )
     again_plan = replace(plan, members=tuple(members)).hashed()
-    return publish_group(services, message, again_plan, Options(owner=job.owner), earlier=succeeded)
+    return publish_group(
+        services, message, again_plan, Options(owner=job.owner, on_commit=on_commit), earlier=succeeded
+    )
 
 
 def _step_again(services: Services, uuid: str) -> Step:

@@ -11,7 +11,7 @@ from serverless_tasks.engine.job.plan import Step
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.references import Earlier, Reference
 from serverless_tasks.engine.submit.routing import check_reach, deployed_task, queue_of
-from serverless_tasks.engine.worker.references import PREVIOUS, RESULTS
+from serverless_tasks.engine.worker.references import PREVIOUS, RESULTS, pointer
 from serverless_tasks.errors import WorkflowError
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ class Planner:
         *,
         sent_at_once: bool,
         as_json: bool = False,
+        inside: Mapping[str, Reference] | None = None,
     ) -> Step:
         """Return a job as a step.
 
@@ -60,6 +61,7 @@ class Planner:
             earlier: what comes before it.
             sent_at_once: whether it is sent when the workflow is submitted; else it is made of its plan.
             as_json: whether the inputs came as JSON.
+            inside: references within inputs, by their pointers; see `Signature.inside`.
 
         Raises:
             WorkflowError: it cannot be a part of a workflow.
@@ -68,11 +70,12 @@ class Planner:
         name = task if isinstance(task, str) else task.name
         _check_options(name, options)
         check_reach(self._services, name)
-        references = {name: value for name, value in inputs.items() if isinstance(value, Reference)}
-        given = {name: value for name, value in inputs.items() if name not in references}
+        whole = {field: value for field, value in inputs.items() if isinstance(value, Reference)}
+        given = {field: value for field, value in inputs.items() if field not in whole}
+        references = {pointer((field,)): value for field, value in whole.items()} | dict(inside or {})
         for field, reference in references.items():
             self._check_reference(name, field, reference, earlier)
-        declared = self._declared(task, given, references.keys())
+        declared = self._declared(task, given, whole.keys())
         unique = declared.unique if options.unique is None else options.unique
         if unique and references:
             raise WorkflowError(
@@ -80,7 +83,7 @@ class Planner:
                 " not known yet. Give options(unique=False)."
             )
         sent, compared, secrets = self._accepted(
-            declared, given, references.keys(), unique=unique, as_json=as_json
+            declared, given, whole.keys(), unique=unique, as_json=as_json
         )
         if secrets and not sent_at_once:
             raise WorkflowError(

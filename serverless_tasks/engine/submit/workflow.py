@@ -44,12 +44,14 @@ class Signature:
         inputs: the inputs by name, references among them.
         settings: how to submit.
         start: submits it by itself.
+        inside: references within inputs, which have None in their places, by their pointers (``kwargs/to``).
     """
 
     task: type[BaseTask]
     inputs: Mapping[str, Any]
     settings: Options
     start: Callable[[dict[str, Any]], Handle] = field(repr=False, compare=False)
+    inside: Mapping[str, Reference] = field(default_factory=dict)
 
     def submit(self) -> Handle:
         """Submit it as a job of its own.
@@ -58,7 +60,7 @@ class Signature:
             WorkflowError: an input is a reference, and nothing comes before it.
             InvalidInputs: the inputs do not fit; nothing was sent.
         """
-        for name, value in self.inputs.items():
+        for name, value in (*self.inputs.items(), *self.inside.items()):
             if isinstance(value, Reference):
                 raise WorkflowError(
                     f"Input {name!r} of task {self.task.name!r} is {value!r}, and nothing comes before it."
@@ -75,14 +77,22 @@ class Signature:
 
     def step(self, planner: Planner, earlier: Earlier, *, sent_at_once: bool) -> Step:
         """Return it as a step; see `Planner.step`."""
-        return planner.step(self.task, self.inputs, self.settings, earlier, sent_at_once=sent_at_once)
+        return planner.step(
+            self.task,
+            self.inputs,
+            self.settings,
+            earlier,
+            sent_at_once=sent_at_once,
+            inside=self.inside,
+        )
 
     def before(self) -> Earlier:
         """Return it as what comes before a job."""
         return Earlier(tasks=(self.task,))
 
     def __repr__(self) -> str:
-        given = ", ".join(f"{name}={value!r}" for name, value in self.inputs.items())
+        inputs = {**self.inputs, **self.inside}
+        given = ", ".join(f"{name}={value!r}" for name, value in inputs.items())
         return f"{self.task.name}({given})"
 
 
