@@ -7,13 +7,14 @@ import threading
 from typing import TYPE_CHECKING
 
 from serverless_tasks.engine.backends.base import Backend
+from serverless_tasks.engine.backends.deadlines import Deadlines
 from serverless_tasks.engine.backends.intake import Intake
 from serverless_tasks.engine.backends.pool import Pool
 from serverless_tasks.engine.job.forks import notice_fork, renew_when_forked
-from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.job.message import SETTLE, Message
 from serverless_tasks.engine.store.base import ClaimAnswer
 from serverless_tasks.engine.worker.outcome import failure_of
-from serverless_tasks.errors import AwsError
+from serverless_tasks.errors import AwsError, SubmitFailed, SubmitUncertain
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -62,23 +63,31 @@ class ThreadingBackend(Backend):
         self._intake = Intake(store, blobs, clock)
         self._workers = workers
         self._pool = Pool(workers)
+        self._deadlines = self._no_deadlines()
         renew_when_forked(self)
 
     def forked(self) -> None:
         """See `Renewed.forked`."""
         self._pool = Pool(self._workers)
+        self._deadlines = self._no_deadlines()
+
+    def _no_deadlines(self) -> Deadlines:
+        return Deadlines(self._clock, lambda body: self._hand_over(body, 0))
 
     def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
         """See `Backend.publish`."""
         notice_fork()
         taken, errors = self._intake.take(messages)
         for message in taken.values():
-            self._hand_over(message.encode(), message.delay(self._clock.now()))
+            is_deadline = message.workflow == SETTLE
+            self._hand_over(message.encode(), message.delay(self._clock.now()), is_deadline=is_deadline)
         return errors
 
-    def _hand_over(self, body: str, delay: float) -> None:
+    def _hand_over(self, body: str, delay: float, *, is_deadline: bool = False) -> None:
         """Let a worker run a message; one that is held back waits outside the pool, where it is in nobody's way."""
-        if delay:
+        if delay and is_deadline:
+            self._deadlines.add(body, delay)
+        elif delay:
             threading.Thread(target=self._later, args=(body, delay), name="delay", daemon=True).start()
         else:
             self._pool.submit(lambda: self._run(body))
@@ -88,18 +97,23 @@ class ThreadingBackend(Backend):
         self._pool.submit(lambda: self._run(body))
 
     def _run(self, body: str) -> None:
+        message = Message.decode(body)
+        is_deadline = message.workflow == SETTLE
         try:
-            outcome = self._runner.execute(Message.decode(body))
+            outcome = self._runner.execute(message)
             if outcome.give_back is not None:
-                self._hand_over(body, outcome.give_back)
+                self._hand_over(body, outcome.give_back, is_deadline=is_deadline)
         except Exception as error:
             logger.exception("a job could not be run")
+            if message.workflow is not None and isinstance(error, (AwsError, SubmitFailed, SubmitUncertain)):
+                self._hand_over(body, _UNCOUNTED, is_deadline=is_deadline)
+                return
             try:
-                claim = self._runner.settle(Message.decode(body), failure_of(error))
+                claim = self._runner.settle(message, failure_of(error))
             except AwsError:  # a member of a group has ended, and its group has still to hear of it
                 logger.exception("the end of a job could not be counted")
                 self._hand_over(body, _UNCOUNTED)
                 return
-            if claim.answer == ClaimAnswer.BUSY:
+            if claim.answer == ClaimAnswer.BUSY and message.workflow is None:
                 # Its end could not be recorded: it is run again once its lease is over.
                 self._hand_over(body, max(1.0, claim.until / 1000 - self._clock.now() + 1))

@@ -324,8 +324,12 @@ class _MemoryGroups:
     def open(self, state: Item) -> tuple[Group | None, bool]:
         """See `Groups.open`."""
         with self._store._lock:
-            there = self._store._items.setdefault(state["pk"], {}).setdefault(STATE, state)
-            return group_of(there), there is state
+            items = self._store._items.setdefault(state["pk"], {})
+            if (
+                STATE not in items or items[STATE]["status"] == PENDING
+            ):  # a worker gave its message back unopened
+                items[STATE] = state
+            return group_of(items[STATE]), items[STATE] is state
 
     def get(self, uuid: str, *, consistent: bool = True) -> Group | None:
         """See `Groups.get`."""
