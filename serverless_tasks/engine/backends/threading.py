@@ -7,23 +7,22 @@ import threading
 from typing import TYPE_CHECKING
 
 from serverless_tasks.engine.backends.base import Backend
-from serverless_tasks.engine.backends.deadlines import Deadlines
 from serverless_tasks.engine.backends.intake import Intake
 from serverless_tasks.engine.backends.pool import Pool
 from serverless_tasks.engine.job.forks import notice_fork, renew_when_forked
 from serverless_tasks.engine.job.message import SETTLE, Message
 from serverless_tasks.engine.store.base import ClaimAnswer
 from serverless_tasks.engine.worker.outcome import failure_of
-from serverless_tasks.errors import AwsError, SubmitFailed, SubmitUncertain
+from serverless_tasks.errors import AwsError, ServerlessTasksError, SubmitFailed, SubmitUncertain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from serverless_tasks.engine.backends.base import Parts
+    from serverless_tasks.engine.backends.deadlines import Deadlines
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.store.base import Blobs, Store
     from serverless_tasks.engine.worker.runner import Runner
-    from serverless_tasks.errors import ServerlessTasksError
 
 logger = logging.getLogger(__name__)
 
@@ -63,31 +62,35 @@ class ThreadingBackend(Backend):
         self._intake = Intake(store, blobs, clock)
         self._workers = workers
         self._pool = Pool(workers)
-        self._deadlines = self._no_deadlines()
+        self._deadlines: Deadlines | None = None
         renew_when_forked(self)
 
     def forked(self) -> None:
         """See `Renewed.forked`."""
         self._pool = Pool(self._workers)
-        self._deadlines = self._no_deadlines()
-
-    def _no_deadlines(self) -> Deadlines:
-        return Deadlines(self._clock, lambda body: self._hand_over(body, 0))
+        self._deadlines = None
 
     def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
         """See `Backend.publish`."""
         notice_fork()
         taken, errors = self._intake.take(messages)
         for message in taken.values():
-            is_deadline = message.workflow == SETTLE
-            self._hand_over(message.encode(), message.delay(self._clock.now()), is_deadline=is_deadline)
+            self._way_of(message)(message.encode(), message.delay(self._clock.now()))
         return errors
 
-    def _hand_over(self, body: str, delay: float, *, is_deadline: bool = False) -> None:
+    def _way_of(self, message: Message) -> Callable[[str, float], None]:
+        """Return by which way a message waits: that of a group may do so for days."""
+        if message.workflow != SETTLE:
+            return self._hand_over
+        if self._deadlines is None:
+            from serverless_tasks.engine.backends.deadlines import Deadlines
+
+            self._deadlines = Deadlines(self._clock, lambda body: self._hand_over(body, 0))
+        return self._deadlines.add
+
+    def _hand_over(self, body: str, delay: float) -> None:
         """Let a worker run a message; one that is held back waits outside the pool, where it is in nobody's way."""
-        if delay and is_deadline:
-            self._deadlines.add(body, delay)
-        elif delay:
+        if delay:
             threading.Thread(target=self._later, args=(body, delay), name="delay", daemon=True).start()
         else:
             self._pool.submit(lambda: self._run(body))
@@ -98,19 +101,21 @@ class ThreadingBackend(Backend):
 
     def _run(self, body: str) -> None:
         message = Message.decode(body)
-        is_deadline = message.workflow == SETTLE
+        hand_over = self._way_of(message)
         try:
             outcome = self._runner.execute(message)
             if outcome.give_back is not None:
-                self._hand_over(body, outcome.give_back, is_deadline=is_deadline)
+                hand_over(body, outcome.give_back)
         except Exception as error:
             logger.exception("a job could not be run")
             if message.workflow is not None and isinstance(error, (AwsError, SubmitFailed, SubmitUncertain)):
-                self._hand_over(body, _UNCOUNTED, is_deadline=is_deadline)
+                hand_over(body, _UNCOUNTED)
                 return
             try:
                 claim = self._runner.settle(message, failure_of(error))
-            except AwsError:  # a member of a group has ended, and its group has still to hear of it
+            except (
+                ServerlessTasksError
+            ):  # a member of a group has ended, and its group has still to hear of it
                 logger.exception("the end of a job could not be counted")
                 self._hand_over(body, _UNCOUNTED)
                 return

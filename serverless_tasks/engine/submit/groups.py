@@ -146,12 +146,13 @@ def publish_group(
     return handle
 
 
-def retry_failed(services: Services, uuid: str) -> GroupHandle:
+def retry_failed(services: Services, uuid: str, *, new_uuid: str | None = None) -> GroupHandle:
     """Submit what has not succeeded of a group or a chain once more, under a new id; see `GroupHandle.retry_failed`.
 
     Args:
         services: the services to use.
         uuid: the group.
+        new_uuid: the new group's id, to repeat a retry that may have been sent already.
 
     Raises:
         TaskNotFound: nothing is known of it.
@@ -190,7 +191,7 @@ def retry_failed(services: Services, uuid: str) -> GroupHandle:
     now = to_ms(services.clock.now())
     message = replace(
         job,
-        uuid=str(uuid4()),
+        uuid=Options.parse({"uuid": new_uuid}).uuid or str(uuid4()),
         inputs={},
         inputs_key=None,
         created=now,
