@@ -263,6 +263,11 @@ def _check_id(message: Message) -> None:
         raise ValueError("the uuid of a schedule's job must be that of its time")
     if message.inputs_key not in (None, inputs_key(message.uuid)):
         raise ValueError("inputs_key must be the job's own")
+    if message.member is not None:
+        from serverless_tasks.engine.job.place import member_id  # most jobs are members of nothing
+
+        if message.uuid != member_id(message.member.group, message.member.index):
+            raise ValueError("the uuid of a member must be that of its place")
 
 
 def _tick(schedule: str, scheduled: str) -> dict[str, Any]:
