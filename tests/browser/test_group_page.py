@@ -53,7 +53,7 @@ def test_its_bar_moves_with_each_member_and_it_ends_once(address: str, page: Pag
     counts = page.get_by_role("region", name="Members").get_by_role("definition")
     expect(counts).to_have_text(["3", "1", "0"])
     failures = page.get_by_role("list", name="Failed members").get_by_role("listitem")
-    expect(failures).to_have_text(["Member 0 fails There is no more paper."])
+    expect(failures).to_have_text(["Member 0 There is no more paper. fails"])
 
     shown: Any = page.evaluate("window.shown")
     assert [text for text, _ in groupby(text for text, _ in shown)] == ["Running", "Failed"]

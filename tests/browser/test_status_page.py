@@ -309,7 +309,7 @@ def test_a_group_counts_its_members_as_they_end(site: ScriptedSite, page: Page) 
     expect(progress(page)).to_have_js_property("position", 0.5)
     expect(page.get_by_text("1,200 of 2,400")).to_be_visible()
     rows = page.get_by_role("list", name="Failed members").get_by_role("listitem")
-    expect(rows).to_have_text(["Member 7 resize The image is damaged: no end of image marker."])
+    expect(rows).to_have_text(["Member 7 The image is damaged: no end of image marker. resize"])
     expect(rows.get_by_role("link")).to_have_attribute("href", "/tasks/member-7/view/")
 
     next_poll(page)

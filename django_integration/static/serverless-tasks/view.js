@@ -164,11 +164,11 @@
       const link = Object.assign(document.createElement('a'), { textContent: `Member ${index}`, href: viewURL(uuid) })
       const name = Object.assign(document.createElement('code'), { textContent: task })
       const reason = Object.assign(document.createElement('span'), { textContent: error ? error.message : '' })
-      row.append(link, ' ', name, ' ', reason)
+      row.append(link, ' ', reason, ' ', name)
       return row
     })
     list('failures').replaceChildren(...rows)
-    list('failures').hidden = rows.length === 0
+    part('failures').hidden = rows.length === 0
     failedShown = rows.length
     renderLeft('more-failures', Math.max(0, last.members.failed - failedShown))
   }
