@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 def resubmit(services: Services, uuid: str, *, new_uuid: str | None = None, on_commit: bool = True) -> Handle:
     """Submit an ended job once more: the same task, inputs, owner, queue and tenant under a new id.
 
+    Of a group or a chain, what has not succeeded is submitted once more. A member of one is retried by itself, and is
+    no member then; inputs that are outputs of earlier jobs are taken from these again.
+
     The new job says which one it repeats (`Message.retry_of`); the old one stays as it is.
 
     Args:
@@ -57,19 +60,24 @@ def resubmit(services: Services, uuid: str, *, new_uuid: str | None = None, on_c
         raise InputsUnavailable(uuid, "the bucket no longer has its inputs")
     if job.secrets:
         raise InputsUnavailable(uuid, f"secret inputs are not kept ({', '.join(job.secrets)})")
+    if job.workflow is not None:
+        from serverless_tasks.engine.submit.groups import retry_failed  # most jobs are no group
+
+        return retry_failed(services, uuid, new_uuid=new_uuid)
     return submit_again(services, job, new_uuid=new_uuid, on_commit=on_commit)
 
 
 def submit_again(services: Services, job: Message, *, new_uuid: str | None, on_commit: bool) -> Handle:
     """Submit what a message says once more, under a new id; see `resubmit`. All its inputs are there."""
     accepted = accept_again(services, job)
+    unique, inputs, secrets, compared = False, job.inputs, job.secrets, None
     if accepted is not None:
         definition = services.registry.definition(job.task)
         unique, inputs, secrets = definition.task.unique, accepted.sent, definition.secrets_in(accepted.sent)
         compared = definition.compared(accepted) if unique else None
-    else:
+    elif not job.references:
         deployed = deployed_task(services, job.task, [job.inputs])
-        unique, inputs = deployed.unique, job.inputs
+        unique = deployed.unique
         secrets = tuple(sorted({*job.secrets, *deployed.secrets_in(inputs)}))
         compared = deployed.compared(job.inputs) if unique else None
     # A unique job must be tracked, because its lock relies on the stored job.
@@ -78,17 +86,28 @@ def submit_again(services: Services, job: Message, *, new_uuid: str | None, on_c
         job.options, uuid=Options.parse({"uuid": new_uuid}).uuid, owner=job.owner, track=track
     )
     deduplication = Deduplication(unique=unique, compared=() if compared is None else [compared])
-    message = replace(new_message(services, job.task, inputs, options, job.queue, secrets), retry_of=job.uuid)
+    message = replace(
+        new_message(services, job.task, inputs, options, job.queue, secrets),
+        retry_of=job.uuid,
+        references=job.references,
+        previous=job.previous,
+    )
     (handle,) = publish(services, [message], on_commit=on_commit, deduplication=deduplication)
     return handle
 
 
 def accept_again(services: Services, job: Message) -> Accepted | None:
-    """Validate a job's inputs with the task's present code; None where it is not here, and the manifest has to do.
+    """Validate a job's inputs with the task's present code.
+
+    Returns:
+        None where that code is not here, and the manifest has to do; and where some inputs are outputs of earlier jobs,
+        so that the worker which takes them validates all.
 
     Raises:
         InvalidInputs: they are refused.
     """
+    if job.references:
+        return None
     if job.task not in services.registry:
         deployed_task(services, job.task, [job.inputs])
         return None

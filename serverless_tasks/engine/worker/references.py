@@ -34,16 +34,15 @@ def resolved(message: Message, store: Store) -> dict[str, Any]:
     refused: list[FieldError] = []
     inputs: dict[str, Any] = {}
     earlier = EarlierJobs(store, message.previous)
-    one: dict[str, Any] | None = None
+    kinds = {kind for kind, *_ in message.references.values()}
+    one = earlier.outputs() if PREVIOUS in kinds else {}
+    several = earlier.results() if RESULTS in kinds else ()
     for name, (kind, *path) in message.references.items():
-        if kind == RESULTS:
-            inputs[name] = [
-                None if outputs is None else _at(outputs, path, name, refused)
-                for outputs in earlier.results()
-            ]
-            continue
-        one = earlier.outputs() if one is None else one
-        inputs[name] = _at(one, path, name, refused)
+        inputs[name] = [] if kind == RESULTS else _at(one, path, name, refused)
+    for outputs in several:
+        for name, (kind, *path) in message.references.items():
+            if kind == RESULTS:
+                inputs[name].append(None if outputs is None else _at(outputs, path, name, refused))
     if refused:
         raise InvalidInputs(message.task, refused)
     return inputs

@@ -175,7 +175,7 @@ class Table:
 
     def succeed(self, uuid: str, claim: Claim, snapshot: Snapshot, outputs: dict[str, Any]) -> None:
         """See `Store.succeed`."""
-        fields = self._put_outputs(uuid, claim.token, encode(outputs))
+        fields = self._put_outputs(uuid, claim, encode(outputs))
         self._put_messages(uuid, claim.token, snapshot)
         change = transitions.ended(SUCCEEDED, fields, snapshot, self._now())
         self._write(uuid, claim.token, change, answered=False)
@@ -428,7 +428,7 @@ class Table:
                 f"Attempt {token} no longer holds job {uuid}, which is {state.get('status')}."
             ) from None
 
-    def _put_outputs(self, uuid: str, token: str, outputs: str) -> Item:
+    def _put_outputs(self, uuid: str, claim: Claim, outputs: str) -> Item:
         """Keep outputs where they fit; returns what the state says of them.
 
         Raises:
@@ -438,7 +438,7 @@ class Table:
         if len(data) <= INLINE_OUTPUTS:
             return {"outputs": outputs}
         if len(data) <= ITEM_OUTPUTS:
-            self._items.put(self._kept(outputs_item(uuid, token, outputs)))
+            self._items.put(self._kept(outputs_item(uuid, claim.token, outputs), claim.ttl))
             return {}
         if self._blobs is None:
             raise PayloadTooLarge(
@@ -446,7 +446,7 @@ class Table:
             )
         if len(data) > LARGEST_OUTPUTS:
             raise PayloadTooLarge(f"outputs of job {uuid}", len(data), LARGEST_OUTPUTS)
-        key = outputs_prefix(uuid) + token
+        key = outputs_prefix(uuid) + claim.token
         self._blobs.put(key, data)
         return {"outputs_key": key}
 
@@ -465,9 +465,10 @@ class Table:
         """Keep how an attempt ended. The first word stands: that of the worker, or of the claim that gave it up."""
         self._items.put_new(self._kept(end))
 
-    def _kept(self, item: Item) -> Item:
+    def _kept(self, item: Item, ttl: int = 0) -> Item:
         """Return an item that the state names with a TTL as long: a scheduler's message is delivered a day longer."""
-        return {**item, "ttl": keep_until(deliverable_until(self._now()) + SCHEDULER_TRIES * 1000)}
+        least = keep_until(deliverable_until(self._now()) + SCHEDULER_TRIES * 1000)
+        return {**item, "ttl": max(least, ttl)}
 
     def _now(self) -> int:
         return to_ms(self._clock.now())
