@@ -14,7 +14,7 @@ from ninja.schema import NinjaGenerateJsonSchema
 from pydantic.json_schema import models_json_schema
 
 from django_integration.web.auth.typed_calls import allows_run_in_request
-from django_integration.web.http.schemas import PageBody, RecordBody, RefusalBody, UnfitBody
+from django_integration.web.http.schemas import MembersBody, PageBody, RecordBody, RefusalBody, UnfitBody
 from serverless_tasks.engine.definition.json_schema import moved
 from serverless_tasks.errors import ConfigurationError
 
@@ -149,7 +149,9 @@ class _TaskSchemas:
 
 def _general_schemas() -> Json:
     """The schemas of all answers that no task makes another one, by their names."""
-    models: Any = [(model, "serialization") for model in (RecordBody, PageBody, RefusalBody, UnfitBody)]
+    models: Any = [
+        (model, "serialization") for model in (RecordBody, PageBody, MembersBody, RefusalBody, UnfitBody)
+    ]
     _, made = models_json_schema(models, ref_template=REF_TEMPLATE, schema_generator=NinjaGenerateJsonSchema)
     schemas: Json = made["$defs"]
     return schemas

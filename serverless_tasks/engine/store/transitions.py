@@ -27,6 +27,7 @@ from serverless_tasks.engine.store.items import (
     deliverable_until,
     failure_fields,
     keep_until,
+    needed_until,
     returned_fields,
     state_copy,
 )
@@ -171,6 +172,8 @@ def cancelled(record: Record, job: Item | None, message: Message | None, now: in
     keep = {"task": record.task, "created": record.created, "expires": expires}
     if record.owner is not None:
         keep["owner"] = record.owner
+    if record.group is not None:
+        keep["group"] = record.group
     if message is not None and message.run_at is not None:
         keep["not_before"] = message.run_at - EARLY  # the job's deletion finds its schedule by it
     return Change(
@@ -178,7 +181,7 @@ def cancelled(record: Record, job: Item | None, message: Message | None, now: in
             **failure_fields(TASK_CANCELLED),
             "status": CANCELLED,
             "finished": now,
-            "ttl": keep_until(max(expires, latest)),
+            "ttl": max(keep_until(max(expires, latest)), (job or {}).get("ttl", 0)),
         },
         keep=keep,
         remove=("cancel",),
@@ -196,6 +199,7 @@ def claim_from_state(state: Item) -> Claim:
         started=state["attempted"],
         request_id=state["request_id"],
         cancelled=state.get("cancel", False),
+        ttl=state["ttl"],
     )
 
 
@@ -225,4 +229,4 @@ def _counters(snapshot: Snapshot) -> Item:
 
 
 def _ttl(message: Message, now: int) -> int:
-    return keep_until(max(message.expires, deliverable_until(now)))
+    return keep_until(max(needed_until(message), deliverable_until(now)))

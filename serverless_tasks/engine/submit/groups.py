@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from serverless_tasks.engine.definition.accepted import Compared
@@ -15,6 +15,7 @@ from serverless_tasks.engine.job.plan import Plan, Step
 from serverless_tasks.engine.job.record import SUCCEEDED, Members
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.store.groups import expires_after, status_of
+from serverless_tasks.engine.store.payloads import check_size
 from serverless_tasks.engine.submit.handle import Handle
 from serverless_tasks.engine.submit.job_locks import unique_lock
 from serverless_tasks.engine.submit.options import Options
@@ -27,14 +28,17 @@ from serverless_tasks.errors import (
     InputsUnavailable,
     NotFinished,
     TaskNotFound,
+    UnknownOption,
     WorkflowError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from serverless_tasks.engine.services import Services
     from serverless_tasks.engine.store.locks import Lock
+
+_QUEUE: Final = "default"
 
 
 class GroupHandle(Handle):
@@ -60,15 +64,18 @@ class GroupHandle(Handle):
         """Yield the outputs of the members in their order, None of one that has not succeeded (yet)."""
         return EarlierJobs(self.services.store, self.uuid).results()
 
-    def retry_failed(self) -> GroupHandle:
+    def retry_failed(self, *, new_uuid: str | None = None) -> GroupHandle:
         """Submit a new group of the same members, in which those that have succeeded count already.
+
+        Args:
+            new_uuid: the new group's id, to repeat a retry that may have been sent already.
 
         Raises:
             NotFinished: it has not ended.
             WorkflowError: all members have succeeded.
             InputsUnavailable: the inputs of a member are not all kept.
         """
-        return retry_failed(self.services, self.uuid)
+        return retry_failed(self.services, self.uuid, new_uuid=new_uuid)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in super().__getstate__().items() if name != "services"}
@@ -94,6 +101,27 @@ def handle_of(services: Services, uuid: str) -> Handle:
     return handle.refresh()
 
 
+def new_group(services: Services, name: str, deadline: int, options: Options) -> Message:
+    """The message of a group that is submitted now.
+
+    Args:
+        services: the services to use.
+        name: what its job is called.
+        deadline: seconds after which it is seen to that every member has ended.
+        options: how to submit it.
+    """
+    now = to_ms(services.clock.now())
+    return Message(
+        uuid=options.uuid or str(uuid4()),
+        task=name,
+        owner=options.owner,
+        queue=options.queue or _QUEUE,
+        created=now,
+        expires=expires_after(now + deadline * 1000),
+        workflow=OPEN,
+    )
+
+
 def publish_group(
     services: Services,
     message: Message,
@@ -102,6 +130,7 @@ def publish_group(
     *,
     earlier: Collection[int] = (),
     unique: Mapping[int, Any] | None = None,
+    sent: Callable[[int], object] | None = None,
 ) -> GroupHandle:
     """Open a group, or leave it to the open transaction's commit.
 
@@ -112,12 +141,12 @@ def publish_group(
         options: how to submit it.
         earlier: see `Opening.open`.
         unique: see `Planner.compared`.
+        sent: see `Opening.open`.
 
     Raises:
         ServerlessTasksError: it could not be published.
     """
-    deadline = message.created + plan.deadline * 1000
-    made(lambda: services.backend).check_delays([replace(message, run_at=deadline)])
+    _check_sending(services, message, plan)
     compared = {"plan": plan.fingerprint}
     deduplication = Deduplication(
         key=options.idempotency_key,
@@ -129,8 +158,10 @@ def publish_group(
     def send() -> None:
         opened = publication.message
         follows = _holders(services, opened, plan, unique or {})
-        services.workflows.open(opened, plan, earlier=earlier, follows=follows)
+        services.workflows.open(opened, plan, earlier=earlier, follows=follows, sent=sent)
 
+    if publication.earlier is not None and not publication.earlier.ended:
+        send()  # whoever submitted it under this key may have died half way
     publication.send = send
     waits = options.on_commit and services.defer is not None
     if publication.unsent and not (waits and services.defer and services.defer(services, [publication])):
@@ -144,19 +175,27 @@ def publish_group(
     return handle
 
 
-def retry_failed(services: Services, uuid: str) -> GroupHandle:
+def retry_failed(
+    services: Services, uuid: str, *, new_uuid: str | None = None, on_commit: bool = True
+) -> GroupHandle:
     """Submit what has not succeeded of a group or a chain once more, under a new id; see `GroupHandle.retry_failed`.
 
     Args:
         services: the services to use.
         uuid: the group.
+        new_uuid: the new group's id, to repeat a retry that may have been sent already.
+        on_commit: inside a database transaction, publish on commit instead of at once.
 
     Raises:
         TaskNotFound: nothing is known of it.
         NotFinished: it has not ended.
         WorkflowError: it is no group, or all its members have succeeded.
         InputsUnavailable: the inputs of a member are not all kept.
+        UnknownOption: the new id is no UUID, or the old one's.
     """
+    new_uuid = Options.parse({"uuid": new_uuid}).uuid
+    if new_uuid == uuid:
+        raise UnknownOption(f"The new group's id is {uuid!r}, which is the old one's; pass another, or none.")
     group, job = services.store.groups.get(uuid), services.store.job(uuid)
     if group is None or job is None:
         if services.store.read(uuid, whole=False) is None:
@@ -174,6 +213,8 @@ def retry_failed(services: Services, uuid: str) -> GroupHandle:
     again = [index for index in range(group.total) if index not in succeeded]
     if not again:
         raise WorkflowError(f"All members of {uuid} have succeeded; there is nothing to retry.")
+    if job.inputs_key is not None:
+        raise InputsUnavailable(uuid, "the bucket no longer has its plan")
     plan = Plan.of(job.inputs)
     members = [Step(task=job.task)] * group.total
     if group.chain:
@@ -186,7 +227,7 @@ def retry_failed(services: Services, uuid: str) -> GroupHandle:
     now = to_ms(services.clock.now())
     message = replace(
         job,
-        uuid=str(uuid4()),
+        uuid=new_uuid or str(uuid4()),
         inputs={},
         inputs_key=None,
         created=now,
@@ -196,7 +237,9 @@ def retry_failed(services: Services, uuid: str) -> GroupHandle:
         retry_of=uuid,
     )
     again_plan = replace(plan, members=tuple(members)).hashed()
-    return publish_group(services, message, again_plan, Options(owner=job.owner), earlier=succeeded)
+    return publish_group(
+        services, message, again_plan, Options(owner=job.owner, on_commit=on_commit), earlier=succeeded
+    )
 
 
 def _step_again(services: Services, uuid: str) -> Step:
@@ -234,10 +277,33 @@ def _holders(services: Services, message: Message, plan: Plan, unique: Mapping[i
             follows[index] = member_id(message.uuid, wanted[lock.id])
         else:
             wanted[lock.id], locks[lock.id] = index, lock
-    for held in services.locks.only(list(locks.values())) if locks else ():
-        index = wanted[held.lock.id]
-        if held.foreign:
-            raise AlreadyRunning(plan.members[index].task)
-        if held.lock.uuid != locks[held.lock.id].uuid:
-            follows[index] = held.lock.uuid
+    held = services.locks.only(list(locks.values())) if locks else []
+    foreign = next((each for each in held if each.foreign), None)
+    if foreign is not None:
+        for each in held:
+            if each.lock == locks[each.lock.id]:
+                services.locks.free(each.lock)
+        raise AlreadyRunning(plan.members[wanted[foreign.lock.id]].task)
+    for each in held:
+        index = wanted[each.lock.id]
+        if each.lock.uuid != locks[each.lock.id].uuid:
+            follows[index] = each.lock.uuid
     return follows
+
+
+def _check_sending(services: Services, message: Message, plan: Plan) -> None:
+    """See that all jobs of a workflow can be sent, those that are sent later among them.
+
+    Raises:
+        ConfigurationError: a queue has no URL, or a message is due later than this deployment can hold one back.
+        PayloadTooLarge: the inputs of one are too large.
+    """
+    now = message.created
+    ways = {(message.queue, plan.deadline)}
+    for step in plan.steps():
+        ways.add((step.queue, step.delay))
+        if not services.store.any_size:
+            check_size(step.task, step.inputs, services.blobs)
+    made(lambda: services.backend).check_delays(
+        [replace(message, queue=queue, run_at=now + delay * 1000) for queue, delay in sorted(ways)]
+    )
