@@ -230,14 +230,10 @@ def test_what_sends_a_groups_continuation_may_do_the_whole_step() -> None:
     """After a member's end: by the worker, by the dead-letter function, and by who cancels or deletes."""
     queues = [get_att(name) for name in ("HighQueue", "DefaultQueue", "LowQueue")]
     for role in ("WorkerRole", "InvokeRole", "DeadLetterRole", "PublisherPolicy"):
-        assert {action for action in actions(role) if action.startswith("dynamodb:")} == {
-            *(
-                "dynamodb:UpdateItem",
-                "dynamodb:GetItem",
-                "dynamodb:BatchGetItem",
-            ),  # count, close, the plan, shards
-            *("dynamodb:PutItem", "dynamodb:BatchWriteItem"),  # what follows
-            "dynamodb:Query",
+        # It counts, closes the group, reads its plan and its shards, and keeps the job that follows.
+        assert actions(role) >= {
+            *("dynamodb:UpdateItem", "dynamodb:GetItem", "dynamodb:BatchGetItem"),
+            *("dynamodb:PutItem", "dynamodb:Query"),
         }
         held = [each for name, each in statements() if name == role]
         assert any(
@@ -250,6 +246,11 @@ def test_what_sends_a_groups_continuation_may_do_the_whole_step() -> None:
 
 def test_the_dead_letter_function_may_do_no_more_than_that_and_keep_what_it_receives() -> None:
     held = [each for name, each in statements() if name == "DeadLetterRole"]
+    # In bulk it writes nothing: it opens no group, and what follows is one job. To write in bulk is also to delete.
+    assert {action for action in actions("DeadLetterRole") if action.startswith("dynamodb:")} == {
+        *("dynamodb:UpdateItem", "dynamodb:GetItem", "dynamodb:BatchGetItem"),
+        *("dynamodb:PutItem", "dynamodb:Query"),
+    }
     objects = {
         (action, each["Resource"]["Fn::Sub"].partition("/")[2])
         for each in held
