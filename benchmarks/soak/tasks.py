@@ -1,4 +1,4 @@
-"""The task of the run: its effects are lines in the diary."""
+"""The tasks of the run: their effects are lines in the diary."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import time
 
 from benchmarks.soak.diary import FINISHED, STARTED, WAITING, note
 from serverless_tasks import Task
-from serverless_tasks.params import BooleanParameter, IntParameter
+from serverless_tasks.params import BooleanParameter, IntParameter, ListParameter
 
 PATIENCE = 50
 """Seconds that a doomed attempt waits for its end."""
@@ -28,3 +28,17 @@ class Soak(Task):
             raise RuntimeError(f"Nobody killed the worker in {PATIENCE} seconds.")
         note(FINISHED, uuid, attempt)
         return number
+
+
+class Collect(Task):
+    """Follows a group, and is given what its members have returned."""
+
+    name = "soak-collect"
+    inputs = {"numbers": ListParameter(IntParameter())}
+    outputs = {"first": IntParameter(), "count": IntParameter()}
+
+    def run(self, numbers: list[int]) -> dict[str, int]:
+        uuid, attempt = self.execution.uuid, self.execution.attempt
+        note(STARTED, uuid, attempt)
+        note(FINISHED, uuid, attempt)
+        return {"first": min(numbers), "count": len(set(numbers))}
