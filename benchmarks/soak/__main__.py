@@ -32,7 +32,7 @@ _NAMES = {
     "seconds_until_90": "seconds until 90 % had ended",
     "jobs_per_second": "jobs per second until then",
     "doubled": "messages sent twice",
-    "kills": "workers killed while they ran a task",
+    "kills": "workers killed in a task, or counting members",
     "crashes": "workers that ended by themselves",
     "continuations": "continuations that ran",
     "attempts": "attempts begun",

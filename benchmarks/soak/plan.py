@@ -20,6 +20,8 @@ class Plan:
         members: how many jobs each of these has, beside the job that follows it.
         duplicates: the share of the jobs, members among them, whose message is sent twice.
         kills: the share of them during whose first attempt the worker process is killed.
+        counting_kills: the share of the counts of a group's members before or after which the worker is killed.
+        closing_kills: the same of what is written once a shard is full, and once the group is.
         throttles: the share of the AWS calls that are answered with a throttling error.
         workers: worker processes.
         threads: tasks that a worker runs at the same time.
@@ -32,6 +34,8 @@ class Plan:
     members: int = 1_000
     duplicates: float = 0.05
     kills: float = 0.02
+    counting_kills: float = 0.005
+    closing_kills: float = 0.1
     throttles: float = 0.05
     workers: int = 8
     threads: int = 2

@@ -44,7 +44,7 @@ class Result:
     Attributes:
         verdict: the counts that must be zero.
         seen: what the run went through.
-        kills: worker processes that were killed while they ran a task.
+        kills: worker processes that were killed while they ran a task, or counted the members of groups.
         crashes: worker processes that ended although nobody killed them.
         seconds: from the first submit until nothing was left in the queues.
         seconds_until_90: until nine of ten jobs had ended.

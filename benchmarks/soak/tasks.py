@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import time
-
-from benchmarks.soak.diary import FINISHED, STARTED, WAITING, note
+from benchmarks.soak.diary import FINISHED, STARTED, await_kill, note
 from serverless_tasks import Task
 from serverless_tasks.params import BooleanParameter, IntParameter, ListParameter
-
-PATIENCE = 50
-"""Seconds that a doomed attempt waits for its end."""
 
 
 class Soak(Task):
@@ -23,9 +18,7 @@ class Soak(Task):
         uuid, attempt = self.execution.uuid, self.execution.attempt
         note(STARTED, uuid, attempt)
         if doomed and attempt == 1:
-            note(WAITING, uuid, attempt)
-            time.sleep(PATIENCE)
-            raise RuntimeError(f"Nobody killed the worker in {PATIENCE} seconds.")
+            await_kill(uuid, attempt)
         note(FINISHED, uuid, attempt)
         return number
 
