@@ -188,7 +188,9 @@ def _submission(task: type[BaseTask], inputs: Json) -> Json:
 
 
 def _record(general: Json, task: str, outputs: Json) -> Json:
-    properties = {**general["properties"], "task": {"const": task}, "outputs": outputs}
+    # What is submitted over HTTP is neither a group nor a member of one.
+    known = {name: kind for name, kind in general["properties"].items() if name not in ("members", "group")}
+    properties = {**known, "task": {"const": task}, "outputs": outputs}
     return {**general, "title": f"Record of {task}", "properties": properties}
 
 
