@@ -1,8 +1,8 @@
 """Celery's chords: its own worker's request, tracer and DynamoDB backend, its messages kept in memory.
 
-A part waits up to three seconds for results that are not there (``result_chord_join_timeout``): meanwhile other
-processes go on. A process that dies takes its machine with it, so that nobody tells of its death; a message that was not
-deleted comes again when the queue's visibility timeout is over.
+The part that ends a chord waits up to three seconds for results that are not there (``result_chord_join_timeout``):
+meanwhile other processes go on. A process that dies takes its machine with it, so that nobody tells of its death; a
+message that was not deleted comes again when the queue's visibility timeout is over.
 """
 
 from __future__ import annotations
@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import math
 import os
-import random
 import time
 from contextlib import contextmanager
 from types import SimpleNamespace
@@ -19,8 +18,8 @@ from unittest import mock
 
 import boto3
 from celery import Celery, chord
-from celery.states import READY_STATES
 from celery.signals import after_task_publish, before_task_publish
+from celery.states import READY_STATES
 from celery.worker.request import Request
 
 from benchmarks.crashes.tables import ResultTable, asked
@@ -129,10 +128,7 @@ class _Run:
     def deliver(self, seed: int) -> None:
         world = self._world
         self._take()
-        waiting = world.receive(len(self.fates) * 10**6)
-        random.Random(f"order {seed}").shuffle(waiting)
-        for held in waiting:
-            world.send(held.body)
+        world.shuffle(seed)
         while (due := world.due(math.inf)) is not None:
             world.now = max(world.now, due)
             world.on = True

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import math
 import os
-import random
 import time
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any, Final
@@ -71,6 +70,13 @@ class _Run:
         self._table = OurTable(os.environ["SERVERLESS_TASKS_TABLE"])
         self._hidden: dict[str, float] = {}
         self._continuations: list[Any] = []
+        session.reset()
+        boto3.setup_default_session()
+        assert boto3.DEFAULT_SESSION is not None
+        events = boto3.DEFAULT_SESSION.events
+        for service in ("dynamodb", "sqs", "scheduler"):
+            events.register(f"before-send.{service}", self._send)
+            events.register(f"after-call.{service}", self._after)
         self._start()
 
     def submit(self, size: int) -> None:
@@ -81,10 +87,7 @@ class _Run:
 
     def deliver(self, seed: int) -> None:
         world = self._world
-        waiting = world.receive(len(self.fates) * BATCH**6)
-        random.Random(f"order {seed}").shuffle(waiting)
-        for held in waiting:
-            world.send(held.body)
+        world.shuffle(seed)
         while (due := world.due(math.inf)) is not None:
             world.now = max(world.now, due)
             world.on = True
@@ -117,21 +120,19 @@ class _Run:
                 world.send(held.body, self._hidden.get(str(held.number), world.now + _VISIBILITY) - world.now)
 
     def _start(self) -> None:
-        """Begin a process: nothing is left of the one before."""
-        session.reset()
-        boto3.setup_default_session()
-        assert boto3.DEFAULT_SESSION is not None
-        events = boto3.DEFAULT_SESSION.events
-        for service in ("dynamodb", "sqs", "scheduler"):
-            events.register(f"before-send.{service}", self._send)
-            events.register(f"after-call.{service}", self._after)
+        """Begin a process: of the one before, nothing is left but clients, which know of no job."""
         configure(Config.from_environ(), clock=self._clock)
 
     def _send(self, request: AWSPreparedRequest, event_name: str, **_: Any) -> AWSResponse:
         self._world.before_call()
         service, operation = event_name.split(".")[1:]
         if service != "dynamodb":
-            return answered(getattr(self, f"_{operation}", _nothing)(asked(request)))
+            answers = {
+                "SendMessage": self._take,
+                "SendMessageBatch": self._take_batch,
+                "ChangeMessageVisibilityBatch": self._hide,
+            }
+            return answered(answers.get(operation, _nothing)(asked(request)))
         answer = self._table.call(operation, asked(request))
         sent()
         return answer
@@ -139,7 +140,7 @@ class _Run:
     def _after(self, **_: Any) -> None:
         self._world.after_call()
 
-    def _SendMessage(self, call: dict[str, Any]) -> dict[str, Any]:
+    def _take(self, call: dict[str, Any]) -> dict[str, Any]:
         body = call["MessageBody"]
         fate = self.fates.get(json.loads(body)["uuid"])
         if fate is None:
@@ -149,13 +150,13 @@ class _Run:
             self._continuations.append(SimpleNamespace(number=len(self._continuations), body=body))
         return {"MessageId": "0"}
 
-    def _SendMessageBatch(self, call: dict[str, Any]) -> dict[str, Any]:
+    def _take_batch(self, call: dict[str, Any]) -> dict[str, Any]:
         return {
-            "Successful": [{"Id": entry["Id"], **self._SendMessage(entry)} for entry in call["Entries"]],
+            "Successful": [{"Id": entry["Id"], **self._take(entry)} for entry in call["Entries"]],
             "Failed": [],
         }
 
-    def _ChangeMessageVisibilityBatch(self, call: dict[str, Any]) -> dict[str, Any]:
+    def _hide(self, call: dict[str, Any]) -> dict[str, Any]:
         for entry in call["Entries"]:
             self._hidden[entry["ReceiptHandle"]] = self._world.now + entry["VisibilityTimeout"]
         return {"Successful": [{"Id": entry["Id"]} for entry in call["Entries"]], "Failed": []}

@@ -13,6 +13,8 @@ from tests.chaos.dynamodb import Table
 from tests.chaos.queues import Refused
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from botocore.awsrequest import AWSPreparedRequest
 
 _ADDED: Final = re.compile(r"\s*ADD (.+)$")
@@ -31,7 +33,7 @@ class _Body:
 
 def asked(request: AWSPreparedRequest) -> dict[str, Any]:
     """What a call asks, from its JSON."""
-    given: dict[str, Any] = json.loads(request.body or b"{}")  # type: ignore[arg-type]
+    given: dict[str, Any] = json.loads(request.body or b"{}")
     return given
 
 
@@ -95,29 +97,36 @@ class ResultTable:
 
     def call(self, operation: str, given: dict[str, Any]) -> AWSResponse:
         """Answer a call."""
-        return answered(getattr(self, f"_{operation}")(given))
+        answers: dict[str, Callable[[dict[str, Any]], dict[str, Any]]] = {
+            "DescribeTable": self._describe,
+            "GetItem": self._get,
+            "PutItem": self._put,
+            "DeleteItem": self._delete,
+            "UpdateItem": self._count,
+        }
+        return answered(answers[operation](given))
 
     def result(self, key: str) -> bytes | None:
         """The result under a key, as it was stored."""
         item = self._items.get(key)
         return None if item is None else base64.b64decode(item["result"]["B"])
 
-    def _DescribeTable(self, given: dict[str, Any]) -> dict[str, Any]:
+    def _describe(self, given: dict[str, Any]) -> dict[str, Any]:
         return {"Table": {"TableStatus": "ACTIVE"}}
 
-    def _GetItem(self, given: dict[str, Any]) -> dict[str, Any]:
+    def _get(self, given: dict[str, Any]) -> dict[str, Any]:
         item = self._items.get(given["Key"]["id"]["S"])
         return {} if item is None else {"Item": item}
 
-    def _PutItem(self, given: dict[str, Any]) -> dict[str, Any]:
+    def _put(self, given: dict[str, Any]) -> dict[str, Any]:
         self._items[given["Item"]["id"]["S"]] = given["Item"]
         return {}
 
-    def _DeleteItem(self, given: dict[str, Any]) -> dict[str, Any]:
+    def _delete(self, given: dict[str, Any]) -> dict[str, Any]:
         self._items.pop(given["Key"]["id"]["S"], None)
         return {}
 
-    def _UpdateItem(self, given: dict[str, Any]) -> dict[str, Any]:
+    def _count(self, given: dict[str, Any]) -> dict[str, Any]:
         counted = _COUNTED.match(given["UpdateExpression"])
         assert counted is not None, f"not simulated: {given['UpdateExpression']}"
         item, step = self._items[given["Key"]["id"]["S"]], given["ExpressionAttributeValues"][counted[2]]["N"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import heapq
+import random
 from dataclasses import dataclass, field
 from itertools import count
 from typing import TYPE_CHECKING, Any, Final
@@ -62,6 +63,14 @@ class World:
     def send(self, body: Any, delay: float = 0.0) -> None:
         """Keep a message."""
         heapq.heappush(self._held, Held(self.now + delay, next(self._numbers), body))
+
+    def shuffle(self, seed: int) -> None:
+        """Let what waits be received in another order, at once."""
+        bodies = [held.body for held in sorted(self._held)]
+        self._held.clear()
+        random.Random(f"order {seed}").shuffle(bodies)
+        for body in bodies:
+            self.send(body)
 
     def due(self, until: float) -> float | None:
         """When the next message can be received, if that is by a time; else None."""
