@@ -20,6 +20,8 @@ RECORDS: Final = 10
 # Of the group, whose members are counted in fifty items.
 TOTAL: Final = 10_000
 GROUP: Final = "5f0e7a52-3a0f-4c51-8f7c-7d3c2f1f9a10"
+# The deadline of the group, in milliseconds since the epoch.
+UNTIL: Final = 4_102_444_800_000
 # Of the chord: its whole list of members is read after each of them, and must be below 400 kB.
 CHORD: Final = 500
 
@@ -30,7 +32,7 @@ def members() -> Callable[[], None]:
 
     def as_members(event: dict[str, Any], first: int) -> None:
         for index, record in enumerate(event["Records"], first):
-            place = Place(group=GROUP, index=index, total=TOTAL)
+            place = Place(group=GROUP, index=index, total=TOTAL, until=UNTIL)
             links = {"v": 2, "uuid": member_id(GROUP, index), "member": place.encode()}
             record["body"] = json.dumps(json.loads(record["body"]) | links)
 
