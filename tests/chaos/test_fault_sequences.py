@@ -20,7 +20,7 @@ from tests.chaos.tasks import TASKS
 from tests.chaos.test_single_faults import calls_of
 from tests.chaos.world import World
 
-SEEDS = [int(os.environ["CHAOS_SEED"])] if "CHAOS_SEED" in os.environ else range(300 if LONG else 40)
+SEEDS = [int(os.environ["CHAOS_SEED"])] if "CHAOS_SEED" in os.environ else range(500 if LONG else 60)
 KINDS = [kind for kind in Kind if kind != Kind.PART]
 
 

@@ -1,7 +1,7 @@
 """Every call that a caller, a worker or a dead-letter handler makes fails in every way, one at a time.
 
-`make test` takes of like faults one, and of a long story's calls and faults every third pair, or every eighth; ``CHAOS=long`` takes all
-but those that are another one by a different name.
+`make test` takes of like faults one, and of a long story's calls and faults every third or eighth pair; ``CHAOS=long``
+takes all but those that are another one by a different name.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from tests.chaos.world import World
 EVERY = tuple(Fault(0, kind, lasting) for kind in Kind for lasting in (False, True))
 # Lasting, a fault reaches the library; once, it is botocore's own retry (or the sender's) that copes with it.
 LONG_STORY = 19
-VERY_LONG_STORY = 35
+VERY_LONG_STORY = 37
 SOME = (
     Fault(0, Kind.THROTTLED),
     Fault(0, Kind.ANSWER_LOST),
