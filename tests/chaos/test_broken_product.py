@@ -268,7 +268,7 @@ BROKEN: tuple[tuple[Callable[[], Any], str, Fault | None], ...] = (
     (places_are_not_taken, "a unique task", None),
     (deleted_without_a_trace, "deleted, and delivered late", None),
     (members_counted_when_they_begin, "a group and what follows", None),
-    (a_counter_in_place_of_sets, "a group with a member that is retried", Fault(0, Kind.KILLED_AFTER)),
+    (a_counter_in_place_of_sets, "a group with a deleted member", Fault(0, Kind.KILLED_AFTER)),
     (groups_closed_before_what_follows_is_sent, "a group and what follows", Fault(0, Kind.KILLED_AFTER)),
     (groups_without_a_deadline, "a group whose messages are lost", None),
     (members_swept_without_settling, "a group whose messages are lost", None),
