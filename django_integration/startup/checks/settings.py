@@ -12,6 +12,7 @@ from django.core import checks
 from django_integration import conf
 from django_integration.own_backend import backend_class
 from django_integration.startup.checks import stack as stack_settings
+from serverless_tasks.engine.definition.base import replaced_names
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ConfigurationError
 
@@ -46,6 +47,7 @@ def check_configuration(app_configs: Any, **_: Any) -> list[checks.CheckMessage]
         *_csrf_cookie(),
         *_definitions(),
         *_unroutable(),
+        *_replaced_names(),
     ]
     with suppress(ConfigurationError):  # _definitions says it
         problems += current_services().registry.faults
@@ -184,6 +186,18 @@ def _undescribed(definition: Definition) -> Iterator[checks.CheckMessage]:
     except ConfigurationError as error:
         hint = "It can be submitted and runs, but openapi.json and the page made of it leave it out."
         yield checks.Warning(str(error), hint=hint, id="serverless_tasks.W012")
+
+
+def _replaced_names() -> Iterator[checks.CheckMessage]:
+    """A task's own attribute takes the place of one of ours that is newer."""
+    with suppress(ConfigurationError):  # reported by _definitions
+        for task in current_services().registry:
+            for name in replaced_names(task):
+                yield checks.Warning(
+                    f"Task {task.name!r} has an attribute {name} of its own, in the place of Task.{name}.",
+                    hint=f"It works as before. Rename it to use Task.{name} with this task.",
+                    id="serverless_tasks.W014",
+                )
 
 
 def _unroutable() -> Iterator[checks.CheckMessage]:

@@ -242,6 +242,13 @@ def test_a_task_that_contradicts_itself_is_named(settings: Any, name: str) -> No
     assert name in sentence
 
 
+def test_a_task_whose_attribute_takes_the_place_of_one_of_ours_is_named(settings: Any) -> None:
+    settings.TASK_API_BACKGROUND_TASKS = ["tests.django.rivals.Poem"]
+    ((number, sentence),) = messages()
+    assert number == "W014"
+    assert "'tests.django.rivals.Poem' has an attribute signature of its own" in sentence
+
+
 def test_a_name_that_leaves_a_task_without_a_typed_call_is_named(settings: Any) -> None:
     settings.TASK_API_BACKGROUND_TASKS = ["tests.django.rivals.MonthlyReport"]
     ((number, sentence),) = messages()
