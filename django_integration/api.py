@@ -23,12 +23,14 @@ from django_integration.web.http.responses import (
     record_json,
     record_response,
 )
-from django_integration.web.http.schemas import PageBody, RecordBody, RefusalBody
+from django_integration.web.http.schemas import MembersBody, PageBody, RecordBody, RefusalBody
 from django_integration.web.live import events
 from django_integration.web.live.lookup import find_record
 from django_integration.web.live.polling import poll
 from django_integration.web.live.shared_reads import drop
 from django_integration.web.typed_calls import router
+from serverless_tasks.client.members import members_page
+from serverless_tasks.engine.job.record import CANCELLED, FAILED, SUCCEEDED
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.submission import submit_json
@@ -39,6 +41,7 @@ if TYPE_CHECKING:
 
 PAGE = 50
 LARGEST_PAGE = 100
+COUNTED = (SUCCEEDED, FAILED, CANCELLED)
 # What `HEAD` answers is what `GET` does, without its body (RFC 9110, section 9.3.2).
 READ = ["GET", "HEAD"]
 
@@ -60,11 +63,13 @@ def refuse(request: HttpRequest, error: Exception) -> HttpResponse:
     return answer
 
 
-# Both are read by the calls themselves, which say in the shape of all errors what is wrong with them.
+# All are read by the calls themselves, which say in the shape of all errors what is wrong with them.
 Uuid = Annotated[str, WithJsonSchema({"type": "string", "format": "uuid"})]
 Limit = Annotated[
     str | int, WithJsonSchema({"type": "integer", "minimum": 1, "maximum": LARGEST_PAGE, "default": PAGE})
 ]
+
+MemberStatus = Annotated[str, WithJsonSchema({"type": "string", "enum": COUNTED})]
 
 
 def _responses(success: int, kind: Any, *refusals: int) -> dict[Any, Any]:
@@ -108,19 +113,24 @@ def create(request: HttpRequest, idempotency_key: idempotency.Key = None) -> Htt
     response=_responses(200, PageBody, 400),
 )
 def listing(request: HttpRequest, limit: Limit = PAGE, cursor: str | None = None) -> HttpResponse:
-    """Tasks without an owner are in nobody's list."""
+    """Jobs without an owner and members of groups are not listed."""
     caller = identify(request, Action.LIST)
-    text = str(limit)
-    size = int(text) if text.isascii() and text.isdecimal() and len(text) < 4 else 0
-    if not 1 <= size <= LARGEST_PAGE:
-        message = f"The limit is {text[:20]!r}; give a number from 1 to {LARGEST_PAGE}."
-        raise HTTPError(400, "InvalidLimit", message)
+    size = _page_size(limit)
     if caller.owner is None:
         return json_response({"tasks": [], "next": None})
     page = current_services().store.list_owner(caller.owner, limit=size, cursor=cursor)
     drop(*(record.uuid for record in page.records))  # no poll shows them an older state
     shown = [record_json(record) for record in page.records if caller.may(record)]
     return json_response({"tasks": shown, "next": page.cursor})
+
+
+def _page_size(limit: str | int) -> int:
+    text = str(limit)
+    size = int(text) if text.isascii() and text.isdecimal() and len(text) < 4 else 0
+    if not 1 <= size <= LARGEST_PAGE:
+        message = f"The limit is {text[:20]!r}; give a number from 1 to {LARGEST_PAGE}."
+        raise HTTPError(400, "InvalidLimit", message)
+    return size
 
 
 @api.api_operation(READ, "/openapi.json", url_name="openapi", include_in_schema=False)
@@ -153,6 +163,42 @@ def retrieve(request: HttpRequest, uuid: Uuid) -> HttpResponseBase:
     return poll(request, identify(request, Action.RETRIEVE), uuid)
 
 
+@api.api_operation(
+    READ,
+    "/{uuid}/members/",
+    summary="List the members of a group or a chain, in the order of their index",
+    operation_id="list_members",
+    response=_responses(200, MembersBody, 400, 404),
+)
+def members(
+    request: HttpRequest,
+    uuid: Uuid,
+    status: MemberStatus | None = None,
+    limit: Limit = PAGE,
+    cursor: str | None = None,
+) -> HttpResponse:
+    """With a status, those that ended so. A page may have fewer members than the limit; only one whose next is null is
+    the last. 404, NotAGroup, for a job that is no group and no chain.
+    """
+    caller = identify(request, Action.RETRIEVE)
+    size = _page_size(limit)
+    if status is not None and status not in COUNTED:
+        message = f"The status is {status[:20]!r}; give one of {', '.join(COUNTED)}, or none for all members."
+        raise HTTPError(400, "InvalidStatus", message)
+    record = find_record(caller, uuid)
+    if record.members is None:
+        message = f"Job {record.uuid} is no group and no chain: it has no members."
+        raise HTTPError(404, "NotAGroup", message)
+    page = members_page(current_services(), record.uuid, status=status, cursor=cursor, limit=size)
+    drop(*(member.uuid for member in page.records))
+    shown = [
+        {"index": index, **record_json(member)}
+        for index, member in zip(page.indices, page.records, strict=True)
+        if caller.may(member)
+    ]
+    return json_response({"members": shown, "next": page.cursor})
+
+
 @api.post(
     "/{uuid}/cancel/",
     summary="Cancel a job",
@@ -160,7 +206,9 @@ def retrieve(request: HttpRequest, uuid: Uuid) -> HttpResponseBase:
     response=_responses(200, RecordBody, 404, 409),
 )
 def cancel(request: HttpRequest, uuid: Uuid) -> HttpResponse:
-    """A waiting job never starts; a running one is asked to stop. 409 if it has already ended."""
+    """A waiting job never starts; a running one is asked to stop. Of a group, members that wait never start, and those
+    that run are asked to stop. 409 if it has already ended.
+    """
     record = find_record(identify(request, Action.CANCEL), uuid)
     return record_response(request, current_services().cancel(record.uuid))
 

@@ -14,7 +14,7 @@ from ninja.schema import NinjaGenerateJsonSchema
 from pydantic.json_schema import models_json_schema
 
 from django_integration.web.auth.typed_calls import allows_run_in_request
-from django_integration.web.http.schemas import PageBody, RecordBody, RefusalBody, UnfitBody
+from django_integration.web.http.schemas import MembersBody, PageBody, RecordBody, RefusalBody, UnfitBody
 from serverless_tasks.engine.definition.json_schema import moved
 from serverless_tasks.errors import ConfigurationError
 
@@ -149,7 +149,9 @@ class _TaskSchemas:
 
 def _general_schemas() -> Json:
     """The schemas of all answers that no task makes another one, by their names."""
-    models: Any = [(model, "serialization") for model in (RecordBody, PageBody, RefusalBody, UnfitBody)]
+    models: Any = [
+        (model, "serialization") for model in (RecordBody, PageBody, MembersBody, RefusalBody, UnfitBody)
+    ]
     _, made = models_json_schema(models, ref_template=REF_TEMPLATE, schema_generator=NinjaGenerateJsonSchema)
     schemas: Json = made["$defs"]
     return schemas
@@ -186,7 +188,9 @@ def _submission(task: type[BaseTask], inputs: Json) -> Json:
 
 
 def _record(general: Json, task: str, outputs: Json) -> Json:
-    properties = {**general["properties"], "task": {"const": task}, "outputs": outputs}
+    # What is submitted over HTTP is neither a group nor a member of one.
+    known = {name: kind for name, kind in general["properties"].items() if name not in ("members", "group")}
+    properties = {**known, "task": {"const": task}, "outputs": outputs}
     return {**general, "title": f"Record of {task}", "properties": properties}
 
 

@@ -230,7 +230,7 @@ class _Expression:
     """One expression, read from left to right into functions."""
 
     def __init__(self, text: str) -> None:
-        self._left = _TOKENS.findall(text)[::-1]
+        self._left: list[str] = _TOKENS.findall(text)[::-1]
 
     def condition(self) -> _Part:
         """The condition up to the end or to a closing bracket."""

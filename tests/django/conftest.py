@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 
@@ -77,6 +78,17 @@ def browser(user: User) -> Client:
     client = Client()
     client.force_login(user)
     return client
+
+
+@pytest.fixture
+def scheduling(aws: None, settings: Any) -> None:
+    """What a stack has besides: groups of jobs have a deadline, which is a schedule."""
+    session.client("scheduler").create_schedule_group(Name="tasks")
+    settings.SERVERLESS_TASKS = settings.SERVERLESS_TASKS | {
+        "SCHEDULE_GROUP": "tasks",
+        "SCHEDULER_ROLE": "arn:aws:iam::123456789012:role/scheduler",
+        "DEAD_LETTER_QUEUE_URL": "https://sqs.us-east-1.amazonaws.com/123456789012/dead-letters",
+    }
 
 
 @pytest.fixture

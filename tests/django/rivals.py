@@ -45,12 +45,3 @@ class MonthlyReport(Task[Box]):
 class MonthlyReportInside(MonthlyReport):
     name = "reports/inside"
     http = False
-
-
-class Poem(Task):
-    """Had an attribute before the name was ours."""
-
-    signature = "A. L."
-
-    def run(self) -> None:
-        return None

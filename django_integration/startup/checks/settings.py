@@ -19,6 +19,7 @@ from serverless_tasks.errors import ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.definition.schema import Definition
 
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
@@ -47,7 +48,6 @@ def check_configuration(app_configs: Any, **_: Any) -> list[checks.CheckMessage]
         *_csrf_cookie(),
         *_definitions(),
         *_unroutable(),
-        *_replaced_names(),
     ]
     with suppress(ConfigurationError):  # _definitions says it
         problems += current_services().registry.faults
@@ -174,8 +174,21 @@ def _definitions() -> Iterator[checks.CheckMessage]:
         yield checks.Error(str(error), id="serverless_tasks.E001")
         return
     for task in tasks:
+        yield from _replaced(task)
         contradictions = list(_errors("E005", registry.definition, task.name))
         yield from contradictions or _undescribed(registry.definition(task.name))
+
+
+def _replaced(task: type[BaseTask]) -> Iterator[checks.CheckMessage]:
+    """A class of before workflows may have an attribute of a name that is a method or a property now."""
+    for name in replaced_names(task):
+        message = f"{task.__qualname__}.{name} takes the place of {name!r} of Task: it is the task's own."
+        hint = (
+            "Rename it; or write options().signature(...) for a part of a group or a chain."
+            if name == "signature"
+            else "Rename it; or take self.execution.group for the group that came before a job."
+        )
+        yield checks.Warning(message, hint=hint, id="serverless_tasks.W014")
 
 
 def _undescribed(definition: Definition) -> Iterator[checks.CheckMessage]:
@@ -186,18 +199,6 @@ def _undescribed(definition: Definition) -> Iterator[checks.CheckMessage]:
     except ConfigurationError as error:
         hint = "It can be submitted and runs, but openapi.json and the page made of it leave it out."
         yield checks.Warning(str(error), hint=hint, id="serverless_tasks.W012")
-
-
-def _replaced_names() -> Iterator[checks.CheckMessage]:
-    """A task's own attribute takes the place of one of ours that is newer."""
-    with suppress(ConfigurationError):  # reported by _definitions
-        for task in current_services().registry:
-            for name in replaced_names(task):
-                yield checks.Warning(
-                    f"Task {task.name!r} has an attribute {name} of its own, in the place of Task.{name}.",
-                    hint=f"It works as before. Rename it to use Task.{name} with this task.",
-                    id="serverless_tasks.W014",
-                )
 
 
 def _unroutable() -> Iterator[checks.CheckMessage]:

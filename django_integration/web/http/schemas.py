@@ -16,6 +16,16 @@ class ErrorBody(Schema):
     message: str
 
 
+class MemberCounts(Schema):
+    """The members of a group or a chain, counted."""
+
+    total: int
+    ended: int = Field(description="The members that have ended, however they did.")
+    succeeded: int
+    failed: int
+    cancelled: int
+
+
 class RecordBody(Schema):
     """The state of a job."""
 
@@ -34,12 +44,32 @@ class RecordBody(Schema):
     cancel_requested: bool = Field(
         False, description="Present, and true, while the cancellation of a running job is pending."
     )
+    members: MemberCounts | None = Field(
+        None,
+        description="Present for a group or a chain, whose progress is the number of members that have ended.",
+    )
+    group: str | None = Field(
+        None, description="Present for a member: the uuid of the group or the chain that it is a member of."
+    )
 
 
 class PageBody(Schema):
     """A page of jobs, newest first."""
 
     tasks: list[RecordBody]
+    next: str | None = Field(description="The cursor of the next page, null on the last.")
+
+
+class MemberBody(RecordBody):
+    """The state of a member of a group or a chain."""
+
+    index: int = Field(description="The number of the member in its group, from 0.")
+
+
+class MembersBody(Schema):
+    """A page of members, in the order of their index."""
+
+    members: list[MemberBody] = Field(description="Without those of which nothing is kept (yet).")
     next: str | None = Field(description="The cursor of the next page, null on the last.")
 
 

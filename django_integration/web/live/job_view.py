@@ -13,8 +13,8 @@ from django_integration.web.http.responses import record_json
 from serverless_tasks.engine.job.record import Failure, Record
 
 if TYPE_CHECKING:
-    # Whether it has ended, the attempt, and the attempt's write: a later state has a greater one, unless a worker has
-    # given the job back as if it had not been begun.
+    # Whether it has ended, the attempt, and the attempt's write, or for a group how many members have ended: a later
+    # state has a greater one, unless a worker has given the job back as if it had not been begun.
     type Version = tuple[bool, int, int]
 
 # Another release of this software may write the same state as other JSON.
@@ -79,8 +79,8 @@ def etag_of(record: Record) -> str:
 
     It is told without making the JSON. Every write of a state changes its status, token, attempt, number or wish to
     cancel (`serverless_tasks.engine.store.assembly.VERSION_ATTRIBUTES`), and what a state names is never written anew;
-    what time alone changes is the status and the end. What else the JSON depends on is whether errors are told in
-    full, and this code.
+    what time alone changes is the status and the end. A group's changes with its members. What else the JSON depends on
+    is whether errors are told in full, and this code.
     """
     ended, attempt, seq = version_of(record)
     told = (
@@ -94,5 +94,6 @@ def etag_of(record: Record) -> str:
         seq,
         record.cancel_requested,
         record.finished,
+        record.members,
     )
     return f"{ended:d}.{attempt}.{seq}-{hashlib.sha256(repr(told).encode()).hexdigest()[:24]}"

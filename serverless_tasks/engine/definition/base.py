@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from inspect import getattr_static, isabstract
+from inspect import isabstract
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from serverless_tasks.engine.definition.schedule import Schedule
@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT = 60
 LONGEST_NAME = 200
 QUEUES = ("high", "default", "low")
-# Names that a task of one's own may have had before they were ours, and what they are here.
-_YIELDING: Mapping[str, type] = {"signature": classmethod, "group": property}
+# Names that came to `Task` when there were tasks: an attribute of a class's own of such a name is its own.
+LATER_NAMES = ("group", "signature")
 # Told of every class that is made. Django's registration by import listens while its apps are loaded.
 CLASS_HOOKS: list[Callable[[type[BaseTask]], None]] = []
 
@@ -134,6 +134,16 @@ def is_task_class(candidate: object) -> bool:
     )
 
 
+def replaced_names(task: type[BaseTask]) -> tuple[str, ...]:
+    """Return the names that came later to `Task` and that a class has for something of its own."""
+
+    def is_ours(owner: type) -> bool:
+        return owner.__module__.partition(".")[0] == "serverless_tasks"
+
+    owners = {name: [owner for owner in task.__mro__ if name in vars(owner)] for name in LATER_NAMES}
+    return tuple(name for name, found in owners.items() if found and not is_ours(found[0]))
+
+
 def _check_name(cls: type[BaseTask]) -> None:
     if not isinstance(cls.name, str) or not cls.name or len(cls.name) > LONGEST_NAME:
         raise TaskDefinitionError(
@@ -141,22 +151,12 @@ def _check_name(cls: type[BaseTask]) -> None:
         )
 
 
-def replaced_names(task: type[BaseTask]) -> list[str]:
-    """Return the names of ours that a task uses for something else, as it may: they came after tasks that have them."""
-    found = {name: getattr_static(task, name, None) for name in _YIELDING}
-    return [
-        name for name, value in found.items() if value is not None and not isinstance(value, _YIELDING[name])
-    ]
-
-
 def _check_methods(cls: type[BaseTask]) -> None:
     """An attribute such as ``retry = 3`` would silently take the place of a method."""
     for name, value in cls.__dict__.items():
-        method = (
-            not name.startswith("__")
-            and name not in _YIELDING
-            and callable(getattr(super(cls, cls), name, None))
-        )
+        if name in LATER_NAMES:
+            continue
+        method = not name.startswith("__") and callable(getattr(super(cls, cls), name, None))
         if not method or callable(value) or hasattr(value, "__get__"):
             continue
         raise TaskDefinitionError(

@@ -70,7 +70,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Page:
-    """A page of a listing, newest first; ``cursor`` asks for the next one and is None on the last."""
+    """A page of jobs, of a listing newest first; ``cursor`` asks for the next one and is None on the last."""
 
     records: tuple[Record, ...]
     cursor: str | None = None

@@ -7,9 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.store.base import Store
+from serverless_tasks.engine.store.group import Groups
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
+
+    type Written = str | Message | dict[str, Any] | Sequence[Message]
 
 
 def observed(store: Store, on_write: Callable[[str], object]) -> Store:
@@ -25,27 +28,41 @@ def observed(store: Store, on_write: Callable[[str], object]) -> Store:
 
 def _reported(write: Callable[..., Any]) -> Callable[..., Any]:
     @functools.wraps(write)
-    def reported(
-        self: _ObservedStore, jobs: str | Message | Sequence[Message], /, *args: Any, **kwargs: Any
-    ) -> Any:
+    def reported(self: _Observed, written: Written, /, *args: Any, **kwargs: Any) -> Any:
         try:
-            return getattr(self._store, write.__name__)(jobs, *args, **kwargs)
+            return getattr(self._inner, write.__name__)(written, *args, **kwargs)
         finally:
-            for uuid in _uuids(jobs):
+            for uuid in _uuids(written):
                 self._on_write(uuid)
 
     return reported
 
 
-class _ObservedStore:
-    """Passes everything to the other store. What writes takes first the job's id, its message, or several messages."""
+class _Observed:
+    """Passes everything on. What writes takes first the job's id, its message, its state, or several messages."""
 
-    def __init__(self, store: Store, on_write: Callable[[str], object]) -> None:
-        self._store = store
+    def __init__(self, inner: Any, on_write: Callable[[str], object]) -> None:
+        self._inner = inner
         self._on_write = on_write
 
     def __getattr__(self, name: str) -> Any:
-        return getattr(self._store, name)
+        return getattr(self._inner, name)
+
+
+class _ObservedGroups(_Observed):
+    """The groups: a member that is counted is a write of its group."""
+
+    open = _reported(Groups.open)
+    count = _reported(Groups.count)
+    fill = _reported(Groups.fill)
+    close = _reported(Groups.close)
+
+
+class _ObservedStore(_Observed):
+    @functools.cached_property
+    def groups(self) -> _ObservedGroups:
+        """See `Store.groups`."""
+        return _ObservedGroups(self._inner.groups, self._on_write)
 
     put_jobs = _reported(Store.put_jobs)
     claim = _reported(Store.claim)
@@ -60,9 +77,11 @@ class _ObservedStore:
     cancel = _reported(Store.cancel)
 
 
-def _uuids(jobs: str | Message | Sequence[Message]) -> Iterable[str]:
-    if isinstance(jobs, str):
-        return (jobs,)
-    if isinstance(jobs, Message):
-        return (jobs.uuid,)
-    return (message.uuid for message in jobs)
+def _uuids(written: Written) -> Iterable[str]:
+    if isinstance(written, str):
+        return (written,)
+    if isinstance(written, Message):
+        return (written.uuid,)
+    if isinstance(written, dict):
+        return (written["pk"],)
+    return (message.uuid for message in written)

@@ -5,6 +5,7 @@ from dataclasses import replace
 import pytest
 
 from serverless_tasks.engine.job.message import RETENTION, Message
+from serverless_tasks.engine.job.place import Place
 from serverless_tasks.engine.job.progress import Snapshot
 from serverless_tasks.engine.job.record import Failure, Record
 from serverless_tasks.engine.job.retry import EARLY
@@ -268,6 +269,14 @@ def test_a_waiting_job_is_cancelled_at_once(store: Store, clock: FakeClock) -> N
     assert (record.status, record.owner, record.finished) == ("cancelled", "7", clock.ms)
     assert record.error == {"type": "TaskCancelled", "message": "The task was cancelled."}
     assert begin(store, clock, message).answer == "ended"
+
+
+def test_a_member_that_is_cancelled_while_it_waits_names_its_group(store: Store, clock: FakeClock) -> None:
+    message = a_message(clock, member=Place(group="g", index=0, total=1, until=0))
+    store.put_jobs([message])
+
+    assert store.cancel(message.uuid).group == "g"
+    assert read(store, message).group == "g"
 
 
 def test_a_job_that_waits_for_its_retry_is_cancelled_at_once(store: Store, clock: FakeClock) -> None:

@@ -30,6 +30,7 @@ CALLS = [
     ("POST", "/tasks/"),
     ("GET", f"/tasks/{UNKNOWN}/"),
     ("POST", f"/tasks/{UNKNOWN}/cancel/"),
+    ("GET", f"/tasks/{UNKNOWN}/members/"),
     ("GET", f"/tasks/{UNKNOWN}/events/"),
     ("GET", "/tasks/openapi.json"),
     ("POST", "/tasks/resize/"),
@@ -295,7 +296,9 @@ class TestPaths:
             "\uff10b9f7a52-6a1c-4a3e-9c53-1d2f3a4b5c6d/",
         ),
     )
-    @pytest.mark.parametrize(("method", "rest"), [("GET", ""), ("POST", "cancel/"), ("GET", "view/")])
+    @pytest.mark.parametrize(
+        ("method", "rest"), [("GET", ""), ("GET", "members/"), ("POST", "cancel/"), ("GET", "view/")]
+    )
     def test_what_is_no_id_is_not_found(self, browser: Client, path: str, method: str, rest: str) -> None:
         answer = browser.generic(method, f"/tasks/{path}{rest}")
         assert answer.status_code == 404, answer.content

@@ -19,6 +19,7 @@ from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import ignored_auth, negative_data_rejection, positive_data_acceptance
 
 from serverless_tasks.engine.services import reset
+from serverless_tasks.workflow import group
 from tests.django.shop.background import Fails, Resize, SumNumbers
 
 LONG = os.environ.get("CHAOS") == "long"
@@ -27,6 +28,7 @@ GOOD = {
     "POST /tasks/": {201},
     "GET /tasks/": {200},
     "GET /tasks/{uuid}/": {200},
+    "GET /tasks/{uuid}/members/": {200},
     "POST /tasks/{uuid}/cancel/": {409},
     "GET /tasks/{uuid}/events/": {501},
     "POST /tasks/resize/": {201},
@@ -41,6 +43,7 @@ EXCLUDED = {
     "POST /tasks/resize/run": [negative_data_rejection],
     # Only what a page gave as its cursor is one, and no schema can say that.
     "GET /tasks/": [positive_data_acceptance],
+    "GET /tasks/{uuid}/members/": [positive_data_acceptance],
     # WSGI does not stream, and 501 says so.
     "GET /tasks/{uuid}/events/": [not_a_server_error],
 }
@@ -77,8 +80,9 @@ def document(browser: Client) -> Any:
 
 @pytest.fixture
 def known(user: User) -> list[str]:
-    """Jobs in several states."""
-    return [
+    """Jobs in several states, and a group."""
+    members = [SumNumbers.signature(numbers=[1]), Fails.signature()]
+    jobs = [
         task.options(owner=str(user.pk), on_commit=False).submit(**inputs).uuid
         for task, inputs in (
             (SumNumbers, {"numbers": [1]}),
@@ -86,6 +90,7 @@ def known(user: User) -> list[str]:
             (Resize, {"box": {"width": 1, "height": 1}}),
         )
     ]
+    return [*jobs, group(members).options(owner=str(user.pk), on_commit=False).submit().uuid]
 
 
 def test_every_call_is_tried(document: Any) -> None:

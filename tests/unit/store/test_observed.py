@@ -7,12 +7,15 @@ import pytest
 
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.job.message import Message
-from serverless_tasks.engine.services import Services
+from serverless_tasks.engine.services import Services, use
 from serverless_tasks.engine.store.base import Store
+from serverless_tasks.engine.store.group import Groups
 from serverless_tasks.engine.store.memory import MemoryStore
-from serverless_tasks.engine.store.observed import _ObservedStore, observed
+from serverless_tasks.engine.store.observed import _ObservedGroups, _ObservedStore, observed
 from serverless_tasks.errors import TaskNotFound
+from serverless_tasks.workflow import group
 from tests.support.clock import FakeClock
+from tests.support.tasks import Double
 
 READS = {
     "read",
@@ -25,6 +28,7 @@ READS = {
     "list_tasks",
     "cancel_requested",
 }
+READS_OF_GROUPS = {"get", "shards"}
 
 
 def message(uuid: str) -> Message:
@@ -34,7 +38,32 @@ def message(uuid: str) -> Message:
 def test_all_that_a_store_does_is_known_to_write_or_not_to() -> None:
     done = {name for name, _ in inspect.getmembers(Store, inspect.isfunction) if not name.startswith("_")}
     writes = {name for name in vars(_ObservedStore) if not name.startswith("_")}
-    assert done == READS | writes
+    assert done == READS | writes - {"groups"}
+    done = {name for name, _ in inspect.getmembers(Groups, inspect.isfunction) if not name.startswith("_")}
+    writes = {name for name in vars(_ObservedGroups) if not name.startswith("_")}
+    assert done == READS_OF_GROUPS | writes
+
+
+def test_a_group_is_told_whenever_it_was_written() -> None:
+    told: list[tuple[str, int]] = []
+    clock = FakeClock()
+    plain = MemoryStore(clock)
+
+    def written(uuid: str) -> None:
+        record = plain.read(uuid)
+        if record is not None and record.members is not None:
+            told.append((record.status, record.members.ended))
+
+    with use(Services(Config(), backend="immediate", clock=clock, store=plain, on_write=written)):
+        group(Double.signature(number=number) for number in range(2)).submit()
+    assert told == [
+        ("running", 0),  # opened
+        ("running", 0),  # its job item
+        ("running", 1),
+        ("running", 2),
+        ("running", 2),  # its one shard is full
+        ("succeeded", 2),
+    ]
 
 
 def test_each_job_is_told_once_it_is_written() -> None:

@@ -134,11 +134,14 @@ def test_a_cancelled_group_may_be_retried(jobs: RecordedTasks) -> None:
     assert again.continuation is not None
 
 
-def test_retrying_a_group_by_its_id_is_retrying_what_failed(jobs: RecordedTasks, lucky: Any) -> None:
+def test_what_failed_of_a_group_is_retried_by_its_id(jobs: RecordedTasks, lucky: Any) -> None:
     handle = group(Square.signature(n=n) for n in (1, UNLUCKY)).submit()
     jobs.drain()
     lucky()
-    again = TaskClient(services=jobs.services).retry(handle.uuid)
+    client = TaskClient(services=jobs.services)
+    with pytest.raises(WorkflowError, match="--failed"):
+        client.retry(handle.uuid)
+    again = client.retry_failed(handle.uuid)
     assert sent_for(jobs, again) == [1]
     jobs.drain()
     assert again.refresh().status == "succeeded"

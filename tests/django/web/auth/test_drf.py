@@ -12,9 +12,10 @@ from django.test import AsyncClient, Client
 from rest_framework.throttling import SimpleRateThrottle
 
 from serverless_tasks.engine.services import current_services
+from serverless_tasks.workflow import group
 from tests.django import drf_classes
 from tests.django.conftest import queued, stored
-from tests.django.shop.background import SumNumbers
+from tests.django.shop.background import Fails, SumNumbers
 
 HERE = "tests.django.drf_classes"
 SESSION = "rest_framework.authentication.SessionAuthentication"
@@ -30,6 +31,7 @@ READS: dict[str, Call] = {
     "retrieve": lambda client, uuid: client.get(f"/tasks/{uuid}/"),
     "head": lambda client, uuid: client.head(f"/tasks/{uuid}/"),
     "events": lambda client, uuid: client.get(f"/tasks/{uuid}/events/"),
+    "members": lambda client, uuid: client.get(f"/tasks/{uuid}/members/"),
     "view": lambda client, uuid: client.get(f"/tasks/{uuid}/view/"),
     "cancel": lambda client, uuid: client.post(f"/tasks/{uuid}/cancel/"),
 }
@@ -129,6 +131,18 @@ class TestObjectPermissions:
         permit(settings, "Refuses")
         assert browser.get(f"/tasks/{job}/").status_code == 403
 
+    @pytest.mark.usefixtures("scheduling")
+    def test_a_page_of_members_leaves_out_what_they_refuse(
+        self, settings: Any, browser: Client, user: User, work: Callable[[], int]
+    ) -> None:
+        members = [SumNumbers.signature(numbers=[1]), Fails.signature()]
+        uuid = group(members).options(owner=str(user.pk), on_commit=False).submit().uuid
+        run, _ = queued()
+        current_services().runner.execute(run)
+        permit(settings, "OwnRunning")
+        page = browser.get(f"/tasks/{uuid}/members/").json()
+        assert [(member["index"], member["status"]) for member in page["members"]] == [(1, "pending")]
+
     def test_a_list_leaves_out_what_they_refuse(self, settings: Any, browser: Client, job: str) -> None:
         permit(settings, IS_AUTHENTICATED)
         assert [each["uuid"] for each in browser.get("/tasks/").json()["tasks"]] == [job]
@@ -199,6 +213,7 @@ class TestView:
             ("retrieve", "retrieve"),
             ("head", "retrieve"),
             ("events", "retrieve"),
+            ("members", "retrieve"),
             ("view", "retrieve"),
             ("cancel", "cancel"),
             ("openapi", "metadata"),
@@ -209,7 +224,8 @@ class TestView:
         self, settings: Any, browser: Client, job: str, call: str, action: str
     ) -> None:
         permit(settings, "Looks")
-        assert CALLS[call](browser, job).status_code in (200, 201, 501)
+        # A job that is no group has no members.
+        assert CALLS[call](browser, job).status_code in ((404,) if call == "members" else (200, 201, 501))
         kwargs = {"uuid": job} if call in READS else {}
         assert drf_classes.Looks.seen == [(action, kwargs, call in READS)]
 

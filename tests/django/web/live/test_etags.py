@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from django_integration.web.live.job_view import JobView, etag_of
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.progress import Snapshot
-from serverless_tasks.engine.job.record import Failure, Record
+from serverless_tasks.engine.job.record import Failure, Members, Record
 from serverless_tasks.engine.store.base import Claim
 from serverless_tasks.engine.store.memory import MemoryStore
 from serverless_tasks.errors import ServerlessTasksError
@@ -115,6 +115,15 @@ def test_a_later_state_has_a_greater_version(steps: list[str]) -> None:
         version = JobView.of(record).version
         assert version >= last or step == "release"
         last = version
+
+
+def test_a_member_that_is_counted_otherwise_than_before_is_another_state() -> None:
+    """A member may be cancelled, and fail all the same where two workers end it."""
+    members = [Members(total=3, cancelled=1), Members(total=3, failed=1)]
+    names = {
+        etag_of(Record(uuid="u", task="group", status="running", seq=1, members=each)) for each in members
+    }
+    assert len(names) == 2
 
 
 def test_what_a_task_says_changes_it_under_debug(settings: Any) -> None:

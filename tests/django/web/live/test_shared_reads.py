@@ -56,7 +56,7 @@ def progress_elsewhere(uuid: str, progress: int) -> None:
     """Write progress as a worker on another machine does: this process does not hear of it."""
     snapshot = Snapshot(seq=progress, progress=progress)
     elsewhere: Any = current_services().store
-    elsewhere._store.write_progress(uuid, "t", snapshot, lease=None)
+    elsewhere._inner.write_progress(uuid, "t", snapshot, lease=None)
 
 
 def progress(browser: Client, uuid: str, **headers: str) -> Any:

@@ -1,6 +1,7 @@
 """Everybody who follows a task is told by one look at the store."""
 
 import asyncio
+import json
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -18,6 +19,7 @@ from serverless_tasks.engine.job.progress import Snapshot
 from serverless_tasks.engine.job.record import Record
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError
+from serverless_tasks.workflow import group
 from tests.django.conftest import queued
 from tests.django.shop.background import SumNumbers
 
@@ -26,6 +28,11 @@ from tests.django.shop.background import SumNumbers
 def pool() -> Iterator[ThreadPoolExecutor]:
     with ThreadPoolExecutor(1) as threads:
         yield threads
+
+
+@pytest.fixture
+def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(watcher, "PAUSE", 0)
 
 
 def submitted(count: int = 1) -> list[Record]:
@@ -198,6 +205,57 @@ class TestLooks:
         asyncio.run(run())
 
 
+@pytest.mark.usefixtures("scheduling")
+class TestGroups:
+    def submitted(self, size: int) -> Record:
+        members = [SumNumbers.signature(numbers=[number]) for number in range(size)]
+        return group(members).options(on_commit=False).submit().refresh().record
+
+    def test_many_who_follow_one_group_cost_a_read_of_its_shards(
+        self, pool: ThreadPoolExecutor, calls: Counter[str]
+    ) -> None:
+        async def run() -> None:
+            watching = Watcher()
+            record = self.submitted(401)
+            with ExitStack() as stack:
+                followers = follow_all(watching, [record] * 100, stack)
+                await watching.look(pool)
+                calls.clear()
+                await watching.look(pool)
+                assert calls == {"BatchGetItem": 2}  # the mark, and three shards
+                for message in queued()[:2]:
+                    current_services().runner.execute(message)
+                await watching.look(pool)
+                assert len(unread(followers)) == 100
+                view = followers[0].view
+                assert view is not None
+                assert json.loads(view.data)["members"]["ended"] == 2
+
+        asyncio.run(run())
+
+    @pytest.mark.usefixtures("no_pause")
+    def test_a_stream_tells_of_each_member_and_ends_with_the_group(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(events, "close_old_connections", lambda: None)
+        record, members = self.submitted(3), queued()
+
+        async def run() -> list[Any]:
+            records = []
+            async for part in events.stream(record):
+                records.append(json.loads(part.split("data: ")[1]))
+                if members:
+                    await asyncio.to_thread(current_services().runner.execute, members.pop())
+            return records
+
+        records = asyncio.run(run())
+        ended = [each["members"]["ended"] for each in records]
+        assert ended == sorted(ended)
+        assert (ended[0], set(ended)) == (0, {0, 1, 2, 3})
+        assert [each["status"] for each in records if each["status"] != "running"] == ["succeeded"]
+        assert records[-1]["status"] == "succeeded"
+
+
 class TestOneThatCannotBeRead:
     """A task whose outputs the bucket does not show."""
 
@@ -247,11 +305,6 @@ class TestOneThatCannotBeRead:
         assert bad.view is not None
         assert '"running"' in bad.view.data
         assert asked == ["?"] * watcher.FAILURES + ["1"] + ["?"] * (watcher.FAILURES - 1)
-
-
-@pytest.fixture
-def no_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(watcher, "PAUSE", 0)
 
 
 async def collect(stream: AsyncIterator[str]) -> list[str]:
