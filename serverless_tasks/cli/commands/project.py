@@ -12,6 +12,7 @@ import typer
 from serverless_tasks.cli.loading import NO_TASKS, Tasks, load_project
 from serverless_tasks.cli.output import Output, say
 from serverless_tasks.cli.parameters import Json
+from serverless_tasks.engine.definition.base import replaced_names
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ConfigurationError, TaskDefinitionError
 from serverless_tasks.project.samconfig import deployed_parameters
@@ -88,6 +89,11 @@ def list_tasks(modules: Modules = "", as_json: Json = False) -> None:
         if not tasks:
             raise ConfigurationError(f"{NO_TASKS} `list` also accepts --modules.")
         output.document(tasks, tasks_picture(tasks))
+        for task in current_services().registry.listed():
+            for name in replaced_names(task):
+                output.say(
+                    f"Task {task.name!r} has an attribute {name} of its own, in the place of Task.{name}."
+                )
 
 
 def dev(

@@ -676,6 +676,10 @@ class TestList:
         assert (schedules["often"], schedules["sum"]) == ("rate(1 hour)", None)
         assert "cron(0 8 * * ? *) Europe/Vienna" in call("list").stdout
 
+    def test_tells_of_a_task_whose_attribute_takes_the_place_of_one_of_ours(self, project: Services) -> None:
+        project.registry.add(type("Poem", (Task,), {"name": "poem", "group": "x", "run": lambda self: None}))
+        assert "'poem' has an attribute group of its own, in the place of Task.group" in call("list").stderr
+
     def test_loads_modules_of_the_working_directory(self, project: Services, tmp_path: Path) -> None:
         (tmp_path / "my_cli_jobs.py").write_text(
             "from serverless_tasks import Task\nclass Mine(Task):\n    name = 'mine'\n    def run(self): return 1\n"

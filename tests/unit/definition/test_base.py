@@ -1,13 +1,16 @@
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 from pydantic import BaseModel
 
 from serverless_tasks import Task
-from serverless_tasks.engine.definition.base import BaseTask, is_task_class, queue_for
+from serverless_tasks.engine.definition.base import BaseTask, is_task_class, queue_for, replaced_names
 from serverless_tasks.errors import ConfigurationError, TaskDefinitionError, TaskRetry
-from serverless_tasks.params import IntParameter
+from serverless_tasks.params import IntParameter, Parameter
+from serverless_tasks.testing import RecordedTasks, recorded
+from serverless_tasks.workflow import group
 
 
 class Params(BaseModel):
@@ -26,6 +29,40 @@ def test_a_name_is_not_inherited() -> None:
     base = declare(name="base")
 
     assert type("Derived", (base,), {"__module__": "shop"}).name == "shop.Derived"
+
+
+@pytest.mark.parametrize("attributes", [{"signature": 3}, {"group": "x"}, {"signature": "s", "group": None}])
+def test_names_that_a_task_had_before_they_were_ours_stay_its_own(attributes: dict[str, Any]) -> None:
+    task = declare(**attributes)
+    assert {name: getattr(task, name) for name in attributes} == attributes
+    assert sorted(replaced_names(task)) == sorted(attributes)
+    assert replaced_names(type("Derived", (task,), {})) == replaced_names(task)
+
+
+def test_a_task_without_them_replaces_nothing() -> None:
+    assert replaced_names(declare()) == ()
+
+
+def test_a_task_with_names_of_its_own_runs_and_is_a_member(jobs: RecordedTasks) -> None:
+    class Poem(Task):
+        name = "poem"
+        signature = 3
+        group = "verse"
+        outputs = {"mine": Parameter()}
+
+        def run(self) -> list[Any]:
+            return [self.signature, self.group]
+
+    handle = group(Poem.options().signature()).submit()
+    jobs.services.registry.add(Poem)
+    jobs.drain()
+    assert list(handle.refresh().results()) == [{"mine": [3, "verse"]}]
+
+
+@pytest.fixture
+def jobs() -> Iterator[RecordedTasks]:
+    with recorded() as jobs:
+        yield jobs
 
 
 def test_defaults() -> None:

@@ -65,6 +65,16 @@ def started(**environment: str) -> dict[str, Any]:
         "serverless_tasks.engine.definition.manifest.entry",
         "serverless_tasks.engine.definition.recurring",
         "serverless_tasks.client.dead_letters",
+        "lambda_handlers.members",
+        "serverless_tasks.engine.aws.dynamodb.groups",
+        "serverless_tasks.engine.job.place",
+        "serverless_tasks.engine.job.plan",
+        "serverless_tasks.engine.store.group",
+        "serverless_tasks.engine.store.groups",
+        "serverless_tasks.engine.submit.workflow",
+        "serverless_tasks.engine.worker.following",
+        "serverless_tasks.engine.worker.references",
+        "serverless_tasks.engine.workflow",
     ],
 )
 def test_a_worker_imports_nothing_that_it_does_not_use(unused, worker):
