@@ -54,8 +54,8 @@ test: setup chromium ## Run every kind of test, searches bounded (15 minutes at 
 
 # CHAOS=long lets the searches for faults, and the hostile requests, try far more than the few that they try otherwise.
 .PHONY: test-all
-test-all: setup chromium ## The same with long searches, and the soak (30 minutes at most): what CI runs
-	+@CHAOS=long $(TOGETHER) soak $(KINDS:%=test-%)
+test-all: setup chromium ## The same with long searches, and a soak with fewer groups (30 minutes at most): what CI runs
+	+@CHAOS=long $(TOGETHER) SOAK='--groups 2 --members 200' soak $(KINDS:%=test-%)
 
 .PHONY: test-unit test-repository test-contract test-integration test-django test-browser test-e2e test-chaos
 test-unit test-repository test-contract test-integration test-django test-chaos: .venv/$(STAMP)
@@ -66,9 +66,9 @@ test-unit test-repository test-contract test-integration test-django test-browse
 	@$(PYTEST) tests/$* -q --durations=5
 
 .PHONY: soak
-soak: .venv/$(STAMP) .venvs/ministack/$(STAMP) ## 10,000 jobs; workers are killed, calls throttled, messages doubled
+soak: .venv/$(STAMP) .venvs/ministack/$(STAMP) ## 10,000 jobs, 10 groups of 1,000; kills, throttles, doubled messages
 	@echo "== soak"
-	@$(BIN)/python -m benchmarks.soak
+	@$(BIN)/python -m benchmarks.soak $(SOAK)
 
 .PHONY: bench
 bench: .venvs/bench/$(STAMP) .venvs/ministack/$(STAMP) ## Measure side by side with what would be used instead (15 minutes at most)

@@ -9,7 +9,17 @@ import time
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
-from benchmarks.rows import cold_start, costs, end_to_end, growth, progress, status_view, submits, warm_batch
+from benchmarks.rows import (
+    cold_start,
+    costs,
+    end_to_end,
+    fan_in,
+    growth,
+    progress,
+    status_view,
+    submits,
+    warm_batch,
+)
 from benchmarks.table import table
 
 if TYPE_CHECKING:
@@ -28,7 +38,8 @@ ROWS: dict[int, Callable[[], list[Comparison]]] = {
     8: progress.measure,
     9: end_to_end.measure,
     10: costs.measure,
-    11: growth.measure,
+    11: growth.measure,  # and 12
+    13: fan_in.measure,
 }
 
 

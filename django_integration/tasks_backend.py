@@ -16,7 +16,7 @@ from django.tasks.backends.base import BaseTaskBackend
 from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist
 
 from django_integration.django_tasks.checks import check
-from django_integration.django_tasks.enqueueing import Enqueueing, submit, submit_many
+from django_integration.django_tasks.enqueueing import Enqueueing, signature_of, submit, submit_many
 from django_integration.django_tasks.reading import read_result
 from django_integration.django_tasks.settings import BackendOptions
 from django_integration.django_tasks.task import ServerlessTask
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from django.tasks.base import Task
 
     from django_integration.django_tasks.result import ServerlessResult
+    from serverless_tasks.engine.submit.workflow import Signature
 
 
 class ServerlessBackend(BaseTaskBackend):
@@ -114,6 +115,17 @@ class ServerlessBackend(BaseTaskBackend):
         """See `enqueue_many`."""
         # On the thread of other synchronous code, whose transaction may be open.
         return await sync_to_async(self.enqueue_many, thread_sensitive=True)(calls)
+
+    def signature(self, task: Task[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any]) -> Signature:
+        """Return a call of a task, for a group or a chain; nothing is sent.
+
+        Raises:
+            InvalidTask: the task cannot be run by this backend.
+            WorkflowError: it has a time of its own.
+            TypeError: an argument has no form in JSON.
+        """
+        self.validate_task(task)
+        return signature_of(task, args, kwargs, self._given)
 
     def get_result(self, result_id: str) -> ServerlessResult:
         """The result of a task.

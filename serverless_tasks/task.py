@@ -133,7 +133,10 @@ class Task(BaseTask, Generic[Params]):
 
     @property
     def group(self) -> EarlierGroup | None:
-        """The group whose members have ended before this job: ``self.group.results()``; None where none came first."""
+        """The group whose members have ended before this job: ``self.group.results()``; None where nothing came first.
+
+        After a single job it is a group without members.
+        """
         return self.execution.group
 
     def retry(self, after: float | None = None, reason: str = "") -> NoReturn:

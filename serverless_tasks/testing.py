@@ -127,9 +127,8 @@ class RecordedTasks(Backend):
     def run_due(self) -> list[DeliveryResult]:
         """Run the jobs that are due now, and those that they submit for now; returns what became of them."""
         outcomes = []
-        while due := [delivery for delivery in self._queue if delivery.due <= self.clock.now()]:
-            self._queue.remove(due[0])
-            outcomes.append(self._run(due[0].message))
+        while (due := self._due()) is not None:
+            outcomes.append(self._run(self._queue.pop(due).message))
         return outcomes
 
     def drain(self) -> list[DeliveryResult]:
@@ -184,6 +183,10 @@ class RecordedTasks(Backend):
         if self.submitted:
             names = [message.task for message in self.submitted]
             raise AssertionError(f"Nothing should have been submitted, but {names} were.")
+
+    def _due(self) -> int | None:
+        now = self.clock.now()
+        return next((index for index, delivery in enumerate(self._queue) if delivery.due <= now), None)
 
     def _waits(self) -> bool:
         """Return whether there is something to wait for; deadlines of groups that have ended are dropped."""

@@ -1,11 +1,15 @@
-"""Tasks that do nothing: what is measured is what surrounds them."""
+"""Tasks that do nothing, or wait: what is measured is what surrounds them."""
 
 from __future__ import annotations
 
-from typing import Any
+import time
+from typing import Any, Final
 
 from serverless_tasks import Task
 from serverless_tasks.params import ListParameter, NumberParameter, StringParameter
+
+# Seconds that a task takes which waits for something.
+PAUSE: Final = 0.02
 
 
 class Noop(Task):
@@ -37,3 +41,15 @@ class Text(Task):
 
     def run(self, text: str) -> Any:
         return None
+
+
+class Pause(Task):
+    """Waits, as for an answer, and returns a number."""
+
+    name = "pause"
+    inputs = {"number": NumberParameter()}
+    outputs = {"number": NumberParameter()}
+
+    def run(self, number: int) -> int:
+        time.sleep(PAUSE)
+        return number

@@ -41,7 +41,7 @@ class NullAws:
         return counts
 
     def holds(self, items: list[dict[str, Any]]) -> None:
-        """Let every query find these items."""
+        """Let every query find these items, and gets and updates that of their key; sets that grew begin anew."""
         self._ask("PUT", "/items", json.dumps(items).encode())
 
     def _ask(self, method: str, path: str, data: bytes | None = None) -> bytes:

@@ -1,7 +1,7 @@
 """The null endpoint's server: ``python -m benchmarks.null_aws.server [--latency SECONDS]`` prints its address.
 
 ``GET /counts`` tells what was called since the last ``DELETE /counts``: operation -> calls, bytes in, bytes out.
-``PUT /items`` takes what later queries find, in DynamoDB's JSON.
+``PUT /items`` takes what later queries, gets and updates find, in DynamoDB's JSON.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import json
 from dataclasses import dataclass, field
 from typing import Any
 
-from benchmarks.null_aws.answers import answer
+from benchmarks.null_aws.answers import Kept, answer
 
 ERROR = {"__type": "com.amazonaws#UnknownOperationException", "message": "the null endpoint does not know it"}
 
@@ -23,7 +23,7 @@ class Told:
 
     endpoint: str
     latency: float
-    items: list[dict[str, Any]] = field(default_factory=list)
+    kept: Kept = field(default_factory=Kept)
     counts: dict[str, list[int]] = field(default_factory=dict)
 
     def count(self, operation: str, read: int, written: int) -> None:
@@ -73,13 +73,11 @@ def _answered(told: Told, line: str, headers: dict[str, str], body: bytes) -> tu
             told.counts.clear()
         return 200, counts
     if path == "/items":
-        told.items = json.loads(body)
+        told.kept.hold(json.loads(body))
         return 200, {}
     target = headers.get("x-amz-target", "")
-    if told.items and target.endswith(".Query"):
-        return 200, {"Items": told.items, "Count": len(told.items), "ScannedCount": len(told.items)}
     try:
-        return 200, answer(target, body, told.endpoint)
+        return 200, answer(target, body, told.endpoint, told.kept)
     except KeyError:
         return 400, ERROR
 

@@ -23,7 +23,7 @@ def processor_time() -> list[Comparison]:
                 *(steps(f"batch:{name}", 50, environment) for name in ("ours", "powertools", "idempotent")),
                 steps("batch:ours", 50, environment | PLAIN),
             ],
-            11,
+            7,
         )
     return [
         compare(2, "a record of ten, cpu", "cpu", ours, peer, named=named, goal=goal, per=RECORDS)
@@ -41,8 +41,8 @@ def with_latency() -> list[Comparison]:
         environment = deployment.environment(aws, TASKS)
         ours, bare, plain = in_turns(
             [
-                *(steps(f"batch:{name}", 10, environment) for name in ("ours", "powertools")),
-                steps("batch:ours", 10, environment | PLAIN),
+                *(steps(f"batch:{name}", 10, environment, warm=3) for name in ("ours", "powertools")),
+                steps("batch:ours", 10, environment | PLAIN, warm=3),
             ],
             5,
         )

@@ -22,14 +22,19 @@ _NAMES = {
     "lost": "jobs lost",
     "run_twice": "run twice although finished",
     "left_open": "left open",
+    "members_open": "members of groups without an end",
+    "groups_open": "groups that have not succeeded",
+    "continuations_early": "continuations begun before all members had ended",
+    "continuations_lost": "continuations that have not had all results",
     "messages_left": "messages left in a queue",
     "unseen": "jobs of a run in which no end was seen",
     "seconds": "seconds",
     "seconds_until_90": "seconds until 90 % had ended",
     "jobs_per_second": "jobs per second until then",
     "doubled": "messages sent twice",
-    "kills": "workers killed while they ran a task",
+    "kills": "workers killed in a task, or counting members",
     "crashes": "workers that ended by themselves",
+    "continuations": "continuations that ran",
     "attempts": "attempts begun",
     "attempts_lost": "attempts lost",
     "throttles": "calls throttled",
@@ -43,7 +48,8 @@ def main() -> int:
     plan = Plan(**vars(arguments))
     directory = Path(tempfile.mkdtemp(prefix="soak-"))
     print(
-        f"{plan.jobs:,} jobs, {plan.workers} workers of {plan.threads} threads, seed {plan.seed}",
+        f"{plan.jobs:,} jobs, {plan.groups} groups of {plan.members:,}, "
+        f"{plan.workers} workers of {plan.threads} threads, seed {plan.seed}",
         file=sys.stderr,
     )
     try:
@@ -65,7 +71,7 @@ def main() -> int:
 
 def figures(plan: Plan, result: Result) -> dict[str, Any]:
     """What is printed, by the names of ``--json``."""
-    most = 0.9 * plan.jobs / result.seconds_until_90 if result.seconds_until_90 else 0.0
+    most = 0.9 * plan.tasks / result.seconds_until_90 if result.seconds_until_90 else 0.0
     return {
         **asdict(result.verdict),
         "seconds": result.seconds,

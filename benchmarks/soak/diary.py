@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import time
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Final
 
 VARIABLE: Final = "SOAK_DIARY"
+# Seconds for which a process waits to be killed.
+PATIENCE: Final = 50
 
-# A task's effects: it began, it waits to be killed, its work is done.
+# A task's effects: it began, its work is done.
 STARTED: Final = "started"
-WAITING: Final = "waiting"
 FINISHED: Final = "finished"
+# A process waits to be killed, in a task or where a member of a group is counted.
+WAITING: Final = "waiting"
 # The table took the end of a job.
 RECORDED: Final = "recorded"
 # A call was answered with a throttling error; the line's id is its operation.
@@ -40,6 +44,17 @@ class Event:
 def note(what: str, id: str, attempt: int = 0) -> None:
     """Append a line to the diary that the environment names; it outlives the process that wrote it."""
     os.write(_file(os.environ[VARIABLE], os.getpid()), f"{what} {id} {attempt} {os.getpid()}\n".encode())
+
+
+def await_kill(id: str, attempt: int = 0) -> None:
+    """Wait to be killed by the run, which reads the diary.
+
+    Raises:
+        RuntimeError: nobody did.
+    """
+    note(WAITING, id, attempt)
+    time.sleep(PATIENCE)
+    raise RuntimeError(f"Nobody killed the worker in {PATIENCE} seconds.")
 
 
 @cache

@@ -14,8 +14,9 @@ from typing import TYPE_CHECKING, Any
 import boto3
 from botocore.awsrequest import AWSResponse
 
-from benchmarks.soak.diary import RECORDED, THROTTLED, note
+from benchmarks.soak.diary import RECORDED, THROTTLED, await_kill, note
 from serverless_tasks.engine.job.record import ENDED
+from serverless_tasks.engine.store.groups import SHARD
 
 if TYPE_CHECKING:
     from botocore.awsrequest import AWSPreparedRequest
@@ -26,6 +27,12 @@ _CODES = {
     "dynamodb": "com.amazonaws.dynamodb.v20120810#ProvisionedThroughputExceededException",
     "sqs": "com.amazonaws.sqs#RequestThrottled",
 }
+
+
+# A value of the write that ends a group, which is no job that runs a task.
+_CLOSES = ":members_succeeded"
+# The process waits to be killed once the table has answered.
+_DOOMED = "doomed"
 
 
 class _Body:
@@ -59,7 +66,8 @@ def disturb(share: float, seed: str) -> None:
 
     def asked(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
         update = json.loads(params["body"])
-        if update.get("ExpressionAttributeValues", {}).get(":status", {}).get("S") in ENDED:
+        values = update.get("ExpressionAttributeValues", {})
+        if values.get(":status", {}).get("S") in ENDED and _CLOSES not in values:
             context[RECORDED] = update["Key"]["pk"]["S"]
 
     def recorded(http_response: Any, context: dict[str, Any], **_: Any) -> None:
@@ -71,3 +79,40 @@ def disturb(share: float, seed: str) -> None:
     events.register("before-send", throttled)
     events.register("before-call.dynamodb.UpdateItem", asked)
     events.register("after-call.dynamodb.UpdateItem", recorded)
+
+
+def doom(counting: float, closing: float, seed: str) -> None:
+    """Let this process wait to be killed at some of the writes that count the members of groups.
+
+    Call it after `disturb`, and before the first client is made.
+
+    Args:
+        counting: the share of the counts of members.
+        closing: the share of what is written when a shard is full, and when the group has ended.
+        seed: of the choice: which writes, and whether before or after they are made.
+    """
+    chance = random.Random(seed)
+
+    def asked(params: dict[str, Any], context: dict[str, Any], **_: Any) -> None:
+        update = json.loads(params["body"])
+        if chance.random() >= _share(update, counting, closing):
+            return
+        if chance.random() < 0.5:
+            await_kill(update["Key"]["pk"]["S"])
+        context[_DOOMED] = update["Key"]["pk"]["S"]
+
+    def answered(context: dict[str, Any], **_: Any) -> None:
+        if _DOOMED in context:
+            await_kill(context[_DOOMED])
+
+    events = boto3.DEFAULT_SESSION.events
+    events.register("before-call.dynamodb.UpdateItem", asked)
+    events.register("after-call.dynamodb.UpdateItem", answered)
+
+
+def _share(update: dict[str, Any], counting: float, closing: float) -> float:
+    """The share of updates of this kind that is chosen."""
+    if update["Key"]["sk"]["S"] == SHARD:
+        return counting
+    values = update.get("ExpressionAttributeValues", {})
+    return closing if ":unite_full" in values or _CLOSES in values else 0.0

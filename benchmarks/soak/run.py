@@ -44,7 +44,7 @@ class Result:
     Attributes:
         verdict: the counts that must be zero.
         seen: what the run went through.
-        kills: worker processes that were killed while they ran a task.
+        kills: worker processes that were killed while they ran a task, or counted the members of groups.
         crashes: worker processes that ended although nobody killed them.
         seconds: from the first submit until nothing was left in the queues.
         seconds_until_90: until nine of ten jobs had ended.
@@ -139,13 +139,13 @@ class _Run:
             submitted = pool.submit(submit, self._plan, Services(Config.from_environ()))
             while not (submitted.done() and self._drained()) and self._seconds() < self._plan.limit:
                 self._look()
-            uuids = submitted.result()
+            sent = submitted.result()
         seconds = self._seconds()
         self._look()
-        records = self._observer.records(uuids)
+        records = self._observer.records([*sent.tasks, *sent.groups])
         return Result(
-            verdict=judge(uuids, records, self._diary.events, self._observer.messages_left()),
-            seen=seen(self._diary.events),
+            verdict=judge(sent, records, self._diary.events, self._observer.messages_left()),
+            seen=seen(sent, self._diary.events),
             kills=self._workers.kills,
             crashes=self._workers.crashes,
             seconds=round(seconds, 1),
@@ -160,12 +160,12 @@ class _Run:
             elif event.what == diary.RECORDED:
                 self._ended.add(event.id)
         self._workers.mend()
-        if not self._until_90 and len(self._ended) >= 0.9 * self._plan.jobs:
+        if not self._until_90 and len(self._ended) >= 0.9 * self._plan.tasks:
             self._until_90 = self._seconds()
         if self._seconds() - self._said >= 10:
             self._said = self._seconds()
             kills, ended = self._workers.kills, len(self._ended)
-            self._say(f"{self._said:4.0f} s  {ended:,} of {self._plan.jobs:,} ended, {kills} kills")
+            self._say(f"{self._said:4.0f} s  {ended:,} of {self._plan.tasks:,} ended, {kills} kills")
         time.sleep(_LOOK)
 
     def _drained(self) -> bool:

@@ -1,15 +1,10 @@
-"""The task of the run: its effects are lines in the diary."""
+"""The tasks of the run: their effects are lines in the diary."""
 
 from __future__ import annotations
 
-import time
-
-from benchmarks.soak.diary import FINISHED, STARTED, WAITING, note
+from benchmarks.soak.diary import FINISHED, STARTED, await_kill, note
 from serverless_tasks import Task
-from serverless_tasks.params import BooleanParameter, IntParameter
-
-PATIENCE = 50
-"""Seconds that a doomed attempt waits for its end."""
+from serverless_tasks.params import BooleanParameter, IntParameter, ListParameter
 
 
 class Soak(Task):
@@ -23,8 +18,20 @@ class Soak(Task):
         uuid, attempt = self.execution.uuid, self.execution.attempt
         note(STARTED, uuid, attempt)
         if doomed and attempt == 1:
-            note(WAITING, uuid, attempt)
-            time.sleep(PATIENCE)
-            raise RuntimeError(f"Nobody killed the worker in {PATIENCE} seconds.")
+            await_kill(uuid, attempt)
         note(FINISHED, uuid, attempt)
         return number
+
+
+class Collect(Task):
+    """Follows a group, and is given what its members have returned."""
+
+    name = "soak-collect"
+    inputs = {"numbers": ListParameter(IntParameter())}
+    outputs = {"first": IntParameter(), "count": IntParameter()}
+
+    def run(self, numbers: list[int]) -> dict[str, int]:
+        uuid, attempt = self.execution.uuid, self.execution.attempt
+        note(STARTED, uuid, attempt)
+        note(FINISHED, uuid, attempt)
+        return {"first": min(numbers), "count": len(set(numbers))}

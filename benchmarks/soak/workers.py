@@ -77,24 +77,21 @@ class Workers:
 
     def _start(self) -> None:
         self._started += 1
-        seed = f"worker {self._started} {self._plan.seed}"
-        arguments = (self._log, self._plan.threads, self._plan.throttles, seed)
-        process = self._context.Process(target=work, args=arguments, daemon=True)
+        process = self._context.Process(target=work, args=(self._log, self._plan, self._started), daemon=True)
         process.start()
         assert process.pid is not None
         self._running[process.pid] = process
 
 
-def work(log: Path, threads: int, throttles: float, seed: str) -> None:
+def work(log: Path, plan: Plan, number: int) -> None:
     """Be a worker, until the process is killed.
 
     Args:
         log: where output goes.
-        threads: tasks at the same time.
-        throttles: the share of AWS calls that are throttled.
-        seed: of the choice of those.
+        plan: what happens to it.
+        number: which worker it is of those that the run has started.
     """
-    from benchmarks.soak.network import disturb
+    from benchmarks.soak.network import disturb, doom
     from serverless_tasks.cli.app import app
 
     # Ctrl-C reaches the whole group; the run's own process is the one to end the workers.
@@ -102,5 +99,7 @@ def work(log: Path, threads: int, throttles: float, seed: str) -> None:
     file = os.open(log, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
     os.dup2(file, sys.stdout.fileno())
     os.dup2(file, sys.stderr.fileno())
-    disturb(throttles, seed)
-    app(["worker", "default", "--concurrency", str(threads)], prog_name="serverless-tasks")
+    seed = f"worker {number} {plan.seed}"
+    disturb(plan.throttles, seed)
+    doom(plan.counting_kills, plan.closing_kills, f"doomed {seed}")
+    app(["worker", "default", "--concurrency", str(plan.threads)], prog_name="serverless-tasks")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from serverless_tasks.client.resubmit import resubmit
 from serverless_tasks.client.task_client import TaskClient
 from serverless_tasks.engine.services import current_services
-from serverless_tasks.errors import ServerlessTasksError
+from serverless_tasks.errors import ServerlessTasksError, WorkflowError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -54,13 +54,31 @@ class Action:
 def cancel(uuid: str) -> Done:
     """Cancel a job: a waiting one never starts, a running one is asked to stop."""
     record = TaskClient().cancel(uuid)
+    if record.members is not None:
+        return Done(uuid, "The group was cancelled: members that have not begun will not begin.")
     return Done(uuid, "The job was cancelled." if record.ended else "The job was asked to stop.")
 
 
 def retry(uuid: str) -> Done:
-    """Submit an ended job again, under a new uuid."""
-    handle = resubmit(current_services(), uuid, on_commit=False)
+    """Submit an ended job again, under a new uuid; of a group, the members that did not succeed."""
+    try:
+        handle = resubmit(current_services(), uuid, on_commit=False)
+    except WorkflowError:  # it is a group
+        return retry_failed(uuid)
     return Done(uuid, f"The job was submitted again as {handle.uuid}.", successor=handle.uuid)
+
+
+def retry_failed(uuid: str) -> Done:
+    """Submit the members of a group that did not succeed again, in a new group.
+
+    Raises:
+        ServerlessTasksError: they could not be submitted.
+    """
+    from serverless_tasks.engine.submit import groups  # most sites have none
+
+    handle = groups.retry_failed(current_services(), uuid, on_commit=False)
+    said = f"The members that did not succeed were submitted again in group {handle.uuid}."
+    return Done(uuid, said, successor=handle.uuid)
 
 
 def delete(uuid: str) -> Done:

@@ -18,18 +18,20 @@ from django.urls import path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
-from django_integration.admin import actions, pages
+from django_integration.admin import actions, groups, pages
 from django_integration.admin.search import Search
 from django_integration.models import Job
 from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.engine.services import current_services
-from serverless_tasks.errors import AwsError, ConfigurationError, InvalidCursor
+from serverless_tasks.errors import AwsError, ConfigurationError, InvalidCursor, ServerlessTasksError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
+
+    from serverless_tasks.engine.job.record import Record
 
 MOST_WATCHED = 100
 TEMPLATES = "admin/serverless_tasks/job"
@@ -51,6 +53,8 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has 
             path("owner/delete/", wrap(self.delete_owner_view), name=f"{name}_delete_owner"),
             path("<uuid:uuid>/", wrap(self.job_view), name=f"{name}_change"),
             path("<uuid:uuid>/whole/", wrap(self.whole_view), name=f"{name}_whole"),
+            path("<uuid:uuid>/members/", wrap(self.members_view), name=f"{name}_members"),
+            path("<uuid:uuid>/retry-failed/", wrap(self.retry_failed_view), name=f"{name}_retry_failed"),
         ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -85,7 +89,8 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has 
             return HttpResponseRedirect(self._list_url())
         if context is None:
             raise Http404(f"No job has the id {uuid}.")
-        return self._page(request, "job", context["record"].task, context)
+        name = "job" if context["record"].members is None else "group"
+        return self._page(request, name, context["record"].task, context)
 
     def whole_view(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
         """Return one job's record and inputs as JSON, of which its page shows excerpts."""
@@ -97,6 +102,47 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has 
         if found is None:
             raise Http404(f"No job has the id {uuid}.")
         return JsonResponse(found, json_dumps_params={"indent": 2, "ensure_ascii": False})
+
+    def members_view(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
+        """The members of a group, by index, in pages; those that ended in one way where the query says so."""
+        self._require("view", request)
+        status, cursor = (request.GET.get(name, "") for name in ("status", "cursor"))
+        try:
+            record = self._group(uuid)
+            context = groups.members(record, status, cursor)
+        except InvalidCursor:
+            return HttpResponseRedirect(request.path)
+        except (AwsError, ConfigurationError) as error:
+            messages.error(request, f"The members could not be read: {error}")
+            return HttpResponseRedirect(self._list_url())
+        return self._page(request, "members", f"Members of {record.task}", context)
+
+    def retry_failed_view(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
+        """The members of a group that did not succeed, submitted again: first the question, then the deed."""
+        self._require("change", request)
+        back = HttpResponseRedirect(self._job_url(str(uuid)))
+        try:
+            if request.method != "POST":
+                record = self._group(uuid)
+                return self._page(request, "retry_failed", "Retry failed members", {"record": record})
+            done = actions.retry_failed(str(uuid))
+        except ServerlessTasksError as error:
+            messages.error(request, str(error))
+            return back
+        self._tell(request, [done])
+        return HttpResponseRedirect(self._job_url(done.successor))
+
+    def _group(self, uuid: UUID) -> Record:
+        """Return the record of a group.
+
+        Raises:
+            Http404: nothing is known of it, or it is no group.
+            AwsError: the table could not be read.
+        """
+        record = current_services().store.read(str(uuid), whole=False)
+        if record is None or record.members is None:
+            raise Http404(f"No group has the id {uuid}.")
+        return record
 
     @method_decorator(require_POST)
     def act_view(self, request: HttpRequest) -> HttpResponse:

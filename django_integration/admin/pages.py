@@ -6,16 +6,19 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 
+from django_integration.admin.groups import group
 from django_integration.admin.rows import duration, iso_moment, moment, owner_names, percent, rows
 from django_integration.web.excerpt import excerpts, last_messages
 from serverless_tasks.client.search import Wanted, search_jobs
 from serverless_tasks.client.timeline import timeline
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.services import current_services
+from serverless_tasks.engine.submit.references import Reference
 from serverless_tasks.errors import AwsError, ConfigurationError
 
 if TYPE_CHECKING:
     from django_integration.admin.search import Search
+    from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.record import Record
 
 PAGE = 50
@@ -84,11 +87,11 @@ def job(uuid: str) -> dict[str, Any] | None:
         return None
     submitted = services.store.job(uuid)
     (row,) = rows([record], services.clock.now())
-    return {
+    context: dict[str, Any] = {
         "record": record,
         "row": row,
         "job": submitted,
-        "inputs": excerpts(submitted.inputs if submitted is not None else {}),
+        "inputs": excerpts(_inputs(submitted) if submitted is not None else {}),
         "outputs": excerpts(record.outputs),
         "said": last_messages(record.messages),
         "attempts": [
@@ -99,6 +102,13 @@ def job(uuid: str) -> dict[str, Any] | None:
         "due": moment(record.run_at) if row.live and record.run_at is not None else None,
         "failure": record.failure,
     }
+    return context if record.members is None else context | group(record, submitted)
+
+
+def _inputs(submitted: Message) -> dict[str, Any]:
+    """The inputs of a job; of those that are outputs of an earlier one, where they stand there."""
+    references = {name: repr(Reference(path)) for name, path in submitted.references.items()}
+    return submitted.inputs | references
 
 
 def whole(uuid: str) -> dict[str, Any] | None:
@@ -124,6 +134,7 @@ def live(record: Record) -> dict[str, Any]:
         "percent": percent(record),
         "messages": len(record.messages),
         "ended": record.ended,
+        "members": record.members.to_json() if record.members is not None else None,
     }
 
 

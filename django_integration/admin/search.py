@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 STATUSES = (PENDING, RUNNING, SUCCEEDED, FAILED, CANCELLED)
 PERIODS = {1: "Past 24 hours", 7: "Past 7 days", 30: "Past 30 days"}
 USUAL_PERIOD = 7
+# The names of groups and chains that have been given none.
+GROUPS = ("chain", "group")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +103,7 @@ class Search:
             tasks: the names to choose from; the one that is looked for is among the choices in any case.
         """
         first = replace(self, cursor="")
-        names = sorted({*tasks, *([self.task] if self.task else [])})
+        names = sorted({*tasks, *GROUPS, *([self.task] if self.task else [])})
         statuses = [("All", ""), *((status.capitalize(), status) for status in STATUSES)]
         return [
             Filter(

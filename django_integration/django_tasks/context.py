@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, NoReturn
 from django.tasks.base import TaskContext
 
 if TYPE_CHECKING:
+    from serverless_tasks.engine.job.execution import EarlierGroup
     from serverless_tasks.task import Task
 
 
@@ -25,6 +26,11 @@ class ServerlessContext(TaskContext):  # type: ignore[misc, type-arg]  # only in
     def attempt(self) -> int:
         """The number of this attempt, from 1."""
         return self.run.execution.attempt
+
+    @property
+    def group(self) -> EarlierGroup | None:
+        """The group whose members have ended before this job; see `serverless_tasks.Task.group`."""
+        return self.run.group
 
     def retry(self, after: float | None = None, reason: str = "") -> NoReturn:
         """End this attempt and run the task again; see `serverless_tasks.Task.retry`.

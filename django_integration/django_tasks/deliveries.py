@@ -132,6 +132,8 @@ def worker_id() -> str:
 
 def _tell_enqueued(message: Message) -> None:
     """Before the first attempt of a job that is run while it is enqueued: afterwards would be too late."""
+    if message.member is not None or message.previous is not None:
+        return  # a job of a workflow is enqueued by nobody
     result = read_result(message.uuid) if _is_function(message) else None
     if result is not None and not result.record.attempt:
         task_enqueued.send_robust(type(result.task.get_backend()), task_result=result)

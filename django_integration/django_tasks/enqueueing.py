@@ -23,7 +23,7 @@ from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.submission import Submission
 from serverless_tasks.engine.worker.outcome import failure_of
-from serverless_tasks.errors import ConfigurationError, ServerlessTasksError, UnknownOption
+from serverless_tasks.errors import ConfigurationError, ServerlessTasksError, UnknownOption, WorkflowError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from django_integration.django_tasks.result import ServerlessResult
     from django_integration.django_tasks.settings import BackendOptions
     from serverless_tasks.engine.submit.handle import Handle
+    from serverless_tasks.engine.submit.workflow import Signature
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,6 +163,37 @@ def submit_many(enqueueings: Sequence[Enqueueing]) -> list[ServerlessResult]:
         for place, each, handle in zip(places, chosen, handles, strict=True):
             results[place] = each.result(handle)
     return [results[place] for place in range(len(enqueueings))]
+
+
+def signature_of(
+    task: Task[..., Any], args: Sequence[Any], kwargs: Mapping[str, Any], given: BackendOptions
+) -> Signature:
+    """Return a call as a part of a workflow; nothing is sent.
+
+    Raises:
+        WorkflowError: the task is to run at a time of its own.
+        TypeError, ValueError, UnknownOption: as `Enqueueing.of`.
+    """
+    from serverless_tasks.engine.submit.references import without_references
+    from serverless_tasks.engine.submit.workflow import Signature  # most sites have none
+
+    after: Any = task.run_after
+    if after is not None and not isinstance(after, timedelta):
+        raise WorkflowError(
+            f"{task.module_path}: run_after is {after!r}, and a job of a workflow is sent when its turn comes. Give a"
+            " timedelta, which counts from then."
+        )
+    known, inside = without_references({"args": list(args), "kwargs": dict(kwargs)})
+    enqueueing = Enqueueing.of(replace(task, run_after=None), known["args"], known["kwargs"], given)
+    # All of a workflow is sent in one place: whether that waits for a commit is its own option.
+    options = replace(enqueueing.options, on_commit=True)
+    if after is not None:
+        options = replace(options, delay=Options.parse({"delay": after}).delay)
+
+    def start(inputs: dict[str, Any]) -> Handle:
+        return submit(Enqueueing.of(task, args, kwargs, given))
+
+    return Signature(enqueueing.function, enqueueing.inputs, options, start, inside)
 
 
 def _register(function: type[FunctionTask]) -> None:

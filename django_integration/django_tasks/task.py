@@ -9,7 +9,7 @@ from django.tasks.base import Task
 
 from django_integration.django_tasks.function import declared
 from serverless_tasks.engine.definition.base import BaseTask
-from serverless_tasks.errors import UnknownOption
+from serverless_tasks.errors import UnknownOption, WorkflowError
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from django_integration.django_tasks.function import FunctionTask
     from django_integration.django_tasks.result import ServerlessResult
+    from serverless_tasks.engine.submit.workflow import Signature
 
     type Call = tuple[Sequence[Any], Mapping[str, Any]]
 
@@ -139,6 +140,28 @@ class ServerlessTask(Task):  # type: ignore[type-arg]  # only in its stub it has
             [(self, args, kwargs) for args, kwargs in calls]
         )
         return results
+
+    def signature(self, /, *args: Any, **kwargs: Any) -> Signature:
+        """Return a call of the task, for a group or a chain; nothing is sent.
+
+        Args:
+            args: its positional arguments; results of earlier jobs are ``previous["return_value"]`` and
+                ``results["return_value"]``.
+            kwargs: those by name.
+
+        Raises:
+            WorkflowError: ``run_after`` is a datetime, or the task is enqueued with another kind of backend.
+            TypeError: an argument has no form in JSON.
+        """
+        backend: Any = self.get_backend()
+        signature = getattr(backend, "signature", None)
+        if signature is None:
+            raise WorkflowError(
+                f"{self.module_path} runs on TASKS[{self.backend!r}], a {type(backend).__qualname__}, which has no"
+                " groups and chains: use a ServerlessBackend."
+            )
+        made: Signature = signature(self, args, kwargs)
+        return made
 
 
 # Django says the queue, the priority and the time in words of its own.

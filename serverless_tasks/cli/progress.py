@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from serverless_tasks.engine.job.record import PENDING
@@ -147,6 +148,35 @@ def counting[T](things: Iterable[T], what: str, *, total: int | None, silent: bo
         for thing in things:
             yield thing
             progress.advance(bar)
+
+
+@contextmanager
+def sending(total: int, *, silent: bool) -> Iterator[Callable[[int], object]]:
+    """Draw a bar on standard error while the members of a group are sent.
+
+    Args:
+        total: how many there are.
+        silent: draw nothing, for programs.
+
+    Yields:
+        Is to be told how many were sent since it was told last.
+    """
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+    console = Console(file=sys.stderr, highlight=False, markup=False)
+    if silent or not console.is_terminal:
+        yield lambda _: None
+        return
+    columns = (
+        TextColumn("Submitting"),
+        BarColumn(complete_style="cyan", finished_style="green"),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+    )
+    with Progress(*columns, console=console, transient=True) as progress:
+        bar = progress.add_task("", total=total)
+        yield lambda number: progress.advance(bar, number)
 
 
 def _total(record: Record) -> float | None:

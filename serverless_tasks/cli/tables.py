@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from serverless_tasks.client.timeline import Event
     from serverless_tasks.engine.job.dead_letter import DeadLetter
-    from serverless_tasks.engine.job.record import Record
+    from serverless_tasks.engine.job.record import Members, Record
 
 _COLOURS = {SUCCEEDED: "green", FAILED: "red", CANCELLED: "yellow", RUNNING: "cyan", "lost": "red"}
 
@@ -37,8 +37,7 @@ def record_picture(record: Record) -> RenderableType:
     grid.add_row("uuid", record.uuid)
     stopping = record.cancel_requested and not record.ended
     grid.add_row("status", status_text(record.status) + Text(", asked to stop" if stopping else ""))
-    if record.progress or record.target is not None:
-        grid.add_row("progress", how_far(record))
+    _add_progress(grid, record)
     for label, time in (
         ("created", record.created),
         ("due", record.run_at if record.status == PENDING else None),
@@ -58,6 +57,25 @@ def record_picture(record: Record) -> RenderableType:
     if record.outputs:
         grid.add_row("outputs", outputs_picture(record.outputs))
     return grid
+
+
+def _add_progress(grid: Table, record: Record) -> None:
+    if record.members is not None:
+        grid.add_row("members", _counts(record.members))
+    elif record.progress or record.target is not None:
+        grid.add_row("progress", how_far(record))
+    if record.group is not None:
+        grid.add_row("group", record.group)
+
+
+def _counts(members: Members) -> Text:
+    """How many members there are, and how those ended that have."""
+    text = Text(f"{members.ended:,} of {members.total:,} ended")
+    counts = {SUCCEEDED: members.succeeded, FAILED: members.failed, CANCELLED: members.cancelled}
+    for status, count in counts.items():
+        if count:
+            text += Text(f", {count:,} ") + status_text(status)
+    return text
 
 
 def dead_letters_table(letters: Sequence[DeadLetter], now: int) -> RenderableType:
@@ -90,7 +108,10 @@ def outputs_picture(outputs: dict[str, Any]) -> Text:
 
 def how_far(record: Record) -> str:
     """Progress and target in words."""
-    return f"{record.progress:,}" if record.target is None else f"{record.progress:,} of {record.target:,}"
+    if record.target is None:
+        return f"{record.progress:,}"
+    failed = f", {record.members.failed:,} failed" if record.members and record.members.failed else ""
+    return f"{record.progress:,} of {record.target:,}{failed}"
 
 
 def tasks_picture(tasks: Sequence[dict[str, Any]]) -> RenderableType:
@@ -121,6 +142,11 @@ def timeline_picture(record: Record, events: Sequence[Event]) -> RenderableType:
     said = ""
     for event in events:
         what = status_text(event.event)
+        if event.uuid is not None:
+            number = "" if event.event != "member" else f" {event.index}"
+            what = (
+                Text(f"{event.event}{number} ") + status_text(event.outcome or "") + Text(f"\n{event.uuid}")
+            )
         if event.attempt is not None:
             what = Text(f"attempt {event.attempt} ") + status_text(str(event.outcome)) + Text(_lasted(event))
         why = ": ".join(filter(None, [event.type, event.reason]))

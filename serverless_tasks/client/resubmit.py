@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from serverless_tasks.engine.job.job_id import job_id
-from serverless_tasks.engine.submit.by_name import deployed_task
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.publish import publish
 from serverless_tasks.engine.submit.reserve import Deduplication
+from serverless_tasks.engine.submit.routing import deployed_task
 from serverless_tasks.engine.submit.submission import new_message
-from serverless_tasks.errors import InputsUnavailable, NotFinished, TaskNotFound, UnknownOption
+from serverless_tasks.engine.worker.references import whole_inputs
+from serverless_tasks.errors import InputsUnavailable, NotFinished, TaskNotFound, UnknownOption, WorkflowError
 
 if TYPE_CHECKING:
-    from serverless_tasks.engine.definition.accepted import Accepted
+    from serverless_tasks.engine.definition.accepted import Compared
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.services import Services
     from serverless_tasks.engine.submit.handle import Handle
@@ -23,10 +24,8 @@ if TYPE_CHECKING:
 def resubmit(services: Services, uuid: str, *, new_uuid: str | None = None, on_commit: bool = True) -> Handle:
     """Submit an ended job once more: the same task, inputs, owner, queue and tenant under a new id.
 
-    Of a group or a chain, what has not succeeded is submitted once more. A member of one is retried by itself, and is
-    no member then; inputs that are outputs of earlier jobs are taken from these again.
-
-    The new job says which one it repeats (`Message.retry_of`); the old one stays as it is.
+    The new job says which one it repeats (`Message.retry_of`); the old one stays as it is. A member of a group is
+    submitted as a job of its own: the group has counted it, and counts nothing of the new one.
 
     Args:
         services: the services to use.
@@ -37,6 +36,7 @@ def resubmit(services: Services, uuid: str, *, new_uuid: str | None = None, on_c
     Raises:
         TaskNotFound: nothing is known of it.
         NotFinished: it has not ended.
+        WorkflowError: it is a group or a chain.
         InputsUnavailable: its inputs are not all kept.
         InvalidInputs: the task's present code refuses them; nothing was published.
         UnknownOption: the new id is no UUID, or the old one's.
@@ -49,6 +49,11 @@ def resubmit(services: Services, uuid: str, *, new_uuid: str | None = None, on_c
     record = services.store.read(uuid, whole=False)
     if record is None:
         raise TaskNotFound(uuid)
+    if record.members is not None:
+        raise WorkflowError(
+            f"Job {uuid} is a group or a chain: submit those of its members that did not succeed once more, with"
+            f" TaskClient.retry_failed or `serverless-tasks retry {uuid} --failed`."
+        )
     if not record.ended:
         raise NotFinished(uuid, record.status)
     job = services.store.job(uuid)
@@ -60,26 +65,12 @@ def resubmit(services: Services, uuid: str, *, new_uuid: str | None = None, on_c
         raise InputsUnavailable(uuid, "the bucket no longer has its inputs")
     if job.secrets:
         raise InputsUnavailable(uuid, f"secret inputs are not kept ({', '.join(job.secrets)})")
-    if job.workflow is not None:
-        from serverless_tasks.engine.submit.groups import retry_failed  # most jobs are no group
-
-        return retry_failed(services, uuid, new_uuid=new_uuid)
     return submit_again(services, job, new_uuid=new_uuid, on_commit=on_commit)
 
 
 def submit_again(services: Services, job: Message, *, new_uuid: str | None, on_commit: bool) -> Handle:
     """Submit what a message says once more, under a new id; see `resubmit`. All its inputs are there."""
-    accepted = accept_again(services, job)
-    unique, inputs, secrets, compared = False, job.inputs, job.secrets, None
-    if accepted is not None:
-        definition = services.registry.definition(job.task)
-        unique, inputs, secrets = definition.task.unique, accepted.sent, definition.secrets_in(accepted.sent)
-        compared = definition.compared(accepted) if unique else None
-    elif not job.references:
-        deployed = deployed_task(services, job.task, [job.inputs])
-        unique = deployed.unique
-        secrets = tuple(sorted({*job.secrets, *deployed.secrets_in(inputs)}))
-        compared = deployed.compared(job.inputs) if unique else None
+    inputs, secrets, unique, compared = accept_again(services, job)
     # A unique job must be tracked, because its lock relies on the stored job.
     track = job.options.track or unique
     options = Options.again(
@@ -96,19 +87,31 @@ def submit_again(services: Services, job: Message, *, new_uuid: str | None, on_c
     return handle
 
 
-def accept_again(services: Services, job: Message) -> Accepted | None:
-    """Validate a job's inputs with the task's present code.
+class Again(NamedTuple):
+    """The inputs of a job that is submitted once more, as they are accepted now."""
 
-    Returns:
-        None where that code is not here, and the manifest has to do; and where some inputs are outputs of earlier jobs,
-        so that the worker which takes them validates all.
+    inputs: dict[str, Any]
+    secrets: tuple[str, ...]
+    unique: bool
+    compared: Compared | None
+
+
+def accept_again(services: Services, job: Message) -> Again:
+    """Validate a job's inputs with the task's present code; where it is not here, the manifest has to do.
 
     Raises:
         InvalidInputs: they are refused.
     """
-    if job.references:
-        return None
     if job.task not in services.registry:
-        deployed_task(services, job.task, [job.inputs])
-        return None
-    return services.registry.definition(job.task).accept_json(job.inputs)
+        deployed = deployed_task(services, job.task, [job.inputs], whole_inputs(job.references))
+        unique = deployed.unique and not job.references
+        secrets = tuple(sorted({*job.secrets, *deployed.secrets_in(job.inputs)}))
+        return Again(job.inputs, secrets, unique, deployed.compared(job.inputs) if unique else None)
+    definition = services.registry.definition(job.task)
+    if job.references:  # what the worker takes from other jobs is validated there
+        sent = definition.accept_partial(job.inputs, whole_inputs(job.references), as_json=True)
+        return Again(sent, definition.secrets_in(sent), unique=False, compared=None)
+    accepted = definition.accept_json(job.inputs)
+    unique = definition.task.unique
+    compared = definition.compared(accepted) if unique else None
+    return Again(accepted.sent, definition.secrets_in(accepted.sent), unique, compared)

@@ -28,8 +28,10 @@ if TYPE_CHECKING:
     from serverless_tasks.client.dead_letters import DeadLetters
     from serverless_tasks.client.owner_deletion import JobDeletion, OwnerDeletion
     from serverless_tasks.engine.definition.base import BaseTask
+    from serverless_tasks.engine.submit.groups import GroupHandle
 
 MAP_WINDOW = 1000
+MEMBERS_PAGE = 100
 POLL = 0.5
 
 
@@ -185,7 +187,7 @@ class TaskClient:
         return self._handle(job_id(uuid)).wait(timeout)
 
     def cancel(self, uuid: str | UUID) -> Record:
-        """Cancel a job.
+        """Cancel a job; of a group, no member begins any more, and those that run are asked to stop.
 
         Raises:
             TaskNotFound: nothing is known of it.
@@ -196,6 +198,33 @@ class TaskClient:
     def retry(self, uuid: str | UUID, *, new_uuid: str | None = None) -> Handle:
         """Submit an ended job once more, under a new id; see `serverless_tasks.client.resubmit.resubmit`."""
         return resubmit(self._services, job_id(uuid), new_uuid=new_uuid)
+
+    def members(self, uuid: str | UUID, *, status: str | None = None) -> Iterator[Record]:
+        """Yield the members of a group or a chain in their order; those of which nothing is known are left out.
+
+        Args:
+            uuid: the group.
+            status: ``succeeded``, ``failed`` or ``cancelled``; all members unless given.
+
+        Raises:
+            TaskNotFound: nothing is known of the group.
+            WorkflowError: the job is no group and no chain.
+            ConfigurationError: members are not told apart by this status.
+        """
+        from serverless_tasks.client.members import members_page
+
+        cursor = None
+        while True:
+            page = members_page(self._services, uuid, status=status, cursor=cursor, limit=MEMBERS_PAGE)
+            yield from page.records
+            if (cursor := page.cursor) is None:
+                return
+
+    def retry_failed(self, uuid: str | UUID, *, new_uuid: str | None = None) -> GroupHandle:
+        """Submit what has not succeeded of a group or a chain in a new one; see `GroupHandle.retry_failed`."""
+        from serverless_tasks.engine.submit.groups import retry_failed
+
+        return retry_failed(self._services, job_id(uuid), new_uuid=new_uuid)
 
     def delete(self, uuid: str | UUID) -> None:
         """Delete what is kept of an ended job: inputs, outputs, messages, errors.
@@ -263,6 +292,10 @@ class TaskClient:
 
     def _handle(self, uuid: str) -> Handle:
         record = self.get(uuid)
+        if record.members is not None:
+            from serverless_tasks.engine.submit.groups import handle_of
+
+            return handle_of(self._services, uuid)
         publication = Publication(
             Message(uuid=uuid, task=record.task, owner=record.owner, created=record.created)
         )

@@ -1,4 +1,4 @@
-"""A job's timeline: what is known of every attempt."""
+"""A job's timeline: what is known of every attempt, and of the jobs that it goes with."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.engine.job.record import (
+    CANCELLED,
+    ENDED,
     FAILED,
     NOT_RUN_AGAIN,
     PENDING,
@@ -17,7 +19,10 @@ from serverless_tasks.engine.job.record import (
 
 if TYPE_CHECKING:
     from serverless_tasks.engine.job.record import Record
+    from serverless_tasks.engine.services import Services
 
+# The members that did not succeed of which a group's timeline tells.
+NAMED = 20
 LOST = "lost"
 NOT_RUN = "not run"
 
@@ -27,7 +32,10 @@ class Event:
     """One thing that happened to a job; times in ISO 8601.
 
     Attributes:
-        event: ``created``, ``attempt`` or the job's present status.
+        event: ``created``, ``attempt`` or the job's present status; of a group also ``members``, how many have ended,
+            ``member``, the first ones that did not succeed, and ``continuation``, the job that follows it; of a member
+            ``member of``, its group, of a job that comes after another ``after``, and of one that ends as the job does
+            which has the place of its unique task ``follows``.
         at: when, or when it began; None where nobody recorded it.
         ended: for an attempt: when it ended.
         attempt: its number, from 1.
@@ -37,6 +45,8 @@ class Event:
         reason: the error's text.
         request_id: Lambda's request id, to find its log by.
         traceback: where it was raised.
+        uuid: the other job that the event is about.
+        index: the index of a member in its group.
     """
 
     event: str
@@ -48,6 +58,8 @@ class Event:
     reason: str | None = None
     request_id: str | None = None
     traceback: str | None = None
+    uuid: str | None = None
+    index: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the event as JSON."""
@@ -58,6 +70,79 @@ def timeline(record: Record) -> list[Event]:
     """Return the events of a job, in order: its creation, its attempts, and its status."""
     attempts = [_attempt(record, number) for number in range(1, record.attempt + 1)]
     return [Event(event="created", at=iso(record.created)), *attempts, _state(record)]
+
+
+def timeline_of(services: Services, record: Record) -> list[Event]:
+    """Return the events of a job, with those of the jobs that it goes with: a group's members, or its own place.
+
+    Args:
+        services: the services to use.
+        record: the job.
+
+    Raises:
+        AwsError: the store could not be asked.
+    """
+    created, *others = timeline(record)
+    if record.members is not None:
+        return [created, *_origin(services, record), *_of_group(services, record), others[-1]]
+    return [created, *_origin(services, record), *others]
+
+
+def _origin(services: Services, record: Record) -> list[Event]:
+    """The group that a job is a member of, what came before it, and the job whose end is its own."""
+    job = services.store.job(record.uuid)
+    if job is None:
+        return []
+    found = []
+    if job.member is not None:
+        place = job.member
+        text = f"{'step' if place.chain else 'member'} {place.index} of {place.total}"
+        found.append(Event(event="member of", at=None, uuid=place.group, index=place.index, reason=text))
+    if job.previous is not None:
+        found.append(Event(event="after", at=None, uuid=job.previous))
+    if job.follows is not None:
+        found.append(Event(event="follows", at=None, uuid=job.follows))
+    return found
+
+
+def _of_group(services: Services, record: Record) -> list[Event]:
+    from serverless_tasks.client.members import members_page
+
+    members, events = record.members, []
+    assert members is not None, "the record is a group's"
+    counts = {name: count for name, count in members.to_json().items() if name in ENDED and count}
+    text = ", ".join(f"{count} {name}" for name, count in counts.items())
+    said = f"{members.ended} of {members.total} have ended" + (f": {text}" if text else "")
+    events.append(Event(event="members", at=None, reason=said))
+    left = NAMED
+    for status in (FAILED, CANCELLED):
+        if left and status in counts:
+            page = members_page(services, record.uuid, status=status, limit=left, whole=False)
+            left -= len(page.records)
+            events += [_member(*member) for member in zip(page.indices, page.records, strict=True)]
+    if "continuation" in record.outputs:
+        events.append(_continuation(services, record.outputs["continuation"]))
+    return events
+
+
+def _continuation(services: Services, uuid: str) -> Event:
+    following = services.store.read(uuid, whole=False)
+    if following is None:
+        return Event(event="continuation", at=None, uuid=uuid)
+    return Event(event="continuation", at=iso(following.created), uuid=uuid, outcome=following.status)
+
+
+def _member(index: int, member: Record) -> Event:
+    failure = member.failure
+    return Event(
+        event="member",
+        at=iso(member.finished),
+        uuid=member.uuid,
+        index=index,
+        outcome=member.status,
+        type=failure.type if failure else None,
+        reason=failure.message if failure else None,
+    )
 
 
 def _attempt(record: Record, number: int) -> Event:

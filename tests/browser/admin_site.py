@@ -18,6 +18,7 @@ from django.urls import include, path
 from serverless_tasks import Task, TaskError
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.params import DictParameter, IntParameter, ListParameter, StringParameter
+from serverless_tasks.workflow import group
 
 go_on = threading.Semaphore(0)
 MIDDLEWARE = [
@@ -125,6 +126,11 @@ def _add_urls() -> None:
 
     def submit(request: HttpRequest, name: str) -> HttpResponse:
         options = {"owner": request.GET.get("owner") or None}
+        if name == "group":
+            members = [Steps.signature(names=[each]) for each in request.GET.getlist("name")]
+            fails = [Fails.signature(region={"code": "AT"}) for _ in range(int(request.GET.get("fails", 0)))]
+            album = group(fails + members, name="reports.nightly").then(Steps.signature(names=["album"]))
+            return HttpResponse(album.options(**options).submit().uuid)
         if name == "steps":
             handle = Steps.options(**options).submit(names=request.GET.getlist("name"))
         else:

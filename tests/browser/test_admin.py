@@ -6,6 +6,7 @@ import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Literal
 from urllib.parse import urlencode
 
 import pytest
@@ -32,8 +33,8 @@ def address(tmp_path: Path) -> Iterator[str]:
 def submit(address: str) -> Callable[..., str]:
     """Submit a job; returns its uuid."""
 
-    def submitting(task: str, *names: str, owner: str = "1") -> str:
-        query = urlencode([("owner", owner), *(("name", name) for name in names)])
+    def submitting(task: str, *names: str, owner: str = "1", fails: str = "0") -> str:
+        query = urlencode([("owner", owner), ("fails", fails), *(("name", name) for name in names)])
         return read(f"{address}/submit/{task}/?{query}")
 
     return submitting
@@ -154,6 +155,62 @@ def test_messages_come_as_they_are_written(admin: Page, address: str, submit: Ca
     expect(admin.get_by_text("second step", exact=True)).to_be_visible()
 
 
+def test_a_groups_bar_and_counts_move_until_it_ends(
+    admin: Page, address: str, submit: Callable[..., str]
+) -> None:
+    group = submit("group", "one", "two", fails="1")
+    wait_for(address, group, progress=1)
+    admin.goto(f"{address}{LIST}{group}/")
+    bar = admin.get_by_role("progressbar")
+    expect(bar).to_have_js_property("value", 33)
+    expect(admin.get_by_role("link", name="Failed 1")).to_be_visible()
+    assert violations(admin) == []
+    read(f"{address}/go/")
+    expect(admin.get_by_role("link", name="Succeeded 1")).to_be_visible()
+    expect(admin.get_by_text("2 of 3 ended")).to_be_visible()
+    expect(bar).to_have_js_property("value", 66)
+    read(f"{address}/go/")
+    expect(admin.get_by_role("alert")).to_have_text("MembersFailed: 1 of 3 members did not succeed: 0.")
+    expect(admin.get_by_role("link", name="Succeeded 2")).to_be_visible()
+    expect(admin.locator("[data-job]")).to_have_count(0)
+    assert violations(admin) == []
+
+
+def test_what_failed_of_a_group_is_found_and_retried(
+    admin: Page, address: str, submit: Callable[..., str]
+) -> None:
+    group = submit("group", "one", fails="2")
+    wait_for(address, group, progress=2)
+    read(f"{address}/go/")
+    wait_for(address, group, status="failed")
+    admin.goto(f"{address}{LIST}{group}/")
+    admin.get_by_role("link", name="Failed 2").click()
+    expect(admin.locator("#result_list tbody tr")).to_have_count(2)
+    expect(admin.locator("#result_list tbody tr").first).to_contain_text("There is no more paper")
+    admin.get_by_role("link", name="All 3").click()
+    expect(admin.locator("#result_list tbody tr")).to_have_count(3)
+    assert violations(admin) == []
+    admin.get_by_role("link", name="reports.fails").first.click()
+    admin.get_by_role("link", name=group).click()
+    admin.get_by_role("button", name="Retry failed members").click()
+    expect(admin.get_by_text("(2 failed, 0 cancelled)")).to_be_visible()
+    assert violations(admin) == []
+    admin.get_by_role("button", name="No, take me back").click()
+    admin.get_by_role("button", name="Retry failed members").click()
+    admin.get_by_role("button", name="Yes").click()
+    expect(admin.get_by_text("were submitted again in group")).to_be_visible()
+    expect(admin.get_by_role("link", name=group)).to_be_visible()
+
+
+def test_a_running_group_is_cancelled(admin: Page, address: str, submit: Callable[..., str]) -> None:
+    group = submit("group", "one", "two")
+    wait_for(address, group, status="running")
+    admin.goto(f"{address}{LIST}{group}/")
+    admin.get_by_role("button", name="Cancel group").click()
+    expect(admin.get_by_text("members that have not begun will not begin")).to_be_visible()
+    expect(admin.locator("[data-field=status]")).to_have_text("Cancelled", timeout=15_000)
+
+
 def test_chosen_jobs_are_deleted_together(admin: Page, address: str, submit: Callable[..., str]) -> None:
     for _ in range(2):
         wait_for(address, submit("fails"), status="failed")
@@ -211,5 +268,19 @@ def test_fits_a_narrow_screen(admin: Page, address: str, submit: Callable[..., s
     wait_for(address, failed, status="failed")
     admin.set_viewport_size({"width": 375, "height": 800})
     admin.goto(f"{address}{LIST}{place.format(failed=failed)}")
+    assert admin.evaluate("document.documentElement.scrollWidth") <= 375
+    assert violations(admin) == []
+
+
+@pytest.mark.parametrize("place", ["", "members/", "retry-failed/"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_group_fits_a_narrow_screen(
+    admin: Page, address: str, submit: Callable[..., str], place: str, scheme: Literal["light", "dark"]
+) -> None:
+    group = submit("group", fails="2")
+    wait_for(address, group, status="failed")
+    admin.emulate_media(color_scheme=scheme)
+    admin.set_viewport_size({"width": 375, "height": 800})
+    admin.goto(f"{address}{LIST}{group}/{place}")
     assert admin.evaluate("document.documentElement.scrollWidth") <= 375
     assert violations(admin) == []

@@ -201,6 +201,11 @@ def _plain(value: Value) -> Any:
     return Decimal(content) if kind == "N" else content
 
 
+def _union(left: Value | None, right: Value) -> Value:
+    numbers = {*(left or {"NS": []})["NS"], *right["NS"]}
+    return {"NS": sorted(numbers, key=int)}
+
+
 def _sum(left: Value, right: Value) -> Value:
     return {"N": str(_plain(left) + _plain(right))}
 
@@ -225,7 +230,7 @@ class _Expression:
     """One expression, read from left to right into functions."""
 
     def __init__(self, text: str) -> None:
-        self._left = _TOKENS.findall(text)[::-1]
+        self._left: list[str] = _TOKENS.findall(text)[::-1]
 
     def condition(self) -> _Part:
         """The condition up to the end or to a closing bracket."""
@@ -238,6 +243,8 @@ class _Expression:
         while self._left:
             if self._takes("REMOVE"):
                 removed += self._listed(self._next)
+            elif self._takes("ADD"):
+                changes += self._listed(self._union)
             else:
                 self._expect("SET")
                 changes += self._listed(self._change)
@@ -254,6 +261,11 @@ class _Expression:
         self._expect("=")
         value = self._operand()
         return name, self._apply(_sum, [value, self._operand()]) if self._takes("+") else value
+
+    def _union(self) -> tuple[str, _Part]:
+        """What ADD makes of a set of numbers; other types are not known here."""
+        name = self._next()
+        return name, self._apply(_union, [lambda here: here.item.get(_name(name, here)), self._operand()])
 
     def _comparison(self) -> _Part:
         if self._takes("("):

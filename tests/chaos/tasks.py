@@ -6,7 +6,13 @@ import threading
 from typing import Any
 
 from serverless_tasks import Task, TaskError
-from serverless_tasks.params import DictParameter, NumberParameter, StringParameter
+from serverless_tasks.params import (
+    DictParameter,
+    ListParameter,
+    NumberParameter,
+    Parameter,
+    StringParameter,
+)
 from tests.chaos.audit import Run
 from tests.chaos.world import FUNCTION_TIMEOUT, world
 
@@ -72,6 +78,11 @@ class Steps(Task):
         """Somebody cancels this job now."""
         world().cancel(run.uuid)
 
+    def _cancel_group(self, run: Run, outputs: dict[str, Any]) -> None:
+        """Somebody cancels the group of this job now."""
+        here = world()
+        here.cancel(str(here.read(run.uuid).group))  # type: ignore[union-attr]
+
     def _duplicate(self, run: Run, outputs: dict[str, Any]) -> None:
         """The queue delivers this job's message a second time, to another worker."""
         here = world()
@@ -117,4 +128,18 @@ class Unique(Steps):
     unique = True
 
 
-TASKS = (Steps, Retried, Hurried, Once, Unique)
+class Gather(Task):
+    """Follows a group, and takes what its members give."""
+
+    name = "gather"
+    inputs = {"runs": ListParameter(Parameter())}
+    outputs = {"run": NumberParameter(), "runs": ListParameter(Parameter())}
+
+    def run(self, runs: list[Any]) -> dict[str, Any]:
+        """Begin, and say what there was."""
+        here = world()
+        run = here.audit.begin(self.execution.uuid, self.execution.attempt, round(here.clock.now() * 1000))
+        return {"run": run.number, "runs": runs}
+
+
+TASKS = (Steps, Retried, Hurried, Once, Unique, Gather)

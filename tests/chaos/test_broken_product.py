@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -20,10 +21,15 @@ from serverless_tasks.engine.submit.publication import Publication
 from serverless_tasks.engine.worker.completion import Completion
 from serverless_tasks.engine.worker.outcome import DeliveryResult
 from serverless_tasks.engine.worker.runner import Runner
+from serverless_tasks.engine.workflow import workflows
+from serverless_tasks.engine.workflow.fan_in import FanIn
+from serverless_tasks.engine.workflow.opening import Opening
+from serverless_tasks.engine.workflow.settling import Settling
 from serverless_tasks.errors import SubmitFailed
 from tests.chaos.audit import Violation
 from tests.chaos.faults import Call, Fault, Kind
-from tests.chaos.scenarios import SCENARIOS, Scenario
+from tests.chaos.scenarios import Scenario
+from tests.chaos.stories import STORIES
 from tests.chaos.tasks import Once
 from tests.chaos.test_single_faults import calls_of, fail_at, tell
 
@@ -174,11 +180,64 @@ def deleted_without_a_trace() -> Any:
     """What is deleted leaves nothing that tells a late delivery."""
     real = Deletion._bury
 
-    def bury(self: Deletion, uuid: str, job: Any, state: Any, others: Any) -> None:
-        real(self, uuid, job, state, others)
+    def bury(self: Deletion, uuid: str, *given: Any) -> None:
+        real(self, uuid, *given)
         self._items.delete(uuid, "s#state")
 
     return mock.patch.object(Deletion, "_bury", bury)
+
+
+def members_counted_when_they_begin() -> Any:
+    """A member counts before its end is recorded."""
+    real = Runner._begin
+
+    def begin(self: Runner, delivery: Any, *given: Any) -> DeliveryResult:
+        if delivery.message.member is not None:
+            self.count(delivery.message.member, "succeeded")
+        return real(self, delivery, *given)
+
+    return mock.patch.object(Runner, "_begin", begin)
+
+
+def a_counter_in_place_of_sets() -> Any:
+    """Members are counted by their number: one that is delivered twice counts twice."""
+    ended: Counter[str] = Counter()
+
+    def count_shard(self: FanIn, place: Any, shard: Any) -> None:
+        ended[place.group] += len(shard.ended)
+        self._store.groups.count(place.group, shard, 2_000_000_000)
+        if ended[place.group] >= place.total and (group := self._store.groups.get(place.group)) is not None:
+            self.close(group)
+
+    return mock.patch.object(FanIn, "count_shard", count_shard)
+
+
+def groups_closed_before_what_follows_is_sent() -> Any:
+    """A group ends first, and what follows is sent then."""
+    real, close = FanIn._send_continuation, FanIn.close
+
+    def closes(self: FanIn, group: Any) -> None:
+        with mock.patch.object(self, "_send_continuation", return_value=None):
+            close(self, group)
+        plan, _ = self.plan_of(group.uuid)
+        if plan is not None and plan.then is not None:
+            real(self, group, plan.then)
+
+    return mock.patch.object(FanIn, "close", closes)
+
+
+def groups_without_a_deadline() -> Any:
+    """Nobody sees to a group at its deadline."""
+
+    def without(*given: Any, has_deadlines: bool) -> Opening:
+        return Opening(*given, has_deadlines=False)
+
+    return mock.patch.object(workflows, "Opening", without)
+
+
+def members_swept_without_settling() -> Any:
+    """The sweep counts members of which nothing is recorded."""
+    return mock.patch.object(Settling, "_settle_member", return_value=("failed", 0, False))
 
 
 LASTING = {kind: Fault(0, kind, lasting=True) for kind in Kind}
@@ -208,6 +267,11 @@ BROKEN: tuple[tuple[Callable[[], Any], str, Fault | None], ...] = (
     (keys_are_forgotten, "a submit with a key, repeated", None),
     (places_are_not_taken, "a unique task", None),
     (deleted_without_a_trace, "deleted, and delivered late", None),
+    (members_counted_when_they_begin, "a group and what follows", None),
+    (a_counter_in_place_of_sets, "a group with a deleted member", Fault(0, Kind.KILLED_AFTER)),
+    (groups_closed_before_what_follows_is_sent, "a group and what follows", Fault(0, Kind.KILLED_AFTER)),
+    (groups_without_a_deadline, "a group whose messages are lost", None),
+    (members_swept_without_settling, "a group whose messages are lost", None),
 )
 
 
@@ -215,7 +279,7 @@ BROKEN: tuple[tuple[Callable[[], Any], str, Fault | None], ...] = (
     ("broken", "name", "fault"), BROKEN, ids=[broken.__name__ for broken, _, _ in BROKEN]
 )
 def test_it_is_caught(aws: None, broken: Callable[[], Any], name: str, fault: Fault | None) -> None:
-    (scenario,) = [scenario for scenario in SCENARIOS if scenario.name == name]
+    (scenario,) = [scenario for scenario in STORIES if scenario.name == name]
     calls = [] if fault is None else calls_of(scenario)
     with broken(), pytest.raises(Violation):
         _search(scenario, fault, calls)

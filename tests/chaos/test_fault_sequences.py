@@ -14,12 +14,13 @@ from serverless_tasks.engine.job.record import Record
 from tests.chaos.audit import Violation
 from tests.chaos.conftest import LONG
 from tests.chaos.faults import Fault, Kind
-from tests.chaos.scenarios import SCENARIOS, Scenario
+from tests.chaos.scenarios import Scenario
+from tests.chaos.stories import STORIES
 from tests.chaos.tasks import TASKS
 from tests.chaos.test_single_faults import calls_of
 from tests.chaos.world import World
 
-SEEDS = [int(os.environ["CHAOS_SEED"])] if "CHAOS_SEED" in os.environ else range(300 if LONG else 40)
+SEEDS = [int(os.environ["CHAOS_SEED"])] if "CHAOS_SEED" in os.environ else range(500 if LONG else 60)
 KINDS = [kind for kind in Kind if kind != Kind.PART]
 
 
@@ -35,7 +36,7 @@ def test_nothing_is_lost_whatever_comes_together(aws: None, block: int) -> None:
 def tell_seed(seed: int) -> None:
     """Tell a story with the faults that a seed draws."""
     draw = random.Random(seed)
-    scenario = draw.choice(SCENARIOS)
+    scenario = draw.choice(STORIES)
     faults = _draw(draw, scenario)
     try:
         with World(TASKS, faults, seed).running() as world:

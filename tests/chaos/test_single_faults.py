@@ -1,7 +1,7 @@
 """Every call that a caller, a worker or a dead-letter handler makes fails in every way, one at a time.
 
-`make test` takes of like faults one, and of a long story's calls and faults every third pair; ``CHAOS=long`` takes all
-but those that are another one by a different name.
+`make test` takes of like faults one, and of a long story's calls and faults every third or eighth pair; ``CHAOS=long``
+takes all but those that are another one by a different name.
 """
 
 from __future__ import annotations
@@ -12,13 +12,15 @@ from serverless_tasks.engine.job.record import CANCELLED, SUCCEEDED, Record
 from tests.chaos.audit import Violation
 from tests.chaos.conftest import LONG
 from tests.chaos.faults import BATCHES, Call, Fault, Kind
-from tests.chaos.scenarios import SCENARIOS, Scenario
+from tests.chaos.scenarios import Scenario
+from tests.chaos.stories import STORIES
 from tests.chaos.tasks import TASKS
 from tests.chaos.world import World
 
 EVERY = tuple(Fault(0, kind, lasting) for kind in Kind for lasting in (False, True))
 # Lasting, a fault reaches the library; once, it is botocore's own retry (or the sender's) that copes with it.
 LONG_STORY = 19
+VERY_LONG_STORY = 37
 SOME = (
     Fault(0, Kind.THROTTLED),
     Fault(0, Kind.ANSWER_LOST),
@@ -33,14 +35,14 @@ SOME = (
 
 
 @pytest.mark.parametrize("fault", EVERY if LONG else SOME, ids=str)
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", STORIES, ids=lambda scenario: scenario.name)
 def test_nothing_is_lost_or_done_twice(aws: None, scenario: Scenario, fault: Fault) -> None:
     for call in calls_of(scenario):
         if fits(fault, call) and not is_another(fault, call) and (LONG or tells(scenario, fault, call)):
             fail_at(scenario, call, fault)
 
 
-@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+@pytest.mark.parametrize("scenario", STORIES, ids=lambda scenario: scenario.name)
 def test_without_faults_each_job_is_run_as_often_as_it_must(aws: None, scenario: Scenario) -> None:
     world, _ = tell(scenario)
     assert sum(map(len, world.audit.runs.values())) == scenario.runs
@@ -74,10 +76,12 @@ def tells(scenario: Scenario, fault: Fault, call: Call) -> bool:
     """Whether a fault of a call tells what no other does."""
     if scenario.novel and call.operation not in scenario.novel:
         return False
-    if scenario is not SCENARIOS[0] and call.operation in ("ReceiveMessage", "DeleteMessageBatch"):
+    if scenario is not STORIES[0] and call.operation in ("ReceiveMessage", "DeleteMessageBatch"):
         return bool(scenario.novel)  # the poller's own calls are alike in all
     # Of a long story every third pair, each fault at other calls: `make test` has fifteen minutes for everything.
-    return len(calls_of(scenario)) < LONG_STORY or (call.number + SOME.index(fault)) % 3 == 0
+    calls = len(calls_of(scenario))
+    stride = 1 if calls < LONG_STORY else 3 if calls < VERY_LONG_STORY else 8
+    return (call.number + SOME.index(fault)) % stride == 0
 
 
 _calls: dict[str, list[Call]] = {}

@@ -26,10 +26,14 @@ from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.definition.base import BaseTask
 from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.job.message import Message
-from serverless_tasks.engine.job.record import Record
+from serverless_tasks.engine.job.place import continuation_id, member_id
+from serverless_tasks.engine.job.plan import END, Plan
+from serverless_tasks.engine.job.record import ENDED, EXPIRED, FAILED, SUCCEEDED, Record
 from serverless_tasks.engine.services import Services, use
+from serverless_tasks.engine.store.group import Group
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.submission import Submission, message_for
+from serverless_tasks.engine.submit.workflow import Workflow
 from serverless_tasks.errors import ServerlessTasksError, SubmitFailed, SubmitUncertain, TaskNotFound
 from serverless_tasks.poller.mapping import Mapping
 from serverless_tasks.poller.queue_worker import QueueWorker
@@ -164,6 +168,7 @@ class World:
             )
             self.audit = Audit(self.table, self.clock)
             self.network.applied = self.audit.applied
+            self.watch_sends()
             for handlers in (lambda_handlers.worker, lambda_handlers.dead_letter):
                 stack.enter_context(mock.patch.object(handlers, "ready", self._ready))
             _worlds.append(self)
@@ -207,6 +212,29 @@ class World:
         self.submitted += [job for job in jobs if job.uuid]
         return jobs
 
+    def submit_group(self, workflow: Workflow, **options: Any) -> Submitted:
+        """Submit a group or a chain, in a process of its own, and note what its caller is told."""
+        options.setdefault("uuid", str(uuid4()))
+        job = Submitted(options["uuid"], BaseTask, Killed())
+        with self.process("site"):
+            try:
+                workflow.options(**options).submit()
+                job.error = None
+            except ServerlessTasksError as error:
+                job.error = error
+        self.submitted = [other for other in self.submitted if other.uuid != job.uuid] + [job]
+        return job
+
+    def submit_group_surely(self, workflow: Workflow) -> Submitted:
+        """Submit as a careful caller does: again with the same uuid until it is sure."""
+        uuid = str(uuid4())
+        for _ in range(60):
+            job = self.submit_group(workflow, uuid=uuid)
+            if job.error is None:
+                return job
+            self.clock.move(60)
+        raise Violation("a repeated submit of a group is never accepted")
+
     def submit_surely(self, task: type[BaseTask], /, inputs: dict[str, Any], **options: Any) -> Submitted:
         """Submit as a careful caller does: again with the same uuid while nothing sure is known."""
         options["uuid"] = str(uuid4())
@@ -242,7 +270,7 @@ class World:
         for _ in range(60):
             with self.process("site") as services:
                 try:
-                    services.store.delete(uuid)
+                    services.delete(uuid)
                 except TaskNotFound:
                     self.deleted.add(uuid)
                     return
@@ -264,7 +292,7 @@ class World:
         self.cancels[uuid] = told
         with self.process("site") as services:
             try:
-                services.store.cancel(uuid, message=message)
+                services.cancel(uuid, message=message)
                 told = None
             except ServerlessTasksError as error:
                 told = error
@@ -340,6 +368,7 @@ class World:
         Raises:
             Violation: something does not hold.
         """
+        self._verify_groups()
         known = {job.uuid for job in self.submitted}
         strays = [uuid for uuid in self.audit.uuids() if uuid not in known and "#" not in uuid]
         killed = [Submitted(uuid, self.tasks[0], Killed()) for uuid in strays]
@@ -351,6 +380,66 @@ class World:
         self._verify_unreadable()
         self.audit.verify()
         return ended
+
+    def _verify_groups(self) -> None:
+        """See that each group has ended, all its members before it, and what follows after it."""
+        for uuid in self.audit.uuids():
+            group = self._group(uuid)
+            if group is None:
+                continue
+            record = self.read(uuid)
+            assert record is not None
+            if not record.ended or record.failure == EXPIRED:
+                self.audit.complain(uuid, f"the group never ended: {record.members}")
+                continue
+            statuses = [
+                self.audit.items(member_id(uuid, index)).get("s#state", {}).get("status", "")
+                for index in range(group.total)
+            ]
+            if set(statuses) - ENDED:
+                self.audit.complain(uuid, f"members have no end: {statuses}")
+            counted = record.members and (record.members.succeeded, record.members.failed)
+            if counted != (statuses.count(SUCCEEDED), statuses.count(FAILED)):
+                self.audit.complain(uuid, f"counted {record.members}, and recorded are {statuses}")
+            self._verify_continuation(record)
+
+    def _verify_continuation(self, record: Record) -> None:
+        with self.calm():
+            job = self.services().store.job(record.uuid)
+        plan = Plan.of(job.inputs) if job is not None else None
+        following = self.read(continuation_id(record.uuid))
+        if plan is None or plan.then is None:
+            wanted = False
+        else:
+            wanted = record.status == SUCCEEDED or (plan.on == END and record.status == FAILED)
+        if wanted and (following is None or not following.ended):
+            self.audit.complain(record.uuid, f"what follows the group is lost: {following}")
+        if following is not None and not wanted:
+            self.audit.complain(record.uuid, f"the group ended {record.status}, and something follows it")
+
+    def _group(self, uuid: str) -> Group | None:
+        with self.calm():
+            return self.services().store.groups.get(uuid)
+
+    def watch_sends(self) -> None:
+        """See that nothing is sent that follows a group before all its members have a recorded end."""
+        for queue in self.queues.values():
+            send = queue.send
+
+            def watched(body: str, *given: Any, send: Any = send, **named: Any) -> Any:
+                self._check_early(Message.decode(body) if body.startswith("{") else None)
+                return send(body, *given, **named)
+
+            queue.send = watched  # type: ignore[method-assign]
+
+    def _check_early(self, message: Message | None) -> None:
+        if message is None or message.previous is None or message.uuid != continuation_id(message.previous):
+            return
+        state = self.audit.items(message.previous)["s#state"]
+        for index in range(state.get("total", 0)):
+            member = self.audit.items(member_id(message.previous, index)).get("s#state", {})
+            if member.get("status") not in ENDED:
+                self.audit.complain(message.previous, f"early: member {index} is {member.get('status')}")
 
     def _verify_unreadable(self) -> None:
         """See that bodies which are no jobs are kept in the bucket."""
@@ -396,6 +485,10 @@ class World:
         """See that everything recorded comes from one run."""
         complain = self.audit.complain
         runs = self.audit.runs[record.uuid]
+        if record.members is not None:
+            return
+        if not runs and record.task == "unique" and record.group is not None:
+            return  # it ended as another one did
         if record.outputs:
             number = record.outputs["run"]
             if not 1 <= number <= len(runs) or runs[number - 1].attempt != record.attempt:

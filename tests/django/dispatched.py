@@ -69,6 +69,19 @@ def add(a, b=0):
     return a + b
 
 
+@task(retries=1, backoff=1, takes_context=True)
+def gives_when_asked_again(context, given):
+    if context.attempt == 1:
+        raise NotToday("the first time")
+    return given
+
+
+@task(takes_context=True)
+def sums_up(context, numbers):
+    members = context.group.members
+    return [numbers, [each and each["return_value"] for each in context.group.results()], members.failed]
+
+
 @task(timeout=0.2)
 async def sleeps_too_long(log):
     try:

@@ -8,7 +8,7 @@ from contextlib import suppress
 from pydantic import BaseModel
 
 from serverless_tasks import Task, TaskError, cron
-from serverless_tasks.params import IntParameter, ListParameter, StringParameter
+from serverless_tasks.params import IntParameter, ListParameter, Parameter, StringParameter
 
 
 class Words(BaseModel):
@@ -142,3 +142,32 @@ class Later(Task):
 
     def run(self):
         return Refuse.options(delay=7200).submit().uuid
+
+
+class Number(Quick):
+    """Gives back a number; below zero there is none."""
+
+    name = "number"
+    inputs = {"number": IntParameter()}
+    outputs = {"number": IntParameter()}
+
+    def run(self, number):
+        if number < 0:
+            raise TaskError("no number")
+        return number
+
+
+class Total(Quick):
+    """Follows a group of numbers."""
+
+    name = "total"
+    inputs = {"numbers": ListParameter(Parameter()), "text": StringParameter(required=False)}
+    outputs = {"total": IntParameter(), "members": IntParameter(), "failed": IntParameter()}
+
+    def run(self, numbers, text=""):
+        members = self.group.members
+        return {
+            "total": sum(number or 0 for number in numbers),
+            "members": sum(1 for _ in self.group.results()),
+            "failed": members.failed,
+        }

@@ -18,10 +18,14 @@ from serverless_tasks.client.task_client import TaskClient
 from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.job.place import continuation_id, member_id
 from serverless_tasks.engine.job.progress import Snapshot
-from serverless_tasks.engine.job.record import Record
+from serverless_tasks.engine.job.record import Members, Record
+from serverless_tasks.engine.services import use
 from serverless_tasks.engine.worker.runner import LOST_LIMIT
+from serverless_tasks.workflow import Group, group
 from tests.e2e import deployment
+from tests.e2e.deployed_tasks import Quick
 from tests.e2e.deployment import REGION, ROOT, ROOT_KEY, Stack, eventually
 
 TIMEOUT = 5
@@ -61,6 +65,10 @@ class Faulty:
         events = self.stack.client("logs").filter_log_events(logGroupName=group, limit=10_000)["events"]
         return [event["message"] for event in events]
 
+    def lines(self, function: str, text: str) -> int:
+        """How many lines of the function's log hold a text."""
+        return sum(text in line for line in self.log(function))
+
     def said(self, function: str, *texts: str) -> bool:
         """Wait for a line of the function's log that holds all these texts."""
         return eventually(
@@ -94,6 +102,28 @@ class Faulty:
         time.sleep(1.5)  # a pass of the poller that had begun before
         yield
         functions.update_event_source_mapping(UUID=mapping, Enabled=True)
+
+    def submit_group(self, workflow: Group) -> str:
+        with use(self.client.services):
+            return workflow.submit().uuid
+
+    def take_out(self, uuid: str) -> str:
+        """Take a job's message off the queue `default`, inside `held_back`; returns its body."""
+        sqs, url = self.stack.client("sqs"), self.queue_urls["default"]
+        found: list[str] = []
+
+        def look() -> bool:
+            for each in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages", []):
+                receipt = each["ReceiptHandle"]
+                if json.loads(each["Body"])["uuid"] == uuid:
+                    found.append(each["Body"])
+                    sqs.delete_message(QueueUrl=url, ReceiptHandle=receipt)
+                else:
+                    sqs.change_message_visibility(QueueUrl=url, ReceiptHandle=receipt, VisibilityTimeout=0)
+            return bool(found)
+
+        eventually(look)
+        return found[0]
 
     @contextmanager
     def without(self, role: str, sid: str, action: str) -> Iterator[None]:
@@ -382,7 +412,7 @@ def permissions() -> list[tuple[str, str, str]]:
 
 
 def test_every_scenario_is_of_a_permission_that_the_template_gives() -> None:
-    assert set(SCENARIOS) <= set(permissions())
+    assert set(SCENARIOS) | set(OF_MEMBERS) <= set(permissions())
 
 
 @pytest.mark.usefixtures("poison")
@@ -390,6 +420,91 @@ def test_every_scenario_is_of_a_permission_that_the_template_gives() -> None:
 def test_a_missing_permission_loses_nothing(faulty: Faulty, role: str, sid: str, action: str) -> None:
     scenario = SCENARIOS.get((role, sid, action), OTHERWISE[role])
     scenario(faulty, lambda: faulty.without(role, sid, action))
+
+
+# -- the step after the end of a member of a group ---------------------------------------------------------------------
+
+
+def buried_member_is_followed(size: int = 0, delay: int = 0, says: str = "AccessDenied") -> Scenario:
+    """The dead-letter function ends the last member, cannot do what follows, and does it once that is allowed."""
+
+    def scenario(faulty: Faulty, without: Without) -> None:
+        following = Quick.options(delay=delay).signature(text="x" * size)
+        with faulty.held_back():
+            uuid = faulty.submit_group(group(Quick.signature()).then(following, on="end"))
+            body = faulty.take_out(member_id(uuid, 0))
+        with without():
+            faulty.bury(body)
+            faulty.said("dead-letter", member_id(uuid, 0), "could not be settled or kept", says)
+            assert faulty.end(member_id(uuid, 0)).status == "failed"
+            assert not faulty.client.get(uuid).ended
+        assert faulty.end(uuid).outputs == {"continuation": continuation_id(uuid)}
+        if delay:
+            assert faulty.client.get(continuation_id(uuid)).run_at is not None
+        else:
+            followed = faulty.end(continuation_id(uuid))
+            assert (followed.status, followed.attempt) == ("succeeded", 1)
+
+    return scenario
+
+
+def members_are_counted(
+    size: int = 0, delay: int = 0, says: str = "AccessDenied", *, waits: bool = True
+) -> Scenario:
+    """A worker cannot do all of what members and the end of their group ask for, and does it once that is allowed.
+
+    Args:
+        size: of the inputs of what follows.
+        delay: of what follows.
+        says: what the worker's log has of it.
+        waits: whether the group cannot end before.
+    """
+
+    def scenario(faulty: Faulty, without: Without) -> None:
+        following = Quick.options(delay=delay).signature(text="x" * size)
+        nested = group(Quick.signature() for _ in range(2))
+        with without():
+            before = faulty.lines("worker", says)
+            uuid = faulty.submit_group(group(Quick.signature(), nested).then(following))
+            assert eventually(lambda: faulty.lines("worker", says) > before, SECONDS)
+            assert not (waits and faulty.client.get(uuid).ended)
+        record = faulty.end(uuid)
+        assert (record.status, record.members) == ("succeeded", Members(total=2, succeeded=2))
+        if delay:
+            assert faulty.client.get(continuation_id(uuid)).run_at is not None
+        else:
+            followed = faulty.end(continuation_id(uuid))
+            assert (followed.status, followed.attempt) == ("succeeded", 1)
+
+    return scenario
+
+
+OF_MEMBERS: dict[tuple[str, str, str], Scenario] = {
+    ("DeadLetterRole", "Following", "sqs:SendMessage"): buried_member_is_followed(),
+    ("DeadLetterRole", "State", "dynamodb:GetItem"): buried_member_is_followed(),
+    ("DeadLetterRole", "State", "dynamodb:BatchGetItem"): buried_member_is_followed(),
+    ("DeadLetterRole", "State", "dynamodb:PutItem"): buried_member_is_followed(),
+    # S3 says of what may not be read the same as of what is not there.
+    ("DeadLetterRole", "Inputs", "s3:GetObject"): buried_member_is_followed(300_000, says="TaskNotFound"),
+    ("DeadLetterRole", "Inputs", "s3:PutObject"): buried_member_is_followed(size=300_000),
+    ("DeadLetterRole", "Schedules", "scheduler:CreateSchedule"): buried_member_is_followed(delay=7200),
+    ("WorkerRole", "Messages", "sqs:SendMessage"): members_are_counted(),
+    ("WorkerRole", "State", "dynamodb:UpdateItem"): members_are_counted(),
+    ("WorkerRole", "State", "dynamodb:GetItem"): members_are_counted(),
+    ("WorkerRole", "State", "dynamodb:BatchGetItem"): members_are_counted(),
+    ("WorkerRole", "State", "dynamodb:PutItem"): members_are_counted(),
+    ("WorkerRole", "State", "dynamodb:BatchWriteItem"): members_are_counted(waits=False),
+    ("WorkerRole", "Inputs", "s3:GetObject"): members_are_counted(300_000, says="TaskNotFound"),
+    ("WorkerRole", "Inputs", "s3:PutObject"): members_are_counted(size=300_000),
+    ("WorkerRole", "Schedules", "scheduler:CreateSchedule"): members_are_counted(delay=7200),
+}
+"""What shows where a permission is missed by what counts members, ends groups and sends what follows."""
+
+
+@pytest.mark.usefixtures("poison")
+@pytest.mark.parametrize(("role", "sid", "action"), OF_MEMBERS)
+def test_a_missing_permission_loses_no_member(faulty: Faulty, role: str, sid: str, action: str) -> None:
+    OF_MEMBERS[role, sid, action](faulty, lambda: faulty.without(role, sid, action))
 
 
 # -- what needs long -------------------------------------------------------------------------------------------------

@@ -203,7 +203,10 @@ def test_each_function_has_a_role_of_its_own() -> None:
 
 def test_roles_hold_what_their_function_does_and_no_more() -> None:
     logs_and_traces = {"logs:CreateLogStream", "logs:PutLogEvents", *WITHOUT_RESOURCE, "sts:AssumeRole"}
-    assert actions("StatusRole") - logs_and_traces == {"dynamodb:GetItem", "dynamodb:Query", "s3:GetObject"}
+    assert actions("StatusRole") - logs_and_traces == {
+        *("dynamodb:BatchGetItem", "dynamodb:GetItem", "dynamodb:Query"),
+        "s3:GetObject",
+    }
     assert {action for action in actions("InvokeRole") if action.startswith("sqs:")} == {"sqs:SendMessage"}
     # What submitting takes, alone, in bulk, with a key and of unique tasks: a task that submits others does it too.
     for role in ("WorkerRole", "InvokeRole", "PublisherPolicy"):
@@ -219,16 +222,49 @@ def test_roles_hold_what_their_function_does_and_no_more() -> None:
         }
         [outputs] = [each for name, each in statements() if name == role and each.get("Sid") == "Outputs"]
         assert set(as_list(outputs["Action"])) == {"s3:GetObject", "s3:PutObject"}
-    assert "sqs:SendMessage" not in actions("DeadLetterRole")
-    # It reads a job only where a state was found, which lies beside its messages: by a query.
-    assert {action for action in actions("DeadLetterRole") if action.startswith("dynamodb:")} == {
-        "dynamodb:PutItem",
-        "dynamodb:Query",
-        "dynamodb:UpdateItem",
-    }
-    assert {action for action in actions("DeadLetterRole") if action.startswith("s3:")} == {"s3:PutObject"}
     assert actions("SchedulerRole") == {"sts:AssumeRole", "sqs:SendMessage"}
     assert not {action for action in actions("PublisherPolicy") if "Delete" in action or "Receive" in action}
+
+
+def test_what_sends_a_groups_continuation_may_do_the_whole_step() -> None:
+    """After a member's end: by the worker, by the dead-letter function, and by who cancels or deletes."""
+    queues = [get_att(name) for name in ("HighQueue", "DefaultQueue", "LowQueue")]
+    for role in ("WorkerRole", "InvokeRole", "DeadLetterRole", "PublisherPolicy"):
+        # It counts, closes the group, reads its plan and its shards, and keeps the job that follows.
+        assert actions(role) >= {
+            *("dynamodb:UpdateItem", "dynamodb:GetItem", "dynamodb:BatchGetItem"),
+            *("dynamodb:PutItem", "dynamodb:Query"),
+        }
+        held = [each for name, each in statements() if name == role]
+        assert any(
+            "sqs:SendMessage" in as_list(each["Action"]) and each["Resource"] == queues for each in held
+        )
+        [inputs] = [each for each in held if each.get("Sid") == "Inputs"]
+        assert set(as_list(inputs["Action"])) == {"s3:GetObject", "s3:PutObject"}
+        assert {"scheduler:CreateSchedule", "iam:PassRole"} <= actions(role)
+
+
+def test_the_dead_letter_function_may_do_no_more_than_that_and_keep_what_it_receives() -> None:
+    held = [each for name, each in statements() if name == "DeadLetterRole"]
+    # In bulk it writes nothing: it opens no group, and what follows is one job. To write in bulk is also to delete.
+    assert {action for action in actions("DeadLetterRole") if action.startswith("dynamodb:")} == {
+        *("dynamodb:UpdateItem", "dynamodb:GetItem", "dynamodb:BatchGetItem"),
+        *("dynamodb:PutItem", "dynamodb:Query"),
+    }
+    objects = {
+        (action, each["Resource"]["Fn::Sub"].partition("/")[2])
+        for each in held
+        for action in as_list(each["Action"])
+        if action.startswith("s3:")
+    }
+    assert objects == {
+        ("s3:GetObject", "inputs/*"),
+        ("s3:PutObject", "inputs/*"),
+        ("s3:PutObject", "dead-letters/*"),
+    }
+    [receiving] = [each for each in held if "sqs:ReceiveMessage" in as_list(each["Action"])]
+    assert receiving["Resource"] == get_att("DeadLetterQueue")
+    assert "sqs:SendMessage" not in as_list(receiving["Action"])
 
 
 def test_only_an_operator_may_delete_and_list_what_lies_in_the_bucket() -> None:
@@ -259,7 +295,10 @@ def test_only_our_schedules_take_the_role_of_the_scheduler() -> None:
 
 def test_who_submits_may_pass_the_role_of_the_scheduler_to_the_scheduler_alone() -> None:
     passing = {name: each for name, each in statements() if each["Action"] == "iam:PassRole"}
-    assert set(passing) == {"WorkerRole", "InvokeRole", "PublisherPolicy", "SchedulesPolicy"}
+    assert set(passing) == {
+        *("WorkerRole", "InvokeRole", "DeadLetterRole"),
+        *("PublisherPolicy", "SchedulesPolicy"),
+    }
     for statement in passing.values():
         assert statement["Resource"] == get_att("SchedulerRole")
         assert statement["Condition"] == {"StringEquals": {"iam:PassedToService": "scheduler.amazonaws.com"}}
@@ -276,7 +315,7 @@ def test_who_submits_may_create_schedules_of_our_group_and_who_deletes_jobs_dele
     assert schedules == {
         *(
             (name, "scheduler:CreateSchedule", ours)
-            for name in ("WorkerRole", "InvokeRole", "PublisherPolicy")
+            for name in ("WorkerRole", "InvokeRole", "DeadLetterRole", "PublisherPolicy")
         ),
         ("OperatorPolicy", "scheduler:DeleteSchedule", ours),
     }

@@ -12,12 +12,14 @@ from django.core import checks
 from django_integration import conf
 from django_integration.own_backend import backend_class
 from django_integration.startup.checks import stack as stack_settings
+from serverless_tasks.engine.definition.base import replaced_names
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
+    from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.definition.schema import Definition
 
 AUTHENTICATION = "django.contrib.auth.middleware.AuthenticationMiddleware"
@@ -172,8 +174,21 @@ def _definitions() -> Iterator[checks.CheckMessage]:
         yield checks.Error(str(error), id="serverless_tasks.E001")
         return
     for task in tasks:
+        yield from _replaced(task)
         contradictions = list(_errors("E005", registry.definition, task.name))
         yield from contradictions or _undescribed(registry.definition(task.name))
+
+
+def _replaced(task: type[BaseTask]) -> Iterator[checks.CheckMessage]:
+    """A class of before workflows may have an attribute of a name that is a method or a property now."""
+    for name in replaced_names(task):
+        message = f"{task.__qualname__}.{name} takes the place of {name!r} of Task: it is the task's own."
+        hint = (
+            "Rename it; or write options().signature(...) for a part of a group or a chain."
+            if name == "signature"
+            else "Rename it; or take self.execution.group for the group that came before a job."
+        )
+        yield checks.Warning(message, hint=hint, id="serverless_tasks.W014")
 
 
 def _undescribed(definition: Definition) -> Iterator[checks.CheckMessage]:

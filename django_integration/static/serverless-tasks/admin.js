@@ -29,6 +29,7 @@
     say(row, 'status', job.status[0].toUpperCase() + job.status.slice(1))
     const status = row.querySelector('[data-field="status"]')
     if (status) status.className = `st-status st-${job.status}`
+    for (const [name, count] of Object.entries(job.members ?? {})) say(row, name, String(count))
     if (job.status !== 'pending') row.querySelector('[data-part="due"]')?.remove()
     if (job.ended) delete row.dataset.job
   }

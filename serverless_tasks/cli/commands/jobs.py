@@ -3,27 +3,33 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import dataclass, fields
+from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from serverless_tasks.cli.exit_codes import Exit
 from serverless_tasks.cli.inputs import named_task, read_inputs
+from serverless_tasks.cli.lines import read_lines, with_references
 from serverless_tasks.cli.loading import Tasks
 from serverless_tasks.cli.options import parsed, takes_options
 from serverless_tasks.cli.output import Output
 from serverless_tasks.cli.parameters import Json, Stack
-from serverless_tasks.cli.progress import follow, show
+from serverless_tasks.cli.progress import follow, sending, show
 from serverless_tasks.cli.session import connect
-from serverless_tasks.client.timeline import timeline
+from serverless_tasks.client.timeline import timeline_of
 from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.engine.job.record import SUCCEEDED
+from serverless_tasks.errors import UnknownOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from serverless_tasks.cli.session import Session
+    from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.job.record import Record
+    from serverless_tasks.engine.submit.handle import Handle
 
 TaskName = Annotated[str, typer.Argument(metavar="TASK", help="The task's name.")]
 Words = Annotated[
@@ -53,12 +59,63 @@ Timeout = Annotated[
 ]
 
 
+_GROUP = "A group, with --each"
+
+
+class On(StrEnum):
+    """The ends of a group after which its continuation is sent."""
+
+    SUCCESS = "success"
+    END = "end"
+
+
 @takes_options
 def submit(
     task: TaskName,
     words: Words = None,
     inputs: Document = None,
     *,
+    each: Annotated[
+        str | None,
+        typer.Option(
+            metavar="@FILE",
+            help="Submit a group with one member for each line, a JSON object of inputs; - reads standard input.",
+            rich_help_panel=_GROUP,
+        ),
+    ] = None,
+    name: Annotated[
+        str | None,
+        typer.Option(help="The group's name in lists.", show_default="group", rich_help_panel=_GROUP),
+    ] = None,
+    deadline: Annotated[
+        float | None,
+        typer.Option(
+            metavar="SECONDS",
+            help="When members that have not ended are ended.",
+            show_default="4 days",
+            rich_help_panel=_GROUP,
+        ),
+    ] = None,
+    then: Annotated[
+        str | None,
+        typer.Option(metavar="TASK", help="The task that runs after all members.", rich_help_panel=_GROUP),
+    ] = None,
+    then_inputs: Annotated[
+        str | None,
+        typer.Option(
+            metavar="JSON",
+            help='Its inputs, or @FILE; {"$results": "NAME"} stands for the list of that output of all members.',
+            rich_help_panel=_GROUP,
+        ),
+    ] = None,
+    on: Annotated[
+        On | None,
+        typer.Option(
+            help="Run it only if all members succeeded, or in any case.",
+            show_default="success",
+            rich_help_panel=_GROUP,
+        ),
+    ] = None,
     watch: Annotated[
         bool, typer.Option("--watch", help="Follow the job until it ends, like `watch`.")
     ] = False,
@@ -66,21 +123,21 @@ def submit(
     as_json: Json = False,
     **options: Any,
 ) -> None:
-    """Publish a job and print its id."""
-    from rich.text import Text
-
+    """Publish a job and print its id; with --each a group of jobs."""
     output = Output(as_json, lines=watch)
     with output.errors():
         chosen = parsed(options)
+        group = _GroupWords(name=name, deadline=deadline, then=then, then_inputs=then_inputs, on=on)
+        if each is None:
+            group.refuse()
         session = connect(stack, Tasks.WELCOME)
         named = named_task(session, task)
         given = read_inputs(session, named, words or [], inputs)
-        handle = session.client.submit_json(named, given, **chosen)
-        if watch:
-            output.say(f"Submitted {handle.uuid}.")
-            _watch(output, session, lambda: handle.refresh().record)
+        if each is None:
+            handle = session.client.submit_json(named, given, **chosen)
         else:
-            output.document(handle.record.to_json(reveal=True), Text(handle.uuid))
+            handle = _submit_each(session, named, each, given, group, chosen, silent=as_json)
+        _submitted(output, session, handle, watch=watch)
 
 
 def run(
@@ -115,7 +172,7 @@ def status(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
 def watch(
     uuid: Uuid, interval: Interval = 1.0, timeout: Timeout = None, stack: Stack = None, as_json: Json = False
 ) -> None:
-    """Follow a job until it ends, with a live progress bar; with --json one line for each change."""
+    """Follow a job or a group until it ends, with a progress bar; with --json one line for each change."""
     output = Output(as_json, lines=True)
     with output.errors():
         session = connect(stack)
@@ -123,7 +180,7 @@ def watch(
 
 
 def cancel(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
-    """Cancel a job: a waiting one never starts, a running one is asked to stop."""
+    """Cancel a job: a waiting one never starts, a running one is asked to stop; of a group all members."""
     from serverless_tasks.cli.tables import record_picture
 
     output = Output(as_json)
@@ -134,6 +191,10 @@ def cancel(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
 
 def retry(
     uuid: Uuid,
+    failed: Annotated[
+        bool,
+        typer.Option("--failed", help="Of a group: submit the members that did not succeed, in a new group."),
+    ] = False,
     new_uuid: Annotated[
         str | None,
         typer.Option("--uuid", help="The new job's id, to repeat a retry that may have been sent."),
@@ -145,27 +206,22 @@ def retry(
     as_json: Json = False,
 ) -> None:
     """Submit an ended job again, with the same inputs, and print the new job's id."""
-    from rich.text import Text
-
     output = Output(as_json, lines=watch)
     with output.errors():
         session = connect(stack, Tasks.WELCOME)
-        handle = session.client.retry(uuid, new_uuid=new_uuid)
-        if watch:
-            output.say(f"Submitted {handle.uuid}.")
-            _watch(output, session, lambda: handle.refresh().record)
-        else:
-            output.document(handle.record.to_json(reveal=True), Text(handle.uuid))
+        again = session.client.retry_failed if failed else session.client.retry
+        _submitted(output, session, again(uuid, new_uuid=new_uuid), watch=watch)
 
 
 def explain(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
-    """Print a job's timeline: its attempts with times, reasons, request ids and tracebacks."""
+    """Print a job's timeline: attempts with times, reasons, request ids and tracebacks; of a group its members."""
     from serverless_tasks.cli.tables import timeline_picture
 
     output = Output(as_json)
     with output.errors():
-        record = connect(stack).client.get(uuid)
-        events = timeline(record)
+        client = connect(stack).client
+        record = client.get(uuid)
+        events = timeline_of(client.services, record)
         document = {
             "uuid": record.uuid,
             "task": record.task,
@@ -174,6 +230,61 @@ def explain(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
             "timeline": [event.to_json() for event in events],
         }
         output.document(document, timeline_picture(record, events))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _GroupWords:
+    name: str | None
+    deadline: float | None
+    then: str | None
+    then_inputs: str | None
+    on: On | None
+
+    def refuse(self) -> None:
+        """See that nothing is said of a group."""
+        for each in fields(self):
+            if getattr(self, each.name) is not None:
+                raise UnknownOption(f"--{each.name.replace('_', '-')} goes with --each.")
+
+
+def _submit_each(
+    session: Session,
+    task: type[BaseTask] | str,
+    source: str,
+    common: dict[str, Any],
+    words: _GroupWords,
+    options: dict[str, Any],
+    *,
+    silent: bool,
+) -> Handle:
+    from serverless_tasks.engine.submit.each import Continuation, submit_each
+    from serverless_tasks.engine.submit.options import Options
+    from serverless_tasks.engine.submit.workflow import group
+
+    given = {name: getattr(words, name) for name in ("name", "deadline")}
+    empty = group(**{name: value for name, value in given.items() if value is not None})
+    then = None
+    if words.then is not None:
+        following = named_task(session, words.then)
+        inputs = with_references(read_inputs(session, following, [], words.then_inputs))
+        then = Continuation(task=following, inputs=inputs, on=words.on or On.SUCCESS)
+    elif words.then_inputs is not None or words.on is not None:
+        raise UnknownOption("--then-inputs and --on go with --then.")
+    lines = read_lines(task if isinstance(task, str) else task.name, source, common)
+    with sending(len(lines), silent=silent) as sent:
+        return submit_each(
+            session.client.services, task, lines, Options.parse(options), empty=empty, then=then, sent=sent
+        )
+
+
+def _submitted(output: Output, session: Session, handle: Handle, *, watch: bool) -> None:
+    from rich.text import Text
+
+    if watch:
+        output.say(f"Submitted {handle.uuid}.")
+        _watch(output, session, lambda: handle.refresh().record)
+    else:
+        output.document(handle.record.to_json(reveal=True), Text(handle.uuid))
 
 
 def _watch(output: Output, session: Session, look: Callable[[], Record], **pace: Any) -> None:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 DEFAULT_TIMEOUT = 60
 LONGEST_NAME = 200
 QUEUES = ("high", "default", "low")
+# Names that came to `Task` when there were tasks: an attribute of a class's own of such a name is its own.
+LATER_NAMES = ("group", "signature")
 # Told of every class that is made. Django's registration by import listens while its apps are loaded.
 CLASS_HOOKS: list[Callable[[type[BaseTask]], None]] = []
 
@@ -132,6 +134,16 @@ def is_task_class(candidate: object) -> bool:
     )
 
 
+def replaced_names(task: type[BaseTask]) -> tuple[str, ...]:
+    """Return the names that came later to `Task` and that a class has for something of its own."""
+
+    def is_ours(owner: type) -> bool:
+        return owner.__module__.partition(".")[0] == "serverless_tasks"
+
+    owners = {name: [owner for owner in task.__mro__ if name in vars(owner)] for name in LATER_NAMES}
+    return tuple(name for name, found in owners.items() if found and not is_ours(found[0]))
+
+
 def _check_name(cls: type[BaseTask]) -> None:
     if not isinstance(cls.name, str) or not cls.name or len(cls.name) > LONGEST_NAME:
         raise TaskDefinitionError(
@@ -142,6 +154,8 @@ def _check_name(cls: type[BaseTask]) -> None:
 def _check_methods(cls: type[BaseTask]) -> None:
     """An attribute such as ``retry = 3`` would silently take the place of a method."""
     for name, value in cls.__dict__.items():
+        if name in LATER_NAMES:
+            continue
         method = not name.startswith("__") and callable(getattr(super(cls, cls), name, None))
         if not method or callable(value) or hasattr(value, "__get__"):
             continue

@@ -108,7 +108,9 @@ class DictionaryDefinition(Definition):
         sent = {name: converted(self._inputs[name], given, made[name]) for name, given in inputs.items()}
         return Accepted(sent, inputs, model)
 
-    def accept_partial(self, inputs: Mapping[str, Any], missing: Collection[str]) -> dict[str, Any]:
+    def accept_partial(
+        self, inputs: Mapping[str, Any], missing: Collection[str], *, as_json: bool = False
+    ) -> dict[str, Any]:
         self._refuse_dropped(dict(inputs))
         refused = self._unknown({**inputs, **dict.fromkeys(missing)})
         sent: dict[str, Any] = {}
@@ -116,7 +118,8 @@ class DictionaryDefinition(Definition):
             if name not in self._inputs:
                 continue
             try:
-                carried = self._carried(name, unwrap(value) if name in self.secrets else value)
+                plain = unwrap(value) if name in self.secrets else value
+                carried = plain if as_json else self._carried(name, plain)
                 made = self._inputs[name].to_python(carried)
                 sent[name] = converted(self._inputs[name], carried, made)
             except InvalidInputs as error:

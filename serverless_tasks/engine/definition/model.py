@@ -73,7 +73,9 @@ class ModelDefinition(Definition):
         model = self.parse_json(inputs)
         return Accepted(self._carried(model, inputs), inputs, model)
 
-    def accept_partial(self, inputs: Mapping[str, Any], missing: Collection[str]) -> dict[str, Any]:
+    def accept_partial(
+        self, inputs: Mapping[str, Any], missing: Collection[str], *, as_json: bool = False
+    ) -> dict[str, Any]:
         self._refuse_dropped(dict(inputs))
         refused = self._unknown({**inputs, **dict.fromkeys(missing)})
         sent: dict[str, Any] = {}
@@ -87,7 +89,8 @@ class ModelDefinition(Definition):
             try:
                 declared: Any = Annotated[(field.annotation, field)]
                 adapter = _adapter_of(declared)
-                made = adapter.validate_python(inputs[given[0]])
+                value = inputs[given[0]]
+                made = adapter.validate_json(encode(value)) if as_json else adapter.validate_python(value)
                 dumped = adapter.dump_python(made, mode="json", by_alias=True, round_trip=True)
                 sent[given[0]] = with_secrets({given[0]: dumped}, {given[0]: made})[given[0]]
                 encode(sent)

@@ -100,12 +100,15 @@ class Definition:
         """As `accept`, of inputs that came as JSON: to a strict model a text is a time or a UUID there."""
         raise NotImplementedError
 
-    def accept_partial(self, inputs: Mapping[str, Any], missing: Collection[str]) -> dict[str, Any]:
+    def accept_partial(
+        self, inputs: Mapping[str, Any], missing: Collection[str], *, as_json: bool = False
+    ) -> dict[str, Any]:
         """Validate Python inputs of which others are not known yet, each by itself; return them as they travel.
 
         Args:
             inputs: those that are known.
             missing: the names of the others.
+            as_json: whether the inputs came as JSON; see `accept_json`.
 
         Raises:
             InvalidInputs: naming each field that is refused, is unknown, or is neither here nor to come.

@@ -62,7 +62,8 @@ class Message:
         schedule: the name of the schedule that sent it at ``created``, or None.
         options: the options that travel with it.
         member: its place in a group or a chain, or None.
-        references: the inputs that the worker takes from the outputs of other jobs, each with where they stand there.
+        references: what the worker takes from the outputs of other jobs: where it belongs in the inputs (the name of a
+            whole one, else ``name/key/...``), with where it stands there.
         previous: the id of the job, or the group, that came before it: what ``references`` speak of; or None.
         follows: the id of a job whose end is this one's as well, or None: it has the place of a unique task.
         workflow: None for a task's job; ``open`` for a group or a chain whose members are to be sent, ``settle`` for
@@ -262,6 +263,11 @@ def _check_id(message: Message) -> None:
         raise ValueError("the uuid of a schedule's job must be that of its time")
     if message.inputs_key not in (None, inputs_key(message.uuid)):
         raise ValueError("inputs_key must be the job's own")
+    if message.member is not None:
+        from serverless_tasks.engine.job.place import member_id  # most jobs are members of nothing
+
+        if message.uuid != member_id(message.member.group, message.member.index):
+            raise ValueError("the uuid of a member must be that of its place")
 
 
 def _tick(schedule: str, scheduled: str) -> dict[str, Any]:

@@ -25,7 +25,7 @@ class Step:
     Attributes:
         task: the task's name; of a group or a chain its own.
         inputs: the inputs as they travel, but for those that are references.
-        references: the inputs that are taken from the outputs of earlier jobs, each with where they stand there.
+        references: see `Message.references`.
         queue: the queue.
         secrets: the names of the inputs that hold a secret.
         options: the options that travel, as `JobOptions.encode` gives them.

@@ -8,15 +8,14 @@ from typing import TYPE_CHECKING, Any
 from serverless_tasks.engine.definition.base import LONGEST_NAME
 from serverless_tasks.engine.definition.schema import check_json
 from serverless_tasks.engine.job.encoding import is_json
-from serverless_tasks.engine.submit.publish import made, publish
-from serverless_tasks.engine.submit.routing import check_reach, queue_of
+from serverless_tasks.engine.submit.publish import publish
+from serverless_tasks.engine.submit.routing import check_reach, deployed_task, queue_of
 from serverless_tasks.engine.submit.submission import check_options, deduplication_of, new_message
-from serverless_tasks.errors import InvalidInputs, UnknownTask
+from serverless_tasks.errors import UnknownTask
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from serverless_tasks.engine.definition.manifest.entry import DeployedTask
     from serverless_tasks.engine.services import Services
     from serverless_tasks.engine.submit.handle import Handle
     from serverless_tasks.engine.submit.options import Options
@@ -54,27 +53,3 @@ def submit_by_name(services: Services, task: str, inputs: Sequence[Any], options
     if deduplication.compares:
         deduplication = replace(deduplication, compared=[deployed.compared(given) for given in inputs])
     return publish(services, messages, on_commit=options.on_commit, deduplication=deduplication)
-
-
-def deployed_task(services: Services, name: str, inputs: Sequence[dict[str, Any]]) -> DeployedTask:
-    """The deployed task of a name, which accepts these inputs; one without any declaration where none is known.
-
-    Raises:
-        InvalidInputs: the inputs are not the task's.
-    """
-    # Most processes submit by class, and do without it.
-    from serverless_tasks.engine.definition.manifest.entry import DeployedTask
-
-    tasks = made(lambda: services.deployed_tasks)
-    task = tasks.find(name)
-    if task is None:
-        tasks.warn(name)
-        return DeployedTask(name=name)
-    try:
-        for given in inputs:
-            task.check(given)
-    except InvalidInputs:
-        if not tasks.refresh():
-            raise
-        return deployed_task(services, name, inputs)
-    return task

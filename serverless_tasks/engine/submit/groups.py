@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from serverless_tasks.engine.definition.accepted import Compared
@@ -28,14 +28,17 @@ from serverless_tasks.errors import (
     InputsUnavailable,
     NotFinished,
     TaskNotFound,
+    UnknownOption,
     WorkflowError,
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from serverless_tasks.engine.services import Services
     from serverless_tasks.engine.store.locks import Lock
+
+_QUEUE: Final = "default"
 
 
 class GroupHandle(Handle):
@@ -61,15 +64,18 @@ class GroupHandle(Handle):
         """Yield the outputs of the members in their order, None of one that has not succeeded (yet)."""
         return EarlierJobs(self.services.store, self.uuid).results()
 
-    def retry_failed(self) -> GroupHandle:
+    def retry_failed(self, *, new_uuid: str | None = None) -> GroupHandle:
         """Submit a new group of the same members, in which those that have succeeded count already.
+
+        Args:
+            new_uuid: the new group's id, to repeat a retry that may have been sent already.
 
         Raises:
             NotFinished: it has not ended.
             WorkflowError: all members have succeeded.
             InputsUnavailable: the inputs of a member are not all kept.
         """
-        return retry_failed(self.services, self.uuid)
+        return retry_failed(self.services, self.uuid, new_uuid=new_uuid)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in super().__getstate__().items() if name != "services"}
@@ -95,6 +101,27 @@ def handle_of(services: Services, uuid: str) -> Handle:
     return handle.refresh()
 
 
+def new_group(services: Services, name: str, deadline: int, options: Options) -> Message:
+    """The message of a group that is submitted now.
+
+    Args:
+        services: the services to use.
+        name: what its job is called.
+        deadline: seconds after which it is seen to that every member has ended.
+        options: how to submit it.
+    """
+    now = to_ms(services.clock.now())
+    return Message(
+        uuid=options.uuid or str(uuid4()),
+        task=name,
+        owner=options.owner,
+        queue=options.queue or _QUEUE,
+        created=now,
+        expires=expires_after(now + deadline * 1000),
+        workflow=OPEN,
+    )
+
+
 def publish_group(
     services: Services,
     message: Message,
@@ -103,6 +130,7 @@ def publish_group(
     *,
     earlier: Collection[int] = (),
     unique: Mapping[int, Any] | None = None,
+    sent: Callable[[int], object] | None = None,
 ) -> GroupHandle:
     """Open a group, or leave it to the open transaction's commit.
 
@@ -113,6 +141,7 @@ def publish_group(
         options: how to submit it.
         earlier: see `Opening.open`.
         unique: see `Planner.compared`.
+        sent: see `Opening.open`.
 
     Raises:
         ServerlessTasksError: it could not be published.
@@ -129,7 +158,7 @@ def publish_group(
     def send() -> None:
         opened = publication.message
         follows = _holders(services, opened, plan, unique or {})
-        services.workflows.open(opened, plan, earlier=earlier, follows=follows)
+        services.workflows.open(opened, plan, earlier=earlier, follows=follows, sent=sent)
 
     if publication.earlier is not None and not publication.earlier.ended:
         send()  # whoever submitted it under this key may have died half way
@@ -146,20 +175,27 @@ def publish_group(
     return handle
 
 
-def retry_failed(services: Services, uuid: str, *, new_uuid: str | None = None) -> GroupHandle:
+def retry_failed(
+    services: Services, uuid: str, *, new_uuid: str | None = None, on_commit: bool = True
+) -> GroupHandle:
     """Submit what has not succeeded of a group or a chain once more, under a new id; see `GroupHandle.retry_failed`.
 
     Args:
         services: the services to use.
         uuid: the group.
         new_uuid: the new group's id, to repeat a retry that may have been sent already.
+        on_commit: inside a database transaction, publish on commit instead of at once.
 
     Raises:
         TaskNotFound: nothing is known of it.
         NotFinished: it has not ended.
         WorkflowError: it is no group, or all its members have succeeded.
         InputsUnavailable: the inputs of a member are not all kept.
+        UnknownOption: the new id is no UUID, or the old one's.
     """
+    new_uuid = Options.parse({"uuid": new_uuid}).uuid
+    if new_uuid == uuid:
+        raise UnknownOption(f"The new group's id is {uuid!r}, which is the old one's; pass another, or none.")
     group, job = services.store.groups.get(uuid), services.store.job(uuid)
     if group is None or job is None:
         if services.store.read(uuid, whole=False) is None:
@@ -191,7 +227,7 @@ def retry_failed(services: Services, uuid: str, *, new_uuid: str | None = None) 
     now = to_ms(services.clock.now())
     message = replace(
         job,
-        uuid=Options.parse({"uuid": new_uuid}).uuid or str(uuid4()),
+        uuid=new_uuid or str(uuid4()),
         inputs={},
         inputs_key=None,
         created=now,
@@ -201,7 +237,9 @@ def retry_failed(services: Services, uuid: str, *, new_uuid: str | None = None) 
         retry_of=uuid,
     )
     again_plan = replace(plan, members=tuple(members)).hashed()
-    return publish_group(services, message, again_plan, Options(owner=job.owner), earlier=succeeded)
+    return publish_group(
+        services, message, again_plan, Options(owner=job.owner, on_commit=on_commit), earlier=succeeded
+    )
 
 
 def _step_again(services: Services, uuid: str) -> Step:

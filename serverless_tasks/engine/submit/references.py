@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, NoReturn
+from typing import TYPE_CHECKING, Any, Final, NoReturn
 
-from serverless_tasks.engine.worker.references import PREVIOUS, RESULTS
+from serverless_tasks.engine.worker.references import PREVIOUS, RESULTS, pointer
 from serverless_tasks.errors import WorkflowError
 
 if TYPE_CHECKING:
@@ -54,3 +54,32 @@ class Earlier:
 NOTHING: Final = Earlier()
 previous: Final = Reference((PREVIOUS,))
 results: Final = Reference((RESULTS,))
+
+
+def without_references(value: Any, where: tuple[str | int, ...] = ()) -> tuple[Any, dict[str, Reference]]:
+    """Take the references out of dictionaries and lists.
+
+    Args:
+        value: the value; it stays as it is.
+        where: where it stands in a job's inputs.
+
+    Returns:
+        The value with None in their places, and the references by their pointers.
+    """
+    if isinstance(value, Reference):
+        return None, {pointer(where): value}
+    taken: dict[str, Reference] = {}
+    if isinstance(value, dict):
+        kept: Any = {}
+        for key, each in value.items():
+            kept[key], found = without_references(each, (*where, key))
+            taken |= found
+        return kept, taken
+    if isinstance(value, list | tuple):
+        kept = []
+        for index, each in enumerate(value):
+            left, found = without_references(each, (*where, index))
+            kept.append(left)
+            taken |= found
+        return kept, taken
+    return value, taken

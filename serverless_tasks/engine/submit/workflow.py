@@ -6,15 +6,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Self
-from uuid import uuid4
 
-from serverless_tasks.engine.job.clock import to_ms
-from serverless_tasks.engine.job.message import OPEN, Message
 from serverless_tasks.engine.job.place import LARGEST_GROUP, SHARD_MEMBERS
 from serverless_tasks.engine.job.plan import DEADLINE, END, SUCCESS, Plan, Step
 from serverless_tasks.engine.services import current_services
-from serverless_tasks.engine.store.groups import expires_after
-from serverless_tasks.engine.submit.groups import publish_group
+from serverless_tasks.engine.submit.groups import new_group, publish_group
 from serverless_tasks.engine.submit.options import RULES, Options
 from serverless_tasks.engine.submit.planning import Planner
 from serverless_tasks.engine.submit.references import NOTHING, Earlier, Reference
@@ -48,12 +44,14 @@ class Signature:
         inputs: the inputs by name, references among them.
         settings: how to submit.
         start: submits it by itself.
+        inside: references within inputs, which have None in their places, by their pointers (``kwargs/to``).
     """
 
     task: type[BaseTask]
     inputs: Mapping[str, Any]
     settings: Options
     start: Callable[[dict[str, Any]], Handle] = field(repr=False, compare=False)
+    inside: Mapping[str, Reference] = field(default_factory=dict)
 
     def submit(self) -> Handle:
         """Submit it as a job of its own.
@@ -62,7 +60,7 @@ class Signature:
             WorkflowError: an input is a reference, and nothing comes before it.
             InvalidInputs: the inputs do not fit; nothing was sent.
         """
-        for name, value in self.inputs.items():
+        for name, value in (*self.inputs.items(), *self.inside.items()):
             if isinstance(value, Reference):
                 raise WorkflowError(
                     f"Input {name!r} of task {self.task.name!r} is {value!r}, and nothing comes before it."
@@ -79,14 +77,22 @@ class Signature:
 
     def step(self, planner: Planner, earlier: Earlier, *, sent_at_once: bool) -> Step:
         """Return it as a step; see `Planner.step`."""
-        return planner.step(self.task, self.inputs, self.settings, earlier, sent_at_once=sent_at_once)
+        return planner.step(
+            self.task,
+            self.inputs,
+            self.settings,
+            earlier,
+            sent_at_once=sent_at_once,
+            inside=self.inside,
+        )
 
     def before(self) -> Earlier:
         """Return it as what comes before a job."""
         return Earlier(tasks=(self.task,))
 
     def __repr__(self) -> str:
-        given = ", ".join(f"{name}={value!r}" for name, value in self.inputs.items())
+        inputs = {**self.inputs, **self.inside}
+        given = ", ".join(f"{name}={value!r}" for name, value in inputs.items())
         return f"{self.task.name}({given})"
 
 
@@ -138,16 +144,7 @@ class Workflow:
         services, options = current_services(), self.settings
         planner = Planner(services)
         plan = self.plan(planner, NOTHING, sent_at_once=True).hashed()
-        now = to_ms(services.clock.now())
-        message = Message(
-            uuid=options.uuid or str(uuid4()),
-            task=self.name,
-            owner=options.owner,
-            queue=options.queue or _QUEUE,
-            created=now,
-            expires=expires_after(now + self.deadline * 1000),
-            workflow=OPEN,
-        )
+        message = new_group(services, self.name, self.deadline, options)
         return publish_group(services, message, plan, options, unique=planner.compared)
 
     def then(self, following: Part) -> Workflow:

@@ -103,7 +103,7 @@ class Attempt:
             if self._message.references:
                 from serverless_tasks.engine.worker.references import resolved  # most jobs have none
 
-                inputs = inputs | resolved(self._message, self._store)
+                inputs = resolved(self._message, inputs, self._store)
         except Exception as failed:
             if isinstance(failed, AwsError) and not failed.gone:
                 raise  # a bucket that is busy is no fault of the task's: the attempt does not count

@@ -9,7 +9,7 @@ from serverless_tasks.engine.store.groups import member_ids
 from serverless_tasks.errors import FieldError, InvalidInputs
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator, Sequence
 
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.store.base import Store
@@ -19,11 +19,12 @@ RESULTS: Final = "results"
 _PAGE: Final = 100
 
 
-def resolved(message: Message, store: Store) -> dict[str, Any]:
-    """Return the inputs of a job that are outputs of earlier ones.
+def resolved(message: Message, inputs: dict[str, Any], store: Store) -> dict[str, Any]:
+    """Return the inputs of a job with the outputs of earlier ones in their places.
 
     Args:
         message: the job.
+        inputs: its inputs as they travelled; they stay as they are.
         store: where jobs are kept.
 
     Raises:
@@ -32,20 +33,38 @@ def resolved(message: Message, store: Store) -> dict[str, Any]:
     """
     assert message.previous is not None, "who makes a reference says what it speaks of"
     refused: list[FieldError] = []
-    inputs: dict[str, Any] = {}
     earlier = EarlierJobs(store, message.previous)
     kinds = {kind for kind, *_ in message.references.values()}
     one = earlier.outputs() if PREVIOUS in kinds else {}
     several = earlier.results() if RESULTS in kinds else ()
+    values: dict[str, Any] = {}
     for name, (kind, *path) in message.references.items():
-        inputs[name] = [] if kind == RESULTS else _at(one, path, name, refused)
+        if kind == RESULTS:
+            values[name] = []
+        else:
+            values[name] = _at(one, path, name, refused)
     for outputs in several:
         for name, (kind, *path) in message.references.items():
             if kind == RESULTS:
-                inputs[name].append(None if outputs is None else _at(outputs, path, name, refused))
+                values[name].append(None if outputs is None else _at(outputs, path, name, refused))
+    for name, value in values.items():
+        inputs = _with(inputs, _parts(name), value)
     if refused:
         raise InvalidInputs(message.task, refused)
     return inputs
+
+
+def pointer(parts: Sequence[str | int]) -> str:
+    """Return as one text where a value stands in a job's inputs: of a whole input its name, else ``kwargs/to``.
+
+    Names are escaped as in JSON Pointer, https://www.rfc-editor.org/rfc/rfc6901#section-3.
+    """
+    return "/".join(str(part).replace("~", "~0").replace("/", "~1") for part in parts)
+
+
+def whole_inputs(pointers: Iterable[str]) -> list[str]:
+    """Return the names of those inputs that pointers name as a whole."""
+    return [parts[0] for parts in map(_parts, pointers) if len(parts) == 1]
 
 
 class EarlierJobs:
@@ -94,6 +113,20 @@ def _at(outputs: Any, path: list[str | int], name: str, refused: list[FieldError
             value = value[part]
         except (KeyError, IndexError, TypeError):
             text = f"is to be {path[0]!r} of the job before it, which has no such output"
-            refused.append(FieldError(name, text, (name,), "reference"))
+            where = _parts(name)
+            refused.append(FieldError(".".join(where), text, where, "reference"))
             return None
     return value
+
+
+def _parts(name: str) -> tuple[str, ...]:
+    return tuple(part.replace("~1", "/").replace("~0", "~") for part in name.split("/"))
+
+
+def _with(container: Any, parts: Sequence[str], value: Any) -> Any:
+    """Return a dictionary or a list with a value at its place; both stay as they are."""
+    first, *rest = parts
+    changed = container.copy()
+    place = int(first) if isinstance(container, list) else first
+    changed[place] = _with(container[place], rest, value) if rest else value
+    return changed

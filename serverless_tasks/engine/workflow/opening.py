@@ -22,7 +22,7 @@ from serverless_tasks.engine.workflow.sending import message_of, send, settling_
 from serverless_tasks.errors import AwsError, IdempotencyConflict, SubmitFailed, SubmitUncertain, unsent
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Mapping
+    from collections.abc import Callable, Collection, Iterator, Mapping
 
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.message import Message
@@ -74,6 +74,7 @@ class Opening:
         *,
         earlier: Collection[int] = (),
         follows: Mapping[int, str] | None = None,
+        sent: Callable[[int], object] | None = None,
     ) -> None:
         """Open a group, or go on with one that was opened before.
 
@@ -82,13 +83,14 @@ class Opening:
             plan: its plan, with all members.
             earlier: the members that had succeeded in the group that this one retries; they are not sent.
             follows: member -> the job that has the place of its unique task.
+            sent: is told how many members were sent since it was told last, for whoever shows that.
 
         Raises:
             IdempotencyConflict: a group of this id has other members, or is another owner's.
             SubmitFailed: nothing of it was kept.
             SubmitUncertain: it is not, or perhaps not, open as a whole; to open it again with its id is safe.
         """
-        now = to_ms(self._clock.now())
+        now, tell = to_ms(self._clock.now()), sent or _untold
         try:
             kept = self._kept(message, plan)
             state = group_state(message, plan, now=now, deadline=self._deadline(message, plan, now))
@@ -114,7 +116,10 @@ class Opening:
                 return
             self._store.put_jobs([kept])
             self._count_earlier(group, earlier)
-            self._send_members(group, plan, message, set(earlier), follows or {}, look=not is_new)
+            for number in self._send_members(
+                group, plan, message, set(earlier), follows or {}, look=not is_new
+            ):
+                tell(number)
             if not plan.total:
                 self._fan_in.close(group)
         except (AwsError, SubmitFailed, SubmitUncertain) as error:
@@ -166,7 +171,8 @@ class Opening:
         follows: Mapping[int, str],
         *,
         look: bool,
-    ) -> None:
+    ) -> Iterator[int]:
+        """Send the members that are missing; yields how many are there, each time that some more are."""
         indices = [index for index in range(group.total) if index not in earlier]
         if group.chain:
             indices = indices[:1]
@@ -190,6 +196,7 @@ class Opening:
             ]
             if members:
                 send(self._publish, members)
+            yield len(some)
 
     def _previous(self, group: Group, message: Message, index: int) -> str | None:
         """What the references of a member speak of: in a chain the step before it, else what came before the group."""
@@ -199,3 +206,7 @@ class Opening:
             (before,) = self._fan_in.ids_of(group, [index - 1])
             return before
         return member_id(group.uuid, index - 1)
+
+
+def _untold(number: int) -> None:
+    """Tell nobody how many members were sent."""

@@ -71,7 +71,9 @@ class Settling:
             # It is sent before the group is kept: of a deadline of seconds it may come before that as well.
             is_early = now < message.created + _KEPT_WITHIN and not self._store.deleted(message.uuid)
             return _SOONEST if is_early else None
-        if group.ended or group.all_counted:
+        # One without members may still be on its way: who opens it closes it.
+        is_counted = group.all_counted and (group.total > 0 or now >= group.deadline)
+        if group.ended or is_counted:
             self._fan_in.close(group)
             return None
         if not group.stopped and now < group.deadline:

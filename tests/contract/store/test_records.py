@@ -272,7 +272,7 @@ def test_a_waiting_job_is_cancelled_at_once(store: Store, clock: FakeClock) -> N
 
 
 def test_a_member_that_is_cancelled_while_it_waits_names_its_group(store: Store, clock: FakeClock) -> None:
-    message = a_message(clock, member=Place(group="g", index=0, total=1, until=clock.ms))
+    message = a_message(clock, member=Place(group="g", index=0, total=1, until=0))
     store.put_jobs([message])
 
     assert store.cancel(message.uuid).group == "g"

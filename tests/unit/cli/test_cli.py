@@ -115,6 +115,9 @@ class ScriptedStore:
     def read(self, uuid: str, *, whole: bool = True) -> Record | None:
         return self.records.pop(0) if len(self.records) > 1 else self.records[0]
 
+    def job(self, uuid: str) -> Message | None:
+        return None
+
 
 class RefusingBackend(Backend):
     def __init__(self, error: serverless_tasks.ServerlessTasksError) -> None:

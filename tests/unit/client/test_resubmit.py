@@ -2,18 +2,26 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import date
 
 import pytest
+from pydantic import BaseModel, Field
 
 from serverless_tasks import InputsUnavailable, InvalidInputs, NotFinished, Task, TaskNotFound
-from serverless_tasks.client.resubmit import resubmit
+from serverless_tasks.client.resubmit import resubmit, submit_again
+from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.job.message import RETENTION
+from serverless_tasks.engine.job.place import member_id
+from serverless_tasks.engine.job.record import Members
+from serverless_tasks.engine.services import Services
 from serverless_tasks.engine.submit.by_name import submit_by_name
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.submission import Submission
-from serverless_tasks.errors import UnknownOption
+from serverless_tasks.errors import UnknownOption, WorkflowError
 from serverless_tasks.params import NumberParameter
 from serverless_tasks.testing import RecordedTasks, recorded
+from serverless_tasks.workflow import chain, group, previous
 
 STRANGER = "0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11"
 
@@ -156,3 +164,80 @@ def test_a_new_id_that_is_the_old_one_is_refused(jobs: RecordedTasks) -> None:
 def test_a_new_id_that_is_none_is_refused(jobs: RecordedTasks) -> None:
     with pytest.raises(UnknownOption, match="Option uuid is 'x'"):
         resubmit(jobs.services, ended(jobs), new_uuid="x")
+
+
+class Shifted(BaseModel, strict=True):
+    since: date = Field(strict=True)
+    number: float
+
+
+class Shift(Task[Shifted]):
+    name = "shift"
+
+    def run(self) -> float:
+        return self.params.number + self.params.since.day
+
+
+class TestMembers:
+    @pytest.fixture
+    def jobs(self) -> Iterator[RecordedTasks]:
+        with recorded(Double, Shift) as jobs:
+            yield jobs
+
+    def test_a_member_is_submitted_as_a_job_of_its_own(self, jobs: RecordedTasks) -> None:
+        handle = group(Double.signature(number=number) for number in (1, 2)).submit()
+        jobs.drain()
+        uuid = member_id(handle.uuid, 1)
+
+        again = resubmit(jobs.services, uuid)
+        jobs.drain()
+
+        assert again.refresh().record.group is None
+        assert again.wait() == {"doubled": 4}
+        assert handle.refresh().record.members == Members(total=2, succeeded=2)
+
+    @pytest.mark.parametrize("has_code", [True, False])
+    def test_inputs_from_earlier_jobs_are_taken_from_them_again(
+        self, jobs: RecordedTasks, has_code: bool
+    ) -> None:
+        handle = chain(
+            Double.signature(number=3), Shift.signature(since=date(2026, 1, 5), number=previous["doubled"])
+        ).submit()
+        jobs.drain()
+        last = member_id(handle.uuid, 1)
+        services = jobs.services
+        if not has_code:
+            services = Services(
+                Config(), backend=jobs, clock=jobs.clock, store=services.store, registry=Registry()
+            )
+
+        again = resubmit(services, last)
+        jobs.drain()
+
+        message = jobs.submitted[-1]
+        assert (message.references, message.previous) == (
+            {"number": ("previous", "doubled")},
+            member_id(handle.uuid, 0),
+        )
+        assert message.member is None
+        assert again.wait() == {"result": 11}
+
+    def test_what_does_not_fit_beside_them_is_refused(self, jobs: RecordedTasks) -> None:
+        handle = chain(
+            Double.signature(number=3), Shift.signature(since=date(2026, 1, 5), number=previous["doubled"])
+        ).submit()
+        jobs.drain()
+        job = jobs.services.store.job(member_id(handle.uuid, 1))
+        assert job is not None
+        with pytest.raises(InvalidInputs, match="since"):
+            submit_again(
+                jobs.services, replace(job, inputs={"since": "soon"}), new_uuid=None, on_commit=False
+            )
+
+    @pytest.mark.parametrize("ends", [True, False])
+    def test_a_group_is_not_submitted_so(self, jobs: RecordedTasks, ends: bool) -> None:
+        handle = group(Double.signature(number=1)).submit()
+        if ends:
+            jobs.drain()
+        with pytest.raises(WorkflowError, match=f"serverless-tasks retry {handle.uuid} --failed"):
+            resubmit(jobs.services, handle.uuid)

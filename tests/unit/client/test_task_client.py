@@ -1,6 +1,8 @@
 """Jobs from scripts."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from typing import Any
@@ -20,10 +22,13 @@ from serverless_tasks import (
 )
 from serverless_tasks.engine.aws import functions
 from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.job.place import member_id
+from serverless_tasks.engine.job.record import Members
 from serverless_tasks.engine.services import Services
-from serverless_tasks.errors import ConfigurationError, InvokeFailed, SubmitFailed
+from serverless_tasks.errors import ConfigurationError, InvokeFailed, SubmitFailed, WorkflowError
 from serverless_tasks.params import ListParameter, NumberParameter
 from serverless_tasks.testing import RecordedTasks, recorded
+from serverless_tasks.workflow import group
 from tests.support.clock import FakeClock
 
 
@@ -334,3 +339,65 @@ def test_a_client_of_a_stack_takes_the_stacks_outputs(monkeypatch: pytest.Monkey
             scheduler_role="role",
         )
     ]
+
+
+class TestGroups:
+    @pytest.fixture
+    def uuid(self, jobs: RecordedTasks) -> str:
+        """A group of which the second member fails, and that has not begun."""
+        return group(SumNumbers.signature(numbers=numbers) for numbers in ([1], [], [2, 3])).submit().uuid
+
+    def test_its_record_counts_its_members(self, client: TaskClient, jobs: RecordedTasks, uuid: str) -> None:
+        jobs.drain()
+        assert client.get(uuid).members == Members(total=3, succeeded=2, failed=1)
+
+    def test_members_in_their_order(self, client: TaskClient, jobs: RecordedTasks, uuid: str) -> None:
+        assert [member.status for member in client.members(uuid)] == ["pending"] * 3
+        jobs.drain()
+        assert [member.outputs for member in client.members(uuid)] == [{"sum": 1}, {}, {"sum": 5}]
+        assert [member.uuid for member in client.members(UUID(uuid), status="failed")] == [member_id(uuid, 1)]
+
+    def test_all_pages_of_members(
+        self, client: TaskClient, jobs: RecordedTasks, uuid: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("serverless_tasks.client.task_client.MEMBERS_PAGE", 2)
+        assert [member.uuid for member in client.members(uuid)] == [
+            member_id(uuid, index) for index in range(3)
+        ]
+
+    def test_waiting_raises_how_it_ended(self, client: TaskClient, jobs: RecordedTasks, uuid: str) -> None:
+        with pytest.raises(WaitTimeout):
+            client.wait(uuid, timeout=1)
+        jobs.drain()
+        with pytest.raises(TaskFailed, match="1 of 3 members did not succeed: 1"):
+            client.wait(uuid)
+
+    def test_cancelling_asks_its_members(self, client: TaskClient, jobs: RecordedTasks, uuid: str) -> None:
+        assert client.cancel(uuid).cancel_requested
+        jobs.run_due()
+        assert client.get(uuid).members == Members(total=3, cancelled=3)
+
+    def test_what_failed_is_retried_in_a_new_group(
+        self, client: TaskClient, jobs: RecordedTasks, uuid: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        jobs.drain()
+        monkeypatch.setattr(SumNumbers, "run", lambda self, numbers: sum(numbers))
+        again = client.retry_failed(UUID(uuid))
+        jobs.drain()
+        assert again.refresh().record.members == Members(total=3, succeeded=3)
+        assert client.wait(again.uuid) == {}
+        assert [outputs["sum"] for outputs in again.results() if outputs] == [1, 0, 5]
+        with pytest.raises(WorkflowError, match="nothing to retry"):
+            client.retry_failed(again.uuid)
+
+    def test_a_plain_job_is_waited_for_without_what_groups_need(self) -> None:
+        script = (
+            "import sys, serverless_tasks as s;"
+            "from serverless_tasks.params import NumberParameter\n"
+            "class T(s.Task):\n    name = 't'\n    outputs = {'n': NumberParameter()}\n    def run(self): return 1\n"
+            "s.configure(backend='immediate');"
+            "print(s.TaskClient().wait(T.submit().uuid));"
+            "print(sorted(m for m in sys.modules if '.workflow' in m or m.endswith('submit.groups')))"
+        )
+        done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+        assert done.stdout.splitlines() == ["{'n': 1}", "[]"]

@@ -14,6 +14,7 @@ from serverless_tasks.engine.job.message import (
     version_of,
 )
 from serverless_tasks.engine.job.options import NO_OPTIONS, JobOptions
+from serverless_tasks.engine.job.place import Place, member_id
 from serverless_tasks.errors import MessageTooNew, MessageUndecodable
 
 UUID = "0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11"
@@ -160,3 +161,16 @@ def test_unknown_fields_of_this_version_are_passed_over() -> None:
 def test_versions_begin_with_one(version: int) -> None:
     with pytest.raises(MessageUndecodable, match="version number"):
         Message.decode(body(v=version))
+
+
+GROUP = "2c1e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11"
+
+
+def test_a_member_of_a_group_has_the_id_of_its_place() -> None:
+    """So that no other job is counted as that member."""
+    place = Place(group=GROUP, index=1, total=3, until=1)
+    member = replace(MESSAGE, uuid=member_id(GROUP, 1), member=place)
+    assert Message.decode(member.encode()) == member
+    for uuid in (UUID, member_id(GROUP, 2)):
+        with pytest.raises(MessageUndecodable, match="must be that of its place"):
+            Message.decode(replace(member, uuid=uuid).encode())

@@ -287,10 +287,11 @@ class Table:
         The version tokens are read with eventual consistency, which costs half as much; what changed is read as it is.
         """
         states = self._items.get_many(list(seen), STATE, VERSION_ATTRIBUTES)
-        versions = {uuid: self._version(states.get(uuid)) for uuid in seen}
+        shards = {uuid: self._shards((state,)) for uuid, state in states.items()}
+        versions = {uuid: version_token(states.get(uuid), shards.get(uuid, ())) for uuid in seen}
         moved = [uuid for uuid, last in seen.items() if versions[uuid] != last]
         unread: dict[str, ServerlessTasksError] = {}
-        records = self._records(dict.fromkeys(moved), True, unread)
+        records = self._records(dict.fromkeys(moved), True, unread, shards)
         return {uuid: (versions[uuid], unread.get(uuid) or records.get(uuid)) for uuid in moved}
 
     def job(self, uuid: str) -> Message | None:
@@ -341,9 +342,6 @@ class Table:
         """See `Store.list_tasks`."""
         return self._page(self._by_task.page(tasks, limit, cursor, since, until), whole=whole)
 
-    def _version(self, state: Item | None) -> str:
-        return version_token(state, self._shards(() if state is None else (state,)))
-
     def _shards(self, items: Iterable[Item]) -> Sequence[Shard]:
         """Return the shards of a group whose members its state does not count; none of anything else."""
         for item in items:
@@ -351,8 +349,10 @@ class Table:
                 return self.groups.shards(item["pk"], item[TOTAL])
         return ()
 
-    def _record(self, items: Sequence[Item], *, whole: bool = True) -> Record | None:
-        record = record_from_items(items, self._now(), self._shards(items))
+    def _record(
+        self, items: Sequence[Item], *, whole: bool = True, shards: Sequence[Shard] = ()
+    ) -> Record | None:
+        record = record_from_items(items, self._now(), shards or self._shards(items))
         key = outputs_key(items)
         if record is None or key is None or not whole:
             return record
@@ -361,7 +361,11 @@ class Table:
         return replace(record, outputs=json.loads(self._blobs.get(key)))
 
     def _records(
-        self, jobs: dict[str, Item | None], whole: bool, unread: dict[str, ServerlessTasksError] | None = None
+        self,
+        jobs: dict[str, Item | None],
+        whole: bool,
+        unread: dict[str, ServerlessTasksError] | None = None,
+        shards: Mapping[str, Sequence[Shard]] | None = None,
     ) -> dict[str, Record]:
         """Read many jobs: their states at once, then those whose state names other items one by one.
 
@@ -369,6 +373,7 @@ class Table:
             jobs: uuid -> what is known of its ``job`` item already.
             whole: see `Store.read`.
             unread: takes the errors of jobs that cannot be read by themselves; None raises the first of them.
+            shards: those of groups that have just been read.
         """
         states = self._items.get_many(list(jobs), STATE)
         absent = [uuid for uuid, job in jobs.items() if uuid not in states and job is None]
@@ -381,7 +386,10 @@ class Table:
             items = [item for item in (state, known.get(uuid)) if item is not None]
             others = state is not None and names_others(state)
             try:
-                record = self.read(uuid, whole=whole) if others else self._record(items, whole=whole)
+                if others:
+                    record = self.read(uuid, whole=whole)
+                else:
+                    record = self._record(items, whole=whole, shards=(shards or {}).get(uuid, ()))
             except ServerlessTasksError as error:
                 if unread is None:
                     raise

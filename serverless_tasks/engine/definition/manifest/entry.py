@@ -12,7 +12,7 @@ from serverless_tasks.engine.store.fingerprints import hashed
 from serverless_tasks.errors import InvalidInputs, TaskDefinitionError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
     from serverless_tasks.engine.definition.schema import Definition
 
@@ -77,14 +77,18 @@ class DeployedTask:
         """Return it as JSON, with or without the schema."""
         return {**asdict(self), **({} if schema else {"schema": {}, "closed": False})}
 
-    def check(self, inputs: Any) -> None:
+    def check(self, inputs: Any, missing: Collection[str] = ()) -> None:
         """See that inputs can be this task's; the worker has the last word on their values.
+
+        Args:
+            inputs: the inputs.
+            missing: the names of others that are not known yet.
 
         Raises:
             InvalidInputs: naming each field that is not.
         """
         check_json(self.name, inputs)
-        if errors := input_errors(self.schema, inputs, closed=self.closed):
+        if errors := input_errors(self.schema, inputs, closed=self.closed, missing=missing):
             raise InvalidInputs(self.name, errors)
 
     def secrets_in(self, inputs: Mapping[str, Any]) -> tuple[str, ...]:

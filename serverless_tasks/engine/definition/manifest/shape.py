@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 from serverless_tasks.errors import FieldError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Collection, Mapping
 
 _KINDS: Final = {
     bool: "a boolean",
@@ -26,13 +26,20 @@ _KINDS: Final = {
 _DEEPEST: Final = 50
 
 
-def input_errors(schema: Mapping[str, Any], inputs: Mapping[str, Any], *, closed: bool) -> list[FieldError]:
+def input_errors(
+    schema: Mapping[str, Any],
+    inputs: Mapping[str, Any],
+    *,
+    closed: bool,
+    missing: Collection[str] = (),
+) -> list[FieldError]:
     """Return why inputs are not those of a schema, by field.
 
     Args:
         schema: an object's, as `Definition.input_schema` makes it.
         inputs: a JSON object.
         closed: whether names that the schema does not have are refused, and those that it requires asked for.
+        missing: names of inputs that are not known yet.
     """
     properties: Mapping[str, Any] = schema.get("properties", {})
     definitions = {f"#/$defs/{name}": part for name, part in schema.get("$defs", {}).items()}
@@ -40,13 +47,13 @@ def input_errors(schema: Mapping[str, Any], inputs: Mapping[str, Any], *, closed
     if closed:
         errors += [
             FieldError(name, "is not an input of this task", (name,), "extra_forbidden")
-            for name in inputs
+            for name in (*inputs, *missing)
             if name not in properties
         ]
         errors += [
             FieldError(name, "Field required", (name,), "missing")
             for name in schema.get("required", ())
-            if name not in inputs
+            if name not in inputs and name not in missing
         ]
     return errors + [
         FieldError(name, f"{_kind(value)} does not fit: {_expected(properties[name])}", (name,), "type")

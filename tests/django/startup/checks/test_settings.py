@@ -20,6 +20,8 @@ from serverless_tasks import Task, rate
 from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.params import StringParameter
+from serverless_tasks.testing import recorded
 from tests.django.shop.background import SumNumbers
 
 ROOT = Path(__file__).resolve().parents[4]
@@ -249,6 +251,24 @@ def test_a_name_that_leaves_a_task_without_a_typed_call_is_named(settings: Any) 
     assert "'reports/monthly'" in sentence
     settings.TASK_API_BACKGROUND_TASKS = ["tests.django.rivals.MonthlyReportInside"]
     assert messages() == []
+
+
+@pytest.mark.parametrize(("name", "value"), [("signature", "J. Doe"), ("group", "reports")])
+def test_an_attribute_of_ones_own_that_workflows_have_a_name_of_is_ones_own(name: str, value: str) -> None:
+    task = type(
+        "Signed",
+        (Task,),
+        {"run": lambda self: getattr(self, name), "outputs": {"it": StringParameter()}, name: value},
+    )
+    with recorded(task) as jobs:
+        ((number, sentence),) = messages()
+        handle = task.submit()
+        part = task.options().signature()
+        jobs.drain()
+        assert handle.refresh().outputs == {"it": value}
+    assert number == "W014"
+    assert f"Signed.{name} takes the place of" in sentence
+    assert part.task is task
 
 
 @pytest.mark.parametrize("setting", ["CSRF_COOKIE_HTTPONLY", "CSRF_USE_SESSIONS"])
