@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from lambda_handlers.telemetry import count, logger
-from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.job.message import SETTLE, Message
 from serverless_tasks.errors import MessageTooNew, MessageUndecodable, ServerlessTasksError
 
 if TYPE_CHECKING:
@@ -59,8 +59,8 @@ class Redelivery:
         self._hide(self._seconds)
 
     def explain(self, message: Message, failure: Failure) -> None:
-        """Record in a job why it waits. What claims to be from a schedule may be no job."""
-        if message.schedule is not None:
+        """Record in a job why it waits. What claims to be from a schedule may be no job, as is what settles a group."""
+        if message.schedule is not None or message.workflow == SETTLE:
             return
         try:
             self._services.store.returned(message, failure)

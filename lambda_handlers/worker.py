@@ -10,7 +10,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from lambda_handlers.bootstrap import initialise, ready
-from lambda_handlers.members import EndedMembers
 from lambda_handlers.redelivery import (
     NOT_YET_KNOWN,
     GiveBack,
@@ -40,7 +39,9 @@ from serverless_tasks.errors import (
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
+    from lambda_handlers.members import EndedMembers
     from serverless_tasks.engine.definition.base import BaseTask
+    from serverless_tasks.engine.job.place import Place
     from serverless_tasks.engine.services import Services
 
 # Seconds between the end of a run and the deletion of its messages.
@@ -70,7 +71,7 @@ class _Batch:
         self._messages: dict[int, Message] = {}
         self._redelivery = Redelivery(services, records)
         self._begun = ""
-        self._members = EndedMembers(services, self._redelivery)
+        self._members: EndedMembers | None = None
 
     def run(self) -> list[str]:
         """Run the messages one after another; returns the ids of those that must be delivered again.
@@ -87,7 +88,7 @@ class _Batch:
                 for place, record in enumerate(self._records)
                 if not self._done(place, record)
             ]
-            return back + self._members.count()
+            return back if self._members is None else back + self._members.count()
         finally:
             self._ahead.release()
             self._redelivery.finish()
@@ -132,7 +133,7 @@ class _Batch:
             return
         try:
             message = self._message(place)
-            if message.workflow is not None:
+            if message.workflow is not None or message.follows is not None:
                 return
             task = self._task(message)
             expired = to_ms(self._services.clock.now()) > message.expires
@@ -162,7 +163,8 @@ class _Batch:
         logger.error("message sent to the dead-letter queue", reason=reason)
 
     def _run(self, place: int, record: dict[str, Any], message: Message) -> None:
-        self._members.count_after(_UNCOUNTED)
+        if self._members is not None:
+            self._members.count_after(_UNCOUNTED)
         try:
             timeout = WORKFLOW_SECONDS if message.workflow is not None else self._task(message).timeout
         except UnknownTask as error:
@@ -185,7 +187,7 @@ class _Batch:
                 request_id=self._context.aws_request_id,
                 claim=self._ahead.take(message),
                 in_flight_work=partial(self._claim_ahead, place + 1),
-                count=lambda member, status: self._members.add(record, member, status),
+                count=partial(self._note_end, record),
             )
         except Exception as error:
             logger.exception("the job could not be claimed or recorded")
@@ -193,6 +195,13 @@ class _Batch:
         report(outcome)
         if outcome.give_back is not None:
             raise self._redelivery.back(record, math.ceil(outcome.give_back), outcome.status)
+
+    def _note_end(self, record: dict[str, Any], member: Place, status: str) -> None:
+        if self._members is None:
+            from lambda_handlers.members import EndedMembers  # most jobs are members of nothing
+
+            self._members = EndedMembers(self._services, self._redelivery)
+        self._members.add(record, member, status)
 
     def _task(self, message: Message) -> type[BaseTask]:
         return task_for(message, self._services.registry, self._services.clock.now())

@@ -1,5 +1,7 @@
 """Serverless Tasks: typed background tasks for Django that run on AWS Lambda."""
 
+from typing import TYPE_CHECKING, Any
+
 from serverless_tasks.client.task_client import TaskClient
 from serverless_tasks.engine.definition.schedule import cron, rate
 from serverless_tasks.engine.job.record import Record
@@ -29,8 +31,12 @@ from serverless_tasks.errors import (
     TaskTimeout,
     UnknownTask,
     WaitTimeout,
+    WorkflowError,
 )
 from serverless_tasks.task import Task
+
+if TYPE_CHECKING:
+    from serverless_tasks.workflow import chain, group, previous, results
 
 __all__ = [
     "AlreadyFinished",
@@ -59,8 +65,22 @@ __all__ = [
     "TaskTimeout",
     "UnknownTask",
     "WaitTimeout",
+    "WorkflowError",
+    "chain",
     "configure",
     "cron",
+    "group",
+    "previous",
     "rate",
+    "results",
     "services",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # Most processes make no workflow, and do without the modules that it takes.
+    if name in ("chain", "group", "previous", "results"):
+        from serverless_tasks import workflow
+
+        return getattr(workflow, name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -16,7 +16,7 @@ from serverless_tasks.engine.definition.base import is_task_class
 from serverless_tasks.engine.definition.recurring import recurring_of
 from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.job.clock import Clock
-from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.job.message import SETTLE, Message
 from serverless_tasks.engine.services import Services, current_services, use
 from serverless_tasks.engine.store.memory import MemoryStore
 from serverless_tasks.errors import ServerlessTasksError, TaskDefinitionError, TaskNotFound, UnknownTask
@@ -127,15 +127,17 @@ class RecordedTasks(Backend):
     def run_due(self) -> list[DeliveryResult]:
         """Run the jobs that are due now, and those that they submit for now; returns what became of them."""
         outcomes = []
-        while due := [delivery for delivery in self._queue if delivery.due <= self.clock.now()]:
-            self._queue.remove(due[0])
-            outcomes.append(self._run(due[0].message))
+        while (due := self._due()) is not None:
+            outcomes.append(self._run(self._queue.pop(due).message))
         return outcomes
 
     def drain(self) -> list[DeliveryResult]:
-        """Run jobs until none is left, moving the time on to those that wait: delays and retries included."""
+        """Run jobs until none is left, moving the time on to those that wait: delays and retries included.
+
+        The deadlines of groups that have ended are not waited for.
+        """
         outcomes = self.run_due()
-        while self._queue:
+        while self._waits():
             self.move(min(delivery.due for delivery in self._queue) - self.clock.now())
             outcomes += self.run_due()
         return outcomes
@@ -181,6 +183,21 @@ class RecordedTasks(Backend):
         if self.submitted:
             names = [message.task for message in self.submitted]
             raise AssertionError(f"Nothing should have been submitted, but {names} were.")
+
+    def _due(self) -> int | None:
+        now = self.clock.now()
+        return next((index for index, delivery in enumerate(self._queue) if delivery.due <= now), None)
+
+    def _waits(self) -> bool:
+        """Return whether there is something to wait for; deadlines of groups that have ended are dropped."""
+        self._queue = [delivery for delivery in self._queue if not self._is_over(delivery.message)]
+        return bool(self._queue)
+
+    def _is_over(self, message: Message) -> bool:
+        if message.workflow != SETTLE:
+            return False
+        group = self._store.groups.get(message.uuid)
+        return group is None or group.ended
 
     def _run(self, message: Message) -> DeliveryResult:
         try:

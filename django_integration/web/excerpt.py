@@ -14,6 +14,7 @@ MOST_CHARACTERS: Final = 4_000
 MOST_LINES: Final = 100
 MOST_VALUES: Final = 50
 MOST_MESSAGES: Final = 200
+MOST_FAILED: Final = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,31 @@ class Messages:
     """A job's messages: the last of them, and how many earlier ones were left out."""
 
     shown: Sequence[str]
+    left: int
+
+
+@dataclass(frozen=True, slots=True)
+class FailedMember:
+    """A failed member of a group.
+
+    Attributes:
+        index: its number in the group.
+        uuid: the job's id.
+        task: the task's name.
+        message: why it failed, as callers may see it.
+    """
+
+    index: int
+    uuid: str
+    task: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class FailedMembers:
+    """A group's failed members: the first of them, and how many were left out."""
+
+    shown: Sequence[FailedMember]
     left: int
 
 

@@ -15,14 +15,19 @@ from django.views.decorators.http import require_safe
 
 from django_integration.web.auth.actions import Action
 from django_integration.web.auth.caller import csrf_header, identify
-from django_integration.web.excerpt import excerpts, last_messages
+from django_integration.web.excerpt import MOST_FAILED, FailedMember, FailedMembers, excerpts, last_messages
 from django_integration.web.http.responses import HTTPError, record_json
 from django_integration.web.live.lookup import find_record
-from serverless_tasks.engine.job.record import PENDING, iso
+from serverless_tasks.client.members import members_page
+from serverless_tasks.engine.job.record import FAILED, PENDING, iso
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import TaskNotFound
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
+
+    from django_integration.web.auth.caller import Caller
+    from serverless_tasks.engine.job.record import Record
 
 
 @never_cache
@@ -30,7 +35,9 @@ if TYPE_CHECKING:
 def view(request: HttpRequest, uuid: str) -> HttpResponse:
     """The status page of one task."""
     try:
-        found = find_record(identify(request, Action.RETRIEVE), uuid)
+        caller = identify(request, Action.RETRIEVE)
+        found = find_record(caller, uuid)
+        failed = _failed_members(caller, found)
     except TaskNotFound as error:
         raise Http404(str(error)) from None
     except HTTPError as refused:
@@ -41,9 +48,25 @@ def view(request: HttpRequest, uuid: str) -> HttpResponse:
         "due": due,
         "outputs": excerpts(record["outputs"]),
         "messages": last_messages(record["messages"]),
+        "failed": failed,
         "task_api_base": request.path.removesuffix(f"{uuid}/view/"),
     }
     return _page(request, "view", shown)
+
+
+def _failed_members(caller: Caller, group: Record) -> FailedMembers | None:
+    """Return the failed members of a group, None of anything else; where none has failed, nothing is read."""
+    if group.members is None:
+        return None
+    if not group.members.failed:
+        return FailedMembers((), 0)
+    page = members_page(current_services(), group.uuid, status=FAILED, limit=MOST_FAILED, whole=False)
+    shown = [
+        FailedMember(index, member.uuid, member.task, (record_json(member)["error"] or {}).get("message", ""))
+        for index, member in zip(page.indices, page.records, strict=True)
+        if caller.may(member)
+    ]
+    return FailedMembers(shown, max(0, group.members.failed - len(shown)))
 
 
 @never_cache

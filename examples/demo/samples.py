@@ -3,6 +3,7 @@
 import base64
 import io
 import math
+from urllib.parse import quote
 
 ROWS = 310_000
 
@@ -40,3 +41,26 @@ def picture() -> str:
 def no_picture() -> str:
     """A file that only says that it is a picture, in base64."""
     return base64.b64encode(b"GIF89a, but nothing after it").decode()
+
+
+def sales(shops: int) -> dict[str, str]:
+    """The CSV files of invented sales of shops, by the shop's name.
+
+    Args:
+        shops: how many.
+    """
+    files = {}
+    for shop in range(shops):
+        lines = [f"article {sale},{2 + (shop * 7 + sale * 13) % 90}.50" for sale in range(20 + shop % 11)]
+        files[f"shop {shop + 1}"] = "\n".join(["article,amount", *lines])
+    return files
+
+
+def rates() -> str:
+    """A URL that holds three exchange rates."""
+    return "data:text/plain," + quote("USD 1.0832\nGBP 0.8561\nJPY 163.4\n")
+
+
+def broken_rates() -> str:
+    """A URL that holds a rate which is none."""
+    return "data:text/plain," + quote("USD 1.0832\nGBP unknown\n")

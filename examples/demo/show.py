@@ -1,5 +1,8 @@
-"""The demo itself: four tasks, what is seen of each on the way, and whether that is as it should be."""
+"""The demo itself: tasks and workflows, what is seen of each on the way, and whether that is as it should be."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
@@ -7,8 +10,14 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
+import serverless_tasks
+from examples import workflows
 from examples.demo import http, samples
 from examples.demo.local import Local
+from serverless_tasks import TaskClient
+from serverless_tasks.engine.services import reset
+
+SHOPS = 200
 
 
 class Show:
@@ -32,6 +41,9 @@ class Show:
         self.thumbnail()
         self.failure()
         self.refusal()
+        with self._stack():
+            self.report()
+            self.broken_chain()
         if self.wrong:
             self.console.print("\n[red bold]Not as it should be:[/]")
             for fault in self.wrong:
@@ -98,6 +110,50 @@ class Show:
         else:
             self.expect(False, "an input that is no number was taken")
 
+    def report(self) -> None:
+        """A group: the files of 200 shops, and one report when the last has been read."""
+        self._title("sales", f"{SHOPS} files, and a report of all: a group is submitted from Python")
+        handle = workflows.report_sales("June", samples.sales(SHOPS))
+        last = self._bar(handle.record.to_json())[-1]
+        self.expect(last["status"] == "succeeded", f"the group {last['status']}: {last['error']}")
+        self.expect(last["members"]["succeeded"] == SHOPS, f"its members: {last['members']}")
+        following = last["outputs"].get("continuation")
+        self.expect(following is not None, "no report followed the group")
+        if following is not None:
+            *_, report = http.records(self.local.site, following)
+            outputs = report["outputs"]
+            self.expect(outputs.get("title") == f"June: {SHOPS} shops", f"the report was {outputs}")
+            self.console.print(
+                f"{outputs.get('title')}, total {outputs.get('total'):,}, best {', '.join(outputs.get('best', ()))}",
+                markup=False,
+            )
+
+    def broken_chain(self) -> None:
+        """A chain whose middle fails: what comes after it is not run."""
+        self._title("rates", "fetch, parse and store: a chain, whose document has a rate that is none")
+        handle = workflows.import_rates(samples.broken_rates())
+        last = self._bar(handle.record.to_json())[-1]
+        self.expect(last["status"] == "failed", f"the chain {last['status']}")
+        steps = list(TaskClient().members(handle.uuid))
+        statuses = [step.status for step in steps]
+        self.expect(statuses == ["succeeded", "failed", "cancelled"], f"its steps {statuses}")
+        for step in steps:
+            reason = f"{step.error['type']}: {step.error['message']}" if step.error else ""
+            self.console.print(Text(f"  {step.task} {step.status} ") + Text(reason, style="red"))
+
+    @contextmanager
+    def _stack(self) -> Iterator[None]:
+        """Let this process submit to the stack, as any of its scripts would."""
+        before = dict(os.environ)
+        os.environ.update(self.local.environment)
+        serverless_tasks.configure()
+        try:
+            yield
+        finally:
+            os.environ.clear()
+            os.environ.update(before)
+            reset()
+
     def _summarise(self, rows: int) -> list[dict[str, Any]]:
         text = samples.weather(rows)
         return self.follow("summarise-columns", {"text": text}, unit=lambda size: f"{size / 1e6:.1f} MB")
@@ -106,7 +162,10 @@ class Show:
         """Submit a task and show it until it has ended; every record that was seen."""
         size = sum(len(value) for value in inputs.values() if isinstance(value, str))
         self._title(task, f"{size:,} bytes of input")
-        first = http.submit(self.local.site, task, inputs)
+        return self._bar(http.submit(self.local.site, task, inputs), unit)
+
+    def _bar(self, first: dict[str, Any], unit: Any = "{:g}".format) -> list[dict[str, Any]]:
+        """Show a job that was submitted until it has ended; every record that was seen."""
         seen = [first]
         columns = (
             TextColumn("{task.description:<10}"),

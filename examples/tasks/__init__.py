@@ -2,6 +2,17 @@
 
 from examples.tasks.columns import SummariseColumns
 from examples.tasks.numbers import SumNumbers
+from examples.tasks.rates import FetchRates, ParseRates, StoreRates
+from examples.tasks.sales import ReportSales, SumSales
 from examples.tasks.thumbnail import MakeThumbnail
 
-__all__ = ["MakeThumbnail", "SumNumbers", "SummariseColumns"]
+__all__ = [
+    "FetchRates",
+    "MakeThumbnail",
+    "ParseRates",
+    "ReportSales",
+    "StoreRates",
+    "SumNumbers",
+    "SumSales",
+    "SummariseColumns",
+]

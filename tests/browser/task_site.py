@@ -13,14 +13,17 @@ from django.conf import settings
 from django.core.management import call_command
 from django.core.servers.basehttp import ThreadedWSGIServer, WSGIRequestHandler
 from django.core.wsgi import get_wsgi_application
-from django.http import FileResponse, HttpRequest, HttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.urls import include, path
+from django.views.static import serve
 
 from serverless_tasks import Task, TaskError
 from serverless_tasks.params import IntParameter, ListParameter, StringParameter
+from serverless_tasks.workflow import group
 
-OURS = Path(__file__).resolve().parents[2] / "django_integration/static/django-task-api.min.js"
+STATIC = Path(__file__).resolve().parents[2] / "django_integration/static"
+OURS = STATIC / "django-task-api.min.js"
 PAGE = '<!doctype html><html lang="en"><title>Page</title><script src="/script/{}"></script></html>'
 LOGIN = '<!doctype html><form method="post">{% csrf_token %}{{ form }}<button>Log in</button></form>'
 go_on = threading.Semaphore(0)
@@ -93,11 +96,15 @@ def main(folder: Path, packages: Path) -> None:
             {
                 "BACKEND": "django.template.backends.django.DjangoTemplates",
                 "OPTIONS": {
-                    "loaders": [("django.template.loaders.locmem.Loader", {"registration/login.html": LOGIN})]
+                    "loaders": [
+                        ("django.template.loaders.locmem.Loader", {"registration/login.html": LOGIN}),
+                        "django.template.loaders.app_directories.Loader",
+                    ]
                 },
             }
         ],
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
+        STATIC_URL="/static/",
         SERVERLESS_TASKS={"BACKEND": "threading"},
         TASK_API_BACKGROUND_TASKS=[Steps, Fails],
     )
@@ -133,7 +140,14 @@ def _urls(scripts: dict[str, Path]) -> tuple[object, ...]:
         go_on.release()
         return HttpResponse()
 
+    def submit_group(request: HttpRequest) -> HttpResponse:
+        """Submit a group of one member that fails at once, and three that wait for ``/go/``."""
+        members = [Fails.signature(), *(Steps.signature(names=[str(number)]) for number in range(3))]
+        return JsonResponse({"uuid": group(members, name="album").submit().uuid})
+
     return (
+        path("static/<path:path>", serve, {"document_root": STATIC}),
+        path("group/", submit_group),
         path("tasks/", include("django_integration.urls")),
         path("elsewhere/", include("django_integration.task_api_urls")),
         path("page/<client>/", page),

@@ -13,7 +13,8 @@ COMMITTED = npm.CLIENT.parent / "static" / "django-task-api.min.js"
 MAX_GZIPPED = 3000  # bytes
 
 CONSUMER = """
-import tasks, { run, watch, cancel, options, HTTPError, type TaskRecord } from 'serverless-tasks-client'
+import tasks, { run, watch, cancel, members, options, HTTPError } from 'serverless-tasks-client'
+import type { MembersPage, TaskRecord } from 'serverless-tasks-client'
 options.pollInterval = 500
 async function example(): Promise<number> {
   const seen = ({ progress }: TaskRecord<{ sum: number }>): number => progress
@@ -22,6 +23,14 @@ async function example(): Promise<number> {
     if (reason instanceof HTTPError) void reason.status.toFixed()
   })
   await cancel(record.uuid)
+  const group: string | undefined = record.group
+  const counted: number = record.members?.failed ?? 0
+  const query = { status: 'failed', limit: counted } as const
+  const page: MembersPage<{ sum: number }> = await members<{ sum: number }>(record.uuid, query)
+  await members(group ?? record.uuid, { cursor: page.next })
+  void page.members.map(({ index, outputs }) => index + outputs.sum)
+  // @ts-expect-error members that have not ended are not counted apart
+  void members(record.uuid, { status: 'pending' })
   // @ts-expect-error a task is named by a string
   void run(1)
   return record.outputs.sum
@@ -81,9 +90,9 @@ def test_package_is_imported_and_required(project: Path) -> None:
         f"import tasks from 'serverless-tasks-client';{show}",
         cwd=project,
     )
-    assert imported == "cancel,options,run,watch /tasks/\n"
+    assert imported == "cancel,members,options,run,watch /tasks/\n"
     required = npm.run("node", "-e", f"const tasks = require('serverless-tasks-client');{show}", cwd=project)
-    assert required == "HTTPError,cancel,default,options,run,watch /tasks/\n"
+    assert required == "HTTPError,cancel,default,members,options,run,watch /tasks/\n"
 
 
 @pytest.mark.parametrize("suffix", ["mts", "cts"])

@@ -8,7 +8,15 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, Page, Request, expect
 
-from django_integration.web.excerpt import MOST_CHARACTERS, MOST_MESSAGES, excerpts, last_messages
+from django_integration.web.excerpt import (
+    MOST_CHARACTERS,
+    MOST_FAILED,
+    MOST_MESSAGES,
+    FailedMember,
+    FailedMembers,
+    excerpts,
+    last_messages,
+)
 from tests.browser.axe import violations
 from tests.browser.scripted_site import UUID, Answer, ScriptedSite, record, succeeded
 
@@ -36,7 +44,52 @@ LONG = succeeded(
     messages=[f"Page {number}" for number in range(10_000)],
     outputs={"text": "x" * 1_000_000, "rows": list(range(200_000))} | {f"more{n}": n for n in range(150)},
 )
+FAILURES = f"/tasks/{UUID}/members/?status=failed&limit={MOST_FAILED}"
+FOLLOWING = "5d6f4a7e-1b1f-5a53-9f5c-0d8a3e1c7b21"
+
+
+def group(succeeded: int, failed: int = 0, cancelled: int = 0, **changes: Any) -> dict[str, Any]:
+    """The record of a group of 2,400."""
+    ended = succeeded + failed + cancelled
+    counts = {"succeeded": succeeded, "failed": failed, "cancelled": cancelled}
+    members = {"total": 2400, "ended": ended, **counts}
+    return record(task="album", attempt=0, progress=ended, target=2400, members=members) | changes
+
+
+def failures(*indices: int, left: int = 0) -> FailedMembers:
+    reason = "The image is damaged: no end of image marker."
+    return FailedMembers([FailedMember(n, f"member-{n}", "resize", reason) for n in indices], left)
+
+
+def members(*indices: int) -> dict[str, Any]:
+    """What the site says of them."""
+    return {
+        "members": [
+            record(uuid=each.uuid, task=each.task, status="failed", group=UUID, index=each.index)
+            | {"error": {"type": "TaskError", "message": each.message}}
+            for each in failures(*indices).shown
+        ],
+        "next": None,
+    }
+
+
+GROUP = group(1175, 25)
+GROUP_FAILED = group(
+    2375,
+    25,
+    status="failed",
+    error={"type": "MembersFailed", "message": "25 of 2400 members did not succeed: 7, 12 and 23 more."},
+    finished="2026-03-04T10:15:14.750Z",
+)
+GROUP_DONE = group(
+    2400, status="succeeded", outputs={"continuation": FOLLOWING}, finished="2026-03-04T10:15:14.750Z"
+)
+MEMBER = succeeded(group=FOLLOWING)
 STATES = {
+    "group": GROUP,
+    "group_failed": GROUP_FAILED,
+    "group_done": GROUP_DONE,
+    "member": MEMBER,
     "pending": PENDING,
     "running": HALF,
     "working": record(),
@@ -66,6 +119,10 @@ def address(site: ScriptedSite, first: dict[str, Any], due: str | None = None) -
         "messages": asdict(last_messages(first["messages"])),
         "task_api_base": "/tasks/",
     }
+    if "members" in first:
+        failed = first["members"]["failed"]
+        shown = min(failed, MOST_FAILED)
+        context["failed"] = asdict(failures(*range(shown), left=failed - shown))
     return site.shows("view.html", context)
 
 
@@ -233,6 +290,110 @@ def test_long_outputs_and_many_messages_are_clipped_with_a_link_to_all(
     expect(page.get_by_role("region", name="Messages")).to_contain_text("earlier: all of them")
     height = page.evaluate("document.documentElement.scrollHeight") if with_script else 0
     assert height < 15_000
+    context.close()
+
+
+def test_a_group_counts_its_members_as_they_end(site: ScriptedSite, page: Page) -> None:
+    site.on("GET", FAILURES, members(7), members(7, 12))
+    show(site, page, group(0), group(0), group(1199, 1), group(2398, 2, status="failed"))
+    region = page.get_by_role("region", name="Members")
+    counts = region.get_by_role("definition")
+    expect(counts).to_have_text(["0", "0", "0"])
+    expect(region.get_by_role("list")).to_be_hidden()
+    expect(page.get_by_text("Workflow", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Cancel workflow")).to_be_visible()
+    expect(page.locator("[data-field=attempt]")).to_be_hidden()
+
+    next_poll(page)
+    expect(counts).to_have_text(["1,199", "1", "0"])
+    expect(progress(page)).to_have_js_property("position", 0.5)
+    expect(page.get_by_text("1,200 of 2,400")).to_be_visible()
+    rows = page.get_by_role("list", name="Failed members").get_by_role("listitem")
+    expect(rows).to_have_text(["Member 7 The image is damaged: no end of image marker. resize"])
+    expect(rows.get_by_role("link")).to_have_attribute("href", "/tasks/member-7/view/")
+
+    next_poll(page)
+    expect(status(page)).to_have_text("Failed")
+    expect(rows).to_have_count(2)
+    expect(counts).to_have_text(["2,398", "2", "0"])
+    asked = len(site.asked("GET", POLL))
+    page.clock.run_for(60_000)
+    assert len(site.asked("GET", POLL)) == asked
+    assert len(site.asked("GET", FAILURES)) == 2
+
+
+def test_of_many_failed_members_the_first_are_listed_and_read_again_at_the_end(
+    site: ScriptedSite, page: Page
+) -> None:
+    site.on("GET", FAILURES, members(*range(1, 21)))
+    show(site, page, GROUP, group(1300, 30), group(1300, 40), group(2300, 100, status="failed"))
+    rows = page.get_by_role("list", name="Failed members").get_by_role("listitem")
+    expect(rows).to_have_count(MOST_FAILED)
+    expect(page.get_by_text("10 more failed: all of them")).to_be_visible()
+    next_poll(page)
+    expect(page.get_by_text("20 more failed: all of them")).to_be_visible()
+    assert site.asked("GET", FAILURES) == []
+    next_poll(page)
+    expect(rows.first).to_contain_text("Member 1 ")
+    expect(page.get_by_text("80 more failed: all of them")).to_be_visible()
+    assert len(site.asked("GET", FAILURES)) == 1
+
+
+def test_failed_members_that_cannot_be_read_are_read_with_the_next_record(
+    site: ScriptedSite, page: Page
+) -> None:
+    site.on("GET", FAILURES, Answer({"detail": "away"}, 503), members(7))
+    show(site, page, group(0), group(0, 1), group(5, 1))
+    rows = page.get_by_role("list", name="Failed members").get_by_role("listitem")
+    expect(page.get_by_text("1 more failed: all of them")).to_be_visible()
+    next_poll(page)
+    expect(rows).to_have_count(1)
+    expect(page.get_by_text("more failed")).to_be_hidden()
+
+
+def test_a_group_that_a_worker_opens_while_it_is_watched_shows_its_members(
+    site: ScriptedSite, page: Page
+) -> None:
+    """One that is a member of another is a job that waits until then."""
+    show(site, page, PENDING, PENDING, group(3))
+    expect(page.get_by_role("region", name="Members")).to_be_hidden()
+    next_poll(page)
+    expect(page.get_by_role("region", name="Members").get_by_role("definition").first).to_have_text("3")
+    expect(page.get_by_text("Workflow", exact=True)).to_be_visible()
+
+
+def test_what_follows_a_group_is_linked(site: ScriptedSite, page: Page) -> None:
+    show(site, page, group(2399), group(2399), GROUP_DONE)
+    expect(page.get_by_text("Followed by")).to_be_hidden()
+    next_poll(page)
+    expect(page.get_by_role("link", name=FOLLOWING)).to_have_attribute("href", f"/tasks/{FOLLOWING}/view/")
+    expect(page.get_by_role("region", name="Result")).to_be_hidden()
+
+
+def test_cancelling_a_group_says_what_it_does(site: ScriptedSite, page: Page) -> None:
+    show(site, page, group(5))
+    site.on("POST", CANCEL, group(5) | {"cancel_requested": True})
+    page.get_by_role("button", name="Cancel workflow").click()
+    expect(page.get_by_text("Asked to stop. Jobs that have not begun never do.")).to_be_visible()
+
+
+def test_a_group_is_read_without_javascript(site: ScriptedSite, chromium: Browser) -> None:
+    context = chromium.new_context(java_script_enabled=False)
+    page = context.new_page()
+    page.goto(address(site, GROUP_FAILED))
+    expect(page.get_by_text("2400 of 2400")).to_be_visible()
+    counts = page.get_by_role("region", name="Members").get_by_role("definition")
+    expect(counts).to_have_text(["2375", "25", "0"])
+    rows = page.get_by_role("list", name="Failed members").get_by_role("listitem")
+    expect(rows).to_have_count(MOST_FAILED)
+    expect(rows.first.get_by_role("link")).to_have_attribute("href", "/tasks/member-0/view/")
+    expect(page.get_by_text("5 more failed: all of them")).to_be_visible()
+    page.goto(address(site, GROUP_DONE))
+    expect(page.get_by_role("link", name=FOLLOWING)).to_have_attribute("href", f"/tasks/{FOLLOWING}/view/")
+    expect(page.get_by_role("list", name="Failed members")).to_be_hidden()
+    page.goto(address(site, MEMBER))
+    expect(page.get_by_text("Member of")).to_be_visible()
+    expect(page.get_by_role("region", name="Members")).to_be_hidden()
     context.close()
 
 

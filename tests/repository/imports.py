@@ -119,11 +119,19 @@ def rooms(edges: Graph) -> dict[str, dict[str, set[str]]]:
 
 
 def statements(path: Path) -> list[str]:
-    """The kinds of statements in a file besides its docstring, imports and `__all__`."""
+    """The kinds of statements in a file besides its docstring, imports, `__all__`, and re-exports that are made late.
+
+    Those are imports for types alone, and the function with which a module imports them when they are asked for:
+    https://peps.python.org/pep-0562/
+    """
     kinds = []
     for node in ast.parse(path.read_text(encoding="utf-8"), str(path)).body:
         is_docstring = isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant)
         names = [getattr(target, "id", "") for target in node.targets] if isinstance(node, ast.Assign) else []
-        if not (isinstance(node, ast.Import | ast.ImportFrom) or is_docstring or names == ["__all__"]):
+        is_late = isinstance(node, ast.FunctionDef) and node.name == "__getattr__"
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            is_late = all(isinstance(each, ast.ImportFrom) for each in node.body)
+        is_import = isinstance(node, ast.Import | ast.ImportFrom)
+        if not (is_import or is_late or is_docstring or names == ["__all__"]):
             kinds.append(type(node).__name__)
     return kinds

@@ -3,13 +3,16 @@
 import base64
 import io
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
 
 import serverless_tasks
-from examples.tasks import MakeThumbnail, SummariseColumns, SumNumbers
+from examples import workflows
+from examples.demo import samples
+from examples.tasks import MakeThumbnail, SummariseColumns, SumNumbers, rates
 from serverless_tasks import InvalidInputs
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.job.record import Record
@@ -42,7 +45,10 @@ def columns(text: str, **inputs: Any) -> dict[str, dict[str, Any]]:
 
 def test_the_module_registers_its_tasks() -> None:
     names = {task.name for task in serverless_tasks.services().registry}
-    assert names == {"sum", "summarise-columns", "make-thumbnail"}
+    assert names == {
+        *("sum", "summarise-columns", "make-thumbnail", "sum-sales", "report-sales"),
+        *("fetch-rates", "parse-rates", "store-rates"),
+    }
 
 
 def test_sum() -> None:
@@ -140,3 +146,51 @@ class TestMakeThumbnail:
         Image.new("1", (10_000, 5_001)).save(written, "png")
         record = done(MakeThumbnail, image=base64.b64encode(written.getvalue()).decode())
         assert "10000 x 5001 pixels" in record.error["message"]
+
+
+class TestReportSales:
+    def test_is_made_of_all_files_once_they_are_read(self) -> None:
+        handle = workflows.report_sales("June", samples.sales(200))
+
+        assert handle.members.succeeded == handle.members.total == 200
+        totals = [outputs["total"] for outputs in handle.results() if outputs]
+        assert handle.continuation is not None
+        report = handle.continuation.refresh().outputs
+        assert (report["title"], report["total"]) == ("June: 200 shops", round(sum(totals), 2))
+        assert len(report["best"]) == 3
+
+    def test_is_not_made_where_a_file_cannot_be_read(self) -> None:
+        handle = workflows.report_sales("June", {**samples.sales(3), "Oslo": "article,amount\ntea,lots\n"})
+
+        assert handle.error == {
+            "type": "MembersFailed",
+            "message": "1 of 4 members did not succeed: 3.",
+        }
+        assert handle.continuation is None
+
+
+class TestImportRates:
+    @pytest.fixture(autouse=True)
+    def database(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(rates, "DATABASE", tmp_path / "rates.sqlite3")
+
+    def test_stores_what_was_fetched_and_parsed(self) -> None:
+        for _ in range(2):
+            handle = workflows.import_rates(samples.rates())
+            assert handle.status == "succeeded"
+            assert list(handle.results())[-1] == {"stored": 3}
+
+    def test_stores_nothing_where_the_middle_fails(self) -> None:
+        handle = workflows.import_rates(samples.broken_rates())
+
+        steps = list(serverless_tasks.TaskClient().members(handle.uuid))
+        assert [step.status for step in steps] == ["succeeded", "failed", "cancelled"]
+        assert [step.error and step.error["type"] for step in steps] == [None, "TaskError", "Skipped"]
+        assert "Line 2 is 'GBP unknown'" in (steps[1].error or {})["message"]
+        assert not rates.DATABASE.exists()
+
+    @pytest.mark.parametrize("url", ["file:///etc/hostname", "http://169.254.169.254/"])
+    def test_fetches_from_nowhere_else(self, url: str) -> None:
+        handle = workflows.import_rates(url)
+        first = next(serverless_tasks.TaskClient().members(handle.uuid))
+        assert "Only https:// and data: URLs are fetched" in (first.error or {})["message"]

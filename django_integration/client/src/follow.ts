@@ -20,7 +20,7 @@ export type OnProgress = (record: TaskRecord) => void
  * @param wait how long to wait before the first poll, in milliseconds
  */
 export async function follow(answer: Answer, wait: number, onProgress?: OnProgress | null): Promise<TaskRecord> {
-  let { record, streams } = answer
+  let { body: record, streams } = answer
   const seen = (next: TaskRecord): void => {
     if (isOlder(next, record)) return
     record = next
@@ -39,7 +39,7 @@ export async function follow(answer: Answer, wait: number, onProgress?: OnProgre
     wait = options.pollInterval
     const polled = await poll(record.uuid)
     streams &&= polled.streams
-    seen(polled.record)
+    seen(polled.body)
   }
   return record
 }

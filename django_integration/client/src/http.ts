@@ -22,9 +22,9 @@ export class HTTPError extends Error {
   }
 }
 
-/** A record, and whether the server streams this task's changes. */
-export interface Answer {
-  record: TaskRecord
+/** What the server said, a record unless asked for something else, and whether it streams this task's changes. */
+export interface Answer<Body = TaskRecord> {
+  body: Body
   streams: boolean
 }
 
@@ -38,12 +38,13 @@ export function urlOf(uuid?: string, action?: string): string {
 
 export const sendsCookiesAbroad = (): boolean => options.corsMode === 'cors'
 
-export const get = (url: string): Promise<Answer> => request(url, { signal: AbortSignal.timeout(POLL_TIMEOUT) })
+export const get = <Body = TaskRecord>(url: string): Promise<Answer<Body>> =>
+  request<Body>(url, { signal: AbortSignal.timeout(POLL_TIMEOUT) })
 
 export const post = (url: string, data: object, key?: string): Promise<Answer> =>
   request(url, { method: 'POST', body: JSON.stringify(data) }, key)
 
-async function request(url: string, init: RequestInit, key?: string): Promise<Answer> {
+async function request<Body = TaskRecord>(url: string, init: RequestInit, key?: string): Promise<Answer<Body>> {
   const headers: { [name: string]: string } = { Accept: 'application/json' }
   if (key) headers['Idempotency-Key'] = key
   if (init.body) {
@@ -71,7 +72,7 @@ async function request(url: string, init: RequestInit, key?: string): Promise<An
     const seconds = Number(response.headers.get('Retry-After')) || 0
     throw new HTTPError(`${url} answered ${response.status}${said && `: ${said}`}`, response.status, body, seconds * 1000)
   }
-  return { record: body as TaskRecord, streams: response.headers.get('X-Task-Events') === '1' }
+  return { body: body as Body, streams: response.headers.get('X-Task-Events') === '1' }
 }
 
 function csrfToken(): string | undefined {

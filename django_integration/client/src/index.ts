@@ -1,14 +1,14 @@
 import { follow, poll } from './follow.js'
 import type { OnProgress } from './follow.js'
-import { post, urlOf } from './http.js'
+import { get, post, urlOf } from './http.js'
 import type { Answer } from './http.js'
 import { options } from './options.js'
-import type { TaskRecord } from './record.js'
+import type { MembersPage, TaskRecord } from './record.js'
 
 export { HTTPError } from './http.js'
 export { options } from './options.js'
 export type { Options } from './options.js'
-export type { Status, TaskRecord } from './record.js'
+export type { Member, MemberCounts, MembersPage, Status, TaskRecord } from './record.js'
 
 /** Called with each record that is seen, the last one included. */
 export type ProgressCallback<Outputs> = (record: TaskRecord<Outputs>) => void
@@ -24,6 +24,16 @@ export interface SubmitOptions {
    * the key is followed then, and no second one is made. With other inputs the server refuses (409).
    */
   idempotencyKey?: string
+}
+
+/** Which members of a group or a chain to give. */
+export interface MembersQuery {
+  /** Only those that have ended so; without it all members, also those that have not ended. */
+  status?: 'succeeded' | 'failed' | 'cancelled'
+  /** `next` of the page before. */
+  cursor?: string | null
+  /** How many at most, from 1 to 100; 50 unless given. */
+  limit?: number
 }
 
 type AnyOutputs = { [name: string]: unknown }
@@ -48,7 +58,10 @@ export const run = <Outputs = AnyOutputs>(
 ): Promise<TaskRecord<Outputs>> =>
   outcome(post(urlOf(), { task, inputs }, how.idempotencyKey), 0, onProgress, onSuccess, onError)
 
-/** Follows a task that was submitted before (by an earlier page, say), exactly as `run` follows its own. */
+/**
+ * Follows a task that was submitted before (by an earlier page, say), exactly as `run` follows its own. A group or a chain is
+ * followed by its uuid as well: its records count its `members`.
+ */
 export const watch = <Outputs = AnyOutputs>(
   uuid: string,
   onProgress?: ProgressCallback<Outputs> | null,
@@ -62,7 +75,18 @@ export const watch = <Outputs = AnyOutputs>(
  * @returns a promise of its record. A task that has already ended rejects with an `HTTPError` of status 409.
  */
 export const cancel = <Outputs = AnyOutputs>(uuid: string): Promise<TaskRecord<Outputs>> =>
-  post(urlOf(uuid, 'cancel'), {}).then(({ record }) => record as TaskRecord<Outputs>)
+  post(urlOf(uuid, 'cancel'), {}).then(({ body }) => body as TaskRecord<Outputs>)
+
+/**
+ * Gives a page of the members of a group or a chain, in the order of their index.
+ *
+ * @returns a promise of the page. What is no group rejects with an `HTTPError` of status 404.
+ */
+export const members = <Outputs = AnyOutputs>(uuid: string, query: MembersQuery = {}): Promise<MembersPage<Outputs>> => {
+  const given = Object.entries(query).filter(([, value]) => value != null)
+  const search = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString()
+  return get<MembersPage<Outputs>>(urlOf(uuid, 'members') + (search && `?${search}`)).then(({ body }) => body)
+}
 
 function outcome<Outputs>(
   answer: Promise<Answer>,
@@ -82,4 +106,4 @@ function outcome<Outputs>(
   return ended
 }
 
-export default { run, watch, cancel, options }
+export default { run, watch, cancel, members, options }

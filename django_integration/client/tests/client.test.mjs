@@ -269,3 +269,64 @@ test('a record that is certainly older than one that was seen is passed over', a
   assert.equal(outcome.state, 'rejected')
   assert.deepEqual(progress, [1, 0, 2, 3])
 })
+
+const counts = (succeeded, failed = 0, cancelled = 0) => ({
+  total: 4,
+  ended: succeeded + failed + cancelled,
+  succeeded,
+  failed,
+  cancelled,
+})
+const aGroup = (members, changes = {}) =>
+  aRecord({ task: 'group', attempt: 0, progress: members.ended, target: 4, members, ...changes })
+
+test('a group is watched by its uuid, and its records count its members', async () => {
+  const told = [aGroup(counts(0)), aGroup(counts(1)), aGroup(counts(2, 1)), aGroup(counts(3, 1), { status: 'failed' })]
+  const world = makeWorld(told.map((record) => answer(record)))
+  const seen = []
+  const outcome = outcomeOf(tasks.watch('u-1', ({ members }) => seen.push([members.ended, members.failed])))
+  await settle()
+  for (const _ of told) await advance(1000)
+  assert.deepEqual(outcome, { state: 'rejected', value: told[3] })
+  assert.deepEqual(seen, [[0, 0], [1, 0], [3, 1], [4, 1]])
+  assert.deepEqual(world.requests.map(({ url }) => url), Array(4).fill('/tasks/u-1/'))
+})
+
+test("a group's count that is older than one that was seen is passed over", async () => {
+  const told = [aGroup(counts(2)), aGroup(counts(1)), aGroup(counts(0)), aGroup(counts(3)), aGroup(counts(4), { status: 'succeeded' })]
+  makeWorld(told.map((record) => answer(record)))
+  const seen = []
+  const outcome = outcomeOf(tasks.watch('u-1', ({ members }) => seen.push(members.ended)))
+  await settle()
+  for (const _ of told) await advance(1000)
+  assert.equal(outcome.state, 'resolved')
+  assert.deepEqual(seen, [2, 3, 4])
+})
+
+test('members gives a page of them', async () => {
+  const page = { members: [{ index: 0, ...succeeded, group: 'u-1' }], next: '0' }
+  const world = makeWorld([answer(page)])
+  assert.deepEqual(await tasks.members('u-1'), page)
+  assert.deepEqual([world.requests[0].method, world.requests[0].url], ['GET', '/tasks/u-1/members/'])
+})
+
+test('members asks for a status, a cursor and a limit where they are given', async () => {
+  const world = makeWorld([answer({ members: [], next: null })])
+  await tasks.members('u-1', { status: 'failed', limit: 20 })
+  await tasks.members('u-1', { status: undefined, cursor: 'a&b', limit: undefined })
+  await tasks.members('u-1', { cursor: null })
+  assert.deepEqual(world.requests.map(({ url }) => url), [
+    '/tasks/u-1/members/?status=failed&limit=20',
+    '/tasks/u-1/members/?cursor=a%26b',
+    '/tasks/u-1/members/',
+  ])
+})
+
+test('the members of what is no group reject with 404', async () => {
+  makeWorld([refusal(404, { error: { type: 'NotAGroup', message: 'Job u-1 is no group.' } })])
+  await assert.rejects(tasks.members('u-1'), {
+    name: 'HTTPError',
+    status: 404,
+    message: '/tasks/u-1/members/ answered 404: Job u-1 is no group.',
+  })
+})

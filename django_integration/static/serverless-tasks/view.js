@@ -30,7 +30,7 @@
   const SHORT = 32 // characters of JSON that stay on one line
 
   // As web/excerpt.py.
-  const MOST = { characters: 4000, lines: 100, values: 50, messages: 200 }
+  const MOST = { characters: 4000, lines: 100, values: 50, messages: 200, failed: 20 }
 
   function valueText(value) {
     if (typeof value === 'string') return value
@@ -115,7 +115,11 @@
   }
 
   let shownOutputs = '{}'
-  function renderOutputs(outputs) {
+  function renderOutputs(outputs, isGroup) {
+    if (isGroup) {
+      part('result').hidden = true // the one output is a link among the details
+      return
+    }
     const next = JSON.stringify(outputs)
     if (next === shownOutputs) return
     shownOutputs = next
@@ -129,6 +133,63 @@
     renderLeft('more-outputs', values.length - rows.length)
     list('outputs').replaceChildren(...rows)
     part('result').hidden = rows.length === 0
+  }
+
+  const viewURL = (uuid) => `${root.dataset.base}${uuid}/view/`
+
+  let failedShown = list('failures').children.length
+  let failedWhenRead = failedShown ? first.members.failed : 0
+  let readsFailed = false
+
+  /** Reads the first failed members when there are others than those that are shown. */
+  async function readFailed() {
+    const { failed } = last.members
+    const enough = failedShown >= MOST.failed && !hasEnded(last)
+    if (readsFailed || failed === failedWhenRead || enough) return
+    readsFailed = true
+    try {
+      renderFailed((await TaskAPI.members(first.uuid, { status: 'failed', limit: MOST.failed })).members)
+      failedWhenRead = failed
+    } catch {
+      return // the counts are there; the next record tries again
+    } finally {
+      readsFailed = false
+    }
+    readFailed()
+  }
+
+  function renderFailed(members) {
+    const rows = members.map(({ index, uuid, task, error }) => {
+      const row = document.createElement('li')
+      const link = Object.assign(document.createElement('a'), { textContent: `Member ${index}`, href: viewURL(uuid) })
+      const name = Object.assign(document.createElement('code'), { textContent: task })
+      const reason = Object.assign(document.createElement('span'), { textContent: error ? error.message : '' })
+      row.append(link, ' ', reason, ' ', name)
+      return row
+    })
+    list('failures').replaceChildren(...rows)
+    part('failures').hidden = rows.length === 0
+    failedShown = rows.length
+    renderLeft('more-failures', Math.max(0, last.members.failed - failedShown))
+  }
+
+  function renderMembers({ members, outputs }) {
+    part('members').hidden = !members
+    part('attempt').hidden = Boolean(members)
+    if (!members) return
+    say('kind', 'Workflow')
+    say('succeeded', number.format(members.succeeded))
+    say('failed', number.format(members.failed))
+    say('cancelled', number.format(members.cancelled))
+    renderLeft('more-failures', Math.max(0, members.failed - failedShown))
+    readFailed()
+    cancelButton.textContent = 'Cancel workflow'
+    bar.setAttribute('aria-label', 'Members that have ended')
+    const { continuation } = outputs
+    part('continuation').hidden = !continuation
+    if (!continuation) return
+    root.querySelector('[data-link="continuation"]').href = viewURL(continuation)
+    say('continuation', continuation)
   }
 
   function renderTimes(record) {
@@ -148,7 +209,8 @@
     say('status', capitalise(record.status))
     renderProgress(record)
     renderMessages(record.messages)
-    renderOutputs(record.outputs)
+    renderOutputs(record.outputs, Boolean(record.members))
+    renderMembers(record)
     renderDue()
     renderTimes(record)
     part('error').hidden = !record.error
@@ -167,7 +229,8 @@
 
   function cancelAsked() {
     cancelButton.disabled = true
-    say('cancel-note', 'Asked to stop. A running task stops at its next step.')
+    const about = last.members ? 'Jobs that have not begun never do.' : 'A running task stops at its next step.'
+    say('cancel-note', `Asked to stop. ${about}`)
   }
 
   function watch() {

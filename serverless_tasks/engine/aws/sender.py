@@ -56,11 +56,13 @@ class Sender:
         return message.run_at is not None and message.delay(self._clock.now()) > self._longest
 
     def check(self, messages: Sequence[Message]) -> None:
-        """See that messages can be held back for as long as they want to be.
+        """See that messages have a queue, and can be held back for as long as they want to be.
 
         Raises:
-            ConfigurationError: a setting of the scheduler is missing.
+            ConfigurationError: a queue has no URL, or a setting of the scheduler is missing.
         """
+        for queue in {message.queue for message in messages}:
+            self._config.queue_url(queue)
         if any(self.is_far(message) for message in messages):
             for setting in SETTINGS:
                 self._config.require(setting)

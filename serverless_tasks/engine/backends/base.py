@@ -87,7 +87,7 @@ class Backend:
         """Check that messages can be held back until they are due: before an open transaction is committed.
 
         Raises:
-            ConfigurationError: a setting of the scheduler is missing.
+            ConfigurationError: a queue has no URL, or a setting of the scheduler is missing.
         """
 
 

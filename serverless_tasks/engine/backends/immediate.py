@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from serverless_tasks.engine.backends.base import Backend
@@ -112,7 +113,8 @@ class ImmediateBackend(Backend):
                     outcome.disposition is Disposition.WAITING
                 ):  # the retry of another process, due in a moment
                     self._clock.sleep(outcome.give_back or 0)
-                    outcome = self._execute(message)
+                    # Nor does a job wait twice for the one that it follows: that may be the very one which submits it.
+                    outcome = self._execute(replace(message, follows=None))
             except ServerlessTasksError as error:
                 self._runner.settle(message, failure_of(error))
                 return error

@@ -10,19 +10,19 @@ from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.backends.intake import Intake
 from serverless_tasks.engine.backends.pool import Pool
 from serverless_tasks.engine.job.forks import notice_fork, renew_when_forked
-from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.job.message import SETTLE, Message
 from serverless_tasks.engine.store.base import ClaimAnswer
 from serverless_tasks.engine.worker.outcome import failure_of
-from serverless_tasks.errors import AwsError
+from serverless_tasks.errors import AwsError, ServerlessTasksError, SubmitFailed, SubmitUncertain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from serverless_tasks.engine.backends.base import Parts
+    from serverless_tasks.engine.backends.deadlines import Deadlines
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.store.base import Blobs, Store
     from serverless_tasks.engine.worker.runner import Runner
-    from serverless_tasks.errors import ServerlessTasksError
 
 logger = logging.getLogger(__name__)
 
@@ -62,19 +62,31 @@ class ThreadingBackend(Backend):
         self._intake = Intake(store, blobs, clock)
         self._workers = workers
         self._pool = Pool(workers)
+        self._deadlines: Deadlines | None = None
         renew_when_forked(self)
 
     def forked(self) -> None:
         """See `Renewed.forked`."""
         self._pool = Pool(self._workers)
+        self._deadlines = None
 
     def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
         """See `Backend.publish`."""
         notice_fork()
         taken, errors = self._intake.take(messages)
         for message in taken.values():
-            self._hand_over(message.encode(), message.delay(self._clock.now()))
+            self._way_of(message)(message.encode(), message.delay(self._clock.now()))
         return errors
+
+    def _way_of(self, message: Message) -> Callable[[str, float], None]:
+        """Return by which way a message waits: that of a group may do so for days."""
+        if message.workflow != SETTLE:
+            return self._hand_over
+        if self._deadlines is None:
+            from serverless_tasks.engine.backends.deadlines import Deadlines
+
+            self._deadlines = Deadlines(self._clock, lambda body: self._hand_over(body, 0))
+        return self._deadlines.add
 
     def _hand_over(self, body: str, delay: float) -> None:
         """Let a worker run a message; one that is held back waits outside the pool, where it is in nobody's way."""
@@ -88,18 +100,25 @@ class ThreadingBackend(Backend):
         self._pool.submit(lambda: self._run(body))
 
     def _run(self, body: str) -> None:
+        message = Message.decode(body)
+        hand_over = self._way_of(message)
         try:
-            outcome = self._runner.execute(Message.decode(body))
+            outcome = self._runner.execute(message)
             if outcome.give_back is not None:
-                self._hand_over(body, outcome.give_back)
+                hand_over(body, outcome.give_back)
         except Exception as error:
             logger.exception("a job could not be run")
+            if message.workflow is not None and isinstance(error, (AwsError, SubmitFailed, SubmitUncertain)):
+                hand_over(body, _UNCOUNTED)
+                return
             try:
-                claim = self._runner.settle(Message.decode(body), failure_of(error))
-            except AwsError:  # a member of a group has ended, and its group has still to hear of it
+                claim = self._runner.settle(message, failure_of(error))
+            except (
+                ServerlessTasksError
+            ):  # a member of a group has ended, and its group has still to hear of it
                 logger.exception("the end of a job could not be counted")
                 self._hand_over(body, _UNCOUNTED)
                 return
-            if claim.answer == ClaimAnswer.BUSY:
+            if claim.answer == ClaimAnswer.BUSY and message.workflow is None:
                 # Its end could not be recorded: it is run again once its lease is over.
                 self._hand_over(body, max(1.0, claim.until / 1000 - self._clock.now() + 1))

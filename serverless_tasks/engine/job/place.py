@@ -22,6 +22,8 @@ class Place:
         group: the id of the group, or of the chain.
         index: which member it is, from 0.
         total: how many members there are.
+        until: when it is seen to that every member has ended, milliseconds since the epoch: what is kept of the members
+            is needed for longer than that.
         chain: whether the members run one after another.
         stops: whether the first member that does not succeed cancels those that have not begun.
     """
@@ -29,6 +31,7 @@ class Place:
     group: str
     index: int
     total: int
+    until: int
     chain: bool = False
     stops: bool = False
 
@@ -49,7 +52,12 @@ class Place:
 
     def encode(self) -> dict[str, Any]:
         """Return the place as JSON."""
-        place: dict[str, Any] = {"group": self.group, "index": self.index, "total": self.total}
+        place: dict[str, Any] = {
+            "group": self.group,
+            "index": self.index,
+            "total": self.total,
+            "until": self.until,
+        }
         if self.chain:
             place["chain"] = True
         if self.stops:
@@ -63,15 +71,18 @@ class Place:
         Raises:
             ValueError, TypeError, KeyError: it is no place.
         """
-        index, total = given["index"], given["total"]
-        if not all(isinstance(number, int) and not isinstance(number, bool) for number in (index, total)):
-            raise ValueError("a member's index and total must be whole numbers")
+        index, total, until = given["index"], given["total"], given["until"]
+        if not all(
+            isinstance(number, int) and not isinstance(number, bool) for number in (index, total, until)
+        ):
+            raise ValueError("a member's index, total and until must be whole numbers")
         if not 0 <= index < total <= LARGEST_GROUP:
             raise ValueError("a member's index must be below its group's total")
         return cls(
             group=str(UUID(given["group"])),
             index=index,
             total=total,
+            until=until,
             chain=given.get("chain") is True,
             stops=given.get("stops") is True,
         )

@@ -10,7 +10,7 @@ from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.engine.job.masking import masked
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
 SUCCESS: Final = "success"
 END: Final = "end"
@@ -127,6 +127,14 @@ class Plan:
             deadline=given["deadline"],
             fingerprint=given.get("fingerprint", ""),
         )
+
+    def steps(self) -> Iterator[Step]:
+        """Yield all steps that are jobs of tasks, those of plans within this one among them."""
+        for step in self.members if self.then is None else (*self.members, self.then):
+            if step.plan is None:
+                yield step
+            else:
+                yield from step.plan.steps()
 
     def hashed(self) -> Plan:
         """Return the plan with its fingerprint, which says nothing of secret inputs."""

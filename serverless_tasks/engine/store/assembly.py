@@ -122,10 +122,8 @@ def version_token(state: Item | None, shards: Iterable[Shard] = ()) -> str:
 
 def names_others(state: Item) -> bool:
     """Return whether the record needs more items than the state: messages, large outputs, a long error."""
-    if is_tombstone(state):
+    if is_tombstone(state) or TOTAL in state:  # a group's shards lie elsewhere
         return False
-    if TOTAL in state:
-        return True
     if state.get("messages", 0) > 0:
         return True
     if state["status"] == SUCCEEDED:

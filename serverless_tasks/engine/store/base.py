@@ -48,6 +48,7 @@ class Claim:
         started: when this attempt began, milliseconds since the epoch.
         request_id: the Lambda request that runs it.
         cancelled: whether a running job that was taken over had been asked to stop.
+        ttl: until when the job's state is kept, in seconds since the epoch.
     """
 
     answer: ClaimAnswer
@@ -59,6 +60,7 @@ class Claim:
     started: int = 0
     request_id: str = ""
     cancelled: bool = False
+    ttl: int = 0
 
     @property
     def lost(self) -> int:

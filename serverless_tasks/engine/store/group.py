@@ -65,7 +65,14 @@ class Group:
 
     def member_place(self, index: int) -> Place:
         """The place of a member."""
-        return Place(group=self.uuid, index=index, total=self.total, chain=self.chain, stops=self.stops)
+        return Place(
+            group=self.uuid,
+            index=index,
+            total=self.total,
+            until=self.deadline,
+            chain=self.chain,
+            stops=self.stops,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,10 +116,10 @@ class Groups(Protocol):
     """The storage of groups."""
 
     def open(self, state: dict[str, Any]) -> tuple[Group | None, bool]:
-        """Keep the state of a new group, unless there is one.
+        """Keep the state of a new group, unless there is one, or its job has ended.
 
         Returns:
-            The group that is there, None for a deleted one; and whether it is the new one.
+            The group that is there, None where the job has ended or was begun as none; and whether it is the new one.
         """
 
     def get(self, uuid: str, *, consistent: bool = True) -> Group | None:

@@ -58,7 +58,7 @@ def job_item(message: Message) -> Item:
         "queue": message.queue,
         "created": message.created,
         "expires": message.expires,
-        "ttl": keep_until(message.expires),
+        "ttl": keep_until(needed_until(message)),
         "inputs": encode(masked(message.inputs, message.secrets) if message.secrets else message.inputs),
         "created_uuid": f"{message.created:013d}#{message.uuid}",
         "task_day": f"{message.task}#{day}#{shard(message.uuid, TASK_SHARDS)}",
@@ -117,6 +117,11 @@ def shard(uuid: str, shards: int) -> int:
 def keep_until(milliseconds: int) -> int:
     """The ``ttl`` (seconds since the epoch) of what can be delivered until then."""
     return (milliseconds + KEEP_AFTER_EXPIRY_MS) // 1000
+
+
+def needed_until(message: Message) -> int:
+    """Return until when a job is delivered, or asked for: by what follows its group, as late as at the deadline."""
+    return message.expires if message.member is None else max(message.expires, message.member.until)
 
 
 def deliverable_until(now: int) -> int:

@@ -237,13 +237,13 @@ class MemoryStore:
         whole: bool = True,
     ) -> Page:
         """See `Store.list_owner`."""
-        return self._list(lambda job: job.get("owner") == owner and job["created"] >= since, limit, cursor)
+        return self._list(lambda job: _is_listed(job, owner) and job["created"] >= since, limit, cursor)
 
     def owner_uuids(
         self, owner: str, *, limit: int = 100, cursor: str | None = None
     ) -> tuple[list[str], str | None]:
         """See `Store.owner_uuids`."""
-        return self._uuids(lambda job: job.get("owner") == owner, limit, cursor)
+        return self._uuids(lambda job: _is_listed(job, owner), limit, cursor)
 
     def list_tasks(
         self,
@@ -324,8 +324,12 @@ class _MemoryGroups:
     def open(self, state: Item) -> tuple[Group | None, bool]:
         """See `Groups.open`."""
         with self._store._lock:
-            there = self._store._items.setdefault(state["pk"], {}).setdefault(STATE, state)
-            return group_of(there), there is state
+            items = self._store._items.setdefault(state["pk"], {})
+            if (
+                STATE not in items or items[STATE]["status"] == PENDING
+            ):  # a worker gave its message back unopened
+                items[STATE] = state
+            return group_of(items[STATE]), items[STATE] is state
 
     def get(self, uuid: str, *, consistent: bool = True) -> Group | None:
         """See `Groups.get`."""
@@ -362,6 +366,10 @@ class _MemoryGroups:
             keys = [shard_key(group, number) for number in range(shards_of(total))]
             items = {key: self._store._items[key][SHARD] for key in keys if key in self._store._items}
             return shards_read(group, total, items)
+
+
+def _is_listed(job: Item, owner: str) -> bool:
+    return job.get("owner") == owner and "owner_day" in job
 
 
 def _holds(state: Item | None, token: str) -> TypeGuard[Item]:

@@ -43,14 +43,30 @@ def offload_inputs(message: Message, blobs: Blobs | None, *, scheduled: bool = F
         most = SCHEDULED_INPUTS
     if size <= most:
         return message
-    what = f"inputs of task {message.task!r}"
+    _check(message.task, size, most, blobs)
+    assert blobs is not None, "it is known that there is a bucket"
+    key = inputs_key(message.uuid)
+    blobs.put(key, data)
+    return replace(message, inputs={}, inputs_key=key)
+
+
+def check_size(task: str, inputs: Any, blobs: Blobs | None) -> None:
+    """See that inputs are not too large for a job that is sent soon, of which nothing is kept yet.
+
+    Raises:
+        PayloadTooLarge: they are, even for the bucket, or there is no bucket.
+    """
+    size = len(encode(inputs).encode())
+    if size > INLINE_INPUTS:
+        _check(task, size, INLINE_INPUTS, blobs)
+
+
+def _check(task: str, size: int, most: int, blobs: Blobs | None) -> None:
+    what = f"inputs of task {task!r}"
     if size > LARGEST_INPUTS:
         raise PayloadTooLarge(what, size, LARGEST_INPUTS)
     if blobs is None:
         raise PayloadTooLarge(f"{what} (without SERVERLESS_TASKS_BUCKET)", size, most)
-    key = inputs_key(message.uuid)
-    blobs.put(key, data)
-    return replace(message, inputs={}, inputs_key=key)
 
 
 def load_inputs(message: Message, blobs: Blobs | None) -> Any:

@@ -27,6 +27,7 @@ from serverless_tasks.engine.store.items import (
     deliverable_until,
     failure_fields,
     keep_until,
+    needed_until,
     returned_fields,
     state_copy,
 )
@@ -180,7 +181,7 @@ def cancelled(record: Record, job: Item | None, message: Message | None, now: in
             **failure_fields(TASK_CANCELLED),
             "status": CANCELLED,
             "finished": now,
-            "ttl": keep_until(max(expires, latest)),
+            "ttl": max(keep_until(max(expires, latest)), (job or {}).get("ttl", 0)),
         },
         keep=keep,
         remove=("cancel",),
@@ -198,6 +199,7 @@ def claim_from_state(state: Item) -> Claim:
         started=state["attempted"],
         request_id=state["request_id"],
         cancelled=state.get("cancel", False),
+        ttl=state["ttl"],
     )
 
 
@@ -227,4 +229,4 @@ def _counters(snapshot: Snapshot) -> Item:
 
 
 def _ttl(message: Message, now: int) -> int:
-    return keep_until(max(message.expires, deliverable_until(now)))
+    return keep_until(max(needed_until(message), deliverable_until(now)))

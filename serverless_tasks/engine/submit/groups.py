@@ -15,6 +15,7 @@ from serverless_tasks.engine.job.plan import Plan, Step
 from serverless_tasks.engine.job.record import SUCCEEDED, Members
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.store.groups import expires_after, status_of
+from serverless_tasks.engine.store.payloads import check_size
 from serverless_tasks.engine.submit.handle import Handle
 from serverless_tasks.engine.submit.job_locks import unique_lock
 from serverless_tasks.engine.submit.options import Options
@@ -145,8 +146,7 @@ def publish_group(
     Raises:
         ServerlessTasksError: it could not be published.
     """
-    deadline = message.created + plan.deadline * 1000
-    made(lambda: services.backend).check_delays([replace(message, run_at=deadline)])
+    _check_sending(services, message, plan)
     compared = {"plan": plan.fingerprint}
     deduplication = Deduplication(
         key=options.idempotency_key,
@@ -160,6 +160,8 @@ def publish_group(
         follows = _holders(services, opened, plan, unique or {})
         services.workflows.open(opened, plan, earlier=earlier, follows=follows, sent=sent)
 
+    if publication.earlier is not None and not publication.earlier.ended:
+        send()  # whoever submitted it under this key may have died half way
     publication.send = send
     waits = options.on_commit and services.defer is not None
     if publication.unsent and not (waits and services.defer and services.defer(services, [publication])):
@@ -211,6 +213,8 @@ def retry_failed(
     again = [index for index in range(group.total) if index not in succeeded]
     if not again:
         raise WorkflowError(f"All members of {uuid} have succeeded; there is nothing to retry.")
+    if job.inputs_key is not None:
+        raise InputsUnavailable(uuid, "the bucket no longer has its plan")
     plan = Plan.of(job.inputs)
     members = [Step(task=job.task)] * group.total
     if group.chain:
@@ -273,10 +277,33 @@ def _holders(services: Services, message: Message, plan: Plan, unique: Mapping[i
             follows[index] = member_id(message.uuid, wanted[lock.id])
         else:
             wanted[lock.id], locks[lock.id] = index, lock
-    for held in services.locks.only(list(locks.values())) if locks else ():
-        index = wanted[held.lock.id]
-        if held.foreign:
-            raise AlreadyRunning(plan.members[index].task)
-        if held.lock.uuid != locks[held.lock.id].uuid:
-            follows[index] = held.lock.uuid
+    held = services.locks.only(list(locks.values())) if locks else []
+    foreign = next((each for each in held if each.foreign), None)
+    if foreign is not None:
+        for each in held:
+            if each.lock == locks[each.lock.id]:
+                services.locks.free(each.lock)
+        raise AlreadyRunning(plan.members[wanted[foreign.lock.id]].task)
+    for each in held:
+        index = wanted[each.lock.id]
+        if each.lock.uuid != locks[each.lock.id].uuid:
+            follows[index] = each.lock.uuid
     return follows
+
+
+def _check_sending(services: Services, message: Message, plan: Plan) -> None:
+    """See that all jobs of a workflow can be sent, those that are sent later among them.
+
+    Raises:
+        ConfigurationError: a queue has no URL, or a message is due later than this deployment can hold one back.
+        PayloadTooLarge: the inputs of one are too large.
+    """
+    now = message.created
+    ways = {(message.queue, plan.deadline)}
+    for step in plan.steps():
+        ways.add((step.queue, step.delay))
+        if not services.store.any_size:
+            check_size(step.task, step.inputs, services.blobs)
+    made(lambda: services.backend).check_delays(
+        [replace(message, queue=queue, run_at=now + delay * 1000) for queue, delay in sorted(ways)]
+    )

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 # What a job of a workflow cannot be given: its workflow has it, or takes it from its place.
 _OF_THE_WORKFLOW: Final = ("owner", "uuid", "idempotency_key", "idempotency_ttl", "on_commit", "run_at")
+# The output of a group that says which job follows it.
+CONTINUATION: Final = "continuation"
 _DEFAULTS: Final = {each.name: each.default for each in fields(Options)}
 
 
@@ -154,6 +156,10 @@ class Planner:
                 f"{where}, and a group comes before it: take results[{path[0]!r}]."
                 if earlier.group
                 else f"{where}, and nothing comes before it."
+            )
+        if earlier.nested and path[0] != CONTINUATION:
+            raise WorkflowError(
+                f"{where}, and a group or a chain has no such output: let it be followed by a task that gives it."
             )
         for before in earlier.tasks:
             outputs = self._outputs(before)

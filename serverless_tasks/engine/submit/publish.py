@@ -58,7 +58,7 @@ def publish_now(services: Services, publications: Sequence[Publication]) -> None
     Raises:
         ServerlessTasksError: none could be published.
     """
-    publications = _send_groups(still_held(services, publications))
+    publications = _send_groups(services, still_held(services, publications))
     if not publications:
         return
     try:
@@ -73,7 +73,7 @@ def publish_now(services: Services, publications: Sequence[Publication]) -> None
     release(services, publications)
 
 
-def _send_groups(publications: Sequence[Publication]) -> list[Publication]:
+def _send_groups(services: Services, publications: Sequence[Publication]) -> list[Publication]:
     """Send the groups among publications; return the others."""
     for publication in publications:
         if publication.send is not None:
@@ -81,6 +81,7 @@ def _send_groups(publications: Sequence[Publication]) -> list[Publication]:
                 publication.send()
             except ServerlessTasksError as error:
                 publication.settle(error)
+                release(services, [publication])
             else:
                 publication.settle(None)
     return [publication for publication in publications if publication.send is None]

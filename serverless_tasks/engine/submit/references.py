@@ -43,10 +43,12 @@ class Earlier:
     Attributes:
         tasks: the task of the one job, or those of the group's members.
         group: whether it is a group, or a chain.
+        nested: whether some of its members are groups or chains themselves.
     """
 
     tasks: tuple[type[BaseTask], ...] = ()
     group: bool = False
+    nested: bool = False
 
 
 NOTHING: Final = Earlier()

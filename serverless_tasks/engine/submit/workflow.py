@@ -172,7 +172,7 @@ class Workflow:
     def before(self) -> Earlier:
         """Return it as what comes before a job."""
         direct = [part.task for part in self.parts if isinstance(part, Signature)]
-        return Earlier(tasks=tuple(dict.fromkeys(direct)), group=True)
+        return Earlier(tasks=tuple(dict.fromkeys(direct)), group=True, nested=len(direct) < len(self.parts))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import expires_at
+from serverless_tasks.engine.job.progress import Snapshot
 from serverless_tasks.engine.job.record import CANCELLED, FAILED, PENDING, SUCCEEDED, TASK_CANCELLED
 from serverless_tasks.engine.job.retry import EARLY, LONGEST_WAIT, backoff
 from serverless_tasks.engine.worker.outcome import DeliveryResult, RunResult, failure_of, is_a, is_final
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.message import Message
-    from serverless_tasks.engine.job.progress import Snapshot
-    from serverless_tasks.engine.job.record import Failure
+    from serverless_tasks.engine.job.record import Failure, Record
     from serverless_tasks.engine.store.base import Claim, Store
 
 
@@ -103,6 +103,15 @@ class Completion:
         failure = failure_of(raised, run.mask)
         self._store.fail(message.uuid, claim, last, failure)
         return _result(FAILED, claim, run, failure, raised)
+
+    def as_other(self, message: Message, claim: Claim, task: type[BaseTask], other: Record) -> DeliveryResult:
+        """Record of a job that follows another how that one ended."""
+        last = Snapshot(seq=1)
+        if other.status == SUCCEEDED:
+            return self.record(message, claim, task, RunResult(other.outputs, None, 0.0), last, retry=False)
+        failure = other.failure or TASK_CANCELLED
+        self._store.fail(message.uuid, claim, last, failure, status=other.status)
+        return DeliveryResult(job_status=other.status, attempt=claim.attempt, failure=failure)
 
     def cancelled(
         self, message: Message, claim: Claim, last: Snapshot, duration: float = 0.0

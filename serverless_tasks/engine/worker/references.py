@@ -34,17 +34,20 @@ def resolved(message: Message, inputs: dict[str, Any], store: Store) -> dict[str
     assert message.previous is not None, "who makes a reference says what it speaks of"
     refused: list[FieldError] = []
     earlier = EarlierJobs(store, message.previous)
-    one: dict[str, Any] | None = None
+    kinds = {kind for kind, *_ in message.references.values()}
+    one = earlier.outputs() if PREVIOUS in kinds else {}
+    several = earlier.results() if RESULTS in kinds else ()
+    values: dict[str, Any] = {}
     for name, (kind, *path) in message.references.items():
-        value: Any
         if kind == RESULTS:
-            value = [
-                None if outputs is None else _at(outputs, path, name, refused)
-                for outputs in earlier.results()
-            ]
+            values[name] = []
         else:
-            one = earlier.outputs() if one is None else one
-            value = _at(one, path, name, refused)
+            values[name] = _at(one, path, name, refused)
+    for outputs in several:
+        for name, (kind, *path) in message.references.items():
+            if kind == RESULTS:
+                values[name].append(None if outputs is None else _at(outputs, path, name, refused))
+    for name, value in values.items():
         inputs = _with(inputs, _parts(name), value)
     if refused:
         raise InvalidInputs(message.task, refused)

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.record import Failure
     from serverless_tasks.engine.store.base import Blobs, Claim, Store
     from serverless_tasks.engine.worker.delivery import Middleware, WorkflowSteps
+    from serverless_tasks.engine.worker.following import Course
 
 logger = logging.getLogger(__name__)
 
@@ -171,6 +172,9 @@ class Runner:
                 if settled.answer == ClaimAnswer.BUSY
                 else DeliveryResult(disposition=Disposition.ENDED, recorded=settled.status)
             )
+        course = self._course(message, now)
+        if course is not None and course.pause is not None:
+            return self._look_again(message, course.pause, now)
         if not self._has_queue:
             message = replace(message, expires=to_ms(now))
         if claim is None:
@@ -179,8 +183,17 @@ class Runner:
             return DeliveryResult(disposition=Disposition.ENDED, recorded=claim.status)
         if claim.answer != ClaimAnswer.CLAIMED:
             return self._sent_on(message, claim, now) or self._wait(claim, now)
+        return self._begin(replace(delivery, message=message, claim=claim), claim, task, course)
+
+    def _begin(
+        self, delivery: Delivery, claim: Claim, task: type[BaseTask], course: Course | None
+    ) -> DeliveryResult:
+        """Run a job that has been claimed, unless it is not to be run any more."""
+        message = delivery.message
         if claim.cancelled or self._is_stopped(message):
             return self._completion.cancelled(message, claim, Snapshot(seq=1))
+        if course is not None and course.ended is not None:
+            return self._completion.as_other(message, claim, task, course.ended)
         if claim.lost > (LOST_LIMIT if task.on_lost == "retry" else 0):
             self._store.fail(message.uuid, claim, Snapshot(seq=1), NOT_RUN_AGAIN)
             return DeliveryResult(job_status=FAILED, attempt=claim.attempt, failure=NOT_RUN_AGAIN)
@@ -190,6 +203,30 @@ class Runner:
             self._store.fail(message.uuid, claim, Snapshot(seq=1), SKIPPED, status=CANCELLED)
             return DeliveryResult(job_status=CANCELLED, attempt=claim.attempt, failure=SKIPPED)
         return self._attempt(message, claim, delivery, task)
+
+    def _course(self, message: Message, now: float) -> Course | None:
+        """What a job that follows another is to do; None for all others."""
+        if message.follows is None or self._is_stopped(message):
+            return None
+        from serverless_tasks.engine.worker.following import course_of  # hardly a job follows another
+
+        return course_of(message, self._store, now)
+
+    def _look_again(self, message: Message, pause: float, now: float) -> DeliveryResult:
+        """Let a job that follows another wait. No attempt of it is begun, and what waits long is sent anew."""
+        from serverless_tasks.engine.worker.following import SENT_ANEW, WAITS
+
+        waiting = DeliveryResult(disposition=Disposition.WAITING, give_back=pause)
+        if not self._has_queue or now - message.created / 1000 < SENT_ANEW:
+            return waiting
+        run_at = to_ms(now + pause)
+        again = replace(message, run_at=run_at, expires=max(message.expires, expires_at(to_ms(now), run_at)))
+        try:
+            self._store.returned(again, WAITS)  # until when it is not to read as expired
+            self._republish(again)
+        except ServerlessTasksError:
+            return waiting
+        return replace(waiting, give_back=None)
 
     def claim(self, message: Message, *, deadline: float | None = None, request_id: str = "") -> Claim:
         """Ask for a job, for a delivery of it that has not expired; see `execute`.

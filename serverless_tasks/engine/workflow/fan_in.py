@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Final
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.engine.job.place import Place, member_id
-from serverless_tasks.engine.job.plan import END, Plan
+from serverless_tasks.engine.job.plan import END, Plan, Step
 from serverless_tasks.engine.job.record import (
     CANCELLED,
     FAILED,
@@ -26,10 +26,16 @@ from serverless_tasks.engine.job.record import (
     Members,
 )
 from serverless_tasks.engine.store.base import ClaimAnswer
-from serverless_tasks.engine.store.groups import counted, ended_members, member_ids
+from serverless_tasks.engine.store.groups import counted, ended_members, expires_after, member_ids
 from serverless_tasks.engine.store.items import failure_fields, keep_until
 from serverless_tasks.engine.workflow.sending import message_of, send, settling_message
-from serverless_tasks.errors import AlreadyFinished, TaskNotFound
+from serverless_tasks.errors import (
+    AlreadyFinished,
+    ConfigurationError,
+    PayloadTooLarge,
+    ServerlessTasksError,
+    TaskNotFound,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -46,6 +52,8 @@ logger = logging.getLogger(__name__)
 NAMED: Final = 20
 MEMBERS_FAILED: Final = "MembersFailed"
 INCOMPLETE: Final = "Incomplete"
+NOT_CONTINUED: Final = "ContinuationNotSent"
+PLAN_GONE: Final = "InputsUnavailable"
 
 
 class FanIn:
@@ -89,7 +97,7 @@ class FanIn:
             place: the place of one of them.
             shard: the members.
         """
-        keep = keep_until(to_ms(self._clock.now()))
+        keep = keep_until(expires_after(place.until))
         known = self._store.groups.count(place.group, shard, keep)
         if len(known.ended) < place.shard_size:
             return
@@ -100,41 +108,73 @@ class FanIn:
     def close(self, group: Group) -> None:
         """End a group of which all members have ended: what follows it is sent first."""
         if not group.ended:
-            plan = self.plan_of(group.uuid)
             shards = self._store.groups.shards(group.uuid, group.total)
             members = counted(group.total, shards)
-            status, failure = self._outcome(group, members, shards)
-            fields: Item = failure_fields(failure) if failure is not None else {}
-            if plan.then is not None and (status == SUCCEEDED or (plan.on == END and not group.stopped)):
-                self._send_continuation(group, plan)
-                fields["outputs"] = encode({"continuation": group.continuation})
+            status, failure, fields = self._continued(group, *self._outcome(group, members, shards))
+            if failure is not None:
+                fields |= failure_fields(failure)
             self._store.groups.close(group.uuid, status, members, fields)
         if group.place is not None and (ended := self._store.groups.get(group.uuid)) is not None:
             self.count({group.place: ended.status})
 
-    def plan_of(self, uuid: str) -> Plan:
-        """Return the plan of a group.
+    def _continued(
+        self, group: Group, status: str, failure: Failure | None
+    ) -> tuple[str, Failure | None, Item]:
+        """Send what follows a group; return how the group ends, and what its state says of what follows."""
+        plan, missing = self.plan_of(group)
+        if plan is None:
+            return FAILED, failure or missing, {}
+        if plan.then is None or (status != SUCCEEDED and plan.on != END):
+            return status, failure, {}
+        if group.stopped and self._store.read(group.continuation, whole=False) is None:
+            return (status, failure, {}) if failure is not None else (CANCELLED, TASK_CANCELLED, {})
+        try:
+            self._send_continuation(group, plan.then)
+        except (PayloadTooLarge, ConfigurationError) as error:
+            # A setting that is missing may be there after the next deployment, for which there is time to the deadline.
+            if isinstance(error, ConfigurationError) and to_ms(self._clock.now()) < group.deadline:
+                raise
+            logger.exception("the job that follows group %s could not be sent", group.uuid)
+            text = f"The job that follows the group could not be sent: {error}"
+            return FAILED, Failure(type=NOT_CONTINUED, message=text, public=False), {}
+        return status, failure, {"outputs": encode({"continuation": group.continuation})}
+
+    def plan_of(self, group: Group) -> tuple[Plan | None, Failure | None]:
+        """Return the plan of a group; or, where it is not kept, None and what that means for the group.
 
         Raises:
-            TaskNotFound: it is not kept any more.
+            ServerlessTasksError: the bucket does not give it now. S3 says of what may not be read the same as of what
+                is not there, so that only after the deadline it counts as gone.
         """
-        job = self._store.job(uuid)
-        if job is None or not job.inputs:
-            raise TaskNotFound(uuid)
-        return Plan.of(job.inputs)
+        job = self._store.job(group.uuid)
+        if job is None:
+            text = "The group was not submitted whole: its plan was never kept."
+            return None, Failure(type=INCOMPLETE, message=text)
+        if not job.inputs:
+            if to_ms(self._clock.now()) < group.deadline:
+                raise ServerlessTasksError(
+                    f"The plan of group {group.uuid} cannot be read: the bucket has no {job.inputs_key}, or this role"
+                    " may not read it. It is tried again until the group's deadline."
+                )
+            text = "The bucket no longer has the plan of the group, so that what follows was not sent."
+            return None, Failure(type=PLAN_GONE, message=text)
+        return Plan.of(job.inputs), None
 
     def ids_of(self, group: Group, indices: Sequence[int]) -> list[str]:
         """Return the ids of members, also of those that succeeded in the group that this one retries."""
         shards = self._store.groups.shards(group.uuid, group.total)
         return member_ids(group, indices, shards, self._store.groups)
 
-    def skip(self, group: Group, plan: Plan, indices: Sequence[int], failure: Failure) -> dict[Place, str]:
+    def skip(
+        self, group: Group, plan: Plan | None, indices: Sequence[int], failure: Failure
+    ) -> dict[Place, str]:
         """End members that were not sent, and will not be; return how each is recorded."""
         ends: dict[Place, str] = {}
         now = to_ms(self._clock.now())
         for index in indices:
             place, uuid = group.member_place(index), member_id(group.uuid, index)
-            message = message_of(plan.members[index], uuid=uuid, now=now, owner=group.owner, member=place)
+            step = plan.members[index] if plan is not None else Step(task="chain")
+            message = message_of(step, uuid=uuid, now=now, owner=group.owner, member=place)
             settled = self._store.settle(message, failure, status=CANCELLED)
             if settled.answer != ClaimAnswer.BUSY:
                 ends[place] = settled.status
@@ -148,9 +188,9 @@ class FanIn:
         group = self._store.groups.get(place.group)
         if group is None or group.ended or self._is_counted(group, place):
             return {place: status}
-        plan = self.plan_of(place.group)
-        if status != SUCCEEDED or group.stopped:
-            why = GROUP_STOPPED if group.stopped else SKIPPED_STEP
+        plan, missing = self.plan_of(group)
+        if plan is None or status != SUCCEEDED or group.stopped:
+            why = GROUP_STOPPED if group.stopped else missing or SKIPPED_STEP
             return {place: status, **self.skip(group, plan, following, why)}
         index = place.index + 1
         step = message_of(
@@ -169,10 +209,9 @@ class FanIn:
         shard = self._store.groups.shards(group.uuid, group.total)[place.shard]
         return place.position in shard.ended
 
-    def _send_continuation(self, group: Group, plan: Plan) -> None:
-        assert plan.then is not None
+    def _send_continuation(self, group: Group, step: Step) -> None:
         following = message_of(
-            plan.then,
+            step,
             uuid=group.continuation,
             now=to_ms(self._clock.now()),
             owner=group.owner,
@@ -196,7 +235,7 @@ class FanIn:
         group, job = self._store.groups.get(uuid), self._store.job(uuid)
         if group is not None and job is not None:
             now = to_ms(self._clock.now())
-            send(self._publish, [settling_message(group, job.queue, job.task, now=now)])
+            send(self._publish, [settling_message(uuid, job.queue, job.task, now=now)])
 
     def _stop_others(self, uuid: str) -> None:
         group = self._store.groups.get(uuid, consistent=False)

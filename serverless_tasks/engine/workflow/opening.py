@@ -1,7 +1,8 @@
-"""Opening a group or a chain: its state, its deadline, and its members, in this order.
+"""Opening a group or a chain: its deadline, its state, and its members, in this order.
 
 Whoever opens it may die at any call. Opened again, by the same submitter or by a worker to which its message comes
-again, it sends the members that are missing; and its deadline ends it where nobody does.
+again, it sends the members that are missing; and its deadline ends it where nobody does. The deadline is sent first, so
+that there is none without.
 """
 
 from __future__ import annotations
@@ -11,12 +12,14 @@ from typing import TYPE_CHECKING, Final
 
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.place import member_id, shard_size, shards_of
+from serverless_tasks.engine.job.record import CANCELLED, GROUP_STOPPED
+from serverless_tasks.engine.store.base import ClaimAnswer
 from serverless_tasks.engine.store.group import Shard
 from serverless_tasks.engine.store.groups import group_state
 from serverless_tasks.engine.store.items import keep_until
 from serverless_tasks.engine.store.payloads import offload_inputs
 from serverless_tasks.engine.workflow.sending import message_of, send, settling_message
-from serverless_tasks.errors import IdempotencyConflict, SubmitUncertain
+from serverless_tasks.errors import AwsError, IdempotencyConflict, SubmitFailed, SubmitUncertain, unsent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterator, Mapping
@@ -76,39 +79,67 @@ class Opening:
         """Open a group, or go on with one that was opened before.
 
         Args:
-            message: its job, of which ``inputs`` are of no account.
+            message: its job; its inputs are the plan where it was sent, and none where it is submitted now.
             plan: its plan, with all members.
             earlier: the members that had succeeded in the group that this one retries; they are not sent.
             follows: member -> the job that has the place of its unique task.
             sent: is told how many members were sent since it was told last, for whoever shows that.
 
         Raises:
-            IdempotencyConflict: a group of this id has other members.
-            ServerlessTasksError: it is not open, or perhaps not; to open it again with its id is safe.
+            IdempotencyConflict: a group of this id has other members, or is another owner's.
+            SubmitFailed: nothing of it was kept.
+            SubmitUncertain: it is not, or perhaps not, open as a whole; to open it again with its id is safe.
         """
-        now = to_ms(self._clock.now())
-        kept = replace(message, inputs=plan.kept().to_json(), inputs_key=None)
-        state = group_state(message, plan, now=now, deadline=self._deadline(message, plan, now))
-        light = kept if self._store.any_size else offload_inputs(kept, self._blobs)
-        group, is_new = self._store.groups.open(state)
-        if group is None:
-            return  # it was deleted
-        if group.fingerprint != plan.fingerprint:
-            raise IdempotencyConflict(message.task, f"uuid {message.uuid}")
-        if group.ended:
-            if group.place is not None:
+        now, tell = to_ms(self._clock.now()), sent or _untold
+        try:
+            kept = self._kept(message, plan)
+            state = group_state(message, plan, now=now, deadline=self._deadline(message, plan, now))
+            if self._has_deadlines:
+                late = settling_message(
+                    message.uuid, message.queue, message.task, now=now, run_at=state["deadline"]
+                )
+                send(self._publish, [late])
+        except (AwsError, SubmitUncertain) as error:
+            raise SubmitFailed(f"Job {message.uuid} was not sent: {error}") from error
+        try:
+            group, is_new = self._store.groups.open(state)
+        except AwsError as error:
+            raise unsent(message.uuid, str(error), uncertain=error.applied) from error
+        try:
+            if group is None:
+                self._count_closed(message)
+                return
+            if (group.fingerprint, group.owner) != (plan.fingerprint, message.owner):
+                raise IdempotencyConflict(message.task, f"uuid {message.uuid}")
+            if group.ended:
                 self._fan_in.close(group)
-            return
-        self._store.put_jobs([light])
-        if self._has_deadlines:
-            when = settling_message(group, message.queue, message.task, now=now, run_at=group.deadline)
-            send(self._publish, [when])
-        self._count_earlier(group, earlier)
-        for number in self._send_members(group, plan, message, set(earlier), follows or {}, look=not is_new):
-            if sent is not None:
-                sent(number)
-        if not plan.total:
-            self._fan_in.close(group)
+                return
+            self._store.put_jobs([kept])
+            self._count_earlier(group, earlier)
+            for number in self._send_members(
+                group, plan, message, set(earlier), follows or {}, look=not is_new
+            ):
+                tell(number)
+            if not plan.total:
+                self._fan_in.close(group)
+        except (AwsError, SubmitFailed, SubmitUncertain) as error:
+            raise SubmitUncertain(message.uuid, str(error)) from error
+
+    def _kept(self, message: Message, plan: Plan) -> Message:
+        """Return the job that is kept of a group: of one that was sent, what was sent."""
+        if message.inputs or message.inputs_key is not None:
+            return message
+        kept = replace(message, inputs=plan.kept().to_json())
+        return kept if self._store.any_size else offload_inputs(kept, self._blobs)
+
+    def _count_closed(self, message: Message) -> None:
+        """Count a group that ended before it was opened, or was deleted, where it is a member of another."""
+        if message.member is not None:
+            claim = self._store.settle(message, GROUP_STOPPED, status=CANCELLED)
+            if claim.answer != ClaimAnswer.BUSY:
+                self._fan_in.count({message.member: claim.status})
+        elif not self._store.deleted(message.uuid):
+            raise IdempotencyConflict(message.task, f"uuid {message.uuid}")
 
     def _deadline(self, message: Message, plan: Plan, now: int) -> int:
         deadline = now + plan.deadline * 1000
@@ -164,10 +195,7 @@ class Opening:
                 if ids[index] not in there
             ]
             if members:
-                try:
-                    send(self._publish, members)
-                except SubmitUncertain as error:
-                    raise SubmitUncertain(group.uuid, str(error)) from error
+                send(self._publish, members)
             yield len(some)
 
     def _previous(self, group: Group, message: Message, index: int) -> str | None:
@@ -178,3 +206,7 @@ class Opening:
             (before,) = self._fan_in.ids_of(group, [index - 1])
             return before
         return member_id(group.uuid, index - 1)
+
+
+def _untold(number: int) -> None:
+    """Tell nobody how many members were sent."""

@@ -14,7 +14,6 @@ if TYPE_CHECKING:
 
     from serverless_tasks.engine.job.place import Place
     from serverless_tasks.engine.job.plan import Step
-    from serverless_tasks.engine.store.group import Group
     from serverless_tasks.errors import ServerlessTasksError
 
     type Publish = Callable[[Sequence[Message]], list[ServerlessTasksError | None]]
@@ -64,20 +63,21 @@ def message_of(
     )
 
 
-def settling_message(group: Group, queue: str, task: str, *, now: int, run_at: int | None = None) -> Message:
+def settling_message(uuid: str, queue: str, task: str, *, now: int, run_at: int | None = None) -> Message:
     """The message that lets a worker see whether all members of a group have ended.
 
+    It says nothing of an owner: a schedule keeps it until the deadline, even of a group that is deleted before.
+
     Args:
-        group: the group.
+        uuid: the group's id.
         queue: the queue that it travels through.
         task: the group's name.
         now: the present, in milliseconds since the epoch.
         run_at: when that is due, likewise; now unless given.
     """
     return Message(
-        uuid=group.uuid,
+        uuid=uuid,
         task=task,
-        owner=group.owner,
         queue=queue,
         created=now,
         expires=expires_after(max(now, run_at or 0)),

@@ -20,6 +20,7 @@ from serverless_tasks.engine.job.record import (
 )
 from serverless_tasks.engine.store.base import ClaimAnswer
 from serverless_tasks.engine.store.group import Shard
+from serverless_tasks.engine.store.items import keep_until
 from serverless_tasks.errors import AlreadyFinished, TaskNotFound
 
 if TYPE_CHECKING:
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 # Seconds until it is looked again at members that run, at least and at most.
 _SOONEST: Final = 30.0
 _LATEST: Final = 900.0
+# Seconds for which a message is given back at most: an hour less than SQS can hide it.
+_LONGEST_AWAY: Final = 39_600.0
+# Milliseconds between the sending of a deadline and the state of its group, at most: no Lambda function lives longer.
+_KEPT_WITHIN: Final = 900_000
 
 
 class Settling:
@@ -48,11 +53,11 @@ class Settling:
         self._clock = clock
         self._fan_in = fan_in
 
-    def settle(self, uuid: str) -> float | None:
+    def settle(self, message: Message) -> float | None:
         """Settle first, and count by what is recorded then; a member under a live lease is left to its worker.
 
         Args:
-            uuid: the group.
+            message: what a group's deadline, or its canceller, has sent.
 
         Returns:
             Seconds until it is to be looked again; None when there is nothing more to be done.
@@ -60,15 +65,17 @@ class Settling:
         Raises:
             ServerlessTasksError: something could not be done; it is to be tried again.
         """
-        group = self._store.groups.get(uuid)
+        now = to_ms(self._clock.now())
+        group = self._store.groups.get(message.uuid)
         if group is None:
-            return None
-        if group.ended:
+            # It is sent before the group is kept: of a deadline of seconds it may come before that as well.
+            is_early = now < message.created + _KEPT_WITHIN and not self._store.deleted(message.uuid)
+            return _SOONEST if is_early else None
+        if group.ended or group.all_counted:
             self._fan_in.close(group)
             return None
-        now = to_ms(self._clock.now())
         if not group.stopped and now < group.deadline:
-            return (group.deadline - now) / 1000 + 1  # it came before its time
+            return min(_LONGEST_AWAY, (group.deadline - now) / 1000 + 1)  # it came before its time
         until = self._settle_chain(group) if group.chain else self._settle_members(group)
         if until is None or (group.stopped and now < group.deadline):
             return None  # what runs hears of it, and is counted when it ends; the deadline sees to the rest
@@ -87,7 +94,7 @@ class Settling:
             }
             for index in left:
                 record = records.get(member_id(group.uuid, index))
-                status, until = self._settle_member(group, index, record)
+                status, until, unsent = self._settle_member(group, index, record)
                 if status is None:
                     latest = max(latest or 0, until)
                     continue
@@ -97,7 +104,7 @@ class Settling:
                     settled["failed"].add(position)
                 if status == CANCELLED:
                     settled["cancelled"].add(position)
-                if record is None and not group.stopped and status == FAILED:
+                if unsent:
                     settled["unsent"].add(position)
             if settled["ended"] or (not left and shard.number not in group.full):
                 sets = {name: frozenset(found) for name, found in settled.items()}
@@ -113,32 +120,39 @@ class Settling:
             return None
         index = left[0]
         record = self._store.read(member_id(group.uuid, index), whole=False)
-        status, until = self._settle_member(group, index, record)
+        status, until, unsent = self._settle_member(group, index, record)
         if status is None:
             return until
+        if unsent:
+            missing = Shard(number=0, unsent=frozenset({index}))
+            self._store.groups.count(group.uuid, missing, keep_until(group.expires))
         if status == SUCCEEDED and index + 1 < group.total and not group.stopped:
             # The next step was not sent, and it is too late for it.
-            plan = self._fan_in.plan_of(group.uuid)
+            plan, _ = self._fan_in.plan_of(group)
             self._fan_in.skip(group, plan, range(index + 1, group.total), PAST_DEADLINE)
         self._fan_in.count({group.member_place(index): status})
         return None
 
-    def _settle_member(self, group: Group, index: int, record: Record | None) -> tuple[str | None, int]:
+    def _settle_member(self, group: Group, index: int, record: Record | None) -> tuple[str | None, int, bool]:
         """Settle one member.
 
         Returns:
-            How it ended, or None and until when it may run, in milliseconds since the epoch.
+            How it ended, or None; until when it may run, in milliseconds since the epoch; whether it was never sent.
         """
         if record is not None and record.members is not None and not record.ended:
             self._see_to_nested(group, record)
-            return None, 0
+            return None, to_ms(self._clock.now() + _LATEST), False
         if record is not None and record.status == RUNNING and group.stopped:
-            return None, record.lease or 0
+            return None, record.lease or 0, False
         failure, status = self._reason(group, record)
         claim = self._store.settle(self._message(group, index, record), failure, status=status)
         if claim.answer == ClaimAnswer.BUSY:
-            return None, claim.until
-        return claim.status, 0
+            return None, claim.until, False
+        # One that was settled before, by a sweep that was cut short, says so itself.
+        unsent = failure.message == NEVER_SENT.message and (
+            record is not None or claim.answer == ClaimAnswer.SETTLED
+        )
+        return claim.status, 0, unsent
 
     @staticmethod
     def _reason(group: Group, record: Record | None) -> tuple[Failure, str]:
@@ -159,12 +173,8 @@ class Settling:
 
     def _message(self, group: Group, index: int, record: Record | None) -> Message:
         """Return a message as far as a member's state repeats it."""
-        uuid = member_id(group.uuid, index)
-        known = self._store.job(uuid) if record is not None else None
-        if known is not None:
-            return known
         return Message(
-            uuid=uuid,
+            uuid=member_id(group.uuid, index),
             task=record.task if record is not None else self._task_of(group),
             owner=group.owner,
             created=record.created if record is not None else to_ms(self._clock.now()),

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from serverless_tasks.engine.job.message import OPEN
+from serverless_tasks.engine.job.message import OPEN, Message
+from serverless_tasks.engine.job.place import member_id
 from serverless_tasks.engine.job.plan import Plan
-from serverless_tasks.engine.job.record import CANCELLED, FAILED, GROUP_STOPPED, Failure
+from serverless_tasks.engine.job.record import CANCELLED, EXPIRED, FAILED, GROUP_STOPPED, RUNNING, Failure
 from serverless_tasks.engine.store.base import ClaimAnswer
 from serverless_tasks.engine.store.payloads import load_inputs
 from serverless_tasks.engine.workflow.fan_in import FanIn
 from serverless_tasks.engine.workflow.opening import Opening
 from serverless_tasks.engine.workflow.settling import Settling
+from serverless_tasks.errors import NotFinished
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from serverless_tasks.engine.job.clock import Clock
-    from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.place import Place
     from serverless_tasks.engine.job.record import Record
     from serverless_tasks.engine.store.base import Blobs, Store
@@ -79,7 +80,7 @@ class Workflows:
             ServerlessTasksError: something could not be done; the message must come back.
         """
         if message.workflow != OPEN:
-            return self._settling.settle(message.uuid)
+            return self._settling.settle(message)
         if message.member is not None and self.is_stopped(message.member.group):
             self.settle(message, GROUP_STOPPED, status=CANCELLED)
             return None
@@ -106,9 +107,35 @@ class Workflows:
         self.ended(record)
 
     def ended(self, record: Record) -> None:
-        """Count a job that ended without a worker, or that is about to be deleted, where it is a member."""
+        """Count a job that ended without a worker, or that is about to be deleted, where it is a member.
+
+        What time alone has made of it is recorded first: a late delivery of it finds that it has ended.
+
+        Raises:
+            NotFinished: a late delivery has begun it.
+        """
         if record.group is None or not record.ended:
             return
-        job = self._store.job(record.uuid)
-        if job is not None and job.member is not None:
-            self.count({job.member: record.status})
+        job = self._store.job(record.uuid) or self._member_of(record)
+        if job is None or job.member is None:
+            return
+        status = self.settle(job, record.failure or EXPIRED, status=record.status)
+        if status is None:
+            raise NotFinished(record.uuid, RUNNING)
+
+    def _member_of(self, record: Record) -> Message | None:
+        """Return a member whose job was not kept, as far as its state repeats it: its id tells which one it is."""
+        group = self._store.groups.get(record.group) if record.group is not None else None
+        if group is None:
+            return None
+        for index in range(group.total):
+            if member_id(group.uuid, index) == record.uuid:
+                return Message(
+                    uuid=record.uuid,
+                    task=record.task,
+                    owner=record.owner,
+                    created=record.created,
+                    expires=group.expires,
+                    member=group.member_place(index),
+                )
+        return None

@@ -10,8 +10,10 @@ from botocore.exceptions import EndpointConnectionError
 from django.db import connection, transaction
 from django.test import TestCase
 
+from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import NotPublished, SubmitFailed, SubmitUncertain
+from serverless_tasks.workflow import Group, chain, group
 from tests.django.conftest import queued, stored
 from tests.django.shop.background import SumNumbers
 
@@ -279,6 +281,101 @@ class TestManualSavepoints:
             savepoint = connection.savepoint()
             SumNumbers.submit(numbers=[1])
             transaction.savepoint_commit(savepoint)
+        assert sums() == [1]
+
+
+@pytest.mark.usefixtures("scheduling")
+class TestGroups:
+    """Groups, and chains, of which nothing is sent before the commit."""
+
+    @staticmethod
+    def of(size: int) -> Group:
+        return group(SumNumbers.signature(numbers=[number]) for number in range(size))
+
+    @transactional
+    def test_ten_thousand_members_are_sent_on_commit_as_one(
+        self, calls: Counter[str], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        sent: list[list[int]] = []
+
+        def send(*, QueueUrl: str, Entries: list[dict[str, str]]) -> Any:  # noqa: N803
+            messages = [Message.decode(entry["MessageBody"]) for entry in Entries]
+            sent.append([message.inputs["numbers"][0] for message in messages])
+            return {"Successful": [{"Id": entry["Id"]} for entry in Entries]}
+
+        # moto looks at all messages of a queue with each call.
+        monkeypatch.setattr(current_services().queue._client, "send_message_batch", send)
+        with transaction.atomic():
+            handle = self.of(10_000).submit()
+            assert (handle.status, handle.published) == ("pending", False)
+            assert calls == {}
+            assert (sent, stored()) == ([], 0)
+        assert handle.published
+        assert len(sent) == 1_000
+        assert sorted(number for batch in sent for number in batch) == list(range(10_000))
+        assert calls["BatchWriteItem"] == 400
+        assert calls.total() - 400 <= 60
+        assert handle.refresh().record.to_json()["members"]["total"] == 10_000
+
+    @transactional
+    def test_a_rollback_leaves_nothing_of_them(self, calls: Counter[str]) -> None:
+        with rolled_back():
+            handle = self.of(10_000).submit()
+        assert calls == {}
+        assert (handle.published, handle.status) == (False, "failed")
+        with pytest.raises(NotPublished, match="rolled back"):
+            handle.wait(timeout=0)
+        assert (queued(), stored()) == ([], 0)
+
+    @transactional
+    def test_a_savepoint_that_is_rolled_back_drops_its_groups_alone(self) -> None:
+        with transaction.atomic():
+            SumNumbers.submit(numbers=[7])
+            kept = self.of(2).submit()
+            with rolled_back():
+                dropped = self.of(3).submit()
+        assert (kept.published, dropped.published) == (True, False)
+        assert sums() == [0, 1, 7]
+        assert kept.refresh().members.total == 2
+
+    @transactional
+    def test_one_that_cannot_be_sent_does_not_take_the_jobs_with_it(
+        self, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(current_services().queue._client, "send_message_batch", unreachable)
+        monkeypatch.setattr(current_services().queue._clock, "sleep", lambda seconds: None)
+        with raising(SubmitUncertain), transaction.atomic():
+            whole = self.of(3).submit()
+            job = SumNumbers.submit(numbers=[7])
+        assert isinstance(whole.publication_error, SubmitUncertain)
+        assert job.published
+        assert sums() == [7]
+
+    @transactional
+    def test_it_is_submitted_again_with_its_id(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        with monkeypatch.context() as patched:
+            patched.setattr(current_services().queue._client, "send_message_batch", unreachable)
+            patched.setattr(current_services().queue._clock, "sleep", lambda seconds: None)
+            with raising(SubmitUncertain), transaction.atomic():
+                first = self.of(3).submit()
+        with transaction.atomic():
+            again = self.of(3).options(uuid=first.uuid).submit()
+        assert again.published
+        assert sums() == [0, 1, 2]
+
+    @transactional
+    def test_one_key_is_one_group_in_a_transaction(self) -> None:
+        with transaction.atomic():
+            first, second = (self.of(2).options(idempotency_key="album").submit() for _ in range(2))
+        assert (first.uuid, first.published, second.published) == (second.uuid, True, True)
+        assert sums() == [0, 1]
+
+    @transactional
+    def test_a_chain_begins_with_the_commit(self) -> None:
+        with transaction.atomic():
+            handle = chain(SumNumbers.signature(numbers=[1]), SumNumbers.signature(numbers=[2])).submit()
+            assert queued() == []
+        assert handle.published
         assert sums() == [1]
 
 

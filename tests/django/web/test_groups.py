@@ -210,6 +210,53 @@ class TestMembers:
         assert browser.post(f"/tasks/{submit(user).uuid}/members/").status_code == 405
 
 
+class TestPage:
+    def test_it_shows_how_the_members_ended_and_links_those_that_failed(
+        self, browser: Client, user: User, work: Callable[[], int]
+    ) -> None:
+        uuid = submit(user, 25, failing=22).uuid
+        work()
+        failed = page(browser, uuid, "?status=failed")["members"]
+        html = browser.get(f"/tasks/{uuid}/view/").content.decode()
+        assert '<dd data-field="succeeded">3</dd>' in html
+        assert '<dd data-field="failed">22</dd>' in html
+        for member in failed[:20]:
+            link = f'<a href="/tasks/{member["uuid"]}/view/">Member {member["index"]}</a>'
+            assert f"{link} <span>There is no more paper.</span> <code>fails</code>" in html
+        assert failed[20]["uuid"] not in html
+        assert '<span data-field="more-failures">2</span>' in html
+
+    def test_where_none_has_failed_no_member_is_read(
+        self, browser: Client, user: User, calls: Counter[str]
+    ) -> None:
+        uuid = submit(user).uuid
+        calls.clear()
+        html = browser.get(f"/tasks/{uuid}/view/").content.decode()
+        assert "0 of 3" in html
+        assert calls == {"Query": 1, "BatchGetItem": 1}  # the state, and its one shard
+
+    def test_errors_that_are_not_for_users_are_neutral(
+        self, browser: Client, user: User, work: Callable[[], int]
+    ) -> None:
+        uuid = group([Fails.signature()]).options(owner=str(user.pk), on_commit=False).submit().uuid
+        work()
+        html = browser.get(f"/tasks/{uuid}/view/").content.decode()
+        assert "The task failed." in html
+        assert "hunter2" not in html
+
+    def test_a_member_links_its_group_and_a_group_what_follows_it(
+        self, browser: Client, user: User, work: Callable[[], int]
+    ) -> None:
+        album = group([SumNumbers.signature(numbers=[1])]).then(SumNumbers.signature(numbers=[2]))
+        uuid = album.options(owner=str(user.pk), on_commit=False).submit().uuid
+        work()
+        (member,) = page(browser, uuid)["members"]
+        assert f'href="/tasks/{uuid}/view/"' in browser.get(f"/tasks/{member['uuid']}/view/").content.decode()
+        following = browser.get(f"/tasks/{uuid}/").json()["outputs"]["continuation"]
+        html = browser.get(f"/deep/er/work/{uuid}/view/").content.decode()
+        assert f'href="/deep/er/work/{following}/view/"' in html
+
+
 class TestCancel:
     def test_it_answers_at_once_and_no_member_begins(
         self, browser: Client, user: User, work: Callable[[], int], calls: Counter[str]

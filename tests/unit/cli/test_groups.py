@@ -2,7 +2,7 @@
 
 import io
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
@@ -19,7 +19,7 @@ from serverless_tasks.cli.progress import sending
 from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.services import Services, reset
-from serverless_tasks.errors import SubmitFailed, SubmitUncertain
+from serverless_tasks.errors import SubmitFailed
 from serverless_tasks.params import ListParameter, NumberParameter, Parameter, StringParameter
 from serverless_tasks.testing import RecordedTasks, recorded
 from serverless_tasks.workflow import group
@@ -61,13 +61,16 @@ class Strict(Task[StrictParams]):
 
 
 class Failing(Backend):
-    """Sends no member."""
+    """Sends nothing, or no member."""
 
-    def __init__(self, error: Callable[[str], serverless_tasks.ServerlessTasksError]) -> None:
-        self.error = error
+    def __init__(self, *, sends_deadlines: bool) -> None:
+        self.sends_deadlines = sends_deadlines
 
     def publish(self, messages):
-        return [None if message.member is None else self.error(message.uuid) for message in messages]
+        return [
+            None if self.sends_deadlines and message.member is None else SubmitFailed("the queue is gone")
+            for message in messages
+        ]
 
 
 TASKS = (Double, Report, Strict)
@@ -243,9 +246,9 @@ class TestSubmitEach:
         uuid = str(uuid4())
         words = ("submit", "double", "--each", "-", "--uuid", uuid)
         kept = {"store": project.store, "registry": project.registry}
-        configured(backend=Failing(lambda _: SubmitFailed("the queue is gone")), **kept)
+        configured(backend=Failing(sends_deadlines=False), **kept)
         call(*words, stdin=LINES, code=5)
-        configured(backend=Failing(lambda member: SubmitUncertain(member, "timeout")), **kept)
+        configured(backend=Failing(sends_deadlines=True), **kept)
         assert document(*words, stdin=LINES, code=6)["error"]["uuid"] == uuid
 
     def test_a_bar_counts_what_was_sent(self, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import date
 
 import pytest
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from serverless_tasks import InputsUnavailable, InvalidInputs, NotFinished, Task, TaskNotFound
 from serverless_tasks.client.resubmit import resubmit, submit_again
@@ -167,7 +167,7 @@ def test_a_new_id_that_is_none_is_refused(jobs: RecordedTasks) -> None:
 
 
 class Shifted(BaseModel, strict=True):
-    since: date
+    since: date = Field(strict=True)
     number: float
 
 

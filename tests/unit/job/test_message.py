@@ -168,7 +168,7 @@ GROUP = "2c1e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11"
 
 def test_a_member_of_a_group_has_the_id_of_its_place() -> None:
     """So that no other job is counted as that member."""
-    place = Place.decode({"group": GROUP, "index": 1, "total": 3, "until": MESSAGE.expires})
+    place = Place(group=GROUP, index=1, total=3, until=1)
     member = replace(MESSAGE, uuid=member_id(GROUP, 1), member=place)
     assert Message.decode(member.encode()) == member
     for uuid in (UUID, member_id(GROUP, 2)):

@@ -11,7 +11,7 @@ from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.dead_letter import dead_letter_key, job_letter
 from serverless_tasks.engine.job.message import MAX_DELAY, inputs_key, outputs_prefix
 from serverless_tasks.engine.job.place import member_id
-from serverless_tasks.engine.job.record import CANCELLED, ENDED, FAILED, PENDING, RUNNING, SUCCEEDED
+from serverless_tasks.engine.job.record import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
 from serverless_tasks.engine.job.retry import EARLY
 from serverless_tasks.engine.store.assembly import record_from_items
 from serverless_tasks.engine.store.items import (
@@ -36,6 +36,10 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.store.base import Blobs
 
 logger = logging.getLogger(__name__)
+
+# Members of a group that are deleted one after another; of more than that several at once.
+_FEW = 20
+_AT_ONCE = 8
 
 # What `record_from_items` calls ended: a terminal status, or live in name only, past every delivery.
 _ENDED = (
@@ -79,8 +83,10 @@ class Deletion:
         """
         items = {item["sk"]: item for item in self._items.query("pk = :pk", {":pk": uuid})}
         job, state = items.pop(JOB, None), items.pop(STATE, None)
-        if state is not None and TOTAL in state and state["status"] in ENDED:
-            self._delete_members(uuid, state[TOTAL])
+        if state is not None and TOTAL in state:
+            group = record_from_items([state], to_ms(self._clock.now()))
+            if group is not None and group.ended:
+                self._delete_members(uuid, state[TOTAL])
         payloads = self._payloads(uuid, job, state)
         if state is None or not is_tombstone(state):
             self._bury(uuid, job, state, items, ending)
@@ -95,12 +101,22 @@ class Deletion:
             self._items.delete(uuid, JOB)
 
     def _delete_members(self, group: str, total: int) -> None:
-        for index in range(total):
-            try:
-                self.delete(member_id(group, index))
-            except TaskNotFound:
-                continue  # it was never sent, or an earlier deletion was cut short after it
+        ids = [member_id(group, index) for index in range(total)]
+        if total < _FEW:
+            for uuid in ids:
+                self._delete_member(uuid)
+        else:
+            from concurrent.futures import ThreadPoolExecutor
+
+            with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="delete") as pool:
+                list(pool.map(self._delete_member, ids))
         self._groups.delete_shards(group, total)
+
+    def _delete_member(self, uuid: str) -> None:
+        try:
+            self.delete(uuid)
+        except TaskNotFound:
+            return  # it was never sent, or an earlier deletion was cut short after it
 
     def _bury(
         self,

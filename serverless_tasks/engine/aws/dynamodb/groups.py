@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from serverless_tasks.engine.aws.dynamodb.expressions import from_dynamodb
+from serverless_tasks.engine.aws.dynamodb.expressions import from_dynamodb, to_dynamodb
 from serverless_tasks.engine.aws.session import ConditionFailed
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.place import shards_of
-from serverless_tasks.engine.job.record import RUNNING
+from serverless_tasks.engine.job.record import PENDING, RUNNING
 from serverless_tasks.engine.store.group import Group, Shard
 from serverless_tasks.engine.store.groups import (
     SHARD,
@@ -51,7 +51,10 @@ class TableGroups:
         try:
             self._items.put(
                 state,
-                ConditionExpression="attribute_not_exists(pk)",
+                # A worker may have given its message back unopened.
+                ConditionExpression="attribute_not_exists(pk) OR #status = :pending",
+                ExpressionAttributeNames={"#status": "status"},
+                ExpressionAttributeValues=to_dynamodb({":pending": PENDING}),
                 ReturnValuesOnConditionCheckFailure="ALL_OLD",
             )
         except ConditionFailed as failed:

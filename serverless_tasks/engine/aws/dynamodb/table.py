@@ -175,7 +175,7 @@ class Table:
 
     def succeed(self, uuid: str, claim: Claim, snapshot: Snapshot, outputs: dict[str, Any]) -> None:
         """See `Store.succeed`."""
-        fields = self._put_outputs(uuid, claim.token, encode(outputs))
+        fields = self._put_outputs(uuid, claim, encode(outputs))
         self._put_messages(uuid, claim.token, snapshot)
         change = transitions.ended(SUCCEEDED, fields, snapshot, self._now())
         self._write(uuid, claim.token, change, answered=False)
@@ -287,10 +287,11 @@ class Table:
         The version tokens are read with eventual consistency, which costs half as much; what changed is read as it is.
         """
         states = self._items.get_many(list(seen), STATE, VERSION_ATTRIBUTES)
-        versions = {uuid: self._version(states.get(uuid)) for uuid in seen}
+        shards = {uuid: self._shards((state,)) for uuid, state in states.items()}
+        versions = {uuid: version_token(states.get(uuid), shards.get(uuid, ())) for uuid in seen}
         moved = [uuid for uuid, last in seen.items() if versions[uuid] != last]
         unread: dict[str, ServerlessTasksError] = {}
-        records = self._records(dict.fromkeys(moved), True, unread)
+        records = self._records(dict.fromkeys(moved), True, unread, shards)
         return {uuid: (versions[uuid], unread.get(uuid) or records.get(uuid)) for uuid in moved}
 
     def job(self, uuid: str) -> Message | None:
@@ -341,9 +342,6 @@ class Table:
         """See `Store.list_tasks`."""
         return self._page(self._by_task.page(tasks, limit, cursor, since, until), whole=whole)
 
-    def _version(self, state: Item | None) -> str:
-        return version_token(state, self._shards(() if state is None else (state,)))
-
     def _shards(self, items: Iterable[Item]) -> Sequence[Shard]:
         """Return the shards of a group whose members its state does not count; none of anything else."""
         for item in items:
@@ -351,8 +349,10 @@ class Table:
                 return self.groups.shards(item["pk"], item[TOTAL])
         return ()
 
-    def _record(self, items: Sequence[Item], *, whole: bool = True) -> Record | None:
-        record = record_from_items(items, self._now(), self._shards(items))
+    def _record(
+        self, items: Sequence[Item], *, whole: bool = True, shards: Sequence[Shard] = ()
+    ) -> Record | None:
+        record = record_from_items(items, self._now(), shards or self._shards(items))
         key = outputs_key(items)
         if record is None or key is None or not whole:
             return record
@@ -361,7 +361,11 @@ class Table:
         return replace(record, outputs=json.loads(self._blobs.get(key)))
 
     def _records(
-        self, jobs: dict[str, Item | None], whole: bool, unread: dict[str, ServerlessTasksError] | None = None
+        self,
+        jobs: dict[str, Item | None],
+        whole: bool,
+        unread: dict[str, ServerlessTasksError] | None = None,
+        shards: Mapping[str, Sequence[Shard]] | None = None,
     ) -> dict[str, Record]:
         """Read many jobs: their states at once, then those whose state names other items one by one.
 
@@ -369,6 +373,7 @@ class Table:
             jobs: uuid -> what is known of its ``job`` item already.
             whole: see `Store.read`.
             unread: takes the errors of jobs that cannot be read by themselves; None raises the first of them.
+            shards: those of groups that have just been read.
         """
         states = self._items.get_many(list(jobs), STATE)
         absent = [uuid for uuid, job in jobs.items() if uuid not in states and job is None]
@@ -381,7 +386,10 @@ class Table:
             items = [item for item in (state, known.get(uuid)) if item is not None]
             others = state is not None and names_others(state)
             try:
-                record = self.read(uuid, whole=whole) if others else self._record(items, whole=whole)
+                if others:
+                    record = self.read(uuid, whole=whole)
+                else:
+                    record = self._record(items, whole=whole, shards=(shards or {}).get(uuid, ()))
             except ServerlessTasksError as error:
                 if unread is None:
                     raise
@@ -428,7 +436,7 @@ class Table:
                 f"Attempt {token} no longer holds job {uuid}, which is {state.get('status')}."
             ) from None
 
-    def _put_outputs(self, uuid: str, token: str, outputs: str) -> Item:
+    def _put_outputs(self, uuid: str, claim: Claim, outputs: str) -> Item:
         """Keep outputs where they fit; returns what the state says of them.
 
         Raises:
@@ -438,7 +446,7 @@ class Table:
         if len(data) <= INLINE_OUTPUTS:
             return {"outputs": outputs}
         if len(data) <= ITEM_OUTPUTS:
-            self._items.put(self._kept(outputs_item(uuid, token, outputs)))
+            self._items.put(self._kept(outputs_item(uuid, claim.token, outputs), claim.ttl))
             return {}
         if self._blobs is None:
             raise PayloadTooLarge(
@@ -446,7 +454,7 @@ class Table:
             )
         if len(data) > LARGEST_OUTPUTS:
             raise PayloadTooLarge(f"outputs of job {uuid}", len(data), LARGEST_OUTPUTS)
-        key = outputs_prefix(uuid) + token
+        key = outputs_prefix(uuid) + claim.token
         self._blobs.put(key, data)
         return {"outputs_key": key}
 
@@ -465,9 +473,10 @@ class Table:
         """Keep how an attempt ended. The first word stands: that of the worker, or of the claim that gave it up."""
         self._items.put_new(self._kept(end))
 
-    def _kept(self, item: Item) -> Item:
+    def _kept(self, item: Item, ttl: int = 0) -> Item:
         """Return an item that the state names with a TTL as long: a scheduler's message is delivered a day longer."""
-        return {**item, "ttl": keep_until(deliverable_until(self._now()) + SCHEDULER_TRIES * 1000)}
+        least = keep_until(deliverable_until(self._now()) + SCHEDULER_TRIES * 1000)
+        return {**item, "ttl": max(least, ttl)}
 
     def _now(self) -> int:
         return to_ms(self._clock.now())
