@@ -485,7 +485,7 @@ OF_MEMBERS: dict[tuple[str, str, str], Scenario] = {
     ("DeadLetterRole", "State", "dynamodb:BatchGetItem"): buried_member_is_followed(),
     ("DeadLetterRole", "State", "dynamodb:PutItem"): buried_member_is_followed(),
     # S3 says of what may not be read the same as of what is not there.
-    ("DeadLetterRole", "Inputs", "s3:GetObject"): buried_member_is_followed(300_000, says="TaskNotFound"),
+    ("DeadLetterRole", "Inputs", "s3:GetObject"): buried_member_is_followed(300_000, says="cannot be read"),
     ("DeadLetterRole", "Inputs", "s3:PutObject"): buried_member_is_followed(size=300_000),
     ("DeadLetterRole", "Schedules", "scheduler:CreateSchedule"): buried_member_is_followed(delay=7200),
     ("WorkerRole", "Messages", "sqs:SendMessage"): members_are_counted(),
@@ -494,7 +494,7 @@ OF_MEMBERS: dict[tuple[str, str, str], Scenario] = {
     ("WorkerRole", "State", "dynamodb:BatchGetItem"): members_are_counted(),
     ("WorkerRole", "State", "dynamodb:PutItem"): members_are_counted(),
     ("WorkerRole", "State", "dynamodb:BatchWriteItem"): members_are_counted(waits=False),
-    ("WorkerRole", "Inputs", "s3:GetObject"): members_are_counted(300_000, says="TaskNotFound"),
+    ("WorkerRole", "Inputs", "s3:GetObject"): members_are_counted(300_000, says="cannot be read"),
     ("WorkerRole", "Inputs", "s3:PutObject"): members_are_counted(size=300_000),
     ("WorkerRole", "Schedules", "scheduler:CreateSchedule"): members_are_counted(delay=7200),
 }

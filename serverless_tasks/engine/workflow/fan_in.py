@@ -29,7 +29,13 @@ from serverless_tasks.engine.store.base import ClaimAnswer
 from serverless_tasks.engine.store.groups import counted, ended_members, expires_after, member_ids
 from serverless_tasks.engine.store.items import failure_fields, keep_until
 from serverless_tasks.engine.workflow.sending import message_of, send, settling_message
-from serverless_tasks.errors import AlreadyFinished, ConfigurationError, PayloadTooLarge, TaskNotFound
+from serverless_tasks.errors import (
+    AlreadyFinished,
+    ConfigurationError,
+    PayloadTooLarge,
+    ServerlessTasksError,
+    TaskNotFound,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -115,7 +121,7 @@ class FanIn:
         self, group: Group, status: str, failure: Failure | None
     ) -> tuple[str, Failure | None, Item]:
         """Send what follows a group; return how the group ends, and what its state says of what follows."""
-        plan, missing = self.plan_of(group.uuid)
+        plan, missing = self.plan_of(group)
         if plan is None:
             return FAILED, failure or missing, {}
         if plan.then is None or (status != SUCCEEDED and plan.on != END):
@@ -133,13 +139,23 @@ class FanIn:
             return FAILED, Failure(type=NOT_CONTINUED, message=text, public=False), {}
         return status, failure, {"outputs": encode({"continuation": group.continuation})}
 
-    def plan_of(self, uuid: str) -> tuple[Plan | None, Failure | None]:
-        """Return the plan of a group; or, where it is not kept, None and what that means for the group."""
-        job = self._store.job(uuid)
+    def plan_of(self, group: Group) -> tuple[Plan | None, Failure | None]:
+        """Return the plan of a group; or, where it is not kept, None and what that means for the group.
+
+        Raises:
+            ServerlessTasksError: the bucket does not give it now. S3 says of what may not be read the same as of what
+                is not there, so that only after the deadline it counts as gone.
+        """
+        job = self._store.job(group.uuid)
         if job is None:
             text = "The group was not submitted whole: its plan was never kept."
             return None, Failure(type=INCOMPLETE, message=text)
         if not job.inputs:
+            if to_ms(self._clock.now()) < group.deadline:
+                raise ServerlessTasksError(
+                    f"The plan of group {group.uuid} cannot be read: the bucket has no {job.inputs_key}, or this role"
+                    " may not read it. It is tried again until the group's deadline."
+                )
             text = "The bucket no longer has the plan of the group, so that what follows was not sent."
             return None, Failure(type=PLAN_GONE, message=text)
         return Plan.of(job.inputs), None
@@ -172,7 +188,7 @@ class FanIn:
         group = self._store.groups.get(place.group)
         if group is None or group.ended or self._is_counted(group, place):
             return {place: status}
-        plan, missing = self.plan_of(place.group)
+        plan, missing = self.plan_of(group)
         if plan is None or status != SUCCEEDED or group.stopped:
             why = GROUP_STOPPED if group.stopped else missing or SKIPPED_STEP
             return {place: status, **self.skip(group, plan, following, why)}

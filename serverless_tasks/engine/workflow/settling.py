@@ -130,7 +130,7 @@ class Settling:
             self._store.groups.count(group.uuid, missing, keep_until(group.expires))
         if status == SUCCEEDED and index + 1 < group.total and not group.stopped:
             # The next step was not sent, and it is too late for it.
-            plan, _ = self._fan_in.plan_of(group.uuid)
+            plan, _ = self._fan_in.plan_of(group)
             self._fan_in.skip(group, plan, range(index + 1, group.total), PAST_DEADLINE)
         self._fan_in.count({group.member_place(index): status})
         return None

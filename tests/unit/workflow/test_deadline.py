@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import replace
 
 import pytest
 
-from serverless_tasks.engine.job.message import OPEN, SETTLE
+from serverless_tasks.engine.job.message import OPEN, SETTLE, Message, inputs_key
 from serverless_tasks.engine.job.place import continuation_id, member_id
 from serverless_tasks.engine.job.record import WORKER_LOST, Members
+from serverless_tasks.errors import ServerlessTasksError
 from serverless_tasks.testing import RecordedTasks
 from serverless_tasks.workflow import chain, group, results
 from tests.unit.workflow.tasks import Repeat, Square, Total
@@ -226,3 +228,46 @@ def test_nothing_follows_twice_however_often_it_is_closed(jobs: RecordedTasks) -
     for _ in range(3):
         jobs.services.runner.execute(settle)
     assert [message.uuid for message in jobs.submitted].count(continuation_id(handle.uuid)) == 1
+
+
+@pytest.fixture
+def unread_plan(jobs: RecordedTasks, monkeypatch: pytest.MonkeyPatch) -> Iterator[pytest.MonkeyPatch]:
+    """Let the bucket give no plan: it is gone, or may not be read."""
+    job = jobs.services.store.job
+
+    def without_inputs(uuid: str) -> Message | None:
+        found = job(uuid)
+        if found is None or found.workflow is None:
+            return found
+        return replace(found, inputs={}, inputs_key=inputs_key(uuid))
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs.services.store, "job", without_inputs)
+        yield patch
+
+
+def test_a_plan_that_cannot_be_read_now_loses_no_continuation(
+    jobs: RecordedTasks, unread_plan: pytest.MonkeyPatch
+) -> None:
+    handle = group(Square.signature(n=1), deadline=60).then(Square.signature(n=2)).submit()
+    member = next(message for message in jobs.submitted if message.member is not None)
+    with pytest.raises(ServerlessTasksError, match=r"plan of group .* cannot be read"):
+        jobs.run_due()
+    assert handle.refresh().status == "running"
+    unread_plan.undo()
+    jobs.services.runner.execute(member)
+    jobs.run_due()
+    assert handle.refresh().continuation.outputs == {"square": 4}
+
+
+def test_one_that_cannot_be_read_by_the_deadline_is_gone(
+    jobs: RecordedTasks, unread_plan: pytest.MonkeyPatch
+) -> None:
+    handle = group(Square.signature(n=1), deadline=60).then(Square.signature(n=2)).submit()
+    with pytest.raises(ServerlessTasksError):
+        jobs.run_due()
+    jobs.move(61)
+    jobs.run_due()
+    record = handle.refresh().record
+    assert record.failure is not None
+    assert (record.status, record.failure.type) == ("failed", "InputsUnavailable")
