@@ -11,7 +11,6 @@ from serverless_tasks.engine.submit.publish import publish
 from serverless_tasks.engine.submit.reserve import Deduplication
 from serverless_tasks.engine.submit.routing import deployed_task
 from serverless_tasks.engine.submit.submission import new_message
-from serverless_tasks.engine.worker.references import whole_inputs
 from serverless_tasks.errors import InputsUnavailable, NotFinished, TaskNotFound, UnknownOption, WorkflowError
 
 if TYPE_CHECKING:
@@ -102,14 +101,19 @@ def accept_again(services: Services, job: Message) -> Again:
     Raises:
         InvalidInputs: they are refused.
     """
+    taken: list[str] = []
+    if job.references:
+        from serverless_tasks.engine.worker.references import whole_inputs  # most jobs have none
+
+        taken = whole_inputs(job.references)
     if job.task not in services.registry:
-        deployed = deployed_task(services, job.task, [job.inputs], whole_inputs(job.references))
+        deployed = deployed_task(services, job.task, [job.inputs], taken)
         unique = deployed.unique and not job.references
         secrets = tuple(sorted({*job.secrets, *deployed.secrets_in(job.inputs)}))
         return Again(job.inputs, secrets, unique, deployed.compared(job.inputs) if unique else None)
     definition = services.registry.definition(job.task)
     if job.references:  # what the worker takes from other jobs is validated there
-        sent = definition.accept_partial(job.inputs, whole_inputs(job.references), as_json=True)
+        sent = definition.accept_partial(job.inputs, taken, as_json=True)
         return Again(sent, definition.secrets_in(sent), unique=False, compared=None)
     accepted = definition.accept_json(job.inputs)
     unique = definition.task.unique
