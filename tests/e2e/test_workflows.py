@@ -11,6 +11,8 @@ from typing import Any
 
 import pytest
 
+from examples import workflows
+from examples.demo import samples
 from serverless_tasks.client.members import members_page
 from serverless_tasks.client.task_client import TaskClient
 from serverless_tasks.engine.job.place import continuation_id, member_id
@@ -92,6 +94,28 @@ def test_a_chain_passes_outputs_on(client: TaskClient) -> None:
     handle = submit(client, chain(Number.signature(number=20), Number.signature(number=previous["number"])))
     assert ended(client, handle.uuid)["status"] == "succeeded"
     assert ended(client, member_id(handle.uuid, 1))["outputs"] == {"number": 20}
+
+
+def test_the_report_of_the_examples_is_made_of_200_files(client: TaskClient) -> None:
+    with use(client.services):
+        handle = workflows.report_sales("June", samples.sales(200))
+    assert ended(client, handle.uuid, 120)["members"]["succeeded"] == 200
+    report = ended(client, continuation_id(handle.uuid))["outputs"]
+    with use(client.services):
+        totals = [outputs["total"] for outputs in handle.results() if outputs is not None]
+    assert (report["title"], report["total"]) == ("June: 200 shops", round(sum(totals), 2))
+
+
+def test_the_chain_of_the_examples_stops_at_its_failing_middle(client: TaskClient) -> None:
+    with use(client.services):
+        handle = workflows.import_rates(samples.broken_rates())
+    assert ended(client, handle.uuid)["error"]["type"] == "MembersFailed"
+    steps = members_page(client.services, handle.uuid).records
+    assert [step.status for step in steps] == ["succeeded", "failed", "cancelled"]
+    assert steps[2].error == {
+        "type": "Skipped",
+        "message": "A step before it in the chain did not succeed, so that it was not run.",
+    }
 
 
 def test_a_publisher_cancels_what_waits(client: TaskClient) -> None:
