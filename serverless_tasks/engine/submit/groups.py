@@ -54,6 +54,17 @@ class GroupHandle(Handle):
         """The members as last read: ``total``, ``ended``, ``succeeded``, ``failed``, ``cancelled``."""
         return self.record.members or Members(total=0)
 
+    def expect(self, total: int, *, earlier: int) -> None:
+        """Say how many members there are before the group has been read; `publish_group` knows it.
+
+        Args:
+            total: how many.
+            earlier: how many of them had succeeded in the group that this one retries.
+        """
+        if self._record.members is None:
+            members = Members(total=total, succeeded=earlier)
+            self._record = replace(self._record, members=members, progress=earlier, target=total)
+
     @property
     def continuation(self) -> Handle | None:
         """The job that follows the group, once it was sent; else None."""
@@ -170,6 +181,7 @@ def publish_group(
         raise error
     handle = GroupHandle(publication, services.store, services.clock, services.cancel)
     handle.services = services
+    handle.expect(plan.total, earlier=len(earlier))
     if services.backend_kind.synchronous and publication.published:
         handle.refresh()
     return handle

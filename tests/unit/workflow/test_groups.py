@@ -41,6 +41,14 @@ def test_the_job_that_follows_is_sent_when_all_members_have_ended_and_not_before
     assert handle.continuation.outputs == {"total": 14, "missing": 0}
 
 
+def test_a_handle_knows_its_members_before_it_is_read(jobs: RecordedTasks) -> None:
+    handle = squares(1, UNLUCKY).submit()
+    assert (handle.members, handle.progress, handle.target) == (Members(total=2), 0, 2)
+    jobs.drain()
+    again = handle.refresh().retry_failed()  # type: ignore[attr-defined]
+    assert (again.members, again.progress) == (Members(total=2, succeeded=1), 1)
+
+
 def test_members_that_are_run_again_and_again_are_counted_once(jobs: RecordedTasks) -> None:
     handle = squares(1, 2, 3).then(Total.signature(numbers=results["square"])).submit()
     first, second, third = [message for message in jobs.submitted if message.member is not None]
