@@ -58,6 +58,8 @@ class GenericBackend(Backend):
         backend: the backend.
     """
 
+    runs_workflows = False
+
     def __init__(self, backend: TasksBackend) -> None:
         self._backend = backend
         # A backend that carries its jobs to another process says so with `runs_here = False`.

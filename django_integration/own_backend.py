@@ -114,6 +114,8 @@ class OwnBackend(Backend):
         backend: the class.
     """
 
+    runs_workflows = False
+
     def __init__(self, backend: type[Any]) -> None:
         self._backend = backend
 

@@ -117,6 +117,9 @@ class Audit:
             return
         if job is None and self.states.get(uuid, {}).get("deleted"):
             return
+        # Of what may not have been sent, the job is kept once more when it was, and says so no longer.
+        if known is not None and job is not None:
+            known = {name: value for name, value in known.items() if name != "uncertain" or name in job}
         if known is not None and job != known:
             self._complain(uuid, f"the job item was changed: {known} -> {job}")
         if job is not None:

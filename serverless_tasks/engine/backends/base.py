@@ -58,12 +58,14 @@ class Backend:
         synchronous: whether a job has ended when `publish` returns.
         own_threads: whether jobs run on threads that do nothing else.
         has_queue: whether jobs wait in the stack's queues.
+        runs_workflows: whether it carries what sees to groups and chains, which is no task's job.
     """
 
     in_process: bool = False
     synchronous: ClassVar[bool] = False
     own_threads: ClassVar[bool] = False
     has_queue: ClassVar[bool] = False
+    runs_workflows: ClassVar[bool] = True
 
     def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
         """Publish messages.

@@ -157,6 +157,11 @@ def publish_group(
     Raises:
         ServerlessTasksError: it could not be published.
     """
+    if not services.backend_kind.runs_workflows:
+        raise WorkflowError(
+            f"{message.task!r} is a group or a chain, and this project's own backend is given jobs of tasks alone: use"
+            " the backend sqs, threading or immediate."
+        )
     _check_sending(services, message, plan)
     compared = {"plan": plan.fingerprint}
     deduplication = Deduplication(

@@ -185,14 +185,15 @@ class Opening:
                 message_of(
                     plan.members[index],
                     uuid=ids[index],
-                    now=now,
+                    # Of one that may have been sent the job is kept as it was.
+                    now=there[ids[index]].created if ids[index] in there else now,
                     owner=message.owner,
                     member=group.member_place(index),
                     previous=self._previous(group, message, index),
                     follows=follows.get(index),
                 )
                 for index in some
-                if ids[index] not in there
+                if ids[index] not in there or there[ids[index]].uncertain
             ]
             if members:
                 send(self._publish, members)

@@ -9,7 +9,14 @@ from django.test import Client
 
 from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.services import current_services
-from serverless_tasks.errors import ConfigurationError, PayloadTooLarge, SubmitFailed, UnknownTask
+from serverless_tasks.errors import (
+    ConfigurationError,
+    PayloadTooLarge,
+    SubmitFailed,
+    UnknownTask,
+    WorkflowError,
+)
+from serverless_tasks.workflow import group
 from tests.django.own_backends import Broken, Courier, Inline
 from tests.django.shop.background import Fails, SumNumbers
 from tests.support.clock import FakeClock
@@ -134,3 +141,10 @@ def test_only_registered_tasks_have_a_class(settings: Any) -> None:
     settings.TASK_API_BACKEND = Inline
     with pytest.raises(UnknownTask):
         Inline().resolve_class("subprocess.Popen")
+
+
+def test_a_group_is_refused_in_one_sentence(settings: Any) -> None:
+    settings.TASK_API_BACKEND = Courier
+    with pytest.raises(WorkflowError, match="own backend is given jobs of tasks alone"):
+        group(SumNumbers.signature(numbers=[1])).submit()
+    assert Courier.sent == []

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from serverless_tasks import TaskClient
@@ -98,11 +100,22 @@ def test_one_that_was_deleted_counts_as_it_had_ended(jobs: RecordedTasks) -> Non
     assert list(handle.results()) == [None, {"square": 4}]
 
 
-def test_one_that_reads_as_expired_is_recorded_so_before_its_deletion_counts_it(jobs: RecordedTasks) -> None:
+def test_one_that_reads_as_expired_is_recorded_so_before_its_deletion_counts_it(
+    jobs: RecordedTasks, monkeypatch: pytest.MonkeyPatch
+) -> None:
     handle = group(Square.signature(n=1), deadline=10 * DAY).submit()
     (message,) = [sent for sent in jobs.submitted if sent.member is not None]
     jobs.move(RETENTION + 1)
+    groups, recorded = jobs.services.store.groups, []
+    count = groups.count
+
+    def counted(*given: Any) -> Any:
+        recorded.append(jobs._store._items[message.uuid]["s#state"]["status"])
+        return count(*given)
+
+    monkeypatch.setattr(groups, "count", counted)
     jobs.services.delete(message.uuid)
+    assert recorded == ["failed"]
     assert handle.refresh().members == Members(total=1, failed=1)
     assert jobs.services.runner.execute(message).status == "ended"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -282,6 +283,30 @@ class TestErrors:
                 album().options(uuid=uuid).submit()
         assert raised.value.uuid == uuid
         album().options(uuid=uuid).submit()
+        jobs.drain()
+        assert jobs.record(uuid).status == "succeeded"
+
+    def test_members_that_may_not_have_been_sent_are_sent_again_as_they_were(
+        self, jobs: RecordedTasks, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        real, uuid = jobs.publish, str(uuid4())
+
+        def doubtful(messages: list[Any]) -> list[Any]:
+            if messages[0].member is None:
+                return real(messages)
+            jobs.services.store.put_jobs([replace(message, uncertain=True) for message in messages])
+            return [SubmitUncertain(message.uuid, "no answer") for message in messages]
+
+        with monkeypatch.context() as broken:
+            broken.setattr(jobs, "publish", doubtful)
+            with pytest.raises(SubmitUncertain):
+                album().options(uuid=uuid).submit()
+        created = jobs.record(uuid).created
+        jobs.move(3600)
+        album().options(uuid=uuid).submit()
+        sent = [message for message in jobs.submitted if message.member is not None]
+        assert len(sent) == MEMBERS
+        assert {message.created for message in sent} == {created}
         jobs.drain()
         assert jobs.record(uuid).status == "succeeded"
 

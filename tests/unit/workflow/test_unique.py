@@ -121,7 +121,8 @@ def test_a_deleted_holder_lets_the_job_run_by_itself(jobs: RecordedTasks) -> Non
     jobs.run_due()
     holder.cancel()
     jobs.services.delete(holder.uuid)
-    jobs.drain()
+    jobs.move(5)
+    jobs.run_due()
     assert Only.runs == [1]
     assert handle.refresh().members == Members(total=1, succeeded=1)
 
@@ -148,6 +149,17 @@ def test_one_whose_group_is_cancelled_waits_no_longer(jobs: RecordedTasks) -> No
     (message,) = [sent for sent in jobs.submitted if sent.member is not None]
     assert jobs.services.runner.execute(message).status == "ended"
     assert Only.runs == []
+
+
+def test_one_that_a_worker_has_before_the_sweep_of_a_cancelled_group_waits_no_longer(
+    jobs: RecordedTasks,
+) -> None:
+    Only.options(delay=HOUR).submit(n=1)
+    handle = group(Only.signature(n=1)).submit()
+    (message,) = [sent for sent in jobs.submitted if sent.member is not None]
+    jobs.services.store.cancel(handle.uuid)
+    assert jobs.services.runner.execute(message).status == "cancelled"
+    assert handle.refresh().status == "cancelled"
 
 
 def test_one_that_has_ended_is_done_with_although_the_other_goes_on(jobs: RecordedTasks) -> None:
