@@ -59,6 +59,15 @@ def publisher(stack: Stack) -> dict[str, str]:
     return deployment.user(stack, "publisher", [outputs], stack.outputs["PublisherPolicyArn"])
 
 
+@pytest.fixture(scope="session")
+def reader(stack: Stack) -> dict[str, str]:
+    """Access keys of a user who may call the status URL and nothing else."""
+    function = stack.client("lambda").get_function(FunctionName=stack.physical("StatusFunction"))
+    arn = function["Configuration"]["FunctionArn"]
+    actions = ["lambda:InvokeFunctionUrl", "lambda:InvokeFunction"]
+    return deployment.user(stack, "reader", [{"Effect": "Allow", "Action": actions, "Resource": arn}])
+
+
 @pytest.fixture
 def as_publisher(stack: Stack, publisher: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """The library in this process acts as the publisher."""

@@ -10,19 +10,10 @@ from botocore.exceptions import ClientError
 from serverless_tasks.client.task_client import TaskClient
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.errors import AlreadyFinished, InvalidInputs, InvokeFailed, TaskFailed
-from tests.e2e.deployment import Stack, eventually, user
+from tests.e2e.deployment import Stack, eventually
 
 pytestmark = pytest.mark.usefixtures("as_publisher")
 SECONDS = 30
-
-
-@pytest.fixture(scope="session")
-def reader(stack: Stack) -> dict[str, str]:
-    """Access keys of a user who may call the status URL and nothing else."""
-    function = stack.client("lambda").get_function(FunctionName=stack.physical("StatusFunction"))
-    arn = function["Configuration"]["FunctionArn"]
-    actions = ["lambda:InvokeFunctionUrl", "lambda:InvokeFunction"]
-    return user(stack, "reader", [{"Effect": "Allow", "Action": actions, "Resource": arn}])
 
 
 def test_a_submitted_task_travels_to_its_end_and_leaves_its_progress(client: TaskClient) -> None:

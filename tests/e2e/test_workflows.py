@@ -20,7 +20,6 @@ from serverless_tasks.engine.services import use
 from serverless_tasks.workflow import Chain, Group, GroupHandle, chain, group, previous, results
 from tests.e2e.deployed_tasks import Number, Total
 from tests.e2e.deployment import Stack, eventually
-from tests.e2e.test_stack import reader  # noqa: F401 - a fixture
 
 pytestmark = pytest.mark.usefixtures("as_publisher")
 MEMBERS = 2_000
@@ -53,9 +52,7 @@ def numbers(count: int) -> Iterator[Any]:
 
 
 def test_a_large_group_ends_and_what_follows_it_runs_once(
-    stack: Stack,
-    client: TaskClient,
-    reader: dict[str, str],  # noqa: F811
+    stack: Stack, client: TaskClient, reader: dict[str, str]
 ) -> None:
     album = group(numbers(MEMBERS), name="album").then(Total.signature(numbers=results["number"]))
     handle = submit(client, album, owner="ada")
