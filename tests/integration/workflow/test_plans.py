@@ -15,7 +15,7 @@ from serverless_tasks.engine.job.place import continuation_id, member_id
 from serverless_tasks.engine.job.record import Members
 from serverless_tasks.engine.services import Services, use
 from serverless_tasks.engine.store.groups import SHARD, shard_key
-from serverless_tasks.errors import ConfigurationError, PayloadTooLarge
+from serverless_tasks.errors import ConfigurationError, PayloadTooLarge, ServerlessTasksError
 from serverless_tasks.params import ListParameter, NumberParameter, Parameter, StringParameter
 from serverless_tasks.workflow import chain, group, previous, results
 from tests.support.aws import received
@@ -105,19 +105,29 @@ def test_an_inner_group_whose_plan_is_in_the_bucket_is_opened_again_with_all_its
     group_id = member_id(handle.uuid, 0)
     sent = [message.uuid for message in received(config)]
     assert {member_id(group_id, index) for index in range(2)} <= {*sent}
-    plan, _ = services.workflows._fan_in.plan_of(group_id)
+    opened = services.store.groups.get(group_id)
+    assert opened is not None
+    plan, _ = services.workflows._fan_in.plan_of(opened)
     assert plan is not None
     assert len(plan.members) == 2
 
 
-def test_a_plan_that_has_gone_from_the_bucket_ends_the_group(services: Services, work: Any) -> None:
+def test_a_plan_that_has_gone_from_the_bucket_ends_the_group_at_its_deadline(
+    services: Services, config: Config, clock: FakeClock
+) -> None:
     handle = (
         group(Measure.signature(text="abc"))
         .then(Lengths.signature(lengths=results["length"], note="n" * MIB))
         .submit()
     )
     services.blobs.delete([f"inputs/{handle.uuid}"])  # type: ignore[union-attr]
-    work()
+    (member,) = received(config)
+    with pytest.raises(ServerlessTasksError, match="It is tried again until the group's deadline"):
+        services.runner.execute(member, deadline=clock.now() + 300)
+    assert handle.refresh().status == "running"
+
+    clock.move(5 * DAY)
+    services.runner.execute(member, deadline=clock.now() + 300)
     assert handle.refresh().error == {
         "type": "InputsUnavailable",
         "message": "The bucket no longer has the plan of the group, so that what follows was not sent.",
