@@ -19,19 +19,24 @@ class Crashed(Exception):
     """The child was ended by a signal."""
 
 
+class Hangs(AssertionError):
+    """The child does not answer."""
+
+
 def result_in_child(work: Callable[[], Any], *, told: bool) -> Any:
     """What some work returns in a forked process.
 
-    Python itself may crash in one whose fork it was not told of: its own locks are as the parent's threads had them.
+    Python itself may crash or hang in one whose fork it was not told of: its own locks are as the parent's threads had
+    them.
     https://docs.python.org/3/c-api/sys.html#c.PyOS_AfterFork_Child
     Such a child says nothing of our code, and another one is tried.
     """
     for _ in range(1 if told else 5):
         try:
             return Child(work, told=told).result()
-        except Crashed as error:
-            crashed = error
-    raise crashed
+        except (Crashed, Hangs) as error:
+            last = error
+    raise last
 
 
 class Child:
@@ -58,14 +63,15 @@ class Child:
         """What its work returned.
 
         Raises:
-            AssertionError: it has raised an error, or hangs.
+            AssertionError: it has raised an error.
+            Hangs: it does not answer.
             Crashed: a signal has ended it.
         """
         try:
             ready, _, _ = select.select([self._answer], [], [], SECONDS)
             if not ready:
                 os.kill(self._pid, signal.SIGKILL)
-            assert ready, "the child hangs"
+                raise Hangs("the child hangs")
             with os.fdopen(self._answer, "rb") as answer:
                 text = answer.read()
         finally:

@@ -62,7 +62,7 @@ def test_a_client_is_another_one_in_the_child_and_stays_the_parents(told: bool) 
     events = client.meta.events
 
     # Its memory is a copy, so that an object of the parent's is at the same place.
-    assert Child(lambda: client.meta.events is not events, told=told).result()
+    assert result_in_child(lambda: client.meta.events is not events, told=told)
     assert client.meta.events is events
 
 
