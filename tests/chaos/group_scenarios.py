@@ -112,8 +112,10 @@ def _late(world: World) -> None:
 def _member_deleted(world: World) -> None:
     job = world.submit_group(group([*steps(""), *steps("", delay=600)]).then(GATHER, on="end"))
     world.drain(within=500)
-    if job.error is None:
-        world.delete(member_id(job.uuid, 0))
+    member = member_id(job.uuid, 0)
+    record = world.read(member)
+    if job.error is None and record is not None and record.ended:
+        world.delete(member)
 
 
 def _deleted(world: World) -> None:
