@@ -45,7 +45,7 @@ setup: .venv/$(STAMP) .venvs/checkov/$(STAMP) .venvs/ministack/$(STAMP) .venvs/s
 
 # The longest first: three kinds run at a time on two cores, since some wait for a stack or a browser while others
 # compute. What a kind says comes whole, at its end.
-KINDS := django e2e browser $(if $(wildcard tests/chaos/test_*.py),chaos) integration unit contract client repository
+KINDS := $(if $(wildcard tests/chaos/test_*.py),chaos) e2e django browser integration unit contract client repository
 TOGETHER = $(MAKE) --jobs=3 --keep-going --output-sync=target
 
 .PHONY: test

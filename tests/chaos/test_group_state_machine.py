@@ -414,11 +414,11 @@ def shards() -> Iterator[None]:
 
 
 def test_the_fan_in_over_the_store_in_memory() -> None:
-    run_state_machine_as_test(FanInMachine, settings=_settings(1_500 if LONG else 250))
+    run_state_machine_as_test(FanInMachine, settings=_settings(600 if LONG else 250))
 
 
 def test_the_fan_in_over_the_table(aws: None) -> None:
-    run_state_machine_as_test(FanInInTheTable, settings=_settings(100 if LONG else 8))
+    run_state_machine_as_test(FanInInTheTable, settings=_settings(30 if LONG else 8))
 
 
 def _counts_without_settling(self: Any, group: Any, index: int, record: Any) -> tuple[str, int, bool]:
