@@ -440,7 +440,7 @@ def _closes_first(self: Any, group: Any) -> None:
     real = self._send_continuation
     with mock.patch.object(self, "_send_continuation", return_value=None):
         _close(self, group)
-    plan, _ = self.plan_of(group.uuid)
+    plan, _ = self.plan_of(group)
     if plan is not None and plan.then is not None:
         real(group, plan.then)
 
