@@ -219,7 +219,7 @@ def groups_closed_before_what_follows_is_sent() -> Any:
     def closes(self: FanIn, group: Any) -> None:
         with mock.patch.object(self, "_send_continuation", return_value=None):
             close(self, group)
-        plan, _ = self.plan_of(group.uuid)
+        plan, _ = self.plan_of(group)
         if plan is not None and plan.then is not None:
             real(self, group, plan.then)
 
