@@ -343,7 +343,8 @@ def test_failed_members_that_cannot_be_read_are_read_with_the_next_record(
     site: ScriptedSite, page: Page
 ) -> None:
     site.on("GET", FAILURES, Answer({"detail": "away"}, 503), members(7))
-    show(site, page, group(0), group(0, 1), group(5, 1))
+    with page.expect_response(lambda answer: "/members/" in answer.url and answer.status == 503):
+        show(site, page, group(0), group(0, 1), group(5, 1))
     rows = page.get_by_role("list", name="Failed members").get_by_role("listitem")
     expect(page.get_by_text("1 more failed: all of them")).to_be_visible()
     next_poll(page)
