@@ -93,7 +93,7 @@ class ModelDefinition(Definition):
                 made = adapter.validate_json(encode(value)) if as_json else adapter.validate_python(value)
                 dumped = adapter.dump_python(made, mode="json", by_alias=True, round_trip=True)
                 sent[given[0]] = with_secrets({given[0]: dumped}, {given[0]: made})[given[0]]
-                encode(sent)
+                encode(sent[given[0]])
             except ValidationError as error:
                 refused += [
                     replace(each, field=given[0], loc=(given[0], *each.loc)) for each in field_errors(error)

@@ -31,6 +31,7 @@ class Step:
         options: the options that travel, as `JobOptions.encode` gives them.
         delay: seconds for which it is held back.
         plan: of a group or a chain, its plan.
+        compared: of a unique task, what its inputs are compared by, for who submits it; it does not travel.
     """
 
     task: str
@@ -41,6 +42,7 @@ class Step:
     options: Mapping[str, Any] = field(default_factory=dict)
     delay: int = 0
     plan: Plan | None = None
+    compared: Any = field(default=None, repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """Return the step as JSON."""

@@ -87,7 +87,7 @@ def submit_each(
     ).hashed()
     own = Options(**{name: getattr(options, name) for name in _OF_THE_GROUP})
     message = new_group(services, empty.name, empty.deadline, own)
-    return publish_group(services, message, plan, own, unique=planner.compared, sent=sent)
+    return publish_group(services, message, plan, own, sent=sent)
 
 
 def _members(

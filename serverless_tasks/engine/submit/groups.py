@@ -33,7 +33,7 @@ from serverless_tasks.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Mapping
+    from collections.abc import Callable, Collection, Iterator
 
     from serverless_tasks.engine.services import Services
     from serverless_tasks.engine.store.locks import Lock
@@ -140,7 +140,6 @@ def publish_group(
     options: Options,
     *,
     earlier: Collection[int] = (),
-    unique: Mapping[int, Any] | None = None,
     sent: Callable[[int], object] | None = None,
 ) -> GroupHandle:
     """Open a group, or leave it to the open transaction's commit.
@@ -151,7 +150,6 @@ def publish_group(
         plan: its plan.
         options: how to submit it.
         earlier: see `Opening.open`.
-        unique: see `Planner.compared`.
         sent: see `Opening.open`.
 
     Raises:
@@ -173,7 +171,7 @@ def publish_group(
 
     def send() -> None:
         opened = publication.message
-        follows = _holders(services, opened, plan, unique or {})
+        follows = _holders(services, opened, plan)
         services.workflows.open(opened, plan, earlier=earlier, follows=follows, sent=sent)
 
     if publication.earlier is not None and not publication.earlier.ended:
@@ -279,17 +277,17 @@ def _step_again(services: Services, uuid: str) -> Step:
     )
 
 
-def _holders(services: Services, message: Message, plan: Plan, unique: Mapping[int, Any]) -> dict[int, str]:
+def _holders(services: Services, message: Message, plan: Plan) -> dict[int, str]:
     """Take the places of members of unique tasks; return for those whose place is taken the job that has it."""
     now = to_ms(services.clock.now())
     follows: dict[int, str] = {}
     wanted: dict[str, int] = {}
     locks: dict[str, Lock] = {}
     for index, step in enumerate(plan.members):
-        if id(step) not in unique:
+        if step.compared is None:
             continue
         uuid = member_id(message.uuid, index)
-        lock = unique_lock(replace(message, uuid=uuid, task=step.task), now, unique[id(step)])
+        lock = unique_lock(replace(message, uuid=uuid, task=step.task), now, step.compared)
         if lock.id in wanted:  # the same inputs twice in one group
             follows[index] = member_id(message.uuid, wanted[lock.id])
         else:

@@ -34,14 +34,10 @@ class Planner:
 
     Args:
         services: the services to submit with.
-
-    Attributes:
-        compared: of a step of a unique task, by its identity, what its inputs are compared by.
     """
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        self.compared: dict[int, Any] = {}
 
     def step(
         self,
@@ -92,7 +88,7 @@ class Planner:
                 f"Input {secrets[0]!r} of task {name!r} is secret, and the job is sent later, of a plan that is"
                 " stored: read the secret in the task."
             )
-        step = Step(
+        return Step(
             task=name,
             inputs=sent,
             references={name: reference.path for name, reference in references.items()},
@@ -100,10 +96,8 @@ class Planner:
             secrets=secrets,
             options=options.travelling.encode(),
             delay=options.delay,
+            compared=compared,
         )
-        if unique:
-            self.compared[id(step)] = compared
-        return step
 
     def _declared(
         self, task: type[BaseTask] | str, given: dict[str, Any], missing: Collection[str]

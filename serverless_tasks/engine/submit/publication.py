@@ -115,7 +115,7 @@ class Publication:
             "message": replace(self.message, inputs={}, secrets=()),
             "awaited": _elsewhere if waiting else _never,
             "key": None,
-            "place": None,
+            "unique_lock": None,
             "send": None,
             "_then": [],
         }

@@ -142,10 +142,9 @@ class Workflow:
             SubmitUncertain: it is not, or perhaps not, sent whole: submit it again with ``options(uuid=...)``.
         """
         services, options = current_services(), self.settings
-        planner = Planner(services)
-        plan = self.plan(planner, NOTHING, sent_at_once=True).hashed()
+        plan = self.plan(Planner(services), NOTHING, sent_at_once=True).hashed()
         message = new_group(services, self.name, self.deadline, options)
-        return publish_group(services, message, plan, options, unique=planner.compared)
+        return publish_group(services, message, plan, options)
 
     def then(self, following: Part) -> Workflow:
         """Return this and what follows once it has succeeded."""
