@@ -97,6 +97,11 @@ class Message:
         """The id of the group or the chain that it is a member of, or None."""
         return None if self.member is None else self.member.group
 
+    @property
+    def tenant(self) -> str | None:
+        """Its share of a fair queue, or None."""
+        return self.options.tenant
+
     def delay(self, now: float) -> int:
         """For how many whole seconds it is to be held back.
 

@@ -29,6 +29,7 @@ class Failure:
         public: whether the text is meant for the person who submitted the task.
         traceback: the traceback, for operators, or "".
         path: the exception class's dotted path, kept with the attempt alone, or "".
+        fingerprint: the name of its kind, under which equal failures of a task are counted, or "".
     """
 
     type: str
@@ -36,6 +37,7 @@ class Failure:
     public: bool = True
     traceback: str = ""
     path: str = ""
+    fingerprint: str = ""
 
     def to_json(self, *, reveal: bool = False) -> dict[str, str]:
         """The record's ``error``; ``reveal`` shows what only operators and developers should read."""
@@ -134,7 +136,9 @@ class Record:
     that was), ``request_id``, ``history`` and ``uncertain`` (whether it may never have been sent, and nobody has begun
     it) are for operators and are not in `to_json`. ``returned``, why a worker has sent a job that waits back to its
     queue, is there with ``reveal``. ``members`` is there for groups and chains, and ``group``, the id of such a job,
-    for their members.
+    for their members. ``retry_of`` is the id of the ended job that this one repeats, and ``retried_as`` those of the
+    jobs that have repeated this one, oldest first. ``queue`` and ``tenant`` are what it was submitted with; "" and None
+    where a version before wrote the state. ``fingerprint`` names the kind of a final failure, or is "".
     """
 
     uuid: str
@@ -162,6 +166,11 @@ class Record:
     returned: Failure | None = None
     members: Members | None = None
     group: str | None = None
+    queue: str = ""
+    tenant: str | None = None
+    retry_of: str | None = None
+    retried_as: tuple[str, ...] = ()
+    fingerprint: str = ""
 
     @classmethod
     def of(cls, message: Message, **known: Any) -> Record:
@@ -172,6 +181,9 @@ class Record:
             owner=message.owner,
             created=message.created,
             group=message.group,
+            queue=message.queue,
+            tenant=message.tenant,
+            retry_of=message.retry_of,
             **known,
         )
 
@@ -211,6 +223,10 @@ class Record:
             body["members"] = self.members.to_json()
         if self.group is not None:
             body["group"] = self.group
+        if self.retry_of is not None:
+            body["retry_of"] = self.retry_of
+        if self.retried_as:
+            body["retried_as"] = list(self.retried_as)
         if reveal and self.returned is not None:
             body["returned"] = self.returned.to_json(reveal=True)
         return body

@@ -36,7 +36,17 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.store.group import Shard
 
 # With one of these every write of a state changes what the record says.
-VERSION_ATTRIBUTES: Final = ("status", "token", "attempt", "seq", "cancel", "deleted", "returned", TOTAL)
+VERSION_ATTRIBUTES: Final = (
+    "status",
+    "token",
+    "attempt",
+    "seq",
+    "cancel",
+    "deleted",
+    "returned",
+    "retried_as",
+    TOTAL,
+)
 
 
 def record_from_items(items: Iterable[Item], now: int, shards: Sequence[Shard] = ()) -> Record | None:
@@ -144,6 +154,7 @@ def _from_job(job: Item, now: int) -> Record:
         run_at=job.get("run_at"),
         uncertain=job.get("uncertain", False) and not expired,
         group=json.loads(job["links"]).get("member", {}).get("group") if "links" in job else job.get("group"),
+        **_submitted_with(job),
     )
 
 
@@ -175,6 +186,9 @@ def _from_state(state: Item, by_key: dict[str, Item], now: int) -> Record:
         seq=state.get("seq", 0),
         request_id=state.get("request_id", ""),
         group=state.get("group"),
+        **_submitted_with(state),
+        retried_as=tuple(state.get("retried_as", "").split()),
+        fingerprint=state.get("failure_fingerprint", ""),
         lease=state.get("lease") if status == RUNNING else None,
         history=tuple(
             sorted(
@@ -183,6 +197,11 @@ def _from_state(state: Item, by_key: dict[str, Item], now: int) -> Record:
             )
         ),
     )
+
+
+def _submitted_with(item: Item) -> dict[str, Any]:
+    """Return what an item repeats of a submission, for the record; nothing where a version before wrote it."""
+    return {name: item[name] for name in ("queue", "tenant", "retry_of") if name in item}
 
 
 def _status(state: Item, end: Item | None, now: int) -> tuple[str, Failure | None, int | None]:

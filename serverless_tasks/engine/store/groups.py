@@ -30,7 +30,7 @@ from serverless_tasks.engine.job.record import (
     Record,
 )
 from serverless_tasks.engine.store.group import Group, Groups, Shard
-from serverless_tasks.engine.store.items import STATE, TOTAL, Item, keep_until, state_copy
+from serverless_tasks.engine.store.items import STATE, TOTAL, Item, index_fields, keep_until, state_copy
 from serverless_tasks.engine.store.transitions import Change
 
 if TYPE_CHECKING:
@@ -106,8 +106,6 @@ def group_state(message: Message, plan: Plan, *, now: int, deadline: int) -> Ite
     state |= {name: True for name, given in flags.items() if given}
     if message.member is not None:
         state["place"] = encode(message.member.encode())
-    if message.retry_of is not None:
-        state["retry_of"] = message.retry_of
     return state
 
 
@@ -121,10 +119,11 @@ def shard_filled(shard: int) -> Change:
     return Change(unite={"full": frozenset({shard})})
 
 
-def group_ended(status: str, members: Members, fields: Item, now: int) -> Change:
+def group_ended(uuid: str, status: str, members: Members, fields: Item, now: int) -> Change:
     """End a group: all of its members have ended, and what follows it was sent."""
+    listed = {} if status == SUCCEEDED else index_fields(uuid, status, now)
     return Change(
-        put={**counts_of(members), **fields, "status": status, "finished": now},
+        put={**counts_of(members), **fields, **listed, "status": status, "finished": now},
         remove=("cancel",),
     )
 
@@ -159,6 +158,10 @@ def group_record(state: Item, shards: Sequence[Shard], now: int) -> Record:
         seq=members.ended,
         members=members,
         group=state.get("group"),
+        queue=state.get("queue", ""),
+        tenant=state.get("tenant"),
+        retry_of=state.get("retry_of"),
+        retried_as=tuple(state.get("retried_as", "").split()),
     )
 
 

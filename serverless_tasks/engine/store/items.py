@@ -33,7 +33,12 @@ DAY_MS: Final = 86_400_000
 # A dead-letter queue keeps a message until 14 days after it was first sent, 10 days past the queues' own 4; a terminal
 # state outlives the last moment of delivery by another 15.
 KEEP_AFTER_EXPIRY_MS: Final = 25 * DAY_MS
-COPIED: Final = ("task", "created", "expires", "owner", "group")
+COPIED: Final = ("task", "created", "expires", "owner", "group", "queue", "tenant", "retry_of")
+# The index by task also lists the states of jobs that have failed, were cancelled, or wait long, by the time at which
+# they became so, under keys that no task's jobs have.
+INDEXED_SHARDS: Final = 4
+INDEXED: Final = ("task_day", "created_uuid")
+WAITING: Final = "waiting"
 LISTED_DAYS: Final = 30
 OWNER_SHARDS: Final = 2
 TASK_SHARDS: Final = 4
@@ -135,6 +140,16 @@ def state_copy(message: Message) -> Item:
     return {name: value for name, value in copied.items() if value is not None}
 
 
+def index_key(status: str, number: int) -> str:
+    """Return the key of a shard of the index of states: of a terminal status, or of `WAITING`."""
+    return f"#{status}#{number}"
+
+
+def index_fields(uuid: str, status: str, now: int) -> Item:
+    """Return what lists a state under its status: FAILED, CANCELLED or `WAITING`, since ``now`` (milliseconds)."""
+    return {"task_day": index_key(status, shard(uuid, INDEXED_SHARDS)), "created_uuid": f"{now:013d}#{uuid}"}
+
+
 def message_items(uuid: str, token: str, snapshot: Snapshot) -> list[Item]:
     """The items that hold a snapshot's messages, as many as their size asks for."""
     items: list[Item] = []
@@ -214,6 +229,8 @@ def failure_fields(failure: Failure) -> Item:
     fields: Item = {"error_type": error_type, "error": error, "error_public": failure.public}
     if (error_type, error) != (failure.type, failure.message):
         fields["error_clipped"] = True
+    if failure.fingerprint:
+        fields["failure_fingerprint"] = failure.fingerprint
     return fields
 
 

@@ -113,7 +113,7 @@ class MemoryStore:
 
     def succeed(self, uuid: str, claim: Claim, snapshot: Snapshot, outputs: dict[str, Any]) -> None:
         """See `Store.succeed`."""
-        change = transitions.ended(SUCCEEDED, {"outputs": encode(outputs)}, snapshot, self._now())
+        change = transitions.ended(uuid, SUCCEEDED, {"outputs": encode(outputs)}, snapshot, self._now())
         with self._lock:
             self._write(uuid, claim.token, change, snapshot)
 
@@ -122,7 +122,7 @@ class MemoryStore:
     ) -> None:
         """See `Store.fail`."""
         now = self._now()
-        change = transitions.ended(status, failure_fields(failure), snapshot, now)
+        change = transitions.ended(uuid, status, failure_fields(failure), snapshot, now)
         with self._lock:
             self._write(uuid, claim.token, change, snapshot, ended_item(uuid, claim, failure, now))
 
@@ -358,7 +358,7 @@ class _MemoryGroups:
             known = self.get(group)
             if known is not None and not known.ended:
                 now = self._store._now()
-                self._store._change(group, group_ended(status, members, fields, now))
+                self._store._change(group, group_ended(group, status, members, fields, now))
 
     def shards(self, group: str, total: int) -> list[Shard]:
         """See `Groups.shards`."""

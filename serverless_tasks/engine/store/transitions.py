@@ -10,22 +10,26 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from serverless_tasks.engine.job.message import SCHEDULER_TRIES
+from serverless_tasks.engine.job.message import MAX_DELAY, SCHEDULER_TRIES
 from serverless_tasks.engine.job.record import (
     CANCELLED,
     ENDED,
     FAILED,
     PENDING,
     RUNNING,
+    SUCCEEDED,
     TASK_CANCELLED,
 )
 from serverless_tasks.engine.job.retry import EARLY, LONGEST_WAIT
 from serverless_tasks.engine.store.base import Claim, ClaimAnswer
 from serverless_tasks.engine.store.items import (
+    INDEXED,
     PREVIOUS_ATTEMPT,
+    WAITING,
     Item,
     deliverable_until,
     failure_fields,
+    index_fields,
     keep_until,
     needed_until,
     returned_fields,
@@ -89,7 +93,7 @@ def claimed(message: Message, *, token: str, lease: int, request_id: str, now: i
         add={"attempt": 1, "failures": 0},
         keep={"started": now},
         copy=PREVIOUS_ATTEMPT,
-        remove=("not_before", "target", "returned_type", "returned"),
+        remove=("not_before", "target", "returned_type", "returned", *INDEXED),
     )
 
 
@@ -98,19 +102,22 @@ def progressed(snapshot: Snapshot, *, lease: int | None) -> Change:
     return Change(put=_counters(snapshot) if lease is None else {**_counters(snapshot), "lease": lease})
 
 
-def ended(status: str, fields: Item, snapshot: Snapshot, now: int) -> Change:
+def ended(uuid: str, status: str, fields: Item, snapshot: Snapshot, now: int) -> Change:
     """End the job by its attempt; ``fields`` say with which outputs or failure."""
+    listed = {} if status == SUCCEEDED else index_fields(uuid, status, now)
     return Change(
-        put={**_counters(snapshot), **fields, "status": status, "finished": now},
+        put={**_counters(snapshot), **fields, **listed, "status": status, "finished": now},
         remove=("cancel", *PREVIOUS_ATTEMPT),
     )
 
 
 def retried(message: Message, claim: Claim, snapshot: Snapshot, *, not_before: int, now: int) -> Change:
     """Let the job wait for its next attempt, for which ``message`` is sent."""
+    listed = index_fields(message.uuid, WAITING, now) if not_before - now > MAX_DELAY * 1000 else {}
     return Change(
         put={
             **_counters(snapshot),
+            **listed,
             "status": PENDING,
             "not_before": not_before,
             "failures": claim.failures + 1,
@@ -134,7 +141,8 @@ def returned(message: Message, failure: Failure, now: int) -> Change:
             **returned_fields(failure),
             "status": PENDING,
             "ttl": _ttl(message, now),
-        }
+        },
+        keep=index_fields(message.uuid, WAITING, now),
     )
 
 
@@ -144,6 +152,7 @@ def settled(message: Message, failure: Failure, now: int, status: str = FAILED) 
         put={
             **state_copy(message),
             **failure_fields(failure),
+            **index_fields(message.uuid, status, now),
             "status": status,
             "finished": now,
             "ttl": _ttl(message, now),
@@ -170,15 +179,17 @@ def cancelled(record: Record, job: Item | None, message: Message | None, now: in
     # The message of a retry may come much later than the first one could.
     latest = deliverable_until(now) + ((LONGEST_WAIT + SCHEDULER_TRIES) * 1000 if record.attempt else 0)
     keep = {"task": record.task, "created": record.created, "expires": expires}
-    if record.owner is not None:
-        keep["owner"] = record.owner
-    if record.group is not None:
-        keep["group"] = record.group
+    if record.queue:
+        keep["queue"] = record.queue
+    for name in ("owner", "group", "tenant", "retry_of"):
+        if (value := getattr(record, name)) is not None:
+            keep[name] = value
     if message is not None and message.run_at is not None:
         keep["not_before"] = message.run_at - EARLY  # the job's deletion finds its schedule by it
     return Change(
         put={
             **failure_fields(TASK_CANCELLED),
+            **index_fields(record.uuid, CANCELLED, now),
             "status": CANCELLED,
             "finished": now,
             "ttl": max(keep_until(max(expires, latest)), (job or {}).get("ttl", 0)),

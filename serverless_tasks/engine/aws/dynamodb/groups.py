@@ -85,7 +85,7 @@ class TableGroups:
 
     def close(self, group: str, status: str, members: Members, fields: Item) -> None:
         """See `Groups.close`."""
-        change = group_ended(status, members, fields, to_ms(self._clock.now()))
+        change = group_ended(group, status, members, fields, to_ms(self._clock.now()))
         condition = f"{_IS_GROUP} AND #status = :running"
         try:
             self._items.update(

@@ -177,7 +177,7 @@ class Table:
         """See `Store.succeed`."""
         fields = self._put_outputs(uuid, claim, encode(outputs))
         self._put_messages(uuid, claim.token, snapshot)
-        change = transitions.ended(SUCCEEDED, fields, snapshot, self._now())
+        change = transitions.ended(uuid, SUCCEEDED, fields, snapshot, self._now())
         self._write(uuid, claim.token, change, answered=False)
 
     def fail(
@@ -187,7 +187,7 @@ class Table:
         now = self._now()
         self._put_end(ended_item(uuid, claim, failure, now))
         self._put_messages(uuid, claim.token, snapshot)
-        change = transitions.ended(status, failure_fields(failure), snapshot, now)
+        change = transitions.ended(uuid, status, failure_fields(failure), snapshot, now)
         self._write(uuid, claim.token, change, answered=False)
 
     def retry(
