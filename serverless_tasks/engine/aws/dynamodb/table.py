@@ -23,6 +23,7 @@ from serverless_tasks.engine.job.message import SCHEDULER_TRIES, outputs_prefix
 from serverless_tasks.engine.job.record import CANCELLED, ENDED, FAILED, PENDING, RUNNING, SUCCEEDED
 from serverless_tasks.engine.store import transitions
 from serverless_tasks.engine.store.assembly import (
+    RECORDED,
     VERSION_ATTRIBUTES,
     message_from_item,
     names_others,
@@ -414,14 +415,17 @@ class Table:
             whole: see `Store.read`.
             unread: takes the errors of jobs that cannot be read by themselves; None raises the first of them.
             shards: those of groups that have just been read.
-            alone: what the states name is not read.
+            alone: of each job one item is read, and not what its state names.
             indexed: False leaves out the jobs whose states are indexed.
         """
         states = self._items.get_many(list(jobs), STATE)
-        absent = [uuid for uuid, job in jobs.items() if uuid not in states and job is None]
+        absent = [uuid for uuid, job in jobs.items() if uuid not in states and job is None and not alone]
         known = {uuid: job for uuid, job in jobs.items() if job is not None} | self._items.get_many(
             absent, JOB
         )
+        if alone:  # of what the indexes do not tell, a job that waits in its queue has some in its own item
+            waiting = [uuid for uuid, job in known.items() if uuid not in states]
+            known |= self._items.get_many(waiting, JOB, RECORDED)
         records: dict[str, Record] = {}
         for uuid in jobs:
             state = states.get(uuid)

@@ -660,9 +660,9 @@ class TestListingCalls:
 
         # Today and yesterday, and the one day that holds something.
         assert of_nobody == {"Query": 2 * 2}
-        assert of_owner == {"Query": 3 * 2, "BatchGetItem": 2}
+        assert of_owner == {"Query": 3 * 2, "BatchGetItem": 1}
         assert of_task == {"Query": 2 * 4}
-        assert of_tasks == {"Query": (3 + 2) * 4, "BatchGetItem": 2}
+        assert of_tasks == {"Query": (3 + 2) * 4, "BatchGetItem": 1}
 
     def test_a_day_that_is_written_to_later_is_seen_after_a_while(
         self, table: Table, clock: FakeClock
