@@ -52,7 +52,6 @@ from serverless_tasks.engine.store.items import (
     message_items,
     outputs_item,
 )
-from serverless_tasks.engine.store.listing import IndexFilter
 from serverless_tasks.engine.store.overlap import allows_overlap
 from serverless_tasks.engine.store.payloads import load_inputs
 from serverless_tasks.errors import (
@@ -77,6 +76,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.record import Failure, Record
     from serverless_tasks.engine.store.base import Blobs
     from serverless_tasks.engine.store.group import Shard
+    from serverless_tasks.engine.store.listing import IndexFilter
     from serverless_tasks.engine.store.transitions import Change
 
 logger = logging.getLogger(__name__)
@@ -326,14 +326,13 @@ class Table:
         whole: bool = True,
     ) -> Listed:
         """See `Store.list_owner`."""
-        where = IndexFilter(since=since, until=until)
-        return self._listed(self._listings.by_owner.page([owner], where, limit, cursor), whole=whole)
+        return self._listed(self._listings.of_owner(owner, limit, cursor, since, until), whole=whole)
 
     def owner_uuids(
         self, owner: str, *, limit: int = 100, cursor: str | None = None
     ) -> tuple[list[str], str | None]:
         """See `Store.owner_uuids`."""
-        found = self._listings.by_owner.page([owner], IndexFilter(), limit, cursor)
+        found = self._listings.of_owner(owner, limit, cursor)
         return [item["pk"] for item in found.items], found.cursor
 
     def list_tasks(
@@ -347,8 +346,7 @@ class Table:
         whole: bool = True,
     ) -> Listed:
         """See `Store.list_tasks`."""
-        where = IndexFilter(since=since, until=until)
-        return self._listed(self._listings.by_task.page(tasks, where, limit, cursor), whole=whole)
+        return self._listed(self._listings.of_tasks(tasks, limit, cursor, since, until), whole=whole)
 
     def list_states(
         self,
