@@ -57,7 +57,7 @@ def listing(search: Search) -> dict[str, Any]:
 def unreadable(search: Search, error: Exception) -> dict[str, Any]:
     """The list when it cannot be read."""
     return {
-        **_around(search, known_names(current_services())),
+        **_around(search, [task.name for task in current_services().registry.listed()]),
         "problem": str(error),
     }
 

@@ -34,14 +34,22 @@ class Listings:
         self.by_status = StateIndex(items)
 
     def of_owner(
-        self, owner: str, limit: int, cursor: str | None, since: int = 0, until: int | None = None
+        self,
+        owner: str,
+        limit: int,
+        cursor: str | None,
+        since: int = 0,
+        until: int | None = None,
+        *,
+        anew: bool = False,
     ) -> Found:
-        """Return an owner's items; see `Store.list_owner`.
+        """Return an owner's items; see `Store.list_owner` and `Listing.page`.
 
         Raises:
             InvalidCursor: the cursor is not one of ours.
         """
-        return self._by_owner.page([owner], IndexFilter(since=since, until=until), limit, cursor)
+        where = IndexFilter(since=since, until=until)
+        return self._by_owner.page([owner], where, limit, cursor, anew=anew)
 
     def of_tasks(
         self, tasks: Sequence[str], limit: int, cursor: str | None, since: int = 0, until: int | None = None
