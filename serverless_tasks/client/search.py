@@ -32,7 +32,8 @@ class JobsPage:
             errors that are kept beside the state.
         cursor: asks for the next page, or to look further back; None at the end.
         looked_at: how many jobs were looked at.
-        looked_back_to: how far back, milliseconds since the epoch; None when all was seen, and for a group's members.
+        looked_back_to: how far back, milliseconds since the epoch; None when all was seen, for a group's members, and
+            where the next page is of jobs that workers of the version before have ended, which no index lists.
     """
 
     records: tuple[Record, ...]
