@@ -99,7 +99,7 @@ def _look(way: Way, filters: JobFilter, limit: int, cursor: str | None, now: flo
     """Return what one way finds, with its own cursor."""
     found: list[Record] = []
     looked_at = 0
-    size = limit if way.exact else LOOKED_AT if way.once else 2 * limit
+    size = limit if way.exact else LOOKED_AT if way.once else min(2 * limit, LOOKED_AT)
     while True:
         listed = way.look(cursor, size)
         looked_at += listed.looked_at
