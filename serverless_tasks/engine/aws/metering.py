@@ -60,15 +60,19 @@ class Meter:
             if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
                 self._count(pk, attribute, 1)
             raise
-        self._count(pk, attribute, consumed(response, 1.0))
+        self._count(pk, attribute, written(response) if attribute == "wu" else _told(response))
         return response
 
 
-def consumed(response: Mapping[str, Any], otherwise: float) -> float:
-    """Return the units that a call of DynamoDB took, or something else where its answer does not say."""
+def written(response: Mapping[str, Any]) -> float:
+    """Return the write units of a call: those that DynamoDB tells, and at least the one that every write takes."""
+    return max(1.0, _told(response))
+
+
+def _told(response: Mapping[str, Any]) -> float:
     told = response.get("ConsumedCapacity")
     each = told if isinstance(told, list) else [told] if told else []
-    return sum(float(one.get("CapacityUnits", 0.0)) for one in each) or otherwise
+    return sum(float(one.get("CapacityUnits", 0.0)) for one in each)
 
 
 def _key(parameters: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections import defaultdict
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
@@ -37,9 +38,10 @@ _KINDS: Final = 500
 
 
 class _Thread(threading.local):
-    """The task whose job a thread runs, or ""."""
+    """The task whose job a thread runs, or "", and the batch that it is in, or None."""
 
     task: str = ""
+    batch: Batch | None = None
 
 
 class Gatherer:
@@ -116,14 +118,14 @@ class Gatherer:
             began = self._clock.now()
             quiet = not self._running and began - self._idle_since >= QUIET
             self._running += 1
-        batch = Batch(self, began, quiet=quiet)
+        batch = self._thread.batch = Batch(self, began, quiet=quiet)
         try:
             yield batch
         finally:
             with self._lock:
                 self._running -= 1
                 self._idle_since = self._clock.now()
-                self._thread.task = ""
+                self._thread.task, self._thread.batch = "", None
                 for uuid in batch.uuids:
                     self._tasks.pop(uuid, None)
 
@@ -139,7 +141,7 @@ class Gatherer:
         self._errors.write(now)
 
     def count_call(self, pk: str, attribute: str, amount: float) -> None:
-        """Count a call of AWS for the task whose job it is about, or whose job this thread runs.
+        """Count a call of AWS for the task whose job it is about, or whose job this thread runs, else for the batch.
 
         Args:
             pk: the key of the item that it is about, or "".
@@ -150,6 +152,8 @@ class Gatherer:
         if task:
             now = self._clock.now()
             self._counts.add(task, hour_of(to_ms(now)), {attribute: amount}, now)
+        elif self._thread.batch is not None:
+            self._thread.batch.shared[attribute] += amount
 
     def _expect(self, uuid: str, task: str) -> None:
         self._tasks[uuid] = task
@@ -174,6 +178,7 @@ class Batch:
         self._quiet = quiet
         self._ran: list[tuple[str, float]] = []
         self.uuids: list[str] = []
+        self.shared: defaultdict[str, float] = defaultdict(float)
 
     def expect(self, uuid: str, task: str) -> None:
         """Count calls about a job as its task's, from now on until the batch ends."""
@@ -208,6 +213,8 @@ class Batch:
         gatherer = self._gatherer
         now = gatherer._clock.now()
         self._share(now)
+        # What the statistics themselves take is counted by itself.
+        gatherer._thread.task, gatherer._thread.batch = "", None
         gatherer._counts.earn(len(self._ran))
         if write:
             gatherer._counts.write(now, whole=self._quiet)
@@ -221,7 +228,8 @@ class Batch:
         rest = max(0.0, now - self._began - sum(duration for _, duration in self._ran)) / jobs
         hour = hour_of(to_ms(now))
         for task, duration in self._ran:
-            share = {"sqs": SQS_REQUESTS / jobs}
+            share = {name: amount / jobs for name, amount in self.shared.items()}
+            share["sqs"] = share.get("sqs", 0.0) + SQS_REQUESTS / jobs
             if memory:
                 share |= {"lam": 1 / jobs, GB_SECONDS: (duration + rest) * memory / 1024}
             self._gatherer._counts.add(task, hour, share, now)

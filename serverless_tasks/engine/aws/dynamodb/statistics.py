@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.engine.aws.dynamodb.expressions import from_dynamodb, to_dynamodb
-from serverless_tasks.engine.aws.metering import consumed
+from serverless_tasks.engine.aws.metering import written
 from serverless_tasks.engine.aws.session import ConditionFailed, call
 from serverless_tasks.engine.statistics.counts import Counts
 from serverless_tasks.engine.statistics.items import (
@@ -50,7 +50,7 @@ class TableStatistics:
         """See `StatisticsStore.add`."""
         ttl = kept_until(hour_start(hour) + HOUR_MS)
         response = self._update(hours_key(task), f"{hour}#{shard}", put={"ttl": ttl}, add=counts)
-        return consumed(response, 1.0)
+        return written(response)
 
     def hours(self, task: str, since: str, until: str) -> dict[str, Counts]:
         """See `StatisticsStore.hours`."""
@@ -78,7 +78,7 @@ class TableStatistics:
             add={hour: occurrences.count, "n": occurrences.count},
             answer="UPDATED_NEW",
         )
-        units = consumed(response, 1.0)
+        units = written(response)
         if from_dynamodb(response.get("Attributes", {})).get("n") != occurrences.count:
             return units, False  # it has been seen today
         seen = self._update(
@@ -90,7 +90,7 @@ class TableStatistics:
         )
         before = from_dynamodb(seen.get("Attributes", {}))
         # DynamoDB deletes an item up to some days after its TTL.
-        return units + consumed(seen, 1.0), before.get("ttl", 0) <= occurrences.first // 1000
+        return units + written(seen), before.get("ttl", 0) <= occurrences.first // 1000
 
     def errors(self, days: Sequence[str]) -> list[ErrorDay]:
         """See `StatisticsStore.errors`."""
