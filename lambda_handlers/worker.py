@@ -273,5 +273,14 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
 
 
-# The container's worker calls it at its start, so that what is wrong shows there.
+def _flush(*, last: bool = False) -> None:
+    """Write the statistics that are due, in a container, whose worker is not frozen between two batches."""
+    services = current_services()
+    if services.config.statistics and services.statistics is not None:
+        services.statistics.flush(last=last)
+
+
+# The container's worker calls them: at its start, so that what is wrong shows there, while it polls, and at its end.
 handler.ready = ready  # type: ignore[attr-defined]
+handler.flush = _flush  # type: ignore[attr-defined]
+handler.finish = partial(_flush, last=True)  # type: ignore[attr-defined]

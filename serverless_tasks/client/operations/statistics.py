@@ -13,6 +13,7 @@ from serverless_tasks.engine.statistics.items import HOUR_MS, hour_of, hour_star
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from serverless_tasks.engine.services import Services
     from serverless_tasks.engine.statistics.base import StatisticsStore
 
 # A task is slower when its median or its 95th percentile has grown by so much, and by as many seconds; both times need
@@ -133,6 +134,14 @@ def all_statistics(
     """Read the counts of several tasks; those of which nothing was counted are left out. See `task_statistics`."""
     found = (task_statistics(store, task, since=since, until=until) for task in tasks)
     return [statistics for statistics in found if statistics.seen]
+
+
+def known_tasks(services: Services) -> list[str]:
+    """Return the names of the tasks whose code is here, and of those that the manifest of the deployed build has."""
+    names = {task.name for task in services.registry}
+    store = services.manifest_store
+    manifest = None if store is None else store.read()
+    return sorted(names if manifest is None else names | set(manifest.tasks))
 
 
 def pace_of(now: Counts, before: Counts) -> Pace:
