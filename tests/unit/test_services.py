@@ -17,7 +17,6 @@ from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.job.clock import Clock
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.services import Services, reset, use
-from serverless_tasks.engine.store.base import Forget
 from serverless_tasks.engine.store.memory import MemoryStore
 from serverless_tasks.errors import ConfigurationError, ServerlessTasksError, SubmitFailed
 from tests.support.clock import FakeClock
@@ -164,7 +163,7 @@ def test_a_part_is_made_once_for_all_threads(monkeypatch: pytest.MonkeyPatch) ->
     made: list[Config] = []
 
     class Slow(MemoryStore):
-        def __init__(self, clock: Clock, forget: Forget | None = None) -> None:
+        def __init__(self, clock: Clock, forget: Any = None) -> None:
             made.append(Config())
             threading.Event().wait(0.02)
             super().__init__(clock, forget)

@@ -137,8 +137,8 @@ class Gatherer:
         """
         now = self._clock.now()
         quiet = not self._running and now - self._idle_since >= QUIET
-        self._counts.write(now, whole=last or quiet)
-        self._errors.write(now)
+        self._counts.write(now, whole=quiet, last=last)
+        self._errors.write(now, last=last)
 
     def count_call(self, pk: str, attribute: str, amount: float) -> None:
         """Count a call of AWS for the task whose job it is about, or whose job this thread runs, else for the batch.

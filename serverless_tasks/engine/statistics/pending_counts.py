@@ -69,14 +69,15 @@ class PendingCounts:
         with self._lock:
             self._units += UNITS_PER_JOB * jobs
 
-    def write(self, now: float, *, whole: bool = False) -> None:
+    def write(self, now: float, *, whole: bool = False, last: bool = False) -> None:
         """Write what is due, longest waiting task first; errors are logged once and never raised.
 
         Args:
             now: the present, seconds since the epoch.
-            whole: write it whatever it costs, since it may otherwise wait for long: after a quiet time, and at an end.
+            whole: write it whatever it costs, since it may otherwise wait for long: after a quiet time.
+            last: write everything, since the process is to end.
         """
-        for task in self._due(now, whole=whole):
+        for task in self._due(now, whole=whole, last=last):
             with self._lock:
                 hours = sorted(self._hours_of(task))
                 since = self._since.pop(task, now)
@@ -91,13 +92,15 @@ class PendingCounts:
                 hours.pop(0)
             self._written[task] = now
 
-    def _due(self, now: float, *, whole: bool) -> list[str]:
+    def _due(self, now: float, *, whole: bool, last: bool) -> list[str]:
         with self._lock:
             self._units = min(SAVED, self._units + UNITS_PER_SECOND * (now - self._earned_at))
             self._earned_at = now
             if now < self._paused_until:
                 return []
             waiting = sorted(self._since, key=self._since.__getitem__)
+            if last:
+                return waiting
             due = [task for task in waiting if self._written.get(task, 0.0) + INTERVAL <= now]
             if whole:
                 return due

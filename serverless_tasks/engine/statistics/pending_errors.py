@@ -94,15 +94,15 @@ class PendingErrors:
             else:
                 self._pending[key] = replace(known, count=known.count + 1, last=milliseconds, uuid=uuid)
 
-    def write(self, now: float) -> None:
-        """Write what is due; errors are logged once and never raised."""
+    def write(self, now: float, *, last: bool = False) -> None:
+        """Write what is due, or everything as the process is to end; errors are logged once and never raised."""
         if not self._pending or now < self._paused_until:
             return
         with self._lock:
             due = [
                 self._pending.pop(key)
                 for key in list(self._pending)
-                if self._written.get(key[0], (0.0, ""))[0] + INTERVAL <= now
+                if last or self._written.get(key[0], (0.0, ""))[0] + INTERVAL <= now
             ]
             for each in due:
                 self._written[each.kind.fingerprint] = now, hour_of(each.first)[:10]

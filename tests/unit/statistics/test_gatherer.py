@@ -363,10 +363,13 @@ class TestContainer:
         assert process.counted().succeeded == 2
 
     def test_a_process_that_ends_writes_everything(self, process: Process) -> None:
-        for name in ("a", "b", "c"):
+        for name in ("a", "b", "c", "a"):
             process.batch(process.run(name))
+        for _ in range(3):
+            process.fail("no")
         process.gatherer.flush(last=True)
-        assert [process.counted(name).succeeded for name in ("a", "b", "c")] == [1, 1, 1]
+        assert [process.counted(name).succeeded for name in ("a", "b", "c")] == [2, 1, 1]
+        assert sum(each.count for each in process.store.error_writes) == 3
 
     def test_batches_side_by_side_are_no_quiet_time(self, process: Process) -> None:
         process.batch(process.run())
