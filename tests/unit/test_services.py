@@ -163,10 +163,10 @@ def test_a_part_is_made_once_for_all_threads(monkeypatch: pytest.MonkeyPatch) ->
     made: list[Config] = []
 
     class Slow(MemoryStore):
-        def __init__(self, clock: Clock, forget: Any = None) -> None:
+        def __init__(self, clock: Clock, *_: object) -> None:
             made.append(Config())
             threading.Event().wait(0.02)
-            super().__init__(clock, forget)
+            super().__init__(clock)
 
     monkeypatch.setattr("serverless_tasks.engine.store.memory.MemoryStore", Slow)
     services = Services(Config(), backend="threading")
