@@ -53,6 +53,14 @@ def kind_of(task: str, error_type: str, message: str, trace: TracebackType | Non
     )
 
 
+def trace_of(error: BaseException) -> TracebackType | None:
+    """Return the traceback of an exception or, of one that was made to end a job and not raised, of its cause."""
+    # Asked of the exception alone: its class may answer what it likes.
+    trace: TracebackType | None = object.__getattribute__(error, "__traceback__")
+    cause: BaseException | None = object.__getattribute__(error, "__cause__")
+    return object.__getattribute__(cause, "__traceback__") if trace is None and cause is not None else trace
+
+
 def other_kind(task: str) -> ErrorKind:
     """Return the kind under which failures of a task are counted that are of too many kinds to be told apart."""
     return ErrorKind(

@@ -13,7 +13,7 @@ from zlib import crc32
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.forks import renew_when_forked
 from serverless_tasks.engine.statistics.counts import GB_SECONDS
-from serverless_tasks.engine.statistics.fingerprint import kind_of
+from serverless_tasks.engine.statistics.fingerprint import kind_of, trace_of
 from serverless_tasks.engine.statistics.items import SHARDS, hour_of
 from serverless_tasks.engine.statistics.pending_counts import PendingCounts
 from serverless_tasks.engine.statistics.pending_errors import PendingErrors
@@ -102,8 +102,7 @@ class Gatherer:
             return failure
 
     def _marked(self, task: str, failure: Failure, error: BaseException | None) -> Failure:
-        # Of the exception alone: its class may answer what it likes.
-        trace = None if error is None else object.__getattribute__(error, "__traceback__")
+        trace = None if error is None else trace_of(error)
         kind = self._errors.admit(kind_of(task, failure.type, failure.message, trace), self._clock.now())
         with self._lock:
             if len(self._kinds) >= _KINDS:

@@ -11,7 +11,13 @@ from types import ModuleType
 import pytest
 
 from serverless_tasks.engine.statistics import fingerprint
-from serverless_tasks.engine.statistics.fingerprint import folded, kind_of, other_kind, own_frame
+from serverless_tasks.engine.statistics.fingerprint import (
+    folded,
+    kind_of,
+    other_kind,
+    own_frame,
+    trace_of,
+)
 
 
 @pytest.mark.parametrize(
@@ -117,6 +123,12 @@ class TestFrame:
 
     def test_a_timeout_has_none_since_it_strikes_anywhere(self) -> None:
         assert kind_of("sum", "TaskTimeout", "no", raised(outer).__traceback__).frame == ""
+
+    def test_retries_that_are_used_up_have_that_of_the_last_request(self) -> None:
+        exhausted = RuntimeError("used up")
+        exhausted.__cause__ = raised(outer)
+        assert own_frame(trace_of(exhausted)) == f"{__name__}.broken"
+        assert trace_of(RuntimeError("never raised")) is None
 
     def test_code_of_no_file_has_none(self) -> None:
         made: dict[str, object] = {"__name__": 7}
