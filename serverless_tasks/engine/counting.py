@@ -72,7 +72,7 @@ def announcers(config: Config) -> list[Callable[[NewError], object]]:
     """
     calls: list[Callable[[NewError], object]] = []
     if config.on_new_error:
-        calls.append(_named(config.on_new_error))
+        calls.append(named_hook(config.on_new_error))
     if config.error_topic:
         from serverless_tasks.engine.aws.session import client
         from serverless_tasks.engine.aws.topic import ErrorTopic
@@ -83,7 +83,12 @@ def announcers(config: Config) -> list[Callable[[NewError], object]]:
     return calls
 
 
-def _named(name: str) -> Callable[[NewError], object]:
+def named_hook(name: str) -> Callable[[NewError], object]:
+    """Return the callable of a dotted name.
+
+    Raises:
+        ConfigurationError: it cannot be imported, or is none.
+    """
     module, _, attribute = name.rpartition(".")
     try:
         found: Any = getattr(import_module(module), attribute) if module else None
