@@ -43,6 +43,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.job.place import Place
     from serverless_tasks.engine.services import Services
+    from serverless_tasks.engine.worker.pauses import Pause
 
 # Seconds between the end of a run and the deletion of its messages.
 DELETION_GRACE = 10
@@ -141,7 +142,7 @@ class _Batch:
             # with on_lost = "fail" would be lost before it started if the process died while this one ends.
             if message.uuid == self._begun or task.on_lost == "fail" or expired:
                 return
-            if self._fits(task.timeout):
+            if self._fits(task.timeout) and self._pause(message) is None:
                 self._ahead.claim(message)
         except ServerlessTasksError:
             return
@@ -176,6 +177,9 @@ class _Batch:
                 self._bury(record, str(error))
                 return
             raise self._redelivery.back(record, math.ceil(error.seconds), str(error)) from None
+        if (pause := self._pause(message)) is not None:
+            self._hold(record, message, pause)
+            return
         if not self._fits(timeout):
             self._ahead.release()
             raise self._redelivery.back(record, 0, "not enough time is left in this run")
@@ -195,6 +199,20 @@ class _Batch:
         report(outcome)
         if outcome.give_back is not None:
             raise self._redelivery.back(record, math.ceil(outcome.give_back), outcome.status)
+
+    def _pause(self, message: Message) -> Pause | None:
+        """The pause of a message's task, in a process that looks at pauses; groups and chains have none."""
+        if not self._services.config.pauses or message.workflow is not None:
+            return None
+        pauses = self._services.pauses
+        return None if pauses is None else pauses.of("task", message.task)
+
+    def _hold(self, record: dict[str, Any], message: Message, pause: Pause) -> None:
+        """Give the message of a paused task back, or have it sent anew."""
+        from lambda_handlers.holding import hold  # hardly a task is paused
+
+        self._ahead.release()
+        hold(self._services, self._redelivery, record, message, pause)
 
     def _note_end(self, record: dict[str, Any], member: Place, status: str) -> None:
         if self._members is None:
