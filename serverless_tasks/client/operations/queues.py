@@ -6,7 +6,7 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from serverless_tasks.client.operations.sample import LOOKED_AT, task_names
+from serverless_tasks.client.operations.sample import LOOKED_AT, task_names, with_queues
 from serverless_tasks.engine.aws.mappings import mappings_of
 from serverless_tasks.engine.job.record import PENDING, iso
 from serverless_tasks.engine.worker.pauses import QUEUE
@@ -196,14 +196,21 @@ def tenant_sample(services: Services) -> TenantSample:
         ConfigurationError: no table is configured.
     """
     page = services.store.list_tasks(task_names(services), limit=LOOKED_AT, whole=False)
-    waiting = Counter((record.queue, record.tenant) for record in page.records if record.status == PENDING)
+    records = with_queues(services, page.records)
+    waiting = Counter((record.queue, record.tenant) for record in records if record.status == PENDING)
     return TenantSample(
         counts=tuple(
-            Waiting(queue=queue, tenant=tenant, jobs=jobs) for (queue, tenant), jobs in waiting.most_common()
+            Waiting(queue=queue, tenant=tenant, jobs=jobs)
+            for (queue, tenant), jobs in sorted(waiting.items(), key=_most_first)
         ),
         looked_at=len(page.records),
         looked_back_to=page.records[-1].created if page.cursor is not None and page.records else None,
     )
+
+
+def _most_first(counted: tuple[tuple[str, str | None], int]) -> tuple[int, str, str]:
+    (queue, tenant), jobs = counted
+    return -jobs, queue, tenant or ""
 
 
 def _scheduled(services: Services, unknown: list[str]) -> ScheduledCounts | None:

@@ -7,7 +7,7 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from serverless_tasks.client.operations.queues import read_queues
-from serverless_tasks.client.operations.sample import LOOKED_AT, task_names
+from serverless_tasks.client.operations.sample import LOOKED_AT, task_names, with_queues
 from serverless_tasks.engine.aws.dynamodb.held import held_jobs
 from serverless_tasks.engine.aws.dynamodb.items import TableItems
 from serverless_tasks.engine.aws.session import client
@@ -145,7 +145,7 @@ def find_stuck(services: Services, *, cursor: str | None = None) -> StuckPage:
         until=now - HIDDEN,
         whole=False,
     )
-    for record in page.records:
+    for record in with_queues(services, page.records):
         if record.uuid not in found and (job := judge.judge(record)) is not None:
             found[record.uuid] = job
     more = page.cursor is not None and bool(page.records)

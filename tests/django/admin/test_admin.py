@@ -359,8 +359,8 @@ class TestQueues:
         series = {"MetricDataResults": [{"Id": "q0", "Values": [125.0, 60.0]}, {"Id": "q1", "Values": []}]}
         with mock.patch.object(session.client("cloudwatch"), "get_metric_data", return_value=series):
             page = text(reader.get(f"{LIST}queues/"))
-        assert "high 0 0 0 2 min 5 s" in page
-        assert "default 0 0 0 -" in page
+        assert "high 0 0 0 - 2 min 5 s" in page
+        assert "default 0 0 0 - - Active" in page
 
     def test_without_leave_to_ask_cloudwatch_it_still_counts(self, reader: Client) -> None:
         refusal = AwsError("cloudwatch.GetMetricData", "AccessDenied", "not yours", applied=False)

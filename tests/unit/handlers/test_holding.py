@@ -13,6 +13,7 @@ import pytest
 
 from lambda_handlers import worker
 from serverless_tasks import configure
+from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.worker.pauses import TASK, Pause
 from serverless_tasks.errors import AwsError
 from tests.support.calls import counted_calls
@@ -121,31 +122,19 @@ def test_a_resumed_task_runs_within_ten_seconds_and_its_record_says_it_no_more(l
     assert (record.status, record.attempt, record.returned) == ("succeeded", 1, None)
 
 
-def test_a_job_that_was_claimed_ahead_of_its_turn_is_given_back(
-    looking: Site, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A pause that comes between: the claim of the second job is made while the first one ends."""
-    Sum.submit(numbers=[1])
-    second = tasks.Quiet.submit()
-    released: list[str] = []
-    release = looking.services.runner.release
-    monkeypatch.setattr(
-        looking.services.runner,
-        "release",
-        lambda message, token: (released.append(message.uuid), release(message, token)),
-    )
-    claim = looking.services.runner.claim
-
-    def claiming(message: Any, **how: Any) -> Any:
-        answer = claim(message, **how)
-        if message.uuid == second.uuid:
-            pause(looking, "quiet")
-        return answer
-
-    monkeypatch.setattr(looking.services.runner, "claim", claiming)
-    assert len(looking.deliver(worker.handler)) == 1
-    assert released == [second.uuid]
-    assert (second.refresh().status, second.record.attempt) == ("pending", 0)
+def test_a_job_that_was_claimed_ahead_of_its_turn_is_given_back(looking: Site) -> None:
+    """The pause came between the claim, which is made while the job before ends, and its own turn."""
+    job = Sum.submit(numbers=[1])
+    records = looking.event()["Records"]
+    batch = worker._Batch(looking.services, records, Context())  # type: ignore[arg-type]
+    batch._claim_ahead(0)
+    assert job.refresh().record.attempt == 1
+    pause(looking)
+    assert batch._done(0, records[0]) is False
+    assert (job.refresh().status, job.record.attempt, tasks.begun) == ("pending", 0, [])
+    assert job.record.returned is not None
+    batch._claim_ahead(0)
+    assert job.refresh().record.attempt == 0
 
 
 def test_before_the_queue_gives_a_held_message_up_it_is_sent_anew_and_lives_longer(looking: Site) -> None:
@@ -156,7 +145,7 @@ def test_before_the_queue_gives_a_held_message_up_it_is_sent_anew_and_lives_long
     event["Records"][0]["attributes"]["ApproximateReceiveCount"] = "90"
     expires = json.loads(event["Records"][0]["body"])["expires"]
     sent: list[Any] = []
-    looking.sqs.meta.events.register(
+    session.client("sqs", attempts=1).meta.events.register(
         "provide-client-params.sqs.SendMessage", lambda params, **_: sent.append(params)
     )
     assert worker.handler(event, Context()) == {"batchItemFailures": []}

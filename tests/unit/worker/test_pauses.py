@@ -77,6 +77,7 @@ def test_a_process_looks_once_in_ten_seconds(kept: Kept, pauses: Pauses, clock: 
         assert pauses.of(TASK, "reports.nightly") is None
         clock.move(0.1)
     assert kept.reads == 1
+    clock.move(1)
     Pauses(kept, clock).put(paused(clock))
     kept.reads = 0
     assert pauses.of(TASK, "reports.nightly") == paused(clock)

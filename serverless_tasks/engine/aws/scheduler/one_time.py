@@ -127,7 +127,8 @@ class Schedules:
         group = self._config.require("schedule_group")
         names = {url.rsplit("/", 1)[-1]: name for name, url in self._config.queue_urls.items()}
         by_queue = dict.fromkeys(self._config.queue_urls, 0)
-        other, more = 0, {}
+        other = 0
+        more: dict[str, str] = {}
         for _ in range(PAGES):
             page = call(
                 self._client.list_schedules, GroupName=group, NamePrefix=_PREFIX, MaxResults=PAGE, **more
