@@ -76,8 +76,13 @@ class QueueViews(Views):
         except ServerlessTasksError as error:
             messages.error(request, str(error))
         else:
+            text = (
+                gettext("The task %(name)s is paused.")
+                if kind == TASK
+                else gettext("The queue %(name)s is paused.")
+            )
+            messages.success(request, text % {"name": name})
             assert paused.pause is not None, "what was paused has a pause"
-            messages.success(request, paused.pause.sentence)
             self.admin.log_change(request, Job(), paused.pause.sentence)
         return self.to("queues")
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from django import template
 
+from django_integration.admin.rows import moment
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ServerlessTasksError
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.worker.pauses import Pause
 
 register = template.Library()
+register.filter("task_moment", moment)
 
 
 @register.simple_tag
