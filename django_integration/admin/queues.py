@@ -15,7 +15,8 @@ from django_integration.admin.views import Views
 from django_integration.models import Job
 from serverless_tasks.client.operations import pausing, stuck
 from serverless_tasks.client.operations.queues import QueueState, read_queues
-from serverless_tasks.client.operations.sample import LOOKED_AT, task_names
+from serverless_tasks.client.search import GROUPS, known_names
+from serverless_tasks.client.ways import LOOKED_AT
 from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.worker.pauses import QUEUE, TASK
@@ -60,7 +61,9 @@ class QueueViews(Views):
             context = {
                 "kind": kind,
                 "name": name,
-                "tasks": task_names(services) if kind == TASK and not name else [],
+                "tasks": [each for each in known_names(services) if each not in GROUPS]
+                if kind == TASK and not name
+                else [],
                 "looks": services.config.pauses,
                 "zone": get_current_timezone_name(),
             }

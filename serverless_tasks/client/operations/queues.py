@@ -6,7 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from serverless_tasks.client.operations.sample import LOOKED_AT, task_names, with_queues
+from serverless_tasks.client.search import known_names
+from serverless_tasks.client.ways import LOOKED_AT
 from serverless_tasks.engine.aws.mappings import mappings_of
 from serverless_tasks.engine.job.record import PENDING, iso
 from serverless_tasks.engine.worker.pauses import QUEUE
@@ -195,15 +196,14 @@ def tenant_sample(services: Services) -> TenantSample:
         AwsError: the table could not be asked.
         ConfigurationError: no table is configured.
     """
-    page = services.store.list_tasks(task_names(services), limit=LOOKED_AT, whole=False)
-    records = with_queues(services, page.records)
-    waiting = Counter((record.queue, record.tenant) for record in records if record.status == PENDING)
+    page = services.store.list_tasks(known_names(services), limit=LOOKED_AT, whole=False)
+    waiting = Counter((record.queue, record.tenant) for record in page.records if record.status == PENDING)
     return TenantSample(
         counts=tuple(
             Waiting(queue=queue, tenant=tenant, jobs=jobs)
             for (queue, tenant), jobs in sorted(waiting.items(), key=_most_first)
         ),
-        looked_at=len(page.records),
+        looked_at=page.looked_at,
         looked_back_to=page.records[-1].created if page.cursor is not None and page.records else None,
     )
 

@@ -7,12 +7,11 @@ from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Final
 
 from serverless_tasks.client.operations.queues import read_queues
-from serverless_tasks.client.operations.sample import LOOKED_AT, task_names, with_queues
-from serverless_tasks.engine.aws.dynamodb.held import held_jobs
-from serverless_tasks.engine.aws.dynamodb.items import TableItems
-from serverless_tasks.engine.aws.session import client
+from serverless_tasks.client.search import known_names
+from serverless_tasks.client.ways import LOOKED_AT
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.record import PENDING, RUNNING, WORKER_LOST, iso
+from serverless_tasks.engine.store.items import WAITING
 from serverless_tasks.engine.worker.pauses import PAUSED
 from serverless_tasks.errors import NotFinished, TaskNotFound
 
@@ -135,23 +134,23 @@ def find_stuck(services: Services, *, cursor: str | None = None) -> StuckPage:
     judge = _Judge(queues, now)
     found: dict[str, StuckJob] = {}
     if cursor is None:
-        for record in _held(services):
+        for record in services.store.list_states(WAITING, limit=HELD).records:
             if (job := judge.returned(record)) is not None:
                 found[record.uuid] = job
     page = services.store.list_tasks(
-        task_names(services),
+        known_names(services),
         limit=LOOKED_AT,
         cursor=cursor,
         until=now - HIDDEN,
         whole=False,
     )
-    for record in with_queues(services, page.records):
+    for record in page.records:
         if record.uuid not in found and (job := judge.judge(record)) is not None:
             found[record.uuid] = job
     more = page.cursor is not None and bool(page.records)
     return StuckPage(
         jobs=tuple(found.values()),
-        looked_at=len(page.records),
+        looked_at=page.looked_at,
         looked_back_to=page.records[-1].created if more else None,
         cursor=page.cursor,
         queues=queues,
@@ -227,11 +226,3 @@ class _Judge:
 def _gives_back(reason: Failure) -> bool:
     """Return whether workers cannot begin the job; one that follows another of a unique task only waits for it."""
     return reason.type != "Waiting"
-
-
-def _held(services: Services) -> list[Record]:
-    table = services.config.require("table")
-    items = TableItems(client("dynamodb"), table, services.clock)
-    uuids = held_jobs(items, HELD)
-    records = services.store.read_many(uuids, whole=False)
-    return [records[uuid] for uuid in uuids if uuid in records]
