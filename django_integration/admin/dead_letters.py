@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -21,7 +22,7 @@ from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError, ConfigurationError, LetterNotFound, ServerlessTasksError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator
 
     from django.contrib.admin import ModelAdmin
     from django.http import HttpRequest, HttpResponse
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
 PAGE = 100
 # Letters that one request retries or purges, whoever has written its form.
 MOST = 100
+# Letters that one request for all of them retries or purges: it has to end in the time of a request.
+MOST_OF_ALL = 1_000
+# Refused letters of one request that are named.
+REFUSALS = 10
 
 
 def urls(admin: ModelAdmin[Any]) -> list[URLPattern]:
@@ -85,45 +90,68 @@ class DeadLetterViews(Views):
 
     @method_decorator(require_POST)
     def act(self, request: HttpRequest) -> HttpResponse:
-        """Retry the chosen letters, or purge them once that was confirmed."""
-        action, ids = request.POST.get("action", ""), request.POST.getlist("letter")[:MOST]
-        if action not in ("retry", "purge") or not ids:
+        """Retry or purge the chosen letters, or all of them; what cannot be undone is asked about first."""
+        action, _, scope = request.POST.get("action", "").partition("-")
+        everything, ids = scope == "all", request.POST.getlist("letter")[:MOST]
+        if action not in ("retry", "purge") or not (everything or ids):
             messages.warning(request, gettext("Select an action and the dead letters to apply it to."))
             return self.to("dead_letters")
         self.require("change" if action == "retry" else "delete", request)
-        if action == "purge" and not request.POST.get("confirmed"):
-            return self.page(request, "purge", gettext("Purge dead letters"), {"ids": ids})
+        if (action == "purge" or everything) and not request.POST.get("confirmed"):
+            title = gettext("Purge dead letters") if action == "purge" else gettext("Retry dead letters")
+            context = {"ids": ids, "everything": everything, "deed": action, "most": MOST_OF_ALL}
+            return self.page(request, "purge", title, context)
         try:
-            letters = TaskClient().dead_letters.named(ids)
+            letters = _all() if everything else TaskClient().dead_letters.named(ids)
             if action == "retry":
-                self._retry(request, letters)
+                self._retry(request, letters, one_by_one=not everything)
             else:
                 self._purge(request, letters)
         except ServerlessTasksError as error:
             messages.error(request, str(error))
         return self.to("dead_letters")
 
-    def _retry(self, request: HttpRequest, letters: Sequence[DeadLetter]) -> None:
+    def _retry(self, request: HttpRequest, letters: Iterable[DeadLetter], *, one_by_one: bool) -> None:
+        sent, refused = 0, []
         for resent in TaskClient().dead_letters.retry(letters):
             letter = resent.letter.id
             if resent.outcome == "refused":
-                text = gettext("%(letter)s stays: %(reason)s")
-                messages.error(request, text % {"letter": letter, "reason": resent.reason})
+                refused.append(
+                    gettext("%(letter)s stays: %(reason)s") % {"letter": letter, "reason": resent.reason}
+                )
                 continue
+            sent += 1
             text = gettext("%(letter)s was sent again as job %(uuid)s.") % {
                 "letter": letter,
                 "uuid": resent.uuid,
             }
-            messages.success(request, text)
             self.admin.log_change(request, Job(uuid=resent.uuid), text)
+            if one_by_one:
+                messages.success(request, text)
+        if not one_by_one:
+            text = ngettext(
+                "%(count)d dead letter was sent again.", "%(count)d dead letters were sent again.", sent
+            )
+            messages.success(request, text % {"count": sent})
+        for text in refused[:REFUSALS]:
+            messages.error(request, text)
+        if len(refused) > REFUSALS:
+            more = len(refused) - REFUSALS
+            text = ngettext("%(count)d more stays.", "%(count)d more stay.", more)
+            messages.error(request, text % {"count": more})
 
-    def _purge(self, request: HttpRequest, letters: Sequence[DeadLetter]) -> None:
+    def _purge(self, request: HttpRequest, letters: Iterable[DeadLetter]) -> None:
         count = sum(1 for _ in TaskClient().dead_letters.purge(letters))
         text = ngettext("%(count)d dead letter was purged.", "%(count)d dead letters were purged.", count) % {
             "count": count
         }
         messages.success(request, text)
         self.admin.log_change(request, Job(), text)
+
+
+def _all() -> Iterator[DeadLetter]:
+    """Yield the dead letters, up to the bound of one request."""
+    yield from islice(TaskClient().dead_letters.all(), MOST_OF_ALL)
 
 
 def _row(letter: DeadLetter) -> tuple[DeadLetter, Any, Any, str]:

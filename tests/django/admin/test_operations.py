@@ -406,6 +406,40 @@ class TestDeadLetters:
         assert said(page) == ["1 dead letter was purged."]
         assert letters(bucket) == []
 
+    @pytest.mark.parametrize(("action", "left"), [("retry-all", ["undecodable/1"]), ("purge-all", [])])
+    def test_all_are_retried_or_purged_after_a_question(
+        self, operator: Client, bucket: Services, action: str, left: list[str]
+    ) -> None:
+        letter(bucket, a_message())
+        bucket.dead_letter_store.keep(DeadLetter(id="undecodable/1"), "not ours")
+        page = operator.post(f"{LIST}dead-letters/act/", {"action": action})
+        assert "all dead letters?" in text(page)
+        assert len(letters(bucket)) == 2
+        page = operator.post(f"{LIST}dead-letters/act/", {"action": action, "confirmed": "yes"}, follow=True)
+        assert letters(bucket) == left
+        if left:
+            assert said(page)[0] == "1 dead letter was sent again."
+            assert said(page)[1].startswith("undecodable/1 stays:")
+        else:
+            assert said(page) == ["2 dead letters were purged."]
+
+    def test_one_request_for_all_has_a_bound_and_names_so_many_refusals(
+        self, operator: Client, bucket: Services, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("django_integration.admin.dead_letters.MOST_OF_ALL", 3)
+        monkeypatch.setattr("django_integration.admin.dead_letters.REFUSALS", 1)
+        for number in range(4):
+            bucket.dead_letter_store.keep(DeadLetter(id=f"undecodable/{number}"), "not ours")
+        given = {"action": "retry-all", "confirmed": "yes"}
+        page = operator.post(f"{LIST}dead-letters/act/", given, follow=True)
+        assert [sentence.partition(":")[0] for sentence in said(page)] == [
+            "0 dead letters were sent again.",
+            "undecodable/0 stays",
+            "2 more stay.",
+        ]
+        operator.post(f"{LIST}dead-letters/act/", {"action": "purge-all", "confirmed": "yes"})
+        assert letters(bucket) == ["undecodable/3"]
+
     def test_none_chosen_is_said(self, operator: Client, bucket: Services) -> None:
         for given in (
             {"action": "retry"},
