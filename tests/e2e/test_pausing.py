@@ -11,7 +11,6 @@ from typer.testing import CliRunner
 from serverless_tasks.cli.app import app
 from serverless_tasks.client.task_client import TaskClient
 from serverless_tasks.engine.aws import session
-from serverless_tasks.errors import AwsError
 from tests.e2e.deployment import REGION, Stack, eventually
 
 SECONDS = 60
@@ -89,15 +88,3 @@ def test_a_paused_task_is_held_back_and_says_why(stack: Stack, client: TaskClien
     finally:
         run(stack, "resume", "--task", "sum")
     assert held.wait(120) == {"sum": 42}
-
-
-def test_mappings_of_other_functions_are_not_the_operators(stack: Stack, client: TaskClient) -> None:
-    """Of the dead-letter function, for one."""
-    found = stack.client("lambda").list_event_source_mappings(
-        FunctionName=stack.physical("DeadLetterFunction")
-    )
-    [mapping] = found["EventSourceMappings"]
-    from serverless_tasks.engine.aws.mappings import SourceMapping, switch
-
-    with pytest.raises(AwsError):
-        switch(SourceMapping(mapping["UUID"], "", "Enabled"), on=False)
