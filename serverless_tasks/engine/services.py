@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.statistics.gatherer import Gatherer
     from serverless_tasks.engine.store.base import Blobs, Claim, Store
     from serverless_tasks.engine.worker.delivery import Middleware
+    from serverless_tasks.engine.worker.pauses import Pauses
     from serverless_tasks.engine.workflow.workflows import Workflows
     from serverless_tasks.errors import ServerlessTasksError
 
@@ -196,6 +197,19 @@ class Services:
         from serverless_tasks.engine.definition.manifest.record import BuildRecord
 
         return BuildRecord(self.registry, self.manifest_store, self.started)
+
+    @locked_cached_property
+    def pauses(self) -> Pauses | None:
+        """The queues and tasks that are paused; None where jobs run in this process, or no table is configured."""
+        if not self.config.table or self.backend_kind.in_process:
+            return None
+        from serverless_tasks.engine.aws.dynamodb.items import TableItems
+        from serverless_tasks.engine.aws.dynamodb.pauses import TablePauses
+        from serverless_tasks.engine.aws.session import client
+        from serverless_tasks.engine.worker.pauses import Pauses
+
+        items = TableItems(client("dynamodb"), self.config.table, self.clock)
+        return Pauses(TablePauses(items, self.clock), self.clock)
 
     @locked_cached_property
     def blobs(self) -> Blobs | None:

@@ -297,6 +297,11 @@ def _tick(schedule: str, scheduled: str) -> dict[str, Any]:
     return {"uuid": _tick_id(schedule, created), "created": created, "expires": expires}
 
 
+def scheduled_job_id(schedule: str, at: int) -> str:
+    """The id of the job that a schedule sends at a time, in milliseconds since the epoch."""
+    return _tick_id(schedule, at)
+
+
 def _tick_id(schedule: str, created: int) -> str:
     return str(uuid5(_TICKS, f"{schedule} {created}"))
 
