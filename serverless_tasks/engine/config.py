@@ -182,13 +182,15 @@ def _traces(name: str, value: Any) -> bool | None:
         return None
     traces = _flag(name, value)
     if traces:
-        from importlib.util import find_spec
+        from importlib import import_module
 
-        if find_spec("opentelemetry") is None or find_spec("opentelemetry.trace") is None:
+        try:
+            import_module("opentelemetry.trace")
+        except ImportError as error:
             raise ConfigurationError(
-                f"{PREFIX}{name} is {value!r}, and opentelemetry-api is not installed; "
+                f"{PREFIX}{name} is {value!r}, and opentelemetry-api cannot be imported ({error}); "
                 "install serverless-tasks[otel], or leave the setting out."
-            )
+            ) from error
     return traces
 
 

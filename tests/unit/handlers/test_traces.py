@@ -112,7 +112,7 @@ class TestABatch:
         self, site: Site, traces: Traces, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "worker")
-        handle = Sum.options(owner="the owner", tenant="the tenant").submit(numbers=[1])
+        handle = Sum.options(owner="the owner", tenant="the-tenant").submit(numbers=[1])
         assert site.deliver(worker.handler) == []
         messaging = {
             "messaging.system": "aws_sqs",
@@ -135,7 +135,7 @@ class TestABatch:
         }
         assert traces.one("process").status.status_code is StatusCode.UNSET
         assert "the owner" not in traces.text()
-        assert "the tenant" not in traces.text()
+        assert "the-tenant" not in traces.text()
 
     def test_only_the_first_invocation_of_a_process_is_a_cold_start(
         self, site: Site, traces: Traces, monkeypatch: pytest.MonkeyPatch
