@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from typing import Any
 
@@ -13,6 +13,7 @@ from opentelemetry.trace import SpanKind
 
 from serverless_tasks import Task
 from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.place import Place
 from serverless_tasks.engine.services import Services, use
 from serverless_tasks.engine.tracing.spans import _REMEMBERED
@@ -24,6 +25,8 @@ from tests.support.clock import FakeClock, until
 from tests.support.jobs import a_message
 from tests.support.traces import Traces, id_of, links_of, trace_of, traced
 
+TASK = "serverless_tasks.task"
+
 
 class Inner(Task):
     name = "inner"
@@ -33,6 +36,13 @@ class Inner(Task):
     def run(self, n: int) -> int:
         with trace.get_tracer("the project's").start_as_current_span(f"own {n}"):
             return n
+
+
+class Outer(Task):
+    name = "outer"
+
+    def run(self) -> None:
+        Inner.submit(n=2)
 
 
 @pytest.fixture(params=["immediate", "threading"])
@@ -94,6 +104,35 @@ def test_a_chain_is_one_link_after_another(services: Services, traces: Traces) -
     for before, step in pairwise(_steps(traces)):
         sent = by_id[links_of(step)[0]]
         assert links_of(sent) == [id_of(before)]
+
+
+def test_what_a_continuation_submits_itself_is_not_linked_to_the_members(
+    services: Services, traces: Traces
+) -> None:
+    handle = ended(group(Inner.signature(n=1)).then(Outer.signature()).submit())
+    ended(handle.continuation)
+    until(lambda: len(traces.ended("own")) == 2)
+    (process,) = (span for span in traces.ended("process") if (span.attributes or {})[TASK] == "outer")
+    (own,) = (span for span in traces.ended("send") if span.parent and span.parent.span_id == id_of(process))
+    assert links_of(own) == []
+
+
+def test_a_message_keeps_the_span_that_has_sent_it(
+    services: Services, traces: Traces, clock: FakeClock
+) -> None:
+    spans, sent = services.spans, list[Message]()
+    assert spans is not None
+
+    def publish(messages: Sequence[Message]) -> list[Any]:
+        sent.extend(messages)
+        return [None] * len(messages)
+
+    earlier = a_message(clock, traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
+    assert spans.send([earlier], publish) == [None]
+    assert (sent, traces.ended()) == ([earlier], [])
+    assert spans.send([earlier, a_message(clock)], publish) == [None, None]
+    assert sent[1] == earlier
+    assert sent[2].traceparent.split("-")[2] == f"{id_of(traces.one('send')):016x}"
 
 
 def test_members_that_nobody_counts_are_not_remembered_for_ever(
