@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from serverless_tasks.cli.commands import dead_letters, jobs, project, schedules
+from serverless_tasks.cli.commands import dead_letters, estimate, jobs, project, schedules
 from serverless_tasks.cli.commands import delete as operation
 
 if TYPE_CHECKING:
@@ -25,6 +25,7 @@ _PROJECT: dict[str, Callable[..., None]] = {
     "list": project.list_tasks,
     "dev": project.dev,
     "worker": project.worker,
+    "estimate": estimate.estimate,
 }
 _JOBS: dict[str, Callable[..., None]] = {
     "submit": jobs.submit,
