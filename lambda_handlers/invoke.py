@@ -61,13 +61,15 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
 def _run(services: Services, event: Any, context: LambdaContext) -> dict[str, Any]:
     deadline = time.time() + context.get_remaining_time_in_millis() / 1000
     message = replace(_message(services, event, deadline), **_trace(context))
-    with job(message):
-        report(
-            services.runner.execute(
-                message, deadline=deadline, request_id=context.aws_request_id, retry=False
+    try:
+        with job(message):
+            report(
+                services.runner.execute(
+                    message, deadline=deadline, request_id=context.aws_request_id, retry=False
+                )
             )
-        )
-    flush_spans(services, context)
+    finally:
+        flush_spans(services, context)
     record = services.store.read(message.uuid)
     if record is None:
         raise TaskNotFound(message.uuid)

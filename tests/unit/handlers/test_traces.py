@@ -21,7 +21,7 @@ from lambda_handlers import invoke, worker
 from serverless_tasks import Task, TaskClient, TaskFailed
 from serverless_tasks.engine.aws import functions, session
 from serverless_tasks.engine.job.message import Message
-from serverless_tasks.errors import SubmitFailed
+from serverless_tasks.errors import InvokeFailed, SubmitFailed
 from serverless_tasks.params import StringParameter
 from serverless_tasks.workflow import chain, group, results
 from tests.support.calls import counted_calls
@@ -384,6 +384,20 @@ class TestDirectInvokes:
             client.run("refuse", text="spinach")
         assert [span.status.status_code for span in traces.ended()] == [StatusCode.ERROR] * 2
         assert (traces.one("invoke").attributes or {})["error.type"] == "serverless_tasks.errors.TaskFailed"
+
+    def test_are_exported_before_lambda_freezes_the_process(
+        self, client: TaskClient, site: Site, traces: Traces, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        flushed: list[int] = []
+        monkeypatch.setattr(traces.provider, "force_flush", flushed.append)
+        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "invoke")
+        client.run("sum", numbers=[1])
+        assert (traces.one("run sum").attributes or {})["faas.trigger"] == "other"
+        assert traces.one("run sum").kind is SpanKind.SERVER
+        monkeypatch.setattr(site.services.runner, "claim", lambda *given, **options: 1 / 0)
+        with pytest.raises(InvokeFailed):
+            client.run("sum", numbers=[2])
+        assert flushed == [2000, 2000]
 
     def test_say_nothing_beside_their_event_where_nobody_traces(self, client: TaskClient) -> None:
         assert client.run("sum", numbers=[1, 2]) == {"sum": 3}
