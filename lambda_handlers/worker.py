@@ -19,7 +19,7 @@ from lambda_handlers.redelivery import (
     doubled,
     return_all,
 )
-from lambda_handlers.telemetry import count, counted, job, logger, report
+from lambda_handlers.telemetry import count, counted, flush_spans, job, logger, report
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.record import no_such_task, tasks_not_loaded
@@ -220,6 +220,7 @@ class _Batch:
                 message,
                 deadline=self._deadline,
                 request_id=self._context.aws_request_id,
+                message_id=record["messageId"],
                 claim=self._ahead.take(message),
                 in_flight_work=partial(self._claim_ahead, place + 1),
                 count=partial(self._note_end, record),
@@ -304,6 +305,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
         failed = _Batch(services, records, context).run()
     else:
         failed = _counted_batch(services.statistics, services, records, context)
+    flush_spans(services, context)
     if context.get_remaining_time_in_millis() > TO_RECORD_BUILD * 1000:
         services.build_record.write_once()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

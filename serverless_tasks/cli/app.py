@@ -9,6 +9,7 @@ import typer
 from serverless_tasks.cli.commands import (
     dead_letters,
     errors,
+    estimate,
     jobs,
     project,
     queues,
@@ -34,6 +35,7 @@ _PROJECT: dict[str, Callable[..., None]] = {
     "list": project.list_tasks,
     "dev": project.dev,
     "worker": project.worker,
+    "estimate": estimate.estimate,
 }
 _JOBS: dict[str, Callable[..., None]] = {
     "jobs": search.jobs,

@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.statistics.base import StatisticsStore
     from serverless_tasks.engine.statistics.gatherer import Gatherer
     from serverless_tasks.engine.store.base import Blobs, Claim, Store
+    from serverless_tasks.engine.tracing.spans import Spans
     from serverless_tasks.engine.worker.delivery import Middleware
     from serverless_tasks.engine.worker.pauses import Pauses
     from serverless_tasks.engine.workflow.workflows import Workflows
@@ -307,6 +308,7 @@ class Services:
             middleware=self.middleware,
             workflows=lambda: self.workflows,
             mark=None if self.statistics is None else self.statistics.mark,
+            spans=lambda: self.spans,
         )
 
     @locked_cached_property
@@ -317,7 +319,7 @@ class Services:
         return Workflows(
             self.store,
             self.blobs,
-            self._publish,
+            self.publish,
             self.clock,
             has_deadlines=not self.backend_kind.synchronous,
         )
@@ -334,11 +336,24 @@ class Services:
         made: Backend = backend_class(self._backend).of(self)
         return made
 
+    @property
+    def spans(self) -> Spans | None:
+        """The spans of jobs; None, with nothing imported, where nobody has asked for traces."""
+        return self._spans if self.config.traced else None
+
+    @locked_cached_property
+    def _spans(self) -> Spans:
+        from serverless_tasks.engine.tracing.spans import Spans
+
+        return Spans(self.config, has_queue=self.backend_kind.has_queue)
+
     def _resend(self, message: Message) -> None:
         self.backend.resend(message)
 
-    def _publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
-        return self.backend.publish(messages)
+    def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
+        """Hand messages to the backend; see `Backend.publish`."""
+        spans = self.spans
+        return self.backend.publish(messages) if spans is None else spans.send(messages, self.backend.publish)
 
     def cancel(self, uuid: str, *, message: Message | None = None) -> Record:
         """Cancel a job, and do what follows from that in its workflow; see `Store.cancel`."""

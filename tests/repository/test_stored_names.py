@@ -39,6 +39,8 @@ WHOLE = Message(
     secrets=("pin",),
     retry_of=ID,
     schedule="s",
+    traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    tracestate="vendor=x",
     run_at=3,
     uncertain=True,
     options=JobOptions(tenant="acme", track=False),
@@ -68,7 +70,7 @@ def test_the_members_of_a_message() -> None:
     body = json.loads(WHOLE.encode())
     assert set(body) == {
         *("v", "uuid", "task", "inputs", "owner", "inputs_key", "secrets", "retry_of", "schedule", "options"),
-        *("created", "expires"),
+        *("created", "expires", "traceparent", "tracestate"),
     }
     assert set(body["options"]) == {"queue", "tenant", "track"}
 

@@ -48,6 +48,7 @@ ENGINE = (
     "services",
     "workflow",
     "backends",
+    "tracing",
     "worker",
     "aws",
     "definition",
