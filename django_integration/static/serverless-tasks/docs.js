@@ -11,6 +11,12 @@
     if (className) node.className = className
     return node
   }
+  // What is written in another direction than the page keeps its own.
+  const isolated = (tag, text, className) => {
+    const node = make(tag, undefined, className)
+    node.append(make('bdi', text))
+    return node
+  }
   const { text } = Page
   const MOST = { characters: 4000, lines: 100 } // as web/excerpt.py
   const METHODS = ['get', 'post', 'put', 'patch', 'delete']
@@ -88,15 +94,14 @@
     const list = make('dl', undefined, 'shape')
     fields.forEach(([name, given]) => {
       const { description, default: preset } = resolve(given)
-      const row = make('div')
-      const about = make('dd', typeOf(given))
+      const [row, about] = [make('div'), isolated('dd', typeOf(given))]
       const optional = !(schema.required || []).includes(name)
       if (kind === 'inputs' && optional) {
         const value = JSON.stringify(preset)
-        about.append(preset === undefined ? text('optional') : text('optional-else', { value }))
+        about.firstChild.append(preset === undefined ? text('optional') : text('optional-else', { value }))
       }
-      if (description) about.append(make('span', description, 'note'))
-      row.append(make('dt', name), about)
+      if (description) about.append(isolated('span', description, 'note'))
+      row.append(isolated('dt', name), about)
       list.append(row)
     })
     box.append(list)
@@ -173,18 +178,19 @@
     }
     if (!required) label.append(make('span', text('optional'), 'hint'))
     label.htmlFor = input.id = id
+    input.dir = 'auto'
     label.append(input)
     return { label, input, read }
   }
 
   /** A call that starts a task, and what it takes. */
   function callLine({ path, name, typed }) {
-    const line = make('li')
+    const line = isolated('li')
     const parts = {
       call: make('code', `POST ${path}`),
       body: typed ? text('the-inputs') : make('code', `{"task": ${JSON.stringify(name)}, "inputs": {…}}`),
     }
-    line.append(...text('call').split(/\{(call|body)\}/).map((part) => parts[part] ?? part))
+    line.firstChild.append(...text('call').split(/\{(call|body)\}/).map((part) => parts[part] ?? part))
     return line
   }
 
@@ -202,9 +208,9 @@
   function entry(task, id) {
     const node = document.getElementById('task-template').content.firstElementChild.cloneNode(true)
     node.id = id
-    node.querySelector('h2').textContent = task.name
+    node.querySelector('h2 bdi').textContent = task.name
     node.querySelector('.call').append(...task.calls.map(callLine))
-    node.querySelector('.about').textContent = task.description
+    node.querySelector('.about bdi').textContent = task.description
     node.querySelector('.shapes').append(shape('inputs', task.inputs), shape('outputs', task.outputs))
     const controls = Object.entries(task.inputs.properties || {}).map(([name, given]) => {
       const made = control(`${id}-${name}`, name, given, (task.inputs.required || []).includes(name))
@@ -227,7 +233,7 @@
     const show = (status, said, detail, uuid) => {
       box.hidden = false
       box.dataset.status = status
-      box.querySelector('p').textContent = said
+      box.querySelector('p bdi').textContent = said
       answer.hidden = detail === undefined
       const whole = typeof detail === 'string' ? detail : (JSON.stringify(detail, null, 2) ?? '')
       const shown = whole.slice(0, MOST.characters).split('\n', MOST.lines).join('\n')
@@ -296,7 +302,7 @@
         if (tasks.length > 0) return
         const call = make('li')
         call.append(make('code', `${method.toUpperCase()} ${path}`))
-        call.append(make('span', operation.summary || operation.description || '', 'note'))
+        call.append(isolated('span', operation.summary || operation.description || '', 'note'))
         part('calls').querySelector('ul').append(call)
       })
     })

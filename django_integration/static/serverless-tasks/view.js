@@ -52,7 +52,9 @@
     if (left === 0) return [shown]
     const more = Object.assign(document.createElement('p'), { className: 'more' })
     const all = Object.assign(document.createElement('a'), { textContent: text('all-of-it'), href: wholeURL })
-    more.append(text('left', { count: number(left) }), ' ', all)
+    const line = document.createElement('bdi')
+    line.append(text('left', { count: number(left) }), ' ', all)
+    more.append(line)
     return [shown, more]
   }
 
