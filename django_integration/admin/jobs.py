@@ -45,6 +45,7 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has 
         """The list, the pages beside it, and one page a job."""
         # A worker under Django loads the admin as well, and serves no page.
         from django_integration.admin import dead_letters, queues, schedules
+        from django_integration.admin.insight import errors, statistics
 
         name = "serverless_tasks_job"
         wrap = self.admin_site.admin_view
@@ -55,6 +56,8 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has 
             *queues.urls(self),
             *dead_letters.urls(self),
             *schedules.urls(self),
+            *errors.urls(self),
+            *statistics.urls(self),
             path("owner/delete/", wrap(self.delete_owner_view), name=f"{name}_delete_owner"),
             path("<uuid:uuid>/", wrap(self.job_view), name=f"{name}_change"),
             path("<uuid:uuid>/whole/", wrap(self.whole_view), name=f"{name}_whole"),

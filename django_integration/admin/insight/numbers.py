@@ -16,11 +16,17 @@ def decimal_text(value: float, places: int = 2) -> str:
     return str(number_format(f"{value:.{places}f}", places, force_grouping=True))
 
 
-def percent_text(part: float | None) -> str:
-    """Return a part (from 0 to 1) in percent; "-" for none."""
+def percent_text(part: float | None, places: int | None = None) -> str:
+    """Return a part (from 0 to 1) in percent; "-" for none.
+
+    Args:
+        part: the part.
+        places: decimal places; None for one where the part is small.
+    """
     if part is None:
         return "-"
-    places = 1 if 0 < part < 0.0995 else 0
+    if places is None:
+        places = 1 if 0 < part < 0.0995 else 0
     return gettext("%(percent)s%%") % {"percent": decimal_text(part * 100, places)}
 
 
@@ -33,7 +39,10 @@ def seconds_text(value: float | None) -> str:
     if value < 0.9995:
         return f"{decimal_text(value * 1000, 1 if value < 0.00995 else 0)} ms"
     if value < 119.5:
-        return f"{decimal_text(value, 1 if value < 9.95 else 0)} s"
-    if value < 7170:
-        return f"{decimal_text(value / 60, 0)} min"
-    return f"{decimal_text(value / 3600, 1 if value < 35_820 else 0)} h"
+        return f"{_short(value)} s"
+    return f"{_short(value / 60)} min" if value < 7170 else f"{_short(value / 3600)} h"
+
+
+def _short(value: float) -> str:
+    """Return a number with a decimal place where it has one and is below ten."""
+    return decimal_text(value, 1 if value < 9.95 and round(value, 1) % 1 else 0)

@@ -1,9 +1,9 @@
-"""Steps of time of a plot: hours or days in the site's zone, and the time that a page is about."""
+"""Steps of time of a plot: hours or days in the site's zone."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Final, Protocol, Self
 
 from django.utils.dateformat import format as format_time
@@ -99,10 +99,3 @@ class Steps:
 
 def _day(start: datetime) -> str:
     return format_time(start, pgettext("format of a day without its year", "j M"))
-
-
-def whole_hours(since: datetime, until: datetime) -> tuple[datetime, datetime]:
-    """Return the whole hours of UTC of which the counts of a time are."""
-    floor = since.replace(minute=0, second=0, microsecond=0)
-    ceiling = until.replace(minute=0, second=0, microsecond=0)
-    return floor, ceiling if ceiling == until else ceiling + timedelta(hours=1)
