@@ -138,7 +138,8 @@ class Record:
     queue, is there with ``reveal``. ``members`` is there for groups and chains, and ``group``, the id of such a job,
     for their members. ``retry_of`` is the id of the ended job that this one repeats, and ``retried_as`` those of the
     jobs that have repeated this one, oldest first. ``queue`` and ``tenant`` are what it was submitted with; "" and None
-    where a version before wrote the state. ``fingerprint`` names the kind of a final failure, or is "".
+    where a version before wrote the state. ``fingerprint`` names the kind of a final failure, or is "". ``due`` is when
+    a job that was submitted with a delay was due, once it has started; later than its start, it is that of a retry.
     """
 
     uuid: str
@@ -171,6 +172,7 @@ class Record:
     retry_of: str | None = None
     retried_as: tuple[str, ...] = ()
     fingerprint: str = ""
+    due: int | None = None
 
     @classmethod
     def of(cls, message: Message, **known: Any) -> Record:
