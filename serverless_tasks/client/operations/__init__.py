@@ -1,0 +1,1 @@
+"""Operators' deeds on many jobs at once."""
