@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.progress import Snapshot
     from serverless_tasks.engine.job.record import Failure, Record
@@ -81,9 +82,11 @@ class Store(Protocol):
 
     Attributes:
         any_size: whether it keeps inputs of any size; else large ones go to the bucket first.
+        clock: the time that it goes by.
     """
 
     any_size: bool
+    clock: Clock
 
     @property
     def groups(self) -> Groups:

@@ -68,7 +68,7 @@ class MemoryStore:
     any_size = True
 
     def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+        self.clock = clock
         self._items: dict[str, dict[str, Item]] = {}
         self._lock = threading.RLock()
         self.groups: Groups = _MemoryGroups(self)
@@ -312,7 +312,7 @@ class MemoryStore:
         return items[STATE]
 
     def _now(self) -> int:
-        return to_ms(self._clock.now())
+        return to_ms(self.clock.now())
 
 
 class _MemoryGroups:

@@ -111,7 +111,7 @@ class Table:
         unschedule: Callable[[str, int], None] | None = None,
     ) -> None:
         self._items = TableItems(client, table, clock)
-        self._clock = clock
+        self.clock = clock
         self._blobs = blobs
         self._unschedule = unschedule
         self._by_owner = Listing(self._items, clock, "by_owner", "owner_day", OWNER_SHARDS)
@@ -122,7 +122,7 @@ class Table:
         """See `Store.groups`."""
         from serverless_tasks.engine.aws.dynamodb.groups import TableGroups  # most processes have none
 
-        return TableGroups(self._items, self._clock)
+        return TableGroups(self._items, self.clock)
 
     def put_jobs(self, messages: Sequence[Message]) -> None:
         """See `Store.put_jobs`."""
@@ -234,7 +234,7 @@ class Table:
         """See `Store.delete`."""
         from serverless_tasks.engine.aws.dynamodb.deletion import Deletion  # no worker deletes
 
-        Deletion(self._items, self.groups, self._clock, self._blobs, self._unschedule).delete(uuid, ending)
+        Deletion(self._items, self.groups, self.clock, self._blobs, self._unschedule).delete(uuid, ending)
 
     def cancel(self, uuid: str, *, message: Message | None = None) -> Record:
         """See `Store.cancel`."""
@@ -479,7 +479,7 @@ class Table:
         return {**item, "ttl": max(least, ttl)}
 
     def _now(self) -> int:
-        return to_ms(self._clock.now())
+        return to_ms(self.clock.now())
 
 
 def _certain(refusal: Claim | None) -> Claim:

@@ -8,7 +8,7 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from serverless_tasks.client.search import Wanted, search_jobs
+from serverless_tasks.client.search import JobFilter, search_jobs
 from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.aws.dynamodb.table import Table
 from serverless_tasks.engine.aws.s3.payloads import BucketBlobs
@@ -385,7 +385,7 @@ def test_listings_of_many_jobs_do_without_what_lies_in_the_bucket(
     table.put_jobs(messages)
     for message in messages:
         table.succeed(message.uuid, begin(table, clock, message), Snapshot(1), {"text": "x" * 400_000})
-    of_task, of_owner = Wanted(tasks=("sum",)), Wanted(tasks=(), owner="7")
+    of_task, of_owner = JobFilter(tasks=("sum",)), JobFilter(tasks=(), owner="7")
 
     with counted_calls("s3") as calls:
         pages = [search_jobs(table, wanted, limit=10) for wanted in (of_task, of_owner)]
