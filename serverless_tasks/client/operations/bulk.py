@@ -17,6 +17,7 @@ from uuid import UUID, uuid5
 
 from pydantic import BaseModel
 
+from serverless_tasks.client.operations.bulk_submission import BULK, MOST_JOBS
 from serverless_tasks.client.operations.bulk_summary import BulkSummary
 from serverless_tasks.client.resubmit import resubmit
 from serverless_tasks.client.search import JobFilter, known_names, search_jobs
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
 
     type _Act = Callable[[Sequence[Record]], None]
 
-# A run acts on so many jobs at most; what is left is for another one.
-MOST_JOBS: Final = 10_000
 PAGE: Final = 100
 # Jobs that are acted on at one time; each takes a few calls, one after another.
 AT_ONCE: Final = 8
@@ -137,7 +136,7 @@ class _Done:
 class BulkAction(Task[BulkInputs]):
     """Retries, cancels or deletes all jobs that match a filter."""
 
-    name = "serverless-tasks.bulk"
+    name = BULK
     timeout = 50
     retries = MOST_ATTEMPTS
     http = False
@@ -161,13 +160,13 @@ class BulkAction(Task[BulkInputs]):
             raise
 
     def retries_after(self, error: BaseException) -> int:
-        """See `BaseTask.retries_after`: what it has not asked for itself is a fault of AWS, of this code, or of none."""
+        """See `BaseTask.retries_after`: only an attempt that asks for the next one has as many of them."""
         if isinstance(error, TaskRetry):
             return self.retries
         return 0 if isinstance(error, ServerlessTasksError) and not isinstance(error, _FAULTS) else TRIES
 
     def _run(self, services: Services, place: _Place) -> BulkOutputs:
-        began = services.clock.now()
+        began, pages = services.clock.now(), 0
         self.set_progress(place.summary.touched)
         in_turn = services.backend_kind.synchronous  # there the job of a retry runs where it is submitted
         with ThreadPoolExecutor(1 if in_turn else AT_ONCE, thread_name_prefix="bulk") as pool:
@@ -179,10 +178,11 @@ class BulkAction(Task[BulkInputs]):
             try:
                 self._repeat(services, place, act_on)
                 while not place.searched and not self._is_full(place):
-                    self.check_cancelled()
-                    if services.clock.now() - began >= BUDGET:
+                    if pages and services.clock.now() - began >= BUDGET:
                         self._go_on(place, "The time of this attempt was over")
+                    self.check_cancelled()
                     self._search(services, place, act_on)
+                    pages += 1
             except _FAULTS as fault:
                 if place.tries >= TRIES:
                     raise

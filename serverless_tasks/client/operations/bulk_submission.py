@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 BULK: Final = "serverless-tasks.bulk"
 ACTIONS: Final = ("retry", "cancel", "delete")
+# A run acts on so many jobs at most; what is left is for another one.
+MOST_JOBS: Final = 10_000
 # An operator's action is not to wait behind the jobs that it is about.
 QUEUE: Final = "high"
 
