@@ -305,13 +305,18 @@ class BulkAction(Task[BulkInputs]):
         job = services.store.job(self.execution.uuid)
         if job is None and self.attempt <= TRIES:
             self.retry(2, "The job is not stored yet")  # its message is sent before that
-        if job is None or BulkInputs.model_validate(job.inputs) != self.params:
+        if job is None or _asked(BulkInputs.model_validate(job.inputs)) != _asked(self.params):
             raise TaskError("The job of an action on many jobs is stored before it is sent; this one is not.")
 
 
 def retry_id(bulk: str, uuid: str) -> str:
     """Return the id of the job as which an action on many jobs, itself the job ``bulk``, retries one of them."""
     return str(uuid5(UUID(bulk), uuid))
+
+
+def _asked(inputs: BulkInputs) -> dict[str, Any]:
+    """Return what was asked for; a request that was sent twice is one, although of two moments."""
+    return inputs.model_dump(exclude={"until"})
 
 
 def _cancel(services: Services, record: Record) -> None:
