@@ -85,7 +85,7 @@ class Attempt:
             AwsError: the inputs could not be fetched now; the task was not begun.
             KeyboardInterrupt: the process is to end.
         """
-        progress = Progress()
+        progress = Progress(self._clock.now)
         progress.ask = self._asks_to_stop
         renew = RENEW if self._deadline is None else None
         writer = ProgressWriter(progress, self._write, self._clock, renew)
