@@ -5,7 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Final
 
+from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.engine.job.record import CANCELLED, EXPIRED, FAILED, PENDING, RUNNING, SUCCEEDED
+from serverless_tasks.engine.store.items import WAITING
 from serverless_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -13,7 +15,6 @@ if TYPE_CHECKING:
 
     from serverless_tasks.engine.job.record import Record
 
-WAITING: Final = "waiting"
 STATUSES: Final = (PENDING, RUNNING, SUCCEEDED, FAILED, CANCELLED, WAITING)
 # Which time of a record `since` and `until` are about: the name of the filter's value -> the record's attribute.
 TIMES: Final = {"submitted": "created", "started": "started", "finished": "finished"}
@@ -92,8 +93,13 @@ class JobFilter:
             and self.group in (None, record.group)
             and self._in_time(record)
             and (self.longer_than is None or (duration(record, now) or 0.0) > self.longer_than)
-            and record.uuid.startswith(self.id_prefix.lower())
+            and record.uuid.startswith(self.uuid or self.id_prefix.lower())
         )
+
+    @property
+    def uuid(self) -> str | None:
+        """The job's id, where it is given whole; else None."""
+        return uuid_in(self.id_prefix)
 
     def to_json(self) -> dict[str, Any]:
         """Return the filter as JSON, what is not given left out."""

@@ -2,24 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from serverless_tasks.client.job_filter import JobFilter, duration, queue_wait
-from serverless_tasks.client.members import members_of
-from serverless_tasks.engine.job.job_id import uuid_in
+from serverless_tasks.client.ways import LOOKED_AT, ways_of
+from serverless_tasks.errors import InvalidCursor
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from serverless_tasks.client.ways import Way
     from serverless_tasks.engine.job.record import Record
     from serverless_tasks.engine.services import Services
-    from serverless_tasks.engine.store.base import Page, Store
+    from serverless_tasks.engine.store.base import Store
 
 __all__ = ["JobFilter", "JobsPage", "duration", "known_names", "queue_wait", "search_jobs"]
 
-# What is not indexed is looked for in jobs one after another: in about so many for a page. Its cursor goes on.
-LOOKED_AT: Final = 500
 # The names of groups and chains that were given none.
 GROUPS: Final = ("chain", "group")
 
@@ -33,7 +32,7 @@ class JobsPage:
             errors that are kept beside the state.
         cursor: asks for the next page, or to look further back; None at the end.
         looked_at: how many jobs were looked at.
-        looked_back_to: how far back, milliseconds since the epoch; None when all was seen.
+        looked_back_to: how far back, milliseconds since the epoch; None when all was seen, and for a group's members.
     """
 
     records: tuple[Record, ...]
@@ -59,12 +58,16 @@ def search_jobs(
     cursor: str | None = None,
     names: Sequence[str] = (),
 ) -> JobsPage:
-    """Return a page of jobs, newest first.
+    """Return a page of jobs, newest first: the failed, the cancelled and those that wait long by when they began to be
+    so, members of a group by their index, and others by their submission.
+
+    A page ends when it is full, or when `LOOKED_AT` jobs were looked at; where an index lists the jobs of the filter,
+    it costs at most ten queries however many there are.
 
     Args:
         store: where they are.
         filters: which.
-        limit: how many at most, about.
+        limit: how many at most.
         cursor: where the last page ended.
         names: the tasks that are searched where neither the filter nor an index names any; see `known_names`.
 
@@ -74,31 +77,55 @@ def search_jobs(
         WorkflowError: it is no group.
         AwsError: the store could not be asked.
     """
-    now = store.clock.now()
-    if (uuid := uuid_in(filters.id_prefix)) is not None:
-        record = store.read(uuid, whole=False)
-        found = (record,) if record is not None and filters.fits(record, now) else ()
-        return JobsPage(records=found, cursor=None, looked_at=0 if record is None else 1, looked_back_to=None)
-    found_so_far: list[Record] = []
+    ways = ways_of(store, filters, names)
+    number, inner = _read_cursor(cursor, ways)
     looked_at = 0
     while True:
-        page = _some(store, filters, limit, cursor, names)
-        found_so_far += (record for record in page.records if filters.fits(record, now))
-        looked_at += limit
-        cursor = page.cursor
-        if cursor is None or len(found_so_far) >= limit or looked_at >= LOOKED_AT:
-            back_to = page.records[-1].created if cursor is not None and page.records else None
-            return JobsPage(
-                records=tuple(found_so_far), cursor=cursor, looked_at=looked_at, looked_back_to=back_to
-            )
+        way = ways[number]
+        page = _look(way, filters, limit, inner, store.clock.now())
+        looked_at += page.looked_at
+        if page.cursor is not None:
+            return replace(page, cursor=f"{way.name}.{page.cursor}", looked_at=looked_at)
+        number, inner = number + 1, None
+        if number == len(ways) or not ways[number].is_needed():
+            return replace(page, looked_at=looked_at)
+        if page.records or not way.quick:
+            return replace(page, cursor=f"{ways[number].name}.", looked_at=looked_at)
 
 
-def _some(store: Store, filters: JobFilter, limit: int, cursor: str | None, names: Sequence[str]) -> Page:
-    where: dict[str, Any] = {"limit": limit, "cursor": cursor, "whole": False}
-    if filters.group is not None:
-        return members_of(store, filters.group, **where)
-    since = filters.since if filters.time == "submitted" else 0
-    if filters.owner is None:
-        tasks = filters.tasks or tuple(names)
-        return store.list_tasks(tasks, since=since, until=filters.until, **where)
-    return store.list_owner(filters.owner, since=since, **where)
+def _look(way: Way, filters: JobFilter, limit: int, cursor: str | None, now: float) -> JobsPage:
+    """Return what one way finds, with its own cursor."""
+    found: list[Record] = []
+    looked_at = 0
+    size = limit if way.exact else LOOKED_AT if way.once else 2 * limit
+    while True:
+        listed = way.look(cursor, size)
+        looked_at += listed.looked_at
+        cursor = listed.cursor
+        for index, (record, position) in enumerate(zip(listed.records, listed.positions, strict=True), 1):
+            if filters.fits(record, now):
+                found.append(record)
+                if len(found) == limit:
+                    cursor = way.cursor_at(position) if index < len(listed.records) else cursor
+                    break
+        done = cursor is None or len(found) >= limit or looked_at >= LOOKED_AT
+        if done or way.once or listed.looked_at < size:
+            break
+        size = LOOKED_AT - looked_at
+    back_to = None if cursor is None else way.moment_of(cursor)
+    return JobsPage(records=tuple(found), cursor=cursor, looked_at=looked_at, looked_back_to=back_to)
+
+
+def _read_cursor(cursor: str | None, ways: Sequence[Way]) -> tuple[int, str | None]:
+    """Return the number of the way that a cursor goes on with, and this way's own cursor.
+
+    Raises:
+        InvalidCursor: no page of these ways has given it.
+    """
+    if cursor is None:
+        return 0, None
+    name, _, inner = cursor.partition(".")
+    for number, way in enumerate(ways):
+        if way.name == name:
+            return number, inner or None
+    raise InvalidCursor(f"The cursor {cursor[:100]!r} was not returned by a page of this search.")
