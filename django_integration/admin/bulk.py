@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # Matching jobs that are counted before an action on all of them.
 COUNTED: Final = 100
+# They are looked for on so many pages of the search at most.
+LOOKS: Final = 4
 
 
 def question(filters: JobFilter) -> dict[str, Any]:
@@ -31,13 +33,20 @@ def question(filters: JobFilter) -> dict[str, Any]:
         TaskNotFound, WorkflowError: it is for the members of something that is no group.
     """
     services = current_services()
-    page = search_jobs(services.store, filters, limit=COUNTED, names=known_names(services))
+    names, cursor = known_names(services), None
+    records: list[Record] = []
+    for _ in range(LOOKS):
+        page = search_jobs(services.store, filters, limit=COUNTED, cursor=cursor, names=names)
+        records += page.records
+        cursor = page.cursor
+        if cursor is None or len(records) >= COUNTED:
+            break
     return {
         "filter": json.dumps(filters.to_json()),
         "described": described(filters),
-        "count": len(page.records),
-        "more": page.cursor is not None,
-        "retried": sum(bool(record.retried_as) for record in page.records),
+        "count": len(records),
+        "more": cursor is not None,
+        "retried": sum(bool(record.retried_as) for record in records),
     }
 
 

@@ -12,10 +12,11 @@ from django.utils.timezone import get_current_timezone, localtime
 from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 
 from django_integration.templatetags.job_pages import moment_text, status_word
-from serverless_tasks.client.job_filter import STATUSES, TIMES, WAITING, JobFilter
+from serverless_tasks.client.job_filter import STATUSES, TIMES, JobFilter
 from serverless_tasks.client.search import GROUPS
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.job_id import uuid_in
+from serverless_tasks.engine.store.items import WAITING
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
