@@ -207,9 +207,10 @@ def _sentence(admin: JobViews, alike: Sequence[actions.Done]) -> SafeString:
     text: str = first.said
     if first.successor:
         text = format_html(first.said, successor=_links(admin, [first.successor]))
-    sentence = ngettext("Job {jobs}: {text}", "Jobs {jobs}: {text}", len(alike))
+    sentence = ngettext("Job {jobs}: {text}", "{count} jobs ({jobs}): {text}", len(alike))
     uuids = [each.uuid for each in alike]
-    return format_html(sentence, jobs=_links(admin, uuids, gone=first.gone), text=text)
+    jobs = _links(admin, uuids, gone=first.gone)
+    return format_html(sentence, jobs=jobs, text=text, count=len(alike))
 
 
 def _links(admin: JobViews, uuids: Sequence[str], *, gone: bool = False) -> SafeString:

@@ -279,7 +279,7 @@ def test_all_that_match_are_retried_by_a_job_that_sums_it_up(
     expect(admin.locator("#result_list tbody tr")).to_have_count(6)
     admin.goto(f"{address}{LIST}{failed[0]}/")
     admin.get_by_role("button", name="Retry").click()
-    expect(admin.get_by_text("1 of these jobs was retried before")).to_be_visible()
+    expect(admin.get_by_text("This job was retried before")).to_be_visible()
     assert violations(admin) == []
 
 

@@ -117,7 +117,7 @@ class TestRetryingOnceMoreAsksFirst:
         new = post(operator, action="retry", uuid=uuids[0]).context["record"].uuid
         question = post(operator, action="retry", uuid=uuids)
         page = text(question)
-        assert "1 of these jobs was retried before" in page
+        assert f"{'This job' if count == 1 else '1 of these jobs'} was retried before" in page
         assert f"retried as {new[:8]}" in page
         before = work()
         answer = post(operator, action="retry", uuid=uuids, confirmed="yes")
@@ -155,8 +155,8 @@ class TestBanners:
     def test_jobs_alike_share_one(self, operator: Client) -> None:
         uuids = [submit(SumNumbers) for _ in range(12)]
         (banner,) = said(post(operator, action="cancel", uuid=uuids))
-        assert banner.startswith(f"Jobs {uuids[0][:8]}, {uuids[1][:8]}, ")
-        assert banner.endswith(" and 2 more: The job was cancelled.")
+        assert banner.startswith(f"12 jobs ({uuids[0][:8]}, {uuids[1][:8]}, ")
+        assert banner.endswith(" and 2 more): The job was cancelled.")
         assert LogEntry.objects.count() == 12
 
     def test_of_many_that_refuse_the_first_are_told(self, operator: Client, work: Callable[[], int]) -> None:
