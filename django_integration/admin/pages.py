@@ -62,7 +62,8 @@ def listing(search: Search) -> dict[str, Any]:
 
 def unreadable(search: Search, error: Exception) -> dict[str, Any]:
     """The list when it cannot be read."""
-    return {**around(search, known_names(current_services())), "problem": str(error)}
+    names = [task.name for task in current_services().registry.listed()]  # AWS is not asked once more
+    return {**around(search, names), "problem": str(error)}
 
 
 def around(search: Search, names: Sequence[str]) -> dict[str, Any]:

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.engine.job.record import CANCELLED, EXPIRED, FAILED, PENDING, RUNNING, SUCCEEDED
-from serverless_tasks.engine.store.items import WAITING
+from serverless_tasks.engine.store.items import INLINE_TYPE, WAITING, clipped
 from serverless_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from serverless_tasks.engine.job.record import Record
+    from serverless_tasks.engine.job.record import Failure, Record
 
 STATUSES: Final = (PENDING, RUNNING, SUCCEEDED, FAILED, CANCELLED, WAITING)
 # Which time of a record `since` and `until` are about: the name of the filter's value -> the record's attribute.
@@ -81,14 +81,13 @@ class JobFilter:
             record: the job.
             now: the present, in seconds since the epoch.
         """
-        failure = record.failure
         return (
             (not self.tasks or record.task in self.tasks)
             and self._has_status(record)
             and self.owner in (None, record.owner)
             and self.tenant in (None, record.tenant)
             and self.queue in (None, record.queue)
-            and (self.error_type is None or (failure is not None and failure.type == self.error_type))
+            and self._has_error(record.failure)
             and self.fingerprint in (None, record.fingerprint)
             and self.group in (None, record.group)
             and self._in_time(record)
@@ -134,6 +133,15 @@ class JobFilter:
         if self.status == WAITING:
             return is_waiting(record)
         return self.status in (None, record.status)
+
+    def _has_error(self, failure: Failure | None) -> bool:
+        if self.error_type is None:
+            return True
+        # The state keeps the beginning of a long name.
+        return failure is not None and failure.type in (
+            self.error_type,
+            clipped(self.error_type, INLINE_TYPE),
+        )
 
     def _in_time(self, record: Record) -> bool:
         if not self.since and self.until is None:

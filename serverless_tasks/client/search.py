@@ -42,12 +42,13 @@ class JobsPage:
 
 
 def known_names(services: Services) -> tuple[str, ...]:
-    """Return the names of all tasks that this process knows, and of groups and chains that were given no name.
+    """Return the names of the tasks that this process and the deployed build have, and the common ones of groups.
 
     Args:
         services: the services to use.
     """
-    return tuple(sorted({*(task.name for task in services.registry.listed()), *GROUPS}))
+    here = (task.name for task in services.registry.listed())
+    return tuple(sorted({*here, *services.deployed_tasks.names(), *GROUPS}))
 
 
 def search_jobs(

@@ -30,7 +30,7 @@ def end(store: Store, clock: FakeClock, message: Message, status: str) -> None:
 
 @pytest.fixture
 def jobs(store: Store, clock: FakeClock) -> dict[str, list[Message]]:
-    """Jobs by how they stand, oldest first: six an hour apart of each, which ended ten minutes after their submission."""
+    """Jobs by how they stand, oldest first: six of each, an hour apart, each of which ended after ten minutes."""
     made: dict[str, list[Message]] = {}
     for number in range(6):
         for status in ("failed", "cancelled", WAITING, "succeeded"):

@@ -23,6 +23,7 @@ from serverless_tasks.engine.job.message import SCHEDULER_TRIES, outputs_prefix
 from serverless_tasks.engine.job.record import CANCELLED, ENDED, FAILED, PENDING, RUNNING, SUCCEEDED
 from serverless_tasks.engine.store import transitions
 from serverless_tasks.engine.store.assembly import (
+    RECORDED,
     VERSION_ATTRIBUTES,
     message_from_item,
     names_others,
@@ -51,7 +52,6 @@ from serverless_tasks.engine.store.items import (
     message_items,
     outputs_item,
 )
-from serverless_tasks.engine.store.listing import IndexFilter
 from serverless_tasks.engine.store.overlap import allows_overlap
 from serverless_tasks.engine.store.payloads import load_inputs
 from serverless_tasks.errors import (
@@ -76,6 +76,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.record import Failure, Record
     from serverless_tasks.engine.store.base import Blobs
     from serverless_tasks.engine.store.group import Shard
+    from serverless_tasks.engine.store.listing import IndexFilter
     from serverless_tasks.engine.store.transitions import Change
 
 logger = logging.getLogger(__name__)
@@ -349,14 +350,14 @@ class Table:
         whole: bool = True,
     ) -> Listed:
         """See `Store.list_owner`."""
-        where = IndexFilter(since=since, until=until)
-        return self._listed(self._listings.by_owner.page([owner], where, limit, cursor), whole=whole)
+        return self._listed(self._listings.of_owner(owner, limit, cursor, since, until), whole=whole)
 
     def owner_uuids(
         self, owner: str, *, limit: int = 100, cursor: str | None = None
     ) -> tuple[list[str], str | None]:
         """See `Store.owner_uuids`."""
-        found = self._listings.by_owner.page([owner], IndexFilter(), limit, cursor)
+        # Who deletes an owner's jobs asks for them, and is to miss none.
+        found = self._listings.of_owner(owner, limit, cursor, anew=True)
         return [item["pk"] for item in found.items], found.cursor
 
     def list_tasks(
@@ -370,8 +371,7 @@ class Table:
         whole: bool = True,
     ) -> Listed:
         """See `Store.list_tasks`."""
-        where = IndexFilter(since=since, until=until)
-        return self._listed(self._listings.by_task.page(tasks, where, limit, cursor), whole=whole)
+        return self._listed(self._listings.of_tasks(tasks, limit, cursor, since, until), whole=whole)
 
     def list_states(
         self,
@@ -438,14 +438,17 @@ class Table:
             whole: see `Store.read`.
             unread: takes the errors of jobs that cannot be read by themselves; None raises the first of them.
             shards: those of groups that have just been read.
-            alone: what the states name is not read.
+            alone: of each job one item is read, and not what its state names.
             indexed: False leaves out the jobs whose states are indexed.
         """
         states = self._items.get_many(list(jobs), STATE)
-        absent = [uuid for uuid, job in jobs.items() if uuid not in states and job is None]
+        absent = [uuid for uuid, job in jobs.items() if uuid not in states and job is None and not alone]
         known = {uuid: job for uuid, job in jobs.items() if job is not None} | self._items.get_many(
             absent, JOB
         )
+        if alone:  # of what the indexes do not tell, a job that waits in its queue has some in its own item
+            waiting = [uuid for uuid, job in known.items() if uuid not in states]
+            known |= self._items.get_many(waiting, JOB, RECORDED)
         records: dict[str, Record] = {}
         for uuid in jobs:
             state = states.get(uuid)
