@@ -59,6 +59,7 @@ def _group(text: str | None) -> str | None:
 _BY_END = (Status.FAILED, Status.CANCELLED)
 _WHEN = "WHEN"
 _TIMES = "Which time"
+_ACT = "Act on all of them, not only on a page: by a job with a summary"
 
 
 def jobs(
@@ -105,13 +106,27 @@ def jobs(
     cursor: Annotated[
         str | None, typer.Option(help="Go on where an earlier page ended; it names its cursor.")
     ] = None,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Submit them once more.", rich_help_panel=_ACT)
+    ] = False,
+    cancel: Annotated[
+        bool, typer.Option("--cancel", help="Cancel those that have not ended.", rich_help_panel=_ACT)
+    ] = False,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Delete those that have ended.", rich_help_panel=_ACT)
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Retry those that were retried before, too.", rich_help_panel=_ACT)
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.", rich_help_panel=_ACT)] = False,
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
     """Find jobs by status, task, error, owner, time and more, newest first."""
     from serverless_tasks.cli.tables import jobs_picture
 
-    output = Output(as_json)
+    asked = [name for name, given in (("retry", retry), ("cancel", cancel), ("delete", delete)) if given]
+    output = Output(as_json, lines=bool(asked))
     with output.errors():
         session = connect(stack)
         services, now = session.client.services, session.clock.now()
@@ -130,6 +145,11 @@ def jobs(
             longer_than=longer_than,
             id_prefix=job or "",
         )
+        if asked or again or yes:
+            from serverless_tasks.cli.commands.bulk import act_on_all  # most searches only list
+
+            act_on_all(output, session, asked, filters, again=again, yes=yes)
+            return
         page = search_jobs(services.store, filters, limit=limit, cursor=cursor, names=known_names(services))
         shown = "finished" if since is until is None and status in _BY_END else str(time)
         output.document(_document(page, now), jobs_picture(page, now, shown))

@@ -284,6 +284,7 @@ class TestCost:
             submit(Fails, kindly=1)
         work()
         services = current_services()
+        search.known_names(services)  # reads the manifest once a process
         filters, _ = Search.from_query(QueryDict("&".join(f"{k}={v}" for k, v in query.items()))).job_filter(
             None, services.clock.now()
         )
