@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from serverless_tasks import Task, TaskError, configure
 from serverless_tasks.cli.app import app
-from serverless_tasks.cli.commands import bulk
+from serverless_tasks.cli.commands import search
 from serverless_tasks.client.operations.bulk_submission import BULK
 from serverless_tasks.client.search import JobFilter, search_jobs
 from serverless_tasks.engine.config import Config
@@ -118,6 +118,6 @@ def test_what_is_not_clear_is_refused(
 
 
 def test_of_very_many_it_says_how_many_at_least(failed: list[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bulk, "COUNTED", 2)
+    monkeypatch.setattr(search, "COUNTED", 2)
     result = call("--status", "failed", "--retry", typed="n\n", code=1)
     assert "Submit 2 or more jobs (10000 at most in one run) once more?" in result.stderr
