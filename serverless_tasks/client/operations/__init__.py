@@ -1,1 +1,1 @@
-"""Operators' views of a stack, and what they do to it: queues, stuck jobs, pauses."""
+"""Operators' views of a stack, and their deeds: queues, stuck jobs, pauses, actions on many jobs at once."""

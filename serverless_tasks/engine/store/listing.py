@@ -10,9 +10,8 @@ from typing import TYPE_CHECKING, Final
 from serverless_tasks.errors import InvalidCursor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
-    from serverless_tasks.engine.store.items import Item
+    from collections.abc import Iterable, Mapping
+    from typing import Any
 
 # What the indexes are sorted by: milliseconds since the epoch, and the uuid.
 _POSITION: Final = re.compile(r"[0-9]{13}#[0-9a-f-]{36}")
@@ -36,7 +35,7 @@ class IndexFilter:
     since: int = 0
     until: int | None = None
 
-    def fits(self, item: Item) -> bool:
+    def fits(self, item: Mapping[str, Any]) -> bool:
         """Return whether the item of an index is wanted."""
         return (
             (not self.tasks or item["task"] in self.tasks)

@@ -65,6 +65,7 @@ class Listing:
         cursor: str | None,
         *,
         most: int | None = None,
+        anew: bool = False,
     ) -> Found:
         """The index's items of these values that a filter selects, newest first.
 
@@ -79,6 +80,7 @@ class Listing:
             limit: how many items at most.
             cursor: where the page before has ended, or None.
             most: how many queries at most, but for those of the first day; None for as many as it takes.
+            anew: ask for all days, also for those that were seen empty.
 
         Raises:
             InvalidCursor: the cursor is not one of ours.
@@ -88,7 +90,7 @@ class Listing:
         found: list[Item] = []
         looked_at, asked, end = 0, 0, None
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="listing") as pool:
-            for wave in _waves(self._days(values, before, where.since)):
+            for wave in _waves(self._days(values, before, where.since, anew=anew)):
                 days = wave if most is None else self._affordable(wave, most - asked, at_least=not asked)
                 asked += self._queries(days)
                 pages = self._ask(pool, days, before, limit + 1 if only is None else None, only)
@@ -105,13 +107,13 @@ class Listing:
             end = str(page[-1]["created_uuid"])
         return Found(page, None if end is None else cursor_at(end), len(page) if only is None else looked_at)
 
-    def _days(self, values: Sequence[str], before: str, since: int) -> list[_Day]:
+    def _days(self, values: Sequence[str], before: str, since: int, *, anew: bool) -> list[_Day]:
         """Return the days that may hold something, the newest first."""
         now = to_ms(self._clock.now())
         # A made-up cursor of the year 9999 would ask for every day until then.
         newest = now if before == "~" else min(moment_of(before), now)
         oldest = max(since // DAY_MS, now // DAY_MS - LISTED_DAYS)
-        empty = {value: self._empty.of(value) for value in dict.fromkeys(values)}
+        empty = {value: frozenset() if anew else self._empty.of(value) for value in dict.fromkeys(values)}
         days = (
             _Day(number, [value for value, known in empty.items() if number not in known])
             for number in range(newest // DAY_MS, oldest - 1, -1)

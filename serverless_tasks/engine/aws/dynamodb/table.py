@@ -52,7 +52,6 @@ from serverless_tasks.engine.store.items import (
     message_items,
     outputs_item,
 )
-from serverless_tasks.engine.store.listing import IndexFilter
 from serverless_tasks.engine.store.overlap import allows_overlap
 from serverless_tasks.engine.store.payloads import load_inputs
 from serverless_tasks.errors import (
@@ -77,6 +76,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.record import Failure, Record
     from serverless_tasks.engine.store.base import Blobs
     from serverless_tasks.engine.store.group import Shard
+    from serverless_tasks.engine.store.listing import IndexFilter
     from serverless_tasks.engine.store.transitions import Change
 
 logger = logging.getLogger(__name__)
@@ -88,6 +88,7 @@ _CLAIMABLE = (
 )
 _FREE = "attribute_not_exists(#pk) OR #status = :pending"
 _HELD = "#token = :token AND #status = :running"
+_ENDED = "#status IN (:succeeded, :failed, :cancelled)"
 
 
 class Table:
@@ -200,7 +201,7 @@ class Table:
     ) -> bool:
         """See `Store.retry`."""
         uuid, now = message.uuid, self._now()
-        self._put_end(ended_item(uuid, claim, failure, now))
+        self._put_end(ended_item(uuid, claim, failure, now, due=message.run_at))
         self._put_messages(uuid, claim.token, snapshot)
         change = transitions.retried(message, claim, snapshot, not_before=not_before, now=now)
         return bool(self._write(uuid, claim.token, change).get("cancel", False))
@@ -267,6 +268,29 @@ class Table:
                 continue  # it was begun, given back or ended in between: look again
             return self.read(uuid) or record
 
+    def note_retry(self, uuid: str, retry: str) -> bool:
+        """See `Store.note_retry`. The first retry of a job is noted by one call, a later one by two."""
+        noted: str | None = ""
+        while noted is not None and retry not in noted.split():
+            change, unchanged = transitions.retry_noted(noted, retry), "attribute_not_exists(#retried_as)"
+            values = {"succeeded": SUCCEEDED, "failed": FAILED, "cancelled": CANCELLED}
+            if noted:
+                values["noted"], unchanged = noted, "#retried_as = :noted"
+            try:
+                self._items.update(
+                    uuid,
+                    STATE,
+                    change,
+                    condition=f"{_ENDED} AND attribute_not_exists(#deleted) AND {unchanged}",
+                    values=values,
+                    answered=False,
+                )
+            except ConditionFailed as failed:
+                noted = transitions.retries_of(from_dynamodb(failed.item))
+            else:
+                return True
+        return noted is not None
+
     def read(self, uuid: str, *, whole: bool = True, message: Message | None = None) -> Record | None:
         """See `Store.read`."""
         items = self._items.query(
@@ -326,14 +350,14 @@ class Table:
         whole: bool = True,
     ) -> Listed:
         """See `Store.list_owner`."""
-        where = IndexFilter(since=since, until=until)
-        return self._listed(self._listings.by_owner.page([owner], where, limit, cursor), whole=whole)
+        return self._listed(self._listings.of_owner(owner, limit, cursor, since, until), whole=whole)
 
     def owner_uuids(
         self, owner: str, *, limit: int = 100, cursor: str | None = None
     ) -> tuple[list[str], str | None]:
         """See `Store.owner_uuids`."""
-        found = self._listings.by_owner.page([owner], IndexFilter(), limit, cursor)
+        # Who deletes an owner's jobs asks for them, and is to miss none.
+        found = self._listings.of_owner(owner, limit, cursor, anew=True)
         return [item["pk"] for item in found.items], found.cursor
 
     def list_tasks(
@@ -347,8 +371,7 @@ class Table:
         whole: bool = True,
     ) -> Listed:
         """See `Store.list_tasks`."""
-        where = IndexFilter(since=since, until=until)
-        return self._listed(self._listings.by_task.page(tasks, where, limit, cursor), whole=whole)
+        return self._listed(self._listings.of_tasks(tasks, limit, cursor, since, until), whole=whole)
 
     def list_states(
         self,

@@ -673,6 +673,7 @@ class TestListingCalls:
         table.put_jobs([late, yesterday])
 
         before = table.list_owner("7")
+        assert table.owner_uuids("7")[0] == [yesterday.uuid, late.uuid]  # a deletion misses nothing
         clock.move(15 * 60 + 1)
         after = table.list_owner("7")
 
