@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from serverless_tasks.cli.commands import dead_letters, jobs, project, queues, schedules, search
+from serverless_tasks.cli.commands import (
+    dead_letters,
+    errors,
+    estimate,
+    jobs,
+    project,
+    queues,
+    schedules,
+    search,
+    stats,
+)
 from serverless_tasks.cli.commands import delete as operation
 
 if TYPE_CHECKING:
@@ -25,6 +35,7 @@ _PROJECT: dict[str, Callable[..., None]] = {
     "list": project.list_tasks,
     "dev": project.dev,
     "worker": project.worker,
+    "estimate": estimate.estimate,
 }
 _JOBS: dict[str, Callable[..., None]] = {
     "jobs": search.jobs,
@@ -36,6 +47,8 @@ _JOBS: dict[str, Callable[..., None]] = {
     "retry": jobs.retry,
     "explain": jobs.explain,
     "delete": operation.delete,
+    "errors": errors.errors,
+    "stats": stats.stats,
 }
 _QUEUES: dict[str, Callable[..., None]] = {
     "queues": queues.queues,

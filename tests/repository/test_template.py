@@ -366,9 +366,8 @@ def test_only_an_operator_may_pause_queues_and_only_those_of_the_worker() -> Non
 
 def test_workers_look_at_pauses_only_where_the_parameter_says_so() -> None:
     assert TEMPLATE["Parameters"]["TaskPauses"]["Default"] == "false"
-    assert RESOURCES["WorkerFunction"]["Properties"]["Environment"] == {
-        "Variables": {"SERVERLESS_TASKS_PAUSES": {"Ref": "TaskPauses"}}
-    }
+    variables = RESOURCES["WorkerFunction"]["Properties"]["Environment"]["Variables"]
+    assert variables["SERVERLESS_TASKS_PAUSES"] == {"Ref": "TaskPauses"}
     assert "SERVERLESS_TASKS_PAUSES" not in TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
     assert TEMPLATE["Outputs"]["TaskPauses"]["Value"] == {"Ref": "TaskPauses"}
 
@@ -447,6 +446,34 @@ def test_the_environment_names_the_resources_and_django_only_when_it_is_asked_fo
     assert settings == ["UsesDjango", {"Ref": "DjangoSettingsModule"}, {"Ref": "AWS::NoValue"}]
     assert TEMPLATE["Parameters"]["DjangoSettingsModule"]["Default"] == ""
     assert function["Tracing"] == "Active"
+
+
+def test_the_functions_that_end_jobs_count_them_unless_it_is_switched_off() -> None:
+    assert TEMPLATE["Parameters"]["Statistics"]["Default"] == "true"
+    counting = {
+        "SERVERLESS_TASKS_STATISTICS": {"Ref": "Statistics"},
+        "SERVERLESS_TASKS_ERROR_TOPIC": {
+            "Fn::If": ["HasErrorTopic", {"Ref": "ErrorTopicArn"}, {"Ref": "AWS::NoValue"}]
+        },
+    }
+    own = {name: RESOURCES[name]["Properties"].get("Environment", {}).get("Variables") for name in HANDLERS}
+    assert own == {
+        "WorkerFunction": {"SERVERLESS_TASKS_PAUSES": {"Ref": "TaskPauses"}, **counting},
+        "InvokeFunction": None,
+        "StatusFunction": None,
+        "DeadLetterFunction": counting,
+    }
+
+
+def test_they_may_publish_new_errors_to_the_one_topic_that_is_named_and_only_then() -> None:
+    publishing = [(name, each) for name, each in statements() if "sns" in str(each["Action"])]
+    [(name, statement)] = publishing
+    assert (statement["Action"], statement["Resource"]) == ("sns:Publish", {"Ref": "ErrorTopicArn"})
+    assert RESOURCES[name]["Condition"] == "HasErrorTopic"
+    assert RESOURCES[name]["Properties"]["Roles"] == [{"Ref": "WorkerRole"}, {"Ref": "DeadLetterRole"}]
+    assert TEMPLATE["Conditions"]["HasErrorTopic"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "ErrorTopicArn"}, ""]}]
+    }
 
 
 def test_the_status_url_asks_for_a_signature() -> None:

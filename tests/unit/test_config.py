@@ -25,6 +25,10 @@ def test_every_setting_is_read_from_the_environment() -> None:
             "SERVERLESS_TASKS_SCHEDULER_ROLE": "role",
             "SERVERLESS_TASKS_PAUSES": "true",
             "SERVERLESS_TASKS_IMMEDIATE_WAITS": "True",
+            "SERVERLESS_TASKS_STATISTICS": "true",
+            "SERVERLESS_TASKS_ON_NEW_ERROR": "shop.alerts.new_error",
+            "SERVERLESS_TASKS_ERROR_TOPIC": "arn:aws:sns:us-east-1:1:errors",
+            "SERVERLESS_TASKS_TRACES": "true",
             "UNRELATED": "x",
         }
     )
@@ -40,8 +44,12 @@ def test_every_setting_is_read_from_the_environment() -> None:
         scheduler_role="role",
         pauses=True,
         immediate_waits=True,
+        statistics=True,
+        on_new_error="shop.alerts.new_error",
+        error_topic="arn:aws:sns:us-east-1:1:errors",
+        traces=True,
     )
-    assert len(setting_names()) == 10
+    assert len(setting_names()) == 14
 
 
 def test_a_bare_url_is_the_default_queue() -> None:
@@ -63,6 +71,13 @@ def test_a_flag_is_read(value: Any, read: bool) -> None:
     assert Config(immediate_waits=not read).merged({"IMMEDIATE_WAITS": value}).immediate_waits is read
 
 
+@pytest.mark.parametrize(
+    ("value", "read"), [(None, None), ("", None), (" ", None), ("true", True), (True, True), ("0", False)]
+)
+def test_traces_follow_the_process_unless_it_is_said(value: Any, read: bool | None) -> None:
+    assert Config().merged({"TRACES": value}).traces is read
+
+
 def test_an_unknown_setting_is_named() -> None:
     with pytest.raises(ConfigurationError, match="no setting 'TABEL'"):
         Config().merged({"TABEL": "jobs"})
@@ -81,6 +96,7 @@ def test_an_unknown_setting_is_named() -> None:
         ("BUCKET", 5),
         ("IMMEDIATE_WAITS", "perhaps"),
         ("IMMEDIATE_WAITS", 1),
+        ("TRACES", "perhaps"),
     ],
 )
 def test_a_setting_that_cannot_be_read_is_named_with_its_value(name: str, value: Any) -> None:

@@ -1,1 +1,1 @@
-"""Operators' views of a stack, and their deeds: queues, stuck jobs, pauses, actions on many jobs at once."""
+"""Reading and acting on many jobs: for the admin, the command line, and scripts."""
