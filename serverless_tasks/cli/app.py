@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from serverless_tasks.cli.commands import dead_letters, jobs, project, schedules, search
+from serverless_tasks.cli.commands import dead_letters, errors, jobs, project, schedules, search, stats
 from serverless_tasks.cli.commands import delete as operation
 
 if TYPE_CHECKING:
@@ -36,6 +36,8 @@ _JOBS: dict[str, Callable[..., None]] = {
     "retry": jobs.retry,
     "explain": jobs.explain,
     "delete": operation.delete,
+    "errors": errors.errors,
+    "stats": stats.stats,
 }
 
 for panel, commands in (("A project", _PROJECT), ("Tasks", _JOBS)):

@@ -32,7 +32,8 @@ class JobsPage:
             errors that are kept beside the state.
         cursor: asks for the next page, or to look further back; None at the end.
         looked_at: how many jobs were looked at.
-        looked_back_to: how far back, milliseconds since the epoch; None when all was seen, and for a group's members.
+        looked_back_to: how far back, milliseconds since the epoch; None when all was seen, for a group's members, and
+            where the next page is of jobs that workers of the version before have ended, which no index lists.
     """
 
     records: tuple[Record, ...]
@@ -98,7 +99,7 @@ def _look(way: Way, filters: JobFilter, limit: int, cursor: str | None, now: flo
     """Return what one way finds, with its own cursor."""
     found: list[Record] = []
     looked_at = 0
-    size = limit if way.exact else LOOKED_AT if way.once else 2 * limit
+    size = limit if way.exact else LOOKED_AT if way.once else min(2 * limit, LOOKED_AT)
     while True:
         listed = way.look(cursor, size)
         looked_at += listed.looked_at

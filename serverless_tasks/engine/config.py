@@ -39,6 +39,9 @@ class Config:
         schedule_group: EventBridge Scheduler's group.
         scheduler_role: the role with which the scheduler sends.
         immediate_waits: whether the backend ``immediate`` waits between the attempts of a job, as others do.
+        statistics: whether a worker counts what it does, and failures by their kind.
+        on_new_error: the dotted name of what is called with each kind of failure that is new, a `NewError`.
+        error_topic: the ARN of an SNS topic to which such a kind is published.
     """
 
     modules: tuple[str, ...] = ()
@@ -50,6 +53,9 @@ class Config:
     schedule_group: str = ""
     scheduler_role: str = ""
     immediate_waits: bool = False
+    statistics: bool = False
+    on_new_error: str = ""
+    error_topic: str = ""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Config:
@@ -102,7 +108,12 @@ class Config:
                 f"SERVERLESS_TASKS has no setting {unknown[0]!r}; the settings are {', '.join(known)}."
             )
         readers: dict[str, Callable[[str, Any], Any]] = dict.fromkeys(setting_names(), _text)
-        readers |= {"MODULES": _modules, "QUEUE_URLS": _queue_urls, "IMMEDIATE_WAITS": _flag}
+        readers |= {
+            "MODULES": _modules,
+            "QUEUE_URLS": _queue_urls,
+            "IMMEDIATE_WAITS": _flag,
+            "STATISTICS": _flag,
+        }
         given = {name: value for name, value in settings.items() if name not in besides}
         return replace(self, **{name.lower(): readers[name](name, value) for name, value in given.items()})
 

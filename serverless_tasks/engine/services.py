@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import contextmanager
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.engine.backends.base import backend_class
@@ -13,6 +12,7 @@ from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.job.clock import Clock
 from serverless_tasks.engine.job.forks import call_when_forked, notice_fork, renew_when_forked
+from serverless_tasks.engine.locked_property import locked_cached_property
 from serverless_tasks.engine.store.locks import Locks
 from serverless_tasks.engine.worker.runner import Runner
 from serverless_tasks.errors import ConfigurationError
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.dead_letter import DeadLetterStore
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.record import Failure, Record
+    from serverless_tasks.engine.statistics.base import StatisticsStore
+    from serverless_tasks.engine.statistics.gatherer import Gatherer
     from serverless_tasks.engine.store.base import Blobs, Claim, Store
     from serverless_tasks.engine.worker.delivery import Middleware
     from serverless_tasks.engine.workflow.workflows import Workflows
@@ -44,18 +46,6 @@ if TYPE_CHECKING:
 
 
 logger = logging.getLogger(__name__)
-
-
-class locked_cached_property[T](cached_property[T]):  # noqa: N801 - stands where cached_property would
-    """A `cached_property` that is made once, whichever thread asks first: Python's own has no lock."""
-
-    if not TYPE_CHECKING:
-
-        def __get__(self, instance, owner=None):
-            if instance is None:
-                return self
-            with instance._lock:
-                return super().__get__(instance, owner)
 
 
 class Services:
@@ -140,12 +130,15 @@ class Services:
         if not self.config.table and self.backend_kind.in_process:
             from serverless_tasks.engine.store.memory import MemoryStore
 
-            return MemoryStore(self.clock)
+            return MemoryStore(self.clock, self._forget)
         from serverless_tasks.engine.aws.dynamodb.table import Table
         from serverless_tasks.engine.aws.session import client
 
         table = self.config.require("table")
-        return Table(client("dynamodb"), table, self.clock, self.blobs, self._unschedule)
+        return Table(client("dynamodb"), table, self.clock, self.blobs, self._unschedule, self._forget)
+
+    def _forget(self, fingerprint: str, uuid: str, failed: int) -> None:
+        self.statistics_store.forget(fingerprint, uuid, failed)
 
     def _unschedule(self, uuid: str, run_at: int) -> None:
         self.schedules.delete(uuid, run_at)
@@ -162,6 +155,22 @@ class Services:
 
         table = self.config.require("table")
         return Locks(TableLocks(client("dynamodb"), table, self.clock), self.store, self.clock)
+
+    @locked_cached_property
+    def statistics_store(self) -> StatisticsStore:
+        """The counts of tasks, and failures by their kind; whether this process adds to them or not."""
+        from serverless_tasks.engine.counting import statistics_store_of
+
+        return statistics_store_of(self.config, self.clock, in_process=self.backend_kind.in_process)
+
+    @locked_cached_property
+    def statistics(self) -> Gatherer | None:
+        """The counting of what this process's worker does; None where it is off, or jobs run in this process."""
+        if not self.config.statistics or self.backend_kind.in_process:
+            return None
+        from serverless_tasks.engine.counting import gatherer_of
+
+        return gatherer_of(self.config, self.statistics_store, self.clock)
 
     @locked_cached_property
     def manifest_store(self) -> ManifestStore | None:
@@ -278,11 +287,12 @@ class Services:
             self.blobs,
             self._resend,
             self.clock,
-            acquire=self._acquire,
+            acquire=lambda name, uuid: self.locks.acquire(name, uuid),  # noqa: PLW0108 - few jobs need locks
             has_queue=not self.backend_kind.in_process,
             holds_back=not self.backend_kind.synchronous,
             middleware=self.middleware,
             workflows=lambda: self.workflows,
+            mark=None if self.statistics is None else self.statistics.mark,
         )
 
     @locked_cached_property
@@ -309,9 +319,6 @@ class Services:
             return self._backend
         made: Backend = backend_class(self._backend).of(self)
         return made
-
-    def _acquire(self, name: str, uuid: str) -> bool:
-        return self.locks.acquire(name, uuid)
 
     def _resend(self, message: Message) -> None:
         self.backend.resend(message)

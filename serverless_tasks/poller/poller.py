@@ -115,6 +115,8 @@ class Poller:
             worker.join(max(0.0, until - self._clock.now()))
         released += sum(self._given_back(worker, worker.release) for worker in self._workers)
         self._stop.set()
+        for worker in self._workers:
+            self._given_back(worker, worker.finish)
         return released
 
     def heartbeat(self) -> None:

@@ -103,6 +103,8 @@ class QueueWorker:
             )
             self._queue.change_visibility(expired, 0)
         self._delete()
+        if callable(flush := getattr(self._handler, "flush", None)):
+            flush()
 
     def give_back(self) -> int:
         """After ``stop``: make what was received ahead visible again; return how many messages that were."""
@@ -133,6 +135,12 @@ class QueueWorker:
         released = sum(len(messages) for messages in batches) + self.give_back()
         self._delete()
         return released
+
+    def finish(self) -> int:
+        """After ``release``: let the handler write what it holds; returns 0, the messages given back."""
+        if callable(finish := getattr(self._handler, "finish", None)):
+            finish()
+        return 0
 
     def extend(self, seconds: int) -> None:
         """Hide everything in flight for ``seconds`` from now."""

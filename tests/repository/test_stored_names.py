@@ -18,6 +18,9 @@ from serverless_tasks.engine.definition.manifest.entry import DeployedTask
 from serverless_tasks.engine.job import dead_letter, message
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.options import JobOptions
+from serverless_tasks.engine.statistics import counts
+from serverless_tasks.engine.statistics import items as statistics
+from serverless_tasks.engine.statistics.fingerprint import kind_of
 from serverless_tasks.engine.store import items
 from serverless_tasks.engine.store.fingerprints import lock_id
 
@@ -81,6 +84,21 @@ def test_keys_and_prefixes() -> None:
     assert (items.JOB, items.STATE, items.STATE_PREFIX) == ("job", "s#state", "s#")
     assert (message.inputs_key(ID), message.outputs_prefix(ID)) == (f"inputs/{ID}", f"outputs/{ID}/")
     assert (dead_letter.PREFIX, recurring.PREFIX) == ("dead-letters/", "task-")
+
+
+def test_statistics_and_errors() -> None:
+    moment = 1_769_860_800_000
+    keys = (statistics.hours_key("sum"), statistics.errors_key("2026-01-31"), statistics.first_key("f"))
+    assert keys == ("stats#sum", "errors#2026-01-31", "error#f")
+    assert statistics.hour_of(moment) == "2026-01-31T12"
+    assert statistics.hour_attribute(moment) == "h12"
+    assert counts.ENDS == ("submitted", "succeeded", "failed", "retried", "cancelled", "lost")
+    assert (
+        *("seconds", "gb_seconds"),
+        *("d", "q"),
+    ) == (counts.SECONDS, counts.GB_SECONDS, counts.DURATION, counts.QUEUE_WAIT)
+    assert set(counts.CALLS) == {"wu", "ru", "sqs", "lam", "s3p", "s3g", "sch", "own"}
+    assert kind_of("sum", "ValueError", "no 7").fingerprint == "38b0eccf19f4"
 
 
 def test_the_manifest() -> None:

@@ -42,7 +42,18 @@ DOORS = {
 }
 
 # The way of a job: a room of the engine imports those after it only.
-ENGINE = ("submit", "services", "workflow", "backends", "worker", "aws", "definition", "store", "job")
+ENGINE = (
+    "submit",
+    "services",
+    "workflow",
+    "backends",
+    "worker",
+    "aws",
+    "definition",
+    "statistics",
+    "store",
+    "job",
+)
 
 # A path of one machine, or the host of one registry, in a committed file.
 PLACES = re.compile(

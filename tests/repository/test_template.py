@@ -420,6 +420,34 @@ def test_the_environment_names_the_resources_and_django_only_when_it_is_asked_fo
     assert function["Tracing"] == "Active"
 
 
+def test_the_functions_that_end_jobs_count_them_unless_it_is_switched_off() -> None:
+    assert TEMPLATE["Parameters"]["Statistics"]["Default"] == "true"
+    counting = {
+        "SERVERLESS_TASKS_STATISTICS": {"Ref": "Statistics"},
+        "SERVERLESS_TASKS_ERROR_TOPIC": {
+            "Fn::If": ["HasErrorTopic", {"Ref": "ErrorTopicArn"}, {"Ref": "AWS::NoValue"}]
+        },
+    }
+    own = {name: RESOURCES[name]["Properties"].get("Environment", {}).get("Variables") for name in HANDLERS}
+    assert own == {
+        "WorkerFunction": counting,
+        "InvokeFunction": None,
+        "StatusFunction": None,
+        "DeadLetterFunction": counting,
+    }
+
+
+def test_they_may_publish_new_errors_to_the_one_topic_that_is_named_and_only_then() -> None:
+    publishing = [(name, each) for name, each in statements() if "sns" in str(each["Action"])]
+    [(name, statement)] = publishing
+    assert (statement["Action"], statement["Resource"]) == ("sns:Publish", {"Ref": "ErrorTopicArn"})
+    assert RESOURCES[name]["Condition"] == "HasErrorTopic"
+    assert RESOURCES[name]["Properties"]["Roles"] == [{"Ref": "WorkerRole"}, {"Ref": "DeadLetterRole"}]
+    assert TEMPLATE["Conditions"]["HasErrorTopic"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "ErrorTopicArn"}, ""]}]
+    }
+
+
 def test_the_status_url_asks_for_a_signature() -> None:
     assert RESOURCES["StatusFunction"]["Properties"]["FunctionUrlConfig"] == {"AuthType": "AWS_IAM"}
 

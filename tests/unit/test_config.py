@@ -24,6 +24,9 @@ def test_every_setting_is_read_from_the_environment() -> None:
             "SERVERLESS_TASKS_SCHEDULE_GROUP": "group",
             "SERVERLESS_TASKS_SCHEDULER_ROLE": "role",
             "SERVERLESS_TASKS_IMMEDIATE_WAITS": "True",
+            "SERVERLESS_TASKS_STATISTICS": "true",
+            "SERVERLESS_TASKS_ON_NEW_ERROR": "shop.alerts.new_error",
+            "SERVERLESS_TASKS_ERROR_TOPIC": "arn:aws:sns:us-east-1:1:errors",
             "UNRELATED": "x",
         }
     )
@@ -38,8 +41,11 @@ def test_every_setting_is_read_from_the_environment() -> None:
         schedule_group="group",
         scheduler_role="role",
         immediate_waits=True,
+        statistics=True,
+        on_new_error="shop.alerts.new_error",
+        error_topic="arn:aws:sns:us-east-1:1:errors",
     )
-    assert len(setting_names()) == 9
+    assert len(setting_names()) == 12
 
 
 def test_a_bare_url_is_the_default_queue() -> None:

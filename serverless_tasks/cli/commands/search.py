@@ -167,7 +167,9 @@ def jobs(
         shown = "finished" if since is until is None and status in _BY_END else str(time)
         output.document(_document(page, now), jobs_picture(page, now, shown))
         if page.cursor is not None:
-            output.say(f"There may be more: repeat the command with --cursor {page.cursor}")
+            by_earlier = page.looked_back_to is None and group is None
+            which = " that workers of an earlier version have ended" if by_earlier else ""
+            output.say(f"There may be more{which}: repeat the command with --cursor {page.cursor}")
 
 
 def _document(page: JobsPage, now: float) -> dict[str, Any]:

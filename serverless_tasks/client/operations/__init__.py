@@ -1,1 +1,1 @@
-"""Operators' deeds on many jobs at once."""
+"""Reading and acting on many jobs: for the admin, the command line, and scripts."""

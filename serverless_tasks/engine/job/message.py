@@ -257,6 +257,19 @@ def expires_at(now: int, run_at: int | None) -> int:
     return run_at + (late + RETENTION) * 1000
 
 
+def due_at(message: Message) -> int:
+    """When a message that was delivered was due, milliseconds since the epoch: `expires_at` of it tells.
+
+    Args:
+        message: one that has not been sent again, as the message of a retry is.
+    """
+    if message.run_at is not None:
+        return message.run_at
+    delay = message.expires - RETENTION * 1000 - message.created
+    late = SCHEDULER_TRIES if delay > MAX_DELAY * 1000 else 0
+    return message.created + max(0, delay - late * 1000)
+
+
 def expires_in_process_at(now: int, run_at: int | None) -> int:
     """The last moment at which a process will begin a job that it keeps in its memory; see `expires_at`."""
     return max(now, run_at or 0) + IN_PROCESS_RETENTION * 1000

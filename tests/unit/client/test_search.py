@@ -146,6 +146,12 @@ def test_what_no_index_tells_is_looked_for_in_so_many_jobs(
     ]
 
 
+def test_a_large_page_looks_at_no_more(store: Store, clock: FakeClock) -> None:
+    store.put_jobs([a_message(clock, task="task-0") for _ in range(600)])
+    page = search_jobs(store, JobFilter(status="succeeded"), limit=400, names=EVERY)
+    assert (page.records, page.looked_at) == ((), 500)
+
+
 def test_a_page_of_what_no_index_tells_is_no_longer_than_asked_for(store: Store, clock: FakeClock) -> None:
     jobs = submitted(store, clock, 30, tenant="acme")
     found = pages(store, JobFilter(tenant="acme"), 7)

@@ -35,6 +35,11 @@ class TableItems:
         self._table = table
         self._clock = clock
 
+    @property
+    def client(self) -> Any:
+        """The client, for calls that are of one kind of items alone."""
+        return self._client
+
     def get(self, pk: str, sk: str) -> Item | None:
         """Return an item, read consistently, or None."""
         key = to_dynamodb({"pk": pk, "sk": sk})
@@ -61,8 +66,14 @@ class TableItems:
                 self._clock.sleep(pause)
         return items
 
-    def query(self, condition: str, values: Item) -> list[Item]:
-        """Return all items that a key condition selects, read consistently so that progress never goes backwards."""
+    def query(self, condition: str, values: Item, *, consistent: bool = True) -> list[Item]:
+        """Return all items that a key condition selects.
+
+        Args:
+            condition: the condition.
+            values: its values.
+            consistent: read what was written last, so that progress never goes backwards; it costs twice as much.
+        """
         items: list[Item] = []
         start: dict[str, Any] = {}
         while True:
@@ -71,7 +82,7 @@ class TableItems:
                 TableName=self._table,
                 KeyConditionExpression=condition,
                 ExpressionAttributeValues=to_dynamodb(values),
-                ConsistentRead=True,
+                ConsistentRead=consistent,
                 **start,
             )
             items += map(from_dynamodb, response["Items"])
