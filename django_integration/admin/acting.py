@@ -207,7 +207,9 @@ def _sentence(admin: JobViews, alike: Sequence[actions.Done]) -> SafeString:
     text: str = first.said
     if first.successor:
         text = format_html(first.said, successor=_links(admin, [first.successor]))
-    sentence = ngettext("Job {jobs}: {text}", "{count} jobs ({jobs}): {text}", len(alike))
+    sentence = gettext("Job {jobs}: {text}")
+    if len(alike) > 1:
+        sentence = ngettext("{count} job ({jobs}): {text}", "{count} jobs ({jobs}): {text}", len(alike))
     uuids = [each.uuid for each in alike]
     jobs = _links(admin, uuids, gone=first.gone)
     return format_html(sentence, jobs=jobs, text=text, count=len(alike))

@@ -242,7 +242,7 @@ def test_chosen_jobs_are_deleted_together(admin: Page, address: str, submit: Cal
         box.check()
     admin.get_by_label("Action:").select_option("Delete selected jobs")
     admin.get_by_role("button", name="Run").click()
-    expect(admin.get_by_text("Delete these 2 jobs?")).to_be_visible()
+    expect(admin.get_by_text("Delete 2 jobs?")).to_be_visible()
     assert violations(admin) == []
     admin.get_by_role("button", name="No, take me back").click()
     expect(admin.locator("#result_list tbody tr")).to_have_count(2)

@@ -46,7 +46,7 @@ class TestDeletingAsksFirst:
     def test_of_one_job(self, operator: Client, work: Callable[[], int]) -> None:
         (uuid,) = failed(work)
         question = post(operator, action="delete", uuid=uuid)
-        assert "Delete this job?" in text(question)
+        assert "Delete 1 job?" in text(question)
         assert uuid[:8] in text(question)
         assert exists(uuid)
         answer = post(operator, action="delete", uuid=uuid, confirmed="yes")
@@ -60,8 +60,8 @@ class TestDeletingAsksFirst:
         waiting = submit(SumNumbers)
         question = post(operator, action="delete", uuid=[*ended, waiting], query="?days=1")
         page = text(question)
-        assert "Delete these 2 jobs?" in page
-        assert "This job has not ended, and stays as it is:" in page
+        assert "Delete 2 jobs?" in page
+        assert "1 job has not ended, and stays as it is:" in page
         assert question.context["uuids"] == ended
         assert "?days=1" in question.content.decode()
         assert all(exists(uuid) for uuid in ended)

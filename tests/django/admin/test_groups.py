@@ -198,6 +198,17 @@ class TestActions:
         assert "The 1 that succeeded is not run again" in question
         assert work() == 0
 
+    def test_one_that_was_retried_before_is_warned_of(
+        self, operator: Client, work: Callable[[], int]
+    ) -> None:
+        uuid = submit(group(numbers(1) + failing(1))).uuid
+        work()
+        assert "retried before" not in text(operator.get(f"{LIST}{uuid}/retry-failed/"))
+        again = operator.post(f"{LIST}{uuid}/retry-failed/", follow=True).context["record"].uuid
+        question = operator.get(f"{LIST}{uuid}/retry-failed/")
+        assert "This group was retried before" in text(question)
+        assert f'href="{LIST}{again}/"' in question.content.decode()
+
     def test_it_is_a_new_group_that_says_whose_retry_it_is(
         self, operator: Client, work: Callable[[], int]
     ) -> None:

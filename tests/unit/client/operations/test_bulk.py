@@ -248,6 +248,45 @@ class TestGoingOn:
         assert record.messages == ("Cancelled: 2 jobs deleted.",)
         assert sum(jobs.services.store.read(uuid) is not None for uuid in uuids) == 4
 
+    def test_a_message_that_comes_before_its_job_is_stored_waits_for_that(
+        self, jobs: RecordedTasks, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        failed(jobs, 2)
+        handle = submit_bulk(jobs.services, "delete", FAILED)
+        real, hidden = jobs.services.store.job, [handle.uuid]
+        monkeypatch.setattr(jobs.services.store, "job", lambda uuid: None if uuid in hidden else real(uuid))
+        jobs.run_due()
+        assert jobs.record(handle.uuid).status == "pending"
+        hidden.clear()
+        jobs.drain()
+        assert jobs.record(handle.uuid).outputs["done"] == 2
+
+    def test_what_is_never_stored_is_not_done(
+        self, jobs: RecordedTasks, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        uuids = failed(jobs, 2)
+        handle = submit_bulk(jobs.services, "delete", FAILED)
+        monkeypatch.setattr(jobs.services.store, "job", lambda uuid: None)
+        jobs.drain()
+        assert jobs.record(handle.uuid).status == "failed"
+        assert all(jobs.services.store.read(uuid) is not None for uuid in uuids)
+
+    def test_a_fault_of_this_code_is_not_repeated_for_ever(
+        self, jobs: RecordedTasks, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        failed(jobs, 2)
+        monkeypatch.setattr(bulk, "search_jobs", lambda *args, **given: 1 / 0)
+        handle = submit_bulk(jobs.services, "delete", FAILED)
+        jobs.drain()
+        record = jobs.record(handle.uuid)
+        assert (record.status, record.attempt) == ("failed", bulk.TRIES + 1)
+
+    def test_a_filter_of_what_is_no_group_fails_at_once(self, jobs: RecordedTasks) -> None:
+        (uuid,) = failed(jobs)
+        record = act(jobs, "delete", JobFilter(group=uuid))
+        assert record.failure is not None
+        assert (record.failure.type, record.attempt) == ("WorkflowError", 1)
+
     def test_what_aws_did_not_do_is_done_by_the_next_attempt(
         self, jobs: RecordedTasks, monkeypatch: pytest.MonkeyPatch
     ) -> None:
