@@ -25,11 +25,13 @@ from serverless_tasks.engine.store.base import Claim, ClaimAnswer
 from serverless_tasks.engine.store.items import (
     INDEXED,
     PREVIOUS_ATTEMPT,
+    RETRIES_NOTED,
     WAITING,
     Item,
     deliverable_until,
     failure_fields,
     index_fields,
+    is_tombstone,
     keep_until,
     needed_until,
     returned_fields,
@@ -199,6 +201,19 @@ def cancelled(record: Record, job: Item | None, message: Message | None, now: in
         keep=keep,
         remove=("cancel",),
     )
+
+
+def retry_noted(retries: str, retry: str) -> Change:
+    """Note on a job that another one repeats it; ``retries`` are the ids of those that are noted already."""
+    return Change(put={"retried_as": " ".join([*retries.split(), retry][-RETRIES_NOTED:])})
+
+
+def retries_of(state: Item | None) -> str | None:
+    """Return the retries that an ended job notes, their ids with spaces between; None where none can be noted."""
+    if state is None or state.get("status") not in ENDED or is_tombstone(state):
+        return None
+    retries: str = state.get("retried_as", "")
+    return retries
 
 
 def claim_from_state(state: Item) -> Claim:
