@@ -11,23 +11,23 @@ from django_integration.admin.insight.plots import Series, spark, stacked
 from django_integration.admin.insight.span import Span
 from django_integration.admin.insight.times import Steps
 from django_integration.admin.rows import moment
-from django_integration.admin.views import Views
+from django_integration.admin.section import Section
 from serverless_tasks.client.operations.errors import list_errors, read_error
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError, ConfigurationError
 
 if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
 
+    from django_integration.admin.views import JobViews
     from serverless_tasks.client.operations.errors import ErrorSummary
 
 # Kinds that the page lists; a process tells 100 apart in an hour.
 MOST = 200
 
 
-def urls(admin: ModelAdmin[Any]) -> list[URLPattern]:
+def urls(admin: JobViews) -> list[URLPattern]:
     """Return the pages' patterns."""
     views = ErrorViews(admin)
     return [
@@ -36,7 +36,7 @@ def urls(admin: ModelAdmin[Any]) -> list[URLPattern]:
     ]
 
 
-class ErrorViews(Views):
+class ErrorViews(Section):
     """The pages about errors, for those who may see jobs."""
 
     def errors(self, request: HttpRequest) -> HttpResponse:
@@ -99,6 +99,7 @@ class ErrorViews(Views):
             "last": moment(found.last_seen),
             "spark": spark(steps, [count for _, count in found.hours]),
             "here": span.query(),
+            "query": jobs,
             "jobs": self.url("changelist") + jobs,
             "only": self.url("errors") + span.query(task=found.task),
             "statistics": self.url("task_statistics") + span.query(task=found.task),

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
-from datetime import datetime
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
-from django.utils.timezone import get_current_timezone, get_current_timezone_name
+from django.utils.timezone import get_current_timezone_name
 from django.utils.translation import gettext, gettext_lazy
 
 from django_integration.admin.rows import moment
+from django_integration.admin.search import field_value, read_moment
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.statistics.items import DAY_MS, HOUR_MS, KEPT_DAYS, hour_of, hour_start
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from django.http import QueryDict
     from django.utils.functional import _StrPromise
 
@@ -26,7 +27,6 @@ RANGES: Final[dict[str, tuple[int, _StrPromise]]] = {
     "90d": (90 * DAY_MS, gettext_lazy("Past 90 days")),
 }
 USUAL: Final = "24h"
-_MILLISECONDS: Final = re.compile(r"[0-9]{12,14}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class Span:
         if not any(given.values()):
             return usual
         problems = []
-        times = {name: _moment(text) for name, text in given.items() if text}
+        times = {name: read_moment(text) for name, text in given.items() if text}
         for name, time in times.items():
             if time is None:
                 text = gettext("“%(text)s” is not a time; write it as 2026-01-31T08:00:00.")
@@ -108,12 +108,12 @@ class Span:
     @property
     def since_field(self) -> str:
         """The beginning as an input element of HTML takes it."""
-        return _field(self.since)
+        return field_value(str(self.since))
 
     @property
     def until_field(self) -> str:
         """The end as an input element of HTML takes it."""
-        return _field(self.until)
+        return field_value(str(self.until))
 
     def query(self, **given: str) -> str:
         """Return the query of a link that keeps the time.
@@ -140,20 +140,3 @@ class Span:
         if self.chosen:
             return {} if self.chosen == USUAL else {"range": self.chosen}
         return {"since": str(self.since), "until": str(self.until)}
-
-
-def _field(milliseconds: int) -> str:
-    return moment(milliseconds).replace(tzinfo=None).isoformat(timespec="seconds")
-
-
-def _moment(text: str) -> int | None:
-    """Return a time in milliseconds since the epoch, or None where the text is none."""
-    if _MILLISECONDS.fullmatch(text):
-        return int(text)
-    try:
-        time = datetime.fromisoformat(text)
-        if time.tzinfo is None:
-            time = time.replace(tzinfo=get_current_timezone())
-        return to_ms(time.timestamp())
-    except (ValueError, OverflowError):
-        return None

@@ -12,7 +12,7 @@ from django_integration.admin.insight.numbers import count_text, decimal_text, p
 from django_integration.admin.insight.plots import Plot, Series, lines, spark, stacked
 from django_integration.admin.insight.span import Span
 from django_integration.admin.insight.times import Steps
-from django_integration.admin.views import Views
+from django_integration.admin.section import Section
 from serverless_tasks.client.operations.statistics import (
     ENOUGH,
     Pace,
@@ -27,11 +27,11 @@ from serverless_tasks.errors import AwsError, ConfigurationError
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from django.contrib.admin import ModelAdmin
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
     from django.utils.functional import _StrPromise
 
+    from django_integration.admin.views import JobViews
     from serverless_tasks.client.operations.statistics import TaskStatistics
     from serverless_tasks.engine.statistics.histogram import Histogram
 
@@ -50,7 +50,7 @@ PERCENTS: Final = (50, 95, 99)
 PLOTTED: Final = ((50, "first"), (95, "second"))
 
 
-def urls(admin: ModelAdmin[Any]) -> list[URLPattern]:
+def urls(admin: JobViews) -> list[URLPattern]:
     """Return the pages' patterns."""
     views = StatisticsViews(admin)
     return [
@@ -59,7 +59,7 @@ def urls(admin: ModelAdmin[Any]) -> list[URLPattern]:
     ]
 
 
-class StatisticsViews(Views):
+class StatisticsViews(Section):
     """The pages about statistics, for those who may see jobs."""
 
     def statistics(self, request: HttpRequest) -> HttpResponse:
