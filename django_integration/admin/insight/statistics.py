@@ -6,7 +6,7 @@ from functools import reduce
 from operator import add
 from typing import TYPE_CHECKING, Any, Final
 
-from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
+from django.utils.translation import gettext, gettext_lazy, pgettext, pgettext_lazy
 
 from django_integration.admin.insight.numbers import count_text, decimal_text, percent_text, seconds_text
 from django_integration.admin.insight.plots import Plot, Series, lines, spark, stacked
@@ -195,7 +195,7 @@ def _plots(steps: Steps, counts: Sequence[Counts]) -> list[Plot]:
     waits = [each.queue_wait for each in counts]
     return [
         _outcomes(gettext("Jobs that ended"), steps, counts),
-        _percentiles("duration", gettext("Duration"), steps, [each.duration for each in counts]),
+        _percentiles("duration", pgettext("jobs", "Duration"), steps, [each.duration for each in counts]),
         _percentiles("queue-wait", gettext("Queue wait"), steps, waits),
     ]
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 # Hours up to which a plot shows hours; of more, it shows days.
 HOURS: Final = 8 * 24
 # Labels of the horizontal axis.
-TICKS: Final = 8
+TICKS: Final = 9
 _HOUR_TICKS: Final = (1, 2, 3, 6, 12, 24)
 _DAY_TICKS: Final = (1, 2, 7, 14, 28)
 
