@@ -52,12 +52,14 @@ class ErrorViews(Section):
         except (AwsError, ConfigurationError) as error:
             return self.page(request, "errors", title, {**context, "problem": str(error)})
         shown = [each for each in found if not task or each.task == task]
+        failures = sum(each.count for each in shown)
         context |= {
             "tasks": sorted({*(each.task for each in found), *([task] if task else [])}),
             "rows": [self._row(each, span) for each in shown[:MOST]],
             "kinds": len(shown),
             "left": max(0, len(shown) - MOST),
-            "failures": sum(each.count for each in shown),
+            "failures": failures,
+            "failures_text": count_text(failures),
             "new": sum(each.new for each in shown),
             "in_process": services.backend_kind.in_process,
             "elsewhere": span.query() if task and not shown and found else "",

@@ -269,7 +269,8 @@ def _most_text(steps: Steps, values: Sequence[float], unit: Unit) -> str:
 
 def _scale(most: float, unit: Unit) -> tuple[float, list[Tick]]:
     """Return the value at the upper edge, and the labels of the vertical axis."""
-    size = _round_up((most or 1.0) / LINES, unit)
+    most = most or 1.0
+    size = _round_up(most / LINES, unit)
     count = max(1, math.ceil(most / size - 1e-9))
     top = size * count
     return top, [
