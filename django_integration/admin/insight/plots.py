@@ -84,7 +84,7 @@ class Shape:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Tick:
+class Label:
     """A label of an axis.
 
     Attributes:
@@ -141,8 +141,8 @@ class Plot:
     kind: str
     width: int
     shapes: tuple[Shape, ...]
-    across: tuple[Tick, ...]
-    up: tuple[Tick, ...]
+    across: tuple[Label, ...]
+    up: tuple[Label, ...]
     columns: tuple[Column, ...]
     daily: bool
     zone: str
@@ -217,7 +217,7 @@ def _plot(
     series: Sequence[Series],
     unit: Unit,
     shapes: Sequence[Shape],
-    up: Sequence[Tick],
+    up: Sequence[Label],
 ) -> Plot:
     columns = []
     for at in range(len(steps.starts)):
@@ -237,8 +237,8 @@ def _plot(
         width=len(steps.starts),
         shapes=tuple(shapes),
         across=tuple(
-            Tick(at=_percent(at / len(steps.starts)), text=text, minor=number % 2 == 1)
-            for number, (at, text) in enumerate(steps.ticks())
+            Label(at=_percent(at / len(steps.starts)), text=text, minor=number % 2 == 1)
+            for number, (at, text) in enumerate(steps.labels())
         ),
         up=tuple(up),
         columns=tuple(columns),
@@ -267,14 +267,14 @@ def _most_text(steps: Steps, values: Sequence[float], unit: Unit) -> str:
     return gettext("At most %(most)s in an hour (%(when)s).") % parts
 
 
-def _scale(most: float, unit: Unit) -> tuple[float, list[Tick]]:
+def _scale(most: float, unit: Unit) -> tuple[float, list[Label]]:
     """Return the value at the upper edge, and the labels of the vertical axis."""
     most = most or 1.0
     size = _round_up(most / LINES, unit)
     count = max(1, math.ceil(most / size - 1e-9))
     top = size * count
     return top, [
-        Tick(at=_percent(1 - number / count), text=unit.text(number * size)) for number in range(count + 1)
+        Label(at=_percent(1 - number / count), text=unit.text(number * size)) for number in range(count + 1)
     ]
 
 

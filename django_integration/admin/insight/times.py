@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 # Hours up to which a plot shows hours; of more, it shows days.
 HOURS: Final = 8 * 24
 # Labels of the horizontal axis.
-TICKS: Final = 9
-_HOUR_TICKS: Final = (1, 2, 3, 6, 12, 24)
-_DAY_TICKS: Final = (1, 2, 7, 14, 28)
+LABELS: Final = 9
+_HOUR_LABELS: Final = (1, 2, 3, 6, 12, 24)
+_DAY_LABELS: Final = (1, 2, 7, 14, 28)
 
 
 class _Addable(Protocol):
@@ -82,14 +82,14 @@ class Steps:
         parts = {"date": day, "time": format_time(start, "H:i T")}
         return gettext("%(date)s, %(time)s") % parts
 
-    def ticks(self) -> list[tuple[float, str]]:
+    def labels(self) -> list[tuple[float, str]]:
         """Return the labels of the axis, and where each is, in steps from the left."""
         if self.daily:
-            each = next((each for each in _DAY_TICKS if len(self.starts) / each <= TICKS), _DAY_TICKS[-1])
+            each = next((each for each in _DAY_LABELS if len(self.starts) / each <= LABELS), _DAY_LABELS[-1])
             # The last day is labelled: it is the one that one looks for.
             last = len(self.starts) - 1
             return [(at + 0.5, _day(self.starts[at])) for at in range(last % each, last + 1, each)]
-        each = next((each for each in _HOUR_TICKS if len(self.starts) / each <= TICKS), 24)
+        each = next((each for each in _HOUR_LABELS if len(self.starts) / each <= LABELS), 24)
         return [
             (at, _day(start) if start.hour == 0 else format_time(start, "H:i"))
             for at, start in enumerate(self.starts)

@@ -10,7 +10,7 @@ from django.utils import translation
 
 from django_integration.admin.insight.numbers import count_text, percent_text, seconds_text
 from django_integration.admin.insight.plots import COUNT, SECONDS, Series, lines, spark, stacked
-from django_integration.admin.insight.times import TICKS, Steps
+from django_integration.admin.insight.times import LABELS, Steps
 
 HOUR = 3_600_000
 MIDNIGHT = 1_769_817_600_000  # 2026-01-31T00:00Z
@@ -52,16 +52,16 @@ class TestSteps:
     @pytest.mark.parametrize("count", [1, 2, 5, 24, 25, 48, 7 * 24 + 1, 8 * 24, 30 * 24, 90 * 24 + 1])
     def test_an_axis_has_a_few_labels_in_their_order(self, count: int) -> None:
         steps = Steps.of(hours(count))
-        ticks = steps.ticks()
-        assert 1 <= len(ticks) <= TICKS
-        places = [place for place, _ in ticks]
+        labels = steps.labels()
+        assert 1 <= len(labels) <= LABELS
+        places = [place for place, _ in labels]
         assert places == sorted(set(places))
         assert 0 <= places[0] <= places[-1] <= len(steps.starts)
 
     @pytest.mark.usefixtures("vienna")
     def test_labels_are_round_hours_of_the_sites_zone_and_days_at_midnight(self) -> None:
-        ticks = Steps.of(hours(24)).ticks()
-        assert [text for _, text in ticks] == [
+        labels = Steps.of(hours(24)).labels()
+        assert [text for _, text in labels] == [
             "03:00",
             "06:00",
             "09:00",
@@ -71,7 +71,7 @@ class TestSteps:
             "21:00",
             "1 Feb",
         ]
-        assert ticks[0][0] == 2
+        assert labels[0][0] == 2
 
     @pytest.mark.usefixtures("vienna")
     def test_a_step_says_its_zone(self) -> None:
@@ -138,7 +138,7 @@ class TestScale:
     )
     def test_counts_have_whole_round_lines(self, most: int, labels: list[str]) -> None:
         plot = stacked("p", "Jobs", Steps.of(hours(1)), [series(most)], COUNT)
-        assert [tick.text for tick in plot.up] == labels
+        assert [label.text for label in plot.up] == labels
 
     @pytest.mark.parametrize(
         ("most", "labels"),
@@ -154,11 +154,11 @@ class TestScale:
     )
     def test_times_have_lines_at_minutes_and_hours(self, most: float, labels: list[str]) -> None:
         plot = lines("p", "Duration", Steps.of(hours(1)), [series(most)], SECONDS)
-        assert [tick.text for tick in plot.up] == labels
+        assert [label.text for label in plot.up] == labels
 
     def test_labels_go_up_from_the_lower_edge(self) -> None:
         plot = stacked("p", "Jobs", Steps.of(hours(1)), [series(2)])
-        assert [(tick.at, tick.text) for tick in plot.up] == [("100%", "0"), ("50%", "1"), ("0%", "2")]
+        assert [(label.at, label.text) for label in plot.up] == [("100%", "0"), ("50%", "1"), ("0%", "2")]
 
 
 class TestSparks:
