@@ -21,6 +21,7 @@ from django.views.decorators.http import require_POST
 from django_integration.admin import actions, groups, pages
 from django_integration.admin.search import Search
 from django_integration.models import Job
+from django_integration.web.pages import status_url
 from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError, ConfigurationError, InvalidCursor, ServerlessTasksError
@@ -89,8 +90,9 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has 
             return HttpResponseRedirect(self._list_url())
         if context is None:
             raise Http404(f"No job has the id {uuid}.")
-        name = "job" if context["record"].members is None else "group"
-        return self._page(request, name, context["record"].task, context)
+        record = context["record"]
+        context["status_url"] = status_url(request, record)
+        return self._page(request, "job" if record.members is None else "group", record.task, context)
 
     def whole_view(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
         """Return one job's record and inputs as JSON, of which its page shows excerpts."""

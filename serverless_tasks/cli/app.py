@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from serverless_tasks.cli.commands import dead_letters, jobs, project, schedules
+from serverless_tasks.cli.commands import dead_letters, jobs, logs, project, schedules
 from serverless_tasks.cli.commands import delete as operation
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ _JOBS: dict[str, Callable[..., None]] = {
     "cancel": jobs.cancel,
     "retry": jobs.retry,
     "explain": jobs.explain,
+    "logs": logs.logs,
     "delete": operation.delete,
 }
 

@@ -23,6 +23,8 @@ _OUTPUTS = {
     "SCHEDULE_GROUP": "ScheduleGroupName",
     "SCHEDULER_ROLE": "SchedulerRoleArn",
 }
+# The same, of outputs that a stack of a version before does not have.
+_LATER_OUTPUTS = {"LOG_GROUP": "WorkerLogGroupName"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,6 +40,7 @@ class Config:
         invoke_function: the Lambda function of direct invokes.
         schedule_group: EventBridge Scheduler's group.
         scheduler_role: the role with which the scheduler sends.
+        log_group: the CloudWatch log group of the workers.
         immediate_waits: whether the backend ``immediate`` waits between the attempts of a job, as others do.
     """
 
@@ -49,6 +52,7 @@ class Config:
     invoke_function: str = ""
     schedule_group: str = ""
     scheduler_role: str = ""
+    log_group: str = ""
     immediate_waits: bool = False
 
     @classmethod
@@ -78,12 +82,14 @@ class Config:
             raise ConfigurationError(
                 f"The stack {stack!r} has no output {missing[0]}; name a stack that was deployed from template.yaml."
             )
-        return cls().merged({name: outputs[output] for name, output in _OUTPUTS.items()})
+        known = {**_OUTPUTS, **_LATER_OUTPUTS}
+        return cls().merged({name: outputs[output] for name, output in known.items() if output in outputs})
 
     @staticmethod
     def environment_of(outputs: Mapping[str, str]) -> dict[str, str]:
         """Return the variables of an environment that hold the settings in a stack's outputs."""
-        return {PREFIX + name: outputs[output] for name, output in _OUTPUTS.items() if outputs.get(output)}
+        known = {**_OUTPUTS, **_LATER_OUTPUTS}
+        return {PREFIX + name: outputs[output] for name, output in known.items() if outputs.get(output)}
 
     def merged(self, settings: Mapping[str, Any], *, besides: Sequence[str] = ()) -> Config:
         """These settings with others in their place.
