@@ -18,7 +18,7 @@ from django.urls import path, reverse
 from django.utils.decorators import method_decorator
 from django.views.decorators.http import require_POST
 
-from django_integration.admin import actions, groups, pages
+from django_integration.admin import actions, groups, logs, pages
 from django_integration.admin.search import Search
 from django_integration.models import Job
 from django_integration.web.pages import status_url
@@ -56,6 +56,7 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has 
             path("<uuid:uuid>/whole/", wrap(self.whole_view), name=f"{name}_whole"),
             path("<uuid:uuid>/members/", wrap(self.members_view), name=f"{name}_members"),
             path("<uuid:uuid>/retry-failed/", wrap(self.retry_failed_view), name=f"{name}_retry_failed"),
+            *logs.urls(self),
         ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:

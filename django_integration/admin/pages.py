@@ -95,7 +95,7 @@ def job(uuid: str) -> dict[str, Any] | None:
         "job": submitted,
         "inputs": excerpts(_inputs(submitted) if submitted is not None else {}),
         "outputs": excerpts(record.outputs),
-        "said": timed_messages(record.messages_by_attempt, MOST_MESSAGES),
+        "said": timed_messages(record, MOST_MESSAGES),
         "timeline": drawing_of(services, record, submitted, reveal=True, page_of=_page_of),
         "attempts": [
             (event, iso_moment(event.at), iso_moment(event.ended))

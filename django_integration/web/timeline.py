@@ -21,6 +21,7 @@ from serverless_tasks.client.operations.spans import (
     spans_of,
 )
 from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.engine.job.record import AttemptMessages
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -28,15 +29,15 @@ if TYPE_CHECKING:
     from serverless_tasks.client.operations.picture import Bar, Mark, Picture, Row
     from serverless_tasks.client.operations.spans import Span
     from serverless_tasks.engine.job.message import Message
-    from serverless_tasks.engine.job.record import AttemptMessages, Record
+    from serverless_tasks.engine.job.record import Record
     from serverless_tasks.engine.services import Services
 
 # Pixels of the picture: a row has its words, and the bars below them.
-ROW: Final = 38
+ROW: Final = 42
 BAR_TOP: Final = 20
 AXIS: Final = 26
 # Where a mark's text would run out of the picture on the right: it ends there instead.
-_RIGHT: Final = 0.85
+_RIGHT: Final = 0.9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,17 +98,17 @@ class Drawing:
         rows: a row for each span.
         marks: the marks of the axis.
         left_out: how many spans in the middle are not shown.
-        reasons: whether a row gives a reason.
+        caption: the day and the time zone of all times of the table; "" where each time says its own.
     """
 
     label: str
+    caption: str
     height: int
     axis: int
     axis_text: int
     rows: tuple[DrawnRow, ...]
     marks: tuple[DrawnMark, ...]
     left_out: int
-    reasons: bool
 
 
 def drawing_of(
@@ -136,20 +137,29 @@ def drawing_of(
     if picture is None:
         return None
     reasons = _reasons(record, reveal=reveal)
+    start, end = _moment(picture.start), _moment(picture.end)
+    one_day = (start.date(), start.tzname()) == (end.date(), end.tzname())
+    at = _time_text if one_day else moment_text
     rows = tuple(
-        _row(number, row, reasons.get(row.span.attempt or 0, "") if row.span.kind == ATTEMPT else "", page_of)
+        _row(
+            number,
+            row,
+            reason=reasons.get(row.span.attempt or 0, "") if row.span.kind == ATTEMPT else "",
+            url=page_of(row.span.uuid) if row.span.uuid is not None else "",
+            at=at,
+        )
         for number, row in enumerate(picture.rows)
     )
     axis = len(rows) * ROW + 4
     return Drawing(
         label=_label(picture),
+        caption=f"{date_format(start, 'DATE_FORMAT')}, {start.tzname()}" if one_day else "",
         height=axis + AXIS,
         axis=axis,
         axis_text=axis + 18,
         rows=rows,
         marks=tuple(_mark(mark) for mark in picture.marks),
         left_out=picture.left_out,
-        reasons=any(row.reason for row in rows),
     )
 
 
@@ -171,8 +181,12 @@ class TimedMessages:
     attempts: int
 
 
-def timed_messages(messages: Sequence[AttemptMessages], most: int) -> TimedMessages:
-    """Return the messages of all attempts as a page shows them, ``most`` of them."""
+def timed_messages(record: Record, most: int) -> TimedMessages:
+    """Return the messages of all of a job's attempts as a page shows them, ``most`` of them."""
+    messages = record.messages_by_attempt
+    if not messages and record.messages:
+        unknown = (None,) * len(record.messages)
+        messages = (AttemptMessages(attempt=record.attempt, texts=record.messages, times=unknown),)
     every = [
         (each.attempt, at, text) for each in messages for text, at in zip(each.texts, each.times, strict=True)
     ]
@@ -185,9 +199,17 @@ def timed_messages(messages: Sequence[AttemptMessages], most: int) -> TimedMessa
 
 def moment_text(milliseconds: int) -> str:
     """A time in the site's time zone, which it names, to the millisecond, in the page's language."""
-    moment = localtime(datetime.fromtimestamp(milliseconds / 1000, UTC))
+    moment = _moment(milliseconds)
     day = date_format(moment, "SHORT_DATE_FORMAT")
-    return f"{day} {moment:%H:%M:%S}.{milliseconds % 1000:03d} {moment.tzname() or ''}".rstrip()
+    return f"{day} {_time_text(milliseconds)} {moment.tzname() or ''}".rstrip()
+
+
+def _time_text(milliseconds: int) -> str:
+    return f"{_moment(milliseconds):%H:%M:%S}.{milliseconds % 1000:03d}"
+
+
+def _moment(milliseconds: int) -> datetime:
+    return localtime(datetime.fromtimestamp(milliseconds / 1000, UTC))
 
 
 def lasted_text(milliseconds: int) -> str:
@@ -212,7 +234,8 @@ def _since_text(milliseconds: int) -> str:
     )
     for size, text in units:
         if milliseconds >= size:
-            return text % {"count": number_format(round(milliseconds / size, 2), use_l10n=True)}
+            count = milliseconds / size
+            return text % {"count": number_format(int(count) if count.is_integer() else count, use_l10n=True)}
     return _("%(count)s ms") % {"count": milliseconds}
 
 
@@ -231,17 +254,17 @@ def _label(picture: Picture) -> str:
     }
 
 
-def _row(number: int, row: Row, reason: str, page_of: Callable[[str], str]) -> DrawnRow:
+def _row(number: int, row: Row, *, reason: str, url: str, at: Callable[[int], str]) -> DrawnRow:
     span = row.span
     return DrawnRow(
         top=number * ROW + 14,
         bar_top=number * ROW + BAR_TOP,
         name=_name(span),
-        start=moment_text(span.start),
-        end="" if span.end is None else moment_text(span.end),
+        start=at(span.start),
+        end="" if span.end is None else at(span.end),
         lasted=lasted_text(row.lasted),
         reason=reason,
-        url=page_of(span.uuid) if span.uuid is not None else "",
+        url=url,
         bars=tuple(_bar(bar) for bar in row.bars),
     )
 
@@ -256,7 +279,7 @@ def _mark(mark: Mark) -> DrawnMark:
     return DrawnMark(
         x=_percent(mark.at),
         text=_since_text(mark.since),
-        anchor="end" if mark.at > _RIGHT else "start",
+        anchor="end" if mark.at > _RIGHT else "middle" if mark.at else "start",
     )
 
 

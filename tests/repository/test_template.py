@@ -69,6 +69,7 @@ def test_outputs_are_those_that_users_rely_on() -> None:
         "PublisherPolicyArn",
         "OperatorPolicyArn",
         "SchedulesPolicyArn",
+        "WorkerLogGroupName",
     }
 
 
@@ -276,7 +277,10 @@ def test_only_an_operator_may_delete_and_list_what_lies_in_the_bucket() -> None:
         "sqs:GetQueueAttributes",
         "cloudwatch:GetMetricData",
         "scheduler:DeleteSchedule",
+        "logs:FilterLogEvents",
     }
+    [reading] = [each for _, each in statements() if each["Action"] == "logs:FilterLogEvents"]
+    assert reading["Resource"] == get_att("WorkerLogGroup")
     held = {"s3:DeleteObject", "s3:ListBucket", "dynamodb:DeleteItem"}
     assert {name for name, each in statements() if held & set(as_list(each["Action"]))} == {"OperatorPolicy"}
     [listing] = [each for _, each in statements() if each["Action"] == "s3:ListBucket"]

@@ -23,6 +23,7 @@ def test_every_setting_is_read_from_the_environment() -> None:
             "SERVERLESS_TASKS_INVOKE_FUNCTION": "invoke",
             "SERVERLESS_TASKS_SCHEDULE_GROUP": "group",
             "SERVERLESS_TASKS_SCHEDULER_ROLE": "role",
+            "SERVERLESS_TASKS_LOG_GROUP": "/serverless-tasks/shop/worker",
             "SERVERLESS_TASKS_IMMEDIATE_WAITS": "True",
             "UNRELATED": "x",
         }
@@ -37,9 +38,10 @@ def test_every_setting_is_read_from_the_environment() -> None:
         invoke_function="invoke",
         schedule_group="group",
         scheduler_role="role",
+        log_group="/serverless-tasks/shop/worker",
         immediate_waits=True,
     )
-    assert len(setting_names()) == 9
+    assert len(setting_names()) == 10
 
 
 def test_a_bare_url_is_the_default_queue() -> None:
@@ -109,3 +111,19 @@ def test_a_queue_without_url_is_named_with_those_that_there_are() -> None:
 def test_a_stack_of_something_else_is_named() -> None:
     with pytest.raises(ConfigurationError, match="'shop' has no output TableName"):
         Config.from_outputs("shop", {"WebsiteURL": "https://example.com"})
+
+
+def test_a_stack_of_the_version_before_has_no_log_group() -> None:
+    before = {
+        "TableName": "jobs",
+        "QueueUrls": "{}",
+        "PayloadBucketName": "payloads",
+        "InvokeFunctionName": "invoke",
+        "DeadLetterQueueUrl": f"{URL}-dead",
+        "ScheduleGroupName": "group",
+        "SchedulerRoleArn": "role",
+    }
+    now = {**before, "WorkerLogGroupName": "/serverless-tasks/shop/worker"}
+    assert Config.from_outputs("shop", before).log_group == ""
+    assert Config.from_outputs("shop", now).log_group == "/serverless-tasks/shop/worker"
+    assert "SERVERLESS_TASKS_LOG_GROUP" in Config.environment_of(now)

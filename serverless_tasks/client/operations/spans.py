@@ -174,9 +174,8 @@ def _pages(services: Services, record: Record) -> list[MembersPage]:
     for status, count in ((FAILED, members.failed), (CANCELLED, members.cancelled)):
         if count:
             pages.append(members_page(services, record.uuid, status=status, limit=NAMED, whole=False))
-    pages.append(members_page(services, record.uuid, limit=2 * ENDS, whole=False))
-    if (last := members.total - ENDS) > 2 * ENDS:
-        pages.append(members_page(services, record.uuid, cursor=str(last - 1), limit=ENDS, whole=False))
+    ends = sorted({*range(min(2 * ENDS, members.total)), *range(max(0, members.total - ENDS), members.total)})
+    pages.append(members_page(services, record.uuid, among=ends, whole=False))
     return pages
 
 
