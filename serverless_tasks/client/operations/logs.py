@@ -2,7 +2,7 @@
 
 A Lambda execution environment has a log stream of its own and runs one message after another. What it wrote while an
 attempt ran is therefore the attempt's: also what the task printed, which names no job. The stream is found by the id of
-the Lambda request that ran the attempt; lines that name another job of the same batch are left out.
+the Lambda request that ran the attempt, or else by the job's id; lines that name another job of the batch are left out.
 """
 
 from __future__ import annotations
@@ -98,7 +98,7 @@ def job_log(services: Services, record: Record, *, since: int = 0) -> list[LogLi
     now = to_ms(services.clock.now())
     found: dict[str, LogLine] = {}
     for window in _windows(record, now)[-ATTEMPTS:]:
-        for event in _events(group, window, since):
+        for event in _events(group, record.uuid, window, since):
             line = _line(event, record.uuid, window)
             if line is not None and event.at >= since and len(found) < MOST_LINES:
                 found.setdefault(event.id, line)
@@ -151,13 +151,18 @@ def _windows(record: Record, now: int) -> list[_Window]:
     return windows
 
 
-def _events(group: LogGroup, window: _Window, since: int) -> Iterator[LogEvent]:
-    """Yield what was logged about an attempt: what names its request, and what its environment wrote meanwhile."""
-    if not window.request_id:
-        return
+def _events(group: LogGroup, uuid: str, window: _Window, since: int) -> Iterator[LogEvent]:
+    """Yield what was logged about an attempt: what names its request, and what its environment wrote meanwhile.
+
+    Where nothing names the request, as outside Lambda, the lines that name the job do.
+    """
     streams: dict[str, int] = {}
     begun, ended = window.start - REQUEST_MS, window.end + REQUEST_MS
-    of_request = list(group.events(begun, ended, phrase=window.request_id, most=MOST_LINES))
+    of_request: list[LogEvent] = []
+    if window.request_id:
+        of_request += group.events(begun, ended, phrase=window.request_id, most=MOST_LINES)
+    if not of_request:
+        of_request += group.events(window.start, window.end, phrase=uuid, most=MOST_LINES)
     for event in of_request:
         until = streams.setdefault(event.stream, window.end)
         platform = _PLATFORM.match(event.text)
