@@ -10,6 +10,7 @@ from serverless_tasks.errors import ServerlessTasksError
 
 if TYPE_CHECKING:
     from lambda_handlers.redelivery import Redelivery
+    from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.place import Place
     from serverless_tasks.engine.services import Services
 
@@ -37,9 +38,20 @@ class EndedMembers:
         self._statuses[member] = status
         self._records[member] = record
 
-    def count_after(self, seconds: float) -> None:
-        """Count what was noted, if the first of it has waited for so long."""
-        if self._statuses and self._services.clock.now() - self._since >= seconds:
+    def count_before(self, following: Message, seconds: float, usual: float) -> None:
+        """Count what was noted, unless what follows can be counted with it soon.
+
+        Args:
+            following: the message that is handled next.
+            seconds: how long a member that has ended may wait to be counted.
+            usual: how long the job before has run, and the next may run as well, in seconds.
+        """
+        if not self._statuses:
+            return
+        alike = following.group is not None and any(
+            place.group == following.group for place in self._statuses
+        )
+        if not alike or self._services.clock.now() + usual - self._since >= seconds:
             self._count()
 
     def count(self) -> list[str]:

@@ -72,6 +72,8 @@ class _Batch:
         self._redelivery = Redelivery(services, records)
         self._begun = ""
         self._members: EndedMembers | None = None
+        # The seconds of the job before, which the next one may take as well.
+        self._usual = 0.0
 
     def run(self) -> list[str]:
         """Run the messages one after another; returns the ids of those that must be delivered again.
@@ -164,7 +166,7 @@ class _Batch:
 
     def _run(self, place: int, record: dict[str, Any], message: Message) -> None:
         if self._members is not None:
-            self._members.count_after(_UNCOUNTED)
+            self._members.count_before(message, _UNCOUNTED, self._usual)
         try:
             timeout = WORKFLOW_SECONDS if message.workflow is not None else self._task(message).timeout
         except UnknownTask as error:
@@ -192,6 +194,7 @@ class _Batch:
         except Exception as error:
             logger.exception("the job could not be claimed or recorded")
             raise self._redelivery.back(record, after_error(record), type(error).__name__) from error
+        self._usual = outcome.duration
         report(outcome)
         if outcome.give_back is not None:
             raise self._redelivery.back(record, math.ceil(outcome.give_back), outcome.status)

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from serverless_tasks.cli.commands import dead_letters, jobs, logs, project, schedules
+from serverless_tasks.cli.commands import dead_letters, jobs, logs, project, schedules, search
 from serverless_tasks.cli.commands import delete as operation
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _PROJECT: dict[str, Callable[..., None]] = {
     "worker": project.worker,
 }
 _JOBS: dict[str, Callable[..., None]] = {
+    "jobs": search.jobs,
     "submit": jobs.submit,
     "run": jobs.run,
     "status": jobs.status,

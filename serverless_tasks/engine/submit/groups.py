@@ -26,6 +26,7 @@ from serverless_tasks.engine.worker.references import EarlierJobs
 from serverless_tasks.errors import (
     AlreadyRunning,
     InputsUnavailable,
+    InvalidInputs,
     NotFinished,
     TaskNotFound,
     UnknownOption,
@@ -33,13 +34,16 @@ from serverless_tasks.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterator, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from serverless_tasks.engine.services import Services
     from serverless_tasks.engine.store.group import Group
     from serverless_tasks.engine.store.locks import Lock
 
 _QUEUE: Final = "default"
+# Members whose jobs are read one after another; of more than that several at once.
+_FEW: Final = 20
+_AT_ONCE: Final = 8
 
 
 class GroupHandle(Handle):
@@ -270,9 +274,20 @@ def _plan_again(services: Services, group: Group, job: Message, repeated: Sequen
         if repeated[0] == 0:
             members[0] = _step_again(services, member_id(group.uuid, 0))
     else:
-        for index in repeated:
-            members[index] = _step_again(services, member_id(group.uuid, index))
+        for index, step in zip(repeated, _steps_again(services, group.uuid, repeated), strict=True):
+            members[index] = step
     return replace(plan, members=tuple(members)).hashed()
+
+
+def _steps_again(services: Services, group: str, again: Collection[int]) -> Iterable[Step]:
+    """The steps of members that are submitted once more; of many, several are read at one time."""
+    ids = [member_id(group, index) for index in again]
+    if len(ids) < _FEW:
+        return [_step_again(services, uuid) for uuid in ids]
+    from concurrent.futures import ThreadPoolExecutor
+
+    with ThreadPoolExecutor(_AT_ONCE, thread_name_prefix="retry") as pool:
+        return list(pool.map(lambda uuid: _step_again(services, uuid), ids))
 
 
 def _step_again(services: Services, uuid: str) -> Step:
@@ -292,7 +307,21 @@ def _step_again(services: Services, uuid: str) -> Step:
         references=job.references,
         queue=job.queue,
         options=job.options.encode(),
+        compared=_compared_again(services, job),
     )
+
+
+def _compared_again(services: Services, job: Message) -> Any:
+    """By what the inputs of a unique task's job are compared; None where it takes no place."""
+    if job.references or job.task not in services.registry:
+        return None
+    definition = services.registry.definition(job.task)
+    if not definition.task.unique:
+        return None
+    try:
+        return definition.compared(definition.accept_json(job.inputs)).made
+    except InvalidInputs:  # the present code refuses them: the member ends so
+        return None
 
 
 def _holders(services: Services, message: Message, plan: Plan) -> dict[int, str]:

@@ -211,21 +211,33 @@ class TestMessages:
         assert site.deliver(worker.handler) == [unknown.encode()]
         assert members_of(handle) == Members(total=2, succeeded=2)
 
-    def test_what_ended_is_counted_after_a_second_where_the_batch_goes_on(
-        self, site: Any, monkeypatch: pytest.MonkeyPatch
+    @pytest.mark.parametrize(
+        ("seconds", "seen"), [(0.2, [0, 0, 0, 0]), (0.7, [0, 0, 2, 2]), (1.0, [0, 1, 2, 3])]
+    )
+    def test_none_waits_longer_than_a_second_where_the_next_takes_as_long(
+        self, site: Any, monkeypatch: pytest.MonkeyPatch, seconds: float, seen: list[int]
     ) -> None:
-        clock = site.services.clock
         handle = group(quiet(4)).submit()
-        seen: list[int] = []
+        counted: list[int] = []
 
         def slow(self: Any) -> None:
-            seen.append(members_of(handle).ended)
-            clock.move(0.7)
+            counted.append(members_of(handle).ended)
+            site.services.clock.move(seconds)
 
         monkeypatch.setattr(Quiet, "run", slow)
         site.deliver(worker.handler)
-        assert seen == [0, 0, 0, 3]
+        assert counted == seen
         assert members_of(handle).ended == 4
+
+    def test_what_ended_is_counted_before_a_job_of_no_group(
+        self, site: Any, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        handle = group(quiet(3)).submit()
+        Sum.submit(numbers=[1])
+        counted: list[int] = []
+        monkeypatch.setattr(Sum, "run", lambda self, numbers: counted.append(members_of(handle).ended) or 1)
+        site.deliver(worker.handler)
+        assert counted == [3]
 
     def test_a_chain_goes_on_by_itself(self, site: Any, run: Any) -> None:
         handle = chain(Sum.signature(numbers=[1, 2]), Sum.signature(numbers=previous["sum"])).submit()

@@ -49,6 +49,15 @@ def test_only_what_has_not_succeeded_is_sent_again_and_what_follows_has_all_resu
     assert handle.refresh().status == "failed"
 
 
+def test_of_many_each_has_its_own_inputs_again(jobs: RecordedTasks) -> None:
+    handle = group(Square.signature(n=n) for n in range(100, 140)).submit()
+    handle.cancel()
+    jobs.drain()
+    again = handle.refresh().retry_failed()
+    jobs.drain()
+    assert list(again.results()) == [{"square": n * n} for n in range(100, 140)]
+
+
 def test_a_retry_may_be_retried(jobs: RecordedTasks, lucky: Any) -> None:
     handle = group(Square.signature(n=n) for n in (1, UNLUCKY, 3)).submit()
     jobs.drain()

@@ -41,6 +41,17 @@ def test_one_that_follows_a_job_outside_ends_as_that_does(jobs: RecordedTasks) -
     assert record.uuid != holder.uuid
 
 
+def test_a_retried_member_follows_the_job_that_has_its_place(jobs: RecordedTasks) -> None:
+    handle = group(Only.signature(n=UNLUCKY)).submit()
+    jobs.drain()
+    holder = Only.options(delay=HOUR).submit(n=UNLUCKY)
+    again = handle.refresh().retry_failed()  # type: ignore[attr-defined]
+    jobs.drain()
+    assert Only.runs == [UNLUCKY, UNLUCKY]  # the group's first, and the holder's
+    assert jobs.record(member_id(again.uuid, 0)).error == holder.refresh().error
+    assert again.refresh().members == Members(total=1, failed=1)
+
+
 def test_one_that_follows_a_cancelled_job_is_cancelled(jobs: RecordedTasks) -> None:
     holder = Only.options(delay=HOUR).submit(n=1)
     handle = group(Only.signature(n=1)).submit()
