@@ -8,7 +8,7 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 
 from django_integration.admin.groups import group
-from django_integration.admin.rows import duration, iso_moment, moment, owner_names, percent, rows
+from django_integration.admin.rows import iso_moment, moment, owner_names, percent, rows
 from django_integration.web.excerpt import MOST_MESSAGES, excerpts
 from django_integration.web.timeline import drawing_of, timed_messages
 from serverless_tasks.client.search import JobFilter, known_names, search_jobs
@@ -16,7 +16,6 @@ from serverless_tasks.client.timeline import messages_json, timeline
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.submit.references import Reference
-from serverless_tasks.errors import AwsError, ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -149,19 +148,6 @@ def live(record: Record) -> dict[str, Any]:
         "ended": record.ended,
         "members": record.members.to_json() if record.members is not None else None,
     }
-
-
-def queues() -> dict[str, Any]:
-    """The queues, where there are any."""
-    services = current_services()
-    if services.backend_kind.in_process:
-        return {"depths": None}
-    try:
-        queue_metrics = services.queue_metrics.read()
-    except (AwsError, ConfigurationError) as error:
-        return {"problem": str(error)}
-    ages = [None if depth.oldest is None else duration(depth.oldest) for depth in queue_metrics]
-    return {"depths": list(zip(queue_metrics, ages, strict=True))}
 
 
 def owner(name: str) -> dict[str, Any]:

@@ -24,7 +24,12 @@ def test_every_setting_is_read_from_the_environment() -> None:
             "SERVERLESS_TASKS_SCHEDULE_GROUP": "group",
             "SERVERLESS_TASKS_SCHEDULER_ROLE": "role",
             "SERVERLESS_TASKS_LOG_GROUP": "/serverless-tasks/shop/worker",
+            "SERVERLESS_TASKS_PAUSES": "true",
             "SERVERLESS_TASKS_IMMEDIATE_WAITS": "True",
+            "SERVERLESS_TASKS_STATISTICS": "true",
+            "SERVERLESS_TASKS_ON_NEW_ERROR": "shop.alerts.new_error",
+            "SERVERLESS_TASKS_ERROR_TOPIC": "arn:aws:sns:us-east-1:1:errors",
+            "SERVERLESS_TASKS_TRACES": "true",
             "UNRELATED": "x",
         }
     )
@@ -39,9 +44,14 @@ def test_every_setting_is_read_from_the_environment() -> None:
         schedule_group="group",
         scheduler_role="role",
         log_group="/serverless-tasks/shop/worker",
+        pauses=True,
         immediate_waits=True,
+        statistics=True,
+        on_new_error="shop.alerts.new_error",
+        error_topic="arn:aws:sns:us-east-1:1:errors",
+        traces=True,
     )
-    assert len(setting_names()) == 10
+    assert len(setting_names()) == 15
 
 
 def test_a_bare_url_is_the_default_queue() -> None:
@@ -63,6 +73,13 @@ def test_a_flag_is_read(value: Any, read: bool) -> None:
     assert Config(immediate_waits=not read).merged({"IMMEDIATE_WAITS": value}).immediate_waits is read
 
 
+@pytest.mark.parametrize(
+    ("value", "read"), [(None, None), ("", None), (" ", None), ("true", True), (True, True), ("0", False)]
+)
+def test_traces_follow_the_process_unless_it_is_said(value: Any, read: bool | None) -> None:
+    assert Config().merged({"TRACES": value}).traces is read
+
+
 def test_an_unknown_setting_is_named() -> None:
     with pytest.raises(ConfigurationError, match="no setting 'TABEL'"):
         Config().merged({"TABEL": "jobs"})
@@ -81,6 +98,7 @@ def test_an_unknown_setting_is_named() -> None:
         ("BUCKET", 5),
         ("IMMEDIATE_WAITS", "perhaps"),
         ("IMMEDIATE_WAITS", 1),
+        ("TRACES", "perhaps"),
     ],
 )
 def test_a_setting_that_cannot_be_read_is_named_with_its_value(name: str, value: Any) -> None:
@@ -113,17 +131,28 @@ def test_a_stack_of_something_else_is_named() -> None:
         Config.from_outputs("shop", {"WebsiteURL": "https://example.com"})
 
 
-def test_a_stack_of_the_version_before_has_no_log_group() -> None:
-    before = {
-        "TableName": "jobs",
-        "QueueUrls": "{}",
-        "PayloadBucketName": "payloads",
-        "InvokeFunctionName": "invoke",
-        "DeadLetterQueueUrl": f"{URL}-dead",
-        "ScheduleGroupName": "group",
-        "SchedulerRoleArn": "role",
-    }
-    now = {**before, "WorkerLogGroupName": "/serverless-tasks/shop/worker"}
-    assert Config.from_outputs("shop", before).log_group == ""
-    assert Config.from_outputs("shop", now).log_group == "/serverless-tasks/shop/worker"
-    assert "SERVERLESS_TASKS_LOG_GROUP" in Config.environment_of(now)
+OUTPUTS = {
+    "TableName": "jobs",
+    "QueueUrls": f'{{"default": "{URL}"}}',
+    "PayloadBucketName": "payloads",
+    "InvokeFunctionName": "invoke",
+    "DeadLetterQueueUrl": f"{URL}-dead",
+    "ScheduleGroupName": "group",
+    "SchedulerRoleArn": "role",
+}
+
+
+@pytest.mark.parametrize(("outputs", "pauses"), [({}, False), ({"TaskPauses": "true"}, True)])
+def test_a_stack_of_the_version_before_has_no_look_at_pauses(outputs: dict[str, str], pauses: bool) -> None:
+    config = Config.from_outputs("shop", OUTPUTS | outputs)
+
+    assert (config.table, config.pauses) == ("jobs", pauses)
+    assert Config.from_environ(Config.environment_of(OUTPUTS | outputs)) == config
+
+
+@pytest.mark.parametrize("group", ["", "/serverless-tasks/shop/worker"])
+def test_a_stack_of_the_version_before_has_no_log_group(group: str) -> None:
+    outputs = OUTPUTS | ({"WorkerLogGroupName": group} if group else {})
+
+    assert Config.from_outputs("shop", outputs).log_group == group
+    assert ("SERVERLESS_TASKS_LOG_GROUP" in Config.environment_of(outputs)) == bool(group)

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.store.listing import IndexFilter
     from serverless_tasks.errors import ServerlessTasksError
 
+    # Deletes what is kept of a job that failed outside of its items: the fingerprint, its id, and when (milliseconds).
+    type Forget = Callable[[str, str, int], None]
+
 
 class ClaimAnswer(StrEnum):
     """The store's answer to a claim.
@@ -43,7 +46,7 @@ class Claim:
     Attributes:
         answer: whether the attempt holds the job, or what keeps it from that.
         token: the attempt's token, which every later write of the attempt must show.
-        attempt: the attempt's number, from 1.
+        attempt: the attempt's number, from 1; of a job that has ended, how many there were.
         failures: how many attempts before it ended in an exception.
         until: for ``BUSY`` and ``WAITING``: when to ask again, milliseconds since the epoch.
         status: the job's status.
@@ -51,6 +54,7 @@ class Claim:
         request_id: the Lambda request that runs it.
         cancelled: whether a running job that was taken over had been asked to stop.
         ttl: until when the job's state is kept, in seconds since the epoch.
+        took_over: whether it took the job from an attempt whose lease had expired.
     """
 
     answer: ClaimAnswer
@@ -63,6 +67,7 @@ class Claim:
     request_id: str = ""
     cancelled: bool = False
     ttl: int = 0
+    took_over: bool = False
 
     @property
     def lost(self) -> int:

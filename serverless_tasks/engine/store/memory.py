@@ -57,6 +57,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.progress import Snapshot
     from serverless_tasks.engine.job.record import Failure, Members, Record
+    from serverless_tasks.engine.store.base import Forget
     from serverless_tasks.engine.store.group import Groups
     from serverless_tasks.engine.store.transitions import Change
 
@@ -66,12 +67,14 @@ class MemoryStore:
 
     Args:
         clock: the time.
+        forget: deletes what statistics keep of a job that failed, or None.
     """
 
     any_size = True
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, forget: Forget | None = None) -> None:
         self.clock = clock
+        self._forget = forget
         self._items: dict[str, dict[str, Item]] = {}
         self._lock = threading.RLock()
         self.groups: Groups = _MemoryGroups(self)
@@ -160,8 +163,8 @@ class MemoryStore:
             refusal = transitions.settle_refusal(self._state(message.uuid), now)
             if refusal is not None:
                 return refusal
-            self._change(message.uuid, transitions.settled(message, failure, now, status))
-            return Claim(answer=ClaimAnswer.SETTLED, status=status)
+            state = self._change(message.uuid, transitions.settled(message, failure, now, status))
+            return Claim(answer=ClaimAnswer.SETTLED, status=status, attempt=state.get("attempt", 0))
 
     def delete(self, uuid: str, *, ending: Callable[[Record], None] | None = None) -> None:
         """See `Store.delete`."""
@@ -179,6 +182,8 @@ class MemoryStore:
                 ending(record)
             if record.members is not None:
                 self._delete_members(uuid, record.members.total)
+            if record.fingerprint and self._forget is not None:
+                self._forget(record.fingerprint, uuid, record.finished or 0)
             self._items[uuid] = {STATE: tombstone(record, keep_until(self._now()))}
 
     def cancel(self, uuid: str, *, message: Message | None = None) -> Record:

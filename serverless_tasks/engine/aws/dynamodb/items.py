@@ -35,10 +35,15 @@ class TableItems:
         self._table = table
         self._clock = clock
 
-    def get(self, pk: str, sk: str) -> Item | None:
-        """Return an item, read consistently, or None."""
+    @property
+    def client(self) -> Any:
+        """The client, for calls that are of one kind of items alone."""
+        return self._client
+
+    def get(self, pk: str, sk: str, *, consistent: bool = True) -> Item | None:
+        """Return an item, or None."""
         key = to_dynamodb({"pk": pk, "sk": sk})
-        response = call(self._client.get_item, TableName=self._table, Key=key, ConsistentRead=True)
+        response = call(self._client.get_item, TableName=self._table, Key=key, ConsistentRead=consistent)
         return from_dynamodb(response["Item"]) if "Item" in response else None
 
     def get_many(self, pks: Sequence[str], sk: str, only: Sequence[str] = ()) -> dict[str, Item]:
@@ -61,8 +66,14 @@ class TableItems:
                 self._clock.sleep(pause)
         return items
 
-    def query(self, condition: str, values: Item) -> list[Item]:
-        """Return all items that a key condition selects, read consistently so that progress never goes backwards."""
+    def query(self, condition: str, values: Item, *, consistent: bool = True) -> list[Item]:
+        """Return all items that a key condition selects.
+
+        Args:
+            condition: the condition.
+            values: its values.
+            consistent: read what was written last, so that progress never goes backwards; it costs twice as much.
+        """
         items: list[Item] = []
         start: dict[str, Any] = {}
         while True:
@@ -71,7 +82,7 @@ class TableItems:
                 TableName=self._table,
                 KeyConditionExpression=condition,
                 ExpressionAttributeValues=to_dynamodb(values),
-                ConsistentRead=True,
+                ConsistentRead=consistent,
                 **start,
             )
             items += map(from_dynamodb, response["Items"])

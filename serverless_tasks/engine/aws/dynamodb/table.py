@@ -74,7 +74,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.progress import Snapshot
     from serverless_tasks.engine.job.record import Failure, Record
-    from serverless_tasks.engine.store.base import Blobs
+    from serverless_tasks.engine.store.base import Blobs, Forget
     from serverless_tasks.engine.store.group import Shard
     from serverless_tasks.engine.store.listing import IndexFilter
     from serverless_tasks.engine.store.transitions import Change
@@ -100,6 +100,7 @@ class Table:
         clock: the time.
         blobs: where large payloads lie, or None.
         unschedule: deletes the schedule that sends a job, by its id and when it is due (milliseconds); or None.
+        forget: deletes what statistics keep of a job that failed, or None.
     """
 
     any_size = False
@@ -111,11 +112,13 @@ class Table:
         clock: Clock,
         blobs: Blobs | None,
         unschedule: Callable[[str, int], None] | None = None,
+        forget: Forget | None = None,
     ) -> None:
         self._items = TableItems(client, table, clock)
         self.clock = clock
         self._blobs = blobs
         self._unschedule = unschedule
+        self._forget = forget
 
     @cached_property
     def groups(self) -> TableGroups:
@@ -225,7 +228,7 @@ class Table:
         """See `Store.settle`."""
         now = self._now()
         try:
-            self._items.update(
+            state = self._items.update(
                 message.uuid,
                 STATE,
                 transitions.settled(message, failure, now, status),
@@ -234,13 +237,14 @@ class Table:
             )
         except ConditionFailed as failed:
             return _certain(transitions.settle_refusal(from_dynamodb(failed.item), now))
-        return Claim(answer=ClaimAnswer.SETTLED, status=status)
+        return Claim(answer=ClaimAnswer.SETTLED, status=status, attempt=state.get("attempt", 0))
 
     def delete(self, uuid: str, *, ending: Callable[[Record], None] | None = None) -> None:
         """See `Store.delete`."""
         from serverless_tasks.engine.aws.dynamodb.deletion import Deletion  # no worker deletes
 
-        Deletion(self._items, self.groups, self.clock, self._blobs, self._unschedule).delete(uuid, ending)
+        deletion = Deletion(self._items, self.groups, self.clock, self._blobs, self._unschedule, self._forget)
+        deletion.delete(uuid, ending)
 
     def cancel(self, uuid: str, *, message: Message | None = None) -> Record:
         """See `Store.cancel`."""
