@@ -347,9 +347,8 @@ def test_only_an_operator_may_pause_queues_and_only_those_of_the_worker() -> Non
 
 def test_workers_look_at_pauses_only_where_the_parameter_says_so() -> None:
     assert TEMPLATE["Parameters"]["TaskPauses"]["Default"] == "false"
-    assert RESOURCES["WorkerFunction"]["Properties"]["Environment"] == {
-        "Variables": {"SERVERLESS_TASKS_PAUSES": {"Ref": "TaskPauses"}}
-    }
+    variables = RESOURCES["WorkerFunction"]["Properties"]["Environment"]["Variables"]
+    assert variables["SERVERLESS_TASKS_PAUSES"] == {"Ref": "TaskPauses"}
     assert "SERVERLESS_TASKS_PAUSES" not in TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
     assert TEMPLATE["Outputs"]["TaskPauses"]["Value"] == {"Ref": "TaskPauses"}
 
@@ -440,7 +439,7 @@ def test_the_functions_that_end_jobs_count_them_unless_it_is_switched_off() -> N
     }
     own = {name: RESOURCES[name]["Properties"].get("Environment", {}).get("Variables") for name in HANDLERS}
     assert own == {
-        "WorkerFunction": counting,
+        "WorkerFunction": {"SERVERLESS_TASKS_PAUSES": {"Ref": "TaskPauses"}, **counting},
         "InvokeFunction": None,
         "StatusFunction": None,
         "DeadLetterFunction": counting,
