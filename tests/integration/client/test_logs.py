@@ -137,6 +137,25 @@ def test_lines_of_other_environments_and_requests_are_left_out(
     ]
 
 
+def test_the_next_job_of_the_batch_begins_at_once(
+    services: Services, clock: FakeClock, write: Writer
+) -> None:
+    store, mine, after = services.store, a_message(clock), a_message(clock)
+    write(f"START RequestId: {REQUEST} Version: $LATEST")
+    store.succeed(mine.uuid, begin(store, clock, mine), Snapshot(1), {"sum": 1})
+    clock.move(0.05)
+    write.structured("task succeeded", mine.uuid)
+    begin(store, clock, after)
+    write("printed by the next one")
+    write.structured("said by the next one", after.uuid)
+    write(f"[INFO]\t2026-01-01T00:00:00.000Z\t{REQUEST}\tlogged by the next one")
+
+    assert [line.message for line in log_of(services, mine)] == [
+        f"START RequestId: {REQUEST} Version: $LATEST",
+        "task succeeded",
+    ]
+
+
 def test_a_killed_attempt_says_what_lambda_says_of_it(
     services: Services, clock: FakeClock, write: Writer
 ) -> None:
