@@ -14,7 +14,7 @@ from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.forks import renew_when_forked
 from serverless_tasks.engine.statistics.counts import GB_SECONDS
 from serverless_tasks.engine.statistics.fingerprint import kind_of, trace_of
-from serverless_tasks.engine.statistics.items import SHARDS, hour_of
+from serverless_tasks.engine.statistics.items import EXAMPLES, SHARDS, hour_of
 from serverless_tasks.engine.statistics.pending_counts import PendingCounts
 from serverless_tasks.engine.statistics.pending_errors import PendingErrors
 
@@ -69,8 +69,9 @@ class Gatherer:
         self._clock = clock
         self._memory = memory
         now = clock.now()
-        self._counts = PendingCounts(store, crc32(name.encode()) % SHARDS, now)
-        self._errors = PendingErrors(store, on_new)
+        number = crc32(name.encode())
+        self._counts = PendingCounts(store, number % SHARDS, now)
+        self._errors = PendingErrors(store, on_new, number % len(EXAMPLES))
         self._kinds: dict[str, ErrorKind] = {}
         self._tasks: dict[str, str] = {}
         self._running = 0

@@ -60,7 +60,7 @@ def fail(
     at = clock.ms - hours_ago * HOUR_MS
     kind = kind_of(task, "ValueError", text)
     services.statistics_store.add_errors(
-        Occurrences(kind=kind, count=times, first=at, last=at, text=text, text_of=ID, uuid=ID)
+        Occurrences(kind=kind, count=times, first=at, last=at, text=text, text_of=ID)
     )
     return kind.fingerprint
 
