@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from serverless_tasks.cli.commands import dead_letters, errors, jobs, project, schedules, stats
+from serverless_tasks.cli.commands import dead_letters, errors, jobs, project, schedules, search, stats
 from serverless_tasks.cli.commands import delete as operation
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ _PROJECT: dict[str, Callable[..., None]] = {
     "worker": project.worker,
 }
 _JOBS: dict[str, Callable[..., None]] = {
+    "jobs": search.jobs,
     "submit": jobs.submit,
     "run": jobs.run,
     "status": jobs.status,

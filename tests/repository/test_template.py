@@ -343,7 +343,7 @@ def test_who_deploys_schedules_may_write_the_manifest_and_nothing_else_in_the_ta
     [statement] = [
         each for name, each in statements() if name == "SchedulesPolicy" and "dynamodb" in str(each["Action"])
     ]
-    assert statement["Action"] == "dynamodb:PutItem"
+    assert statement["Action"] == "dynamodb:UpdateItem"
     assert statement["Resource"] == get_att("Table")
     assert statement["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [manifest.PK]}}
 

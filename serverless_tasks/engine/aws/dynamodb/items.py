@@ -11,6 +11,7 @@ from serverless_tasks.errors import AwsError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from serverless_tasks.engine.aws.dynamodb.index_query import IndexPage, Selection
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.store.items import Item
     from serverless_tasks.engine.store.transitions import Change
@@ -89,19 +90,50 @@ class TableItems:
                 return items
             start = {"ExclusiveStartKey": response["LastEvaluatedKey"]}
 
-    def newest(self, index: str, key: str, value: str, before: str, limit: int) -> list[Item]:
-        """Return the newest items of an index whose key has a value, from those before a ``created_uuid``."""
+    def newest(
+        self,
+        index: str,
+        key: str,
+        value: str,
+        *,
+        before: str,
+        after: str = "",
+        limit: int | None = None,
+        only: Selection | None = None,
+    ) -> IndexPage:
+        """Return the newest items of an index whose key has a value, by one query.
+
+        Args:
+            index: the index's name.
+            key: its partition key.
+            value: the key's value.
+            before: the ``created_uuid`` that they come before.
+            after: the one that they come after, or "".
+            limit: how many are looked at; None for a page of DynamoDB's, which is 1 MB.
+            only: which of those that are looked at; None for all.
+        """
+        from serverless_tasks.engine.aws.dynamodb.index_query import IndexPage  # a worker queries no index
+
+        # A condition on a sort key is one comparison, and this one includes both ends.
+        sort = "created_uuid BETWEEN :after AND :before" if after else "created_uuid < :before"
+        values = {":day": value, ":before": before, **({":after": after} if after else {})}
         response = call(
             self._client.query,
             TableName=self._table,
             IndexName=index,
-            KeyConditionExpression="#day = :day AND created_uuid < :before",
-            ExpressionAttributeNames={"#day": key},
-            ExpressionAttributeValues=to_dynamodb({":day": value, ":before": before}),
+            KeyConditionExpression=f"#day = :day AND {sort}",
+            ExpressionAttributeNames={"#day": key, **(only.names if only else {})},
+            ExpressionAttributeValues=to_dynamodb({**values, **(only.values if only else {})}),
             ScanIndexForward=False,
-            Limit=limit,
+            **({} if limit is None else {"Limit": limit}),
+            **({} if only is None else {"FilterExpression": only.expression}),
         )
-        return [from_dynamodb(item) for item in response["Items"]]
+        last = response.get("LastEvaluatedKey")
+        return IndexPage(
+            items=[from_dynamodb(item) for item in response["Items"] if item["created_uuid"]["S"] < before],
+            looked_at=response["ScannedCount"],
+            end=None if last is None else last["created_uuid"]["S"],
+        )
 
     def put(self, item: Item, **condition: Any) -> None:
         """Put an item.
