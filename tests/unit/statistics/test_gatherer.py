@@ -360,6 +360,8 @@ class TestFaults:
         monkeypatch.setattr("serverless_tasks.engine.statistics.gatherer.kind_of", _raise)
         failure = Failure(type="ValueError", message="no")
         assert process.gatherer.mark("sum", failure, ValueError("no")) == failure
+        process.batch(process.run(status="failed", failure=failure))
+        assert (process.counted().failed, process.store.error_writes) == (1, [])
 
 
 class TestContainer:
