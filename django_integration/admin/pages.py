@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth import get_user_model
 
 from django_integration.admin.groups import group
-from django_integration.admin.rows import duration, iso_moment, moment, owner_names, percent, rows
+from django_integration.admin.rows import iso_moment, moment, owner_names, percent, rows
 from django_integration.web.excerpt import excerpts, last_messages
 from serverless_tasks.client.search import JobFilter, known_names, search_jobs
 from serverless_tasks.client.timeline import timeline
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.submit.references import Reference
-from serverless_tasks.errors import AwsError, ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -138,19 +137,6 @@ def live(record: Record) -> dict[str, Any]:
         "ended": record.ended,
         "members": record.members.to_json() if record.members is not None else None,
     }
-
-
-def queues() -> dict[str, Any]:
-    """The queues, where there are any."""
-    services = current_services()
-    if services.backend_kind.in_process:
-        return {"depths": None}
-    try:
-        queue_metrics = services.queue_metrics.read()
-    except (AwsError, ConfigurationError) as error:
-        return {"problem": str(error)}
-    ages = [None if depth.oldest is None else duration(depth.oldest) for depth in queue_metrics]
-    return {"depths": list(zip(queue_metrics, ages, strict=True))}
 
 
 def owner(name: str) -> dict[str, Any]:
