@@ -10,6 +10,7 @@ from serverless_tasks.engine.services import current_services as services
 from serverless_tasks.engine.submit.handle import Handle
 from serverless_tasks.errors import (
     AlreadyFinished,
+    AlreadyRetried,
     AlreadyRunning,
     ConfigurationError,
     IdempotencyConflict,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AlreadyFinished",
+    "AlreadyRetried",
     "AlreadyRunning",
     "ConfigurationError",
     "Handle",

@@ -296,6 +296,20 @@ class NotFinished(ServerlessTasksError):
         self.status = status
 
 
+class AlreadyRetried(ServerlessTasksError):
+    """A job was submitted once more before, and is not to be again.
+
+    Args:
+        uuid: the job's id.
+        retried_as: the ids of the jobs that repeat it, oldest first.
+    """
+
+    def __init__(self, uuid: str, retried_as: Sequence[str]) -> None:
+        super().__init__(f"Job {uuid} was retried already, as {retried_as[-1]}; look at that job first.")
+        self.uuid = uuid
+        self.retried_as = tuple(retried_as)
+
+
 class InputsUnavailable(ServerlessTasksError):
     """A job cannot be retried, because not all of its inputs are stored; submit the task again.
 

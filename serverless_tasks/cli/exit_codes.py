@@ -6,6 +6,7 @@ from enum import IntEnum
 
 from serverless_tasks.errors import (
     AlreadyFinished,
+    AlreadyRetried,
     AwsError,
     InvokeFailed,
     LetterNotFound,
@@ -30,7 +31,7 @@ class Exit(IntEnum):
     NOT_FOUND = 3
     """There is no job with the uuid, or no such dead letter."""
     FINISHED = 4
-    """The job has ended and cannot be cancelled, or has not ended and cannot be retried or deleted."""
+    """The job has ended (`cancel`), has not ended (`retry`, `delete`), or was retried before (`retry`)."""
     UNAVAILABLE = 5
     """AWS refused a call or could not be reached; nothing was submitted."""
     UNCERTAIN = 6
@@ -44,6 +45,7 @@ _CODES: tuple[tuple[type[ServerlessTasksError], Exit], ...] = (
     (TaskNotFound, Exit.NOT_FOUND),
     (LetterNotFound, Exit.NOT_FOUND),
     (AlreadyFinished, Exit.FINISHED),
+    (AlreadyRetried, Exit.FINISHED),
     (NotFinished, Exit.FINISHED),
     (SubmitUncertain, Exit.UNCERTAIN),
     (WaitTimeout, Exit.UNCERTAIN),

@@ -40,6 +40,11 @@ class Output:
 
         return Console(file=sys.stdout, highlight=False, markup=False)
 
+    @property
+    def interactive(self) -> bool:
+        """True if a person can be asked something: neither side of the terminal is a file or a pipe."""
+        return sys.stdin.isatty() and sys.stderr.isatty()
+
     def document(self, value: Any, picture: RenderableType) -> None:
         """Give the answer: a JSON value to a program, the picture to a person."""
         if self.as_json:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from serverless_tasks.engine.job.job_id import job_id
 from serverless_tasks.engine.submit.options import Options
-from serverless_tasks.engine.submit.publish import publish
+from serverless_tasks.engine.submit.publish import check_retry, publish
 from serverless_tasks.engine.submit.reserve import Deduplication
 from serverless_tasks.engine.submit.routing import deployed_task
 from serverless_tasks.engine.submit.submission import new_message
@@ -20,10 +20,18 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.submit.handle import Handle
 
 
-def resubmit(services: Services, uuid: str, *, new_uuid: str | None = None, on_commit: bool = True) -> Handle:
+def resubmit(
+    services: Services,
+    uuid: str,
+    *,
+    new_uuid: str | None = None,
+    on_commit: bool = True,
+    again: bool = True,
+) -> Handle:
     """Submit an ended job once more: the same task, inputs, owner, queue and tenant under a new id.
 
-    The new job says which one it repeats (`Message.retry_of`); the old one stays as it is. A member of a group is
+    The new job says which one it repeats (`Message.retry_of`); the old one stays as it is, except that it says as which
+    job it was retried (`Record.retried_as`), once that was sent. A member of a group is
     submitted as a job of its own: the group has counted it, and counts nothing of the new one.
 
     Args:
@@ -31,10 +39,12 @@ def resubmit(services: Services, uuid: str, *, new_uuid: str | None = None, on_c
         uuid: the ended job.
         new_uuid: the new job's id, to repeat a retry that may have been sent already.
         on_commit: inside a database transaction, publish on commit instead of at once.
+        again: also if it was retried before, under another id.
 
     Raises:
         TaskNotFound: nothing is known of it.
         NotFinished: it has not ended.
+        AlreadyRetried: it was retried before, and is not to be ``again``.
         WorkflowError: it is a group or a chain.
         InputsUnavailable: its inputs are not all kept.
         InvalidInputs: the task's present code refuses them; nothing was published.
@@ -55,6 +65,8 @@ def resubmit(services: Services, uuid: str, *, new_uuid: str | None = None, on_c
         )
     if not record.ended:
         raise NotFinished(uuid, record.status)
+    if not again:
+        check_retry(uuid, record.retried_as, new_uuid)
     job = services.store.job(uuid)
     if job is None:
         raise InputsUnavailable(

@@ -195,9 +195,15 @@ class TaskClient:
         """
         return self._services.cancel(job_id(uuid))
 
-    def retry(self, uuid: str | UUID, *, new_uuid: str | None = None) -> Handle:
-        """Submit an ended job once more, under a new id; see `serverless_tasks.client.resubmit.resubmit`."""
-        return resubmit(self._services, job_id(uuid), new_uuid=new_uuid)
+    def retry(self, uuid: str | UUID, *, new_uuid: str | None = None, again: bool = True) -> Handle:
+        """Submit an ended job once more, under a new id; see `serverless_tasks.client.resubmit.resubmit`.
+
+        Args:
+            uuid: the ended job.
+            new_uuid: the new job's id, to repeat a retry that may have been sent already.
+            again: also if it was retried before; with False that raises `AlreadyRetried`.
+        """
+        return resubmit(self._services, job_id(uuid), new_uuid=new_uuid, again=again)
 
     def members(self, uuid: str | UUID, *, status: str | None = None) -> Iterator[Record]:
         """Yield the members of a group or a chain in their order; those of which nothing is known are left out.
@@ -220,11 +226,13 @@ class TaskClient:
             if (cursor := page.cursor) is None:
                 return
 
-    def retry_failed(self, uuid: str | UUID, *, new_uuid: str | None = None) -> GroupHandle:
+    def retry_failed(
+        self, uuid: str | UUID, *, new_uuid: str | None = None, again: bool = True
+    ) -> GroupHandle:
         """Submit what has not succeeded of a group or a chain in a new one; see `GroupHandle.retry_failed`."""
         from serverless_tasks.engine.submit.groups import retry_failed
 
-        return retry_failed(self._services, job_id(uuid), new_uuid=new_uuid)
+        return retry_failed(self._services, job_id(uuid), new_uuid=new_uuid, again=again)
 
     def delete(self, uuid: str | UUID) -> None:
         """Delete what is kept of an ended job: inputs, outputs, messages, errors.

@@ -16,7 +16,8 @@ PAGES = {
 }
 PUBLIC: dict[str, set[str]] = {
     "serverless_tasks": {
-        *("AlreadyFinished", "AlreadyRunning", "ConfigurationError", "Handle", "IdempotencyConflict"),
+        *("AlreadyFinished", "AlreadyRetried", "AlreadyRunning", "ConfigurationError", "Handle"),
+        "IdempotencyConflict",
         *("InputsUnavailable", "InvalidInputs", "NotFinished", "NotPublished", "PayloadTooLarge", "Record"),
         *("RetriesExhausted", "ServerlessTasksError", "SubmitFailed", "SubmitUncertain", "Task"),
         *("TaskCancelled", "TaskClient", "TaskError", "TaskFailed", "TaskNotFound", "TaskRetry"),

@@ -95,5 +95,6 @@ def etag_of(record: Record) -> str:
         record.cancel_requested,
         record.finished,
         record.members,
+        record.retried_as,
     )
     return f"{ended:d}.{attempt}.{seq}-{hashlib.sha256(repr(told).encode()).hexdigest()[:24]}"

@@ -137,7 +137,7 @@ def submit(
             handle = session.client.submit_json(named, given, **chosen)
         else:
             handle = _submit_each(session, named, each, given, group, chosen, silent=as_json)
-        _submitted(output, session, handle, watch=watch)
+        submitted(output, session, handle, watch=watch)
 
 
 def run(
@@ -210,7 +210,7 @@ def retry(
     with output.errors():
         session = connect(stack, Tasks.WELCOME)
         again = session.client.retry_failed if failed else session.client.retry
-        _submitted(output, session, again(uuid, new_uuid=new_uuid), watch=watch)
+        submitted(output, session, again(uuid, new_uuid=new_uuid), watch=watch)
 
 
 def explain(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
@@ -277,7 +277,8 @@ def _submit_each(
         )
 
 
-def _submitted(output: Output, session: Session, handle: Handle, *, watch: bool) -> None:
+def submitted(output: Output, session: Session, handle: Handle, *, watch: bool) -> None:
+    """Tell the id of a job that was submitted, or follow it until it ends."""
     from rich.text import Text
 
     if watch:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import math
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.forks import renew_when_forked
 from serverless_tasks.engine.job.masking import NO_MASK, Mask
 from serverless_tasks.errors import TaskCancelled
@@ -30,6 +32,7 @@ class Snapshot:
         target: where it ends, or None.
         messages: the new messages.
         first: how many messages were written before these.
+        times: when each of them was added, in milliseconds since the epoch.
     """
 
     seq: int = 0
@@ -37,6 +40,7 @@ class Snapshot:
     target: int | float | None = None
     messages: tuple[str, ...] = ()
     first: int = 0
+    times: tuple[int, ...] = ()
 
     @property
     def message_count(self) -> int:
@@ -47,16 +51,20 @@ class Snapshot:
 class Progress:
     """The counters of a run. On its own it only counts; `ProgressWriter` carries it to the store.
 
+    Args:
+        now: the time, in seconds since the epoch.
+
     Attributes:
         mask: what keeps the run's secrets out of its messages.
         signalling: whether the task's thread is where an exception raised from outside could leave a lock behind.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, now: Callable[[], float] = time.time) -> None:
+        self._now = now
         self.mask: Mask = NO_MASK
         self.progress: int | float = 0
         self.target: int | float | None = None
-        self._messages: list[str] = []
+        self._messages: list[tuple[str, int]] = []
         self._taken = 0
         self._good: int | float = 0
         self._lock = threading.Lock()
@@ -105,8 +113,9 @@ class Progress:
     def add_message(self, text: str) -> None:
         """Add a message for the person who waits; of a very long one the first 10,000 characters are kept."""
         kept = self.mask(str(text))[:LONGEST_MESSAGE]
+        text = kept.encode(errors="replace").decode()  # a lone surrogate has no UTF-8
         with self._lock:
-            self._messages.append(kept.encode(errors="replace").decode())  # a lone surrogate has no UTF-8
+            self._messages.append((text, to_ms(self._now())))
             self._dirty = True
         self._touched()
 
@@ -140,14 +149,15 @@ class Progress:
             self._dirty = False
             self._seq += 1
             self.progress = self._good = _number(self.progress, instead=self._good)
-            messages, self._messages = tuple(self._messages), []
-            first, self._taken = self._taken, self._taken + len(messages)
-            return Snapshot(self._seq, self.progress, self.target, messages, first)
+            taken, self._messages = self._messages, []
+            first, self._taken = self._taken, self._taken + len(taken)
+            messages, times = zip(*taken, strict=True) if taken else ((), ())
+            return Snapshot(self._seq, self.progress, self.target, messages, first, times)
 
     def give_back(self, snapshot: Snapshot) -> None:
         """Keep what could not be written for the next write."""
         with self._lock:
-            self._messages[:0] = snapshot.messages
+            self._messages[:0] = zip(snapshot.messages, snapshot.times, strict=True)
             self._taken = snapshot.first
             self._dirty = True
         self.changed.set()

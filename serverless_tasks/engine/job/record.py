@@ -93,13 +93,32 @@ def tasks_not_loaded(error: BaseException) -> Failure:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndedAttempt:
-    """One attempt that ended without success, for ``explain``; times in milliseconds since the epoch."""
+    """One attempt that ended without success, for ``explain``; times in milliseconds since the epoch.
+
+    ``due`` is when the next attempt was to be made; None where there was to be none, or a version before wrote it.
+    """
 
     number: int
     started: int
     ended: int
     failure: Failure
     request_id: str = ""
+    due: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptMessages:
+    """The messages of one attempt, in order.
+
+    Attributes:
+        attempt: its number, or 0 where nobody recorded which one it was.
+        texts: the messages.
+        times: when each was added, in milliseconds since the epoch; None where a version before wrote it.
+    """
+
+    attempt: int
+    texts: tuple[str, ...]
+    times: tuple[int | None, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,7 +157,10 @@ class Record:
     queue, is there with ``reveal``. ``members`` is there for groups and chains, and ``group``, the id of such a job,
     for their members. ``retry_of`` is the id of the ended job that this one repeats, and ``retried_as`` those of the
     jobs that have repeated this one, oldest first. ``queue`` and ``tenant`` are what it was submitted with; "" and None
-    where a version before wrote the state. ``fingerprint`` names the kind of a final failure, or is "".
+    where a version before wrote the state. ``fingerprint`` names the kind of a final failure, or is "". ``due`` is when
+    a job that was submitted with a delay was due, once it has started; later than its start, it is that of a retry.
+    ``messages_by_attempt`` are the messages of all attempts, where they were read: of the last one they are
+    ``messages``, which `to_json` serves.
     """
 
     uuid: str
@@ -171,6 +193,8 @@ class Record:
     retry_of: str | None = None
     retried_as: tuple[str, ...] = ()
     fingerprint: str = ""
+    due: int | None = None
+    messages_by_attempt: tuple[AttemptMessages, ...] = ()
 
     @classmethod
     def of(cls, message: Message, **known: Any) -> Record:

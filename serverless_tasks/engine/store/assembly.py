@@ -14,6 +14,7 @@ from serverless_tasks.engine.job.record import (
     RUNNING,
     SUCCEEDED,
     WORKER_LOST,
+    AttemptMessages,
     EndedAttempt,
     Failure,
     Record,
@@ -27,6 +28,7 @@ from serverless_tasks.engine.store.items import (
     Item,
     is_tombstone,
     keep_until,
+    message_times,
     state_copy,
 )
 
@@ -179,6 +181,7 @@ def _from_state(state: Item, by_key: dict[str, Item], now: int) -> Record:
     # How an attempt ended is written before the state says that it has: until then it has not.
     going_on = f"{prefix}end" if status == RUNNING else None
     ends = [item for key, item in by_key.items() if key.endswith("#end") and key != going_on]
+    present, said = _messages(state, by_key)
     return Record(
         uuid=state["pk"],
         task=state["task"],
@@ -190,7 +193,8 @@ def _from_state(state: Item, by_key: dict[str, Item], now: int) -> Record:
         progress=state.get("progress", 0),
         target=state.get("target"),
         outputs=_outputs(state, by_key.get(f"{prefix}outputs")),
-        messages=_messages(by_key, f"{prefix}m#", state.get("messages", 0)),
+        messages=present.texts if present is not None else (),
+        messages_by_attempt=said,
         failure=failure,
         attempt=state.get("attempt", 0),
         started=state.get("started"),
@@ -204,6 +208,7 @@ def _from_state(state: Item, by_key: dict[str, Item], now: int) -> Record:
         **_submitted_with(state),
         retried_as=tuple(state.get("retried_as", "").split()),
         fingerprint=state.get("failure_fingerprint", ""),
+        due=state.get("due"),
         lease=state.get("lease") if status == RUNNING else None,
         history=tuple(
             sorted(
@@ -254,13 +259,39 @@ def _outputs(state: Item, stored: Item | None) -> dict[str, Any]:
     return outputs
 
 
-def _messages(by_key: dict[str, Item], prefix: str, count: int) -> tuple[str, ...]:
-    chunks = sorted(key for key in by_key if key.startswith(prefix))
-    messages: list[str] = []
-    for key in chunks:
-        del messages[int(key.removeprefix(prefix)) :]  # a chunk written again replaces what follows
-        messages += json.loads(by_key[key]["messages"])
-    return tuple(messages[:count])
+def _messages(
+    state: Item, by_key: dict[str, Item]
+) -> tuple[AttemptMessages | None, tuple[AttemptMessages, ...]]:
+    """Return the messages of the present attempt, None without any, and those of all attempts in their order."""
+    chunks: dict[str, list[str]] = {}
+    for key in sorted(by_key):
+        token, mark, _ = key.removeprefix(STATE_PREFIX).partition("#m#")
+        if mark:
+            chunks.setdefault(token, []).append(key)
+    present = None
+    if (keys := chunks.pop(state.get("token", ""), None)) and (count := state.get("messages", 0)):
+        present = _attempt_messages(by_key, keys, state.get("attempt", 0), count)
+    earlier = []
+    for token, keys in chunks.items():
+        end = by_key.get(f"{STATE_PREFIX}{token}#end")
+        earlier.append(_attempt_messages(by_key, keys, end["number"] if end is not None else 0))
+    earlier.sort(key=lambda each: (each.attempt, each.times[0] or 0))
+    return present, tuple(earlier if present is None else [*earlier, present])
+
+
+def _attempt_messages(
+    by_key: dict[str, Item], keys: Sequence[str], attempt: int, count: int | None = None
+) -> AttemptMessages:
+    """Return the messages of one attempt: as many as the state names, or as there are."""
+    texts: list[str] = []
+    times: list[int | None] = []
+    for key in keys:
+        first, item = int(key.rpartition("#")[2]), by_key[key]
+        del texts[first:], times[first:]  # a chunk written again replaces what follows
+        added = json.loads(item["messages"])
+        texts += added
+        times += message_times(item) or [None] * len(added)
+    return AttemptMessages(attempt=attempt, texts=tuple(texts[:count]), times=tuple(times[:count]))
 
 
 def _attempt(item: Item) -> EndedAttempt:
@@ -269,6 +300,7 @@ def _attempt(item: Item) -> EndedAttempt:
         started=item["started"],
         ended=item["ended"],
         request_id=item["request_id"],
+        due=item.get("due"),
         failure=Failure(
             type=item["type"],
             message=item["message"],

@@ -210,6 +210,19 @@ class Store(Protocol):
             AlreadyFinished: it has ended.
         """
 
+    def note_retry(self, uuid: str, retry: str) -> bool:
+        """Note on an ended job that another one repeats it: in `Record.retried_as`, of which the last ones are kept.
+
+        Noting the same once more changes nothing.
+
+        Args:
+            uuid: the ended job.
+            retry: the id of the job that repeats it.
+
+        Returns:
+            Whether it is noted; False when the job has no terminal state, or was deleted.
+        """
+
     def read(self, uuid: str, *, whole: bool = True, message: Message | None = None) -> Record | None:
         """The job's record, or None when nothing is known of it.
 

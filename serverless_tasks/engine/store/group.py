@@ -32,6 +32,7 @@ class Group:
         place: its own place in the group that it is a member of, or None.
         retry_of: the group whose succeeded members count as its own, or None.
         owner: whose it is, or None.
+        retried_as: the groups that retry this one, oldest first.
     """
 
     uuid: str
@@ -47,6 +48,7 @@ class Group:
     place: Place | None = None
     retry_of: str | None = None
     owner: str | None = None
+    retried_as: tuple[str, ...] = ()
 
     @property
     def ended(self) -> bool:

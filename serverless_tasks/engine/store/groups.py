@@ -61,6 +61,7 @@ def group_of(state: Item) -> Group | None:
         place=Place.decode(json.loads(state["place"])) if "place" in state else None,
         retry_of=state.get("retry_of"),
         owner=state.get("owner"),
+        retried_as=tuple(state.get("retried_as", "").split()),
     )
 
 

@@ -7,7 +7,9 @@ Items here are plain dictionaries of str, int, float and bool.
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime
+from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Final
 from zlib import crc32
 
@@ -42,6 +44,8 @@ WAITING: Final = "waiting"
 LISTED_DAYS: Final = 30
 OWNER_SHARDS: Final = 2
 TASK_SHARDS: Final = 4
+# Of a job that is retried over and over.
+RETRIES_NOTED: Final = 20
 # Bytes in the state, so that it stays within the 1 KB of one write unit with names and owners of common length.
 INLINE_OUTPUTS: Final = 300
 INLINE_ERROR: Final = 200
@@ -49,6 +53,8 @@ INLINE_TYPE: Final = 80
 ITEM_OUTPUTS: Final = 300_000
 LARGEST_OUTPUTS: Final = 50_000_000
 ITEM_MESSAGES: Final = 300_000
+# The bytes of a message's time, at most.
+MESSAGE_TIME: Final = 14
 TRACEBACK_TAIL: Final = 8_000
 ERROR_TEXT: Final = 20_000
 
@@ -153,27 +159,34 @@ def index_fields(uuid: str, status: str, now: int) -> Item:
 def message_items(uuid: str, token: str, snapshot: Snapshot) -> list[Item]:
     """The items that hold a snapshot's messages, as many as their size asks for."""
     items: list[Item] = []
-    first, size = snapshot.first, 0
-    chunk: list[str] = []
-    for number, text in enumerate(snapshot.messages, snapshot.first):
-        length = len(encode(text).encode()) + 1
-        if chunk and size + length > ITEM_MESSAGES:
-            items.append(_message_item(uuid, token, first, chunk))
-            first, size, chunk = number, 0, []
-        chunk.append(text)
+    start, size = 0, 0
+    for number, text in enumerate(snapshot.messages):
+        length = len(encode(text).encode()) + 1 + MESSAGE_TIME
+        if number > start and size + length > ITEM_MESSAGES:
+            items.append(_message_item(uuid, token, snapshot, start, number))
+            start, size = number, 0
         size += length
-    if chunk:
-        items.append(_message_item(uuid, token, first, chunk))
+    if snapshot.messages:
+        items.append(_message_item(uuid, token, snapshot, start, len(snapshot.messages)))
     return items
 
 
-def _message_item(uuid: str, token: str, first: int, messages: list[str]) -> Item:
-    return {
+def _message_item(uuid: str, token: str, snapshot: Snapshot, start: int, end: int) -> Item:
+    item: Item = {
         "pk": uuid,
-        "sk": f"{STATE_PREFIX}{token}#m#{first:08d}",
-        "n": len(messages),
-        "messages": encode(messages),
+        "sk": f"{STATE_PREFIX}{token}#m#{snapshot.first + start:08d}",
+        "n": end - start,
+        "messages": encode(snapshot.messages[start:end]),
     }
+    if times := snapshot.times[start:end]:
+        # Each but the first as the time since the one before it, which is a few digits in place of thirteen.
+        item["times"] = encode([times[0], *(after - before for before, after in pairwise(times))])
+    return item
+
+
+def message_times(item: Item) -> list[int] | None:
+    """When each message of an item was added, in milliseconds; None where a version before has written it."""
+    return list(accumulate(json.loads(item["times"]))) if "times" in item else None
 
 
 def outputs_item(uuid: str, token: str, outputs: str) -> Item:
@@ -181,8 +194,8 @@ def outputs_item(uuid: str, token: str, outputs: str) -> Item:
     return {"pk": uuid, "sk": f"{STATE_PREFIX}{token}#outputs", "outputs": outputs}
 
 
-def ended_item(uuid: str, claim: Claim, failure: Failure, now: int) -> Item:
-    """Return the item that tells how an attempt ended without success."""
+def ended_item(uuid: str, claim: Claim, failure: Failure, now: int, *, due: int | None = None) -> Item:
+    """Return the item that tells how an attempt ended without success, and when the next one is due, if one is."""
     item: Item = {
         "pk": uuid,
         "sk": f"{STATE_PREFIX}{claim.token}#end",
@@ -197,6 +210,8 @@ def ended_item(uuid: str, claim: Claim, failure: Failure, now: int) -> Item:
     }
     if failure.path:
         item["path"] = _storable(failure.path[:ERROR_TEXT])
+    if due is not None:
+        item["due"] = due
     return item
 
 

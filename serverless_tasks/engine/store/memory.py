@@ -138,8 +138,9 @@ class MemoryStore:
         """See `Store.retry`."""
         uuid, now = message.uuid, self._now()
         change = transitions.retried(message, claim, snapshot, not_before=not_before, now=now)
+        end = ended_item(uuid, claim, failure, now, due=message.run_at)
         with self._lock:
-            state = self._write(uuid, claim.token, change, snapshot, ended_item(uuid, claim, failure, now))
+            state = self._write(uuid, claim.token, change, snapshot, end)
             return bool(state.get("cancel", False))
 
     def release(self, uuid: str, token: str) -> None:
@@ -199,6 +200,14 @@ class MemoryStore:
                 job = self._items.get(uuid, {}).get(JOB)
                 self._change(uuid, transitions.cancelled(record, job, message, self._now()))
             return self.read(uuid) or record
+
+    def note_retry(self, uuid: str, retry: str) -> bool:
+        """See `Store.note_retry`."""
+        with self._lock:
+            retries = transitions.retries_of(self._state(uuid))
+            if retries is not None and retry not in retries.split():
+                self._change(uuid, transitions.retry_noted(retries, retry))
+            return retries is not None
 
     def read(self, uuid: str, *, whole: bool = True, message: Message | None = None) -> Record | None:
         """See `Store.read`."""

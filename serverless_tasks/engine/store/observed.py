@@ -75,6 +75,7 @@ class _ObservedStore(_Observed):
     settle = _reported(Store.settle)
     delete = _reported(Store.delete)
     cancel = _reported(Store.cancel)
+    note_retry = _reported(Store.note_retry)
 
 
 def _uuids(written: Written) -> Iterable[str]:

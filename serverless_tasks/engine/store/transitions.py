@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from serverless_tasks.engine.job.message import MAX_DELAY, SCHEDULER_TRIES
+from serverless_tasks.engine.job.message import MAX_DELAY, SCHEDULER_TRIES, due_at
 from serverless_tasks.engine.job.record import (
     CANCELLED,
     ENDED,
@@ -25,11 +25,13 @@ from serverless_tasks.engine.store.base import Claim, ClaimAnswer
 from serverless_tasks.engine.store.items import (
     INDEXED,
     PREVIOUS_ATTEMPT,
+    RETRIES_NOTED,
     WAITING,
     Item,
     deliverable_until,
     failure_fields,
     index_fields,
+    is_tombstone,
     keep_until,
     needed_until,
     returned_fields,
@@ -77,6 +79,7 @@ class Change:
 
 def claimed(message: Message, *, token: str, lease: int, request_id: str, now: int) -> Change:
     """Begin an attempt: of a job that waits, or of one whose last attempt has lost its lease."""
+    due = due_at(message)
     return Change(
         put={
             **state_copy(message),
@@ -91,7 +94,8 @@ def claimed(message: Message, *, token: str, lease: int, request_id: str, now: i
             "ttl": _ttl(message, now),
         },
         add={"attempt": 1, "failures": 0},
-        keep={"started": now},
+        # That of a retry, where the job was submitted without a delay, is later than its start.
+        keep={"started": now, **({"due": due} if due > message.created else {})},
         copy=PREVIOUS_ATTEMPT,
         remove=("not_before", "target", "returned_type", "returned", *INDEXED),
     )
@@ -197,6 +201,19 @@ def cancelled(record: Record, job: Item | None, message: Message | None, now: in
         keep=keep,
         remove=("cancel",),
     )
+
+
+def retry_noted(retries: str, retry: str) -> Change:
+    """Note on a job that another one repeats it; ``retries`` are the ids of those that are noted already."""
+    return Change(put={"retried_as": " ".join([*retries.split(), retry][-RETRIES_NOTED:])})
+
+
+def retries_of(state: Item | None) -> str | None:
+    """Return the retries that an ended job notes, their ids with spaces between; None where none can be noted."""
+    if state is None or state.get("status") not in ENDED or is_tombstone(state):
+        return None
+    retries: str = state.get("retried_as", "")
+    return retries
 
 
 def claim_from_state(state: Item) -> Claim:

@@ -20,7 +20,7 @@ from serverless_tasks.engine.submit.handle import Handle
 from serverless_tasks.engine.submit.job_locks import unique_lock
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.publication import Publication
-from serverless_tasks.engine.submit.publish import made, publish_now
+from serverless_tasks.engine.submit.publish import check_retry, made, publish_now
 from serverless_tasks.engine.submit.reserve import Deduplication, reserve
 from serverless_tasks.engine.worker.references import EarlierJobs
 from serverless_tasks.errors import (
@@ -34,9 +34,10 @@ from serverless_tasks.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Iterator
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from serverless_tasks.engine.services import Services
+    from serverless_tasks.engine.store.group import Group
     from serverless_tasks.engine.store.locks import Lock
 
 _QUEUE: Final = "default"
@@ -79,18 +80,20 @@ class GroupHandle(Handle):
         """Yield the outputs of the members in their order, None of one that has not succeeded (yet)."""
         return EarlierJobs(self.services.store, self.uuid).results()
 
-    def retry_failed(self, *, new_uuid: str | None = None) -> GroupHandle:
+    def retry_failed(self, *, new_uuid: str | None = None, again: bool = True) -> GroupHandle:
         """Submit a new group of the same members, in which those that have succeeded count already.
 
         Args:
             new_uuid: the new group's id, to repeat a retry that may have been sent already.
+            again: also if it was retried before, under another id.
 
         Raises:
             NotFinished: it has not ended.
+            AlreadyRetried: it was retried before, and is not to be ``again``.
             WorkflowError: all members have succeeded.
             InputsUnavailable: the inputs of a member are not all kept.
         """
-        return retry_failed(self.services, self.uuid, new_uuid=new_uuid)
+        return retry_failed(self.services, self.uuid, new_uuid=new_uuid, again=again)
 
     def __getstate__(self) -> dict[str, Any]:
         return {name: value for name, value in super().__getstate__().items() if name != "services"}
@@ -195,7 +198,12 @@ def publish_group(
 
 
 def retry_failed(
-    services: Services, uuid: str, *, new_uuid: str | None = None, on_commit: bool = True
+    services: Services,
+    uuid: str,
+    *,
+    new_uuid: str | None = None,
+    on_commit: bool = True,
+    again: bool = True,
 ) -> GroupHandle:
     """Submit what has not succeeded of a group or a chain once more, under a new id; see `GroupHandle.retry_failed`.
 
@@ -204,10 +212,12 @@ def retry_failed(
         uuid: the group.
         new_uuid: the new group's id, to repeat a retry that may have been sent already.
         on_commit: inside a database transaction, publish on commit instead of at once.
+        again: also if it was retried before, under another id.
 
     Raises:
         TaskNotFound: nothing is known of it.
         NotFinished: it has not ended.
+        AlreadyRetried: it was retried before, and is not to be ``again``.
         WorkflowError: it is no group, or all its members have succeeded.
         InputsUnavailable: the inputs of a member are not all kept.
         UnknownOption: the new id is no UUID, or the old one's.
@@ -222,6 +232,8 @@ def retry_failed(
         raise WorkflowError(f"Job {uuid} is no group and no chain: retry it by itself.")
     if not group.ended:
         raise NotFinished(uuid, group.status)
+    if not again:
+        check_retry(uuid, group.retried_as, new_uuid)
     shards = services.store.groups.shards(uuid, group.total)
     statuses = {
         index: status_of(shard, place.position)
@@ -229,20 +241,12 @@ def retry_failed(
         if (place := group.member_place(index)).position in (shard := shards[place.shard]).ended
     }
     succeeded = {index for index, status in statuses.items() if status == SUCCEEDED}
-    again = [index for index in range(group.total) if index not in succeeded]
-    if not again:
+    repeated = [index for index in range(group.total) if index not in succeeded]
+    if not repeated:
         raise WorkflowError(f"All members of {uuid} have succeeded; there is nothing to retry.")
     if job.inputs_key is not None:
         raise InputsUnavailable(uuid, "the bucket no longer has its plan")
-    plan = Plan.of(job.inputs)
-    members = [Step(task=job.task)] * group.total
-    if group.chain:
-        members = list(plan.members)
-        if again[0] == 0:
-            members[0] = _step_again(services, member_id(uuid, 0))
-    else:
-        for index, step in zip(again, _steps_again(services, uuid, again), strict=True):
-            members[index] = step
+    plan = _plan_again(services, group, job, repeated)
     now = to_ms(services.clock.now())
     message = replace(
         job,
@@ -255,10 +259,23 @@ def retry_failed(
         workflow=OPEN,
         retry_of=uuid,
     )
-    again_plan = replace(plan, members=tuple(members)).hashed()
     return publish_group(
-        services, message, again_plan, Options(owner=job.owner, on_commit=on_commit), earlier=succeeded
+        services, message, plan, Options(owner=job.owner, on_commit=on_commit), earlier=succeeded
     )
+
+
+def _plan_again(services: Services, group: Group, job: Message, repeated: Sequence[int]) -> Plan:
+    """Return the plan of a group whose members of some indices are submitted once more."""
+    plan = Plan.of(job.inputs)
+    members = [Step(task=job.task)] * group.total
+    if group.chain:
+        members = list(plan.members)
+        if repeated[0] == 0:
+            members[0] = _step_again(services, member_id(group.uuid, 0))
+    else:
+        for index, step in zip(repeated, _steps_again(services, group.uuid, repeated), strict=True):
+            members[index] = step
+    return replace(plan, members=tuple(members)).hashed()
 
 
 def _steps_again(services: Services, group: str, again: Collection[int]) -> Iterable[Step]:

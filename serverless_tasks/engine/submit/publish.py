@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import logging
 from typing import TYPE_CHECKING
 
+from serverless_tasks.engine.job.job_id import job_id
 from serverless_tasks.engine.submit.handle import Handle
 from serverless_tasks.engine.submit.reserve import Deduplication, release, reserve, still_held
-from serverless_tasks.errors import AwsError, ServerlessTasksError, SubmitFailed
+from serverless_tasks.errors import AlreadyRetried, AwsError, ServerlessTasksError, SubmitFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -14,6 +16,8 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.services import Services
     from serverless_tasks.engine.submit.publication import Publication
+
+logger = logging.getLogger(__name__)
 
 
 def publish(
@@ -72,6 +76,7 @@ def publish_now(services: Services, publications: Sequence[Publication]) -> None
     for publication, failed in zip(publications, errors, strict=True):
         publication.settle(failed)
     release(services, publications)
+    _note_retries(services, publications)
 
 
 def _send_groups(services: Services, publications: Sequence[Publication]) -> list[Publication]:
@@ -85,7 +90,40 @@ def _send_groups(services: Services, publications: Sequence[Publication]) -> lis
                 release(services, [publication])
             else:
                 publication.settle(None)
+                _note_retries(services, [publication])
     return [publication for publication in publications if publication.send is None]
+
+
+def check_retry(uuid: str, retried_as: Sequence[str], new_uuid: str | None) -> None:
+    """See that an ended job was not retried before, unless it was as the job that it is to be now.
+
+    Args:
+        uuid: the ended job.
+        retried_as: the jobs that repeat it.
+        new_uuid: the id that the new job is to have, if one was given.
+
+    Raises:
+        AlreadyRetried: it was.
+    """
+    if retried_as and (new_uuid is None or job_id(new_uuid) not in retried_as):
+        raise AlreadyRetried(uuid, retried_as)
+
+
+def _note_retries(services: Services, publications: Sequence[Publication]) -> None:
+    """Note on the jobs that are submitted once more as which: what cannot be noted is sent all the same."""
+    for publication in publications:
+        message = publication.message
+        if message.retry_of is None or not publication.published:
+            continue
+        try:
+            services.store.note_retry(message.retry_of, message.uuid)
+        except ServerlessTasksError:
+            logger.warning(
+                "job %s does not note that it was retried as %s",
+                message.retry_of,
+                message.uuid,
+                exc_info=True,
+            )
 
 
 def made[T](make: Callable[[], T]) -> T:

@@ -10,6 +10,7 @@ from botocore.exceptions import EndpointConnectionError
 from django.db import connection, transaction
 from django.test import TestCase
 
+from serverless_tasks import TaskClient
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import NotPublished, SubmitFailed, SubmitUncertain
@@ -100,6 +101,31 @@ def test_a_rollback_drops_an_untracked_job() -> None:
     with pytest.raises(NotPublished, match="rolled back"):
         handle.cancel()
     assert (queued(), stored()) == ([], 0)
+
+
+@transactional
+@pytest.mark.parametrize("commits", [True, False])
+def test_a_job_notes_its_retry_when_the_transaction_commits(commits: bool) -> None:
+    first = SumNumbers.submit(numbers=[1])
+    first.cancel()
+    client = TaskClient()
+    with transaction.atomic() if commits else rolled_back():
+        again = client.retry(first.uuid)
+        assert client.get(first.uuid).retried_as == ()
+    assert client.get(first.uuid).retried_as == ((again.uuid,) if commits else ())
+
+
+@transactional
+@pytest.mark.parametrize("commits", [True, False])
+def test_a_group_notes_its_retry_when_the_transaction_commits(commits: bool) -> None:
+    first = group(SumNumbers.signature(numbers=[number]) for number in range(2)).submit()
+    client = TaskClient()
+    client.cancel(first.uuid)
+    assert first.refresh().status == "cancelled"
+    with transaction.atomic() if commits else rolled_back():
+        again = client.retry_failed(first.uuid)
+        assert client.get(first.uuid).retried_as == ()
+    assert client.get(first.uuid).retried_as == ((again.uuid,) if commits else ())
 
 
 @transactional

@@ -1,24 +1,35 @@
 """An ended job submitted once more."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import date
 
 import pytest
 from pydantic import BaseModel, Field
 
-from serverless_tasks import InputsUnavailable, InvalidInputs, NotFinished, Task, TaskNotFound
+from serverless_tasks import (
+    AlreadyRetried,
+    InputsUnavailable,
+    InvalidInputs,
+    NotFinished,
+    ServerlessTasksError,
+    SubmitFailed,
+    Task,
+    TaskClient,
+    TaskNotFound,
+)
 from serverless_tasks.client.resubmit import resubmit, submit_again
+from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.definition.registry import Registry
-from serverless_tasks.engine.job.message import RETENTION
+from serverless_tasks.engine.job.message import RETENTION, Message
 from serverless_tasks.engine.job.place import member_id
 from serverless_tasks.engine.job.record import Members
 from serverless_tasks.engine.services import Services
 from serverless_tasks.engine.submit.by_name import submit_by_name
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.submission import Submission
-from serverless_tasks.errors import UnknownOption, WorkflowError
+from serverless_tasks.errors import AwsError, UnknownOption, WorkflowError
 from serverless_tasks.params import NumberParameter
 from serverless_tasks.testing import RecordedTasks, recorded
 from serverless_tasks.workflow import chain, group, previous
@@ -39,6 +50,14 @@ class Double(Task):
 def jobs() -> Iterator[RecordedTasks]:
     with recorded(Double) as jobs:
         yield jobs
+
+
+class RefusingBackend(Backend):
+    def __init__(self, error: ServerlessTasksError) -> None:
+        self.error = error
+
+    def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
+        return [self.error for _ in messages]
 
 
 def ended(jobs: RecordedTasks, **options: object) -> str:
@@ -75,17 +94,73 @@ def test_the_new_job_says_which_one_it_repeats(jobs: RecordedTasks) -> None:
     job = jobs.services.store.job(again.uuid)
     assert job is not None
     assert job.retry_of == uuid
-    assert set(again.record.to_json()) == set(jobs.services.store.read(uuid).to_json())  # type: ignore[union-attr]
+    assert again.record.to_json()["retry_of"] == uuid
+    jobs.drain()
+    assert again.refresh().record.to_json()["retry_of"] == uuid
 
 
-def test_the_old_job_stays_as_it_is(jobs: RecordedTasks) -> None:
+def test_the_old_job_stays_as_it_is_but_for_as_which_one_it_was_retried(jobs: RecordedTasks) -> None:
     uuid = ended(jobs)
     before = jobs.services.store.read(uuid)
+    assert before is not None
 
-    resubmit(jobs.services, uuid)
+    again = [resubmit(jobs.services, uuid).uuid for _ in range(2)]
     jobs.drain()
 
-    assert jobs.services.store.read(uuid) == before
+    assert jobs.services.store.read(uuid) == replace(before, retried_as=tuple(again))
+
+
+def test_a_job_that_was_retried_is_refused_where_that_is_asked_for(jobs: RecordedTasks) -> None:
+    uuid = ended(jobs)
+    first = resubmit(jobs.services, uuid, again=False).uuid
+
+    with pytest.raises(AlreadyRetried, match=f"was retried already, as {first}") as caught:
+        resubmit(jobs.services, uuid, again=False)
+
+    assert caught.value.retried_as == (first,)
+    assert len(jobs.submitted) == 2
+    assert (
+        resubmit(jobs.services, uuid, new_uuid=first.upper(), again=False).uuid == first
+    )  # may have been sent
+    assert jobs.services.store.read(uuid).retried_as == (first,)  # type: ignore[union-attr]
+
+
+def test_a_retry_that_is_not_sent_is_not_noted(jobs: RecordedTasks) -> None:
+    uuid = ended(jobs)
+    services = Services(
+        Config(),
+        backend=RefusingBackend(SubmitFailed("no queue")),
+        clock=jobs.clock,
+        store=jobs.services.store,
+        registry=jobs.services.registry,
+    )
+
+    with pytest.raises(SubmitFailed):
+        resubmit(services, uuid)
+
+    assert jobs.services.store.read(uuid).retried_as == ()  # type: ignore[union-attr]
+
+
+def test_a_retry_that_cannot_be_noted_is_sent_all_the_same(
+    jobs: RecordedTasks, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    uuid = ended(jobs)
+
+    def refuse(*_: object) -> bool:
+        raise AwsError("dynamodb.update_item", "AccessDeniedException", "no", applied=False)
+
+    monkeypatch.setattr(jobs.services.store, "note_retry", refuse)
+
+    again = resubmit(jobs.services, uuid)
+    jobs.drain()
+
+    assert again.wait() == {"doubled": 4}
+    assert f"job {uuid} does not note that it was retried as {again.uuid}" in caplog.text
+
+
+def test_what_repeats_no_job_is_noted_nowhere(jobs: RecordedTasks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(type(jobs.services.store), "note_retry")
+    assert jobs.services.store.read(ended(jobs)).outputs == {"doubled": 4}  # type: ignore[union-attr]
 
 
 def test_a_job_that_expired_or_was_cancelled_has_ended(jobs: RecordedTasks) -> None:
@@ -233,6 +308,20 @@ class TestMembers:
             submit_again(
                 jobs.services, replace(job, inputs={"since": "soon"}), new_uuid=None, on_commit=False
             )
+
+    def test_a_group_says_as_which_one_it_was_retried(self, jobs: RecordedTasks) -> None:
+        handle = group([Double.signature(number=1), Shift.signature(since=date.max, number=1)]).submit()
+        jobs.services.cancel(member_id(handle.uuid, 1))
+        jobs.drain()
+
+        again = handle.retry_failed(again=False)
+
+        assert handle.refresh().record.retried_as == (again.uuid,)
+        assert again.record.retry_of == handle.uuid
+        with pytest.raises(AlreadyRetried, match=again.uuid):
+            TaskClient(services=jobs.services).retry_failed(handle.uuid, again=False)
+        later = handle.retry_failed()
+        assert handle.refresh().record.retried_as == (again.uuid, later.uuid)
 
     @pytest.mark.parametrize("ends", [True, False])
     def test_a_group_is_not_submitted_so(self, jobs: RecordedTasks, ends: bool) -> None:

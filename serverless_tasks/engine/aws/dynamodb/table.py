@@ -88,6 +88,7 @@ _CLAIMABLE = (
 )
 _FREE = "attribute_not_exists(#pk) OR #status = :pending"
 _HELD = "#token = :token AND #status = :running"
+_ENDED = "#status IN (:succeeded, :failed, :cancelled)"
 
 
 class Table:
@@ -203,7 +204,7 @@ class Table:
     ) -> bool:
         """See `Store.retry`."""
         uuid, now = message.uuid, self._now()
-        self._put_end(ended_item(uuid, claim, failure, now))
+        self._put_end(ended_item(uuid, claim, failure, now, due=message.run_at))
         self._put_messages(uuid, claim.token, snapshot)
         change = transitions.retried(message, claim, snapshot, not_before=not_before, now=now)
         return bool(self._write(uuid, claim.token, change).get("cancel", False))
@@ -270,6 +271,29 @@ class Table:
                 tried = True
                 continue  # it was begun, given back or ended in between: look again
             return self.read(uuid) or record
+
+    def note_retry(self, uuid: str, retry: str) -> bool:
+        """See `Store.note_retry`. The first retry of a job is noted by one call, a later one by two."""
+        noted: str | None = ""
+        while noted is not None and retry not in noted.split():
+            change, unchanged = transitions.retry_noted(noted, retry), "attribute_not_exists(#retried_as)"
+            values = {"succeeded": SUCCEEDED, "failed": FAILED, "cancelled": CANCELLED}
+            if noted:
+                values["noted"], unchanged = noted, "#retried_as = :noted"
+            try:
+                self._items.update(
+                    uuid,
+                    STATE,
+                    change,
+                    condition=f"{_ENDED} AND attribute_not_exists(#deleted) AND {unchanged}",
+                    values=values,
+                    answered=False,
+                )
+            except ConditionFailed as failed:
+                noted = transitions.retries_of(from_dynamodb(failed.item))
+            else:
+                return True
+        return noted is not None
 
     def read(self, uuid: str, *, whole: bool = True, message: Message | None = None) -> Record | None:
         """See `Store.read`."""
