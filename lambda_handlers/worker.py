@@ -19,7 +19,7 @@ from lambda_handlers.redelivery import (
     doubled,
     return_all,
 )
-from lambda_handlers.telemetry import count, counted, job, logger, report
+from lambda_handlers.telemetry import count, counted, flush_spans, job, logger, report
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.record import no_such_task, tasks_not_loaded
@@ -46,6 +46,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.statistics.gatherer import Batch as BatchCounts
     from serverless_tasks.engine.statistics.gatherer import Gatherer
     from serverless_tasks.engine.worker.outcome import DeliveryResult
+    from serverless_tasks.engine.worker.pauses import Pause
 
 # Seconds between the end of a run and the deletion of its messages.
 DELETION_GRACE = 10
@@ -155,7 +156,7 @@ class _Batch:
             # with on_lost = "fail" would be lost before it started if the process died while this one ends.
             if message.uuid == self._begun or task.on_lost == "fail" or expired:
                 return
-            if self._fits(task.timeout):
+            if self._fits(task.timeout) and self._pause(message) is None:
                 self._ahead.claim(message)
         except ServerlessTasksError:
             return
@@ -179,8 +180,27 @@ class _Batch:
     def _run(self, place: int, record: dict[str, Any], message: Message) -> None:
         if self._members is not None:
             self._members.count_before(message, _UNCOUNTED, self._usual)
+        timeout = self._timeout(record, message)
+        if timeout is None:
+            return
+        if (pause := self._pause(message)) is not None:
+            self._hold(record, message, pause)
+            return
+        if not self._fits(timeout):
+            self._ahead.release()
+            raise self._redelivery.back(record, 0, "not enough time is left in this run")
+        self._execute(place, record, message)
+
+    def _timeout(self, record: dict[str, Any], message: Message) -> float | None:
+        """The seconds that a message may need; None for one that can never be run, and is done with.
+
+        Raises:
+            GiveBack: it cannot be run yet.
+        """
+        if message.workflow is not None:
+            return WORKFLOW_SECONDS
         try:
-            timeout = WORKFLOW_SECONDS if message.workflow is not None else self._task(message).timeout
+            return self._task(message).timeout
         except UnknownTask as error:
             count("UnknownTask")
             self._redelivery.explain(message, no_such_task(message.task))
@@ -188,11 +208,10 @@ class _Batch:
         except NotDue as error:
             if error.seconds > LONGEST_HELD:
                 self._bury(record, str(error))
-                return
+                return None
             raise self._redelivery.back(record, math.ceil(error.seconds), str(error)) from None
-        if not self._fits(timeout):
-            self._ahead.release()
-            raise self._redelivery.back(record, 0, "not enough time is left in this run")
+
+    def _execute(self, place: int, record: dict[str, Any], message: Message) -> None:
         self._begun = message.uuid
         if self._counts is not None:
             self._counts.begin(message.task)
@@ -201,6 +220,7 @@ class _Batch:
                 message,
                 deadline=self._deadline,
                 request_id=self._context.aws_request_id,
+                message_id=record["messageId"],
                 claim=self._ahead.take(message),
                 in_flight_work=partial(self._claim_ahead, place + 1),
                 count=partial(self._note_end, record),
@@ -221,6 +241,20 @@ class _Batch:
 
         if (run := run_of(message, outcome, deliveries=deliveries(record))) is not None:
             counts.note(run)
+
+    def _pause(self, message: Message) -> Pause | None:
+        """The pause of a message's task, in a process that looks at pauses; groups and chains have none."""
+        if not self._services.config.pauses or message.workflow is not None:
+            return None
+        pauses = self._services.pauses
+        return None if pauses is None else pauses.of("task", message.task)
+
+    def _hold(self, record: dict[str, Any], message: Message, pause: Pause) -> None:
+        """Give the message of a paused task back, or have it sent anew."""
+        from lambda_handlers.holding import hold  # hardly a task is paused
+
+        self._ahead.release()
+        hold(self._services, self._redelivery, record, message, pause)
 
     def _note_end(self, record: dict[str, Any], member: Place, status: str) -> None:
         if self._members is None:
@@ -271,6 +305,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
         failed = _Batch(services, records, context).run()
     else:
         failed = _counted_batch(services.statistics, services, records, context)
+    flush_spans(services, context)
     if context.get_remaining_time_in_millis() > TO_RECORD_BUILD * 1000:
         services.build_record.write_once()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}

@@ -47,12 +47,17 @@ class JobAdmin(JobViews):
 
     def get_urls(self) -> list[URLPattern]:
         """The list, the pages beside it, and one page a job."""
+        # A worker under Django loads the admin as well, and serves no page.
+        from django_integration.admin import dead_letters, queues, schedules
+
         name = "serverless_tasks_job"
         wrap = self.admin_site.admin_view
         return [
             path("", wrap(self.changelist_view), name=f"{name}_changelist"),
             path("live/", wrap(self.live_view), name=f"{name}_live"),
-            path("queues/", wrap(self.queues_view), name=f"{name}_queues"),
+            *queues.urls(self),
+            *dead_letters.urls(self),
+            *schedules.urls(self),
             path("<uuid:uuid>/", wrap(self.job_view), name=f"{name}_change"),
             path("<uuid:uuid>/whole/", wrap(self.whole_view), name=f"{name}_whole"),
             path("<uuid:uuid>/members/", wrap(self.members_view), name=f"{name}_members"),
@@ -164,8 +169,3 @@ class JobAdmin(JobViews):
         except AwsError:
             return JsonResponse({}, status=503)
         return JsonResponse({uuid: pages.live(record) for uuid, record in found.items()})
-
-    def queues_view(self, request: HttpRequest) -> HttpResponse:
-        """Return the number of messages in each queue, and the age of the oldest."""
-        self.require("view", request)
-        return self.page(request, "queues", "Queues", pages.queues())

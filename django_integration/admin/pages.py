@@ -9,7 +9,7 @@ from django.utils.timezone import get_current_timezone_name
 
 from django_integration.admin.bulk import acted
 from django_integration.admin.groups import group
-from django_integration.admin.rows import duration, iso_moment, moment, owner_names, percent, rows
+from django_integration.admin.rows import iso_moment, moment, owner_names, percent, rows
 from django_integration.admin.search import TIME_WORDS, field_value
 from django_integration.web.excerpt import excerpts, last_messages
 from serverless_tasks.client.operations.bulk_submission import BULK
@@ -17,7 +17,6 @@ from serverless_tasks.client.search import known_names, search_jobs
 from serverless_tasks.client.timeline import timeline
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.submit.references import Reference
-from serverless_tasks.errors import AwsError, ConfigurationError
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -155,19 +154,6 @@ def live(record: Record) -> dict[str, Any]:
         "ended": record.ended,
         "members": record.members.to_json() if record.members is not None else None,
     }
-
-
-def queues() -> dict[str, Any]:
-    """The queues, where there are any."""
-    services = current_services()
-    if services.backend_kind.in_process:
-        return {"depths": None}
-    try:
-        queue_metrics = services.queue_metrics.read()
-    except (AwsError, ConfigurationError) as error:
-        return {"problem": str(error)}
-    ages = [None if depth.oldest is None else duration(depth.oldest) for depth in queue_metrics]
-    return {"depths": list(zip(queue_metrics, ages, strict=True))}
 
 
 def owner(name: str) -> dict[str, Any] | None:

@@ -37,7 +37,9 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.statistics.base import StatisticsStore
     from serverless_tasks.engine.statistics.gatherer import Gatherer
     from serverless_tasks.engine.store.base import Blobs, Claim, Store
+    from serverless_tasks.engine.tracing.spans import Spans
     from serverless_tasks.engine.worker.delivery import Middleware
+    from serverless_tasks.engine.worker.pauses import Pauses
     from serverless_tasks.engine.workflow.workflows import Workflows
     from serverless_tasks.errors import ServerlessTasksError
 
@@ -198,6 +200,19 @@ class Services:
         return BuildRecord(self.registry, self.manifest_store, self.started)
 
     @locked_cached_property
+    def pauses(self) -> Pauses | None:
+        """The queues and tasks that are paused; None where jobs run in this process, or no table is configured."""
+        if not self.config.table or self.backend_kind.in_process:
+            return None
+        from serverless_tasks.engine.aws.dynamodb.items import TableItems
+        from serverless_tasks.engine.aws.dynamodb.pauses import TablePauses
+        from serverless_tasks.engine.aws.session import client
+        from serverless_tasks.engine.worker.pauses import Pauses
+
+        items = TableItems(client("dynamodb"), self.config.table, self.clock)
+        return Pauses(TablePauses(items, self.clock), self.clock)
+
+    @locked_cached_property
     def blobs(self) -> Blobs | None:
         """The payload bucket, or None when none is configured."""
         if not self.config.bucket:
@@ -293,6 +308,7 @@ class Services:
             middleware=self.middleware,
             workflows=lambda: self.workflows,
             mark=None if self.statistics is None else self.statistics.mark,
+            spans=lambda: self.spans,
         )
 
     @locked_cached_property
@@ -303,7 +319,7 @@ class Services:
         return Workflows(
             self.store,
             self.blobs,
-            self._publish,
+            self.publish,
             self.clock,
             has_deadlines=not self.backend_kind.synchronous,
         )
@@ -320,11 +336,24 @@ class Services:
         made: Backend = backend_class(self._backend).of(self)
         return made
 
+    @property
+    def spans(self) -> Spans | None:
+        """The spans of jobs; None, with nothing imported, where nobody has asked for traces."""
+        return self._spans if self.config.traced else None
+
+    @locked_cached_property
+    def _spans(self) -> Spans:
+        from serverless_tasks.engine.tracing.spans import Spans
+
+        return Spans(self.config, has_queue=self.backend_kind.has_queue)
+
     def _resend(self, message: Message) -> None:
         self.backend.resend(message)
 
-    def _publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
-        return self.backend.publish(messages)
+    def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
+        """Hand messages to the backend; see `Backend.publish`."""
+        spans = self.spans
+        return self.backend.publish(messages) if spans is None else spans.send(messages, self.backend.publish)
 
     def cancel(self, uuid: str, *, message: Message | None = None) -> Record:
         """Cancel a job, and do what follows from that in its workflow; see `Store.cancel`."""

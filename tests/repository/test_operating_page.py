@@ -12,7 +12,8 @@ from unittest import mock
 import pytest
 from samtranslator.yaml_helper import yaml_parse
 
-PAGE = (Path(__file__).resolve().parents[2] / "docs/operating.md").read_text(encoding="utf-8")
+WHOLE = (Path(__file__).resolve().parents[2] / "docs/operating.md").read_text(encoding="utf-8")
+PAGE = WHOLE.split("### Hearing of new errors")[1].split("\n## ")[0]
 EVENT = {"Records": [{"Sns": {"Subject": "shop: new error", "Message": "order <n> & <text>\nIn shop.run."}}]}
 
 

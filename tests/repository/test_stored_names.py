@@ -11,7 +11,7 @@ from uuid import UUID
 from django_integration.web.http import signed_job
 from lambda_handlers import telemetry
 from serverless_tasks import errors
-from serverless_tasks.engine.aws.dynamodb import manifest
+from serverless_tasks.engine.aws.dynamodb import manifest, pauses
 from serverless_tasks.engine.definition import recurring
 from serverless_tasks.engine.definition.manifest.build import Manifest
 from serverless_tasks.engine.definition.manifest.entry import DeployedTask
@@ -23,6 +23,7 @@ from serverless_tasks.engine.statistics import items as statistics
 from serverless_tasks.engine.statistics.fingerprint import kind_of
 from serverless_tasks.engine.store import items
 from serverless_tasks.engine.store.fingerprints import lock_id
+from serverless_tasks.engine.worker.pauses import QUEUE, TASK, Pause, _key
 
 ROOT = Path(__file__).resolve().parents[2]
 ID = "0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11"
@@ -38,6 +39,8 @@ WHOLE = Message(
     secrets=("pin",),
     retry_of=ID,
     schedule="s",
+    traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    tracestate="vendor=x",
     run_at=3,
     uncertain=True,
     options=JobOptions(tenant="acme", track=False),
@@ -67,7 +70,7 @@ def test_the_members_of_a_message() -> None:
     body = json.loads(WHOLE.encode())
     assert set(body) == {
         *("v", "uuid", "task", "inputs", "owner", "inputs_key", "secrets", "retry_of", "schedule", "options"),
-        *("created", "expires"),
+        *("created", "expires", "traceparent", "tracestate"),
     }
     assert set(body["options"]) == {"queue", "tenant", "track"}
 
@@ -131,3 +134,21 @@ def test_the_metrics() -> None:
                 if isinstance(name, ast.Constant):
                     counted.add(name.value)
     assert counted == METRICS
+
+
+def test_the_item_of_pauses() -> None:
+    pause = Pause(kind=TASK, name="sum", since=1, by="ada", why="so", until=2)
+    assert (pauses.PK, pauses.SK) == ("control", "pauses")
+    assert json.loads(pause.encode()) == {
+        "kind": "task",
+        "name": "sum",
+        "since": 1,
+        "by": "ada",
+        "why": "so",
+        "until": 2,
+    }
+    assert (_key(TASK, "sum"), _key(QUEUE, "low")) == (
+        "task_09f5ffef28309853265c4a98",
+        "queue_6c1ff09db3a73dc4a854f695",
+    )
+    assert pause.failure.type == "TaskPaused"

@@ -15,6 +15,7 @@ LINES = 400
 # Longer than LINES, and still one thing: the path, and why.
 LONG = {
     "serverless_tasks/errors.py": "one tree of errors, each with the sentence that it says",
+    "serverless_tasks/engine/services.py": "the wiring of a process, each part once and in a few lines",
     "serverless_tasks/engine/aws/dynamodb/table.py": "the store's protocol, each method once and in a few lines",
     "serverless_tasks/engine/store/memory.py": "the store's protocol, each method once and in a few lines",
 }
@@ -47,6 +48,7 @@ ENGINE = (
     "services",
     "workflow",
     "backends",
+    "tracing",
     "worker",
     "aws",
     "definition",

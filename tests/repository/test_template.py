@@ -22,8 +22,11 @@ HANDLERS = {
     "StatusFunction": "lambda_handlers.status.handler",
     "DeadLetterFunction": "lambda_handlers.dead_letter.handler",
 }
-# X-Ray's two write actions, and reading CloudWatch's figures, know no resource but "*".
-WITHOUT_RESOURCE = {"xray:PutTraceSegments", "xray:PutTelemetryRecords", "cloudwatch:GetMetricData"}
+# X-Ray's two write actions, reading CloudWatch's figures, and listing mappings know no resource but "*".
+WITHOUT_RESOURCE = {
+    *("xray:PutTraceSegments", "xray:PutTelemetryRecords"),
+    *("cloudwatch:GetMetricData", "lambda:ListEventSourceMappings"),
+}
 
 
 def of_type(kind: str) -> dict[str, dict[str, Any]]:
@@ -69,6 +72,7 @@ def test_outputs_are_those_that_users_rely_on() -> None:
         "PublisherPolicyArn",
         "OperatorPolicyArn",
         "SchedulesPolicyArn",
+        "TaskPauses",
     }
 
 
@@ -190,6 +194,11 @@ def test_no_policy_allows_a_wildcard_action_or_resource(name: str, statement: di
         if allowed == ["scheduler:ListSchedules"]:  # it is not divided by groups
             assert text.endswith(":${AWS::AccountId}:schedule/*/*")
             continue
+        if allowed == [
+            "lambda:UpdateEventSourceMapping"
+        ]:  # their ids are made by Lambda; the function is ours
+            assert statement["Condition"] == {"ArnEquals": {"lambda:FunctionArn": get_att("WorkerFunction")}}
+            continue
         # A star stands for what is in a place of ours: objects below a prefix, schedules of the group.
         assert re.fullmatch(
             r"[^*]*|\$\{PayloadBucket\.Arn\}/[a-z-]+/\*|[^*]*:schedule/\$\{ScheduleGroup\}/\*", text
@@ -275,7 +284,8 @@ def test_an_operator_may_delete_and_the_worker_for_them() -> None:
         "s3:ListBucket",
         "sqs:GetQueueAttributes",
         "cloudwatch:GetMetricData",
-        "scheduler:DeleteSchedule",
+        *("scheduler:DeleteSchedule", "scheduler:GetSchedule", "scheduler:ListSchedules"),
+        *("lambda:ListEventSourceMappings", "lambda:UpdateEventSourceMapping"),
     }
     held = {"s3:DeleteObject", "s3:ListBucket", "dynamodb:DeleteItem"}
     deleting = {name for name, each in statements() if held & set(as_list(each["Action"]))}
@@ -340,8 +350,26 @@ def test_who_submits_may_create_schedules_of_our_group_and_who_deletes_jobs_dele
             for name in ("WorkerRole", "InvokeRole", "DeadLetterRole", "PublisherPolicy")
         ),
         ("OperatorPolicy", "scheduler:DeleteSchedule", ours),
+        ("OperatorPolicy", "scheduler:GetSchedule", ours),
+        ("OperatorPolicy", "scheduler:ListSchedules", "schedule/*/*"),  # AWS knows no narrower one
         ("WorkerRole", "scheduler:DeleteSchedule", ours),  # for an operator's action on many jobs
     }
+
+
+def test_only_an_operator_may_pause_queues_and_only_those_of_the_worker() -> None:
+    held = [(name, each) for name, each in statements() if "EventSourceMapping" in str(each["Action"])]
+    assert {name for name, _ in held} == {"OperatorPolicy"}
+    [update] = [each for _, each in held if each["Action"] == "lambda:UpdateEventSourceMapping"]
+    assert update["Resource"]["Fn::Sub"].endswith(":${AWS::AccountId}:event-source-mapping:*")
+    assert update["Condition"] == {"ArnEquals": {"lambda:FunctionArn": get_att("WorkerFunction")}}
+
+
+def test_workers_look_at_pauses_only_where_the_parameter_says_so() -> None:
+    assert TEMPLATE["Parameters"]["TaskPauses"]["Default"] == "false"
+    variables = RESOURCES["WorkerFunction"]["Properties"]["Environment"]["Variables"]
+    assert variables["SERVERLESS_TASKS_PAUSES"] == {"Ref": "TaskPauses"}
+    assert "SERVERLESS_TASKS_PAUSES" not in TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    assert TEMPLATE["Outputs"]["TaskPauses"]["Value"] == {"Ref": "TaskPauses"}
 
 
 def test_who_deploys_schedules_may_change_those_of_our_group_and_list_all() -> None:
@@ -430,7 +458,7 @@ def test_the_functions_that_end_jobs_count_them_unless_it_is_switched_off() -> N
     }
     own = {name: RESOURCES[name]["Properties"].get("Environment", {}).get("Variables") for name in HANDLERS}
     assert own == {
-        "WorkerFunction": counting,
+        "WorkerFunction": {"SERVERLESS_TASKS_PAUSES": {"Ref": "TaskPauses"}, **counting},
         "InvokeFunction": None,
         "StatusFunction": None,
         "DeadLetterFunction": counting,

@@ -57,6 +57,7 @@ class Queues:
         handlers = {f"handler.{number}": function for number, (_, function) in enumerate(served)}
         names = list(handlers)
         heartbeat = options.pop("heartbeat", False)
+        is_paused = options.pop("is_paused", None)
         mappings = [
             Mapping(url, names[number], batch_size=1 if heartbeat else 10, **options)
             for number, (url, _) in enumerate(served)
@@ -68,6 +69,7 @@ class Queues:
             clock=clock,
             queue=lambda url: ReceivingQueue(url, self.sqs),
             handler=handlers.__getitem__,
+            is_paused=is_paused,
         )
 
 

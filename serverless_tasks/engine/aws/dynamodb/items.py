@@ -40,10 +40,10 @@ class TableItems:
         """The client, for calls that are of one kind of items alone."""
         return self._client
 
-    def get(self, pk: str, sk: str) -> Item | None:
-        """Return an item, read consistently, or None."""
+    def get(self, pk: str, sk: str, *, consistent: bool = True) -> Item | None:
+        """Return an item, or None."""
         key = to_dynamodb({"pk": pk, "sk": sk})
-        response = call(self._client.get_item, TableName=self._table, Key=key, ConsistentRead=True)
+        response = call(self._client.get_item, TableName=self._table, Key=key, ConsistentRead=consistent)
         return from_dynamodb(response["Item"]) if "Item" in response else None
 
     def get_many(self, pks: Sequence[str], sk: str, only: Sequence[str] = ()) -> dict[str, Item]:
