@@ -13,6 +13,7 @@ from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, pro
 from lambda_handlers.bootstrap import initialise, ready
 from lambda_handlers.telemetry import count, counted, job, logger
 from serverless_tasks.engine.definition.recurring import SCHEDULED_TIME
+from serverless_tasks.engine.definition.registry import OPERATIONS
 from serverless_tasks.engine.job.dead_letter import DeadLetter, job_letter, undecodable_letter
 from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.engine.job.message import OPEN, SETTLE, VERSION, Message, version_of
@@ -152,7 +153,7 @@ class _Batch:
         if version > VERSION:
             text = f"The message has version {version}; the deployed code reads up to {VERSION}."
             return Failure(type=TOO_NEW, message=text)
-        if message.task not in self._services.registry:
+        if message.task not in self._services.registry and message.task not in OPERATIONS:
             return Failure(type=UNKNOWN, message=f"No deployed task is named {message.task!r}.")
         code, why = (record.message_attributes[name] for name in ("ERROR_CODE", "ERROR_MESSAGE"))
         if code is not None:

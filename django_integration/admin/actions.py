@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
+from django.utils.translation import gettext, gettext_lazy
+
+from serverless_tasks.client.operations.bulk_submission import BULK
 from serverless_tasks.client.resubmit import resubmit
 from serverless_tasks.client.task_client import TaskClient
 from serverless_tasks.engine.services import current_services
@@ -12,6 +15,8 @@ from serverless_tasks.errors import ServerlessTasksError, WorkflowError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from django.utils.functional import _StrPromise
 
 # Seconds that a person waits for running jobs to stop before an owner's deletion says which are left.
 OWNER_WAIT = 5.0
@@ -23,7 +28,7 @@ class Done:
 
     Attributes:
         uuid: the job.
-        said: a sentence about it.
+        said: a sentence about it; ``{successor}`` stands for the job that was submitted in its place.
         failed: whether it could not be done.
         successor: the job that was submitted in its place, or "".
         gone: whether nothing is left of it.
@@ -46,7 +51,7 @@ class Action:
         run: does it to one job.
     """
 
-    label: str
+    label: _StrPromise
     permission: str
     run: Callable[[str], Done]
 
@@ -55,17 +60,27 @@ def cancel(uuid: str) -> Done:
     """Cancel a job: a waiting one never starts, a running one is asked to stop."""
     record = TaskClient().cancel(uuid)
     if record.members is not None:
-        return Done(uuid, "The group was cancelled: members that have not begun will not begin.")
-    return Done(uuid, "The job was cancelled." if record.ended else "The job was asked to stop.")
+        return Done(uuid, gettext("The group was cancelled: members that have not begun will not begin."))
+    if record.ended:
+        return Done(uuid, gettext("The job was cancelled."))
+    return Done(uuid, gettext("The job was asked to stop."))
 
 
 def retry(uuid: str) -> Done:
-    """Submit an ended job again, under a new uuid; of a group, the members that did not succeed."""
-    try:
-        handle = resubmit(current_services(), uuid, on_commit=False)
-    except WorkflowError:  # it is a group
+    """Submit an ended job again, under a new uuid; of a group, the members that did not succeed.
+
+    Raises:
+        WorkflowError: it is an action on many jobs, which may delete: who may retry may not do that.
+        ServerlessTasksError: it could not be submitted.
+    """
+    services = current_services()
+    record = services.store.read(uuid, whole=False)
+    if record is not None and record.task == BULK:
+        raise WorkflowError(gettext("An action on many jobs is not retried: select the jobs once more."))
+    if record is not None and record.members is not None:
         return retry_failed(uuid)
-    return Done(uuid, f"The job was submitted again as {handle.uuid}.", successor=handle.uuid)
+    handle = resubmit(services, uuid, on_commit=False)
+    return Done(uuid, gettext("The job was submitted again as {successor}."), successor=handle.uuid)
 
 
 def retry_failed(uuid: str) -> Done:
@@ -77,20 +92,20 @@ def retry_failed(uuid: str) -> Done:
     from serverless_tasks.engine.submit import groups  # most sites have none
 
     handle = groups.retry_failed(current_services(), uuid, on_commit=False)
-    said = f"The members that did not succeed were submitted again in group {handle.uuid}."
+    said = gettext("The members that did not succeed were submitted again in group {successor}.")
     return Done(uuid, said, successor=handle.uuid)
 
 
 def delete(uuid: str) -> Done:
     """Delete an ended job: its inputs, outputs and messages, wherever they lie."""
     TaskClient().delete(uuid)
-    return Done(uuid, "The job was deleted.", gone=True)
+    return Done(uuid, gettext("The job was deleted."), gone=True)
 
 
-ACTIONS = {
-    "cancel": Action("Cancel selected jobs", "change", cancel),
-    "retry": Action("Retry selected jobs", "change", retry),
-    "delete": Action("Delete selected jobs", "delete", delete),
+ACTIONS: Final = {
+    "cancel": Action(gettext_lazy("Cancel selected jobs"), "change", cancel),
+    "retry": Action(gettext_lazy("Retry selected jobs"), "change", retry),
+    "delete": Action(gettext_lazy("Delete selected jobs"), "delete", delete),
 }
 
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST
 
 from django_integration.admin.rows import moment
-from django_integration.admin.views import Views
+from django_integration.admin.section import Section
 from django_integration.models import Job
 from serverless_tasks.client.operations.letters import shown_body
 from serverless_tasks.client.task_client import TaskClient
@@ -24,10 +24,10 @@ from serverless_tasks.errors import AwsError, ConfigurationError, LetterNotFound
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator
 
-    from django.contrib.admin import ModelAdmin
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
 
+    from django_integration.admin.views import JobViews
     from serverless_tasks.engine.job.dead_letter import DeadLetter
 
 PAGE = 100
@@ -39,7 +39,7 @@ MOST_OF_ALL = 1_000
 REFUSALS = 10
 
 
-def urls(admin: ModelAdmin[Any]) -> list[URLPattern]:
+def urls(admin: JobViews) -> list[URLPattern]:
     """Return the pages' patterns."""
     views = DeadLetterViews(admin)
     return [
@@ -49,7 +49,7 @@ def urls(admin: ModelAdmin[Any]) -> list[URLPattern]:
     ]
 
 
-class DeadLetterViews(Views):
+class DeadLetterViews(Section):
     """The pages about dead letters, for those who may see jobs; ``change_job`` retries, ``delete_job`` purges."""
 
     def letters(self, request: HttpRequest) -> HttpResponse:

@@ -6,14 +6,17 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 from django.urls import reverse
+from django.utils.timezone import get_current_timezone_name
 
+from django_integration.admin.bulk import acted
 from django_integration.admin.groups import group
 from django_integration.admin.rows import iso_moment, moment, owner_names, percent, rows
+from django_integration.admin.search import TIME_WORDS, field_value
 from django_integration.web.excerpt import MOST_MESSAGES, excerpts
 from django_integration.web.timeline import drawing_of, timed_messages
-from serverless_tasks.client.search import JobFilter, known_names, search_jobs
+from serverless_tasks.client.operations.bulk_submission import BULK
+from serverless_tasks.client.search import known_names, search_jobs
 from serverless_tasks.client.timeline import messages_json, timeline
-from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.submit.references import Reference
 
@@ -25,46 +28,59 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.record import Record
 
 PAGE = 50
-DAY = 86_400
+# Of an owner whose jobs are to be deleted, so many are counted.
+COUNTED = 100
+# Of jobs that an action is about to be done to, so many are shown.
+SHOWN = 20
 
 
 def listing(search: Search) -> dict[str, Any]:
-    """The list.
+    """The list. A search that cannot be read whole finds nothing: it would find what it is to leave out.
 
     Raises:
         InvalidCursor: no page has given its cursor.
         AwsError: the table could not be read.
         ConfigurationError: no table is configured.
+        TaskNotFound, WorkflowError: it is for the members of something that is no group.
     """
     services = current_services()
-    names = known_names(services)
-    now = services.clock.now()
-    owner = _owner(search.owner)
-    filters = JobFilter(
-        tasks=(search.task,) if search.task else (),
-        owner=owner,
-        status=search.status or None,
-        since=to_ms(now - search.days * DAY),
-    )
+    names, now = known_names(services), services.clock.now()
+    owner = owner_key(search.owner)
+    filters, problems = search.job_filter(owner, now)
+    if problems:
+        return {**around(search, names), "problems": problems, "owner": owner}
     page = search_jobs(services.store, filters, limit=PAGE, cursor=search.cursor or None, names=names)
     return {
-        **_around(search, names),
+        **around(search, names),
         "rows": rows(page.records, now),
         "owner": owner,
         "next": search.going_on(page.cursor) if page.cursor else "",
+        "full": len(page.records) >= PAGE,
+        "looked_at": page.looked_at,
+        "looked_back_to": None if page.looked_back_to is None else moment(page.looked_back_to),
     }
 
 
 def unreadable(search: Search, error: Exception) -> dict[str, Any]:
     """The list when it cannot be read."""
+    names = [task.name for task in current_services().registry.listed()]  # AWS is not asked once more
+    return {**around(search, names), "problem": str(error)}
+
+
+def around(search: Search, names: Sequence[str]) -> dict[str, Any]:
+    """Return what stands around the list, whatever is found."""
     return {
-        **_around(search, [task.name for task in current_services().registry.listed()]),
-        "problem": str(error),
+        "search": search,
+        "filters": search.filters(names),
+        "since": field_value(search.since),
+        "until": field_value(search.until),
+        "times": list(TIME_WORDS.items()),
+        "queues": sorted({*current_services().config.queue_urls, *([search.queue] if search.queue else [])}),
+        "zone": get_current_timezone_name(),
+        "bulk": BULK,
+        "rows": [],
+        "next": "",
     }
-
-
-def _around(search: Search, names: Sequence[str]) -> dict[str, Any]:
-    return {"search": search, "filters": search.filters(names), "rows": [], "next": ""}
 
 
 def is_job(uuid: str) -> bool:
@@ -105,6 +121,7 @@ def job(uuid: str) -> dict[str, Any] | None:
         ],
         "due": moment(record.run_at) if row.live and record.run_at is not None else None,
         "failure": record.failure,
+        "acted": acted(record, submitted) if record.task == BULK else None,
     }
     return context if record.members is None else context | group(record, submitted)
 
@@ -150,12 +167,27 @@ def live(record: Record) -> dict[str, Any]:
     }
 
 
-def owner(name: str) -> dict[str, Any]:
-    """The question before an owner's jobs are deleted."""
-    return {"owner": name, "owner_name": owner_names([name]).get(name, name)}
+def owner(name: str) -> dict[str, Any] | None:
+    """The question before an owner's jobs are deleted; None when nothing is kept of them.
+
+    Raises:
+        AwsError: the table could not be read.
+    """
+    services = current_services()
+    uuids, cursor = services.store.owner_uuids(name, limit=COUNTED)
+    if not uuids:
+        return None
+    known = services.store.read_many(uuids[:SHOWN], whole=False)
+    return {
+        "owner": name,
+        "owner_name": owner_names([name]).get(name, name),
+        "rows": rows([known[uuid] for uuid in uuids[:SHOWN] if uuid in known], services.clock.now()),
+        "count": len(uuids),
+        "more": cursor is not None,
+    }
 
 
-def _owner(said: str) -> str | None:
+def owner_key(said: str) -> str | None:
     """The owner that a person means: a user's name stands for their key, anything else for itself."""
     if not said:
         return None

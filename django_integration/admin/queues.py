@@ -11,7 +11,7 @@ from django.utils.timezone import get_current_timezone, get_current_timezone_nam
 from django.utils.translation import gettext
 
 from django_integration.admin.rows import duration, moment
-from django_integration.admin.views import Views
+from django_integration.admin.section import Section
 from django_integration.models import Job
 from serverless_tasks.client.operations import pausing, stuck
 from serverless_tasks.client.operations.queues import QueueState, read_queues
@@ -23,15 +23,16 @@ from serverless_tasks.engine.worker.pauses import QUEUE, TASK
 from serverless_tasks.errors import AwsError, ConfigurationError, InvalidCursor, ServerlessTasksError
 
 if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
+
+    from django_integration.admin.views import JobViews
 
 # Tenants that the page lists.
 TENANTS = 20
 
 
-def urls(admin: ModelAdmin[Any]) -> list[URLPattern]:
+def urls(admin: JobViews) -> list[URLPattern]:
     """Return the pages' patterns."""
     views = QueueViews(admin)
     return [
@@ -43,7 +44,7 @@ def urls(admin: ModelAdmin[Any]) -> list[URLPattern]:
     ]
 
 
-class QueueViews(Views):
+class QueueViews(Section):
     """The pages about queues, for those who may see jobs; ``change_job`` pauses, resumes and ends."""
 
     def queues(self, request: HttpRequest) -> HttpResponse:

@@ -10,10 +10,16 @@ from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.utils.timezone import localtime
 
+from serverless_tasks.client import job_filter
+from serverless_tasks.engine.job.record import PENDING
+
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from serverless_tasks.engine.job.record import Record
+
+# The digits of an id that a list shows.
+SHORT = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,19 +31,43 @@ class Row:
         owner: its owner as a person knows them.
         percent: how far it is, from 0 to 100; None when it does not say.
         created: when it was submitted.
+        finished: when it ended, or None.
         seconds: how long it has run, or None when it has not begun.
+        waited: how long it waited before, in seconds, or None when it has not begun.
+        due: when it may be run, where it waits for that, or None.
     """
 
     record: Record
     owner: str
     percent: int | None
     created: datetime
+    finished: datetime | None
     seconds: float | None
+    waited: float | None
+    due: datetime | None
+
+    @property
+    def short_id(self) -> str:
+        """The beginning of the job's id."""
+        return self.record.uuid[:SHORT]
 
     @property
     def ran(self) -> str:
         """The run's duration, in words."""
         return "" if self.seconds is None else duration(self.seconds)
+
+    @property
+    def wait(self) -> str:
+        """How long it waited for its first run, in words."""
+        return "" if self.waited is None else duration(self.waited)
+
+    @property
+    def reason(self) -> str:
+        """Why it did not succeed, or waits; "" where there is nothing to say."""
+        failure = self.record.failure or self.record.returned
+        if failure is None:
+            return ""
+        return f"{failure.type}: {failure.message}" if failure.message else failure.type
 
     @property
     def live(self) -> bool:
@@ -59,7 +89,10 @@ def rows(records: Sequence[Record], now: float) -> list[Row]:
             owner=names.get(record.owner or "", record.owner or ""),
             percent=percent(record),
             created=moment(record.created),
-            seconds=seconds(record, now),
+            finished=None if record.finished is None else moment(record.finished),
+            seconds=job_filter.duration(record, now),
+            waited=job_filter.queue_wait(record),
+            due=moment(record.run_at) if record.status == PENDING and record.run_at is not None else None,
         )
         for record in records
     ]
@@ -87,13 +120,6 @@ def percent(record: Record) -> int | None:
     if not record.target or record.target < 0:
         return None
     return max(0, min(100, int(100 * record.progress / record.target)))
-
-
-def seconds(record: Record, now: float) -> float | None:
-    """Return the seconds since a job's first start, or None when it has not begun."""
-    if record.started is None:
-        return None
-    return max(0.0, (record.finished or now * 1000) - record.started) / 1000
 
 
 def moment(milliseconds: int) -> datetime:

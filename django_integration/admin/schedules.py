@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from django.utils.timezone import localtime
 from django.utils.translation import gettext
 
 from django_integration.admin.rows import moment
-from django_integration.admin.views import Views
+from django_integration.admin.section import Section
 from serverless_tasks.client.operations.schedules import read_schedules
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ServerlessTasksError
 
 if TYPE_CHECKING:
-    from django.contrib.admin import ModelAdmin
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
 
+    from django_integration.admin.views import JobViews
 
-def urls(admin: ModelAdmin[Any]) -> list[URLPattern]:
+
+def urls(admin: JobViews) -> list[URLPattern]:
     """Return the page's pattern."""
     views = ScheduleViews(admin)
     return [views.path("schedules/", views.schedules, "schedules")]
 
 
-class ScheduleViews(Views):
+class ScheduleViews(Section):
     """The page about schedules."""
 
     def schedules(self, request: HttpRequest) -> HttpResponse:

@@ -1,67 +1,61 @@
-"""The base of the admin's pages that stand beside the list of jobs."""
+"""The ground of the admin's pages about jobs: who may see one, how it is rendered, and where others are.
+
+A page beside the list is a module with ``urls(admin)``, which `JobAdmin.get_urls` takes in.
+"""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.http import HttpResponseRedirect
 from django.template.response import TemplateResponse
-from django.urls import path, reverse
+from django.urls import reverse
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from django.http import HttpRequest
 
-    from django.contrib.admin import ModelAdmin
-    from django.http import HttpRequest, HttpResponse
-    from django.urls import URLPattern
-
-_TEMPLATES = "admin/serverless_tasks/job"
-_NAME = "serverless_tasks_job"
+TEMPLATES = "admin/serverless_tasks/job"
 
 
-class Views:
-    """Pages of one part of the admin.
-
-    Args:
-        admin: the admin of jobs, whose permissions and site they have.
-    """
-
-    def __init__(self, admin: ModelAdmin[Any]) -> None:
-        self.admin = admin
-
-    def path(self, route: str, view: Callable[..., HttpResponse], name: str) -> URLPattern:
-        """Return a page's pattern; its name is the admin's, such as ``admin:serverless_tasks_job_queues``."""
-        return path(route, self.admin.admin_site.admin_view(view), name=f"{_NAME}_{name}")
-
-    def may(self, permission: str, request: HttpRequest) -> bool:
-        """Return whether the user has ``view``, ``change`` or ``delete`` on jobs."""
-        return bool(getattr(self.admin, f"has_{permission}_permission")(request))
-
-    def require(self, permission: str, request: HttpRequest) -> None:
-        """See that the user has a permission on jobs.
-
-        Raises:
-            PermissionDenied: the user has not.
-        """
-        if not self.may(permission, request):
-            raise PermissionDenied
+class JobViews(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has no parameter when it runs
+    """The admin of jobs, as its pages use it."""
 
     def page(self, request: HttpRequest, name: str, title: str, context: dict[str, Any]) -> TemplateResponse:
-        """Return a page from its template's name and what it shows."""
+        """Render a page.
+
+        Args:
+            request: the request.
+            name: the template's, without folder and ending.
+            title: the page's heading.
+            context: what the template needs besides what all pages have.
+        """
         everywhere = {
-            **self.admin.admin_site.each_context(request),
-            "opts": self.admin.opts,
+            **self.admin_site.each_context(request),
+            "opts": self.opts,
             "title": title,
             "may_change": self.may("change", request),
             "may_delete": self.may("delete", request),
         }
-        return TemplateResponse(request, f"{_TEMPLATES}/{name}.html", {**everywhere, **context})
+        return TemplateResponse(request, f"{TEMPLATES}/{name}.html", {**everywhere, **context})
 
-    def url(self, name: str, *args: str) -> str:
-        """Return the address of a page of the jobs' admin."""
-        return reverse(f"admin:{_NAME}_{name}", args=args, current_app=self.admin.admin_site.name)
+    def may(self, permission: str, request: HttpRequest) -> bool:
+        """Return whether who asks has a permission on jobs: ``view``, ``change`` or ``delete``."""
+        return bool(getattr(self, f"has_{permission}_permission")(request))
 
-    def to(self, name: str, *args: str) -> HttpResponseRedirect:
-        """Return a redirect to a page of the jobs' admin."""
-        return HttpResponseRedirect(self.url(name, *args))
+    def require(self, permission: str, request: HttpRequest) -> None:
+        """See that who asks has a permission on jobs.
+
+        Raises:
+            PermissionDenied: they have not.
+        """
+        if not self.may(permission, request):
+            raise PermissionDenied
+
+    def list_url(self) -> str:
+        """Return the address of the list."""
+        return reverse("admin:serverless_tasks_job_changelist", current_app=self.admin_site.name)
+
+    def job_url(self, uuid: str) -> str:
+        """Return the address of a job's page."""
+        return reverse("admin:serverless_tasks_job_change", args=[uuid], current_app=self.admin_site.name)

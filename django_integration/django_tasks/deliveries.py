@@ -193,4 +193,4 @@ def _ended(attempt: FunctionRun, begun: Record, outcome: DeliveryResult) -> Reco
 
 
 def _is_function(message: Message) -> bool:
-    return issubclass(current_services().registry.get(message.task), FunctionTask)
+    return issubclass(current_services().registry.for_message(message.task), FunctionTask)

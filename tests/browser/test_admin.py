@@ -100,13 +100,36 @@ def test_filters_and_search_narrow_the_list(admin: Page, address: str, submit: C
     expect(admin.get_by_text("No jobs match the filters.")).to_be_visible()
     filters.get_by_role("link", name="Clear all filters").click()
     expect(admin.locator("#result_list tbody tr")).to_have_count(2)
-    admin.get_by_role("textbox").fill("ada")
+    box = admin.get_by_label("Job id or owner:")
+    box.fill("ada")
     admin.get_by_role("button", name="Search").click()
     expect(admin.locator("#result_list tbody tr")).to_have_count(1)
     expect(admin.locator("#result_list tbody tr")).to_contain_text("reports.steps")
-    admin.get_by_role("textbox").fill(failed)
-    admin.get_by_role("button", name="Search").click()
-    expect(admin.get_by_role("heading", name="reports.fails")).to_be_visible()
+    for text in (failed, failed[:8]):
+        admin.goto(f"{address}{LIST}")
+        box.fill(text)
+        admin.get_by_role("button", name="Search").click()
+        expect(admin.get_by_role("heading", name="reports.fails")).to_be_visible()
+
+
+def test_fields_narrow_the_list_further(admin: Page, address: str, submit: Callable[..., str]) -> None:
+    failed, waiting = submit("fails", owner="7"), submit("steps", "one")
+    wait_for(address, failed, status="failed")
+    wait_for(address, waiting, status="running")
+    admin.goto(f"{address}{LIST}")
+    filters = admin.get_by_role("search", name="Filter")
+    filters.get_by_text("More filters").click()
+    filters.get_by_label("Error").fill("TaskError")
+    filters.get_by_label("Since").fill("2026-01-31T08:00:05")
+    filters.get_by_role("button", name="Apply").click()
+    expect(admin.locator("#result_list tbody tr")).to_have_count(1)
+    expect(admin.locator("#result_list tbody tr")).to_contain_text("TaskError: There is no more paper")
+    expect(filters.get_by_label("Since")).to_have_value("2026-01-31T08:00:05")
+    assert violations(admin) == []
+    filters.locator("select[name=time]").select_option("finished")
+    filters.get_by_label("Before").fill("2026-01-31T08:00:06")
+    filters.get_by_role("button", name="Apply").click()
+    expect(admin.get_by_text("No jobs match the filters.")).to_be_visible()
 
 
 def test_an_empty_site_says_so(admin: Page, address: str) -> None:
@@ -215,12 +238,49 @@ def test_chosen_jobs_are_deleted_together(admin: Page, address: str, submit: Cal
     for _ in range(2):
         wait_for(address, submit("fails"), status="failed")
     admin.goto(f"{address}{LIST}")
-    for box in admin.get_by_role("checkbox").all():
+    for box in admin.locator(".action-select").all():
         box.check()
     admin.get_by_label("Action:").select_option("Delete selected jobs")
     admin.get_by_role("button", name="Run").click()
-    expect(admin.get_by_text("The job was deleted.")).to_have_count(2)
+    expect(admin.get_by_text("Delete 2 jobs?")).to_be_visible()
+    assert violations(admin) == []
+    admin.get_by_role("button", name="No, take me back").click()
+    expect(admin.locator("#result_list tbody tr")).to_have_count(2)
+    admin.get_by_label("Choose all jobs of this page").check()
+    expect(admin.get_by_text("2 of 2 selected")).to_be_visible()
+    admin.get_by_label("Action:").select_option("Delete selected jobs")
+    admin.get_by_role("button", name="Run").click()
+    admin.get_by_role("button", name="Yes").click()
+    expect(admin.get_by_text("The job was deleted.")).to_be_visible()
     expect(admin.get_by_text("No jobs yet.")).to_be_visible()
+
+
+def test_all_that_match_are_retried_by_a_job_that_sums_it_up(
+    admin: Page, address: str, submit: Callable[..., str]
+) -> None:
+    failed = [submit("fails") for _ in range(3)]
+    for uuid in failed:
+        wait_for(address, uuid, status="failed")
+    admin.goto(f"{address}{LIST}?status=failed")
+    admin.get_by_label("Select all that match").check()
+    expect(admin.get_by_role("checkbox", checked=True)).to_have_count(5)
+    admin.get_by_label("Action:").select_option("Retry selected jobs")
+    admin.get_by_role("button", name="Run").click()
+    expect(admin.get_by_text("Submit all jobs that match these filters once more?")).to_be_visible()
+    assert violations(admin) == []
+    admin.get_by_role("button", name="Yes").click()
+    expect(admin.get_by_text("The action was submitted as a job")).to_be_visible()
+    expect(admin.get_by_role("heading", name="Retry all that match")).to_be_visible()
+    expect(admin.get_by_text("3 jobs retried.")).to_be_visible(timeout=15_000)
+    expect(admin.locator("[data-field=status]")).to_have_text("Succeeded")
+    expect(admin.locator("dl.st-described")).to_contain_text("Asked for by")
+    assert violations(admin) == []
+    admin.goto(f"{address}{LIST}?status=failed")
+    expect(admin.locator("#result_list tbody tr")).to_have_count(6)
+    admin.goto(f"{address}{LIST}{failed[0]}/")
+    admin.get_by_role("button", name="Retry").click()
+    expect(admin.get_by_text("This job was retried before")).to_be_visible()
+    assert violations(admin) == []
 
 
 def test_an_owners_jobs_are_deleted_in_one_action(
@@ -231,8 +291,11 @@ def test_an_owners_jobs_are_deleted_in_one_action(
     wait_for(address, theirs, status="failed")
     admin.goto(f"{address}{LIST}?owner=7")
     admin.get_by_role("link", name="Delete all jobs of this owner").click()
+    expect(admin.get_by_text("1 job:")).to_be_visible()
+    assert violations(admin) == []
     admin.get_by_role("button", name="Yes").click()
     expect(admin.get_by_text("No jobs match the filters.")).to_be_visible()
+    expect(admin.get_by_role("link", name="Delete all jobs of this owner")).to_have_count(0)
     admin.goto(f"{address}{LIST}")
     expect(admin.locator("#result_list tbody tr")).to_have_count(1)
 
@@ -260,12 +323,22 @@ def test_is_read_without_javascript(chromium: Browser, address: str, submit: Cal
     expect(page.get_by_role("alert")).to_contain_text("There is no more paper")
     page.get_by_role("button", name="Retry").click()
     expect(page.get_by_text("The job was submitted again as")).to_be_visible()
+    page.goto(f"{address}{LIST}?status=failed")
+    page.get_by_label("Select all that match").check()
+    page.get_by_label("Action:").select_option("Delete selected jobs")
+    page.get_by_role("button", name="Run").click()
+    page.get_by_role("button", name="Yes").click()
+    expect(page.get_by_role("heading", name="Delete all that match")).to_be_visible()
 
 
-@pytest.mark.parametrize("place", ["", "queues/", "{failed}/"])
-def test_fits_a_narrow_screen(admin: Page, address: str, submit: Callable[..., str], place: str) -> None:
+@pytest.mark.parametrize("place", ["", "?status=failed&tenant=&error_type=TaskError", "queues/", "{failed}/"])
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_fits_a_narrow_screen(
+    admin: Page, address: str, submit: Callable[..., str], place: str, scheme: Literal["light", "dark"]
+) -> None:
     failed = submit("fails")
     wait_for(address, failed, status="failed")
+    admin.emulate_media(color_scheme=scheme)
     admin.set_viewport_size({"width": 375, "height": 800})
     admin.goto(f"{address}{LIST}{place.format(failed=failed)}")
     assert admin.evaluate("document.documentElement.scrollWidth") <= 375

@@ -17,7 +17,7 @@ WANTED = messages.wanted()
 # %(name)s, {name} and elements.
 PARTS = re.compile(r"%\(\w+\)\w|\{\w+\}|<[^>]+>")
 # Marked where the pages that they belong to are.
-NOT_YET = {"job.html", "list.html", "queues.html", "delete_owner.html"}
+NOT_YET = {"job.html"}
 # Read by nobody as words.
 ATTRIBUTES = ("aria-label", "title", "alt", "placeholder")
 

@@ -36,14 +36,14 @@ def test_the_page_names_the_rights_of_each_holder(holder: str) -> None:
 
 
 @pytest.mark.parametrize("holder", HOLDERS)
-def test_only_the_publisher_may_ask_the_indexes(holder: str) -> None:
+def test_the_publisher_and_the_worker_may_ask_the_indexes(holder: str) -> None:
     resources = [
         str(each["Resource"])
         for name, each in statements()
         if name == holder and "dynamodb:Query" in as_list(each["Action"])
     ]
     asks_indexes = any("/index/" in resource for resource in resources)
-    assert asks_indexes == (holder == "PublisherPolicy")
+    assert asks_indexes == (holder in ("PublisherPolicy", "WorkerRole"))
     assert ("(no index)" in row(holder)) == (bool(resources) and not asks_indexes)
 
 

@@ -225,8 +225,8 @@ def test_roles_hold_what_their_function_does_and_no_more() -> None:
             for call in ("PutItem", "UpdateItem", "GetItem", "Query", "BatchGetItem", "BatchWriteItem")
         }
     # A task that waits for others reads their outputs, wherever these lie.
-    for role in ("WorkerRole", "InvokeRole"):
-        assert {action for action in actions(role) if action.startswith("s3:")} == {
+    for role, more in (("WorkerRole", {"s3:DeleteObject", "s3:ListBucket"}), ("InvokeRole", set())):
+        assert {action for action in actions(role) if action.startswith("s3:")} - more == {
             "s3:GetObject",
             "s3:PutObject",
         }
@@ -277,7 +277,7 @@ def test_the_dead_letter_function_may_do_no_more_than_that_and_keep_what_it_rece
     assert "sqs:SendMessage" not in as_list(receiving["Action"])
 
 
-def test_only_an_operator_may_delete_and_list_what_lies_in_the_bucket() -> None:
+def test_an_operator_may_delete_and_the_worker_for_them() -> None:
     assert actions("OperatorPolicy") == {
         "dynamodb:DeleteItem",
         "s3:DeleteObject",
@@ -292,10 +292,32 @@ def test_only_an_operator_may_delete_and_list_what_lies_in_the_bucket() -> None:
     [reading] = [each for _, each in statements() if each["Action"] == "logs:FilterLogEvents"]
     assert reading["Resource"] == get_att("WorkerLogGroup")
     held = {"s3:DeleteObject", "s3:ListBucket", "dynamodb:DeleteItem"}
-    assert {name for name, each in statements() if held & set(as_list(each["Action"]))} == {"OperatorPolicy"}
-    [listing] = [each for _, each in statements() if each["Action"] == "s3:ListBucket"]
-    assert listing["Resource"] == get_att("PayloadBucket")
-    assert listing["Condition"] == {"StringLike": {"s3:prefix": ["outputs/*", "dead-letters/*"]}}
+    deleting = {name for name, each in statements() if held & set(as_list(each["Action"]))}
+    assert deleting == {"OperatorPolicy", "WorkerRole"}
+    listing = {name: each for name, each in statements() if each["Action"] == "s3:ListBucket"}
+    prefixes = {
+        name: each["Condition"]["StringLike"]["s3:prefix"]
+        for name, each in listing.items()
+        if each["Resource"] == get_att("PayloadBucket")
+    }
+    assert prefixes == {"OperatorPolicy": ["outputs/*", "dead-letters/*"], "WorkerRole": ["outputs/*"]}
+
+
+def test_an_action_on_many_jobs_may_do_on_the_worker_what_it_takes() -> None:
+    """It lists by the indexes, and deletes what a job has: items, payloads, dead letters and schedules."""
+    held = [each for name, each in statements() if name == "WorkerRole"]
+    [listings] = [each for each in held if each.get("Sid") == "Listings"]
+    assert listings["Action"] == "dynamodb:Query"
+    assert listings["Resource"] == [
+        {"Fn::Sub": "${Table.Arn}/index/by_owner"},
+        {"Fn::Sub": "${Table.Arn}/index/by_task"},
+    ]
+    [items] = [each for each in held if each["Action"] == "dynamodb:DeleteItem"]
+    assert items["Resource"] == get_att("Table")
+    [objects] = [each for each in held if each["Action"] == "s3:DeleteObject"]
+    assert objects["Resource"] == [
+        {"Fn::Sub": f"${{PayloadBucket.Arn}}/{folder}/*"} for folder in ("inputs", "outputs", "dead-letters")
+    ]
 
 
 def test_only_our_schedules_take_the_role_of_the_scheduler() -> None:
@@ -334,6 +356,7 @@ def test_who_submits_may_create_schedules_of_our_group_and_who_deletes_jobs_dele
         ("OperatorPolicy", "scheduler:DeleteSchedule", ours),
         ("OperatorPolicy", "scheduler:GetSchedule", ours),
         ("OperatorPolicy", "scheduler:ListSchedules", "schedule/*/*"),  # AWS knows no narrower one
+        ("WorkerRole", "scheduler:DeleteSchedule", ours),  # for an operator's action on many jobs
     }
 
 

@@ -140,7 +140,7 @@ def submit(
             handle = session.client.submit_json(named, given, **chosen)
         else:
             handle = _submit_each(session, named, each, given, group, chosen, silent=as_json)
-        _submitted(output, session, handle, watch=watch)
+        submitted(output, session, handle, watch=watch)
 
 
 def run(
@@ -226,7 +226,7 @@ def retry(
             if not typer.confirm("Retry it once more?", err=True):
                 raise typer.Exit(Exit.FINISHED) from None
             handle = submit_again(uuid, new_uuid=new_uuid)
-        _submitted(output, session, handle, watch=watch)
+        submitted(output, session, handle, watch=watch)
 
 
 def _retries(session: Session, error: AlreadyRetried) -> str:
@@ -309,7 +309,8 @@ def _submit_each(
         )
 
 
-def _submitted(output: Output, session: Session, handle: Handle, *, watch: bool) -> None:
+def submitted(output: Output, session: Session, handle: Handle, *, watch: bool) -> None:
+    """Tell the id of a job that was submitted, or follow it until it ends."""
     from rich.text import Text
 
     if watch:

@@ -1,13 +1,15 @@
-"""The command that looks for jobs: jobs."""
+"""The command that looks for jobs, and acts on all that it finds: jobs."""
 
 from __future__ import annotations
 
+import getpass
 import re
 from enum import StrEnum
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from serverless_tasks.cli.exit_codes import Exit
 from serverless_tasks.cli.output import Output
 from serverless_tasks.cli.parameters import Json, Stack
 from serverless_tasks.cli.session import connect
@@ -15,8 +17,12 @@ from serverless_tasks.cli.times import moment
 from serverless_tasks.client.search import JobFilter, JobsPage, duration, known_names, queue_wait, search_jobs
 from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.engine.job.record import iso
+from serverless_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from serverless_tasks.cli.session import Session
     from serverless_tasks.engine.job.record import Record
 
 MOST = 500
@@ -59,6 +65,16 @@ def _group(text: str | None) -> str | None:
 _BY_END = (Status.FAILED, Status.CANCELLED)
 _WHEN = "WHEN"
 _TIMES = "Which time"
+_ACT = "Act on all of them, not only on a page: by a job with a summary"
+
+# So many are counted for the question, on so many pages of the search.
+COUNTED: Final = 500
+LOOKS: Final = 4
+_QUESTIONS: Final = {
+    "retry": "Submit {jobs} once more",
+    "cancel": "Cancel those of {jobs} that have not ended",
+    "delete": "Delete those of {jobs} that have ended, with their inputs, outputs, messages and errors",
+}
 
 
 def jobs(
@@ -105,13 +121,27 @@ def jobs(
     cursor: Annotated[
         str | None, typer.Option(help="Go on where an earlier page ended; it names its cursor.")
     ] = None,
+    retry: Annotated[
+        bool, typer.Option("--retry", help="Submit them once more.", rich_help_panel=_ACT)
+    ] = False,
+    cancel: Annotated[
+        bool, typer.Option("--cancel", help="Cancel those that have not ended.", rich_help_panel=_ACT)
+    ] = False,
+    delete: Annotated[
+        bool, typer.Option("--delete", help="Delete those that have ended.", rich_help_panel=_ACT)
+    ] = False,
+    again: Annotated[
+        bool, typer.Option("--again", help="Retry those that were retried before, too.", rich_help_panel=_ACT)
+    ] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Ask nothing.", rich_help_panel=_ACT)] = False,
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
     """Find jobs by status, task, error, owner, time and more, newest first."""
     from serverless_tasks.cli.tables import jobs_picture
 
-    output = Output(as_json)
+    asked = [name for name, given in (("retry", retry), ("cancel", cancel), ("delete", delete)) if given]
+    output = Output(as_json, lines=bool(asked))
     with output.errors():
         session = connect(stack)
         services, now = session.client.services, session.clock.now()
@@ -130,6 +160,9 @@ def jobs(
             longer_than=longer_than,
             id_prefix=job or "",
         )
+        if asked or again or yes:
+            _act_on_all(output, session, asked, filters, again=again, yes=yes)
+            return
         page = search_jobs(services.store, filters, limit=limit, cursor=cursor, names=known_names(services))
         shown = "finished" if since is until is None and status in _BY_END else str(time)
         output.document(_document(page, now), jobs_picture(page, now, shown))
@@ -159,3 +192,60 @@ def _job(record: Record, now: float) -> dict[str, Any]:
         "duration": duration(record, now),
         "queue_wait": queue_wait(record),
     }
+
+
+def _act_on_all(
+    output: Output, session: Session, asked: Sequence[str], filters: JobFilter, *, again: bool, yes: bool
+) -> None:
+    """Ask, submit an action on all jobs that match, and follow it until it ends.
+
+    Args:
+        output: the command's output.
+        session: its session.
+        asked: the actions that were asked for.
+        filters: which jobs.
+        again: whether jobs that were retried before are retried once more.
+        yes: whether nothing is asked.
+
+    Raises:
+        ConfigurationError: it is not clear what is to be done, or a program has not said yes.
+    """
+    from serverless_tasks.cli.commands.jobs import submitted  # most searches only list
+    from serverless_tasks.client.operations.bulk_submission import submit_bulk
+
+    if len(asked) != 1:
+        raise ConfigurationError("Give one of --retry, --cancel and --delete; --again and --yes go with one.")
+    (action,) = asked
+    if again and action != "retry":
+        raise ConfigurationError("--again goes with --retry.")
+    if output.as_json and not yes:
+        raise ConfigurationError("Give --yes with --json: a program is not asked.")
+    if not yes and not typer.confirm(_question(session, action, filters), err=True):
+        raise typer.Exit(Exit.FAILED)
+    services = session.client.services
+    handle = submit_bulk(services, action, filters, by=_person(), again=again)
+    submitted(output, session, handle, watch=True)
+
+
+def _question(session: Session, action: str, filters: JobFilter) -> str:
+    from serverless_tasks.client.operations.bulk_submission import MOST_JOBS
+
+    services, count, cursor = session.client.services, 0, None
+    names = known_names(services)
+    for _ in range(LOOKS):
+        page = search_jobs(services.store, filters, limit=COUNTED, cursor=cursor, names=names)
+        count, cursor = count + len(page.records), page.cursor
+        if cursor is None or count >= COUNTED:
+            break
+    found = f"{count} job{'' if count == 1 else 's'}"
+    if cursor is not None:
+        found = f"{count} or more jobs ({MOST_JOBS} at most in one run)"
+    return f"{_QUESTIONS[action].format(jobs=found)}?"
+
+
+def _person() -> str:
+    """Return the name of the person at the terminal, or "" where the machine does not know one."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from importlib import import_module
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from serverless_tasks.engine.definition.base import BaseTask, is_task_class
 from serverless_tasks.engine.definition.dictionary import DictionaryDefinition
@@ -19,7 +19,13 @@ from serverless_tasks.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+# The tasks of the library that operators submit: the module and the class of each. Nothing but a message that names one
+# has its module imported, and nothing else finds one: it is not listed, not served, and not submitted by its name.
+OPERATIONS: Final[Mapping[str, tuple[str, str]]] = {
+    "serverless-tasks.bulk": ("serverless_tasks.client.operations.bulk", "BulkAction"),
+}
 
 
 class Registry:
@@ -36,6 +42,7 @@ class Registry:
     def __init__(self, *growing: Sequence[type[BaseTask]]) -> None:
         self._tasks: dict[str, type[BaseTask]] = {}
         self._definitions: dict[str, Definition] = {}
+        self._operations: dict[str, Definition] = {}
         self._imported: set[str] = set()
         self._growing = growing
         self._seen = [0] * len(growing)
@@ -48,6 +55,12 @@ class Registry:
         Raises:
             DuplicateTask: another class has the name.
         """
+        if task.name in OPERATIONS:
+            if _place(task) != ".".join(OPERATIONS[task.name]):
+                raise DuplicateTask(
+                    f"{_place(task)} is named {task.name!r}, as a task of this library is. Rename it."
+                )
+            return
         if task.name in self._imported:
             self._imported.remove(task.name)
             self._definitions.pop(task.name, None)
@@ -144,6 +157,29 @@ class Registry:
         if definition is None:
             definition = self._definitions[name] = definition_of(self.get(name))
         return definition
+
+    def for_message(self, name: str) -> type[BaseTask]:
+        """The task class that a message names: a registered one, or one of `OPERATIONS`.
+
+        Raises:
+            UnknownTask: there is none.
+        """
+        return self._operation(name).task if name in OPERATIONS else self.get(name)
+
+    def definition_for_message(self, name: str) -> Definition:
+        """The definition of the task that a message names; see `for_message`.
+
+        Raises:
+            UnknownTask: there is none.
+            TaskDefinitionError: the class contradicts itself.
+        """
+        return self._operation(name) if name in OPERATIONS else self.definition(name)
+
+    def _operation(self, name: str) -> Definition:
+        if name not in self._operations:
+            module, attribute = OPERATIONS[name]
+            self._operations[name] = definition_of(getattr(import_module(module), attribute))
+        return self._operations[name]
 
     def listed(self) -> list[type[BaseTask]]:
         """The tasks that people are shown, by name."""

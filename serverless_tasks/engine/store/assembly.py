@@ -209,6 +209,7 @@ def _from_state(state: Item, by_key: dict[str, Item], now: int) -> Record:
         **_submitted_with(state),
         retried_as=tuple(state.get("retried_as", "").split()),
         fingerprint=state.get("failure_fingerprint", ""),
+        due=state.get("due"),
         lease=state.get("lease") if status == RUNNING else None,
         history=tuple(
             sorted(

@@ -96,7 +96,7 @@ class Attempt:
         return run, last
 
     def _run(self, progress: Progress) -> RunResult:
-        declared = self._registry.get(self._message.task)
+        declared = self._registry.for_message(self._message.task)
         task: type[BaseTask] | BaseTask = declared
         try:
             inputs = load_inputs(self._message, self._blobs)
@@ -111,7 +111,7 @@ class Attempt:
         began = self._clock.now()
         mask = NO_MASK
         try:
-            definition = self._registry.definition(self._message.task)
+            definition = self._registry.definition_for_message(self._message.task)
             model = definition.parse_json(inputs)
             progress.mask = mask = definition.mask(model)
             task = definition.instance(model, self._execution(progress))

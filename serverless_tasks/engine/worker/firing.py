@@ -37,7 +37,7 @@ def task_for(message: Message, registry: Registry, now: float) -> type[BaseTask]
         UnknownTask: there is no such task.
     """
     if message.schedule is None:
-        return registry.get(message.task)
+        return registry.for_message(message.task)
     from serverless_tasks.engine.definition.recurring import task_schedule_name
 
     if message.schedule != task_schedule_name(message.task):

@@ -59,7 +59,8 @@ def text(answer: Any) -> str:
 
 
 def said(answer: Any) -> list[str]:
-    return [str(message) for message in answer.context["messages"]]
+    """The banners of a page, without their tags."""
+    return [re.sub(r"<[^>]+>", "", str(message)) for message in answer.context["messages"]]
 
 
 class TestList:
@@ -70,7 +71,7 @@ class TestList:
         work()
         submit(owner=str(user.pk))
         page = text(operator.get(LIST))
-        assert re.search(rf"sum Pending.* ada \({user.pk}\) .*fails Failed", page)
+        assert re.search(rf"Pending .* sum .* ada \({user.pk}\) .*Failed RuntimeError: .* fails", page)
 
     def test_owners_names_are_one_query(self, operator: Client, user: User, other_user: User) -> None:
         for owner in (str(user.pk), str(other_user.pk), "a service", "a service"):
@@ -228,12 +229,12 @@ class TestJob:
 
 
 class TestActions:
-    def act(self, client: Client, action: str, *uuids: str) -> Any:
-        return client.post(f"{LIST}act/", {"action": action, "uuid": list(uuids)}, follow=True)
+    def act(self, client: Client, action: str, *uuids: str, **more: str) -> Any:
+        return client.post(f"{LIST}act/", {"action": action, "uuid": list(uuids), **more}, follow=True)
 
     def test_cancel(self, operator: Client, work: Callable[[], int]) -> None:
         uuid = submit()
-        assert said(self.act(operator, "cancel", uuid)) == [f"{uuid}: The job was cancelled."]
+        assert said(self.act(operator, "cancel", uuid)) == [f"Job {uuid[:8]}: The job was cancelled."]
         work()
         assert current_services().store.read(uuid).status == "cancelled"
         assert LogEntry.objects.get(object_id=uuid).change_message == "The job was cancelled."
@@ -254,7 +255,8 @@ class TestActions:
     def test_delete_leaves_nothing_to_read(self, operator: Client, work: Callable[[], int]) -> None:
         uuid = submit()
         work()
-        assert said(self.act(operator, "delete", uuid)) == [f"{uuid}: The job was deleted."]
+        answer = self.act(operator, "delete", uuid, confirmed="yes")
+        assert said(answer) == [f"Job {uuid[:8]}: The job was deleted."]
         assert operator.get(f"{LIST}{uuid}/").status_code == 404
 
     def test_one_that_refuses_does_not_keep_the_others_from_it(
@@ -265,7 +267,7 @@ class TestActions:
         waiting = submit()
         sentences = said(self.act(operator, "cancel", ended, waiting))
         assert "has already ended" in sentences[0]
-        assert sentences[1] == f"{waiting}: The job was cancelled."
+        assert sentences[1] == f"Job {waiting[:8]}: The job was cancelled."
 
     @pytest.mark.parametrize("form", [{}, {"action": "cancel"}, {"action": "explode", "uuid": UNKNOWN}])
     def test_a_form_without_a_choice_is_asked_for_one(self, operator: Client, form: dict[str, str]) -> None:

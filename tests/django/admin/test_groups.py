@@ -199,6 +199,17 @@ class TestActions:
         assert "The 1 that succeeded is not run again" in question
         assert work() == 0
 
+    def test_one_that_was_retried_before_is_warned_of(
+        self, operator: Client, work: Callable[[], int]
+    ) -> None:
+        uuid = submit(group(numbers(1) + failing(1))).uuid
+        work()
+        assert "retried before" not in text(operator.get(f"{LIST}{uuid}/retry-failed/"))
+        again = operator.post(f"{LIST}{uuid}/retry-failed/", follow=True).context["record"].uuid
+        question = operator.get(f"{LIST}{uuid}/retry-failed/")
+        assert "This group was retried before" in text(question)
+        assert f'href="{LIST}{again}/"' in question.content.decode()
+
     def test_it_is_a_new_group_that_says_whose_retry_it_is(
         self, operator: Client, work: Callable[[], int]
     ) -> None:
@@ -206,7 +217,9 @@ class TestActions:
         work()
         answer = operator.post(f"{LIST}{uuid}/retry-failed/", follow=True)
         (sentence,) = said(answer)
-        (again,) = re.findall(r"submitted again in group ([-0-9a-f]+)\.", sentence)
+        (short,) = re.findall(r"submitted again in group ([0-9a-f]{8})\.", sentence)
+        again = answer.context["record"].uuid
+        assert again.startswith(short)
         assert answer.redirect_chain == [(f"{LIST}{again}/", 302)]
         page = text(answer)
         assert f"Retry of: {uuid}" in page
@@ -250,7 +263,7 @@ class TestActions:
     def test_delete_takes_the_members(self, operator: Client, work: Callable[[], int]) -> None:
         uuid = submit(group(numbers(1))).uuid
         work()
-        operator.post(f"{LIST}act/", {"action": "delete", "uuid": uuid})
+        operator.post(f"{LIST}act/", {"action": "delete", "uuid": uuid, "confirmed": "yes"})
         for gone in (uuid, member_id(uuid, 0)):
             assert operator.get(f"{LIST}{gone}/").status_code == 404
 

@@ -517,7 +517,7 @@ class TestSchedules:
         self.sync()
         page = text(reader.get(f"{LIST}schedules/"))
         assert re_in(
-            page, r"reports\.nightly cron\(0 6 \* \* \? \*\) Enabled - \S+ \d+, 20\d\d \d\d:00:00 [A-Z]+"
+            page, r"reports\.nightly cron\(0 6 \* \* \? \*\) Enabled - \S+ \d+, 20\d\d, \d\d:00:00 [A-Z]+"
         )
 
     def test_the_last_run_is_found_by_its_time(
@@ -536,7 +536,7 @@ class TestSchedules:
         calls.clear()
         page = reader.get(f"{LIST}schedules/")
         assert f'href="{LIST}{uuid}/"' in page.content.decode()
-        assert re_in(text(page), r"Enabled \S+ \d+, 20\d\d \d\d:00:00 [A-Z]+ Pending")
+        assert re_in(text(page), r"Enabled \S+ \d+, 20\d\d, \d\d:00:00 [A-Z]+ Pending")
         assert calls["Query"] == 0
 
     def test_a_scheduler_that_cannot_be_asked_is_said(self, reader: Client) -> None:

@@ -36,6 +36,12 @@ def test_a_job_of_an_unknown_task_ends_with_that_reason(site, message):
     assert error == {"type": "UnknownTask", "message": "No deployed task is named 'never.deployed'."}
 
 
+def test_an_operators_action_is_a_task_that_is_deployed(site, message):
+    site.put(message("serverless-tasks.bulk", action="delete").encode(), "dead")
+    site.deliver(dead_letter.handler, "dead")
+    assert site.services.store.read(message().uuid).error["type"] == "Undeliverable"
+
+
 def test_a_job_of_a_newer_version_ends_with_that_reason(site, message):
     site.put(json.dumps(json.loads(message(numbers=[1]).encode()) | {"v": 3}), "dead")
     site.deliver(dead_letter.handler, "dead")

@@ -21,6 +21,15 @@ def test_the_record_is_returned(site):
     assert answer["outputs"] == {"sum": 3}
 
 
+def test_an_operators_action_on_many_jobs_is_no_task_to_invoke(site):
+    for _ in range(2):
+        answer = run(
+            {"task": "serverless-tasks.bulk", "inputs": {"action": "delete", "filter": {}, "until": 1}}
+        )
+        assert answer["error"]["type"] == "UnknownTask"
+        site.services.registry.for_message("serverless-tasks.bulk")  # as when a message named it
+
+
 def test_the_same_uuid_runs_once_and_is_answered_twice(site):
     first = run({"task": "sum", "inputs": {"numbers": [1]}, "uuid": UUID})
     again = run({"task": "sum", "inputs": {"numbers": [1]}, "uuid": UUID})
