@@ -9,8 +9,8 @@ from itertools import count
 import pytest
 
 from serverless_tasks import ConfigurationError
-from serverless_tasks.client.operations import logs
-from serverless_tasks.client.operations.logs import LogLine, follow_log, job_log
+from serverless_tasks.client.operations.story import logs
+from serverless_tasks.client.operations.story.logs import LogLine, follow_log, job_log
 from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.job.message import Message
