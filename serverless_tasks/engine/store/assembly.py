@@ -118,6 +118,7 @@ def message_from_item(job: Item) -> Message:
         created=job["created"],
         expires=job["expires"],
         inputs_key=job.get("inputs_key"),
+        run_at=job.get("run_at"),
         secrets=tuple(json.loads(job.get("secrets", "[]"))),
         retry_of=job.get("retry_of"),
         **read_links(json.loads(job.get("links", "{}"))),

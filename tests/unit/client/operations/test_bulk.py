@@ -100,6 +100,7 @@ class TestRetry:
     def test_what_failed_after_the_request_is_left_alone(self, jobs: RecordedTasks) -> None:
         before = failed(jobs)
         Fails.submit()
+        jobs.move(1)
         handle = submit_bulk(jobs.services, "retry", FAILED)
         jobs.move(1)
         jobs.run_due()
@@ -216,10 +217,12 @@ class TestGoingOn:
         if action == "retry":
             assert len(repeats(jobs)) == len(set(repeats(jobs))) == 7
 
+    @pytest.mark.parametrize("page", [2, 10])
     def test_a_run_is_bounded_and_says_that_more_are_left(
-        self, jobs: RecordedTasks, monkeypatch: pytest.MonkeyPatch
+        self, jobs: RecordedTasks, monkeypatch: pytest.MonkeyPatch, page: int
     ) -> None:
         monkeypatch.setattr(bulk, "MOST_JOBS", 3)
+        monkeypatch.setattr(bulk, "PAGE", page)
         failed(jobs, 5)
         first = act(jobs, "delete")
         assert (first.outputs["done"], first.outputs["left"]) == (3, True)
