@@ -272,7 +272,7 @@ def test_an_example_is_deleted_with_its_job(reader: Client) -> None:
     add(uuid=uuid, text_of=uuid)
     current_services().statistics_store.forget("0123456789ab", uuid, now())
     page = reader.get(f"{ERRORS}0123456789ab/")
-    assert "The jobs that are examples of it were deleted." in text(page)
+    assert "No examples are left: their jobs were deleted, or it is too long ago." in text(page)
     assert "refused after" not in text(page)
 
 
