@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth import get_user_model
 from django.utils.timezone import get_current_timezone_name
 
-from django_integration.admin.bulk import acted
+from django_integration.admin.bulk import acted, without_places
 from django_integration.admin.groups import group
 from django_integration.admin.rows import iso_moment, moment, owner_names, percent, rows
 from django_integration.admin.search import TIME_WORDS, field_value
@@ -113,7 +113,7 @@ def job(uuid: str) -> dict[str, Any] | None:
         "said": last_messages(record.messages),
         "attempts": [
             (event, iso_moment(event.at), iso_moment(event.ended))
-            for event in timeline(record)
+            for event in without_places(record, timeline(record))
             if event.event == "attempt"
         ],
         "due": moment(record.run_at) if row.live and record.run_at is not None else None,

@@ -211,6 +211,20 @@ class TestAllThatMatch:
             assert retried is not None
             assert len(retried.retried_as) == 1
 
+    def test_attempts_that_went_on_say_so_in_words(
+        self, operator: Client, work: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from serverless_tasks.client.operations import bulk as task
+
+        monkeypatch.setattr(task, "PAGE", 1)
+        monkeypatch.setattr(task, "BUDGET", 0)
+        failed(work, 2)
+        uuid = self.confirm(operator, self.ask(operator, "delete")).context["record"].uuid
+        work()
+        page = text(operator.get(f"{LIST}{uuid}/"))
+        assert "The time of this attempt was over; the next attempt goes on" in page
+        assert "cursor" not in page
+
     def test_what_refused_is_shown_with_examples(self, operator: Client, work: Callable[[], int]) -> None:
         (uuid,) = failed(work)
         self.confirm(operator, self.ask(operator, "retry"))
