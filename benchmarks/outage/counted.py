@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING, Any
 from lambda_handlers.counting import run_of
 from serverless_tasks.engine.statistics.gatherer import Gatherer
 from serverless_tasks.engine.statistics.items import (
+    EXAMPLE,
     FIRST,
     HOUR_MS,
+    example_until,
     first_key,
     hour_start,
     hours_key,
@@ -59,6 +61,9 @@ class Counted:
             ttl = kept_until(hour_start(hour) + HOUR_MS)
             yield {"pk": hours_key(task), "sk": f"{hour}#0", "ttl": ttl, **counts}
         for (_, fingerprint), item in self._store._errors.items():
+            if fingerprint.endswith(EXAMPLE):
+                yield {**item, "ttl": example_until(hour_start(f"{item['pk'][-10:]}T00"))}
+                continue
             number = sum(count for name, count in item.items() if name.startswith("h"))
             yield {**item, "n": number, "ttl": kept_until(item["last"])}
             first, last = self._store._kinds[fingerprint]

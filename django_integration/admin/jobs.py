@@ -13,10 +13,11 @@ from django.http import Http404, HttpResponseRedirect, JsonResponse
 from django.urls import path
 from django.utils.translation import gettext
 
-from django_integration.admin import acting, actions, groups, pages
+from django_integration.admin import acting, actions, groups, logs, pages
 from django_integration.admin.search import Search
 from django_integration.admin.views import JobViews
 from django_integration.models import Job
+from django_integration.web.pages import status_url
 from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import (
@@ -63,6 +64,7 @@ class JobAdmin(JobViews):
             path("<uuid:uuid>/members/", wrap(self.members_view), name=f"{name}_members"),
             path("<uuid:uuid>/retry-failed/", wrap(self.retry_failed_view), name=f"{name}_retry_failed"),
             *acting.urls(self),
+            *logs.urls(self),
         ]
 
     def has_add_permission(self, request: HttpRequest) -> bool:
@@ -105,8 +107,9 @@ class JobAdmin(JobViews):
             return HttpResponseRedirect(self.list_url())
         if context is None:
             raise Http404(f"No job has the id {uuid}.")
-        name = "job" if context["record"].members is None else "group"
-        return self.page(request, name, context["record"].task, context)
+        record = context["record"]
+        context["status_url"] = status_url(request, record)
+        return self.page(request, "job" if record.members is None else "group", record.task, context)
 
     def whole_view(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
         """Return one job's record and inputs as JSON, of which its page shows excerpts."""

@@ -5,16 +5,18 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
+from django.urls import reverse
 from django.utils.timezone import get_current_timezone_name
 
 from django_integration.admin.bulk import acted, without_places
 from django_integration.admin.groups import group
 from django_integration.admin.rows import iso_moment, moment, owner_names, percent, rows
 from django_integration.admin.search import TIME_WORDS, field_value
-from django_integration.web.excerpt import excerpts, last_messages
+from django_integration.web.excerpt import MOST_MESSAGES, excerpts
+from django_integration.web.timeline import drawing_of, timed_messages
 from serverless_tasks.client.operations.bulk_submission import BULK
 from serverless_tasks.client.search import known_names, search_jobs
-from serverless_tasks.client.timeline import timeline
+from serverless_tasks.client.timeline import messages_json, timeline
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.submit.references import Reference
 
@@ -110,7 +112,8 @@ def job(uuid: str) -> dict[str, Any] | None:
         "job": submitted,
         "inputs": excerpts(_inputs(submitted) if submitted is not None else {}),
         "outputs": excerpts(record.outputs),
-        "said": last_messages(record.messages),
+        "said": timed_messages(record, MOST_MESSAGES),
+        "timeline": drawing_of(services, record, submitted, reveal=True, page_of=_page_of),
         "attempts": [
             (event, iso_moment(event.at), iso_moment(event.ended))
             for event in without_places(record, timeline(record))
@@ -121,6 +124,10 @@ def job(uuid: str) -> dict[str, Any] | None:
         "acted": acted(record, submitted) if record.task == BULK else None,
     }
     return context if record.members is None else context | group(record, submitted)
+
+
+def _page_of(uuid: str) -> str:
+    return reverse("admin:serverless_tasks_job_change", args=[uuid])
 
 
 def _inputs(submitted: Message) -> dict[str, Any]:
@@ -140,7 +147,11 @@ def whole(uuid: str) -> dict[str, Any] | None:
     record, submitted = store.read(uuid), store.job(uuid)
     if record is None:
         return None
-    return {**record.to_json(reveal=True), "inputs": submitted.inputs if submitted is not None else None}
+    return {
+        **record.to_json(reveal=True),
+        "messages_by_attempt": messages_json(record),
+        "inputs": submitted.inputs if submitted is not None else None,
+    }
 
 
 def live(record: Record) -> dict[str, Any]:

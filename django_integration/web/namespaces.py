@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 APP: Final = "serverless_tasks"
 
 
-def path_of(call: str, *, near: Sequence[str] = (), app: str | None = APP) -> str:
+def path_of(call: str, *, near: Sequence[str] = (), app: str | None = APP, args: Sequence[str] = ()) -> str:
     """Return the path of a call by the name of its URL, whatever namespaces it is included below.
 
     Args:
@@ -23,6 +23,7 @@ def path_of(call: str, *, near: Sequence[str] = (), app: str | None = APP) -> st
         near: the namespaces of the request, outermost first; of several places, the one that shares most of them wins,
             then one in a namespace of our name, then the outermost.
         app: the application namespace to look in; None looks in all.
+        args: the arguments of the URL.
 
     Raises:
         NoReverseMatch: the project has no such URL.
@@ -33,7 +34,7 @@ def path_of(call: str, *, near: Sequence[str] = (), app: str | None = APP) -> st
     places.sort(key=lambda place: (-_shared(place, near), place[-1] != APP, len(place)))
     for place in places:
         try:
-            return reverse(":".join([*place, call]))
+            return reverse(":".join([*place, call]), args=args)
         except NoReverseMatch:
             continue
     raise NoReverseMatch(

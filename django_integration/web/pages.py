@@ -10,6 +10,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import render
+from django.urls import NoReverseMatch, reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -17,7 +18,10 @@ from django_integration.web.auth.actions import Action
 from django_integration.web.auth.caller import csrf_header, identify
 from django_integration.web.excerpt import MOST_FAILED, FailedMember, FailedMembers, excerpts, last_messages
 from django_integration.web.http.responses import HTTPError, record_json
+from django_integration.web.live.job_view import shows_internal_errors
 from django_integration.web.live.lookup import find_record
+from django_integration.web.namespaces import path_of
+from django_integration.web.timeline import drawing_of
 from serverless_tasks.client.members import members_page
 from serverless_tasks.engine.job.record import FAILED, PENDING, iso
 from serverless_tasks.engine.services import current_services
@@ -27,6 +31,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from django_integration.web.auth.caller import Caller
+    from django_integration.web.timeline import Drawing
     from serverless_tasks.engine.job.record import Record
 
 
@@ -38,6 +43,8 @@ def view(request: HttpRequest, uuid: str) -> HttpResponse:
         caller = identify(request, Action.RETRIEVE)
         found = find_record(caller, uuid)
         failed = _failed_members(caller, found)
+        base = request.path.removesuffix(f"{uuid}/view/")
+        timeline = _timeline(caller, found, base)
     except TaskNotFound as error:
         raise Http404(str(error)) from None
     except HTTPError as refused:
@@ -49,9 +56,51 @@ def view(request: HttpRequest, uuid: str) -> HttpResponse:
         "outputs": excerpts(record["outputs"]),
         "messages": last_messages(record["messages"]),
         "failed": failed,
-        "task_api_base": request.path.removesuffix(f"{uuid}/view/"),
+        "timeline": timeline,
+        "admin_url": _admin_url(request, found.uuid),
+        "task_api_base": base,
     }
     return _page(request, "view", shown)
+
+
+def status_url(request: HttpRequest, record: Record) -> str:
+    """Return the path of a job's status page, or "" where whoever asks may not read it, or the site has none."""
+    try:
+        caller = identify(request, Action.RETRIEVE)
+        return path_of("view", args=[record.uuid]) if _sees(caller, record) else ""
+    except (HTTPError, NoReverseMatch):
+        return ""
+
+
+def _sees(caller: Caller, record: Record) -> bool:
+    """Return whether a job is the caller's, or nobody's, and the site's permission classes let it pass."""
+    return record.owner in (None, caller.owner) and caller.may(record)
+
+
+def _admin_url(request: HttpRequest, uuid: str) -> str:
+    """Return the path of a job's page in the admin, or "" where whoever asks may not read it."""
+    user = getattr(request, "user", None)
+    if user is None or not (user.is_active and user.is_staff):
+        return ""
+    if not any(user.has_perm(f"serverless_tasks.{verb}_job") for verb in ("view", "change")):
+        return ""
+    try:
+        return reverse("admin:serverless_tasks_job_change", args=[uuid])
+    except NoReverseMatch:
+        return ""
+
+
+def _timeline(caller: Caller, record: Record, base: str) -> Drawing | None:
+    """Return the timeline of a job, as its owner may see it."""
+    services = current_services()
+    return drawing_of(
+        services,
+        record,
+        services.store.job(record.uuid),
+        reveal=shows_internal_errors(),
+        page_of=lambda uuid: f"{base}{uuid}/view/",
+        sees=lambda member: _sees(caller, member),
+    )
 
 
 def _failed_members(caller: Caller, group: Record) -> FailedMembers | None:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
+    from serverless_tasks.client.operations.picture import Picture
     from serverless_tasks.client.search import JobsPage
     from serverless_tasks.client.timeline import Event
     from serverless_tasks.engine.job.dead_letter import DeadLetter
@@ -51,6 +52,7 @@ def record_picture(record: Record) -> RenderableType:
             grid.add_row(label, _time(iso(time)))
     if record.attempt > 1:
         grid.add_row("attempt", str(record.attempt))
+    _add_retries(grid, record)
     if record.messages:
         grid.add_row("messages", _text("\n".join(record.messages)))
     if record.failure:
@@ -69,6 +71,13 @@ def _add_progress(grid: Table, record: Record) -> None:
         grid.add_row("progress", how_far(record))
     if record.group is not None:
         grid.add_row("group", record.group)
+
+
+def _add_retries(grid: Table, record: Record) -> None:
+    if record.retry_of is not None:
+        grid.add_row("retry of", record.retry_of)
+    if record.retried_as:
+        grid.add_row("retried as", "\n".join(record.retried_as))
 
 
 def _counts(members: Members) -> Text:
@@ -210,8 +219,12 @@ def tasks_picture(tasks: Sequence[dict[str, Any]]) -> RenderableType:
     return table
 
 
-def timeline_picture(record: Record, events: Sequence[Event]) -> RenderableType:
-    """A job's timeline, with the tracebacks of its attempts below it."""
+def timeline_picture(
+    record: Record, events: Sequence[Event], picture: Picture | None = None
+) -> RenderableType:
+    """A job's timeline: its picture, its events, the messages of its attempts, and their tracebacks."""
+    from serverless_tasks.cli.pictures.timeline import TimelineBars, messages_table
+
     table = _grid()
     said = ""
     for event in events:
@@ -235,8 +248,15 @@ def timeline_picture(record: Record, events: Sequence[Event]) -> RenderableType:
     head.add_row("uuid", record.uuid)
     if record.owner is not None:
         head.add_row("owner", _text(record.owner))
-    traces = [_trace(event.attempt, event.traceback) for event in events if event.traceback]
-    return Group(head, Text(), table, *traces)
+    _add_retries(head, record)
+    parts: list[RenderableType] = [head, Text()]
+    if picture is not None:
+        parts += [TimelineBars(picture), Text()]
+    parts.append(table)
+    if record.messages_by_attempt:
+        parts += [Text(), messages_table(record.messages_by_attempt)]
+    parts += [_trace(event.attempt, event.traceback) for event in events if event.traceback]
+    return Group(*parts)
 
 
 def _grid() -> Table:

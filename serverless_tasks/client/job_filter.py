@@ -174,10 +174,12 @@ def duration(record: Record, now: float) -> float | None:
 
 
 def queue_wait(record: Record) -> float | None:
-    """Return the seconds from a job's submission to its first start, a delay included; None when it has not started."""
+    """Return the seconds from when a job was due, or submitted, to its first start; None when it has not started."""
     if record.started is None:
         return None
-    return max(0, record.started - record.created) / 1000
+    delayed = record.due is not None and record.due <= record.started
+    since = record.due if delayed and record.due is not None else record.created
+    return max(0, record.started - since) / 1000
 
 
 def _is_a(value: Any, kind: type | tuple[type, ...]) -> bool:

@@ -37,6 +37,7 @@ def members_page(
     cursor: str | None = None,
     limit: int = 50,
     whole: bool = True,
+    among: Sequence[int] | None = None,
 ) -> MembersPage:
     """Return a page of the members of a group or a chain.
 
@@ -51,6 +52,7 @@ def members_page(
         cursor: where the page before ended.
         limit: how many at most.
         whole: see `Store.read`.
+        among: only members of these indices, in place of a ``status``; all of them unless given.
 
     Raises:
         TaskNotFound: nothing is known of the group.
@@ -59,7 +61,9 @@ def members_page(
         InvalidCursor: no page of this group has given that cursor.
         AwsError: the store or the bucket could not be asked.
     """
-    return members_of(services.store, uuid, status=status, cursor=cursor, limit=limit, whole=whole)
+    return members_of(
+        services.store, uuid, status=status, cursor=cursor, limit=limit, whole=whole, among=among
+    )
 
 
 def members_of(
@@ -70,6 +74,7 @@ def members_of(
     cursor: str | None = None,
     limit: int = 50,
     whole: bool = True,
+    among: Sequence[int] | None = None,
 ) -> MembersPage:
     """Return a page of the members of a group in a store; see `members_page`."""
     known = job_id(uuid)
@@ -86,7 +91,9 @@ def members_of(
     shards: Sequence[Shard] = ()
     if status is not None or group.retry_of is not None:
         shards = store.groups.shards(group.uuid, group.total)
-    matching = range(first, group.total) if status is None else _ended_so(status, first, shards)
+    matching: Iterable[int] = range(first, group.total) if among is None else among
+    if status is not None:
+        matching = _ended_so(status, first, shards)
     indices = list(islice(matching, limit + 1))
     has_more, indices = len(indices) > limit, indices[:limit]
     ids = _ids(group, indices, shards, store)

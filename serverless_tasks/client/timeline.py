@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.engine.job.record import (
@@ -18,6 +19,7 @@ from serverless_tasks.engine.job.record import (
 )
 
 if TYPE_CHECKING:
+    from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.record import Record
     from serverless_tasks.engine.services import Services
 
@@ -66,33 +68,46 @@ class Event:
         return {name: value for name, value in asdict(self).items() if value is not None or name == "at"}
 
 
+def milliseconds_of(text: str | None) -> int | None:
+    """Return the time of an event in milliseconds since the epoch."""
+    return None if text is None else round(datetime.fromisoformat(text).timestamp() * 1000)
+
+
 def timeline(record: Record) -> list[Event]:
     """Return the events of a job, in order: its creation, its attempts, and its status."""
     attempts = [_attempt(record, number) for number in range(1, record.attempt + 1)]
     return [Event(event="created", at=iso(record.created)), *attempts, _state(record)]
 
 
-def timeline_of(services: Services, record: Record) -> list[Event]:
+def messages_json(record: Record) -> list[dict[str, Any]]:
+    """Return the messages of all attempts as JSON, each with its attempt and its time, as far as they were recorded."""
+    return [
+        {"attempt": each.attempt or None, "at": iso(at), "message": text}
+        for each in record.messages_by_attempt
+        for text, at in zip(each.texts, each.times, strict=True)
+    ]
+
+
+def timeline_of(services: Services, record: Record, job: Message | None) -> list[Event]:
     """Return the events of a job, with those of the jobs that it goes with: a group's members, or its own place.
 
     Args:
         services: the services to use.
         record: the job.
+        job: what was submitted, where it is kept.
 
     Raises:
         AwsError: the store could not be asked.
     """
     created, *others = timeline(record)
+    origin = [] if job is None else _origin(job)
     if record.members is not None:
-        return [created, *_origin(services, record), *_of_group(services, record), others[-1]]
-    return [created, *_origin(services, record), *others]
+        return [created, *origin, *_of_group(services, record), others[-1]]
+    return [created, *origin, *others]
 
 
-def _origin(services: Services, record: Record) -> list[Event]:
+def _origin(job: Message) -> list[Event]:
     """The group that a job is a member of, what came before it, and the job whose end is its own."""
-    job = services.store.job(record.uuid)
-    if job is None:
-        return []
     found = []
     if job.member is not None:
         place = job.member
@@ -177,7 +192,8 @@ def _attempt(record: Record, number: int) -> Event:
 def _outcome(record: Record, ended: EndedAttempt) -> str:
     if ended.failure.type == WORKER_LOST.type:
         return NOT_RUN if ended.failure.message == NOT_RUN_AGAIN.message else LOST
-    return record.status if ended.number == record.attempt and record.ended else FAILED
+    is_last = ended.number == record.attempt and ended.due is None  # after which no other one was to be made
+    return record.status if is_last and record.ended else FAILED
 
 
 def _state(record: Record) -> Event:

@@ -25,7 +25,7 @@ _OUTPUTS = {
     "SCHEDULER_ROLE": "SchedulerRoleArn",
 }
 # The same, of outputs that a stack of a version before does not have.
-_LATER_OUTPUTS = {"PAUSES": "TaskPauses"}
+_LATER_OUTPUTS = {"LOG_GROUP": "WorkerLogGroupName", "PAUSES": "TaskPauses"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +41,7 @@ class Config:
         invoke_function: the Lambda function of direct invokes.
         schedule_group: EventBridge Scheduler's group.
         scheduler_role: the role with which the scheduler sends.
+        log_group: the CloudWatch log group of the workers.
         pauses: whether workers look at what is paused: one read of the table in ten seconds for each process.
         immediate_waits: whether the backend ``immediate`` waits between the attempts of a job, as others do.
         statistics: whether a worker counts what it does, and failures by their kind.
@@ -57,6 +58,7 @@ class Config:
     invoke_function: str = ""
     schedule_group: str = ""
     scheduler_role: str = ""
+    log_group: str = ""
     pauses: bool = False
     immediate_waits: bool = False
     statistics: bool = False

@@ -72,6 +72,7 @@ def test_outputs_are_those_that_users_rely_on() -> None:
         "PublisherPolicyArn",
         "OperatorPolicyArn",
         "SchedulesPolicyArn",
+        "WorkerLogGroupName",
         "TaskPauses",
     }
 
@@ -284,9 +285,12 @@ def test_an_operator_may_delete_and_the_worker_for_them() -> None:
         "s3:ListBucket",
         "sqs:GetQueueAttributes",
         "cloudwatch:GetMetricData",
+        "logs:FilterLogEvents",
         *("scheduler:DeleteSchedule", "scheduler:GetSchedule", "scheduler:ListSchedules"),
         *("lambda:ListEventSourceMappings", "lambda:UpdateEventSourceMapping"),
     }
+    [reading] = [each for _, each in statements() if each["Action"] == "logs:FilterLogEvents"]
+    assert reading["Resource"] == get_att("WorkerLogGroup")
     held = {"s3:DeleteObject", "s3:ListBucket", "dynamodb:DeleteItem"}
     deleting = {name for name, each in statements() if held & set(as_list(each["Action"]))}
     assert deleting == {"OperatorPolicy", "WorkerRole"}

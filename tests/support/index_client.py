@@ -44,6 +44,7 @@ class IndexClient:
         self._count("Query")
         assert (given["IndexName"], given["ScanIndexForward"]) == ("by_task", False)
         names, values = given["ExpressionAttributeNames"], from_dynamodb(given["ExpressionAttributeValues"])
+        assert values.get(":after", "") <= values[":before"], "DynamoDB refuses an empty range"
         shard = self._shards.get(values[":day"], [])
         first = bisect_left(shard, values.get(":after", ""), key=lambda entry: entry[0])
         last = bisect_left(shard, values[":before"], key=lambda entry: entry[0])

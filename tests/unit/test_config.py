@@ -23,6 +23,7 @@ def test_every_setting_is_read_from_the_environment() -> None:
             "SERVERLESS_TASKS_INVOKE_FUNCTION": "invoke",
             "SERVERLESS_TASKS_SCHEDULE_GROUP": "group",
             "SERVERLESS_TASKS_SCHEDULER_ROLE": "role",
+            "SERVERLESS_TASKS_LOG_GROUP": "/serverless-tasks/shop/worker",
             "SERVERLESS_TASKS_PAUSES": "true",
             "SERVERLESS_TASKS_IMMEDIATE_WAITS": "True",
             "SERVERLESS_TASKS_STATISTICS": "true",
@@ -42,6 +43,7 @@ def test_every_setting_is_read_from_the_environment() -> None:
         invoke_function="invoke",
         schedule_group="group",
         scheduler_role="role",
+        log_group="/serverless-tasks/shop/worker",
         pauses=True,
         immediate_waits=True,
         statistics=True,
@@ -49,7 +51,7 @@ def test_every_setting_is_read_from_the_environment() -> None:
         error_topic="arn:aws:sns:us-east-1:1:errors",
         traces=True,
     )
-    assert len(setting_names()) == 14
+    assert len(setting_names()) == 15
 
 
 def test_a_bare_url_is_the_default_queue() -> None:
@@ -146,3 +148,11 @@ def test_a_stack_of_the_version_before_has_no_look_at_pauses(outputs: dict[str, 
 
     assert (config.table, config.pauses) == ("jobs", pauses)
     assert Config.from_environ(Config.environment_of(OUTPUTS | outputs)) == config
+
+
+@pytest.mark.parametrize("group", ["", "/serverless-tasks/shop/worker"])
+def test_a_stack_of_the_version_before_has_no_log_group(group: str) -> None:
+    outputs = OUTPUTS | ({"WorkerLogGroupName": group} if group else {})
+
+    assert Config.from_outputs("shop", outputs).log_group == group
+    assert ("SERVERLESS_TASKS_LOG_GROUP" in Config.environment_of(outputs)) == bool(group)

@@ -32,6 +32,10 @@ export interface TaskRecord<Outputs = { [name: string]: unknown }> {
   members?: MemberCounts
   /** Of a member of a group or a chain alone: the uuid of that. */
   group?: string
+  /** Of a job that repeats an ended one alone: the uuid of that. */
+  retry_of?: string
+  /** Of a job that was retried alone: the uuids of the jobs that repeat it, oldest first. */
+  retried_as?: string[]
 }
 
 /** A member of a group or a chain, with its number there, from 0. */

@@ -218,6 +218,18 @@
     say('attempt', record.attempt ? number(record.attempt) : text('no-attempt'))
     part('cancel').hidden = hasEnded(record)
     if (record.cancel_requested) cancelAsked()
+    if (hasEnded(record) && !hasEnded(first) && part('timeline')) readTimeline()
+  }
+
+  /** Reads the timeline once more, when the task has ended: it is drawn on the server. */
+  async function readTimeline() {
+    try {
+      const page = new DOMParser().parseFromString(await (await fetch(location.href)).text(), 'text/html')
+      const drawn = page.querySelector('[data-part="timeline"]')
+      if (drawn) part('timeline').replaceWith(drawn)
+    } catch {
+      return // the one that is shown holds up to when it was read
+    }
   }
 
   function notify(said, again) {

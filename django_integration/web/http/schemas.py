@@ -51,6 +51,13 @@ class RecordBody(Schema):
     group: str | None = Field(
         None, description="Present for a member: the uuid of the group or the chain that it is a member of."
     )
+    retry_of: str | None = Field(
+        None, description="Present for a job that repeats an ended one: the uuid of that."
+    )
+    retried_as: list[str] | None = Field(
+        None,
+        description="Present for a job that was retried: the uuids of the jobs that repeat it, oldest first.",
+    )
 
 
 class PageBody(Schema):

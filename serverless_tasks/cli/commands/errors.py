@@ -8,8 +8,9 @@ import typer
 
 from serverless_tasks.cli.exit_codes import Exit
 from serverless_tasks.cli.output import Output
-from serverless_tasks.cli.parameters import Json, Since, Stack, moment
+from serverless_tasks.cli.parameters import Json, Since, Stack
 from serverless_tasks.cli.session import connect
+from serverless_tasks.cli.times import moment
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.record import iso
 
@@ -32,7 +33,7 @@ def errors(
     with output.errors():
         session = connect(stack)
         now = session.clock.now()
-        time = {"since": moment("--since", since, now), "until": to_ms(now) + 1}
+        time = {"since": moment(since, now, "--since"), "until": to_ms(now) + 1}
         store = session.client.services.statistics_store
         if fingerprint is None:
             found = list_errors(store, **time, task=task)

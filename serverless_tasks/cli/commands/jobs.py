@@ -18,10 +18,13 @@ from serverless_tasks.cli.output import Output
 from serverless_tasks.cli.parameters import Json, Stack
 from serverless_tasks.cli.progress import follow, sending, show
 from serverless_tasks.cli.session import connect
-from serverless_tasks.client.timeline import timeline_of
+from serverless_tasks.client.operations.picture import picture_of
+from serverless_tasks.client.operations.spans import spans_of
+from serverless_tasks.client.timeline import messages_json, timeline_of
+from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.engine.job.record import SUCCEEDED
-from serverless_tasks.errors import UnknownOption
+from serverless_tasks.errors import AlreadyRetried, UnknownOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -199,6 +202,9 @@ def retry(
         str | None,
         typer.Option("--uuid", help="The new job's id, to repeat a retry that may have been sent."),
     ] = None,
+    again: Annotated[
+        bool, typer.Option("--again", help="Do not ask when the job was retried before.")
+    ] = False,
     watch: Annotated[
         bool, typer.Option("--watch", help="Follow the job until it ends, like `watch`.")
     ] = False,
@@ -209,8 +215,26 @@ def retry(
     output = Output(as_json, lines=watch)
     with output.errors():
         session = connect(stack, Tasks.WELCOME)
-        again = session.client.retry_failed if failed else session.client.retry
-        submitted(output, session, again(uuid, new_uuid=new_uuid), watch=watch)
+        submit_again = session.client.retry_failed if failed else session.client.retry
+        try:
+            handle = submit_again(uuid, new_uuid=new_uuid, again=again)
+        except AlreadyRetried as error:
+            if as_json or not output.interactive:
+                output.say("To retry it once more, add --again.")
+                raise
+            output.say(_retries(session, error))
+            if not typer.confirm("Retry it once more?", err=True):
+                raise typer.Exit(Exit.FINISHED) from None
+            handle = submit_again(uuid, new_uuid=new_uuid)
+        submitted(output, session, handle, watch=watch)
+
+
+def _retries(session: Session, error: AlreadyRetried) -> str:
+    """Say as which job one was retried last, and how that stands."""
+    last = error.retried_as[-1]
+    record = session.client.services.store.read(last, whole=False)
+    stands = "deleted" if record is None else record.status
+    return f"Job {error.uuid} was retried already, as {last} ({stands})."
 
 
 def explain(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
@@ -221,15 +245,23 @@ def explain(uuid: Uuid, stack: Stack = None, as_json: Json = False) -> None:
     with output.errors():
         client = connect(stack).client
         record = client.get(uuid)
-        events = timeline_of(client.services, record)
+        services = client.services
+        job = services.store.job(uuid)
+        events = timeline_of(services, record, job)
+        now = to_ms(services.clock.now())
+        spans = spans_of(services, record, job)
         document = {
             "uuid": record.uuid,
             "task": record.task,
             "status": record.status,
             "owner": record.owner,
+            "retry_of": record.retry_of,
+            "retried_as": list(record.retried_as),
             "timeline": [event.to_json() for event in events],
+            "spans": [span.to_json(now) for span in spans],
+            "messages": messages_json(record),
         }
-        output.document(document, timeline_picture(record, events))
+        output.document(document, timeline_picture(record, events, picture_of(spans, now)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

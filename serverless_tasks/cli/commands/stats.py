@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 
 from serverless_tasks.cli.output import Output
-from serverless_tasks.cli.parameters import Json, Since, Stack, moment
+from serverless_tasks.cli.parameters import Json, Since, Stack
 from serverless_tasks.cli.session import connect
+from serverless_tasks.cli.times import moment
 from serverless_tasks.engine.job.clock import to_ms
 
 
@@ -29,7 +30,7 @@ def stats(
     with output.errors():
         session = connect(stack)
         services, now = session.client.services, session.clock.now()
-        time = {"since": moment("--since", since, now), "until": to_ms(now) + 1}
+        time = {"since": moment(since, now, "--since"), "until": to_ms(now) + 1}
         if task is not None:
             one = task_statistics(services.statistics_store, task, **time)
             output.document(one.to_json(), statistics_picture(one))

@@ -8,8 +8,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from serverless_tasks.cli.insight.forms import grid, sparkline, time_text
+from serverless_tasks.cli.insight.forms import grid, sparkline
 from serverless_tasks.cli.output import visible
+from serverless_tasks.cli.times import shown
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,7 +35,7 @@ def errors_table(found: Sequence[ErrorSummary]) -> RenderableType:
             head,
             Text(visible(f"{each.task}: {each.type}")),
             *([Text(visible(each.message), style="red")] if each.message else []),
-            Text(f"last {time_text(each.last_seen)}", style="dim"),
+            Text(f"last {shown(each.last_seen)}", style="dim"),
         ]
         counts = sparkline([count for _, count in each.hours])
         table.add_row(f"{each.count:,}", counts, Text("\n").join(lines))
@@ -53,8 +54,8 @@ def error_picture(found: ErrorSummary) -> RenderableType:
     if found.message:
         rows.add_row("message", Text(visible(found.message), style="red"))
     rows.add_row("count", f"{found.count:,}")
-    rows.add_row("first seen", time_text(found.first_seen))
-    rows.add_row("last seen", time_text(found.last_seen))
+    rows.add_row("first seen", shown(found.first_seen))
+    rows.add_row("last seen", shown(found.last_seen))
     rows.add_row("by the hour", sparkline([count for _, count in found.hours], 60))
     if found.examples:
         rows.add_row("examples", "\n".join(found.examples))

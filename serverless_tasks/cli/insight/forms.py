@@ -1,4 +1,4 @@
-"""Sparklines, durations and times."""
+"""Sparklines and durations."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from rich.table import Table
 
-from serverless_tasks.engine.job.record import iso
+from serverless_tasks.cli.times import length
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -39,9 +39,7 @@ def seconds(value: float | None) -> str:
         return "-"
     if value < 1:
         return f"{value * 1000:.0f} ms" if value >= 0.01 else f"{value * 1000:.1f} ms"
-    if value < 120:
-        return f"{value:.1f} s"
-    return f"{value / 60:.0f} min" if value < 7200 else f"{value / 3600:.1f} h"
+    return length(value)
 
 
 def grid() -> Table:
@@ -50,9 +48,3 @@ def grid() -> Table:
     made.add_column(style="bold", no_wrap=True)
     made.add_column(overflow="fold")
     return made
-
-
-def time_text(milliseconds: int) -> str:
-    """Return a time to the second, in UTC."""
-    text = iso(milliseconds) or ""
-    return text.replace("T", " ").partition(".")[0] + " UTC"

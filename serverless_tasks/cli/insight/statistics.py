@@ -8,8 +8,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from serverless_tasks.cli.insight.forms import grid, seconds, sparkline, time_text
+from serverless_tasks.cli.insight.forms import grid, seconds, sparkline
 from serverless_tasks.cli.output import visible
+from serverless_tasks.cli.times import shown
 from serverless_tasks.client.operations.statistics import Pace
 
 if TYPE_CHECKING:
@@ -50,8 +51,8 @@ def statistics_picture(found: TaskStatistics) -> RenderableType:
     """One task, and the time before."""
     rows = grid()
     rows.add_row("task", Text(visible(found.task)))
-    rows.add_row("from", time_text(found.since))
-    rows.add_row("to", time_text(found.until))
+    rows.add_row("from", shown(found.since))
+    rows.add_row("to", shown(found.until))
     rows.add_row("pace", Text(_pace(found), style=_PACES[found.pace]))
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")

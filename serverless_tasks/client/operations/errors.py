@@ -27,12 +27,12 @@ class ErrorSummary:
         task: the task's name.
         type: the exception's class name.
         frame: the innermost function of the project's own code, ``module.function``, or "".
-        message: the message of one of them, its secrets masked; "" where its job was deleted.
+        message: the message of one of them, its secrets masked; "" where its job was deleted or is older than 28 days.
         count: how many there were.
         first_seen: when the kind first occurred, milliseconds since the epoch, maybe long before this time.
         last_seen: when it last did on the days of this time.
         hours: every hour's beginning in milliseconds, with its count, the earliest first.
-        examples: the ids of up to three jobs, the latest first.
+        examples: the ids of up to three jobs, those of the last days first; none older than 28 days.
         new: whether it first occurred in this time.
     """
 

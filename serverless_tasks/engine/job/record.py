@@ -157,7 +157,8 @@ class Record:
     queue, is there with ``reveal``. ``members`` is there for groups and chains, and ``group``, the id of such a job,
     for their members. ``retry_of`` is the id of the ended job that this one repeats, and ``retried_as`` those of the
     jobs that have repeated this one, oldest first. ``queue`` and ``tenant`` are what it was submitted with; "" and None
-    where a version before wrote the state. ``fingerprint`` names the kind of a final failure, or is "".
+    where a version before wrote the state. ``fingerprint`` names the kind of a final failure, or is "". ``due`` is when
+    a job that was submitted with a delay was due, once it has started; later than its start, it is that of a retry.
     ``messages_by_attempt`` are the messages of all attempts, where they were read: of the last one they are
     ``messages``, which `to_json` serves.
     """
@@ -192,6 +193,7 @@ class Record:
     retry_of: str | None = None
     retried_as: tuple[str, ...] = ()
     fingerprint: str = ""
+    due: int | None = None
     messages_by_attempt: tuple[AttemptMessages, ...] = ()
 
     @classmethod

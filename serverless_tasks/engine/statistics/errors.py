@@ -39,7 +39,7 @@ class Occurrences:
         last: when the last did.
         text: the message of an example, its secrets masked, or "" for none.
         text_of: the id of the job whose message it is, or "".
-        uuid: the id of the job that failed last.
+        slot: the place of the example among those of its day, from 0.
     """
 
     kind: ErrorKind
@@ -48,7 +48,7 @@ class Occurrences:
     last: int
     text: str = ""
     text_of: str = ""
-    uuid: str = ""
+    slot: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,7 +62,7 @@ class ErrorDay:
         first: when the first of the day occurred, milliseconds since the epoch.
         last: when the last did.
         text: the message of an example, or "" when its job was deleted.
-        examples: the ids of up to three jobs, the latest first.
+        examples: the ids of up to three jobs.
     """
 
     kind: ErrorKind

@@ -12,9 +12,11 @@ from zlib import crc32
 
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.forks import renew_when_forked
+from serverless_tasks.engine.job.record import FAILED
 from serverless_tasks.engine.statistics.counts import GB_SECONDS
+from serverless_tasks.engine.statistics.errors import ErrorKind
 from serverless_tasks.engine.statistics.fingerprint import kind_of, trace_of
-from serverless_tasks.engine.statistics.items import SHARDS, hour_of
+from serverless_tasks.engine.statistics.items import EXAMPLES, SHARDS, hour_of
 from serverless_tasks.engine.statistics.pending_counts import PendingCounts
 from serverless_tasks.engine.statistics.pending_errors import PendingErrors
 
@@ -24,7 +26,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.record import Failure
     from serverless_tasks.engine.statistics.base import StatisticsStore
-    from serverless_tasks.engine.statistics.errors import ErrorKind, NewError
+    from serverless_tasks.engine.statistics.errors import NewError
     from serverless_tasks.engine.statistics.run import JobRun
 
 logger = logging.getLogger(__name__)
@@ -69,8 +71,9 @@ class Gatherer:
         self._clock = clock
         self._memory = memory
         now = clock.now()
-        self._counts = PendingCounts(store, crc32(name.encode()) % SHARDS, now)
-        self._errors = PendingErrors(store, on_new)
+        number = crc32(name.encode())
+        self._counts = PendingCounts(store, number % SHARDS, now)
+        self._errors = PendingErrors(store, on_new, number % len(EXAMPLES))
         self._kinds: dict[str, ErrorKind] = {}
         self._tasks: dict[str, str] = {}
         self._running = 0
@@ -158,8 +161,9 @@ class Gatherer:
         self._tasks[uuid] = task
 
     def _kind(self, task: str, failure: Failure) -> ErrorKind:
+        """Return the kind that `mark` has found, or, where that is forgotten, one of its name."""
         known = self._kinds.get(failure.fingerprint)
-        return known or kind_of(task, failure.type, failure.message)
+        return known or ErrorKind(fingerprint=failure.fingerprint, task=task, type=failure.type)
 
 
 class Batch:
@@ -198,7 +202,7 @@ class Batch:
             gatherer._counts.add(run.task, hour, counts, now)
         if run.first:
             gatherer._counts.add(run.task, hour_of(run.created), {"submitted": 1}, now)
-        if run.failure is not None and run.status == "failed":
+        if run.failure is not None and run.failure.fingerprint and run.status == FAILED:
             kind = gatherer._kind(run.task, run.failure)
             gatherer._errors.add(kind, run.uuid, run.failure.message, to_ms(now))
         self._ran.append((run.task, run.duration or 0.0))

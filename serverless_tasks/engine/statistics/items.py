@@ -1,9 +1,10 @@
 """The items of statistics and errors in the table: their keys and attributes.
 
 ``stats#<task>``, ``<hour>#<shard>``: counts of a task's hour, numbers that are only ever added to.
-``errors#<day>``, ``<fingerprint>``: failures of one kind on a day.
+``errors#<day>``, ``<fingerprint>``: counts of failures of one kind on a day, and nothing of a job.
+``errors#<day>``, ``<fingerprint>#e``: examples of them, which say something of jobs.
 ``error#<fingerprint>``, ``error``: when the kind first occurred, and nothing of a job.
-All have a TTL of 90 days.
+All have a TTL of 90 days but for the examples, which do not outlive the jobs that they are about.
 """
 
 from __future__ import annotations
@@ -15,19 +16,21 @@ from serverless_tasks.engine.statistics.errors import ErrorDay, ErrorKind
 from serverless_tasks.engine.store.items import INLINE_TYPE, clipped
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterable, Iterator
 
     from serverless_tasks.engine.statistics.errors import Occurrences
 
 KEPT_DAYS: Final = 90
+# The state of a job is kept for 29 days after its last claim, and with it goes the way to delete what is about the job.
+EXAMPLE_DAYS: Final = 28
 SHARDS: Final = 4
 HOUR_MS: Final = 3_600_000
 DAY_MS: Final = 24 * HOUR_MS
 # The sort key of when a kind of failure first occurred.
 FIRST: Final = "error"
-# Examples of a day: two that are set once, wherever an id falls, and the latest.
-KEPT_EXAMPLES: Final = ("x1", "x2")
-LATEST: Final = "x3"
+# The ending of the sort key of a day's examples, and the attributes that hold their ids.
+EXAMPLE: Final = "#e"
+EXAMPLES: Final = ("x1", "x2", "x3")
 # Bytes, so that an item stays within the 1 KB of one write unit.
 LONGEST_TEXT: Final = 240
 LONGEST_FRAME: Final = 120
@@ -100,34 +103,51 @@ def kind_fields(kind: ErrorKind) -> dict[str, Any]:
     }
 
 
-def example_fields(occurrences: Occurrences) -> tuple[dict[str, str], dict[str, str]]:
-    """Return the attributes of a day's examples: those to set anew, and those to set unless they are there."""
-    anew: dict[str, str] = {}
-    unless: dict[str, str] = {}
-    if occurrences.uuid:
-        anew[LATEST] = occurrences.uuid
-    if occurrences.text_of:
-        unless |= {"text": clipped(occurrences.text, LONGEST_TEXT), "text_of": occurrences.text_of}
-        slot = KEPT_EXAMPLES[int(occurrences.text_of[-1], 16) % len(KEPT_EXAMPLES)]
-        unless[slot] = occurrences.text_of
-    return anew, unless
+def example_key(fingerprint: str) -> str:
+    """Return the sort key of the examples of a kind of failure."""
+    return f"{fingerprint}{EXAMPLE}"
+
+
+def example_until(milliseconds: int) -> int:
+    """Return the ``ttl`` of the examples of what occurred then."""
+    return (milliseconds + EXAMPLE_DAYS * DAY_MS) // 1000
+
+
+def example_fields(occurrences: Occurrences) -> dict[str, str]:
+    """Return the attributes of an example, each of which is set unless it is there; none without an example."""
+    if not occurrences.text_of:
+        return {}
+    return {
+        "text": clipped(occurrences.text, LONGEST_TEXT),
+        "text_of": occurrences.text_of,
+        EXAMPLES[occurrences.slot]: occurrences.text_of,
+    }
 
 
 def forgotten(item: dict[str, Any], uuid: str) -> list[str]:
-    """Return the attributes of a day's item that say something of a job."""
-    named = [name for name in (*KEPT_EXAMPLES, LATEST, "text_of") if item.get(name) == uuid]
+    """Return the attributes of a day's examples that say something of a job."""
+    named = [name for name in (*EXAMPLES, "text_of") if item.get(name) == uuid]
     return [*named, "text"] if "text_of" in named else named
 
 
-def error_day(item: dict[str, Any]) -> ErrorDay:
-    """Read the item of a kind of failure's day."""
+def error_days(items: Iterable[dict[str, Any]]) -> list[ErrorDay]:
+    """Read the items of days, those of counts and those of examples."""
+    counted, examples = [], {}
+    for item in items:
+        if item["sk"].endswith(EXAMPLE):
+            examples[item["pk"], item["sk"]] = item
+        else:
+            counted.append(item)
+    return [_error_day(item, examples.get((item["pk"], example_key(item["sk"])), {})) for item in counted]
+
+
+def _error_day(item: dict[str, Any], example: dict[str, Any]) -> ErrorDay:
     kind = ErrorKind(
         fingerprint=item["sk"],
         task=item.get("task", ""),
         type=item.get("type", ""),
         frame=item.get("frame", ""),
     )
-    examples = [item[name] for name in (LATEST, *KEPT_EXAMPLES) if name in item]
     return ErrorDay(
         kind=kind,
         day=item["pk"].partition("#")[2],
@@ -138,8 +158,8 @@ def error_day(item: dict[str, Any]) -> ErrorDay:
         },
         first=item.get("first", 0),
         last=item.get("last", 0),
-        text=item.get("text", ""),
-        examples=tuple(dict.fromkeys(examples)),
+        text=example.get("text", ""),
+        examples=tuple(dict.fromkeys(example[name] for name in EXAMPLES if name in example)),
     )
 
 

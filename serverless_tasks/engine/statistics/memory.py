@@ -10,9 +10,10 @@ from serverless_tasks.engine.statistics.counts import Counts
 from serverless_tasks.engine.statistics.items import (
     DAY_MS,
     KEPT_DAYS,
-    error_day,
+    error_days,
     errors_key,
     example_fields,
+    example_key,
     forget_days,
     forgotten,
     hour_attribute,
@@ -60,15 +61,16 @@ class MemoryStatistics:
     def add_errors(self, occurrences: Occurrences) -> tuple[float, bool]:
         """See `StatisticsStore.add_errors`."""
         kind, day = occurrences.kind, hour_of(occurrences.first)[:10]
-        anew, unless = example_fields(occurrences)
         hour = hour_attribute(occurrences.first)
         with self._lock:
             item = self._errors.setdefault(
                 (day, kind.fingerprint), {"pk": errors_key(day), "sk": kind.fingerprint}
             )
-            item |= {**kind_fields(kind), **anew, "last": max(occurrences.last, item.get("last", 0))}
-            for name, value in {**unless, "first": occurrences.first}.items():
-                item.setdefault(name, value)
+            item |= {**kind_fields(kind), "last": max(occurrences.last, item.get("last", 0))}
+            item.setdefault("first", occurrences.first)
+            sk = example_key(kind.fingerprint)
+            for name, value in example_fields(occurrences).items():
+                self._errors.setdefault((day, sk), {"pk": errors_key(day), "sk": sk}).setdefault(name, value)
             item[hour] = item.get(hour, 0) + occurrences.count
             first, last = self._kinds.get(kind.fingerprint, (occurrences.first, -KEPT_DAYS * DAY_MS - 1))
             new = occurrences.first - last > KEPT_DAYS * DAY_MS
@@ -78,7 +80,7 @@ class MemoryStatistics:
     def errors(self, days: Sequence[str]) -> list[ErrorDay]:
         """See `StatisticsStore.errors`."""
         with self._lock:
-            return [error_day(dict(item)) for (day, _), item in self._errors.items() if day in days]
+            return error_days(dict(item) for (day, _), item in self._errors.items() if day in days)
 
     def error(self, fingerprint: str, days: Sequence[str]) -> list[ErrorDay]:
         """See `StatisticsStore.error`."""
@@ -93,6 +95,6 @@ class MemoryStatistics:
         """See `StatisticsStore.forget`."""
         with self._lock:
             for day in forget_days(failed):
-                item = self._errors.get((day, fingerprint), {})
+                item = self._errors.get((day, example_key(fingerprint)), {})
                 for name in forgotten(item, uuid):
                     del item[name]

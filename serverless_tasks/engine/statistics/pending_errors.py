@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 from serverless_tasks.engine.statistics.errors import NewError, Occurrences
 from serverless_tasks.engine.statistics.fingerprint import other_kind
-from serverless_tasks.engine.statistics.items import hour_of
+from serverless_tasks.engine.statistics.items import EXAMPLES, hour_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -36,14 +36,19 @@ class PendingErrors:
     Args:
         store: where they are added.
         on_new: called with each kind that is new.
+        slot: the place of the process's first example of a day, so that several processes give one each.
     """
 
-    def __init__(self, store: StatisticsStore, on_new: Sequence[Callable[[NewError], object]]) -> None:
+    def __init__(
+        self, store: StatisticsStore, on_new: Sequence[Callable[[NewError], object]], slot: int = 0
+    ) -> None:
         self._store = store
+        self._slot = slot
         self._on_new = on_new
         self._pending: dict[tuple[str, str], Occurrences] = {}
-        # The kind -> when it was last written, and with an example of which day.
-        self._written: dict[str, tuple[float, str]] = {}
+        # The kind -> when it was last written; the kind -> a day, and how many examples of it were given.
+        self._written: dict[str, float] = {}
+        self._examples: dict[str, tuple[str, int]] = {}
         self._kinds: dict[float, dict[float, set[str]]] = {}
         self._paused_until = 0.0
         self._failed = False
@@ -80,19 +85,21 @@ class PendingErrors:
         with self._lock:
             known = self._pending.get(key)
             if known is None:
-                day = key[1][:10]
-                example = self._written.get(kind.fingerprint, (0.0, ""))[1] != day
-                self._pending[key] = Occurrences(
-                    kind=kind,
-                    count=1,
-                    first=milliseconds,
-                    last=milliseconds,
-                    text=text if example else "",
-                    text_of=uuid if example else "",
-                    uuid=uuid,
-                )
+                one = Occurrences(kind=kind, count=1, first=milliseconds, last=milliseconds)
+                self._pending[key] = self._with_example(one, key[1][:10], uuid, text)
             else:
-                self._pending[key] = replace(known, count=known.count + 1, last=milliseconds, uuid=uuid)
+                self._pending[key] = replace(known, count=known.count + 1, last=milliseconds)
+
+    def _with_example(self, occurrences: Occurrences, day: str, uuid: str, text: str) -> Occurrences:
+        """Return failures with the first of them as an example of the day, while this process has given few."""
+        fingerprint = occurrences.kind.fingerprint
+        of, given = self._examples.get(fingerprint, (day, 0))
+        given = given if of == day else 0
+        if given == len(EXAMPLES):
+            return occurrences
+        self._examples[fingerprint] = day, given + 1
+        slot = (self._slot + given) % len(EXAMPLES)
+        return replace(occurrences, text=text, text_of=uuid, slot=slot)
 
     def write(self, now: float, *, last: bool = False) -> None:
         """Write what is due, or everything as the process is to end; errors are logged once and never raised."""
@@ -102,12 +109,15 @@ class PendingErrors:
             due = [
                 self._pending.pop(key)
                 for key in list(self._pending)
-                if last or self._written.get(key[0], (0.0, ""))[0] + INTERVAL <= now
+                if last or self._written.get(key[0], 0.0) + INTERVAL <= now
             ]
             for each in due:
-                self._written[each.kind.fingerprint] = now, hour_of(each.first)[:10]
+                self._written[each.kind.fingerprint] = now
             if len(self._written) > 10 * KINDS_AN_HOUR:
-                self._written = {name: at for name, at in self._written.items() if at[0] + HOUR > now}
+                self._written = {name: at for name, at in self._written.items() if at + HOUR > now}
+                self._examples = {
+                    name: self._examples[name] for name in self._written if name in self._examples
+                }
         for occurrences in due:
             self._write(occurrences, now)
 
@@ -133,7 +143,7 @@ class PendingErrors:
             message=occurrences.text,
             pattern=kind.pattern,
             frame=kind.frame,
-            uuid=occurrences.uuid,
+            uuid=occurrences.text_of,
             seen=occurrences.first,
         )
         for call in self._on_new:

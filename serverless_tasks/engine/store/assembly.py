@@ -118,6 +118,7 @@ def message_from_item(job: Item) -> Message:
         created=job["created"],
         expires=job["expires"],
         inputs_key=job.get("inputs_key"),
+        run_at=job.get("run_at"),
         secrets=tuple(json.loads(job.get("secrets", "[]"))),
         retry_of=job.get("retry_of"),
         **read_links(json.loads(job.get("links", "{}"))),
@@ -208,6 +209,7 @@ def _from_state(state: Item, by_key: dict[str, Item], now: int) -> Record:
         **_submitted_with(state),
         retried_as=tuple(state.get("retried_as", "").split()),
         fingerprint=state.get("failure_fingerprint", ""),
+        due=state.get("due"),
         lease=state.get("lease") if status == RUNNING else None,
         history=tuple(
             sorted(

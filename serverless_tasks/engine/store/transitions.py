@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from serverless_tasks.engine.job.message import MAX_DELAY, SCHEDULER_TRIES
+from serverless_tasks.engine.job.message import MAX_DELAY, SCHEDULER_TRIES, due_at
 from serverless_tasks.engine.job.record import (
     CANCELLED,
     ENDED,
@@ -79,6 +79,7 @@ class Change:
 
 def claimed(message: Message, *, token: str, lease: int, request_id: str, now: int) -> Change:
     """Begin an attempt: of a job that waits, or of one whose last attempt has lost its lease."""
+    due = due_at(message)
     return Change(
         put={
             **state_copy(message),
@@ -93,7 +94,8 @@ def claimed(message: Message, *, token: str, lease: int, request_id: str, now: i
             "ttl": _ttl(message, now),
         },
         add={"attempt": 1, "failures": 0},
-        keep={"started": now},
+        # That of a retry, where the job was submitted without a delay, is later than its start.
+        keep={"started": now, **({"due": due} if due > message.created else {})},
         copy=PREVIOUS_ATTEMPT,
         remove=("not_before", "target", "returned_type", "returned", *INDEXED),
     )

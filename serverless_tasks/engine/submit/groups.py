@@ -253,6 +253,7 @@ def retry_failed(
         uuid=new_uuid or str(uuid4()),
         inputs={},
         inputs_key=None,
+        run_at=None,
         created=now,
         expires=expires_after(now + plan.deadline * 1000),
         member=None,

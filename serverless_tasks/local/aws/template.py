@@ -27,6 +27,7 @@ CREATED_TYPES = frozenset(
         "AWS::DynamoDB::Table",
         "AWS::KMS::Alias",
         "AWS::KMS::Key",
+        "AWS::Logs::LogGroup",
         "AWS::S3::Bucket",
         "AWS::SNS::Topic",
         "AWS::SQS::Queue",

@@ -19,6 +19,7 @@ from serverless_tasks.engine.definition.schedule_sync import apply, plan
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ServerlessTasksError
 from serverless_tasks.local.aws.functions import Function, InvokeApp
+from serverless_tasks.local.processes.log_shipping import LogShipping
 from serverless_tasks.local.server import LocalServer
 from serverless_tasks.poller.mapping import Mapping, initialise_as_lambda_does
 from serverless_tasks.poller.pausing import look_at_queues
@@ -67,6 +68,7 @@ def main(lifeline: TextIO = sys.stdin) -> None:
 
     The parent holds the other end of standard input, so that its death, however sudden, ends this process too.
     """
+    shipping = LogShipping.start()
     logging.basicConfig(
         level=logging.INFO, format="%(asctime)s %(levelname)s %(message)s", datefmt="%H:%M:%S"
     )
@@ -94,6 +96,8 @@ def main(lifeline: TextIO = sys.stdin) -> None:
     # A handler that outlasts the grace period must not block the exit.
     logging.shutdown()
     sys.stdout.flush()
+    if shipping is not None:
+        shipping.close()
     os._exit(0)
 
 

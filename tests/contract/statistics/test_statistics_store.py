@@ -43,7 +43,6 @@ def occurrences(kind: ErrorKind, uuid: str = ONE, at: int = NINE, **given: Any) 
         "last": at,
         "text": "no 7",
         "text_of": uuid,
-        "uuid": uuid,
     }
     return Occurrences(kind=kind, **(known | given))
 
@@ -89,7 +88,7 @@ class TestErrors:
         self, statistics: StatisticsStore, kind: ErrorKind
     ) -> None:
         statistics.add_errors(occurrences(kind))
-        statistics.add_errors(occurrences(kind, TWO, NINE + 60_000, count=5, last=NINE + 90_000))
+        statistics.add_errors(occurrences(kind, TWO, NINE + 60_000, count=5, last=NINE + 90_000, slot=1))
         statistics.add_errors(occurrences(kind, TWO, NINE + HOUR_MS))
         [day] = statistics.error(kind.fingerprint, ["2026-01-30", "2026-01-31"])
         assert (day.day, day.hours, day.count) == ("2026-01-31", {9: 6, 10: 1}, 7)
@@ -113,19 +112,25 @@ class TestErrors:
         assert statistics.add_errors(occurrences(kind, at=NINE + 91 * DAY_MS))[1] is True
 
     def test_a_day_keeps_three_examples_at_most(self, statistics: StatisticsStore, kind: ErrorKind) -> None:
-        ids = [str(uuid4()) for _ in range(40)]
-        for uuid in ids:
-            statistics.add_errors(occurrences(kind, uuid))
+        ids = [str(uuid4()) for _ in range(12)]
+        for number, uuid in enumerate(ids):
+            statistics.add_errors(occurrences(kind, uuid, slot=number % 3))
         [day] = statistics.error(kind.fingerprint, ["2026-01-31"])
-        assert len(day.examples) == 3
-        assert day.examples[0] == ids[-1]
+        assert day.examples == tuple(ids[:3])
+
+    def test_failures_without_an_example_are_counted(
+        self, statistics: StatisticsStore, kind: ErrorKind
+    ) -> None:
+        statistics.add_errors(occurrences(kind, text="", text_of=""))
+        [day] = statistics.error(kind.fingerprint, ["2026-01-31"])
+        assert (day.count, day.examples, day.text) == (1, (), "")
 
     @pytest.mark.parametrize("moment", [NINE, NINE - 9 * HOUR_MS + 10_000])
     def test_what_is_kept_of_a_deleted_job_goes(
         self, statistics: StatisticsStore, kind: ErrorKind, moment: int
     ) -> None:
         statistics.add_errors(occurrences(kind, ONE, moment, text="my name is x"))
-        statistics.add_errors(occurrences(kind, TWO, moment))
+        statistics.add_errors(occurrences(kind, TWO, moment, slot=1))
         # The job's own state may say that it ended a moment earlier than it was counted.
         statistics.forget(kind.fingerprint, ONE, moment - 20_000)
         [day] = statistics.error(kind.fingerprint, ["2026-01-30", "2026-01-31"])

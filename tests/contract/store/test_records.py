@@ -4,7 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from serverless_tasks.engine.job.message import RETENTION, Message
+from serverless_tasks.client.search import queue_wait
+from serverless_tasks.engine.job.message import RETENTION, Message, expires_at
 from serverless_tasks.engine.job.place import Place
 from serverless_tasks.engine.job.progress import Snapshot
 from serverless_tasks.engine.job.record import Failure, Record
@@ -49,6 +50,22 @@ def test_a_waiting_job_says_when_it_is_due(store: Store, clock: FakeClock) -> No
     store.put_jobs([message])
 
     assert read(store, message).run_at == message.run_at
+
+
+def test_a_job_that_has_started_says_when_it_was_due_if_it_was_delayed(
+    store: Store, clock: FakeClock
+) -> None:
+    at_once = a_message(clock)
+    delayed = a_message(clock, expires=expires_at(clock.ms, clock.ms + 60_000))
+    due = clock.ms + 60_000
+    clock.move(61)
+    again = replace(delayed, expires=expires_at(clock.ms, clock.ms + 600_000))
+    store.retry(again, begin(store, clock, delayed), Snapshot(1), LATE, not_before=clock.ms)
+    begin(store, clock, again)
+    begin(store, clock, at_once)
+
+    assert (read(store, delayed).due, read(store, at_once).due) == (due, None)
+    assert queue_wait(read(store, delayed)) == 1.0
 
 
 def test_a_job_says_when_its_retry_is_due_as_long_as_it_waits_for_it(store: Store, clock: FakeClock) -> None:

@@ -123,7 +123,8 @@ class TestPage:
         work()
         calls.clear()
         operator.get(f"{LIST}{uuid}/")
-        assert calls["BatchGetItem"] == 0
+        # The job, and for the timeline the group and its first and last members.
+        assert calls == {"Query": 1, "GetItem": 2, "BatchGetItem": 1}
 
     def test_a_plain_job_costs_no_call_more(
         self, operator: Client, calls: Counter[str], work: Callable[[], int]

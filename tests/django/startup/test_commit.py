@@ -12,6 +12,7 @@ from django.test import TestCase
 
 from serverless_tasks import TaskClient
 from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.job.place import member_id
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import NotPublished, SubmitFailed, SubmitUncertain
 from serverless_tasks.workflow import Group, chain, group
@@ -118,10 +119,12 @@ def test_a_job_notes_its_retry_when_the_transaction_commits(commits: bool) -> No
 @transactional
 @pytest.mark.parametrize("commits", [True, False])
 def test_a_group_notes_its_retry_when_the_transaction_commits(commits: bool) -> None:
-    first = group(SumNumbers.signature(numbers=[number]) for number in range(2)).submit()
+    members = [SumNumbers.signature(numbers=[number]) for number in range(2)]
+    first = group(members, deadline=60).submit()
     client = TaskClient()
-    client.cancel(first.uuid)
-    assert first.refresh().status == "cancelled"
+    for index in range(2):
+        client.cancel(member_id(first.uuid, index))
+    assert first.refresh().record.ended
     with transaction.atomic() if commits else rolled_back():
         again = client.retry_failed(first.uuid)
         assert client.get(first.uuid).retried_as == ()

@@ -224,17 +224,18 @@ class TestPage:
             link = f'<a href="/tasks/{member["uuid"]}/view/">Member {member["index"]}</a>'
             reason = "<span><bdi>There is no more paper.</bdi></span>"
         assert f'{link} {reason} <code dir="ltr">fails</code>' in html
-        assert failed[20]["uuid"] not in html
+        assert f"Member {failed[20]['index']}</a> <span>" not in html
         assert '<span data-field="more-failures">2 more failed:</span>' in html
 
-    def test_where_none_has_failed_no_member_is_read(
+    def test_where_none_has_failed_the_first_and_last_members_are_read_alone(
         self, browser: Client, user: User, calls: Counter[str]
     ) -> None:
         uuid = submit(user).uuid
         calls.clear()
         html = browser.get(f"/tasks/{uuid}/view/").content.decode()
         assert "0 of 3" in html
-        assert calls == {"Query": 1, "BatchGetItem": 1}  # the state, and its one shard
+        # The state and its one shard; for the timeline the job, the group, and its members, which no worker has begun.
+        assert calls == {"Query": 1, "BatchGetItem": 1 + 2, "GetItem": 2}
 
     def test_errors_that_are_not_for_users_are_neutral(
         self, browser: Client, user: User, work: Callable[[], int]

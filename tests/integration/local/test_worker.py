@@ -161,6 +161,21 @@ def test_a_worker_finishes_its_task_and_leaves_the_other_queues_alone(
     assert other.refresh().status == "pending"
 
 
+def test_a_worker_that_has_ended_has_counted_every_job(
+    stack: LocalStack, start: Callable[[str], Worker]
+) -> None:
+    """Those of its first batch at once, and the others, which follow too soon to be written, at its end."""
+    tasks = TaskClient()
+    worker = start("['high'], grace=30")
+    for number in range(4):
+        assert tasks.submit("double", number=number).wait(PATIENCE) is not None
+    worker.stop()
+    hours = tasks.services.statistics_store.hours("double", "2000", "2100").values()
+    assert sum(counts.succeeded for counts in hours) == 4
+    assert sum(counts.submitted for counts in hours) == 4
+    assert sum(counts.calls["dynamodb_write_units"] for counts in hours) == 8
+
+
 def test_a_worker_gives_back_what_its_grace_is_too_short_for(
     stack: LocalStack, start: Callable[[str], Worker], tmp_path: Path
 ) -> None:

@@ -17,6 +17,9 @@ from typer.testing import CliRunner
 import serverless_tasks
 from serverless_tasks import Task, TaskError
 from serverless_tasks.cli.app import app
+from serverless_tasks.cli.commands import logs as log_commands
+from serverless_tasks.cli.output import Output
+from serverless_tasks.client.operations.logs import LogLine
 from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.definition.schedule import cron, rate
@@ -288,12 +291,83 @@ class TestRetry:
     def test_takes_the_id_of_a_retry_that_may_have_been_sent(self, project: Services) -> None:
         assert document("retry", submitted("sum", "numbers=[1]"), "--uuid", UUID)["uuid"] == UUID
 
+    def test_does_not_repeat_a_job_that_was_retried_before_unless_told_to(self, project: Services) -> None:
+        first = submitted("sum", "numbers=[1, 2]")
+        second = call("retry", first).stdout.strip()
+
+        refused = call("retry", first, code=4)
+
+        assert f"was retried already, as {second}" in refused.stderr
+        assert "add --again" in refused.stderr
+        assert document("retry", first, code=4)["error"]["type"] == "AlreadyRetried"
+        third = call("retry", first, "--again").stdout.strip()
+        assert project.store.read(first).retried_as == (second, third)
+        assert second in call("status", first).stdout
+        assert first in call("status", second).stdout
+
+    @pytest.mark.parametrize(("answer", "code"), [("y\n", 0), ("n\n", 4)])
+    def test_asks_a_person_whether_to_repeat_it(
+        self, project: Services, monkeypatch: pytest.MonkeyPatch, answer: str, code: int
+    ) -> None:
+        first = submitted("sum", "numbers=[1, 2]")
+        second = call("retry", first).stdout.strip()
+        monkeypatch.setattr(Output, "interactive", True)
+
+        result = CliRunner().invoke(app, ["retry", first], input=answer)
+
+        assert result.exit_code == code
+        assert f"was retried already, as {second} (succeeded)." in result.stderr
+        assert len(project.store.read(first).retried_as) == (2 if code == 0 else 1)
+
     def test_a_job_that_is_not_known_or_has_not_ended_has_its_own_code(
         self, project: Services, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         assert "No job has the id" in call("retry", UUID, code=3).stderr
         monkeypatch.setattr(project.store, "read", ScriptedStore(Record(uuid=UUID, task="sum")).read)
         assert f"Job {UUID} is pending; cancel it" in call("retry", UUID, code=4).stderr
+
+
+class TestLogs:
+    def test_says_what_to_set_where_no_log_group_is_known(self, project: Services) -> None:
+        shown = call("logs", submitted("sum", "numbers=[1]"), code=2)
+        assert "SERVERLESS_TASKS_LOG_GROUP is not set" in shown.stderr
+        assert "standard output" in shown.stderr
+
+    @pytest.mark.parametrize("how", [(), ("--follow",)])
+    def test_prints_the_lines_of_the_log(
+        self, project: Services, monkeypatch: pytest.MonkeyPatch, how: tuple[str, ...]
+    ) -> None:
+        line = LogLine(
+            at=1_500,
+            level="ERROR",
+            message="it\x1b broke",
+            exception="Traceback: here",
+            fields={"seconds": 2},
+        )
+        for name in ("job_log", "follow_log"):
+            monkeypatch.setattr(log_commands, name, lambda *_: [line])
+        uuid = submitted("sum", "numbers=[1]")
+        assert call("logs", uuid, *how).stdout == (
+            "1970-01-01 00:00:01.500 UTC ERROR    it\\x1b broke seconds=2\nTraceback: here\n"
+        )
+        assert document("logs", uuid, *how) == {
+            "at": "1970-01-01T00:00:01.500Z",
+            "level": "ERROR",
+            "message": "it\x1b broke",
+            "exception": "Traceback: here",
+            "attempt": None,
+            "request_id": None,
+            "fields": {"seconds": 2},
+        }
+
+    def test_says_that_there_are_none_yet(self, project: Services, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(log_commands, "job_log", lambda *_: [])
+        shown = call("logs", submitted("sum", "numbers=[1]"))
+        assert shown.stdout == ""
+        assert "No lines (yet)" in shown.stderr
+
+    def test_of_no_job_are_not_found(self, project: Services) -> None:
+        call("logs", UUID, code=3)
 
 
 class TestDelete:
@@ -592,6 +666,11 @@ class TestExplain:
         assert (third["outcome"], third["type"], third["request_id"]) == ("lost", "WorkerLost", "req-3")
         assert (fourth["outcome"], fourth["request_id"]) == ("succeeded", "req-4")
         assert last == {"event": "succeeded", "at": "1970-01-01T00:00:09.000Z"}
+        assert [(span["span"], span["seconds"]) for span in told["spans"]][:3] == [
+            ("queue", 0.5),
+            ("attempt", 2.5),
+            ("pause", 1.5),
+        ]
         shown = call("explain", UUID).stdout
         for part in (
             "attempt 1 failed after 2.500 s",
@@ -601,6 +680,18 @@ class TestExplain:
             "Traceback: here",
         ):
             assert part in shown
+
+    def test_draws_a_picture_and_gives_the_messages_their_times(self, project: Services) -> None:
+        uuid = submitted("sum", "numbers=[1]")
+
+        shown, told = call("explain", uuid).stdout, document("explain", uuid)
+
+        assert "attempt 1 succeeded  " in shown
+        assert "█" in shown
+        [message] = told["messages"]
+        assert (message["attempt"], message["message"]) == (1, "[bold]adding[/bold] \x1b[2J")
+        assert message["at"].replace("T", " ").replace("Z", " UTC") in shown
+        assert (told["retry_of"], told["retried_as"]) == (None, [])
 
     def test_of_a_real_failure_has_the_traceback(self, project: Services) -> None:
         uuid = submitted("crash")

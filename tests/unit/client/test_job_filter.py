@@ -101,6 +101,8 @@ def test_the_duration_is_from_the_first_start_to_the_end_or_to_now() -> None:
 
 def test_the_wait_is_from_the_submission_to_the_first_start() -> None:
     assert queue_wait(JOB) == 10.0
+    assert queue_wait(replace(JOB, due=15_000)) == 5.0  # submitted with a delay
+    assert queue_wait(replace(JOB, due=21_000)) == 10.0  # a retry's
     assert queue_wait(replace(JOB, started=None)) is None
     assert queue_wait(replace(JOB, started=9_000)) == 0.0  # another machine's clock
 

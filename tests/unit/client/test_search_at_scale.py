@@ -131,6 +131,10 @@ def test_a_time_range_is_asked_for_by_the_end_and_by_the_submission(
     assert len(ends) == 144  # four of five, one every 20 s
     assert all(end is not None and since <= end < until for end in ends)
 
+    for none in ({"since": until, "until": since}, {"since": since, "until": since}):
+        (page,) = pages(table, client, JobFilter(status="failed", time="finished", **none))
+        assert page.records == ()
+
     submitted = pages(table, client, JobFilter(status="failed", since=clock.ms - 3_600_000))
     created = [record.created for page in submitted for record in page.records]
     assert len(created) == 143  # submitted a minute before their end

@@ -270,6 +270,17 @@ class TestErrors:
         process.fail("no 8 of 'those'")
         assert len(process.new) == 1
 
+    def test_a_process_gives_three_examples_a_day(self, process: Process) -> None:
+        for _ in range(6):
+            process.fail("no")
+            process.clock.move(10)
+        given = [bool(each.text) for each in process.store.error_writes]
+        assert given == [True, True, True, False, False, False]
+        assert {each.slot for each in process.store.error_writes[:3]} == {0, 1, 2}
+        process.clock.move(86_400)
+        process.fail("no")
+        assert process.store.error_writes[-1].text == "no"
+
     def test_another_process_does_not_announce_it_again(self, clock: FakeClock) -> None:
         store = Sized()
         one, two = Process(store, clock), Process(store, clock)
@@ -349,6 +360,8 @@ class TestFaults:
         monkeypatch.setattr("serverless_tasks.engine.statistics.gatherer.kind_of", _raise)
         failure = Failure(type="ValueError", message="no")
         assert process.gatherer.mark("sum", failure, ValueError("no")) == failure
+        process.batch(process.run(status="failed", failure=failure))
+        assert (process.counted().failed, process.store.error_writes) == (1, [])
 
 
 class TestContainer:

@@ -51,6 +51,8 @@ class StateIndex:
         """
         before = read_cursor(cursor) if cursor else "~" if until is None else f"{until:013d}"
         after = f"{since:013d}" if since else ""
+        if before < after:  # DynamoDB refuses such a range
+            return Found([], None, 0)
         only = selection(where)
         with ThreadPoolExecutor(INDEXED_SHARDS, thread_name_prefix="listing") as pool:
 

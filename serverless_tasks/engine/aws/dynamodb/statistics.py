@@ -11,9 +11,11 @@ from serverless_tasks.engine.statistics.counts import Counts
 from serverless_tasks.engine.statistics.items import (
     FIRST,
     HOUR_MS,
-    error_day,
+    error_days,
     errors_key,
     example_fields,
+    example_key,
+    example_until,
     first_key,
     forget_days,
     forgotten,
@@ -68,17 +70,19 @@ class TableStatistics:
     def add_errors(self, occurrences: Occurrences) -> tuple[float, bool]:
         """See `StatisticsStore.add_errors`."""
         kind, ttl = occurrences.kind, kept_until(occurrences.last)
-        anew, unless = example_fields(occurrences)
-        hour = hour_attribute(occurrences.first)
+        day, hour = errors_key(hour_of(occurrences.first)[:10]), hour_attribute(occurrences.first)
         response = self._update(
-            errors_key(hour_of(occurrences.first)[:10]),
+            day,
             kind.fingerprint,
-            put={**kind_fields(kind), **anew, "last": occurrences.last, "ttl": ttl},
-            unless={**unless, "first": occurrences.first},
+            put={**kind_fields(kind), "last": occurrences.last, "ttl": ttl},
+            unless={"first": occurrences.first},
             add={hour: occurrences.count, "n": occurrences.count},
             answer="UPDATED_NEW",
         )
         units = written(response)
+        if example := example_fields(occurrences):
+            put = {"ttl": example_until(occurrences.last)}
+            units += written(self._update(day, example_key(kind.fingerprint), put=put, unless=example))
         if from_dynamodb(response.get("Attributes", {})).get("n") != occurrences.count:
             return units, False  # it has been seen today
         seen = self._update(
@@ -94,16 +98,17 @@ class TableStatistics:
 
     def errors(self, days: Sequence[str]) -> list[ErrorDay]:
         """See `StatisticsStore.errors`."""
-        return [
-            error_day(item)
+        return error_days(
+            item
             for day in days
             for item in self._items.query("pk = :pk", {":pk": errors_key(day)}, consistent=False)
-        ]
+        )
 
     def error(self, fingerprint: str, days: Sequence[str]) -> list[ErrorDay]:
         """See `StatisticsStore.error`."""
         keys = [errors_key(day) for day in days]
-        return [error_day(item) for item in self._items.get_many(keys, fingerprint).values()]
+        sks = (fingerprint, example_key(fingerprint))
+        return error_days(item for sk in sks for item in self._items.get_many(keys, sk).values())
 
     def first_seen(self, fingerprints: Sequence[str]) -> dict[str, int]:
         """See `StatisticsStore.first_seen`."""
@@ -114,7 +119,7 @@ class TableStatistics:
     def forget(self, fingerprint: str, uuid: str, failed: int) -> None:
         """See `StatisticsStore.forget`."""
         for day in forget_days(failed):
-            item = self._items.get(errors_key(day), fingerprint)
+            item = self._items.get(errors_key(day), example_key(fingerprint))
             names = [] if item is None else forgotten(item, uuid)
             if not names:
                 continue
@@ -124,15 +129,14 @@ class TableStatistics:
                 call(
                     self._items.client.update_item,
                     TableName=self._table,
-                    Key=to_dynamodb({"pk": errors_key(day), "sk": fingerprint}),
+                    Key=to_dynamodb({"pk": errors_key(day), "sk": example_key(fingerprint)}),
                     UpdateExpression=f"REMOVE {', '.join(expression)}",
                     ConditionExpression=condition,
                     ExpressionAttributeNames=expression,
                     ExpressionAttributeValues=to_dynamodb({":uuid": uuid}),
                 )
             except ConditionFailed:
-                self.forget(fingerprint, uuid, failed)  # the latest example is another job's by now
-                return
+                continue  # another deletion was quicker
 
     def _update(
         self,

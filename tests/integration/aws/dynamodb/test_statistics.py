@@ -64,14 +64,25 @@ def test_an_error_s_day_stays_within_a_write_unit(
         at = clock.ms + hour * 3_600_000
         uuid = uuids[hour % 3]
         services.statistics_store.add_errors(
-            Occurrences(kind=kind, count=9_999, first=at, last=at, text="x" * 900, text_of=uuid, uuid=uuid)
+            Occurrences(
+                kind=kind, count=9_999, first=at, last=at, text="x" * 900, text_of=uuid, slot=hour % 3
+            )
         )
     found = item(config, f"errors#{hour_of(clock.ms)[:10]}", kind.fingerprint)
     assert {f"h{hour:02d}" for hour in range(24)} <= set(found)
     assert size(found) <= KB
+    assert size(item(config, f"errors#{hour_of(clock.ms)[:10]}", f"{kind.fingerprint}#e")) <= KB
 
 
-def test_everything_has_a_ttl_of_ninety_days(services: Services, config: Config, clock: FakeClock) -> None:
+def test_examples_do_not_outlive_the_jobs_that_they_are_about(
+    services: Services, config: Config, clock: FakeClock
+) -> None:
+    uuid = failed(services, clock)
+    example = item(config, f"errors#{hour_of(clock.ms)[:10]}", "38b0eccf19f4#e")
+    assert int(example["ttl"]["N"]) <= int(item(config, uuid, "s#state")["ttl"]["N"])
+
+
+def test_all_counts_have_a_ttl_of_ninety_days(services: Services, config: Config, clock: FakeClock) -> None:
     services.statistics_store.add("sum", hour_of(clock.ms), 0, {"succeeded": 1})
     kind = ErrorKind(fingerprint="38b0eccf19f4", task="sum", type="E")
     services.statistics_store.add_errors(Occurrences(kind=kind, count=1, first=clock.ms, last=clock.ms))
@@ -81,7 +92,7 @@ def test_everything_has_a_ttl_of_ninety_days(services: Services, config: Config,
         assert 0 <= int(each["ttl"]["N"]) - (clock.ms + 90 * DAY_MS) // 1000 <= 3600
 
 
-def failed(services: Services, clock: FakeClock, owner: str | None = None) -> str:
+def failed(services: Services, clock: FakeClock, owner: str | None = None, slot: int = 0) -> str:
     """A job that has failed, and was counted."""
     message = a_message(clock, owner=owner)
     services.store.put_jobs([message])
@@ -97,7 +108,7 @@ def failed(services: Services, clock: FakeClock, owner: str | None = None) -> st
             last=clock.ms,
             text=failure.message,
             text_of=message.uuid,
-            uuid=message.uuid,
+            slot=slot,
         )
     )
     return message.uuid
@@ -120,7 +131,7 @@ def test_the_deletion_of_a_job_takes_its_example(
 
 def test_so_does_that_of_its_owner(services: Services, config: Config, clock: FakeClock) -> None:
     uuid = failed(services, clock, owner="7")
-    other = failed(services, clock, owner="8")
+    other = failed(services, clock, owner="8", slot=1)
     delete_owner(services, "7", wait=0, dry_run=False)
     assert "Anna" not in kept(config)
     assert uuid not in kept(config)

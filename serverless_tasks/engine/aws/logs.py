@@ -1,0 +1,90 @@
+"""Log lines in CloudWatch Logs.
+
+https://docs.aws.amazon.com/AmazonCloudWatchLogs/latest/APIReference/API_FilterLogEvents.html
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from serverless_tasks.engine.aws.session import call, client
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from serverless_tasks.engine.config import Config
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LogEvent:
+    """A line of a log.
+
+    Attributes:
+        id: its id in the log group.
+        at: when it was written, in milliseconds since the epoch.
+        stream: the log stream: of Lambda, one execution environment.
+        text: the line.
+    """
+
+    id: str
+    at: int
+    stream: str
+    text: str
+
+
+class LogGroup:
+    """A log group.
+
+    Args:
+        asked: a CloudWatch Logs client.
+        name: the log group's name.
+    """
+
+    def __init__(self, asked: Any, name: str) -> None:
+        self._client = asked
+        self.name = name
+
+    @classmethod
+    def of(cls, config: Config) -> LogGroup:
+        """The log group of the workers.
+
+        Raises:
+            ConfigurationError: none is configured.
+        """
+        name = config.require("log_group")
+        return cls(client("logs"), name)
+
+    def events(
+        self, since: int, until: int, *, phrase: str = "", stream: str = "", most: int
+    ) -> Iterator[LogEvent]:
+        """Yield lines of a time, oldest first within a stream; CloudWatch may return pages without any.
+
+        Args:
+            since: the beginning, in milliseconds since the epoch, inclusive.
+            until: the end, inclusive.
+            phrase: a text that each line has; all lines unless given.
+            stream: the log stream; all of them unless given.
+            most: at most so many lines.
+
+        Raises:
+            AwsError: the log could not be read.
+        """
+        asked: dict[str, Any] = {"logGroupName": self.name, "startTime": since, "endTime": until}
+        if phrase:
+            asked["filterPattern"] = f'"{phrase}"'
+        if stream:
+            asked["logStreamNames"] = [stream]
+        while most > 0:
+            answer = call(self._client.filter_log_events, **asked, limit=min(most, 10_000))
+            for event in answer["events"]:
+                most -= 1
+                yield LogEvent(
+                    id=event["eventId"],
+                    at=event["timestamp"],
+                    stream=event["logStreamName"],
+                    text=event["message"].rstrip("\n"),
+                )
+            if "nextToken" not in answer:
+                return
+            asked["nextToken"] = answer["nextToken"]
