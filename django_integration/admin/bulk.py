@@ -7,18 +7,15 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from django_integration.admin.search import described
-from serverless_tasks.client.operations.bulk_submission import BULK, submit_bulk
-from serverless_tasks.client.operations.bulk_summary import BulkSummary
+from serverless_tasks.client.operations.bulk.submission import BULK, submit_bulk
+from serverless_tasks.client.operations.bulk.summary import BulkSummary
 from serverless_tasks.client.search import JobFilter, known_names, search_jobs
 from serverless_tasks.engine.services import current_services
-from serverless_tasks.errors import ConfigurationError, TaskRetry
+from serverless_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from django.http import HttpRequest
 
-    from serverless_tasks.client.timeline import Event
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.record import Record
     from serverless_tasks.engine.submit.handle import Handle
@@ -98,13 +95,14 @@ def acted(record: Record, submitted: Message | None) -> dict[str, Any]:
     }
 
 
-def without_places(record: Record, events: Sequence[Event]) -> list[Event]:
-    """Return a job's events; of an action on many jobs without what its attempts have written for the next ones."""
+def without_places(record: Record) -> Record:
+    """Return a record; of an action on many jobs without what its attempts have written for the next ones."""
     if record.task != BULK:
-        return list(events)
-    return [
-        replace(event, reason=(event.reason or "").partition(": {")[0], traceback=None)
-        if event.type == TaskRetry.__name__
-        else event
-        for event in events
-    ]
+        return record
+    history = tuple(
+        replace(ended, failure=replace(ended.failure, message=text, traceback=""))
+        if (text := ended.failure.message.partition(": {")[0]) != ended.failure.message
+        else ended
+        for ended in record.history
+    )
+    return replace(record, history=history)

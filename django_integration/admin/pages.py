@@ -14,7 +14,7 @@ from django_integration.admin.rows import iso_moment, moment, owner_names, perce
 from django_integration.admin.search import TIME_WORDS, field_value
 from django_integration.web.excerpt import MOST_MESSAGES, excerpts
 from django_integration.web.timeline import drawing_of, timed_messages
-from serverless_tasks.client.operations.bulk_submission import BULK
+from serverless_tasks.client.operations.bulk.submission import BULK
 from serverless_tasks.client.search import known_names, search_jobs
 from serverless_tasks.client.timeline import messages_json, timeline
 from serverless_tasks.engine.services import current_services
@@ -104,7 +104,7 @@ def job(uuid: str) -> dict[str, Any] | None:
     record = services.store.read(uuid)
     if record is None:
         return None
-    submitted = services.store.job(uuid)
+    record, submitted = without_places(record), services.store.job(uuid)
     (row,) = rows([record], services.clock.now())
     context: dict[str, Any] = {
         "record": record,
@@ -116,7 +116,7 @@ def job(uuid: str) -> dict[str, Any] | None:
         "timeline": drawing_of(services, record, submitted, reveal=True, page_of=_page_of),
         "attempts": [
             (event, iso_moment(event.at), iso_moment(event.ended))
-            for event in without_places(record, timeline(record))
+            for event in timeline(record)
             if event.event == "attempt"
         ],
         "due": moment(record.run_at) if row.live and record.run_at is not None else None,

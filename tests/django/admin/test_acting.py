@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from django_integration.admin import acting, actions, bulk
-from serverless_tasks.client.operations.bulk_submission import BULK, submit_bulk
+from serverless_tasks.client.operations.bulk.submission import BULK, submit_bulk
 from serverless_tasks.client.search import JobFilter
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError, SubmitFailed
@@ -214,7 +214,7 @@ class TestAllThatMatch:
     def test_attempts_that_went_on_say_so_in_words(
         self, operator: Client, work: Callable[[], int], monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        from serverless_tasks.client.operations import bulk as task
+        from serverless_tasks.client.operations.bulk import action as task
 
         monkeypatch.setattr(task, "PAGE", 1)
         monkeypatch.setattr(task, "BUDGET", 0)
