@@ -250,6 +250,8 @@ class TestAKind:
         given = {"query": page.context["query"], "select_across": "1", "action": action}
         source = page.content.decode().replace("&amp;", "&")
         assert f'name="query" value="{given["query"]}"' in source
+        assert 'name="select_across" value="1"' in source
+        assert f'name="action" value="{action}"' in source
         question = operator.post(f"{LIST}act/", given)
         assert question.status_code == 200
         assert question.context["count"] == 1
