@@ -7,7 +7,7 @@ import time
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from lambda_handlers.bootstrap import initialise, ready
+from lambda_handlers.bootstrap import initialise, ready, renewed
 from lambda_handlers.telemetry import counted, job, logger, report
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.job_id import uuid_in
@@ -32,6 +32,7 @@ ANSWER_LIMIT = 6_000_000
 initialise("store", "runner")
 
 
+@renewed
 @counted
 def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """Run a task and return its record, or ``{"error": {"type", "message"}}``; never a stack trace.

@@ -9,7 +9,7 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lambda_handlers.bootstrap import initialise, ready
+from lambda_handlers.bootstrap import has_secrets, initialise, ready, renewed
 from lambda_handlers.redelivery import (
     NOT_YET_KNOWN,
     GiveBack,
@@ -217,6 +217,7 @@ class _Batch:
         return math.inf if self._deadline is None else self._deadline - self._services.clock.now()
 
 
+@renewed
 @counted
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Run a batch of jobs; the answer names the messages that must be delivered again.
@@ -225,6 +226,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
         event: SQS records.
         context: Lambda's context.
     """
+    _leave_to_another(event, context)
     try:
         services = ready()
     except (Exception, SystemExit) as error:
@@ -239,6 +241,17 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     if context.get_remaining_time_in_millis() > TO_RECORD_BUILD * 1000:
         services.build_record.write_once()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def _leave_to_another(event: dict[str, Any], context: LambdaContext) -> None:
+    """End a process whose secrets are too old and that could not start anew; its messages go to the next at once."""
+    if not has_secrets():
+        return
+    from lambda_handlers.renewal import outlived
+
+    if outlived(context):
+        Redelivery(current_services(), event["Records"]).hide_all(0)
+        raise SystemExit("The secrets are older than SERVERLESS_TASKS_SECRETS_MAX_AGE.")
 
 
 # The container's worker calls it at its start, so that what is wrong shows there.

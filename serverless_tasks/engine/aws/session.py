@@ -58,7 +58,10 @@ _ADVICE: tuple[tuple[type[Exception], str], ...] = (
 )
 
 # The AWS services that this package calls.
-_SERVICES = ("cloudformation", "cloudwatch", "dynamodb", "lambda", "s3", "scheduler", "sqs")
+_SERVICES = (
+    *("cloudformation", "cloudwatch", "dynamodb", "ec2", "lambda"),
+    *("s3", "scheduler", "secretsmanager", "sqs", "ssm"),
+)
 # Those that botocore itself calls for credentials: of a role, a container's web identity, or a login.
 _CREDENTIALS = ("signin", "sso", "sso-oidc", "sts")
 # Those that are called for every job.
