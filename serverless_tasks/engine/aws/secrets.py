@@ -71,8 +71,9 @@ class Reference:
             return cls(name, text, "secretsmanager", found["id"], found["key"])
         if _PARAMETER.fullmatch(text):
             return cls(name, text, "ssm", text)
+        # The text is left out: it may be the secret itself.
         raise ConfigurationError(
-            f"The reference of the secret {name} is {text!r}; expected the ARN of a secret, with :key behind it for one"
+            f"What refers to the secret {name} is no reference: give the ARN of a secret, with :key behind it for one"
             " value of its JSON, or the name or ARN of an SSM parameter."
         )
 
@@ -97,10 +98,12 @@ def listed(text: str) -> dict[str, str]:
         ConfigurationError: an item is no such pair.
     """
     found: dict[str, str] = {}
-    for item in filter(None, map(str.strip, text.split(","))):
+    for place, item in enumerate(filter(None, map(str.strip, text.split(","))), 1):
         name, equals, reference = item.partition("=")
         if not equals:
-            raise ConfigurationError(f"{LIST} has {item!r}; expected NAME=reference, comma separated.")
+            raise ConfigurationError(
+                f"Item {place} of {LIST} has no name; expected NAME=reference, comma separated."
+            )
         found[name.strip()] = reference.strip()
     return found
 
