@@ -16,7 +16,8 @@ ROLES = ("WorkerRole", "InvokeRole", "StatusRole", "DeadLetterRole", "SchedulerR
 FUNCTIONS = ("WorkerFunction", "InvokeFunction", "StatusFunction", "DeadLetterFunction")
 QUEUES = ("HighQueue", "DefaultQueue", "LowQueue", "DeadLetterQueue")
 # What a statement may do with the key, and on behalf of which services.
-USE = {"kms:Decrypt", "kms:GenerateDataKey"}
+READ = {"kms:Decrypt", "kms:DescribeKey"}
+USE = {*READ, "kms:GenerateDataKey"}
 
 
 def made(**given: str) -> dict[str, dict[str, Any]]:
@@ -137,11 +138,11 @@ class TestKey:
             ("WorkerRole", USE, {"dynamodb", "s3", "sqs"}),
             ("InvokeRole", USE, {"dynamodb", "s3", "sqs"}),
             ("DeadLetterRole", USE, {"dynamodb", "s3", "sqs"}),
-            ("StatusRole", {"kms:Decrypt"}, {"dynamodb", "s3"}),
-            ("SchedulerRole", USE, {"sqs"}),
+            ("StatusRole", READ, {"dynamodb", "s3"}),
+            ("SchedulerRole", USE - {"kms:DescribeKey"}, {"sqs"}),
             ("PublisherPolicy", USE, {"dynamodb", "s3", "sqs"}),
-            ("OperatorPolicy", {"kms:Decrypt"}, {"dynamodb", "s3"}),
-            ("SchedulesPolicy", {"kms:Decrypt"}, {"dynamodb"}),
+            ("OperatorPolicy", READ, {"dynamodb", "s3"}),
+            ("SchedulesPolicy", READ, {"dynamodb"}),
         ],
     )
     def test_who_reads_or_writes_them_may_use_it_by_their_services_alone(
