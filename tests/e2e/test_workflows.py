@@ -68,6 +68,7 @@ def test_a_large_group_ends_and_what_follows_it_runs_once(
     }
     assert record["outputs"] == {"continuation": continuation_id(handle.uuid)}
     following = ended(client, continuation_id(handle.uuid))
+    assert following["error"] is None
     assert following["outputs"] == {"total": sum(range(MEMBERS)), "members": MEMBERS, "failed": 0}
     assert following["attempt"] == 1
     assert jobs_of(client, "total") == [continuation_id(handle.uuid)]
