@@ -40,7 +40,12 @@ def register() -> None:
 def check_network(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     """Check that functions in a VPC reach what they call: without a way they wait until their timeout."""
     deployed = Deployment.read()
-    subnets = _items(deployed, "SubnetIds")
+    subnets, groups = _items(deployed, "SubnetIds"), _items(deployed, "SecurityGroupIds")
+    if bool(subnets) != bool(groups):
+        message = (
+            "samconfig.toml deploys with one of SubnetIds and SecurityGroupIds: Lambda takes both or neither."
+        )
+        return [checks.Error(message, id="serverless_tasks.E023")]
     if not subnets:
         return []
     from serverless_tasks.engine.aws.network import unreachable_services

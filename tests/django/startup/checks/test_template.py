@@ -27,6 +27,8 @@ def messages() -> list[tuple[str, str]]:
 def deployed(settings: Any, directory: Path, *parameters: str) -> None:
     settings.BASE_DIR = directory
     every = ["DjangoSettingsModule=tests.django.settings", *parameters]
+    if any(each.startswith("SubnetIds=") for each in parameters):
+        every.append("SecurityGroupIds=sg-0a1b2c3d")
     text = f"[default.global.parameters]\nparameter_overrides = {json.dumps(every)}\n"
     (directory / "samconfig.toml").write_text(text)
 
@@ -84,7 +86,7 @@ def vpc() -> Vpc:
 
 class TestNetwork:
     def test_subnets_without_a_way_to_anything(self, vpc: Vpc, settings: Any, tmp_path: Path) -> None:
-        deployed(settings, tmp_path, f"SubnetIds={vpc.subnet}", "SecurityGroupIds=sg-1")
+        deployed(settings, tmp_path, f"SubnetIds={vpc.subnet}")
         found = messages()
         assert [number for number, _ in found] == ["E020", "E020", "W020", "W020"]
         assert found[0][1] == f"The subnets {vpc.subnet} have no route to sqs: workers would hang."
@@ -170,6 +172,10 @@ class TestNetwork:
         [(number, sentence)] = messages()
         assert number == "W022"
         assert "subnet-0123456789abcdef0" in sentence
+
+    def test_subnets_and_security_groups_go_together(self, settings: Any, tmp_path: Path) -> None:
+        deployed(settings, tmp_path, "SecurityGroupIds=sg-0a1b2c3d")
+        assert [number for number, _ in messages()] == ["E023"]
 
     def test_nothing_is_asked_without_subnets(
         self, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
