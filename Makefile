@@ -108,6 +108,10 @@ checkov: .venv/$(STAMP) .venvs/checkov/$(STAMP) ## Security rules over the templ
 client: client-modules ## Type check and build the JavaScript client
 	cd $(CLIENT) && npm run check && npm run build
 
+.PHONY: messages
+messages: .venv/$(STAMP) ## Bring the translations up to date with the sources, and compile them
+	@$(BIN)/python -m infra.messages
+
 .PHONY: format
 format: .venv/$(STAMP) ## Format the Python code and mend what ruff can
 	$(BIN)/ruff check --fix .

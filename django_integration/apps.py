@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from django.apps import AppConfig
 from django.core.signals import setting_changed
+from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
     from serverless_tasks.errors import ConfigurationError
@@ -20,7 +21,7 @@ class ServerlessTasksConfig(AppConfig):
 
     name = "django_integration"
     label = "serverless_tasks"
-    verbose_name = "Serverless Tasks"
+    verbose_name = _("Serverless Tasks")
 
     problem: ConfigurationError | None = None
 

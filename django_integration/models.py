@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class Job(models.Model):
@@ -21,8 +22,8 @@ class Job(models.Model):
 
         managed = False
         default_permissions = ("view", "change", "delete")
-        verbose_name = "job"
-        verbose_name_plural = "jobs"
+        verbose_name = _("job")
+        verbose_name_plural = _("jobs")
 
     def __str__(self) -> str:
         return str(self.uuid)

@@ -35,11 +35,12 @@ if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from serverless_tasks.engine.services import Services
+    from serverless_tasks.engine.statistics.gatherer import Batch as BatchCounts
 
 LEASE_GRACE = 1
 TOO_NEW, UNKNOWN, UNDELIVERABLE = "MessageTooNew", "UnknownTask", "Undeliverable"
 
-initialise("store", "visibility")
+initialise("store", "visibility", "statistics")
 
 
 class LiveLease(Exception):
@@ -57,8 +58,9 @@ def _told(record: SQSRecord) -> Iterator[None]:
 
 
 class _Batch:
-    def __init__(self, services: Services) -> None:
+    def __init__(self, services: Services, counts: BatchCounts | None = None) -> None:
         self._services = services
+        self._counts = counts
         self._again: dict[str, int] = {}
 
     def run(self, record: SQSRecord) -> None:
@@ -101,6 +103,8 @@ class _Batch:
         if message.schedule is not None:  # scheduled jobs are not stored by a submit
             self._services.store.put_jobs([message])
         failure = self._reason(message, body, record)
+        if self._services.statistics is not None:
+            failure = self._services.statistics.mark(message.task, failure)
         claim = self._services.settle(message, failure)
         if claim.answer == ClaimAnswer.BUSY:
             self._again[record.receipt_handle] = max(
@@ -110,6 +114,10 @@ class _Batch:
         if claim.answer == ClaimAnswer.SETTLED:
             count("DeadLettered")
             logger.error("dead letter", reason=failure.message)
+            if self._counts is not None:
+                from lambda_handlers.counting import settled_run  # statistics may be off
+
+                self._counts.note(settled_run(message, claim, failure))
             self._keep_job(record, message, failure)
         elif claim.status == FAILED and (before := self._settled_before(message)) is not None:
             self._keep_job(record, message, before)
@@ -239,7 +247,16 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
         event: SQS records of the dead-letter queue.
         context: Lambda's context.
     """
-    batch = _Batch(ready())
+    services = ready()
+    if services.statistics is None:
+        return _settle_all(_Batch(services), event, context)
+    with services.statistics.batch() as counts:
+        response = _settle_all(_Batch(services, counts), event, context)
+        counts.end()
+    return response
+
+
+def _settle_all(batch: _Batch, event: dict[str, Any], context: LambdaContext) -> Any:
     processor = BatchProcessor(event_type=EventType.SQS, raise_on_entire_batch_failure=False)
     response = process_partial_response(
         event=event, record_handler=batch.run, processor=processor, context=context

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from lambda_handlers.bootstrap import initialise, ready, renewed
-from lambda_handlers.telemetry import counted, job, logger, report
+from lambda_handlers.telemetry import counted, flush_spans, job, logger, report
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.job_id import uuid_in
-from serverless_tasks.engine.job.message import Message
+from serverless_tasks.engine.job.message import Message, read_trace
 from serverless_tasks.engine.submit.options import RULES
 from serverless_tasks.errors import (
     InvalidEvent,
@@ -60,13 +61,16 @@ def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
 
 def _run(services: Services, event: Any, context: LambdaContext) -> dict[str, Any]:
     deadline = time.time() + context.get_remaining_time_in_millis() / 1000
-    message = _message(services, event, deadline)
-    with job(message):
-        report(
-            services.runner.execute(
-                message, deadline=deadline, request_id=context.aws_request_id, retry=False
+    message = replace(_message(services, event, deadline), **_trace(context))
+    try:
+        with job(message):
+            report(
+                services.runner.execute(
+                    message, deadline=deadline, request_id=context.aws_request_id, retry=False
+                )
             )
-        )
+    finally:
+        flush_spans(services, context)
     record = services.store.read(message.uuid)
     if record is None:
         raise TaskNotFound(message.uuid)
@@ -81,6 +85,13 @@ def _run(services: Services, event: Any, context: LambdaContext) -> dict[str, An
         what = f"outputs of job {message.uuid} ({record.status}; its id reads them)"
         raise PayloadTooLarge(what, size, ANSWER_LIMIT)
     return answer
+
+
+def _trace(context: LambdaContext) -> dict[str, Any]:
+    """The caller's span. It comes beside the event, of which a function of the version before takes no more members."""
+    beside = getattr(context, "client_context", None)
+    custom = getattr(beside, "custom", None)
+    return read_trace(custom) if isinstance(custom, dict) else {}
 
 
 def _message(services: Services, event: Any, deadline: float) -> Message:

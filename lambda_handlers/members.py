@@ -63,7 +63,7 @@ class EndedMembers:
         if not self._statuses:
             return
         try:
-            self._services.workflows.count(self._statuses)
+            self._services.runner.count_all(self._statuses)
         except ServerlessTasksError as error:
             logger.exception("members of groups could not be counted")
             for record in self._records.values():

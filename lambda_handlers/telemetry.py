@@ -17,8 +17,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from aws_lambda_powertools import Tracer
+    from aws_lambda_powertools.utilities.typing import LambdaContext
 
     from serverless_tasks.engine.job.message import Message
+    from serverless_tasks.engine.services import Services
     from serverless_tasks.engine.worker.outcome import DeliveryResult
 
 _SERVICE = os.environ.get("POWERTOOLS_SERVICE_NAME", "serverless-tasks")
@@ -27,6 +29,9 @@ logger = Logger(service=_SERVICE)
 metrics = Metrics(
     namespace=os.environ.get("POWERTOOLS_METRICS_NAMESPACE", "ServerlessTasks"), service=_SERVICE
 )
+
+# Seconds for which the answer may wait for the spans of its invocation.
+_FLUSH_SECONDS = 2.0
 
 _COUNTED = {
     "succeeded": "TaskSucceeded",
@@ -94,6 +99,12 @@ def job(message: Message) -> Iterator[None]:
             yield
     finally:
         logger.thread_safe_clear_keys()
+
+
+def flush_spans(services: Services, context: LambdaContext) -> None:
+    """Export the spans of an invocation, where there are any: Lambda freezes the process between two of them."""
+    if (spans := services.spans) is not None and os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
+        spans.flush(min(_FLUSH_SECONDS, context.get_remaining_time_in_millis() / 2_000))
 
 
 def report(outcome: DeliveryResult) -> None:

@@ -19,7 +19,7 @@ from lambda_handlers.redelivery import (
     doubled,
     return_all,
 )
-from lambda_handlers.telemetry import count, counted, job, logger, report
+from lambda_handlers.telemetry import count, counted, flush_spans, job, logger, report
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.record import no_such_task, tasks_not_loaded
@@ -43,6 +43,10 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.job.place import Place
     from serverless_tasks.engine.services import Services
+    from serverless_tasks.engine.statistics.gatherer import Batch as BatchCounts
+    from serverless_tasks.engine.statistics.gatherer import Gatherer
+    from serverless_tasks.engine.worker.outcome import DeliveryResult
+    from serverless_tasks.engine.worker.pauses import Pause
 
 # Seconds between the end of a run and the deletion of its messages.
 DELETION_GRACE = 10
@@ -53,13 +57,19 @@ WORKFLOW_SECONDS = 20
 # Seconds that are to be left of an invocation for the manifest of its build, which may also wait for the next one.
 TO_RECORD_BUILD = 10
 
-initialise("store", "runner", "visibility", defer_errors=True)
+initialise("store", "runner", "visibility", "statistics", defer_errors=True)
 
 
 class _Batch:
     """One invocation: its deadline, and when the messages that go back should come again."""
 
-    def __init__(self, services: Services, records: list[dict[str, Any]], context: LambdaContext) -> None:
+    def __init__(
+        self,
+        services: Services,
+        records: list[dict[str, Any]],
+        context: LambdaContext,
+        counts: BatchCounts | None = None,
+    ) -> None:
         self._services = services
         self._records = records
         self._context = context
@@ -72,6 +82,7 @@ class _Batch:
         self._redelivery = Redelivery(services, records)
         self._begun = ""
         self._members: EndedMembers | None = None
+        self._counts = counts
         # The seconds of the job before, which the next one may take as well.
         self._usual = 0.0
 
@@ -126,7 +137,9 @@ class _Batch:
 
     def _message(self, place: int) -> Message:
         if place not in self._messages:
-            self._messages[place] = Message.decode(self._records[place]["body"])
+            message = self._messages[place] = Message.decode(self._records[place]["body"])
+            if self._counts is not None:
+                self._counts.expect(message.uuid, message.task)
         return self._messages[place]
 
     def _claim_ahead(self, place: int) -> None:
@@ -143,7 +156,7 @@ class _Batch:
             # with on_lost = "fail" would be lost before it started if the process died while this one ends.
             if message.uuid == self._begun or task.on_lost == "fail" or expired:
                 return
-            if self._fits(task.timeout):
+            if self._fits(task.timeout) and self._pause(message) is None:
                 self._ahead.claim(message)
         except ServerlessTasksError:
             return
@@ -167,8 +180,27 @@ class _Batch:
     def _run(self, place: int, record: dict[str, Any], message: Message) -> None:
         if self._members is not None:
             self._members.count_before(message, _UNCOUNTED, self._usual)
+        timeout = self._timeout(record, message)
+        if timeout is None:
+            return
+        if (pause := self._pause(message)) is not None:
+            self._hold(record, message, pause)
+            return
+        if not self._fits(timeout):
+            self._ahead.release()
+            raise self._redelivery.back(record, 0, "not enough time is left in this run")
+        self._execute(place, record, message)
+
+    def _timeout(self, record: dict[str, Any], message: Message) -> float | None:
+        """The seconds that a message may need; None for one that can never be run, and is done with.
+
+        Raises:
+            GiveBack: it cannot be run yet.
+        """
+        if message.workflow is not None:
+            return WORKFLOW_SECONDS
         try:
-            timeout = WORKFLOW_SECONDS if message.workflow is not None else self._task(message).timeout
+            return self._task(message).timeout
         except UnknownTask as error:
             count("UnknownTask")
             self._redelivery.explain(message, no_such_task(message.task))
@@ -176,17 +208,19 @@ class _Batch:
         except NotDue as error:
             if error.seconds > LONGEST_HELD:
                 self._bury(record, str(error))
-                return
+                return None
             raise self._redelivery.back(record, math.ceil(error.seconds), str(error)) from None
-        if not self._fits(timeout):
-            self._ahead.release()
-            raise self._redelivery.back(record, 0, "not enough time is left in this run")
+
+    def _execute(self, place: int, record: dict[str, Any], message: Message) -> None:
         self._begun = message.uuid
+        if self._counts is not None:
+            self._counts.begin(message.task)
         try:
             outcome = self._services.runner.execute(
                 message,
                 deadline=self._deadline,
                 request_id=self._context.aws_request_id,
+                message_id=record["messageId"],
                 claim=self._ahead.take(message),
                 in_flight_work=partial(self._claim_ahead, place + 1),
                 count=partial(self._note_end, record),
@@ -196,8 +230,31 @@ class _Batch:
             raise self._redelivery.back(record, after_error(record), type(error).__name__) from error
         self._usual = outcome.duration
         report(outcome)
+        if self._counts is not None:
+            self._note(self._counts, record, message, outcome)
         if outcome.give_back is not None:
             raise self._redelivery.back(record, math.ceil(outcome.give_back), outcome.status)
+
+    @staticmethod
+    def _note(counts: BatchCounts, record: dict[str, Any], message: Message, outcome: DeliveryResult) -> None:
+        from lambda_handlers.counting import run_of  # statistics may be off
+
+        if (run := run_of(message, outcome, deliveries=deliveries(record))) is not None:
+            counts.note(run)
+
+    def _pause(self, message: Message) -> Pause | None:
+        """The pause of a message's task, in a process that looks at pauses; groups and chains have none."""
+        if not self._services.config.pauses or message.workflow is not None:
+            return None
+        pauses = self._services.pauses
+        return None if pauses is None else pauses.of("task", message.task)
+
+    def _hold(self, record: dict[str, Any], message: Message, pause: Pause) -> None:
+        """Give the message of a paused task back, or have it sent anew."""
+        from lambda_handlers.holding import hold  # hardly a task is paused
+
+        self._ahead.release()
+        hold(self._services, self._redelivery, record, message, pause)
 
     def _note_end(self, record: dict[str, Any], member: Place, status: str) -> None:
         if self._members is None:
@@ -215,6 +272,15 @@ class _Batch:
 
     def _remaining(self) -> float:
         return math.inf if self._deadline is None else self._deadline - self._services.clock.now()
+
+
+def _counted_batch(
+    statistics: Gatherer, services: Services, records: list[dict[str, Any]], context: LambdaContext
+) -> list[str]:
+    with statistics.batch() as counts:
+        failed = _Batch(services, records, context, counts).run()
+        counts.end(write=context.get_remaining_time_in_millis() > TO_RECORD_BUILD * 1000)
+    return failed
 
 
 @renewed
@@ -237,7 +303,11 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     # What went back most often begins first: of ten long tasks one is begun a run, and by chance alone some would meet
     # the queue's limit of deliveries.
     records = sorted(event["Records"], key=deliveries, reverse=True)
-    failed = _Batch(services, records, context).run()
+    if services.statistics is None:
+        failed = _Batch(services, records, context).run()
+    else:
+        failed = _counted_batch(services.statistics, services, records, context)
+    flush_spans(services, context)
     if context.get_remaining_time_in_millis() > TO_RECORD_BUILD * 1000:
         services.build_record.write_once()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
@@ -247,12 +317,22 @@ def _leave_to_another(event: dict[str, Any], context: LambdaContext) -> None:
     """End a process whose secrets are too old and that could not start anew; its messages go to the next at once."""
     if not has_secrets():
         return
-    from lambda_handlers.renewal import outlived
+    from lambda_handlers.renewal import finish, outlived
 
     if outlived(context):
+        finish()
         Redelivery(current_services(), event["Records"]).hide_all(0)
         raise SystemExit("The secrets are older than SERVERLESS_TASKS_SECRETS_MAX_AGE.")
 
 
-# The container's worker calls it at its start, so that what is wrong shows there.
+def _flush(*, last: bool = False) -> None:
+    """Write the statistics that are due, in a container, whose worker is not frozen between two batches."""
+    services = current_services()
+    if services.config.statistics and services.statistics is not None:
+        services.statistics.flush(last=last)
+
+
+# The container's worker calls them: at its start, so that what is wrong shows there, while it polls, and at its end.
 handler.ready = ready  # type: ignore[attr-defined]
+handler.flush = _flush  # type: ignore[attr-defined]
+handler.finish = partial(_flush, last=True)  # type: ignore[attr-defined]

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+from benchmarks.outage.counted import Counted
 from benchmarks.outage.plan import plan
 from benchmarks.outage.tasks import TASKS, clock
 from serverless_tasks.engine.backends.base import Backend
@@ -73,15 +74,26 @@ def live_through(jobs: int, end: float, seed: int = 1) -> Week:
         registry.add(task)
     store = messages.store = MemoryStore(clock)
     services = Services(Config(), backend=messages, clock=clock, store=store, registry=registry)
+    counted = Counted(clock)
+    vars(services)["statistics"] = counted.gatherer
     with use(services):
-        waiting = _run(services, messages, plan(jobs, end, seed), end, chance)
+        waiting = _run(services, messages, plan(jobs, end, seed), end, chance, counted)
         _leave_behind(services, waiting, end, chance)
     clock.move(end - clock.now())
-    return Week([item for each in store._items.values() for item in each.values()], waiting)
+    # A kind of failure has one first item, of all its days the same.
+    kept = {(item["pk"], item["sk"]): item for item in counted.items()}
+    return Week(
+        [*(item for each in store._items.values() for item in each.values()), *kept.values()], waiting
+    )
 
 
 def _run(
-    services: Services, messages: _Messages, planned: list[Planned], end: float, chance: random.Random
+    services: Services,
+    messages: _Messages,
+    planned: list[Planned],
+    end: float,
+    chance: random.Random,
+    counted: Counted,
 ) -> list[Message]:
     """Submit each job at its time, and run each message when it is due and a worker is free."""
     free = {queue: [0.0] * count for queue, count in CONCURRENCY.items()}
@@ -94,7 +106,7 @@ def _run(
             heapq.heappush(free[message.queue], begin)
             continue
         _set(begin)
-        services.runner.execute(message, deadline=begin + 300, request_id=str(_uuid(chance)))
+        counted.run(services, message, deadline=begin + 300, request_id=str(_uuid(chance)))
         heapq.heappush(free[message.queue], clock.now())
         for again in messages.published:
             heapq.heappush(due, ((again.run_at or to_ms(clock.now())) / 1000, number, again))

@@ -43,13 +43,18 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has 
 
     def get_urls(self) -> list[URLPattern]:
         """The list, the pages beside it, and one page a job."""
+        # A worker under Django loads the admin as well, and serves no page.
+        from django_integration.admin import dead_letters, queues, schedules
+
         name = "serverless_tasks_job"
         wrap = self.admin_site.admin_view
         return [
             path("", wrap(self.changelist_view), name=f"{name}_changelist"),
             path("act/", wrap(self.act_view), name=f"{name}_act"),
             path("live/", wrap(self.live_view), name=f"{name}_live"),
-            path("queues/", wrap(self.queues_view), name=f"{name}_queues"),
+            *queues.urls(self),
+            *dead_letters.urls(self),
+            *schedules.urls(self),
             path("owner/delete/", wrap(self.delete_owner_view), name=f"{name}_delete_owner"),
             path("<uuid:uuid>/", wrap(self.job_view), name=f"{name}_change"),
             path("<uuid:uuid>/whole/", wrap(self.whole_view), name=f"{name}_whole"),
@@ -171,11 +176,6 @@ class JobAdmin(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has 
         except AwsError:
             return JsonResponse({}, status=503)
         return JsonResponse({uuid: pages.live(record) for uuid, record in found.items()})
-
-    def queues_view(self, request: HttpRequest) -> HttpResponse:
-        """Return the number of messages in each queue, and the age of the oldest."""
-        self._require("view", request)
-        return self._page(request, "queues", "Queues", pages.queues())
 
     def delete_owner_view(self, request: HttpRequest) -> HttpResponse:
         """All that is kept of one owner's jobs, deleted: first the question, then the deed."""

@@ -7,16 +7,17 @@ from typing import TYPE_CHECKING, Any
 from django.contrib.auth import get_user_model
 
 from django_integration.admin.groups import group
-from django_integration.admin.rows import duration, iso_moment, moment, owner_names, percent, rows
+from django_integration.admin.rows import iso_moment, moment, owner_names, percent, rows
 from django_integration.web.excerpt import excerpts, last_messages
-from serverless_tasks.client.search import Wanted, search_jobs
+from serverless_tasks.client.search import JobFilter, known_names, search_jobs
 from serverless_tasks.client.timeline import timeline
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.submit.references import Reference
-from serverless_tasks.errors import AwsError, ConfigurationError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from django_integration.admin.search import Search
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.record import Record
@@ -34,16 +35,16 @@ def listing(search: Search) -> dict[str, Any]:
         ConfigurationError: no table is configured.
     """
     services = current_services()
-    names = [task.name for task in services.registry.listed()]
+    names = known_names(services)
     now = services.clock.now()
     owner = _owner(search.owner)
-    filters = Wanted(
-        tasks=(search.task,) if search.task else tuple(names) if owner is None else (),
+    filters = JobFilter(
+        tasks=(search.task,) if search.task else (),
         owner=owner,
         status=search.status or None,
         since=to_ms(now - search.days * DAY),
     )
-    page = search_jobs(services.store, filters, limit=PAGE, cursor=search.cursor or None)
+    page = search_jobs(services.store, filters, limit=PAGE, cursor=search.cursor or None, names=names)
     return {
         **_around(search, names),
         "rows": rows(page.records, now),
@@ -60,7 +61,7 @@ def unreadable(search: Search, error: Exception) -> dict[str, Any]:
     }
 
 
-def _around(search: Search, names: list[str]) -> dict[str, Any]:
+def _around(search: Search, names: Sequence[str]) -> dict[str, Any]:
     return {"search": search, "filters": search.filters(names), "rows": [], "next": ""}
 
 
@@ -136,19 +137,6 @@ def live(record: Record) -> dict[str, Any]:
         "ended": record.ended,
         "members": record.members.to_json() if record.members is not None else None,
     }
-
-
-def queues() -> dict[str, Any]:
-    """The queues, where there are any."""
-    services = current_services()
-    if services.backend_kind.in_process:
-        return {"depths": None}
-    try:
-        queue_metrics = services.queue_metrics.read()
-    except (AwsError, ConfigurationError) as error:
-        return {"problem": str(error)}
-    ages = [None if depth.oldest is None else duration(depth.oldest) for depth in queue_metrics]
-    return {"depths": list(zip(queue_metrics, ages, strict=True))}
 
 
 def owner(name: str) -> dict[str, Any]:

@@ -6,7 +6,17 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from serverless_tasks.cli.commands import dead_letters, jobs, project, schedules
+from serverless_tasks.cli.commands import (
+    dead_letters,
+    errors,
+    estimate,
+    jobs,
+    project,
+    queues,
+    schedules,
+    search,
+    stats,
+)
 from serverless_tasks.cli.commands import delete as operation
 
 if TYPE_CHECKING:
@@ -25,8 +35,10 @@ _PROJECT: dict[str, Callable[..., None]] = {
     "list": project.list_tasks,
     "dev": project.dev,
     "worker": project.worker,
+    "estimate": estimate.estimate,
 }
 _JOBS: dict[str, Callable[..., None]] = {
+    "jobs": search.jobs,
     "submit": jobs.submit,
     "run": jobs.run,
     "status": jobs.status,
@@ -35,9 +47,17 @@ _JOBS: dict[str, Callable[..., None]] = {
     "retry": jobs.retry,
     "explain": jobs.explain,
     "delete": operation.delete,
+    "errors": errors.errors,
+    "stats": stats.stats,
+}
+_QUEUES: dict[str, Callable[..., None]] = {
+    "queues": queues.queues,
+    "stuck": queues.stuck,
+    "pause": queues.pause,
+    "resume": queues.resume,
 }
 
-for panel, commands in (("A project", _PROJECT), ("Tasks", _JOBS)):
+for panel, commands in (("A project", _PROJECT), ("Tasks", _JOBS), ("Queues", _QUEUES)):
     for name, command in commands.items():
         app.command(name, rich_help_panel=panel)(command)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel="Tasks", no_args_is_help=True)

@@ -11,13 +11,16 @@ from rich.table import Table
 from rich.text import Text
 
 from serverless_tasks.cli.output import visible
+from serverless_tasks.cli.times import length, shown, shown_short
+from serverless_tasks.client.job_filter import TIMES, duration, queue_wait
 from serverless_tasks.engine.job.record import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED, iso
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
+    from serverless_tasks.client.search import JobsPage
     from serverless_tasks.client.timeline import Event
     from serverless_tasks.engine.job.dead_letter import DeadLetter
     from serverless_tasks.engine.job.record import Members, Record
@@ -99,6 +102,77 @@ def _age(seconds: int) -> str:
         if seconds >= size:
             return f"{seconds // size} {unit}"
     return f"{seconds} s"
+
+
+def jobs_picture(page: JobsPage, now: float, time: str) -> RenderableType:
+    """Return a page of a search: a line for each job and, below it, its tenant and why it failed or waits.
+
+    Args:
+        page: the page.
+        now: the present, in seconds since the epoch.
+        time: which time of a job is shown: ``submitted``, ``started`` or ``finished``.
+    """
+    count = len(page.records)
+    text = "No jobs" if not count else "1 job" if count == 1 else f"{count} jobs"
+    if page.looked_at > count:
+        text += f" among the {page.looked_at:,} looked at"
+    if page.looked_back_to is not None:
+        text += f", back to {shown(page.looked_back_to)}"
+    summary = Text(f"{text}.")
+    return Group(_Jobs(page.records, now, time), summary) if count else summary
+
+
+class _Jobs:
+    """The lines of jobs, in columns that fit a terminal of 80: the task's has what the others leave."""
+
+    def __init__(self, records: Sequence[Record], now: float, time: str) -> None:
+        self._records = records
+        self._now = now
+        self._time = time
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        head = ("id", "status", "task", "tries", "waited", "took", self._time)
+        rows = [self._row(record) for record in self._records]
+        widths = [max(len(row[index]) for row in (head, *rows)) for index in range(len(head))]
+        others = sum(widths) - widths[2] + 2 * (len(widths) - 1)
+        widths[2] = max(12, min(widths[2], options.max_width - others))
+        yield self._line(head, widths, "bold")
+        for record, row in zip(self._records, rows, strict=True):
+            yield self._line(row, widths)
+            if (said := self._said(record)) is not None:
+                yield said
+
+    def _row(self, record: Record) -> tuple[str, ...]:
+        return (
+            record.uuid[:8],
+            record.status,
+            visible(record.task),
+            str(record.attempt or ""),
+            length(queue_wait(record)),
+            length(duration(record, self._now)),
+            shown_short(getattr(record, TIMES[self._time])),
+        )
+
+    def _line(self, row: Sequence[str], widths: Sequence[int], style: str = "") -> Text:
+        line = Text(style=style, no_wrap=True, overflow="ignore")
+        for index, (cell, width) in enumerate(zip(row, widths, strict=True)):
+            # The end of a long name tells more than its beginning, which is a package's.
+            shortened = cell if len(cell) <= width else "…" + cell[1 - width :]
+            aligned = shortened.rjust(width) if index in (3, 4, 5) else shortened.ljust(width)
+            line.append(aligned, _COLOURS.get(cell, "") if index == 1 else "")
+            line.append("  ")
+        line.rstrip()
+        return line
+
+    def _said(self, record: Record) -> Text | None:
+        why = record.failure or record.returned
+        parts = [f"tenant {record.tenant}"] if record.tenant else []
+        parts += [f"{why.type}: {why.message}"] if why else []
+        if not parts:
+            return None
+        text = _text("  " + "; ".join(parts).replace("\n", " "), "red" if why else "dim")
+        text.no_wrap, text.overflow = True, "ellipsis"
+        return text
 
 
 def outputs_picture(outputs: dict[str, Any]) -> Text:

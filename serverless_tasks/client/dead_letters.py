@@ -82,6 +82,26 @@ class DeadLetters:
         """
         return self._services.dead_letter_store.all(before=before)
 
+    def page(self, limit: int, after: str = "") -> tuple[list[DeadLetter], str]:
+        """Up to ``limit`` letters in the order of their ids, and the id to go on after, or "".
+
+        Args:
+            limit: how many at most, up to 1,000.
+            after: the id after which to begin, or "".
+
+        Raises:
+            AwsError: the bucket could not be asked.
+        """
+        return self._services.dead_letter_store.page(limit, after)
+
+    def body(self, letter: DeadLetter) -> str:
+        """Return a letter's body as it was in the queue, its secret inputs in clear text.
+
+        Raises:
+            AwsError: the bucket could not be asked.
+        """
+        return self._services.dead_letter_store.body(letter.id)
+
     def named(self, ids: Sequence[str]) -> list[DeadLetter]:
         """Letters by their ids; a bare uuid names a job's.
 

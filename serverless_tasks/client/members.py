@@ -59,7 +59,20 @@ def members_page(
         InvalidCursor: no page of this group has given that cursor.
         AwsError: the store or the bucket could not be asked.
     """
-    known, store = job_id(uuid), services.store
+    return members_of(services.store, uuid, status=status, cursor=cursor, limit=limit, whole=whole)
+
+
+def members_of(
+    store: Store,
+    uuid: str | UUID,
+    *,
+    status: str | None = None,
+    cursor: str | None = None,
+    limit: int = 50,
+    whole: bool = True,
+) -> MembersPage:
+    """Return a page of the members of a group in a store; see `members_page`."""
+    known = job_id(uuid)
     if status is not None and status not in ENDED:
         raise ConfigurationError(
             f"The members of a group are not counted as {status!r}; name {', '.join(sorted(ENDED))}, or none."

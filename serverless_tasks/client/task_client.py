@@ -305,7 +305,10 @@ class TaskClient:
     def _invoke(self, task: str, inputs: dict[str, Any]) -> dict[str, Any]:
         from serverless_tasks.engine.aws.functions import run_once
 
-        return run_once(self._function or self._services.config.require("invoke_function"), task, inputs)
+        function = self._function or self._services.config.require("invoke_function")
+        if (spans := self._services.spans) is None:
+            return run_once(function, task, inputs)
+        return spans.invoke(function, task, lambda trace: run_once(function, task, inputs, trace))
 
     def _named(self, task: str | type[BaseTask], inputs: dict[str, Any]) -> tuple[str, dict[str, Any]]:
         if isinstance(task, str) and task in self._services.registry:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +24,8 @@ _OUTPUTS = {
     "SCHEDULE_GROUP": "ScheduleGroupName",
     "SCHEDULER_ROLE": "SchedulerRoleArn",
 }
+# The same, of outputs that a stack of a version before does not have.
+_LATER_OUTPUTS = {"PAUSES": "TaskPauses"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +41,12 @@ class Config:
         invoke_function: the Lambda function of direct invokes.
         schedule_group: EventBridge Scheduler's group.
         scheduler_role: the role with which the scheduler sends.
+        pauses: whether workers look at what is paused: one read of the table in ten seconds for each process.
         immediate_waits: whether the backend ``immediate`` waits between the attempts of a job, as others do.
+        statistics: whether a worker counts what it does, and failures by their kind.
+        on_new_error: the dotted name of what is called with each kind of failure that is new, a `NewError`.
+        error_topic: the ARN of an SNS topic to which such a kind is published.
+        traces: whether spans of OpenTelemetry are made; None to follow the process: see `traced`.
     """
 
     modules: tuple[str, ...] = ()
@@ -49,7 +57,12 @@ class Config:
     invoke_function: str = ""
     schedule_group: str = ""
     scheduler_role: str = ""
+    pauses: bool = False
     immediate_waits: bool = False
+    statistics: bool = False
+    on_new_error: str = ""
+    error_topic: str = ""
+    traces: bool | None = None
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Config:
@@ -78,12 +91,14 @@ class Config:
             raise ConfigurationError(
                 f"The stack {stack!r} has no output {missing[0]}; name a stack that was deployed from template.yaml."
             )
-        return cls().merged({name: outputs[output] for name, output in _OUTPUTS.items()})
+        known = {**_OUTPUTS, **_LATER_OUTPUTS}
+        return cls().merged({name: outputs[output] for name, output in known.items() if output in outputs})
 
     @staticmethod
     def environment_of(outputs: Mapping[str, str]) -> dict[str, str]:
         """Return the variables of an environment that hold the settings in a stack's outputs."""
-        return {PREFIX + name: outputs[output] for name, output in _OUTPUTS.items() if outputs.get(output)}
+        known = {**_OUTPUTS, **_LATER_OUTPUTS}
+        return {PREFIX + name: outputs[output] for name, output in known.items() if outputs.get(output)}
 
     def merged(self, settings: Mapping[str, Any], *, besides: Sequence[str] = ()) -> Config:
         """These settings with others in their place.
@@ -102,9 +117,28 @@ class Config:
                 f"SERVERLESS_TASKS has no setting {unknown[0]!r}; the settings are {', '.join(known)}."
             )
         readers: dict[str, Callable[[str, Any], Any]] = dict.fromkeys(setting_names(), _text)
-        readers |= {"MODULES": _modules, "QUEUE_URLS": _queue_urls, "IMMEDIATE_WAITS": _flag}
+        readers |= {
+            "MODULES": _modules,
+            "QUEUE_URLS": _queue_urls,
+            "IMMEDIATE_WAITS": _flag,
+            "STATISTICS": _flag,
+            "PAUSES": _flag,
+            "TRACES": _traces,
+        }
         given = {name: value for name, value in settings.items() if name not in besides}
         return replace(self, **{name.lower(): readers[name](name, value) for name, value in given.items()})
+
+    @property
+    def traced(self) -> bool:
+        """True if spans are made: as the setting says, else where something has set up OpenTelemetry in this process.
+
+        It is looked for among what is imported already, so that a process that does not trace imports nothing. That it
+        is imported is not enough: libraries (Google's clients among them) do so on their own.
+        """
+        if self.traces is not None:
+            return self.traces
+        trace: Any = sys.modules.get("opentelemetry.trace")
+        return trace is not None and not isinstance(trace.get_tracer_provider(), trace.ProxyTracerProvider)
 
     def require(self, name: str) -> Any:
         """The value of a setting that is needed now.
@@ -155,6 +189,23 @@ def _flag(name: str, value: Any) -> bool:
     if not isinstance(value, (bool, str)) or text not in flags:
         raise ConfigurationError(f"{PREFIX}{name} is {value!r}; give true or false.")
     return flags[text]
+
+
+def _traces(name: str, value: Any) -> bool | None:
+    if value is None or (isinstance(value, str) and not value.strip()):
+        return None
+    traces = _flag(name, value)
+    if traces:
+        from importlib import import_module
+
+        try:
+            import_module("opentelemetry.trace")
+        except ImportError as error:
+            raise ConfigurationError(
+                f"{PREFIX}{name} is {value!r}, and opentelemetry-api cannot be imported ({error}); "
+                "install serverless-tasks[otel], or leave the setting out."
+            ) from error
+    return traces
 
 
 def _modules(name: str, value: Any) -> tuple[str, ...]:

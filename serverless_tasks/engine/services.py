@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from contextlib import contextmanager
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.engine.backends.base import backend_class
@@ -13,6 +12,7 @@ from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.job.clock import Clock
 from serverless_tasks.engine.job.forks import call_when_forked, notice_fork, renew_when_forked
+from serverless_tasks.engine.locked_property import locked_cached_property
 from serverless_tasks.engine.store.locks import Locks
 from serverless_tasks.engine.worker.runner import Runner
 from serverless_tasks.errors import ConfigurationError
@@ -34,8 +34,12 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.dead_letter import DeadLetterStore
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.record import Failure, Record
+    from serverless_tasks.engine.statistics.base import StatisticsStore
+    from serverless_tasks.engine.statistics.gatherer import Gatherer
     from serverless_tasks.engine.store.base import Blobs, Claim, Store
+    from serverless_tasks.engine.tracing.spans import Spans
     from serverless_tasks.engine.worker.delivery import Middleware
+    from serverless_tasks.engine.worker.pauses import Pauses
     from serverless_tasks.engine.workflow.workflows import Workflows
     from serverless_tasks.errors import ServerlessTasksError
 
@@ -44,18 +48,6 @@ if TYPE_CHECKING:
 
 
 logger = logging.getLogger(__name__)
-
-
-class locked_cached_property[T](cached_property[T]):  # noqa: N801 - stands where cached_property would
-    """A `cached_property` that is made once, whichever thread asks first: Python's own has no lock."""
-
-    if not TYPE_CHECKING:
-
-        def __get__(self, instance, owner=None):
-            if instance is None:
-                return self
-            with instance._lock:
-                return super().__get__(instance, owner)
 
 
 class Services:
@@ -140,12 +132,15 @@ class Services:
         if not self.config.table and self.backend_kind.in_process:
             from serverless_tasks.engine.store.memory import MemoryStore
 
-            return MemoryStore(self.clock)
+            return MemoryStore(self.clock, self._forget)
         from serverless_tasks.engine.aws.dynamodb.table import Table
         from serverless_tasks.engine.aws.session import client
 
         table = self.config.require("table")
-        return Table(client("dynamodb"), table, self.clock, self.blobs, self._unschedule)
+        return Table(client("dynamodb"), table, self.clock, self.blobs, self._unschedule, self._forget)
+
+    def _forget(self, fingerprint: str, uuid: str, failed: int) -> None:
+        self.statistics_store.forget(fingerprint, uuid, failed)
 
     def _unschedule(self, uuid: str, run_at: int) -> None:
         self.schedules.delete(uuid, run_at)
@@ -162,6 +157,22 @@ class Services:
 
         table = self.config.require("table")
         return Locks(TableLocks(client("dynamodb"), table, self.clock), self.store, self.clock)
+
+    @locked_cached_property
+    def statistics_store(self) -> StatisticsStore:
+        """The counts of tasks, and failures by their kind; whether this process adds to them or not."""
+        from serverless_tasks.engine.counting import statistics_store_of
+
+        return statistics_store_of(self.config, self.clock, in_process=self.backend_kind.in_process)
+
+    @locked_cached_property
+    def statistics(self) -> Gatherer | None:
+        """The counting of what this process's worker does; None where it is off, or jobs run in this process."""
+        if not self.config.statistics or self.backend_kind.in_process:
+            return None
+        from serverless_tasks.engine.counting import gatherer_of
+
+        return gatherer_of(self.config, self.statistics_store, self.clock)
 
     @locked_cached_property
     def manifest_store(self) -> ManifestStore | None:
@@ -187,6 +198,19 @@ class Services:
         from serverless_tasks.engine.definition.manifest.record import BuildRecord
 
         return BuildRecord(self.registry, self.manifest_store, self.started)
+
+    @locked_cached_property
+    def pauses(self) -> Pauses | None:
+        """The queues and tasks that are paused; None where jobs run in this process, or no table is configured."""
+        if not self.config.table or self.backend_kind.in_process:
+            return None
+        from serverless_tasks.engine.aws.dynamodb.items import TableItems
+        from serverless_tasks.engine.aws.dynamodb.pauses import TablePauses
+        from serverless_tasks.engine.aws.session import client
+        from serverless_tasks.engine.worker.pauses import Pauses
+
+        items = TableItems(client("dynamodb"), self.config.table, self.clock)
+        return Pauses(TablePauses(items, self.clock), self.clock)
 
     @locked_cached_property
     def blobs(self) -> Blobs | None:
@@ -278,11 +302,13 @@ class Services:
             self.blobs,
             self._resend,
             self.clock,
-            acquire=self._acquire,
+            acquire=lambda name, uuid: self.locks.acquire(name, uuid),  # noqa: PLW0108 - few jobs need locks
             has_queue=not self.backend_kind.in_process,
             holds_back=not self.backend_kind.synchronous,
             middleware=self.middleware,
             workflows=lambda: self.workflows,
+            mark=None if self.statistics is None else self.statistics.mark,
+            spans=lambda: self.spans,
         )
 
     @locked_cached_property
@@ -293,7 +319,7 @@ class Services:
         return Workflows(
             self.store,
             self.blobs,
-            self._publish,
+            self.publish,
             self.clock,
             has_deadlines=not self.backend_kind.synchronous,
         )
@@ -310,14 +336,24 @@ class Services:
         made: Backend = backend_class(self._backend).of(self)
         return made
 
-    def _acquire(self, name: str, uuid: str) -> bool:
-        return self.locks.acquire(name, uuid)
+    @property
+    def spans(self) -> Spans | None:
+        """The spans of jobs; None, with nothing imported, where nobody has asked for traces."""
+        return self._spans if self.config.traced else None
+
+    @locked_cached_property
+    def _spans(self) -> Spans:
+        from serverless_tasks.engine.tracing.spans import Spans
+
+        return Spans(self.config, has_queue=self.backend_kind.has_queue)
 
     def _resend(self, message: Message) -> None:
         self.backend.resend(message)
 
-    def _publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
-        return self.backend.publish(messages)
+    def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
+        """Hand messages to the backend; see `Backend.publish`."""
+        spans = self.spans
+        return self.backend.publish(messages) if spans is None else spans.send(messages, self.backend.publish)
 
     def cancel(self, uuid: str, *, message: Message | None = None) -> Record:
         """Cancel a job, and do what follows from that in its workflow; see `Store.cancel`."""

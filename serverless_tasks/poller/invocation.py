@@ -55,6 +55,13 @@ def _attribute(value: Any) -> dict[str, Any]:
 
 
 @dataclass(frozen=True, slots=True)
+class ClientContext:
+    """What the caller of a direct invoke has sent beside the event."""
+
+    custom: Any = None
+
+
+@dataclass(frozen=True, slots=True)
 class Context:
     """The context object of one invocation, with the names that Lambda's has.
 
@@ -64,6 +71,7 @@ class Context:
         memory_limit_in_mb: what the template allows it; not enforced here.
         deadline: when it has to be done, on the clock of ``now``; None when nothing will stop it.
         now: seconds since the epoch.
+        client_context: what came beside the event, or None.
     """
 
     function_name: str
@@ -73,7 +81,7 @@ class Context:
     now: Callable[[], float]
     aws_request_id: str = field(default_factory=lambda: str(uuid.uuid4()))
     function_version: str = "$LATEST"
-    client_context: None = None
+    client_context: ClientContext | None = None
     identity: None = None
 
     @property

@@ -66,7 +66,8 @@ def initialise_as_lambda_does(function_name: str) -> None:
 def load_handler(name: str) -> Handler:
     """Import the callable that a template names, as Lambda's runtime does.
 
-    A handler may have a function ``ready`` as an attribute, which is called: what it raises shows at the start.
+    A handler may have functions as attributes. ``ready`` is called: what it raises shows at the start. ``flush`` is
+    called every second while messages are polled for it, and ``finish`` once no more come.
 
     Args:
         name: ``package.module.function``.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from functools import partial
 from typing import TYPE_CHECKING, Self
 
 from serverless_tasks.engine.aws.sqs.receiving import ReceivingQueue
@@ -44,6 +45,7 @@ class Poller:
         clock: the time.
         queue: makes the receiving side of a queue from its URL.
         handler: finds a handler by its dotted name.
+        is_paused: whether the queue of a URL is paused; None where nobody looks.
 
     Raises:
         ConfigurationError: a handler is not to be found, or a heartbeat was asked for with a batch size above 1.
@@ -58,6 +60,7 @@ class Poller:
         clock: Clock | None = None,
         queue: Callable[[str], ReceivingQueue] = ReceivingQueue,
         handler: Callable[[str], Handler] = load_handler,
+        is_paused: Callable[[str], bool] | None = None,
     ) -> None:
         if heartbeat and any(mapping.batch_size > 1 for mapping in mappings):
             raise ConfigurationError(
@@ -83,6 +86,7 @@ class Poller:
                 wait=wait,
                 visibility=HEARTBEAT_VISIBILITY if heartbeat else None,
                 prefetch=heartbeat,
+                is_paused=None if is_paused is None else partial(is_paused, mapping.queue_url),
             )
             for mapping in mappings
         ]
@@ -115,6 +119,8 @@ class Poller:
             worker.join(max(0.0, until - self._clock.now()))
         released += sum(self._given_back(worker, worker.release) for worker in self._workers)
         self._stop.set()
+        for worker in self._workers:
+            self._given_back(worker, worker.finish)
         return released
 
     def heartbeat(self) -> None:

@@ -12,7 +12,7 @@ from serverless_tasks.poller.prefetch import Prefetch
 from serverless_tasks.poller.response import BatchFailed, done
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from serverless_tasks.engine.aws.sqs.receiving import ReceivedMessage, ReceivingQueue
     from serverless_tasks.engine.job.clock import Clock
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 _LONGEST_PAUSE = 30.0
+# Seconds between two looks at a queue that is paused.
+_WHILE_PAUSED = 10.0
 _FIFO = ".fifo"
 
 
@@ -42,6 +44,7 @@ class QueueWorker:
         wait: seconds of one long poll (20 at most); stopping may take as long.
         visibility: seconds to hide received messages for; the queue's own timeout unless given.
         prefetch: whether more may be received than one call takes, which is one message.
+        is_paused: whether the queue is paused, so that nothing is received; None where nobody looks.
     """
 
     def __init__(
@@ -54,6 +57,7 @@ class QueueWorker:
         wait: int,
         visibility: int | None = None,
         prefetch: bool = False,
+        is_paused: Callable[[], bool] | None = None,
     ) -> None:
         self.mapping = mapping
         self._queue = queue
@@ -62,6 +66,7 @@ class QueueWorker:
         self._clock = clock
         self._wait = wait
         self._visibility = visibility
+        self._is_paused = is_paused
         self._stop = threading.Event()
         self._receiving = threading.Lock()
         self._state = threading.Lock()
@@ -103,6 +108,8 @@ class QueueWorker:
             )
             self._queue.change_visibility(expired, 0)
         self._delete()
+        if callable(flush := getattr(self._handler, "flush", None)):
+            flush()
 
     def give_back(self) -> int:
         """After ``stop``: make what was received ahead visible again; return how many messages that were."""
@@ -134,6 +141,12 @@ class QueueWorker:
         self._delete()
         return released
 
+    def finish(self) -> int:
+        """After ``release``: let the handler write what it holds; returns 0, the messages given back."""
+        if callable(finish := getattr(self._handler, "finish", None)):
+            finish()
+        return 0
+
     def extend(self, seconds: int) -> None:
         """Hide everything in flight for ``seconds`` from now."""
         with self._state:
@@ -152,6 +165,9 @@ class QueueWorker:
         failures = 0
         while not self._stop.is_set():
             try:
+                if self._is_paused is not None and self._is_paused():
+                    self._clock.wait(self._stop, _WHILE_PAUSED)
+                    continue
                 self.run_once()
                 failures = 0
             except Exception as error:  # keep polling after any network or AWS error

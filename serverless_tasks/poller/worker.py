@@ -11,6 +11,7 @@ from serverless_tasks.engine.aws.secrets import seconds_left
 from serverless_tasks.engine.config import Config
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.poller.mapping import Mapping, initialise_as_lambda_does
+from serverless_tasks.poller.pausing import look_at_queues
 from serverless_tasks.poller.poller import Poller
 
 if TYPE_CHECKING:
@@ -56,11 +57,10 @@ def run_worker(
     Raises:
         ConfigurationError: a queue or a handler is not to be found.
     """
-    mappings = worker_mappings(
-        queues, concurrency, handler, dead_letter=dead_letter, config=config or Config.from_environ()
-    )
+    config = config or Config.from_environ()
+    mappings = worker_mappings(queues, concurrency, handler, dead_letter=dead_letter, config=config)
     initialise_as_lambda_does("worker")
-    poller = Poller(mappings, heartbeat=True, wait=_WAIT)
+    poller = Poller(mappings, heartbeat=True, wait=_WAIT, is_paused=look_at_queues(config))
     stopping = threading.Event()
 
     def on_signal(number: int, _frame: FrameType | None) -> None:

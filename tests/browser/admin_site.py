@@ -1,6 +1,6 @@
 """A Django site with its admin, in a process of its own: ``python -m tests.browser.admin_site FOLDER``.
 
-FOLDER is where its database goes. It prints its address when it answers.
+FOLDER is where its database goes, and ``FOLDER/locale`` may hold translations. It prints its address when it answers.
 """
 
 import sys
@@ -23,6 +23,7 @@ from serverless_tasks.workflow import group
 go_on = threading.Semaphore(0)
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -91,6 +92,7 @@ def main(folder: Path) -> None:
         ],
         STATIC_URL="/static/",
         USE_TZ=True,
+        LOCALE_PATHS=[folder / "locale"],
         TIME_ZONE="UTC",
         ROOT_URLCONF=__name__,
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],

@@ -83,9 +83,18 @@ class ScriptedSite:
     def polls(self, *answers: Answer | dict[str, Any]) -> None:
         self.on("GET", f"/tasks/{UUID}/", *answers)
 
-    def shows(self, page: str, context: dict[str, Any]) -> str:
+    def shows(self, page: str, context: dict[str, Any], language: str = "en", *locales: Path) -> str:
         """Serve one of the app's pages, rendered with this context, and return its address."""
-        command = [sys.executable, "-W", "error", "-m", "tests.browser.render", page]
+        command = [
+            sys.executable,
+            "-W",
+            "error",
+            "-m",
+            "tests.browser.render",
+            page,
+            language,
+            *map(str, locales),
+        ]
         done = subprocess.run(
             command, cwd=ROOT, input=json.dumps(context), text=True, capture_output=True, check=False
         )

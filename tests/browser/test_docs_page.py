@@ -254,7 +254,7 @@ def test_a_long_answer_is_clipped_with_a_link_to_all(site: ScriptedSite, note: L
     note.page.set_viewport_size({"width": width, "height": 800})
     site.polls(succeeded(outputs={"text": "x" * 1_000_000}))
     note.get_by_role("button", name="Run").click()
-    expect(note.get_by_text("more characters: all of it")).to_be_visible()
+    expect(note.get_by_text("Characters left out:")).to_be_visible()
     expect(note.get_by_role("link", name="all of it")).to_have_attribute("href", f"/tasks/{UUID}/")
     assert len(note.locator("pre").inner_text()) == 4_000
     assert violations(note.page) == []

@@ -37,7 +37,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = directory / "infra/lambda/artefact.toml"
     settings.write_text(settings.read_text().replace("include = [", f'include = ["{TASKS.name}", ', 1))
     config = directory / "samconfig.toml"
-    config.write_text(config.read_text().replace("=examples.tasks", f"=examples.tasks,{TASKS.stem}"))
+    config.write_text(
+        config.read_text().replace("=examples.tasks", f'=examples.tasks,{TASKS.stem}", "TaskPauses=true')
+    )
     deployment.build(directory)
     return directory
 
@@ -57,6 +59,15 @@ def publisher(stack: Stack) -> dict[str, str]:
     arn = f"arn:aws:cloudformation:{REGION}:*:stack/{stack.name}/*"
     outputs = {"Effect": "Allow", "Action": "cloudformation:DescribeStacks", "Resource": arn}
     return deployment.user(stack, "publisher", [outputs], stack.outputs["PublisherPolicyArn"])
+
+
+@pytest.fixture(scope="session")
+def operator(stack: Stack) -> dict[str, str]:
+    """Access keys of a user who holds PublisherPolicy and OperatorPolicy, and reads the stack's outputs."""
+    arn = f"arn:aws:cloudformation:{REGION}:*:stack/{stack.name}/*"
+    outputs = {"Effect": "Allow", "Action": "cloudformation:DescribeStacks", "Resource": arn}
+    policies = (stack.outputs["PublisherPolicyArn"], stack.outputs["OperatorPolicyArn"])
+    return deployment.user(stack, "operator", [outputs], *policies)
 
 
 @pytest.fixture(scope="session")

@@ -11,15 +11,19 @@ from uuid import UUID
 from django_integration.web.http import signed_job
 from lambda_handlers import telemetry
 from serverless_tasks import errors
-from serverless_tasks.engine.aws.dynamodb import manifest
+from serverless_tasks.engine.aws.dynamodb import manifest, pauses
 from serverless_tasks.engine.definition import recurring
 from serverless_tasks.engine.definition.manifest.build import Manifest
 from serverless_tasks.engine.definition.manifest.entry import DeployedTask
 from serverless_tasks.engine.job import dead_letter, message
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.options import JobOptions
+from serverless_tasks.engine.statistics import counts
+from serverless_tasks.engine.statistics import items as statistics
+from serverless_tasks.engine.statistics.fingerprint import kind_of
 from serverless_tasks.engine.store import items
 from serverless_tasks.engine.store.fingerprints import lock_id
+from serverless_tasks.engine.worker.pauses import QUEUE, TASK, Pause, _key
 
 ROOT = Path(__file__).resolve().parents[2]
 ID = "0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11"
@@ -35,6 +39,8 @@ WHOLE = Message(
     secrets=("pin",),
     retry_of=ID,
     schedule="s",
+    traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
+    tracestate="vendor=x",
     run_at=3,
     uncertain=True,
     options=JobOptions(tenant="acme", track=False),
@@ -64,7 +70,7 @@ def test_the_members_of_a_message() -> None:
     body = json.loads(WHOLE.encode())
     assert set(body) == {
         *("v", "uuid", "task", "inputs", "owner", "inputs_key", "secrets", "retry_of", "schedule", "options"),
-        *("created", "expires"),
+        *("created", "expires", "traceparent", "tracestate"),
     }
     assert set(body["options"]) == {"queue", "tenant", "track"}
 
@@ -83,9 +89,25 @@ def test_keys_and_prefixes() -> None:
     assert (dead_letter.PREFIX, recurring.PREFIX) == ("dead-letters/", "task-")
 
 
+def test_statistics_and_errors() -> None:
+    moment = 1_769_860_800_000
+    keys = (statistics.hours_key("sum"), statistics.errors_key("2026-01-31"), statistics.first_key("f"))
+    assert keys == ("stats#sum", "errors#2026-01-31", "error#f")
+    assert statistics.hour_of(moment) == "2026-01-31T12"
+    assert statistics.hour_attribute(moment) == "h12"
+    assert counts.ENDS == ("submitted", "succeeded", "failed", "retried", "cancelled", "lost")
+    assert (
+        *("seconds", "gb_seconds"),
+        *("d", "q"),
+    ) == (counts.SECONDS, counts.GB_SECONDS, counts.DURATION, counts.QUEUE_WAIT)
+    assert set(counts.CALLS) == {"wu", "ru", "sqs", "lam", "s3p", "s3g", "sch", "own"}
+    assert kind_of("sum", "ValueError", "no 7").fingerprint == "38b0eccf19f4"
+
+
 def test_the_manifest() -> None:
     assert (manifest.PK, manifest.SK) == ("manifest", "manifest")
-    assert set(Manifest(build="b", since=1).to_item()) == {"build", "since", "tasks"}
+    written = Manifest(build="b", since=1, indexed_since=1)
+    assert set(written.to_item()) == {"build", "since", "tasks", "indexed_since"}
     assert set(DeployedTask(name="sum").to_json()) == {
         *("name", "queue", "priority", "unique", "secrets", "closed", "defaults", "schema", "schema_hash"),
     }
@@ -112,3 +134,21 @@ def test_the_metrics() -> None:
                 if isinstance(name, ast.Constant):
                     counted.add(name.value)
     assert counted == METRICS
+
+
+def test_the_item_of_pauses() -> None:
+    pause = Pause(kind=TASK, name="sum", since=1, by="ada", why="so", until=2)
+    assert (pauses.PK, pauses.SK) == ("control", "pauses")
+    assert json.loads(pause.encode()) == {
+        "kind": "task",
+        "name": "sum",
+        "since": 1,
+        "by": "ada",
+        "why": "so",
+        "until": 2,
+    }
+    assert (_key(TASK, "sum"), _key(QUEUE, "low")) == (
+        "task_09f5ffef28309853265c4a98",
+        "queue_6c1ff09db3a73dc4a854f695",
+    )
+    assert pause.failure.type == "TaskPaused"

@@ -34,13 +34,12 @@ NETWORK_INTERFACES = {
     "ec2:DescribeSubnets",
     "ec2:UnassignPrivateIpAddresses",
 }
-# X-Ray's two write actions, and reading CloudWatch's figures, know no resource but "*"; Lambda asks for network
-# interfaces without one.
+# X-Ray's two write actions, reading CloudWatch's figures, and listing mappings know no resource but "*"; Lambda asks
+# for network interfaces without one.
 WITHOUT_RESOURCE = {
-    "xray:PutTraceSegments",
-    "xray:PutTelemetryRecords",
-    "cloudwatch:GetMetricData",
     *NETWORK_INTERFACES,
+    *("xray:PutTraceSegments", "xray:PutTelemetryRecords"),
+    *("cloudwatch:GetMetricData", "lambda:ListEventSourceMappings"),
 }
 
 
@@ -90,6 +89,7 @@ def test_outputs_are_those_that_users_rely_on() -> None:
         "ReaderPolicyArn",
         "OperatorPolicyArn",
         "SchedulesPolicyArn",
+        "TaskPauses",
     }
 
 
@@ -214,6 +214,11 @@ def test_no_policy_allows_a_wildcard_action_or_resource(name: str, statement: di
         if allowed == ["scheduler:ListSchedules"]:  # it is not divided by groups
             assert text.endswith(":${AWS::AccountId}:schedule/*/*")
             continue
+        if allowed == [
+            "lambda:UpdateEventSourceMapping"
+        ]:  # their ids are made by Lambda; the function is ours
+            assert statement["Condition"] == {"ArnEquals": {"lambda:FunctionArn": get_att("WorkerFunction")}}
+            continue
         # A star stands for what is in a place of ours: objects below a prefix, schedules of the group.
         assert re.fullmatch(
             r"[^*]*|\$\{PayloadBucket\.Arn\}/[a-z-]+/\*|[^*]*:schedule/\$\{ScheduleGroup\}/\*", text
@@ -299,7 +304,8 @@ def test_only_an_operator_may_delete_and_list_what_lies_in_the_bucket() -> None:
         "s3:ListBucket",
         "sqs:GetQueueAttributes",
         "cloudwatch:GetMetricData",
-        "scheduler:DeleteSchedule",
+        *("scheduler:DeleteSchedule", "scheduler:GetSchedule", "scheduler:ListSchedules"),
+        *("lambda:ListEventSourceMappings", "lambda:UpdateEventSourceMapping"),
     }
     held = {"s3:DeleteObject", "s3:ListBucket", "dynamodb:DeleteItem"}
     assert {name for name, each in statements() if held & set(as_list(each["Action"]))} == {"OperatorPolicy"}
@@ -342,7 +348,25 @@ def test_who_submits_may_create_schedules_of_our_group_and_who_deletes_jobs_dele
             for name in ("WorkerRole", "InvokeRole", "DeadLetterRole", "PublisherPolicy")
         ),
         ("OperatorPolicy", "scheduler:DeleteSchedule", ours),
+        ("OperatorPolicy", "scheduler:GetSchedule", ours),
+        ("OperatorPolicy", "scheduler:ListSchedules", "schedule/*/*"),  # AWS knows no narrower one
     }
+
+
+def test_only_an_operator_may_pause_queues_and_only_those_of_the_worker() -> None:
+    held = [(name, each) for name, each in statements() if "EventSourceMapping" in str(each["Action"])]
+    assert {name for name, _ in held} == {"OperatorPolicy"}
+    [update] = [each for _, each in held if each["Action"] == "lambda:UpdateEventSourceMapping"]
+    assert update["Resource"]["Fn::Sub"].endswith(":${AWS::AccountId}:event-source-mapping:*")
+    assert update["Condition"] == {"ArnEquals": {"lambda:FunctionArn": get_att("WorkerFunction")}}
+
+
+def test_workers_look_at_pauses_only_where_the_parameter_says_so() -> None:
+    assert TEMPLATE["Parameters"]["TaskPauses"]["Default"] == "false"
+    variables = RESOURCES["WorkerFunction"]["Properties"]["Environment"]["Variables"]
+    assert variables["SERVERLESS_TASKS_PAUSES"] == {"Ref": "TaskPauses"}
+    assert "SERVERLESS_TASKS_PAUSES" not in TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
+    assert TEMPLATE["Outputs"]["TaskPauses"]["Value"] == {"Ref": "TaskPauses"}
 
 
 def test_who_deploys_schedules_may_change_those_of_our_group_and_list_all() -> None:
@@ -367,7 +391,7 @@ def test_who_deploys_schedules_may_write_the_manifest_and_nothing_else_in_the_ta
     [statement] = [
         each for name, each in statements() if name == "SchedulesPolicy" and "dynamodb" in str(each["Action"])
     ]
-    assert statement["Action"] == "dynamodb:PutItem"
+    assert statement["Action"] == "dynamodb:UpdateItem"
     assert statement["Resource"] == get_att("Table")
     assert statement["Condition"] == {"ForAllValues:StringEquals": {"dynamodb:LeadingKeys": [manifest.PK]}}
 
@@ -417,13 +441,45 @@ def test_the_environment_names_the_resources_and_django_only_when_it_is_asked_fo
     assert variables["POWERTOOLS_METRICS_NAMESPACE"] == "ServerlessTasks"
     settings = variables["DJANGO_SETTINGS_MODULE"]["Fn::If"]
     assert settings == ["UsesDjango", {"Ref": "DjangoSettingsModule"}, {"Ref": "AWS::NoValue"}]
-    for name in HANDLERS:
-        assert (
-            "Environment" not in RESOURCES[name]["Properties"]
-            or not (RESOURCES[name]["Properties"]["Environment"]["Variables"])
-        )
     assert TEMPLATE["Parameters"]["DjangoSettingsModule"]["Default"] == ""
     assert function["Tracing"] == "Active"
+
+
+def test_the_functions_that_end_jobs_count_them_unless_it_is_switched_off() -> None:
+    assert TEMPLATE["Parameters"]["Statistics"]["Default"] == "true"
+    counting = {"SERVERLESS_TASKS_STATISTICS": {"Ref": "Statistics"}}
+    told = {"SERVERLESS_TASKS_ERROR_TOPIC": {"Ref": "ErrorTopicArn"}}
+    for resources, more in ((RESOURCES, {}), (ALL_RESOURCES, told)):
+        own = {
+            name: {
+                variable: value
+                for variable, value in resources[name]["Properties"]
+                .get("Environment", {"Variables": {}})["Variables"]
+                .items()
+                if "SECRETS" not in variable  # see test_template_parameters
+            }
+            for name in HANDLERS
+        }
+        assert own == {
+            "WorkerFunction": {"SERVERLESS_TASKS_PAUSES": {"Ref": "TaskPauses"}, **counting, **more},
+            "InvokeFunction": {},
+            "StatusFunction": {},
+            "DeadLetterFunction": counting | more,
+        }
+
+
+def test_they_may_publish_new_errors_to_the_one_topic_that_is_named_and_only_then() -> None:
+    assert not [name for name, each in statements() if "sns" in str(each["Action"])]
+    [(name, statement)] = [
+        (name, each) for name, each in statements(ALL_RESOURCES) if "sns" in str(each["Action"])
+    ]
+    assert (statement["Action"], statement["Resource"]) == ("sns:Publish", {"Ref": "ErrorTopicArn"})
+    assert TEMPLATE["Resources"][name]["Condition"] == "HasErrorTopic"
+    roles = [{"Ref": "WorkerRole"}, {"Ref": "DeadLetterRole"}]
+    assert ALL_RESOURCES[name]["Properties"]["Roles"] == roles
+    assert TEMPLATE["Conditions"]["HasErrorTopic"] == {
+        "Fn::Not": [{"Fn::Equals": [{"Ref": "ErrorTopicArn"}, ""]}]
+    }
 
 
 def test_the_status_url_asks_for_a_signature() -> None:

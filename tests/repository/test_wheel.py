@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -80,15 +81,25 @@ def test_each_package_says_that_it_is_typed(names: list[str], package: str) -> N
     assert f"{package}/py.typed" in names
 
 
-def test_static_files_and_templates_are_in_it(names: list[str]) -> None:
+def test_static_files_templates_and_translations_are_in_it(names: list[str]) -> None:
     assert "django_integration/static/django-task-api.min.js" in names
+    assert "django_integration/locale/de/LC_MESSAGES/django.mo" in names
     committed = [
         path.relative_to(ROOT).as_posix()
-        for folder in ("static", "templates")
+        for folder in ("locale", "static", "templates")
         for path in (ROOT / "django_integration" / folder).rglob("*")
         if path.is_file()
     ]
     assert sorted(set(committed) - set(names)) == []
+
+
+def test_the_source_distribution_has_the_translations_too(tmp_path: Path) -> None:
+    run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path, cwd=ROOT)
+    (built,) = tmp_path.glob("*.tar.gz")
+    with tarfile.open(built) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    catalogue = "django_integration/locale/de/LC_MESSAGES/django"
+    assert {f"{catalogue}.po", f"{catalogue}.mo"} <= names
 
 
 @pytest.mark.parametrize(

@@ -23,7 +23,12 @@ def test_every_setting_is_read_from_the_environment() -> None:
             "SERVERLESS_TASKS_INVOKE_FUNCTION": "invoke",
             "SERVERLESS_TASKS_SCHEDULE_GROUP": "group",
             "SERVERLESS_TASKS_SCHEDULER_ROLE": "role",
+            "SERVERLESS_TASKS_PAUSES": "true",
             "SERVERLESS_TASKS_IMMEDIATE_WAITS": "True",
+            "SERVERLESS_TASKS_STATISTICS": "true",
+            "SERVERLESS_TASKS_ON_NEW_ERROR": "shop.alerts.new_error",
+            "SERVERLESS_TASKS_ERROR_TOPIC": "arn:aws:sns:us-east-1:1:errors",
+            "SERVERLESS_TASKS_TRACES": "true",
             "UNRELATED": "x",
         }
     )
@@ -37,9 +42,14 @@ def test_every_setting_is_read_from_the_environment() -> None:
         invoke_function="invoke",
         schedule_group="group",
         scheduler_role="role",
+        pauses=True,
         immediate_waits=True,
+        statistics=True,
+        on_new_error="shop.alerts.new_error",
+        error_topic="arn:aws:sns:us-east-1:1:errors",
+        traces=True,
     )
-    assert len(setting_names()) == 9
+    assert len(setting_names()) == 14
 
 
 def test_a_bare_url_is_the_default_queue() -> None:
@@ -61,6 +71,13 @@ def test_a_flag_is_read(value: Any, read: bool) -> None:
     assert Config(immediate_waits=not read).merged({"IMMEDIATE_WAITS": value}).immediate_waits is read
 
 
+@pytest.mark.parametrize(
+    ("value", "read"), [(None, None), ("", None), (" ", None), ("true", True), (True, True), ("0", False)]
+)
+def test_traces_follow_the_process_unless_it_is_said(value: Any, read: bool | None) -> None:
+    assert Config().merged({"TRACES": value}).traces is read
+
+
 def test_an_unknown_setting_is_named() -> None:
     with pytest.raises(ConfigurationError, match="no setting 'TABEL'"):
         Config().merged({"TABEL": "jobs"})
@@ -79,6 +96,7 @@ def test_an_unknown_setting_is_named() -> None:
         ("BUCKET", 5),
         ("IMMEDIATE_WAITS", "perhaps"),
         ("IMMEDIATE_WAITS", 1),
+        ("TRACES", "perhaps"),
     ],
 )
 def test_a_setting_that_cannot_be_read_is_named_with_its_value(name: str, value: Any) -> None:
@@ -109,3 +127,22 @@ def test_a_queue_without_url_is_named_with_those_that_there_are() -> None:
 def test_a_stack_of_something_else_is_named() -> None:
     with pytest.raises(ConfigurationError, match="'shop' has no output TableName"):
         Config.from_outputs("shop", {"WebsiteURL": "https://example.com"})
+
+
+OUTPUTS = {
+    "TableName": "jobs",
+    "QueueUrls": f'{{"default": "{URL}"}}',
+    "PayloadBucketName": "payloads",
+    "InvokeFunctionName": "invoke",
+    "DeadLetterQueueUrl": f"{URL}-dead",
+    "ScheduleGroupName": "group",
+    "SchedulerRoleArn": "role",
+}
+
+
+@pytest.mark.parametrize(("outputs", "pauses"), [({}, False), ({"TaskPauses": "true"}, True)])
+def test_a_stack_of_the_version_before_has_no_look_at_pauses(outputs: dict[str, str], pauses: bool) -> None:
+    config = Config.from_outputs("shop", OUTPUTS | outputs)
+
+    assert (config.table, config.pauses) == ("jobs", pauses)
+    assert Config.from_environ(Config.environment_of(OUTPUTS | outputs)) == config

@@ -163,7 +163,7 @@ def test_a_part_is_made_once_for_all_threads(monkeypatch: pytest.MonkeyPatch) ->
     made: list[Config] = []
 
     class Slow(MemoryStore):
-        def __init__(self, clock: Clock) -> None:
+        def __init__(self, clock: Clock, *_: object) -> None:
             made.append(Config())
             threading.Event().wait(0.02)
             super().__init__(clock)

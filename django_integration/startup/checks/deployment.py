@@ -50,7 +50,7 @@ def register() -> None:
 
 
 def check_aws(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
-    """Check that the table and the queues can be reached, and the queues' visibility timeouts."""
+    """Check the table, the queues and their visibility timeouts, and that nothing is paused."""
     try:
         current = conf.current()
         require_region()
@@ -66,6 +66,8 @@ def check_aws(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
         current_services().store.read(str(uuid4()))
     except (AwsError, ConfigurationError) as error:
         messages.append(_unreachable(f"The table {current.config.table!r}", error))
+    else:
+        messages += _paused()
     for name, url in current.config.queue_urls.items():
         messages += _queue(name, url, longest)
     return messages
@@ -123,6 +125,14 @@ class Deployment:
         modules = tuple(filter(None, parameters.get("TaskModules", "").split(",")))
         django_settings = parameters.get("DjangoSettingsModule", "")
         return cls(modules, django_settings, deployed_seconds(parameters), parameters)
+
+
+def _paused() -> Iterator[checks.CheckMessage]:
+    pauses = current_services().pauses
+    for pause in [] if pauses is None else pauses.all(fresh=True):
+        named = pause.name if pause.kind == "queue" else f"--task {pause.name}"
+        hint = f"Resume it with `serverless-tasks resume {named}`, or in the admin."
+        yield checks.Warning(pause.sentence, hint=hint, id="serverless_tasks.W015")
 
 
 def _queue(name: str, url: str, longest: float) -> Iterator[checks.CheckMessage]:

@@ -48,12 +48,26 @@ def check_configuration(app_configs: Any, **_: Any) -> list[checks.CheckMessage]
         *_csrf_cookie(),
         *_definitions(),
         *_unroutable(),
+        *_new_error_hook(),
     ]
     with suppress(ConfigurationError):  # _definitions says it
         problems += current_services().registry.faults
     said = {message.msg for message in messages}
     missing = [str(problem) for problem in problems if problem is not None and str(problem) not in said]
     return [*(checks.Error(each, id="serverless_tasks.E001") for each in missing), *messages]
+
+
+def _new_error_hook() -> Iterator[checks.CheckMessage]:
+    """A worker calls it, and would not start."""
+    name = current_services().config.on_new_error
+    if not name:
+        return
+    from serverless_tasks.engine.counting import named_hook  # most projects have none
+
+    try:
+        named_hook(name)
+    except ConfigurationError as error:
+        yield checks.Error(str(error), id="serverless_tasks.E001")
 
 
 def check_access(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:

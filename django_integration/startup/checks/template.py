@@ -25,6 +25,7 @@ _ALWAYS = ("sqs", "dynamodb")
 _SOMETIMES = {
     "s3": "jobs with large inputs or outputs",
     "scheduler": "jobs and retries that are delayed by more than 15 minutes",
+    "sns": "the announcements of new kinds of failure",
 }
 _NEEDED = {"secretsmanager": "Secrets Manager", "ssm": "Parameter Store"}
 _DENIED = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")
@@ -46,14 +47,15 @@ def check_network(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
             "samconfig.toml deploys with one of SubnetIds and SecurityGroupIds: Lambda takes both or neither."
         )
         return [checks.Error(message, id="serverless_tasks.E023")]
-    if not subnets:
+    if deployed is None or not subnets:
         return []
     from serverless_tasks.engine.aws.network import unreachable_services
 
     try:
         require_region()
         resolved = {each.service for each in _references(deployed)}
-        missing = unreachable_services(subnets, [*_ALWAYS, *_SOMETIMES, *sorted(resolved)])
+        sometimes = [each for each in _SOMETIMES if each != "sns" or deployed.parameters.get("ErrorTopicArn")]
+        missing = unreachable_services(subnets, [*_ALWAYS, *sometimes, *sorted(resolved)])
     except (AwsError, ConfigurationError) as error:
         return [_not_seen(error)]
     return list(_cut_off(missing))

@@ -7,6 +7,8 @@
   const place = document.querySelector('[data-live]')
   if (!place) return
   const shown = () => [...document.querySelectorAll('[data-job]')]
+  const texts = document.currentScript.dataset // a word for each status, and how a percentage is written
+  const percent = (value) => texts.percent.replace('{percent}', value)
   let pause = PAUSE
 
   const say = (row, name, text) => {
@@ -25,8 +27,8 @@
     if (job.percent !== null) bar.value = job.percent
     else if (job.status === 'running') bar.removeAttribute('value')
     else bar.value = 0
-    say(row, 'count', job.percent !== null ? `${job.percent}%` : job.progress ? String(job.progress) : '')
-    say(row, 'status', job.status[0].toUpperCase() + job.status.slice(1))
+    say(row, 'count', job.percent !== null ? percent(job.percent) : job.progress ? String(job.progress) : '')
+    say(row, 'status', texts[job.status])
     const status = row.querySelector('[data-field="status"]')
     if (status) status.className = `st-status st-${job.status}`
     for (const [name, count] of Object.entries(job.members ?? {})) say(row, name, String(count))

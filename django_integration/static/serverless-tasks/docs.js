@@ -11,6 +11,13 @@
     if (className) node.className = className
     return node
   }
+  // What is written in another direction than the page keeps its own.
+  const isolated = (tag, text, className) => {
+    const node = make(tag, undefined, className)
+    node.append(make('bdi', text))
+    return node
+  }
+  const { text } = Page
   const MOST = { characters: 4000, lines: 100 } // as web/excerpt.py
   const METHODS = ['get', 'post', 'put', 'patch', 'delete']
 
@@ -62,48 +69,50 @@
     return [{ path, name, description: operation.description || '', inputs: body, outputs: outputsOf(records[0]), typed: true }]
   }
 
+  const OR = ` ${text('or')} `
+
   function typeOf(given) {
     const schema = resolve(given)
     const values = schema.const === undefined ? schema.enum : [schema.const]
-    if (values) return values.map((value) => JSON.stringify(value)).join(' or ')
+    if (values) return values.map((value) => JSON.stringify(value)).join(OR)
     const choices = schema.anyOf || schema.oneOf
-    if (choices) return [...new Set(choices.map(typeOf))].join(' or ')
-    if (schema.type === 'array') return schema.items ? `list of ${typeOf(schema.items)}` : 'list'
-    if (Array.isArray(schema.type)) return schema.type.join(' or ')
+    if (choices) return [...new Set(choices.map(typeOf))].join(OR)
+    if (schema.type === 'array') return schema.items ? text('list-of', { type: typeOf(schema.items) }) : text('list')
+    if (Array.isArray(schema.type)) return schema.type.join(OR)
     if (schema.format) return `${schema.type} (${schema.format})`
-    return schema.type || 'any value'
+    return schema.type || text('any-value')
   }
 
-  function shape(title, schema) {
+  function shape(kind, schema) {
     const box = make('div')
-    box.append(make('h3', title))
+    box.append(make('h3', text(kind)))
     const fields = Object.entries(schema.properties || {})
     if (fields.length === 0) {
-      box.append(make('p', schema.type === 'object' && schema.properties ? 'None.' : 'Not described.', 'none'))
+      box.append(make('p', text(schema.type === 'object' && schema.properties ? 'no-fields' : 'not-described'), 'none'))
       return box
     }
     const list = make('dl', undefined, 'shape')
     fields.forEach(([name, given]) => {
       const { description, default: preset } = resolve(given)
-      const row = make('div')
-      const text = make('dd', typeOf(given))
+      const [row, about] = [make('div'), isolated('dd', typeOf(given))]
       const optional = !(schema.required || []).includes(name)
-      if (title === 'Inputs' && optional) {
-        text.append(preset === undefined ? ', optional' : `, optional (${JSON.stringify(preset)} if left out)`)
+      if (kind === 'inputs' && optional) {
+        const value = JSON.stringify(preset)
+        about.firstChild.append(preset === undefined ? text('optional') : text('optional-else', { value }))
       }
-      if (description) text.append(make('span', description, 'note'))
-      row.append(make('dt', name), text)
+      if (description) about.append(isolated('span', description, 'note'))
+      row.append(isolated('dt', name), about)
       list.append(row)
     })
     box.append(list)
     return box
   }
 
-  function parsed(text) {
+  function parsed(name, given) {
     try {
-      return JSON.parse(text)
+      return JSON.parse(given)
     } catch (error) {
-      throw new Error(`is not JSON: ${error.message}`)
+      throw new Error(text('not-json', { name, error: error.message }))
     }
   }
 
@@ -111,20 +120,20 @@
   const ONE_LINE = 100
   const BYTES = ['binary', 'base64', 'base64url']
 
-  async function bytesOf(file, { format, contentEncoding }) {
+  async function bytesOf(name, file, { format, contentEncoding }) {
     if (!file) return undefined
     const bytes = new Uint8Array(await file.arrayBuffer())
     if (format === 'binary' && contentEncoding !== 'base64') {
       try {
         return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(bytes)
       } catch {
-        throw new Error(`takes text, and ${file.name} is not UTF-8`)
+        throw new Error(text('not-text', { name, file: file.name }))
       }
     }
     let binary = ''
     bytes.forEach((byte) => (binary += String.fromCharCode(byte)))
-    const text = btoa(binary)
-    return format === 'base64url' ? text.replaceAll('+', '-').replaceAll('/', '_') : text
+    const encoded = btoa(binary)
+    return format === 'base64url' ? encoded.replaceAll('+', '-').replaceAll('/', '_') : encoded
   }
 
   /** A form field for an input; `read` gives its value, undefined when it is left empty, or throws an error. */
@@ -144,12 +153,12 @@
     if (schema.writeOnly || schema.format === 'password') {
       const isText = schema.type === 'string'
       Object.assign(input, { type: 'password', autocomplete: 'new-password', spellcheck: false })
-      read = () => (input.value === '' ? undefined : isText ? input.value : parsed(input.value))
-      label.append(make('span', isText ? ', secret' : ', secret, as JSON', 'hint'))
+      read = () => (input.value === '' ? undefined : isText ? input.value : parsed(name, input.value))
+      label.append(make('span', text(isText ? 'secret' : 'secret-json'), 'hint'))
     } else if (BYTES.includes(schema.format) || schema.contentEncoding === 'base64') {
       input.type = 'file'
-      read = () => bytesOf(input.files[0], schema)
-      label.append(make('span', ', from a file', 'hint'))
+      read = () => bytesOf(name, input.files[0], schema)
+      label.append(make('span', text('from-file'), 'hint'))
     } else if (schema.enum) {
       input = make('select')
       if (!required) input.append(make('option', ''))
@@ -164,21 +173,24 @@
       if (!schema.format && !(schema.maxLength <= ONE_LINE)) input = make('textarea', undefined, 'text')
     } else {
       input = make('textarea')
-      read = () => (input.value.trim() === '' ? undefined : parsed(input.value))
-      label.append(make('span', ', as JSON', 'hint'))
+      read = () => (input.value.trim() === '' ? undefined : parsed(name, input.value))
+      label.append(make('span', text('as-json'), 'hint'))
     }
-    if (!required) label.append(make('span', ', optional', 'hint'))
+    if (!required) label.append(make('span', text('optional'), 'hint'))
     label.htmlFor = input.id = id
+    input.dir = 'auto'
     label.append(input)
     return { label, input, read }
   }
 
   /** A call that starts a task, and what it takes. */
   function callLine({ path, name, typed }) {
-    const line = make('li')
-    line.append(make('code', `POST ${path}`), ' with ')
-    if (typed) line.append('the inputs')
-    else line.append(make('code', `{"task": ${JSON.stringify(name)}, "inputs": {…}}`))
+    const line = isolated('li')
+    const parts = {
+      call: make('code', `POST ${path}`),
+      body: typed ? text('the-inputs') : make('code', `{"task": ${JSON.stringify(name)}, "inputs": {…}}`),
+    }
+    line.firstChild.append(...text('call').split(/\{(call|body)\}/).map((part) => parts[part] ?? part))
     return line
   }
 
@@ -196,17 +208,17 @@
   function entry(task, id) {
     const node = document.getElementById('task-template').content.firstElementChild.cloneNode(true)
     node.id = id
-    node.querySelector('h2').textContent = task.name
+    node.querySelector('h2 bdi').textContent = task.name
     node.querySelector('.call').append(...task.calls.map(callLine))
-    node.querySelector('.about').textContent = task.description
-    node.querySelector('.shapes').append(shape('Inputs', task.inputs), shape('Outputs', task.outputs))
+    node.querySelector('.about bdi').textContent = task.description
+    node.querySelector('.shapes').append(shape('inputs', task.inputs), shape('outputs', task.outputs))
     const controls = Object.entries(task.inputs.properties || {}).map(([name, given]) => {
       const made = control(`${id}-${name}`, name, given, (task.inputs.required || []).includes(name))
       node.querySelector('.fields').append(made.label)
       return { name, ...made }
     })
-    node.querySelector('progress').setAttribute('aria-label', `Progress of ${task.name}`)
-    node.querySelector('pre').setAttribute('aria-label', `Answer of ${task.name}`)
+    node.querySelector('progress').setAttribute('aria-label', text('progress-of', { task: task.name }))
+    node.querySelector('pre').setAttribute('aria-label', text('answer-of', { task: task.name }))
     node.querySelector('form').addEventListener('submit', (event) => {
       event.preventDefault()
       submit(task, controls, node.querySelector('.run'), event.submitter)
@@ -218,16 +230,16 @@
     const bar = box.querySelector('progress')
     const answer = box.querySelector('pre')
     const more = box.querySelector('.more')
-    const show = (status, text, detail, uuid) => {
+    const show = (status, said, detail, uuid) => {
       box.hidden = false
       box.dataset.status = status
-      box.querySelector('p').textContent = text
+      box.querySelector('p bdi').textContent = said
       answer.hidden = detail === undefined
       const whole = typeof detail === 'string' ? detail : (JSON.stringify(detail, null, 2) ?? '')
       const shown = whole.slice(0, MOST.characters).split('\n', MOST.lines).join('\n')
       answer.textContent = shown
       more.hidden = shown === whole || !uuid
-      more.querySelector('span').textContent = (whole.length - shown.length).toLocaleString()
+      more.querySelector('span').textContent = text('left', { count: Page.number(whole.length - shown.length) })
       if (uuid) more.querySelector('a').href = `${TaskAPI.options.baseURL}${uuid}/`
     }
     const inputs = {}
@@ -237,27 +249,27 @@
         if (value !== undefined) inputs[name] = value
       } catch (error) {
         bar.hidden = true
-        show('refused', `${name} ${error.message}`)
+        show('refused', error.message)
         input.focus()
         return
       }
     }
     const progress = ({ status, progress: done, target, messages }) => {
       if (target) Object.assign(bar, { max: target, value: done })
-      show(status, status === 'pending' ? 'Waiting to be picked up' : messages[messages.length - 1] || 'Running')
+      show(status, status === 'pending' ? text('waiting') : messages[messages.length - 1] || text('status-running'))
     }
     bar.hidden = false
     bar.removeAttribute('value')
     button.disabled = true
-    show('pending', 'Submitting')
+    show('pending', text('submitting'))
     try {
       const record = await (task.typed ? start(task, inputs, progress) : TaskAPI.run(task.name, inputs, progress))
       Object.assign(bar, { max: 1, value: 1 })
-      show('succeeded', 'Succeeded', record.outputs, record.uuid)
+      show('succeeded', text('status-succeeded'), record.outputs, record.uuid)
     } catch (reason) {
       bar.hidden = true
       if (reason instanceof Error) show('refused', reason.message, reason.body)
-      else show(reason.status, reason.status === 'failed' ? 'Failed' : 'Cancelled', reason.error)
+      else show(reason.status, text(`status-${reason.status}`), reason.error)
     }
     button.disabled = false
   }
@@ -269,14 +281,14 @@
     const headers = { 'Content-Type': 'application/json', [TaskAPI.options.csrfHeaderName]: cookie.slice(prefix.length) }
     const response = await fetch(task.path, { method: 'POST', headers, body: JSON.stringify(inputs) })
     const body = await response.json()
-    if (!response.ok) throw Object.assign(new Error(`${task.path} answered ${response.status}`), { body })
+    if (!response.ok) throw Object.assign(new Error(text('answered', { url: task.path, status: response.status })), { body })
     return TaskAPI.watch(body.uuid, progress)
   }
 
   async function load() {
-    field('state').textContent = 'Reading the OpenAPI document'
+    field('state').textContent = text('reading')
     const response = await fetch(root.dataset.openapi, { headers: { Accept: 'application/json' } })
-    if (!response.ok) throw new Error(`${root.dataset.openapi} answered ${response.status}`)
+    if (!response.ok) throw new Error(text('answered', { url: root.dataset.openapi, status: response.status }))
     api = await response.json()
     if (api.info?.title) field('title').textContent = document.title = api.info.title
     if (api.info?.description) field('description').textContent = api.info.description
@@ -290,7 +302,7 @@
         if (tasks.length > 0) return
         const call = make('li')
         call.append(make('code', `${method.toUpperCase()} ${path}`))
-        call.append(make('span', operation.summary || operation.description || '', 'note'))
+        call.append(isolated('span', operation.summary || operation.description || '', 'note'))
         part('calls').querySelector('ul').append(call)
       })
     })
@@ -304,10 +316,10 @@
     })
     part('index').hidden = tasks.length < 2
     part('calls').hidden = part('calls').querySelector('ul').childElementCount === 0
-    field('state').textContent = tasks.length ? '' : 'This site serves no tasks.'
+    field('state').textContent = tasks.length ? '' : text('no-tasks')
   }
 
   load().catch((error) => {
-    field('state').textContent = `The OpenAPI document could not be read: ${error.message}`
+    field('state').textContent = text('unreadable', { error: error.message })
   })
 })()

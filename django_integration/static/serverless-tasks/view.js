@@ -22,10 +22,15 @@
     const node = field(name)
     if (node.textContent !== text) node.textContent = text
   }
-  const capitalise = (word) => word[0].toUpperCase() + word.slice(1)
-  const number = new Intl.NumberFormat()
-  const moment = new Intl.DateTimeFormat(undefined, { dateStyle: 'medium', timeStyle: 'medium' })
+  const { text, number, percent, moment, duration } = Page
+  const statusWord = (status) => text(`status-${status}`)
   let last = first
+  // What a task says may be written in another direction than the page.
+  const isolated = (tag, words) => {
+    const node = document.createElement(tag)
+    node.append(Object.assign(document.createElement('bdi'), { textContent: words }))
+    return node
+  }
   const hasEnded = ({ status }) => status !== 'pending' && status !== 'running'
   const SHORT = 32 // characters of JSON that stay on one line
 
@@ -34,39 +39,32 @@
 
   function valueText(value) {
     if (typeof value === 'string') return value
-    const text = JSON.stringify(value)
-    return text.length <= SHORT ? text : JSON.stringify(value, null, 2)
+    const line = JSON.stringify(value)
+    return line.length <= SHORT ? line : JSON.stringify(value, null, 2)
   }
 
   /** What a page shows of a value; a long one ends with a link to all of it. */
   function valueNodes(value) {
-    const text = valueText(value)
-    const clipped = text.slice(0, MOST.characters).split('\n', MOST.lines).join('\n')
-    const left = text.length - clipped.length
-    if (left === 0) return [text]
+    const whole = valueText(value)
+    const clipped = whole.slice(0, MOST.characters).split('\n', MOST.lines).join('\n')
+    const shown = Object.assign(document.createElement('div'), { className: 'value', dir: 'auto', textContent: clipped })
+    const left = whole.length - clipped.length
+    if (left === 0) return [shown]
     const more = Object.assign(document.createElement('p'), { className: 'more' })
-    const all = Object.assign(document.createElement('a'), { textContent: 'all of it', href: wholeURL })
-    more.append(`${number.format(left)} more characters: `, all)
-    return [clipped, more]
+    const all = Object.assign(document.createElement('a'), { textContent: text('all-of-it'), href: wholeURL })
+    const line = document.createElement('bdi')
+    line.append(text('left', { count: number(left) }), ' ', all)
+    more.append(line)
+    return [shown, more]
   }
 
   function renderLeft(name, count) {
     part(name).hidden = count === 0
-    say(name, number.format(count))
-  }
-
-  function duration(milliseconds) {
-    const seconds = Math.max(0, milliseconds) / 1000
-    if (seconds < 10) return `${seconds.toFixed(1)} s`
-    if (seconds < 60) return `${Math.floor(seconds)} s`
-    const minutes = Math.floor(seconds / 60)
-    if (minutes < 60) return `${minutes} min ${Math.floor(seconds % 60)} s`
-    const hours = Math.floor(minutes / 60)
-    return hours < 48 ? `${hours} h ${minutes % 60} min` : `${Math.floor(hours / 24)} d ${hours % 24} h`
+    say(name, text(name, { count: number(count) }))
   }
 
   const waitingFor = () =>
-    isDue() && Date.parse(field('due').dateTime) > Date.now() ? 'Scheduled' : 'Waiting to be picked up'
+    text(isDue() && Date.parse(field('due').dateTime) > Date.now() ? 'scheduled' : 'waiting')
 
   // The page knows when the attempt is due that it was made before; of a later one the record does not tell.
   const isDue = () => part('due') !== null && last.status === 'pending' && last.attempt === first.attempt
@@ -74,7 +72,7 @@
   function renderDue() {
     if (part('due') === null) return
     part('due').hidden = !isDue()
-    say('due', moment.format(new Date(field('due').dateTime)))
+    say('due', moment(field('due').dateTime))
   }
 
   function renderProgress({ status, progress, target }) {
@@ -86,13 +84,14 @@
       bar.max = done ? 1 : target || 1
       bar.value = done ? 1 : target ? progress : 0
     }
-    let count = done ? 'Done' : status === 'pending' ? waitingFor() : 'Working'
-    if (target) count = `${number.format(progress)} of ${number.format(target)}`
-    else if (progress) count = `${number.format(progress)} so far`
-    const percent = done ? 100 : target ? Math.min(100, Math.floor((progress / target) * 100)) : null
+    let count = done ? text('done') : status === 'pending' ? waitingFor() : text('working')
+    if (target) count = text('of', { progress: number(progress), target: number(target) })
+    else if (progress) count = text('so-far', { progress: number(progress) })
+    const hundredths = done ? 100 : target ? Math.min(100, Math.floor((progress / target) * 100)) : null
+    const far = hundredths === null ? '' : percent(hundredths)
     say('count', count)
-    say('percent', percent === null ? '' : `${percent}%`)
-    document.title = `${first.task}: ${status === 'running' && percent !== null ? `${percent}%` : status}`
+    say('percent', far)
+    document.title = `${first.task}: ${(status === 'running' && far) || statusWord(status)}`
   }
 
   let leftOut = Math.max(0, first.messages.length - MOST.messages)
@@ -105,9 +104,9 @@
     const shown = [...items.children].map((item) => item.textContent)
     const log = items.parentElement
     const atEnd = log.scrollHeight - log.scrollTop - log.clientHeight < 40
-    if (shown.some((text, i) => text !== messages[i])) items.replaceChildren()
-    messages.slice(items.children.length).forEach((text) => {
-      items.append(Object.assign(document.createElement('li'), { textContent: text }))
+    if (shown.some((message, i) => message !== messages[i])) items.replaceChildren()
+    messages.slice(items.children.length).forEach((message) => {
+      items.append(isolated('li', message))
     })
     part('messages').hidden = messages.length === 0
     renderLeft('earlier', from)
@@ -125,9 +124,9 @@
     shownOutputs = next
     const values = Object.entries(outputs)
     const rows = values.slice(0, MOST.values).map(([name, value]) => {
-      const [row, text] = [document.createElement('div'), document.createElement('dd')]
-      text.append(...valueNodes(value))
-      row.append(Object.assign(document.createElement('dt'), { textContent: name }), text)
+      const [row, shown] = [document.createElement('div'), document.createElement('dd')]
+      shown.append(...valueNodes(value))
+      row.append(isolated('dt', name), shown)
       return row
     })
     renderLeft('more-outputs', values.length - rows.length)
@@ -161,9 +160,9 @@
   function renderFailed(members) {
     const rows = members.map(({ index, uuid, task, error }) => {
       const row = document.createElement('li')
-      const link = Object.assign(document.createElement('a'), { textContent: `Member ${index}`, href: viewURL(uuid) })
-      const name = Object.assign(document.createElement('code'), { textContent: task })
-      const reason = Object.assign(document.createElement('span'), { textContent: error ? error.message : '' })
+      const link = Object.assign(document.createElement('a'), { textContent: text('member', { index }), href: viewURL(uuid) })
+      const name = Object.assign(document.createElement('code'), { dir: 'ltr', textContent: task })
+      const reason = isolated('span', error ? error.message : '')
       row.append(link, ' ', reason, ' ', name)
       return row
     })
@@ -177,14 +176,14 @@
     part('members').hidden = !members
     part('attempt').hidden = Boolean(members)
     if (!members) return
-    say('kind', 'Workflow')
-    say('succeeded', number.format(members.succeeded))
-    say('failed', number.format(members.failed))
-    say('cancelled', number.format(members.cancelled))
+    say('kind', text('kind-workflow'))
+    say('succeeded', number(members.succeeded))
+    say('failed', number(members.failed))
+    say('cancelled', number(members.cancelled))
     renderLeft('more-failures', Math.max(0, members.failed - failedShown))
     readFailed()
-    cancelButton.textContent = 'Cancel workflow'
-    bar.setAttribute('aria-label', 'Members that have ended')
+    cancelButton.textContent = text('cancel-workflow')
+    bar.setAttribute('aria-label', text('members-ended'))
     const { continuation } = outputs
     part('continuation').hidden = !continuation
     if (!continuation) return
@@ -195,18 +194,18 @@
   function renderTimes(record) {
     root.querySelectorAll('[data-time]').forEach((node) => {
       const value = record[node.dataset.time]
-      node.textContent = value ? moment.format(new Date(value)) : hasEnded(record) ? 'Never' : 'Not yet'
+      node.textContent = value ? moment(value) : text(hasEnded(record) ? 'never' : 'not-yet')
     })
     const { started, finished } = record
     part('took').hidden = !started
-    say('took-label', finished ? 'Took' : 'Running for')
+    say('took-label', text(finished ? 'took' : 'running-for'))
     say('took', started ? duration((finished ? Date.parse(finished) : Date.now()) - Date.parse(started)) : '')
   }
 
   function render(record) {
     last = record
     root.dataset.status = record.status
-    say('status', capitalise(record.status))
+    say('status', statusWord(record.status))
     renderProgress(record)
     renderMessages(record.messages)
     renderOutputs(record.outputs, Boolean(record.members))
@@ -216,21 +215,20 @@
     part('error').hidden = !record.error
     say('error-message', record.error ? record.error.message : '')
     say('error-type', record.error ? record.error.type : '')
-    say('attempt', record.attempt ? number.format(record.attempt) : 'None yet')
+    say('attempt', record.attempt ? number(record.attempt) : text('no-attempt'))
     part('cancel').hidden = hasEnded(record)
     if (record.cancel_requested) cancelAsked()
   }
 
-  function notify(text, again) {
-    say('notice', text)
+  function notify(said, again) {
+    say('notice', said)
     retryButton.hidden = !again
-    part('notice').hidden = !text
+    part('notice').hidden = !said
   }
 
   function cancelAsked() {
     cancelButton.disabled = true
-    const about = last.members ? 'Jobs that have not begun never do.' : 'A running task stops at its next step.'
-    say('cancel-note', `Asked to stop. ${about}`)
+    say('cancel-note', text(last.members ? 'cancel-asked-workflow' : 'cancel-asked'))
   }
 
   function watch() {
@@ -238,12 +236,7 @@
     TaskAPI.watch(first.uuid, render).catch((reason) => {
       if (!(reason instanceof Error)) return
       const gone = reason.status === 403 || reason.status === 404
-      notify(
-        gone
-          ? 'This task can no longer be read here. Below is what was last known of it.'
-          : 'Updates have stopped because the server does not answer. Below is what was last known.',
-        !gone,
-      )
+      notify(text(gone ? 'gone' : 'no-answer'), !gone)
     })
   }
 
@@ -255,7 +248,7 @@
     } catch (error) {
       if (error.status === 409) return
       cancelButton.disabled = false
-      say('cancel-note', 'Cancelling did not work. Try again.')
+      say('cancel-note', text('cancel-failed'))
     }
   })
   retryButton.addEventListener('click', watch)

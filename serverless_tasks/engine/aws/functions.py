@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
-from typing import Any
+from base64 import b64encode
+from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
 from serverless_tasks.engine.aws.session import call, client
 from serverless_tasks.engine.job.record import SUCCEEDED
 from serverless_tasks.errors import FieldError, InvalidInputs, InvokeFailed, PayloadTooLarge, TaskFailed
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 # Lambda's longest run and a margin: https://docs.aws.amazon.com/lambda/latest/dg/gettingstarted-limits.html
 INVOKE_TIMEOUT = 15 * 60 + 30
@@ -16,12 +20,13 @@ INVOKE_TIMEOUT = 15 * 60 + 30
 LARGEST_EVENT = 6 * 1024 * 1024
 
 
-def invoke(function: str, payload: dict[str, Any]) -> dict[str, Any]:
+def invoke(function: str, payload: dict[str, Any], beside: Mapping[str, str] | None = None) -> dict[str, Any]:
     """Invoke a function, wait, and return its answer. It is never invoked twice.
 
     Args:
         function: its name or ARN.
         payload: the event.
+        beside: what the function finds in its context as ``client_context.custom``.
 
     Raises:
         PayloadTooLarge: the event is larger than Lambda takes; the function was not invoked.
@@ -31,10 +36,12 @@ def invoke(function: str, payload: dict[str, Any]) -> dict[str, Any]:
     event = json.dumps(payload, allow_nan=False).encode()
     if len(event) > LARGEST_EVENT:
         raise PayloadTooLarge("inputs of a direct invoke", len(event), LARGEST_EVENT)
+    context = {"ClientContext": b64encode(json.dumps({"custom": beside}).encode()).decode()} if beside else {}
     response = call(
         client("lambda", attempts=1, read_timeout=INVOKE_TIMEOUT).invoke,
         FunctionName=function,
         Payload=event,
+        **context,
     )
     body: dict[str, Any] = json.loads(response["Payload"].read())
     if response.get("FunctionError"):
@@ -42,15 +49,19 @@ def invoke(function: str, payload: dict[str, Any]) -> dict[str, Any]:
     return body
 
 
-def run_once(function: str, task: str, inputs: dict[str, Any]) -> dict[str, Any]:
+def run_once(
+    function: str, task: str, inputs: dict[str, Any], trace: Mapping[str, str] | None = None
+) -> dict[str, Any]:
     """Run a task by a direct invoke and return its outputs; see `TaskClient.run`.
 
     Args:
         function: the function's name or ARN.
         task: the task's name.
         inputs: the inputs as they travel.
+        trace: the caller's trace context.
     """
-    response = invoke(function, {"task": task, "inputs": inputs, "uuid": str(uuid4())})
+    event = {"task": task, "inputs": inputs, "uuid": str(uuid4())}
+    response = invoke(function, event, trace) if trace else invoke(function, event)
     if "uuid" not in response:
         error = response.get("error") or {}
         if fields := error.get("fields"):

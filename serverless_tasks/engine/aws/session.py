@@ -60,7 +60,7 @@ _ADVICE: tuple[tuple[type[Exception], str], ...] = (
 # The AWS services that this package calls.
 _SERVICES = (
     *("cloudformation", "cloudwatch", "dynamodb", "ec2", "lambda"),
-    *("s3", "scheduler", "secretsmanager", "sqs", "ssm"),
+    *("s3", "scheduler", "secretsmanager", "sns", "sqs", "ssm"),
 )
 # Those that botocore itself calls for credentials: of a role, a container's web identity, or a login.
 _CREDENTIALS = ("signin", "sso", "sso-oidc", "sts")
@@ -158,6 +158,7 @@ def _make(service: str, attempts: int, read_timeout: float) -> Any:
 
 def reset() -> None:
     """Forget all clients, so that the next ones see the environment as it is now (tests, local stand-ins)."""
+    meter(None)
     _client.cache_clear()
     _session.cache_clear()
     if (boto3 := sys.modules.get("boto3")) is not None:
@@ -242,6 +243,16 @@ def _sending(**_: Any) -> None:
     _call.sent = True
 
 
+# Makes the calls of a process that counts them; see `engine.aws.metering`.
+_metered: Callable[[Callable[..., Any], dict[str, Any]], dict[str, Any]] | None = None
+
+
+def meter(metered: Callable[[Callable[..., Any], dict[str, Any]], dict[str, Any]] | None) -> None:
+    """Have all calls of this process made by a function, which is given the client's method and the parameters."""
+    global _metered  # noqa: PLW0603 - one process counts its calls in one place
+    _metered = metered
+
+
 def call(method: Callable[..., Any], /, **parameters: Any) -> dict[str, Any]:
     """Call a client's method.
 
@@ -252,6 +263,8 @@ def call(method: Callable[..., Any], /, **parameters: Any) -> dict[str, Any]:
     """
     outer, _call.sent = _call.sent, None  # a call may be made while another one's answer is on its way
     try:
+        if _metered is not None:
+            return _metered(method, parameters)
         response: dict[str, Any] = method(**parameters)
     except ServerlessTasksError:  # a task's time is over
         raise

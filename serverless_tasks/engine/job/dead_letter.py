@@ -49,6 +49,9 @@ class DeadLetterStore(Protocol):
     def all(self, *, before: int | None = None) -> Iterator[DeadLetter]:
         """The letters, or those that were kept before a moment, milliseconds since the epoch."""
 
+    def page(self, limit: int, after: str = "") -> tuple[list[DeadLetter], str]:
+        """Up to ``limit`` letters by their ids, those after one of them, and the id to go on after, or ""."""
+
     def find(self, id: str) -> DeadLetter | None:
         """A letter, or None."""
 

@@ -34,6 +34,11 @@ SCHEDULER_TRIES = 86_400
 LONGEST_TEXT = 2_000
 # The last moment that has a date, in milliseconds.
 _LAST = 253_402_300_800_000
+# Characters that the state of a trace has at most; so many are to be passed on:
+# https://www.w3.org/TR/trace-context/#tracestate-limits
+LONGEST_TRACESTATE: Final = 512
+# The parts of the version of `traceparent` that there is: version, trace, span, flags.
+_TRACEPARENT: Final = [2, 32, 16, 2]
 # What a worker does about a workflow: see `Message.workflow`.
 OPEN: Final = "open"
 SETTLE: Final = "settle"
@@ -68,6 +73,8 @@ class Message:
         follows: the id of a job whose end is this one's as well, or None: it has the place of a unique task.
         workflow: None for a task's job; ``open`` for a group or a chain whose members are to be sent, ``settle`` for
             one of which a worker is to see whether all members have ended.
+        traceparent: the span that has sent it, as W3C's trace context writes it; "" where nobody traces.
+        tracestate: what the tracing systems add to that, likewise.
         run_at: when it is due, milliseconds since the epoch, or None for at once; not sent along.
         uncertain: whether the answer to its send was lost, for the ``job`` item; not sent along.
     """
@@ -89,6 +96,8 @@ class Message:
     previous: str | None = None
     follows: str | None = None
     workflow: str | None = None
+    traceparent: str = ""
+    tracestate: str = ""
     run_at: int | None = None
     uncertain: bool = False
 
@@ -129,6 +138,10 @@ class Message:
             body["schedule"] = self.schedule
         body["options"] = {"queue": self.queue, **self.options.encode()}
         body |= {"created": self.created, "expires": self.expires} | links
+        if self.traceparent:
+            body["traceparent"] = self.traceparent
+        if self.tracestate:
+            body["tracestate"] = self.tracestate
         return encode(body).translate(_REFUSED_BY_SQS)
 
     def links(self) -> dict[str, Any]:
@@ -191,6 +204,7 @@ class Message:
             schedule=body.get("schedule"),
             options=JobOptions.decode(options),
             **read_links(body),
+            **read_trace(body),
         )
         texts = (message.task, message.queue)
         optional = (message.owner, message.inputs_key, message.retry_of, message.schedule)
@@ -238,6 +252,21 @@ def read_links(given: Mapping[str, Any]) -> dict[str, Any]:
     return links
 
 
+def read_trace(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Read a trace context, as arguments of `Message`. One that is malformed or too long is none: the job runs all
+    the same.
+    """
+    parent, state = given.get("traceparent"), given.get("tracestate")
+    if not isinstance(parent, str) or [len(part) for part in parent.split("-")] != _TRACEPARENT:
+        return {}
+    if not parent.isascii():
+        return {}
+    read = {"traceparent": parent}
+    if isinstance(state, str) and state.isascii() and 0 < len(state) <= LONGEST_TRACESTATE:
+        read["tracestate"] = state
+    return read
+
+
 def _path(path: Any) -> tuple[str | int, ...]:
     if not isinstance(path, list) or not path or not all(isinstance(part, str | int) for part in path):
         raise ValueError("a reference must be a list of names and numbers")
@@ -255,6 +284,19 @@ def expires_at(now: int, run_at: int | None) -> int:
         return now + RETENTION * 1000
     late = SCHEDULER_TRIES if run_at - now > MAX_DELAY * 1000 else 0
     return run_at + (late + RETENTION) * 1000
+
+
+def due_at(message: Message) -> int:
+    """When a message that was delivered was due, milliseconds since the epoch: `expires_at` of it tells.
+
+    Args:
+        message: one that has not been sent again, as the message of a retry is.
+    """
+    if message.run_at is not None:
+        return message.run_at
+    delay = message.expires - RETENTION * 1000 - message.created
+    late = SCHEDULER_TRIES if delay > MAX_DELAY * 1000 else 0
+    return message.created + max(0, delay - late * 1000)
 
 
 def expires_in_process_at(now: int, run_at: int | None) -> int:
@@ -282,6 +324,11 @@ def _tick(schedule: str, scheduled: str) -> dict[str, Any]:
     created = to_ms(moment.timestamp())
     expires = created + (SCHEDULER_TRIES + RETENTION) * 1000
     return {"uuid": _tick_id(schedule, created), "created": created, "expires": expires}
+
+
+def scheduled_job_id(schedule: str, at: int) -> str:
+    """The id of the job that a schedule sends at a time, in milliseconds since the epoch."""
+    return _tick_id(schedule, at)
 
 
 def _tick_id(schedule: str, created: int) -> str:

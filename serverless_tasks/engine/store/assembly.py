@@ -47,6 +47,21 @@ VERSION_ATTRIBUTES: Final = (
     "retried_as",
     TOTAL,
 )
+# What a record repeats of a ``job`` item.
+RECORDED: Final = (
+    "sk",
+    "task",
+    "owner",
+    "created",
+    "expires",
+    "run_at",
+    "uncertain",
+    "links",
+    "group",
+    "queue",
+    "tenant",
+    "retry_of",
+)
 
 
 def record_from_items(items: Iterable[Item], now: int, shards: Sequence[Shard] = ()) -> Record | None:

@@ -9,11 +9,16 @@ from typing import TYPE_CHECKING, Any, Protocol
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
+    from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.progress import Snapshot
     from serverless_tasks.engine.job.record import Failure, Record
     from serverless_tasks.engine.store.group import Groups
+    from serverless_tasks.engine.store.listing import IndexFilter
     from serverless_tasks.errors import ServerlessTasksError
+
+    # Deletes what is kept of a job that failed outside of its items: the fingerprint, its id, and when (milliseconds).
+    type Forget = Callable[[str, str, int], None]
 
 
 class ClaimAnswer(StrEnum):
@@ -41,7 +46,7 @@ class Claim:
     Attributes:
         answer: whether the attempt holds the job, or what keeps it from that.
         token: the attempt's token, which every later write of the attempt must show.
-        attempt: the attempt's number, from 1.
+        attempt: the attempt's number, from 1; of a job that has ended, how many there were.
         failures: how many attempts before it ended in an exception.
         until: for ``BUSY`` and ``WAITING``: when to ask again, milliseconds since the epoch.
         status: the job's status.
@@ -49,6 +54,7 @@ class Claim:
         request_id: the Lambda request that runs it.
         cancelled: whether a running job that was taken over had been asked to stop.
         ttl: until when the job's state is kept, in seconds since the epoch.
+        took_over: whether it took the job from an attempt whose lease had expired.
     """
 
     answer: ClaimAnswer
@@ -61,6 +67,7 @@ class Claim:
     request_id: str = ""
     cancelled: bool = False
     ttl: int = 0
+    took_over: bool = False
 
     @property
     def lost(self) -> int:
@@ -76,14 +83,29 @@ class Page:
     cursor: str | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Listed(Page):
+    """A page of a listing by time.
+
+    Attributes:
+        positions: the place of each record in the listing, for `cursor_at`.
+        looked_at: how many jobs the store has looked at for it.
+    """
+
+    positions: tuple[str, ...]
+    looked_at: int
+
+
 class Store(Protocol):
     """Jobs and their states. Times are milliseconds since the epoch.
 
     Attributes:
         any_size: whether it keeps inputs of any size; else large ones go to the bucket first.
+        clock: the time that it goes by.
     """
 
     any_size: bool
+    clock: Clock
 
     @property
     def groups(self) -> Groups:
@@ -237,9 +259,10 @@ class Store(Protocol):
         limit: int = 50,
         cursor: str | None = None,
         since: int = 0,
+        until: int | None = None,
         whole: bool = True,
-    ) -> Page:
-        """An owner's jobs, newest first, as `read` gives them; ``since`` is the earliest submission that is wanted."""
+    ) -> Listed:
+        """An owner's jobs, newest first; see `list_tasks`."""
 
     def owner_uuids(
         self, owner: str, *, limit: int = 100, cursor: str | None = None
@@ -258,10 +281,66 @@ class Store(Protocol):
         since: int = 0,
         until: int | None = None,
         whole: bool = True,
-    ) -> Page:
-        """The jobs of several tasks, newest first, as `read` gives them; ``since`` is the earliest submission that is
-        wanted; those from ``until`` on are not.
+    ) -> Listed:
+        """The jobs of several tasks, newest first.
+
+        Args:
+            tasks: the tasks' names.
+            limit: how many at most.
+            cursor: where the page before ended.
+            since: the earliest submission that is wanted.
+            until: the first submission that is not; None for none.
+            whole: as `read` gives them; False for what the state alone tells: no messages, no outputs and no text of a
+                long error that are kept beside it.
         """
+
+    def list_states(
+        self,
+        status: str,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        since: int = 0,
+        until: int | None = None,
+        where: IndexFilter | None = None,
+    ) -> Listed:
+        """The jobs that failed, were cancelled, or wait long, by when they began to, the latest first.
+
+        They are as they stand now, by what their states alone tell; one that no longer waits may be among them. With a
+        filter a page may have fewer than ``limit``, or none, although it has a cursor.
+
+        Args:
+            status: ``failed``, ``cancelled`` or `WAITING`.
+            limit: how many at most.
+            cursor: where the page before ended.
+            since: the earliest time at which they ended, or began to wait.
+            until: the first one that is too late; None for none.
+            where: which of them; None for all.
+        """
+
+    def find_jobs(
+        self,
+        where: IndexFilter,
+        names: Sequence[str],
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        indexed: bool = True,
+    ) -> Listed:
+        """Look among an owner's or some tasks' jobs, newest first, by what their states alone tell, and only so far.
+
+        A page may have fewer than ``limit``, or none, although it has a cursor.
+
+        Args:
+            where: which.
+            names: the tasks among whose jobs they are looked for, where the filter names neither owner nor tasks.
+            limit: how many at most.
+            cursor: where the page before ended.
+            indexed: False leaves out those that `list_states` lists.
+        """
+
+    def indexed_since(self) -> int | None:
+        """Return since when `list_states` lists all that it is to list; 0 for ever, None where nobody has said so."""
 
 
 class Blobs(Protocol):

@@ -18,7 +18,7 @@ from serverless_tasks.engine.store.assembly import (
     record_from_items,
     version_token,
 )
-from serverless_tasks.engine.store.base import Claim, ClaimAnswer, Page
+from serverless_tasks.engine.store.base import Claim, ClaimAnswer, Listed
 from serverless_tasks.engine.store.group import Group, Shard
 from serverless_tasks.engine.store.groups import (
     SHARD,
@@ -32,12 +32,14 @@ from serverless_tasks.engine.store.groups import (
     shards_read,
 )
 from serverless_tasks.engine.store.items import (
+    INDEXED_SHARDS,
     JOB,
     STATE,
     TOTAL,
     Item,
     ended_item,
     failure_fields,
+    index_key,
     is_tombstone,
     job_item,
     keep_until,
@@ -45,7 +47,8 @@ from serverless_tasks.engine.store.items import (
     message_items,
     tombstone,
 )
-from serverless_tasks.errors import AlreadyFinished, InvalidCursor, LeaseLost, NotFinished, TaskNotFound
+from serverless_tasks.engine.store.listing import IndexFilter, moment_of, page_of, uuid_of
+from serverless_tasks.errors import AlreadyFinished, LeaseLost, NotFinished, TaskNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -54,6 +57,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.progress import Snapshot
     from serverless_tasks.engine.job.record import Failure, Members, Record
+    from serverless_tasks.engine.store.base import Forget
     from serverless_tasks.engine.store.group import Groups
     from serverless_tasks.engine.store.transitions import Change
 
@@ -63,12 +67,14 @@ class MemoryStore:
 
     Args:
         clock: the time.
+        forget: deletes what statistics keep of a job that failed, or None.
     """
 
     any_size = True
 
-    def __init__(self, clock: Clock) -> None:
-        self._clock = clock
+    def __init__(self, clock: Clock, forget: Forget | None = None) -> None:
+        self.clock = clock
+        self._forget = forget
         self._items: dict[str, dict[str, Item]] = {}
         self._lock = threading.RLock()
         self.groups: Groups = _MemoryGroups(self)
@@ -156,8 +162,8 @@ class MemoryStore:
             refusal = transitions.settle_refusal(self._state(message.uuid), now)
             if refusal is not None:
                 return refusal
-            self._change(message.uuid, transitions.settled(message, failure, now, status))
-            return Claim(answer=ClaimAnswer.SETTLED, status=status)
+            state = self._change(message.uuid, transitions.settled(message, failure, now, status))
+            return Claim(answer=ClaimAnswer.SETTLED, status=status, attempt=state.get("attempt", 0))
 
     def delete(self, uuid: str, *, ending: Callable[[Record], None] | None = None) -> None:
         """See `Store.delete`."""
@@ -175,6 +181,8 @@ class MemoryStore:
                 ending(record)
             if record.members is not None:
                 self._delete_members(uuid, record.members.total)
+            if record.fingerprint and self._forget is not None:
+                self._forget(record.fingerprint, uuid, record.finished or 0)
             self._items[uuid] = {STATE: tombstone(record, keep_until(self._now()))}
 
     def cancel(self, uuid: str, *, message: Message | None = None) -> Record:
@@ -234,16 +242,19 @@ class MemoryStore:
         limit: int = 50,
         cursor: str | None = None,
         since: int = 0,
+        until: int | None = None,
         whole: bool = True,
-    ) -> Page:
+    ) -> Listed:
         """See `Store.list_owner`."""
-        return self._list(lambda job: _is_listed(job, owner) and job["created"] >= since, limit, cursor)
+        where = IndexFilter(since=since, until=until)
+        return self._list(JOB, lambda job: _is_listed(job, owner) and where.fits(job), limit, cursor)
 
     def owner_uuids(
         self, owner: str, *, limit: int = 100, cursor: str | None = None
     ) -> tuple[list[str], str | None]:
         """See `Store.owner_uuids`."""
-        return self._uuids(lambda job: _is_listed(job, owner), limit, cursor)
+        positions, more = self._positions(JOB, lambda job: _is_listed(job, owner), limit, cursor)
+        return [uuid_of(position) for position in positions], more
 
     def list_tasks(
         self,
@@ -254,28 +265,85 @@ class MemoryStore:
         since: int = 0,
         until: int | None = None,
         whole: bool = True,
-    ) -> Page:
+    ) -> Listed:
         """See `Store.list_tasks`."""
+        where = IndexFilter(since=since, until=until)
+        return self._list(JOB, lambda job: job["task"] in tasks and where.fits(job), limit, cursor)
+
+    def list_states(
+        self,
+        status: str,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        since: int = 0,
+        until: int | None = None,
+        where: IndexFilter | None = None,
+    ) -> Listed:
+        """See `Store.list_states`."""
+        keys = {index_key(status, number) for number in range(INDEXED_SHARDS)}
         last = math.inf if until is None else until
-        return self._list(lambda job: job["task"] in tasks and since <= job["created"] < last, limit, cursor)
 
-    def _list(self, matches: Callable[[Item], bool], limit: int, cursor: str | None) -> Page:
+        def matches(state: Item) -> bool:
+            if state.get("task_day") not in keys or (where is not None and not where.fits(state)):
+                return False
+            return since <= moment_of(state["created_uuid"]) < last
+
+        return self._list(STATE, matches, limit, cursor)
+
+    def find_jobs(
+        self,
+        where: IndexFilter,
+        names: Sequence[str],
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        indexed: bool = True,
+    ) -> Listed:
+        """See `Store.find_jobs`."""
+
+        def matches(job: Item) -> bool:
+            searched = job["task"] in (where.tasks or names) if where.owner is None else "owner_day" in job
+            return searched and where.fits(job)
+
+        return self._list(JOB, matches, limit, cursor, indexed=indexed)
+
+    def indexed_since(self) -> int | None:
+        """See `Store.indexed_since`."""
+        return 0
+
+    def _list(
+        self,
+        sk: str,
+        matches: Callable[[Item], bool],
+        limit: int,
+        cursor: str | None,
+        *,
+        indexed: bool = True,
+    ) -> Listed:
         with self._lock:
-            uuids, more = self._uuids(matches, limit, cursor)
-            records = [self.read(uuid) for uuid in uuids]
-        return Page(records=tuple(record for record in records if record is not None), cursor=more)
+            positions, more = self._positions(sk, matches, limit, cursor)
+            records = {position: self.read(uuid_of(position)) for position in positions}
+            if not indexed:
+                records = {each: record for each, record in records.items() if not self._is_indexed(record)}
+        listed = {each: record for each, record in records.items() if record is not None}
+        return Listed(
+            records=tuple(listed.values()),
+            positions=tuple(listed),
+            cursor=more,
+            looked_at=len(positions),
+        )
 
-    def _uuids(
-        self, matches: Callable[[Item], bool], limit: int, cursor: str | None
+    def _positions(
+        self, sk: str, matches: Callable[[Item], bool], limit: int, cursor: str | None
     ) -> tuple[list[str], str | None]:
-        if cursor is not None and "#" not in cursor:
-            raise InvalidCursor(f"The cursor {cursor!r} was not returned by a listing.")
         with self._lock:
-            jobs = [items[JOB] for items in self._items.values() if JOB in items and matches(items[JOB])]
-        positions = sorted((str(job["created_uuid"]) for job in jobs), reverse=True)
-        after = [position for position in positions if cursor is None or position < cursor]
-        more = after[limit - 1] if len(after) > limit else None
-        return [position.split("#")[1] for position in after[:limit]], more
+            listed = [items[sk] for items in self._items.values() if sk in items and matches(items[sk])]
+        return page_of((item["created_uuid"] for item in listed), limit, cursor)
+
+    def _is_indexed(self, record: Record | None) -> bool:
+        state = None if record is None else self._state(record.uuid)
+        return state is not None and "task_day" in state
 
     def _shards(self, uuid: str) -> list[Shard]:
         """The shards of a group whose members are not counted in its state; none of anything else."""
@@ -312,7 +380,7 @@ class MemoryStore:
         return items[STATE]
 
     def _now(self) -> int:
-        return to_ms(self._clock.now())
+        return to_ms(self.clock.now())
 
 
 class _MemoryGroups:

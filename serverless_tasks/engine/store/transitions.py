@@ -211,6 +211,7 @@ def claim_from_state(state: Item) -> Claim:
         request_id=state["request_id"],
         cancelled=state.get("cancel", False),
         ttl=state["ttl"],
+        took_over=state.get("before_status") == RUNNING,
     )
 
 
@@ -224,7 +225,7 @@ def claim_refusal(state: Item | None, now: int) -> Claim | None:
 def settle_refusal(state: Item | None, now: int) -> Claim | None:
     """Return why a job cannot be settled, or None: it has ended, or is held under a live lease."""
     if state is not None and state["status"] in ENDED:
-        return Claim(answer=ClaimAnswer.ENDED, status=state["status"])
+        return Claim(answer=ClaimAnswer.ENDED, status=state["status"], attempt=state.get("attempt", 0))
     if state is not None and state["status"] == RUNNING and state["lease"] >= now:
         return Claim(answer=ClaimAnswer.BUSY, until=state["lease"], status=RUNNING)
     return None

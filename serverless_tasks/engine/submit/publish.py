@@ -62,7 +62,8 @@ def publish_now(services: Services, publications: Sequence[Publication]) -> None
     if not publications:
         return
     try:
-        errors = made(lambda: services.backend).publish([publication.message for publication in publications])
+        made(lambda: services.backend)
+        errors = services.publish([publication.message for publication in publications])
     except ServerlessTasksError as error:
         for publication in publications:
             publication.settle(error)

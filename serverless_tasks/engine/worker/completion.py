@@ -12,7 +12,14 @@ from serverless_tasks.engine.job.message import expires_at
 from serverless_tasks.engine.job.progress import Snapshot
 from serverless_tasks.engine.job.record import CANCELLED, FAILED, PENDING, SUCCEEDED, TASK_CANCELLED
 from serverless_tasks.engine.job.retry import EARLY, LONGEST_WAIT, backoff
-from serverless_tasks.engine.worker.outcome import DeliveryResult, RunResult, failure_of, is_a, is_final
+from serverless_tasks.engine.worker.outcome import (
+    DeliveryResult,
+    RunResult,
+    failure_of,
+    is_a,
+    is_final,
+    unmarked,
+)
 from serverless_tasks.errors import (
     AlreadyFinished,
     LeaseLost,
@@ -31,6 +38,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.record import Failure, Record
     from serverless_tasks.engine.store.base import Claim, Store
+    from serverless_tasks.engine.worker.outcome import Mark
 
 
 class Completion:
@@ -42,6 +50,7 @@ class Completion:
         clock: the time.
         until: given the present and a retry's time, says how long its message can be delivered, as `expires_at` does.
         holds_back: whether the job of a retry cannot be claimed before its time; if not, whoever runs it sees to that.
+        mark: gives a final failure its fingerprint, or None.
     """
 
     def __init__(
@@ -52,7 +61,9 @@ class Completion:
         until: Callable[[int, int | None], int] = expires_at,
         *,
         holds_back: bool = True,
+        mark: Mark | None = None,
     ) -> None:
+        self._mark = mark or unmarked
         self._store = store
         self._republish = republish
         self._clock = clock
@@ -100,7 +111,7 @@ class Completion:
             return self._retry(message, claim, task, run, last)
         if is_a(raised, TaskRetry):
             raised = _exhausted(raised, run.retries, retry=retry)
-        failure = failure_of(raised, run.mask)
+        failure = self._mark(message.task, failure_of(raised, run.mask), raised)
         self._store.fail(message.uuid, claim, last, failure)
         return _result(FAILED, claim, run, failure, raised)
 
@@ -110,6 +121,8 @@ class Completion:
         if other.status == SUCCEEDED:
             return self.record(message, claim, task, RunResult(other.outputs, None, 0.0), last, retry=False)
         failure = other.failure or TASK_CANCELLED
+        if other.status == FAILED:
+            failure = self._mark(message.task, failure, None)
         self._store.fail(message.uuid, claim, last, failure, status=other.status)
         return DeliveryResult(job_status=other.status, attempt=claim.attempt, failure=failure)
 

@@ -32,6 +32,16 @@ class WorkflowSteps(Protocol):
         """Do what the message of a workflow says; return seconds until it is to be delivered again, or None."""
 
 
+class DeliverySpans(Protocol):
+    """What makes the spans of deliveries; `serverless_tasks.engine.tracing.spans.Spans` does it."""
+
+    def process(self, delivery: Delivery, run: Callable[[Delivery], DeliveryResult]) -> DeliveryResult:
+        """Run a delivery within a span."""
+
+    def count(self, ends: Mapping[Place, str], count: Callable[[Mapping[Place, str]], None]) -> None:
+        """Count members whose end is recorded; what is sent meanwhile is linked to their spans."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Delivery:
     """The arguments of `Runner.execute`."""
@@ -39,9 +49,14 @@ class Delivery:
     message: Message
     deadline: float | None = None
     request_id: str = ""
+    message_id: str = ""
     retry: bool = True
     claim: Claim | None = None
     in_flight_work: Callable[[], None] | None = None
+
+
+def no_spans() -> None:
+    """Make no spans."""
 
 
 def in_own_context[**P, T](work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:

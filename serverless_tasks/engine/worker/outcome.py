@@ -30,6 +30,10 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from serverless_tasks.engine.definition.base import BaseTask
+    from serverless_tasks.engine.store.base import Claim
+
+    # Is given a task's name, a final failure and the exception behind it; returns the failure with its fingerprint.
+    type Mark = Callable[[str, Failure, BaseException | None], Failure]
 
 _OURS = ("serverless_tasks", "django_integration")
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
@@ -89,6 +93,8 @@ class DeliveryResult:
         exception: the exception behind it as it was raised, secrets in its text and its frames included: for code of
             this process alone, and never for a log.
         duration: how long the task ran, in seconds.
+        claim: the store's answer to the claim, or to the settling of a job that was not claimed; None where it was
+            not asked.
     """
 
     disposition: Disposition = Disposition.DECIDED
@@ -99,6 +105,7 @@ class DeliveryResult:
     failure: Failure | None = None
     exception: BaseException | None = None
     duration: float = 0.0
+    claim: Claim | None = None
 
     @property
     def terminal(self) -> str:
@@ -109,6 +116,11 @@ class DeliveryResult:
     def status(self) -> str:
         """The job's status where this delivery decided it, else the disposition: in one word, for people and logs."""
         return self.job_status or self.disposition.value
+
+
+def unmarked(task: str, failure: Failure, error: BaseException | None) -> Failure:
+    """Return a final failure as it is, where failures are not counted by their kind."""
+    return failure
 
 
 def failure_of(error: BaseException, mask: Mask = NO_MASK) -> Failure:

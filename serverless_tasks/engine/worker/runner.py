@@ -16,13 +16,13 @@ from serverless_tasks.engine.store.base import ClaimAnswer
 from serverless_tasks.engine.store.overlap import overlapping
 from serverless_tasks.engine.worker.attempt import LEASE, Attempt
 from serverless_tasks.engine.worker.completion import Completion
-from serverless_tasks.engine.worker.delivery import Delivery, in_own_context
+from serverless_tasks.engine.worker.delivery import Delivery, in_own_context, no_spans
 from serverless_tasks.engine.worker.firing import task_for
-from serverless_tasks.engine.worker.outcome import DeliveryResult, Disposition
+from serverless_tasks.engine.worker.outcome import DeliveryResult, Disposition, unmarked
 from serverless_tasks.errors import AwsError, LeaseLost, ServerlessTasksError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.definition.registry import Registry
@@ -31,8 +31,9 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.place import Place
     from serverless_tasks.engine.job.record import Failure
     from serverless_tasks.engine.store.base import Blobs, Claim, Store
-    from serverless_tasks.engine.worker.delivery import Middleware, WorkflowSteps
+    from serverless_tasks.engine.worker.delivery import DeliverySpans, Middleware, WorkflowSteps
     from serverless_tasks.engine.worker.following import Course
+    from serverless_tasks.engine.worker.outcome import Mark
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +59,9 @@ class Runner:
         holds_back: see `Completion`.
         middleware: stands around each delivery, as Django's app does to tend its connections.
         workflows: gives what is done for members of groups and chains; called for those alone.
+        mark: gives a final failure its fingerprint, which the job's state is to say; see `Gatherer.mark`. None leaves
+            it as it is.
+        spans: gives what makes spans, or None where nobody has asked for traces.
     """
 
     def __init__(
@@ -73,8 +77,12 @@ class Runner:
         holds_back: bool = True,
         middleware: Middleware | None = None,
         workflows: Callable[[], WorkflowSteps] | None = None,
+        mark: Mark | None = None,
+        spans: Callable[[], DeliverySpans | None] = no_spans,
     ) -> None:
+        self._mark = mark or unmarked
         self._workflows = workflows
+        self._spans = spans
         self._registry = registry
         self._store = store
         self._blobs = blobs
@@ -84,7 +92,7 @@ class Runner:
         self._has_queue = has_queue
         self._middleware = middleware
         until = expires_at if has_queue else expires_in_process_at
-        self._completion = Completion(store, republish, clock, until, holds_back=holds_back)
+        self._completion = Completion(store, republish, clock, until, holds_back=holds_back, mark=mark)
 
     def execute(
         self,
@@ -92,6 +100,7 @@ class Runner:
         *,
         deadline: float | None = None,
         request_id: str = "",
+        message_id: str = "",
         retry: bool = True,
         claim: Claim | None = None,
         in_flight_work: Callable[[], None] | None = None,
@@ -104,6 +113,7 @@ class Runner:
             deadline: when this process is ended, seconds since the epoch; None when it is not, and the lease is
                 renewed while the task runs.
             request_id: Lambda's, kept with the attempt.
+            message_id: the queue's, for the trace.
             retry: whether a failure may wait for another attempt; a direct invoke wants its answer now.
             claim: what `claim` answered, when it was called for this delivery already.
             in_flight_work: done while the end is recorded; see `overlapping`. It may stay undone.
@@ -119,16 +129,13 @@ class Runner:
             message=message,
             deadline=deadline,
             request_id=request_id,
+            message_id=message_id,
             retry=retry,
             claim=claim,
             in_flight_work=in_flight_work,
         )
-        if message.workflow is not None:
-            return self._do_workflow(message)
-        if self._middleware is None:
-            result = in_own_context(self._deliver, delivery)
-        else:
-            result = in_own_context(self._middleware, delivery, self._deliver)
+        spans = self._spans()
+        result = self._run(delivery) if spans is None else spans.process(delivery, self._run)
         if message.member is not None and result.terminal:
             (count or self.count)(message.member, result.terminal)
         return result
@@ -139,11 +146,21 @@ class Runner:
         Raises:
             ServerlessTasksError: it could not be counted, or what follows could not be sent; it is to be tried again.
         """
-        self._steps.count({member: status})
+        self.count_all({member: status})
+
+    def count_all(self, ends: Mapping[Place, str]) -> None:
+        """As `count`, of several members."""
+        spans = self._spans()
+        if spans is None:
+            self._steps.count(ends)
+        else:
+            spans.count(ends, self._steps.count)
 
     def settle(self, message: Message, failure: Failure) -> Claim:
         """End a job that nobody holds, and count it where it is a member of a group; see `Store.settle`."""
-        claim = self._store.settle(message, failure)
+        claim = self._store.settle(
+            message, failure if failure.fingerprint else self._mark(message.task, failure, None)
+        )
         if message.member is not None and claim.status in ENDED:
             self.count(message.member, claim.status)
         return claim
@@ -152,6 +169,13 @@ class Runner:
     def _steps(self) -> WorkflowSteps:
         assert self._workflows is not None, "services give a runner what its messages need"
         return self._workflows()
+
+    def _run(self, delivery: Delivery) -> DeliveryResult:
+        if delivery.message.workflow is not None:
+            return self._do_workflow(delivery.message)
+        if self._middleware is None:
+            return in_own_context(self._deliver, delivery)
+        return in_own_context(self._middleware, delivery, self._deliver)
 
     def _do_workflow(self, message: Message) -> DeliveryResult:
         pause = self._steps.deliver(message)
@@ -166,12 +190,7 @@ class Runner:
         message, claim, now = delivery.message, delivery.claim, self._clock.now()
         task = task_for(message, self._registry, now)
         if claim is None and to_ms(now) > message.expires:
-            settled = self._store.settle(message, EXPIRED)
-            return (
-                self._wait(settled, now)
-                if settled.answer == ClaimAnswer.BUSY
-                else DeliveryResult(disposition=Disposition.ENDED, recorded=settled.status)
-            )
+            return self._expire(message, now)
         course = self._course(message, now)
         if course is not None and course.pause is not None:
             return self._look_again(message, course.pause, now)
@@ -180,10 +199,22 @@ class Runner:
         if claim is None:
             claim = self.claim(message, deadline=delivery.deadline, request_id=delivery.request_id)
         if claim.answer == ClaimAnswer.ENDED:
-            return DeliveryResult(disposition=Disposition.ENDED, recorded=claim.status)
+            return DeliveryResult(disposition=Disposition.ENDED, recorded=claim.status, claim=claim)
         if claim.answer != ClaimAnswer.CLAIMED:
             return self._sent_on(message, claim, now) or self._wait(claim, now)
-        return self._begin(replace(delivery, message=message, claim=claim), claim, task, course)
+        result = self._begin(replace(delivery, message=message, claim=claim), claim, task, course)
+        return replace(result, claim=claim)
+
+    def _expire(self, message: Message, now: float) -> DeliveryResult:
+        """End a job whose message came too late."""
+        failure = self._mark(message.task, EXPIRED, None)
+        settled = self._store.settle(message, failure)
+        if settled.answer == ClaimAnswer.BUSY:
+            return self._wait(settled, now)
+        ended = failure if settled.answer == ClaimAnswer.SETTLED else None
+        return DeliveryResult(
+            disposition=Disposition.ENDED, recorded=settled.status, failure=ended, claim=settled
+        )
 
     def _begin(
         self, delivery: Delivery, claim: Claim, task: type[BaseTask], course: Course | None
@@ -195,8 +226,9 @@ class Runner:
         if course is not None and course.ended is not None:
             return self._completion.as_other(message, claim, task, course.ended)
         if claim.lost > (LOST_LIMIT if task.on_lost == "retry" else 0):
-            self._store.fail(message.uuid, claim, Snapshot(seq=1), NOT_RUN_AGAIN)
-            return DeliveryResult(job_status=FAILED, attempt=claim.attempt, failure=NOT_RUN_AGAIN)
+            failure = self._mark(message.task, NOT_RUN_AGAIN, None)
+            self._store.fail(message.uuid, claim, Snapshot(seq=1), failure)
+            return DeliveryResult(job_status=FAILED, attempt=claim.attempt, failure=failure)
         if message.schedule is not None and not self._has_turn(
             message, claim, message.schedule, task.overlap
         ):

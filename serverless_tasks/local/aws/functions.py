@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import binascii
 import json
 import logging
 import re
 import threading
 import time
+from base64 import b64decode
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote
 
 from serverless_tasks.engine.job.clock import Clock
-from serverless_tasks.poller.invocation import Context
+from serverless_tasks.poller.invocation import ClientContext, Context
 from serverless_tasks.poller.mapping import load_handler
 
 if TYPE_CHECKING:
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+_CLIENT_CONTEXT = "HTTP_X_AMZ_CLIENT_CONTEXT"
 _PATH = re.compile(r"/2015-03-31/functions/(?P<name>[^/]+)/invocations/?")
 
 
@@ -55,7 +58,13 @@ class InvocationResult:
 
 
 def invoke(
-    function: Function, payload: bytes, *, region: str, handler: Handler, clock: Clock
+    function: Function,
+    payload: bytes,
+    *,
+    region: str,
+    handler: Handler,
+    clock: Clock,
+    beside: ClientContext | None = None,
 ) -> InvocationResult:
     """Call a function's handler as Lambda does; an exception becomes an answer with ``errorType``."""
     context = Context(
@@ -64,6 +73,7 @@ def invoke(
         memory_limit_in_mb=function.memory,
         deadline=clock.now() + function.timeout,
         now=clock.now,
+        client_context=beside,
     )
     try:
         response = handler(json.loads(payload or b"{}"), context)
@@ -120,21 +130,23 @@ class InvokeApp:
         if kind == "DryRun":
             return _respond(start_response, "204 No Content", b"")
         if kind == "Event":
-            threading.Thread(target=self._invoke, args=(function, payload), daemon=True).start()
+            threading.Thread(target=self._invoke, args=(function, payload, None), daemon=True).start()
             return _respond(start_response, "202 Accepted", b"")
-        response = self._invoke(function, payload)
+        response = self._invoke(function, payload, _beside(environ))
         headers = [("X-Amz-Executed-Version", "$LATEST")]
         if response.failed:
             headers.append(("X-Amz-Function-Error", "Unhandled"))
         return _respond(start_response, "200 OK", response.payload, headers=headers)
 
-    def _invoke(self, function: Function, payload: bytes) -> InvocationResult:
+    def _invoke(self, function: Function, payload: bytes, beside: ClientContext | None) -> InvocationResult:
         try:
             handler = self._load(function.handler)
         except Exception as error:  # corresponds to Lambda's Runtime.ImportModuleError
             log.exception("%s could not be loaded", function.handler)
             return _error("Runtime.ImportModuleError", str(error))
-        return invoke(function, payload, region=self._region, handler=handler, clock=self._clock)
+        return invoke(
+            function, payload, region=self._region, handler=handler, clock=self._clock, beside=beside
+        )
 
 
 class ForwardApp:
@@ -163,15 +175,18 @@ class ForwardApp:
         path = environ.get("REQUEST_URI") or environ["PATH_INFO"]
         try:
             connection = self._connect()
-            connection.request("POST", path, _body(environ), {"X-Amz-Invocation-Type": kind})
+            headers = {"X-Amz-Invocation-Type": kind}
+            if context := environ.get(_CLIENT_CONTEXT):
+                headers["X-Amz-Client-Context"] = context
+            connection.request("POST", path, _body(environ), headers)
             response = connection.getresponse()
             body = response.read()
             connection.close()
         except OSError as error:
             text = f"The process with the task code does not respond ({error}); see its output."
             return _respond(start_response, "502 Bad Gateway", _message(text), "ServiceException")
-        headers = [pair for pair in response.getheaders() if pair[0].lower().startswith("x-amz")]
-        return _respond(start_response, f"{response.status} {response.reason}", body, headers=headers)
+        fields = [pair for pair in response.getheaders() if pair[0].lower().startswith("x-amz")]
+        return _respond(start_response, f"{response.status} {response.reason}", body, headers=fields)
 
     def _connect(self) -> HTTPConnection:
         until = time.monotonic() + self._patience
@@ -200,6 +215,15 @@ def invoked_name(environ: dict[str, Any]) -> str | None:
 def _body(environ: dict[str, Any]) -> bytes:
     body: bytes = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
     return body
+
+
+def _beside(environ: dict[str, Any]) -> ClientContext | None:
+    """Return what a request says beside its event: JSON in base64, as Lambda takes it."""
+    try:
+        given = json.loads(b64decode(environ.get(_CLIENT_CONTEXT, ""), validate=True))
+    except (ValueError, binascii.Error):
+        return None
+    return ClientContext(given.get("custom")) if isinstance(given, dict) else None
 
 
 def _error(type_: str, message: str) -> InvocationResult:

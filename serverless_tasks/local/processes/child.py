@@ -14,12 +14,14 @@ import threading
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, TextIO
 
+from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.definition.schedule_sync import apply, plan
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ServerlessTasksError
 from serverless_tasks.local.aws.functions import Function, InvokeApp
 from serverless_tasks.local.server import LocalServer
 from serverless_tasks.poller.mapping import Mapping, initialise_as_lambda_does
+from serverless_tasks.poller.pausing import look_at_queues
 from serverless_tasks.poller.poller import Poller
 from serverless_tasks.project.worker_time import worker_time_advice
 
@@ -76,7 +78,7 @@ def main(lifeline: TextIO = sys.stdin) -> None:
     threading.Thread(target=_watch, args=(lifeline, stopping), daemon=True).start()
     initialise_as_lambda_does("local")
     try:
-        poller = Poller(work.mappings, wait=1)
+        poller = Poller(work.mappings, wait=1, is_paused=look_at_queues(Config.from_environ()))
     except ServerlessTasksError as error:
         sys.exit(str(error))
     if any(mapping.handler.startswith("lambda_handlers.") for mapping in work.mappings):

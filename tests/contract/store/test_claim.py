@@ -284,3 +284,34 @@ def test_a_terminal_state_never_changes(store: Store, clock: FakeClock) -> None:
     after = store.read(message.uuid)
     assert after is not None
     assert after.to_json(reveal=True) == before.to_json(reveal=True)
+
+
+def test_a_claim_tells_whether_it_took_over_from_a_lost_attempt(store: Store, clock: FakeClock) -> None:
+    message = a_message(clock)
+    first = claim(store, clock, message, "a", lease=60)
+    clock.move(61)
+    second = claim(store, clock, message, "b", lease=60)
+    store.retry(message, second, LAST, BROKEN, not_before=clock.ms)
+    third = claim(store, clock, message, "c", lease=60)
+
+    assert [each.took_over for each in (first, second, third)] == [False, True, False]
+    assert [each.lost for each in (first, second, third)] == [0, 1, 1]
+
+
+def test_of_a_job_that_has_ended_the_attempts_are_told(store: Store, clock: FakeClock) -> None:
+    ran, waited, settled = (a_message(clock) for _ in range(3))
+    store.fail(ran.uuid, claim(store, clock, ran, "a"), LAST, BROKEN)
+    store.put_jobs([waited])
+    store.cancel(waited.uuid)
+
+    assert store.settle(settled, BROKEN).attempt == 0
+    assert claim(store, clock, ran, "b").attempt == 1
+    assert [claim(store, clock, each, "b").attempt for each in (waited, settled)] == [0, 0]
+
+
+def test_settling_a_job_tells_its_attempts(store: Store, clock: FakeClock) -> None:
+    message = a_message(clock)
+    claim(store, clock, message, "a", lease=60)
+    clock.move(61)
+
+    assert store.settle(message, BROKEN).attempt == 1

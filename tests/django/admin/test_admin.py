@@ -352,21 +352,21 @@ class TestQueues:
             submit()
         SumNumbers.options(priority=5, on_commit=False).submit(numbers=[1])
         page = text(reader.get(f"{LIST}queues/"))
-        assert "high 1 0 0" in page
-        assert "default 3 0 0" in page
+        assert "high Active 1 0 0" in page
+        assert "default Active 3 0 0" in page
 
     def test_the_age_of_the_oldest_message_comes_from_cloudwatch(self, reader: Client) -> None:
         series = {"MetricDataResults": [{"Id": "q0", "Values": [125.0, 60.0]}, {"Id": "q1", "Values": []}]}
         with mock.patch.object(session.client("cloudwatch"), "get_metric_data", return_value=series):
             page = text(reader.get(f"{LIST}queues/"))
-        assert "high 0 0 0 2 min 5 s" in page
-        assert "default 0 0 0 -" in page
+        assert "high Active 0 0 0 - 2 min 5 s" in page
+        assert "default Active 0 0 0 - -" in page
 
     def test_without_leave_to_ask_cloudwatch_it_still_counts(self, reader: Client) -> None:
         refusal = AwsError("cloudwatch.GetMetricData", "AccessDenied", "not yours", applied=False)
         submit()
         with mock.patch.object(session.client("cloudwatch"), "get_metric_data", side_effect=refusal):
-            assert "default 1 0 0 -" in text(reader.get(f"{LIST}queues/"))
+            assert "default Active 1 0 0 - -" in text(reader.get(f"{LIST}queues/"))
 
     def test_queues_that_cannot_be_asked_are_said(self, reader: Client) -> None:
         for name in ("high", "default", "low"):

@@ -195,7 +195,7 @@ class TestActions:
         assert "Retry failed members" in page_of(operator, uuid)
         question = text(operator.get(f"{LIST}{uuid}/retry-failed/"))
         assert "(2 failed, 0 cancelled)" in question
-        assert "The 1 that succeeded are not run again" in question
+        assert "The 1 that succeeded is not run again" in question
         assert work() == 0
 
     def test_it_is_a_new_group_that_says_whose_retry_it_is(

@@ -222,9 +222,10 @@ class TestPage:
         assert '<dd data-field="failed">22</dd>' in html
         for member in failed[:20]:
             link = f'<a href="/tasks/{member["uuid"]}/view/">Member {member["index"]}</a>'
-            assert f"{link} <span>There is no more paper.</span> <code>fails</code>" in html
+            reason = "<span><bdi>There is no more paper.</bdi></span>"
+        assert f'{link} {reason} <code dir="ltr">fails</code>' in html
         assert failed[20]["uuid"] not in html
-        assert '<span data-field="more-failures">2</span>' in html
+        assert '<span data-field="more-failures">2 more failed:</span>' in html
 
     def test_where_none_has_failed_no_member_is_read(
         self, browser: Client, user: User, calls: Counter[str]

@@ -40,7 +40,7 @@ class TestView:
         answer = browser.get(f"/tasks/{uuid}/view/")
         page = answer.content.decode()
         assert answer.status_code == 200
-        assert "<dt>sum</dt><dd>42</dd>" in page
+        assert '<dt><bdi>sum</bdi></dt><dd><div class="value" dir="auto">42</div></dd>' in page
         assert 'data-base="/tasks/"' in page
         assert f'href="/tasks/{uuid}/"' in page
         assert "csrftoken" in browser.cookies
@@ -51,7 +51,7 @@ class TestView:
         record = Record(uuid=str(uuid4()), task="sum", owner=str(user.pk), run_at=to_ms(run_at.timestamp()))
         with mock.patch.object(current_services().store, "read", return_value=record):
             page = browser.get(f"/tasks/{record.uuid}/view/").content.decode()
-        assert "2126-02-03 04:05:06 UTC" in page
+        assert "Feb. 2, 2126, 22:05:06 CST" in page
         assert "Scheduled" in page
         running = replace(record, status="running")
         with mock.patch.object(current_services().store, "read", return_value=running):
@@ -68,9 +68,9 @@ class TestView:
         )
         with mock.patch.object(current_services().store, "read", return_value=record):
             page = browser.get(f"/tasks/{record.uuid}/view/").content.decode()
-        assert f'601 more characters: <a href="/tasks/{record.uuid}/">all of it</a>' in page
-        assert "<li>Page 300</li>" in page
-        assert "<li>Page 299</li>" not in page
+        assert f'Characters left out: 601 \u2013 <a href="/tasks/{record.uuid}/">all of it</a>' in page
+        assert "<li><bdi>Page 300</bdi></li>" in page
+        assert "<li><bdi>Page 299</bdi></li>" not in page
 
     def test_its_base_is_where_it_is_included(self, browser: Client) -> None:
         uuid = SumNumbers.options(on_commit=False).submit(numbers=[1]).uuid

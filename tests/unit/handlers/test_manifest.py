@@ -10,8 +10,10 @@ import pytest
 
 from lambda_handlers import worker
 from serverless_tasks import configure
+from serverless_tasks.engine.aws.dynamodb.expressions import to_dynamodb
 from serverless_tasks.engine.definition.base import is_task_class
 from serverless_tasks.engine.services import Services
+from serverless_tasks.engine.store.fingerprints import hashed
 from serverless_tasks.errors import AwsError
 from tests.support.calls import counted_calls
 from tests.unit.handlers import tasks
@@ -55,7 +57,7 @@ def test_the_first_batch_of_a_build_writes_its_tasks(cold):
 
 
 def test_it_is_written_once_a_build_and_looked_for_once_a_process(cold):
-    assert batch(cold) == {"GetItem": 1, "PutItem": 1}
+    assert batch(cold) == {"GetItem": 1, "UpdateItem": 1}
     assert batch(cold) == {}
     cold.services = started(cold)
     assert batch(cold) == {"GetItem": 1}
@@ -80,6 +82,40 @@ def test_a_process_of_the_build_before_does_not_write_over_a_newer_one(cold):
     assert "sum" in kept(cold).tasks
 
 
+def test_it_says_since_when_states_are_indexed_and_later_builds_say_the_same(cold):
+    began = cold.services.started
+    batch(cold)
+    assert kept(cold).indexed_since == round(began * 1000)
+    cold.services = started(cold, "sum")
+    cold.services.started = began + 100
+    batch(cold)
+    assert (kept(cold).since, kept(cold).indexed_since) == (round((began + 100) * 1000), round(began * 1000))
+
+
+def test_who_is_no_worker_says_nothing_of_it_and_takes_nothing_back(cold):
+    cold.services.build_record.write()
+    assert kept(cold).indexed_since is None
+    assert batch(cold) == {"GetItem": 1, "UpdateItem": 1}
+    since = kept(cold).indexed_since
+    assert since is not None
+    cold.services.build_record.write()
+    assert kept(cold).indexed_since == since
+
+
+def test_a_worker_of_the_version_before_takes_it_back_though_it_has_the_same_tasks(cold):
+    batch(cold)
+    # What that version wrote: an item in place of the one that was there, with a build's name made of its tasks alone.
+    item = {name: value for name, value in kept(cold).to_item().items() if name != "indexed_since"}
+    assert item["build"] != hashed([task.to_json() for _, task in sorted(kept(cold).tasks.items())])
+    put = {"pk": "manifest", "sk": "manifest", **item}
+    boto3.client("dynamodb").put_item(TableName="jobs", Item=to_dynamodb(put))
+    again = started(cold)
+    again.started += 1000
+    cold.services = again
+    batch(cold)
+    assert kept(cold).indexed_since == round(again.started * 1000)
+
+
 def test_where_it_cannot_be_written_the_batch_is_done_all_the_same(cold, monkeypatch, caplog):
     denied = AwsError("dynamodb.put_item", "AccessDeniedException", "not allowed", applied=False)
     monkeypatch.setattr(cold.services.manifest_store, "write", mock.Mock(side_effect=denied))
@@ -93,4 +129,4 @@ def test_where_it_cannot_be_written_the_batch_is_done_all_the_same(cold, monkeyp
 
 def test_an_invocation_that_is_nearly_over_leaves_it_to_the_next_one(cold):
     assert batch(cold, seconds=worker.TO_RECORD_BUILD) == {}
-    assert batch(cold) == {"GetItem": 1, "PutItem": 1}
+    assert batch(cold) == {"GetItem": 1, "UpdateItem": 1}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from lambda_handlers import bootstrap, renewal, status, worker
 from serverless_tasks import configure
 from serverless_tasks.engine.aws import secrets, session
+from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import SecretUnavailable
 from tests.unit.handlers.conftest import EVENTS, Context
 from tests.unit.handlers.tasks import Sum
@@ -128,6 +130,19 @@ class TestRenewal:
         # As it was when this process was started: the secrets came later.
         assert NAME.encode() not in environment
         assert environment[b"PATH"]
+
+    def test_what_it_has_counted_is_written_before(
+        self, told: str, site: Any, runtime: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        configure(replace(site.services.config, statistics=True)).registry.add(Sum)
+        bootstrap.ready()
+        statistics = current_services().statistics
+        assert statistics is not None
+        flushed: list[bool] = []
+        monkeypatch.setattr(statistics, "flush", lambda *, last: flushed.append(last))
+        grow_old(monkeypatch)
+        worker.handler(site.event(), Context())
+        assert (flushed, len(runtime["started"])) == ([True], 1)
 
     def test_one_with_fresh_secrets_or_little_time_goes_on(
         self, told: str, site: Any, runtime: dict[str, Any], monkeypatch: pytest.MonkeyPatch

@@ -9,6 +9,7 @@ from serverless_tasks.engine.job.message import (
     SCHEDULER_TRIES,
     VERSION,
     Message,
+    due_at,
     expires_at,
     inputs_key,
     version_of,
@@ -66,6 +67,14 @@ def test_the_delay_is_what_is_left_until_it_is_due_in_whole_seconds() -> None:
 
     assert [message.delay(now) for now in (0, 0.001, 59.5, 60.001, 100)] == [61, 60, 1, 0, 0]
     assert MESSAGE.delay(0) == 0
+
+
+@pytest.mark.parametrize("delay", [0, 1, 900, 901, 86_400, 86_401, 40 * 86_400])
+def test_a_delivered_message_tells_when_it_was_due(delay: int) -> None:
+    due = MESSAGE.created + delay * 1000
+    sent = replace(MESSAGE, run_at=due, expires=expires_at(MESSAGE.created, due))
+
+    assert due_at(Message.decode(sent.encode())) == due
 
 
 def test_a_message_expires_when_its_last_delivery_does() -> None:

@@ -57,6 +57,7 @@ class Queues:
         handlers = {f"handler.{number}": function for number, (_, function) in enumerate(served)}
         names = list(handlers)
         heartbeat = options.pop("heartbeat", False)
+        is_paused = options.pop("is_paused", None)
         mappings = [
             Mapping(url, names[number], batch_size=1 if heartbeat else 10, **options)
             for number, (url, _) in enumerate(served)
@@ -68,6 +69,7 @@ class Queues:
             clock=clock,
             queue=lambda url: ReceivingQueue(url, self.sqs),
             handler=handlers.__getitem__,
+            is_paused=is_paused,
         )
 
 
@@ -443,6 +445,23 @@ def test_after_stop_nothing_is_received(queues: Queues) -> None:
 
     assert poller.poll_once() == 0
     assert not calls
+
+
+def test_a_handler_writes_what_it_holds_while_it_is_polled_for_and_at_the_end(queues: Queues) -> None:
+    told: list[str] = []
+
+    def handler(event: Any, context: Any) -> None:
+        told.append("batch")
+
+    handler.flush = lambda: told.append("flush")  # type: ignore[attr-defined]
+    handler.finish = lambda: told.append("finish")  # type: ignore[attr-defined]
+    url = queues.create("jobs")
+    queues.send(url, "a")
+    poller = queues.poller((url, handler))
+    poller.poll_once()
+    poller.flush()
+    poller.stop(grace=0)
+    assert told == ["batch", "flush", "finish"]
 
 
 def test_what_arrives_while_stopping_is_given_back(queues: Queues) -> None:

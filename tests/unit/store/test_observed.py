@@ -26,6 +26,9 @@ READS = {
     "list_owner",
     "owner_uuids",
     "list_tasks",
+    "list_states",
+    "find_jobs",
+    "indexed_since",
     "cancel_requested",
 }
 READS_OF_GROUPS = {"get", "shards"}

@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.aws.dynamodb.items import TableItems
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.record import Record
-    from serverless_tasks.engine.store.base import Blobs
+    from serverless_tasks.engine.store.base import Blobs, Forget
 
 logger = logging.getLogger(__name__)
 
@@ -58,6 +58,7 @@ class Deletion:
         clock: the time.
         blobs: where large payloads lie, or None.
         unschedule: deletes the schedule that sends a job, by its id and when it is due (milliseconds); or None.
+        forget: deletes what statistics keep of a job that failed, or None.
     """
 
     def __init__(
@@ -67,12 +68,14 @@ class Deletion:
         clock: Clock,
         blobs: Blobs | None,
         unschedule: Callable[[str, int], None] | None,
+        forget: Forget | None = None,
     ) -> None:
         self._items = items
         self._groups = groups
         self._clock = clock
         self._blobs = blobs
         self._unschedule = unschedule
+        self._forget = forget
 
     def delete(self, uuid: str, ending: Callable[[Record], None] | None = None) -> None:
         """See `Store.delete`.
@@ -141,6 +144,8 @@ class Deletion:
         if record.group is not None and ending is not None:
             ending(record)
         self._delete_schedules(uuid, job, state, others)
+        if record.fingerprint and self._forget is not None:
+            self._forget(record.fingerprint, uuid, record.finished or now)
         known = [item["ttl"] for item in (job, state) if item is not None and "ttl" in item]
         self._put_tombstone(record, max(known, default=keep_until(deliverable_until(now))), now)
 

@@ -11,6 +11,7 @@ from serverless_tasks.errors import AwsError
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from serverless_tasks.engine.aws.dynamodb.index_query import IndexPage, Selection
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.store.items import Item
     from serverless_tasks.engine.store.transitions import Change
@@ -34,10 +35,15 @@ class TableItems:
         self._table = table
         self._clock = clock
 
-    def get(self, pk: str, sk: str) -> Item | None:
-        """Return an item, read consistently, or None."""
+    @property
+    def client(self) -> Any:
+        """The client, for calls that are of one kind of items alone."""
+        return self._client
+
+    def get(self, pk: str, sk: str, *, consistent: bool = True) -> Item | None:
+        """Return an item, or None."""
         key = to_dynamodb({"pk": pk, "sk": sk})
-        response = call(self._client.get_item, TableName=self._table, Key=key, ConsistentRead=True)
+        response = call(self._client.get_item, TableName=self._table, Key=key, ConsistentRead=consistent)
         return from_dynamodb(response["Item"]) if "Item" in response else None
 
     def get_many(self, pks: Sequence[str], sk: str, only: Sequence[str] = ()) -> dict[str, Item]:
@@ -60,8 +66,14 @@ class TableItems:
                 self._clock.sleep(pause)
         return items
 
-    def query(self, condition: str, values: Item) -> list[Item]:
-        """Return all items that a key condition selects, read consistently so that progress never goes backwards."""
+    def query(self, condition: str, values: Item, *, consistent: bool = True) -> list[Item]:
+        """Return all items that a key condition selects.
+
+        Args:
+            condition: the condition.
+            values: its values.
+            consistent: read what was written last, so that progress never goes backwards; it costs twice as much.
+        """
         items: list[Item] = []
         start: dict[str, Any] = {}
         while True:
@@ -70,7 +82,7 @@ class TableItems:
                 TableName=self._table,
                 KeyConditionExpression=condition,
                 ExpressionAttributeValues=to_dynamodb(values),
-                ConsistentRead=True,
+                ConsistentRead=consistent,
                 **start,
             )
             items += map(from_dynamodb, response["Items"])
@@ -78,19 +90,50 @@ class TableItems:
                 return items
             start = {"ExclusiveStartKey": response["LastEvaluatedKey"]}
 
-    def newest(self, index: str, key: str, value: str, before: str, limit: int) -> list[Item]:
-        """Return the newest items of an index whose key has a value, from those before a ``created_uuid``."""
+    def newest(
+        self,
+        index: str,
+        key: str,
+        value: str,
+        *,
+        before: str,
+        after: str = "",
+        limit: int | None = None,
+        only: Selection | None = None,
+    ) -> IndexPage:
+        """Return the newest items of an index whose key has a value, by one query.
+
+        Args:
+            index: the index's name.
+            key: its partition key.
+            value: the key's value.
+            before: the ``created_uuid`` that they come before.
+            after: the one that they come after, or "".
+            limit: how many are looked at; None for a page of DynamoDB's, which is 1 MB.
+            only: which of those that are looked at; None for all.
+        """
+        from serverless_tasks.engine.aws.dynamodb.index_query import IndexPage  # a worker queries no index
+
+        # A condition on a sort key is one comparison, and this one includes both ends.
+        sort = "created_uuid BETWEEN :after AND :before" if after else "created_uuid < :before"
+        values = {":day": value, ":before": before, **({":after": after} if after else {})}
         response = call(
             self._client.query,
             TableName=self._table,
             IndexName=index,
-            KeyConditionExpression="#day = :day AND created_uuid < :before",
-            ExpressionAttributeNames={"#day": key},
-            ExpressionAttributeValues=to_dynamodb({":day": value, ":before": before}),
+            KeyConditionExpression=f"#day = :day AND {sort}",
+            ExpressionAttributeNames={"#day": key, **(only.names if only else {})},
+            ExpressionAttributeValues=to_dynamodb({**values, **(only.values if only else {})}),
             ScanIndexForward=False,
-            Limit=limit,
+            **({} if limit is None else {"Limit": limit}),
+            **({} if only is None else {"FilterExpression": only.expression}),
         )
-        return [from_dynamodb(item) for item in response["Items"]]
+        last = response.get("LastEvaluatedKey")
+        return IndexPage(
+            items=[from_dynamodb(item) for item in response["Items"] if item["created_uuid"]["S"] < before],
+            looked_at=response["ScannedCount"],
+            end=None if last is None else last["created_uuid"]["S"],
+        )
 
     def put(self, item: Item, **condition: Any) -> None:
         """Put an item.

@@ -2,24 +2,40 @@
 
 from __future__ import annotations
 
-import base64
-import re
-from typing import TYPE_CHECKING
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final, NamedTuple
 
+from serverless_tasks.engine.aws.dynamodb.empty_days import EmptyDays
+from serverless_tasks.engine.aws.dynamodb.index_query import selection
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.store.items import DAY_MS, LISTED_DAYS, Item, day_of
-from serverless_tasks.errors import InvalidCursor
+from serverless_tasks.engine.store.listing import cursor_at, moment_of, read_cursor
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
+    from serverless_tasks.engine.aws.dynamodb.index_query import IndexPage, Selection
     from serverless_tasks.engine.aws.dynamodb.items import TableItems
     from serverless_tasks.engine.job.clock import Clock
+    from serverless_tasks.engine.store.listing import IndexFilter
 
 # As many queries wait for their answers at one time.
-AT_ONCE = 8
-# What the indexes are sorted by: the time of creation and the uuid.
-_POSITION = re.compile(r"[0-9]{13}#[0-9a-f-]{36}")
+AT_ONCE: Final = 8
+
+
+class Found(NamedTuple):
+    """What a listing has found.
+
+    Attributes:
+        items: the items of the index, newest first.
+        cursor: where it goes on; None when there is no more.
+        looked_at: how many items were looked at.
+    """
+
+    items: list[Item]
+    cursor: str | None
+    looked_at: int
 
 
 class Listing:
@@ -39,80 +55,129 @@ class Listing:
         self._index = index
         self._key = key
         self._shards = shards
+        self._empty = EmptyDays(clock)
 
     def page(
         self,
         values: Sequence[str],
+        where: IndexFilter,
         limit: int,
         cursor: str | None,
-        since: int = 0,
-        until: int | None = None,
-    ) -> tuple[list[Item], str | None]:
-        """The index's items of these values, newest first, and the cursor of the next page.
+        *,
+        most: int | None = None,
+        anew: bool = False,
+    ) -> Found:
+        """The index's items of these values that a filter selects, newest first.
 
         Days are asked in waves that double, 1, 2, 4 and so on, each wave's queries at one time: a page that the
-        newest day fills costs one query a shard, and an empty listing is five waves and not thirty rounds.
+        newest day fills costs one query a shard, and an empty listing is five waves and not thirty rounds. A day that
+        was seen empty is not asked again; see `EmptyDays`.
 
         Args:
             values: the owner, or the tasks' names.
+            where: which. Where it leaves some out by more than their time, or ``most`` is given, a page may have fewer
+                items than ``limit`` although it has a cursor.
             limit: how many items at most.
             cursor: where the page before has ended, or None.
-            since: the earliest submission that is wanted, milliseconds since the epoch.
-            until: the first that is no longer wanted; None for all.
+            most: how many queries at most, but for those of the first day; None for as many as it takes.
+            anew: ask for all days, also for those that were seen empty.
 
         Raises:
             InvalidCursor: the cursor is not one of ours.
         """
-        from concurrent.futures import ThreadPoolExecutor  # a worker lists nothing: not in its cold start
-
-        now = to_ms(self._clock.now())
-        moment, before = (now, "~") if until is None else (until, f"{until:013d}")
-        if cursor:
-            moment, before = _read_cursor(cursor)
-        moment = min(moment, now)  # a made-up cursor of the year 9999 would ask for every day until then
+        before = read_cursor(cursor) if cursor else "~" if where.until is None else f"{where.until:013d}"
+        only = selection(replace(where, since=0, until=None))
         found: list[Item] = []
+        looked_at, asked, end = 0, 0, None
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="listing") as pool:
-            for days in _waves(moment, max(since // DAY_MS, now // DAY_MS - LISTED_DAYS) * DAY_MS):
-                keys = [
-                    f"{value}#{day}#{shard}"
-                    for day in days
-                    for value in values
-                    for shard in range(self._shards)
-                ]
-                pages = pool.map(
-                    lambda key: self._items.newest(self._index, self._key, key, before, limit + 1), keys
-                )
-                of_wave = [item for page in pages for item in page if item["created"] >= since]
-                found += sorted(of_wave, key=lambda item: str(item["created_uuid"]), reverse=True)
-                if len(found) > limit:
+            for wave in _waves(self._days(values, before, where.since, anew=anew)):
+                days = wave if most is None else self._affordable(wave, most - asked, at_least=not asked)
+                asked += self._queries(days)
+                pages = self._ask(pool, days, before, limit + 1 if only is None else None, only)
+                looked_at += sum(page.looked_at for page in pages)
+                end = max((page.end for page in pages if page.end is not None), default=None)
+                items = [item for page in pages for item in page.items if where.fits(item)]
+                found += _newest_first(item for item in items if end is None or item["created_uuid"] >= end)
+                if end is None and len(days) < len(wave):
+                    end = _last_of(wave[len(days)].number)
+                if end is not None or len(found) > limit:
                     break
         page = found[:limit]
-        return page, _cursor(page[-1]) if len(found) > limit else None
+        if len(found) > limit:
+            end = str(page[-1]["created_uuid"])
+        return Found(page, None if end is None else cursor_at(end), len(page) if only is None else looked_at)
+
+    def _days(self, values: Sequence[str], before: str, since: int, *, anew: bool) -> list[_Day]:
+        """Return the days that may hold something, the newest first."""
+        now = to_ms(self._clock.now())
+        # A made-up cursor of the year 9999 would ask for every day until then.
+        newest = now if before == "~" else min(moment_of(before), now)
+        oldest = max(since // DAY_MS, now // DAY_MS - LISTED_DAYS)
+        empty = {value: frozenset() if anew else self._empty.of(value) for value in dict.fromkeys(values)}
+        days = (
+            _Day(number, [value for value, known in empty.items() if number not in known])
+            for number in range(newest // DAY_MS, oldest - 1, -1)
+        )
+        return [day for day in days if day.values]
+
+    def _ask(
+        self,
+        pool: ThreadPoolExecutor,
+        days: Sequence[_Day],
+        before: str,
+        limit: int | None,
+        only: Selection | None,
+    ) -> list[IndexPage]:
+        """Return the pages of all shards of these days, and remember which days are empty."""
+        asked = [(day.number, value) for day in days for value in day.values]
+        keys = [
+            f"{value}#{day_of(number * DAY_MS)}#{shard}"
+            for number, value in asked
+            for shard in range(self._shards)
+        ]
+        pages = list(
+            pool.map(
+                lambda key: self._items.newest(
+                    self._index, self._key, key, before=before, limit=limit, only=only
+                ),
+                keys,
+            )
+        )
+        for index, (number, value) in enumerate(asked):
+            shards = pages[index * self._shards : (index + 1) * self._shards]
+            is_whole = before == "~" or moment_of(before) >= (number + 1) * DAY_MS
+            if is_whole and not any(page.looked_at or page.end for page in shards):
+                self._empty.add(value, number)
+        return pages
+
+    def _queries(self, days: Sequence[_Day]) -> int:
+        return sum(len(day.values) for day in days) * self._shards
+
+    def _affordable(self, wave: Sequence[_Day], left: int, *, at_least: bool) -> Sequence[_Day]:
+        """Return the first days of a wave, as many as so many queries ask, and one at least where that is said."""
+        count = len(wave)
+        while count > at_least and self._queries(wave[:count]) > left:
+            count -= 1
+        return wave[:count]
 
 
-def _waves(moment: int, oldest: int) -> Iterator[list[str]]:
-    size = 1
-    while moment >= oldest:
-        days = [moment - index * DAY_MS for index in range(size)]
-        yield [day_of(day) for day in days if day >= oldest]
-        moment -= size * DAY_MS
+class _Day(NamedTuple):
+    number: int  # since the epoch
+    values: list[str]
+
+
+def _waves(days: Sequence[_Day]) -> Iterator[Sequence[_Day]]:
+    start, size = 0, 1
+    while start < len(days):
+        yield days[start : start + size]
+        start += size
         size *= 2
 
 
-def _cursor(last: Item) -> str:
-    return base64.urlsafe_b64encode(str(last["created_uuid"]).encode()).decode().rstrip("=")
+def _newest_first(items: Iterable[Item]) -> list[Item]:
+    return sorted(items, key=lambda item: str(item["created_uuid"]), reverse=True)
 
 
-def _read_cursor(cursor: str) -> tuple[int, str]:
-    """The moment and the sort key that a cursor stands for.
-
-    Raises:
-        InvalidCursor: it is not one of ours.
-    """
-    try:
-        position = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode()
-    except ValueError:
-        position = ""
-    if not _POSITION.fullmatch(position):
-        raise InvalidCursor(f"The cursor {cursor[:100]!r} was not returned by a listing.")
-    return int(position.split("#")[0]), position
+def _last_of(day: int) -> str:
+    """Return the last place of a day in a listing."""
+    return f"{(day + 1) * DAY_MS - 1:013d}#ffffffff-ffff-ffff-ffff-ffffffffffff"

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from serverless_tasks.engine.aws.dynamodb.expressions import to_dynamodb
 from serverless_tasks.engine.aws.session import ConditionFailed
 from serverless_tasks.engine.definition.manifest.build import Manifest
+from serverless_tasks.engine.store.transitions import Change
 
 if TYPE_CHECKING:
     from serverless_tasks.engine.aws.dynamodb.items import TableItems
@@ -33,11 +33,16 @@ class TableManifest:
 
     def write(self, manifest: Manifest) -> None:
         """See `ManifestStore.write`."""
+        item = manifest.to_item()
+        since = {"indexed_since": item.pop("indexed_since")} if "indexed_since" in item else {}
         try:
-            self._items.put(
-                {"pk": PK, "sk": SK, **manifest.to_item()},
-                ConditionExpression="attribute_not_exists(pk) OR since <= :since",
-                ExpressionAttributeValues=to_dynamodb({":since": manifest.since}),
+            self._items.update(
+                PK,
+                SK,
+                Change(put=item, keep=since),
+                condition="attribute_not_exists(#pk) OR #since <= :since",
+                values={},
+                answered=False,
             )
         except ConditionFailed:
             return  # a process that began later was quicker

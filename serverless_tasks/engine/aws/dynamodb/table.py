@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.engine.aws.dynamodb.expressions import from_dynamodb, to_dynamodb
 from serverless_tasks.engine.aws.dynamodb.items import TableItems
-from serverless_tasks.engine.aws.dynamodb.listing import Listing
 from serverless_tasks.engine.aws.session import ConditionFailed
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.encoding import encode
@@ -24,6 +23,7 @@ from serverless_tasks.engine.job.message import SCHEDULER_TRIES, outputs_prefix
 from serverless_tasks.engine.job.record import CANCELLED, ENDED, FAILED, PENDING, RUNNING, SUCCEEDED
 from serverless_tasks.engine.store import transitions
 from serverless_tasks.engine.store.assembly import (
+    RECORDED,
     VERSION_ATTRIBUTES,
     message_from_item,
     names_others,
@@ -32,16 +32,14 @@ from serverless_tasks.engine.store.assembly import (
     record_from_items,
     version_token,
 )
-from serverless_tasks.engine.store.base import Claim, ClaimAnswer, Page
+from serverless_tasks.engine.store.base import Claim, ClaimAnswer, Listed
 from serverless_tasks.engine.store.items import (
     INLINE_OUTPUTS,
     ITEM_OUTPUTS,
     JOB,
     LARGEST_OUTPUTS,
-    OWNER_SHARDS,
     STATE,
     STATE_PREFIX,
-    TASK_SHARDS,
     TOTAL,
     Item,
     deliverable_until,
@@ -70,12 +68,15 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from serverless_tasks.engine.aws.dynamodb.groups import TableGroups
+    from serverless_tasks.engine.aws.dynamodb.listing import Found
+    from serverless_tasks.engine.aws.dynamodb.listings import Listings
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.progress import Snapshot
     from serverless_tasks.engine.job.record import Failure, Record
-    from serverless_tasks.engine.store.base import Blobs
+    from serverless_tasks.engine.store.base import Blobs, Forget
     from serverless_tasks.engine.store.group import Shard
+    from serverless_tasks.engine.store.listing import IndexFilter
     from serverless_tasks.engine.store.transitions import Change
 
 logger = logging.getLogger(__name__)
@@ -98,6 +99,7 @@ class Table:
         clock: the time.
         blobs: where large payloads lie, or None.
         unschedule: deletes the schedule that sends a job, by its id and when it is due (milliseconds); or None.
+        forget: deletes what statistics keep of a job that failed, or None.
     """
 
     any_size = False
@@ -109,20 +111,26 @@ class Table:
         clock: Clock,
         blobs: Blobs | None,
         unschedule: Callable[[str, int], None] | None = None,
+        forget: Forget | None = None,
     ) -> None:
         self._items = TableItems(client, table, clock)
-        self._clock = clock
+        self.clock = clock
         self._blobs = blobs
         self._unschedule = unschedule
-        self._by_owner = Listing(self._items, clock, "by_owner", "owner_day", OWNER_SHARDS)
-        self._by_task = Listing(self._items, clock, "by_task", "task_day", TASK_SHARDS)
+        self._forget = forget
 
     @cached_property
     def groups(self) -> TableGroups:
         """See `Store.groups`."""
         from serverless_tasks.engine.aws.dynamodb.groups import TableGroups  # most processes have none
 
-        return TableGroups(self._items, self._clock)
+        return TableGroups(self._items, self.clock)
+
+    @cached_property
+    def _listings(self) -> Listings:
+        from serverless_tasks.engine.aws.dynamodb.listings import Listings  # no worker lists
+
+        return Listings(self._items, self.clock)
 
     def put_jobs(self, messages: Sequence[Message]) -> None:
         """See `Store.put_jobs`."""
@@ -219,7 +227,7 @@ class Table:
         """See `Store.settle`."""
         now = self._now()
         try:
-            self._items.update(
+            state = self._items.update(
                 message.uuid,
                 STATE,
                 transitions.settled(message, failure, now, status),
@@ -228,13 +236,14 @@ class Table:
             )
         except ConditionFailed as failed:
             return _certain(transitions.settle_refusal(from_dynamodb(failed.item), now))
-        return Claim(answer=ClaimAnswer.SETTLED, status=status)
+        return Claim(answer=ClaimAnswer.SETTLED, status=status, attempt=state.get("attempt", 0))
 
     def delete(self, uuid: str, *, ending: Callable[[Record], None] | None = None) -> None:
         """See `Store.delete`."""
         from serverless_tasks.engine.aws.dynamodb.deletion import Deletion  # no worker deletes
 
-        Deletion(self._items, self.groups, self._clock, self._blobs, self._unschedule).delete(uuid, ending)
+        deletion = Deletion(self._items, self.groups, self.clock, self._blobs, self._unschedule, self._forget)
+        deletion.delete(uuid, ending)
 
     def cancel(self, uuid: str, *, message: Message | None = None) -> Record:
         """See `Store.cancel`."""
@@ -317,17 +326,19 @@ class Table:
         limit: int = 50,
         cursor: str | None = None,
         since: int = 0,
+        until: int | None = None,
         whole: bool = True,
-    ) -> Page:
+    ) -> Listed:
         """See `Store.list_owner`."""
-        return self._page(self._by_owner.page([owner], limit, cursor, since), whole=whole)
+        return self._listed(self._listings.of_owner(owner, limit, cursor, since, until), whole=whole)
 
     def owner_uuids(
         self, owner: str, *, limit: int = 100, cursor: str | None = None
     ) -> tuple[list[str], str | None]:
         """See `Store.owner_uuids`."""
-        items, more = self._by_owner.page([owner], limit, cursor)
-        return [item["pk"] for item in items], more
+        # Who deletes an owner's jobs asks for them, and is to miss none.
+        found = self._listings.of_owner(owner, limit, cursor, anew=True)
+        return [item["pk"] for item in found.items], found.cursor
 
     def list_tasks(
         self,
@@ -338,9 +349,39 @@ class Table:
         since: int = 0,
         until: int | None = None,
         whole: bool = True,
-    ) -> Page:
+    ) -> Listed:
         """See `Store.list_tasks`."""
-        return self._page(self._by_task.page(tasks, limit, cursor, since, until), whole=whole)
+        return self._listed(self._listings.of_tasks(tasks, limit, cursor, since, until), whole=whole)
+
+    def list_states(
+        self,
+        status: str,
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        since: int = 0,
+        until: int | None = None,
+        where: IndexFilter | None = None,
+    ) -> Listed:
+        """See `Store.list_states`."""
+        return self._listed(self._listings.by_status.page(status, where, limit, cursor, since, until))
+
+    def find_jobs(
+        self,
+        where: IndexFilter,
+        names: Sequence[str],
+        *,
+        limit: int = 50,
+        cursor: str | None = None,
+        indexed: bool = True,
+    ) -> Listed:
+        """See `Store.find_jobs`."""
+        found = self._listings.find(where, names, limit, cursor)
+        return self._listed(found, indexed=indexed)
+
+    def indexed_since(self) -> int | None:
+        """See `Store.indexed_since`."""
+        return self._listings.by_status.since()
 
     def _shards(self, items: Iterable[Item]) -> Sequence[Shard]:
         """Return the shards of a group whose members its state does not count; none of anything else."""
@@ -366,6 +407,9 @@ class Table:
         whole: bool,
         unread: dict[str, ServerlessTasksError] | None = None,
         shards: Mapping[str, Sequence[Shard]] | None = None,
+        *,
+        alone: bool = False,
+        indexed: bool = True,
     ) -> dict[str, Record]:
         """Read many jobs: their states at once, then those whose state names other items one by one.
 
@@ -374,17 +418,24 @@ class Table:
             whole: see `Store.read`.
             unread: takes the errors of jobs that cannot be read by themselves; None raises the first of them.
             shards: those of groups that have just been read.
+            alone: of each job one item is read, and not what its state names.
+            indexed: False leaves out the jobs whose states are indexed.
         """
         states = self._items.get_many(list(jobs), STATE)
-        absent = [uuid for uuid, job in jobs.items() if uuid not in states and job is None]
+        absent = [uuid for uuid, job in jobs.items() if uuid not in states and job is None and not alone]
         known = {uuid: job for uuid, job in jobs.items() if job is not None} | self._items.get_many(
             absent, JOB
         )
+        if alone:  # of what the indexes do not tell, a job that waits in its queue has some in its own item
+            waiting = [uuid for uuid, job in known.items() if uuid not in states]
+            known |= self._items.get_many(waiting, JOB, RECORDED)
         records: dict[str, Record] = {}
         for uuid in jobs:
             state = states.get(uuid)
+            if state is not None and not indexed and "task_day" in state:
+                continue
             items = [item for item in (state, known.get(uuid)) if item is not None]
-            others = state is not None and names_others(state)
+            others = state is not None and not alone and names_others(state)
             try:
                 if others:
                     record = self.read(uuid, whole=whole)
@@ -399,11 +450,16 @@ class Table:
                 records[uuid] = record
         return records
 
-    def _page(self, listed: tuple[list[Item], str | None], *, whole: bool) -> Page:
-        items, more = listed
-        records = self._records({item["pk"]: item for item in items}, whole)
-        return Page(
-            records=tuple(records[item["pk"]] for item in items if item["pk"] in records), cursor=more
+    def _listed(self, found: Found, *, whole: bool = False, indexed: bool = True) -> Listed:
+        # Of a state's own index the item is no ``job`` item: where the state is gone, so is the job.
+        jobs = {item["pk"]: item if item["sk"] == JOB else None for item in found.items}
+        records = self._records(jobs, whole, alone=not whole, indexed=indexed)
+        listed = [item for item in found.items if item["pk"] in records]
+        return Listed(
+            records=tuple(records[item["pk"]] for item in listed),
+            positions=tuple(item["created_uuid"] for item in listed),
+            cursor=found.cursor,
+            looked_at=found.looked_at,
         )
 
     def _write(
@@ -479,7 +535,7 @@ class Table:
         return {**item, "ttl": max(least, ttl)}
 
     def _now(self) -> int:
-        return to_ms(self._clock.now())
+        return to_ms(self.clock.now())
 
 
 def _certain(refusal: Claim | None) -> Claim:

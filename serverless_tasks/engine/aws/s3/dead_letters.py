@@ -71,6 +71,17 @@ class BucketDeadLetters:
                     return
                 start = {"ContinuationToken": response["NextContinuationToken"]}
 
+    def page(self, limit: int, after: str = "") -> tuple[list[DeadLetter], str]:
+        """See `DeadLetterStore.page`: a call for the list, and one for each letter."""
+        start = {"StartAfter": dead_letter_key(after)} if after else {}
+        response = call(
+            self._client.list_objects_v2, Bucket=self._bucket, Prefix=PREFIX, MaxKeys=limit, **start
+        )
+        ids = [str(found["Key"]).removeprefix(PREFIX) for found in response.get("Contents", [])]
+        with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="letters") as pool:
+            letters = [letter for letter in pool.map(self.find, ids) if letter is not None]
+        return letters, ids[-1] if response.get("IsTruncated") and ids else ""
+
     def find(self, id: str) -> DeadLetter | None:
         """See `DeadLetterStore.find`."""
         try:

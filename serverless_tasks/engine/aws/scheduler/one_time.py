@@ -6,6 +6,7 @@ https://docs.aws.amazon.com/scheduler/latest/UserGuide/what-is-scheduler.html
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,7 @@ from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.errors import AwsError, unsent
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from serverless_tasks.engine.config import Config
     from serverless_tasks.engine.job.clock import Clock
@@ -28,6 +29,25 @@ if TYPE_CHECKING:
     type _Prepared = tuple[str, dict[str, Any]]
 
 THREADS = 8
+# Schedules that one call lists, and calls of one count.
+PAGE = 100
+PAGES = 10
+_PREFIX = "job-"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ScheduledCounts:
+    """The jobs that wait in the scheduler until they are due.
+
+    Attributes:
+        by_queue: queue name -> how many will be sent to it.
+        other: how many have a tenant: the listing does not tell their queue.
+        more: whether there are more than were counted.
+    """
+
+    by_queue: Mapping[str, int]
+    other: int = 0
+    more: bool = False
 
 
 def job_schedule_name(uuid: str, run_at: int) -> str:
@@ -39,7 +59,7 @@ def job_schedule_name(uuid: str, run_at: int) -> str:
         uuid: the job's id.
         run_at: when it is due, milliseconds since the epoch; rounded up, for a schedule knows whole seconds.
     """
-    return f"job-{uuid}-{_due(run_at)}"
+    return f"{_PREFIX}{uuid}-{_due(run_at)}"
 
 
 def _due(run_at: int) -> int:
@@ -96,6 +116,33 @@ class Schedules:
         except AwsError as error:
             if error.code != "ResourceNotFoundException":
                 raise
+
+    def waiting(self) -> ScheduledCounts:
+        """Count the one-time schedules of the group: a call for each hundred, and `PAGES` calls at most.
+
+        Raises:
+            ConfigurationError: no group is configured.
+            AwsError: the scheduler could not be asked.
+        """
+        group = self._config.require("schedule_group")
+        names = {url.rsplit("/", 1)[-1]: name for name, url in self._config.queue_urls.items()}
+        by_queue = dict.fromkeys(self._config.queue_urls, 0)
+        other = 0
+        more: dict[str, str] = {}
+        for _ in range(PAGES):
+            page = call(
+                self._client.list_schedules, GroupName=group, NamePrefix=_PREFIX, MaxResults=PAGE, **more
+            )
+            for found in page["Schedules"]:
+                queue = names.get(found.get("Target", {}).get("Arn", "").rsplit(":", 1)[-1])
+                if queue is None:
+                    other += 1
+                else:
+                    by_queue[queue] += 1
+            if not page.get("NextToken"):
+                return ScheduledCounts(by_queue=by_queue, other=other)
+            more = {"NextToken": page["NextToken"]}
+        return ScheduledCounts(by_queue=by_queue, other=other, more=True)
 
     def _create(self, prepared: _Prepared) -> ServerlessTasksError | None:
         uuid, parameters = prepared

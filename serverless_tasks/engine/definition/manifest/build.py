@@ -21,6 +21,9 @@ if TYPE_CHECKING:
 
 # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-items: 400 KB an item.
 LARGEST: Final = 380_000
+# In the build's name: a worker of the version before, which indexes no states, is of another build although it has the
+# same tasks. So it writes its own manifest over ours when it is deployed again, and ``indexed_since`` goes.
+INDEXES: Final = "states"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -31,11 +34,14 @@ class Manifest:
         build: what tells it from others: a hash of its tasks.
         since: when the process began that wrote it, milliseconds since the epoch; an older one does not write over it.
         tasks: the tasks by name.
+        indexed_since: since when workers list the states of jobs that fail, are cancelled, or wait long, by their
+            status, milliseconds since the epoch; None of a writer that is no worker.
     """
 
     build: str
     since: int
     tasks: Mapping[str, DeployedTask] = field(default_factory=dict)
+    indexed_since: int | None = None
 
     @classmethod
     def of(cls, registry: Registry, since: float) -> Manifest:
@@ -46,7 +52,7 @@ class Manifest:
             since: when the process began, seconds since the epoch.
         """
         tasks = {entry.name: entry for entry in _entries(registry)}
-        build = hashed([tasks[name].to_json() for name in sorted(tasks)])
+        build = hashed([INDEXES, *(tasks[name].to_json() for name in sorted(tasks))])
         return cls(build=build, since=to_ms(since), tasks=tasks)
 
     def to_item(self) -> dict[str, Any]:
@@ -54,14 +60,20 @@ class Manifest:
         packed = self._packed(schemas=True)
         if len(packed) > LARGEST:
             packed = self._packed(schemas=False)
-        return {"build": self.build, "since": self.since, "tasks": packed}
+        item = {"build": self.build, "since": self.since, "tasks": packed}
+        return item if self.indexed_since is None else {**item, "indexed_since": self.indexed_since}
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Manifest:
         """Read what `to_item` gave."""
         entries = json.loads(zlib.decompress(base64.b64decode(item["tasks"])))
         tasks = {each["name"]: DeployedTask.from_json(each) for each in entries}
-        return cls(build=item["build"], since=item["since"], tasks=tasks)
+        return cls(
+            build=item["build"],
+            since=item["since"],
+            tasks=tasks,
+            indexed_since=item.get("indexed_since"),
+        )
 
     def _packed(self, *, schemas: bool) -> str:
         text = encode([task.to_json(schema=schemas) for task in self.tasks.values()])
@@ -80,6 +92,8 @@ class ManifestStore(Protocol):
 
     def write(self, manifest: Manifest) -> None:
         """Write a manifest over the one that is there, unless a process that began later wrote that.
+
+        An ``indexed_since`` that is there stays.
 
         Raises:
             AwsError: it could not be written.

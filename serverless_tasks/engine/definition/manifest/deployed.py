@@ -16,6 +16,8 @@ logger = logging.getLogger(__name__)
 
 # How long a manifest counts as read just now, in seconds, before a task or its inputs are refused by it.
 FRESH: Final = 60
+# The same for its names, of which a new one is looked for in lists of jobs alone.
+NAMES_FRESH: Final = 600
 
 
 class DeployedTasks:
@@ -46,6 +48,14 @@ class DeployedTasks:
         if (task := self._known(name)) is None and self.refresh():
             task = self._known(name)
         return task
+
+    def names(self) -> tuple[str, ...]:
+        """Return the names of all its tasks, as read some minutes ago at most; none where there is no manifest."""
+        if self._store is not None and (
+            self._read_at is None or self._clock.now() >= self._read_at + NAMES_FRESH
+        ):
+            self._read(self._store)
+        return () if self._manifest is None else tuple(self._manifest.tasks)
 
     def warn(self, name: str) -> None:
         """Log once what is not known of a task that was not found, and is submitted all the same."""

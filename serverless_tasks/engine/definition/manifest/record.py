@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from serverless_tasks.engine.definition.manifest.build import Manifest
@@ -30,20 +31,20 @@ class BuildRecord:
         self._done = False
 
     def write_once(self) -> None:
-        """Write the manifest unless it is there. What goes wrong is logged: no job depends on it."""
+        """Write a worker's manifest unless it is there. What goes wrong is logged: no job depends on it."""
         if self._done or self._store is None:
             return
         self._done = True
         try:
             manifest = self._manifest()
             there = self._store.read()
-            if there is None or there.build != manifest.build:
-                self._store.write(manifest)
+            if there is None or there.build != manifest.build or there.indexed_since is None:
+                self._store.write(replace(manifest, indexed_since=manifest.since))
         except Exception:
             logger.warning("the manifest of this build could not be written", exc_info=True)
 
     def write(self) -> None:
-        """Write the manifest over the one that is there.
+        """Write the manifest over the one that is there; by it nothing is said of what the workers do.
 
         Raises:
             AwsError: it could not be written.

@@ -16,6 +16,8 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
 from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.services import current_services
+from serverless_tasks.engine.worker.pauses import TASK, Pause
 
 ROOT = Path(__file__).resolve().parents[4]
 OURS = "django_integration.tasks_backend.ServerlessBackend"
@@ -49,6 +51,14 @@ class TestAws:
         assert number == "W008"
         assert "queue 'high' is 359 seconds" in sentence
         assert "60 seconds" in sentence
+
+    def test_what_is_paused(self) -> None:
+        pauses = current_services().pauses
+        assert pauses is not None
+        pauses.put(Pause(kind=TASK, name="sum", since=0, by="ada", why="The sums are wrong"))
+        ((number, sentence),) = messages()
+        assert number == "W015"
+        assert sentence.startswith("The task sum is paused by ada since")
 
     def test_a_table_that_is_not_there(self) -> None:
         session.client("dynamodb").delete_table(TableName="tasks")

@@ -173,6 +173,14 @@ class TestNetwork:
         assert number == "W022"
         assert "subnet-0123456789abcdef0" in sentence
 
+    def test_a_topic_of_errors_is_looked_at_where_there_is_one(
+        self, vpc: Vpc, settings: Any, tmp_path: Path
+    ) -> None:
+        deployed(
+            settings, tmp_path, f"SubnetIds={vpc.subnet}", "ErrorTopicArn=arn:aws:sns:us-east-1:123:errors"
+        )
+        assert [sentence for _, sentence in messages() if "to sns: the announcements" in sentence]
+
     def test_subnets_and_security_groups_go_together(self, settings: Any, tmp_path: Path) -> None:
         deployed(settings, tmp_path, "SecurityGroupIds=sg-0a1b2c3d")
         assert [number for number, _ in messages()] == ["E023"]

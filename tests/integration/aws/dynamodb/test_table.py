@@ -8,8 +8,10 @@ from uuid import uuid4
 import pytest
 from botocore.exceptions import ReadTimeoutError
 
-from serverless_tasks.client.search import Wanted, search_jobs
+from serverless_tasks.client.search import JobFilter, search_jobs
 from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.aws.dynamodb import empty_days
+from serverless_tasks.engine.aws.dynamodb.empty_days import EmptyDays
 from serverless_tasks.engine.aws.dynamodb.table import Table
 from serverless_tasks.engine.aws.s3.payloads import BucketBlobs
 from serverless_tasks.engine.config import Config
@@ -385,7 +387,7 @@ def test_listings_of_many_jobs_do_without_what_lies_in_the_bucket(
     table.put_jobs(messages)
     for message in messages:
         table.succeed(message.uuid, begin(table, clock, message), Snapshot(1), {"text": "x" * 400_000})
-    of_task, of_owner = Wanted(tasks=("sum",)), Wanted(tasks=(), owner="7")
+    of_task, of_owner = JobFilter(tasks=("sum",)), JobFilter(tasks=(), owner="7")
 
     with counted_calls("s3") as calls:
         pages = [search_jobs(table, wanted, limit=10) for wanted in (of_task, of_owner)]
@@ -588,13 +590,14 @@ def test_an_object_whose_reading_breaks_off_is_an_error_of_aws(monkeypatch: pyte
         BucketBlobs("payloads").get("inputs/1")
 
 
-def test_a_cursor_of_a_day_to_come_asks_for_no_days_to_come(table: Table) -> None:
+def test_a_cursor_of_a_day_to_come_asks_for_no_days_to_come(config: Config, clock: FakeClock) -> None:
     cursor = base64.urlsafe_b64encode(b"9999999999999#0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11").decode()
+    fresh = [Table(session.client("dynamodb"), config.table, clock, None) for _ in range(2)]
 
     with counted_calls("dynamodb") as made_up:
-        assert table.list_owner("7", cursor=cursor).records == ()
+        assert fresh[0].list_owner("7", cursor=cursor).records == ()
     with counted_calls("dynamodb") as first:
-        table.list_owner("7")
+        fresh[1].list_owner("7")
 
     assert made_up == first
 
@@ -639,6 +642,69 @@ class TestListingCalls:
             table.list_tasks(["sum"])
 
         assert (of_owner, of_task) == ({"Query": 31 * 2}, {"Query": 31 * 4})
+
+    def test_a_day_that_was_seen_empty_is_not_asked_again(self, table: Table, clock: FakeClock) -> None:
+        table.put_jobs([a_message(clock, owner="7", created=clock.ms - 5 * DAY_MS)])
+        for owner in ("7", "nobody"):
+            table.list_owner(owner)
+        table.list_tasks(["sum", "never ran"])
+
+        with counted_calls("dynamodb") as of_nobody:
+            assert table.list_owner("nobody").records == ()
+        with counted_calls("dynamodb") as of_owner:
+            assert len(table.list_owner("7").records) == 1
+        with counted_calls("dynamodb") as of_task:
+            assert table.list_tasks(["never ran"]).records == ()
+        with counted_calls("dynamodb") as of_tasks:
+            assert len(table.list_tasks(["sum", "never ran"]).records) == 1
+
+        # Today and yesterday, and the one day that holds something.
+        assert of_nobody == {"Query": 2 * 2}
+        assert of_owner == {"Query": 3 * 2, "BatchGetItem": 1}
+        assert of_task == {"Query": 2 * 4}
+        assert of_tasks == {"Query": (3 + 2) * 4, "BatchGetItem": 1}
+
+    def test_a_day_that_is_written_to_later_is_seen_after_a_while(
+        self, table: Table, clock: FakeClock
+    ) -> None:
+        table.list_owner("7")
+        late = a_message(clock, owner="7", created=clock.ms - 3 * DAY_MS)
+        yesterday = a_message(clock, owner="7", created=clock.ms - DAY_MS)
+        table.put_jobs([late, yesterday])
+
+        before = table.list_owner("7")
+        assert table.owner_uuids("7")[0] == [yesterday.uuid, late.uuid]  # a deletion misses nothing
+        clock.move(15 * 60 + 1)
+        after = table.list_owner("7")
+
+        assert [record.uuid for record in before.records] == [yesterday.uuid]
+        assert [record.uuid for record in after.records] == [yesterday.uuid, late.uuid]
+
+    def test_a_day_of_which_a_page_has_seen_a_part_does_not_count_as_empty(
+        self, table: Table, clock: FakeClock
+    ) -> None:
+        day = clock.ms // DAY_MS - 4
+        evening = a_message(clock, owner="7", created=day * DAY_MS + 80_000_000)
+        table.put_jobs([evening])
+
+        assert table.list_owner("7", until=day * DAY_MS + 1000).records == ()
+
+        assert [record.uuid for record in table.list_owner("7").records] == [evening.uuid]
+
+    def test_the_memory_of_empty_days_is_bounded_and_no_forked_process_waits_for_it(
+        self, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(empty_days, "MOST", 3)
+        days, long_ago = EmptyDays(clock), clock.ms // DAY_MS - 9
+        for value in ("a", "b", "c"):
+            days.add(value, long_ago)
+        assert days.of("a") == {long_ago}  # and is the last to go by that
+        days.add("d", long_ago)
+
+        assert [days.of(value) for value in "abcd"] == [{long_ago}, set(), {long_ago}, {long_ago}]
+        with days._lock:  # another thread of the parent's
+            days.forked()
+        assert days.of("a") == {long_ago}
 
     def test_days_before_the_earliest_wanted_are_not_asked(self, table: Table, clock: FakeClock) -> None:
         with counted_calls() as calls:

@@ -1,0 +1,71 @@
+"""Statistics of a batch: what its deliveries did, as it is counted."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from serverless_tasks.engine.job.message import due_at
+from serverless_tasks.engine.job.record import CANCELLED, FAILED, PENDING, SUCCEEDED
+from serverless_tasks.engine.statistics.run import JobRun
+from serverless_tasks.engine.store.base import ClaimAnswer
+from serverless_tasks.engine.worker.outcome import Disposition
+
+if TYPE_CHECKING:
+    from serverless_tasks.engine.job.message import Message
+    from serverless_tasks.engine.job.record import Failure
+    from serverless_tasks.engine.store.base import Claim
+    from serverless_tasks.engine.worker.outcome import DeliveryResult
+
+
+def run_of(message: Message, result: DeliveryResult, *, deliveries: int) -> JobRun | None:
+    """Return what is counted of a delivery, or None: another one counts the job.
+
+    Args:
+        message: the job.
+        result: what the delivery did.
+        deliveries: how often the message has been delivered, this time included.
+    """
+    claim = result.claim
+    if claim is None:
+        return None
+    if result.disposition == Disposition.ENDED:
+        return _unbegun(message, result, claim, deliveries)
+    if result.disposition != Disposition.DECIDED or claim.answer != ClaimAnswer.CLAIMED:
+        return None
+    # Attempts whose worker was lost have counted nothing. When none before this one has ended, this one does for them.
+    first = claim.failures == 0
+    ran = result.job_status in (SUCCEEDED, PENDING) or result.exception is not None or result.duration > 0
+    return JobRun(
+        task=message.task,
+        uuid=message.uuid,
+        created=message.created,
+        status=result.job_status,
+        first=first,
+        lost=claim.lost if first else int(claim.took_over),
+        queue_wait=max(0.0, (claim.started - due_at(message)) / 1000) if claim.attempt == 1 else None,
+        duration=result.duration if ran else None,
+        failure=result.failure,
+    )
+
+
+def settled_run(message: Message, claim: Claim, failure: Failure) -> JobRun:
+    """Return what is counted of a job that was ended because no worker could run it."""
+    return JobRun(
+        task=message.task,
+        uuid=message.uuid,
+        created=message.created,
+        status=FAILED,
+        first=claim.attempt == 0,
+        failure=failure,
+    )
+
+
+def _unbegun(message: Message, result: DeliveryResult, claim: Claim, deliveries: int) -> JobRun | None:
+    if claim.answer == ClaimAnswer.SETTLED and result.failure is not None:
+        return settled_run(message, claim, result.failure)
+    # Cancelled while it waited, by a process that counts nothing. Later deliveries of the message are duplicates.
+    if claim.status == CANCELLED and claim.attempt == 0 and deliveries == 1:
+        return JobRun(
+            task=message.task, uuid=message.uuid, created=message.created, status=CANCELLED, first=True
+        )
+    return None

@@ -1,0 +1,46 @@
+"""The command `errors`: which kinds of failures occurred."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from serverless_tasks.cli.exit_codes import Exit
+from serverless_tasks.cli.output import Output
+from serverless_tasks.cli.parameters import Json, Since, Stack, moment
+from serverless_tasks.cli.session import connect
+from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.engine.job.record import iso
+
+
+def errors(
+    fingerprint: Annotated[
+        str | None,
+        typer.Argument(metavar="FINGERPRINT", help="One kind of failure, with examples.", show_default=False),
+    ] = None,
+    since: Since = "24h",
+    task: Annotated[str | None, typer.Option(metavar="TASK", help="Only of this task.")] = None,
+    stack: Stack = None,
+    as_json: Json = False,
+) -> None:
+    """Print which kinds of failures occurred, how often, when, and examples of them."""
+    from serverless_tasks.cli.insight.errors import error_picture, errors_table
+    from serverless_tasks.client.operations.errors import list_errors, read_error
+
+    output = Output(as_json)
+    with output.errors():
+        session = connect(stack)
+        now = session.clock.now()
+        time = {"since": moment("--since", since, now), "until": to_ms(now) + 1}
+        store = session.client.services.statistics_store
+        if fingerprint is None:
+            found = list_errors(store, **time, task=task)
+            document = {"since": iso(time["since"]), "errors": [each.to_json() for each in found]}
+            output.document(document, errors_table(found))
+            return
+        error = read_error(store, fingerprint, **time)
+        if error is None:
+            output.say(f"No failure with the fingerprint {fingerprint} since {iso(time['since'])}.")
+            raise typer.Exit(Exit.NOT_FOUND)
+        output.document(error.to_json(), error_picture(error))

@@ -1,0 +1,1 @@
+"""Reading and acting on many jobs: for the admin, the command line, and scripts."""

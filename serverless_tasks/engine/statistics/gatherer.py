@@ -1,0 +1,234 @@
+"""Counting in a worker process: what its batches did is gathered, and written seldom."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections import defaultdict
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Final
+from zlib import crc32
+
+from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.engine.job.forks import renew_when_forked
+from serverless_tasks.engine.statistics.counts import GB_SECONDS
+from serverless_tasks.engine.statistics.fingerprint import kind_of, trace_of
+from serverless_tasks.engine.statistics.items import SHARDS, hour_of
+from serverless_tasks.engine.statistics.pending_counts import PendingCounts
+from serverless_tasks.engine.statistics.pending_errors import PendingErrors
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator, Sequence
+
+    from serverless_tasks.engine.job.clock import Clock
+    from serverless_tasks.engine.job.record import Failure
+    from serverless_tasks.engine.statistics.base import StatisticsStore
+    from serverless_tasks.engine.statistics.errors import ErrorKind, NewError
+    from serverless_tasks.engine.statistics.run import JobRun
+
+logger = logging.getLogger(__name__)
+
+# Seconds without a batch after which the counts of the next are written with it.
+QUIET: Final = 10.0
+# Calls of SQS that a batch takes beside those of this process: its receipt, and the deletion of its messages.
+SQS_REQUESTS: Final = 2
+# Kinds of failures that are remembered between the mark in a job's state and the count.
+_KINDS: Final = 500
+
+
+class _Thread(threading.local):
+    """The task whose job a thread runs, or "", and the batch that it is in, or None."""
+
+    task: str = ""
+    batch: Batch | None = None
+
+
+class Gatherer:
+    """Counts what a process does, and writes it; see `PendingCounts` and `PendingErrors` for how often.
+
+    Nothing of it raises, and no job depends on it.
+
+    Args:
+        store: where it is written.
+        clock: the time.
+        name: names the process, for its shard of each hour.
+        memory: megabytes of the Lambda function, or 0 outside of it.
+        on_new: called with each kind of failure that is new.
+    """
+
+    def __init__(
+        self,
+        store: StatisticsStore,
+        clock: Clock,
+        *,
+        name: str,
+        memory: int = 0,
+        on_new: Sequence[Callable[[NewError], object]] = (),
+    ) -> None:
+        self._clock = clock
+        self._memory = memory
+        now = clock.now()
+        self._counts = PendingCounts(store, crc32(name.encode()) % SHARDS, now)
+        self._errors = PendingErrors(store, on_new)
+        self._kinds: dict[str, ErrorKind] = {}
+        self._tasks: dict[str, str] = {}
+        self._running = 0
+        self._idle_since = now - QUIET
+        self._lock = threading.Lock()
+        self._thread = _Thread()
+        renew_when_forked(self)
+
+    def forked(self) -> None:
+        """See `Renewed.forked`."""
+        self._lock = threading.Lock()
+        self._thread = _Thread()
+        self._running, self._tasks = 0, {}
+        self._counts.forked()
+        self._errors.forked()
+
+    def mark(self, task: str, failure: Failure, error: BaseException | None = None) -> Failure:
+        """Return a final failure with its fingerprint, which the job's state is to say.
+
+        Args:
+            task: the task's name.
+            failure: the failure, secrets masked.
+            error: the exception behind it, or None.
+        """
+        try:
+            return self._marked(task, failure, error)
+        except Exception:  # the job has to end, whatever its exception is
+            logger.warning("a failure of task %s has no fingerprint", task, exc_info=True)
+            return failure
+
+    def _marked(self, task: str, failure: Failure, error: BaseException | None) -> Failure:
+        trace = None if error is None else trace_of(error)
+        kind = self._errors.admit(kind_of(task, failure.type, failure.message, trace), self._clock.now())
+        with self._lock:
+            if len(self._kinds) >= _KINDS:
+                self._kinds.clear()
+            self._kinds[kind.fingerprint] = kind
+        return replace(failure, fingerprint=kind.fingerprint)
+
+    @contextmanager
+    def batch(self) -> Iterator[Batch]:
+        """Count a batch; the block notes what its jobs did."""
+        with self._lock:
+            began = self._clock.now()
+            quiet = not self._running and began - self._idle_since >= QUIET
+            self._running += 1
+        batch = self._thread.batch = Batch(self, began, quiet=quiet)
+        try:
+            yield batch
+        finally:
+            with self._lock:
+                self._running -= 1
+                self._idle_since = self._clock.now()
+                self._thread.task, self._thread.batch = "", None
+                for uuid in batch.uuids:
+                    self._tasks.pop(uuid, None)
+
+    def flush(self, *, last: bool = False) -> None:
+        """Write what is due outside of a batch, for a process that goes on without one.
+
+        Args:
+            last: the process is to end: write everything.
+        """
+        now = self._clock.now()
+        quiet = not self._running and now - self._idle_since >= QUIET
+        self._counts.write(now, whole=quiet, last=last)
+        self._errors.write(now, last=last)
+
+    def count_call(self, pk: str, attribute: str, amount: float) -> None:
+        """Count a call of AWS for the task whose job it is about, or whose job this thread runs, else for the batch.
+
+        Args:
+            pk: the key of the item that it is about, or "".
+            attribute: one of `CALLS`.
+            amount: requests, or units.
+        """
+        task = self._tasks.get(pk) or self._thread.task
+        if task:
+            now = self._clock.now()
+            self._counts.add(task, hour_of(to_ms(now)), {attribute: amount}, now)
+        elif self._thread.batch is not None:
+            self._thread.batch.shared[attribute] += amount
+
+    def _expect(self, uuid: str, task: str) -> None:
+        self._tasks[uuid] = task
+
+    def _kind(self, task: str, failure: Failure) -> ErrorKind:
+        known = self._kinds.get(failure.fingerprint)
+        return known or kind_of(task, failure.type, failure.message)
+
+
+class Batch:
+    """One batch of messages; made by `Gatherer.batch`.
+
+    Args:
+        gatherer: whose it is.
+        began: when it began, seconds since the epoch.
+        quiet: whether the process had nothing to do before it.
+    """
+
+    def __init__(self, gatherer: Gatherer, began: float, *, quiet: bool) -> None:
+        self._gatherer = gatherer
+        self._began = began
+        self._quiet = quiet
+        self._ran: list[tuple[str, float]] = []
+        self.uuids: list[str] = []
+        self.shared: defaultdict[str, float] = defaultdict(float)
+
+    def expect(self, uuid: str, task: str) -> None:
+        """Count calls about a job as its task's, from now on until the batch ends."""
+        self.uuids.append(uuid)
+        self._gatherer._expect(uuid, task)
+
+    def begin(self, task: str) -> None:
+        """Count calls that this thread makes from now on, and that are about no job of the batch, as a task's."""
+        self._gatherer._thread.task = task
+
+    def note(self, run: JobRun) -> None:
+        """Gather what a delivery did."""
+        gatherer = self._gatherer
+        now = gatherer._clock.now()
+        counts = run.counts()
+        hour = hour_of(to_ms(now))
+        if counts:
+            gatherer._counts.add(run.task, hour, counts, now)
+        if run.first:
+            gatherer._counts.add(run.task, hour_of(run.created), {"submitted": 1}, now)
+        if run.failure is not None and run.status == "failed":
+            kind = gatherer._kind(run.task, run.failure)
+            gatherer._errors.add(kind, run.uuid, run.failure.message, to_ms(now))
+        self._ran.append((run.task, run.duration or 0.0))
+
+    def end(self, *, write: bool = True) -> None:
+        """Gather what the batch took as a whole, and write what is due.
+
+        Args:
+            write: whether there is time to write.
+        """
+        gatherer = self._gatherer
+        now = gatherer._clock.now()
+        self._share(now)
+        # What the statistics themselves take is counted by itself.
+        gatherer._thread.task, gatherer._thread.batch = "", None
+        gatherer._counts.earn(len(self._ran))
+        if write:
+            gatherer._counts.write(now, whole=self._quiet)
+            gatherer._errors.write(now)
+
+    def _share(self, now: float) -> None:
+        """Share the batch's time and requests among its jobs: each its own duration, and the rest equally."""
+        if not self._ran:
+            return
+        memory, jobs = self._gatherer._memory, len(self._ran)
+        rest = max(0.0, now - self._began - sum(duration for _, duration in self._ran)) / jobs
+        hour = hour_of(to_ms(now))
+        for task, duration in self._ran:
+            share = {name: amount / jobs for name, amount in self.shared.items()}
+            share["sqs"] = share.get("sqs", 0.0) + SQS_REQUESTS / jobs
+            if memory:
+                share |= {"lam": 1 / jobs, GB_SECONDS: (duration + rest) * memory / 1024}
+            self._gatherer._counts.add(task, hour, share, now)

@@ -1,0 +1,1 @@
+"""Spans of jobs by OpenTelemetry; imported only where traces are on."""
