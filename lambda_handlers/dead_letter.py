@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 
-from lambda_handlers.bootstrap import initialise, ready
+from lambda_handlers.bootstrap import initialise, ready, renewed
 from lambda_handlers.telemetry import count, counted, job, logger
 from serverless_tasks.engine.definition.recurring import SCHEDULED_TIME
 from serverless_tasks.engine.definition.registry import OPERATIONS
@@ -239,6 +239,7 @@ def body_of(record: SQSRecord) -> str:
     return text
 
 
+@renewed
 @counted
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Settle a batch of dead letters.

@@ -9,7 +9,7 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lambda_handlers.bootstrap import initialise, ready
+from lambda_handlers.bootstrap import has_secrets, initialise, ready, renewed
 from lambda_handlers.redelivery import (
     NOT_YET_KNOWN,
     GiveBack,
@@ -283,6 +283,7 @@ def _counted_batch(
     return failed
 
 
+@renewed
 @counted
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Run a batch of jobs; the answer names the messages that must be delivered again.
@@ -291,6 +292,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
         event: SQS records.
         context: Lambda's context.
     """
+    _leave_to_another(event, context)
     try:
         services = ready()
     except (Exception, SystemExit) as error:
@@ -309,6 +311,18 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     if context.get_remaining_time_in_millis() > TO_RECORD_BUILD * 1000:
         services.build_record.write_once()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def _leave_to_another(event: dict[str, Any], context: LambdaContext) -> None:
+    """End a process whose secrets are too old and that could not start anew; its messages go to the next at once."""
+    if not has_secrets():
+        return
+    from lambda_handlers.renewal import finish, outlived
+
+    if outlived(context):
+        finish()
+        Redelivery(current_services(), event["Records"]).hide_all(0)
+        raise SystemExit("The secrets are older than SERVERLESS_TASKS_SECRETS_MAX_AGE.")
 
 
 def _flush(*, last: bool = False) -> None:
