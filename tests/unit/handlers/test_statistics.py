@@ -81,7 +81,7 @@ class TestWorker:
         writer.meta.events.register("before-call", lambda model, **_: calls.update([model.name]))
         with counted_calls("dynamodb", "sqs") as shared:
             assert deliver(site) == []
-        assert shared["UpdateItem"] == 20
+        assert shared["UpdateItem"] == 20 + 1
         assert calls == {"UpdateItem": 1}
         assert counted(site, "quiet").succeeded == 10
 
