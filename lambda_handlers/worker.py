@@ -239,8 +239,11 @@ class _Batch:
     def _note(counts: BatchCounts, record: dict[str, Any], message: Message, outcome: DeliveryResult) -> None:
         from lambda_handlers.counting import run_of  # statistics may be off
 
-        if (run := run_of(message, outcome, deliveries=deliveries(record))) is not None:
-            counts.note(run)
+        try:
+            if (run := run_of(message, outcome, deliveries=deliveries(record))) is not None:
+                counts.note(run)
+        except Exception:
+            logger.exception("a job could not be counted")
 
     def _pause(self, message: Message) -> Pause | None:
         """The pause of a message's task, in a process that looks at pauses; groups and chains have none."""
@@ -279,7 +282,10 @@ def _counted_batch(
 ) -> list[str]:
     with statistics.batch() as counts:
         failed = _Batch(services, records, context, counts).run()
-        counts.end(write=context.get_remaining_time_in_millis() > TO_RECORD_BUILD * 1000)
+        try:
+            counts.end(write=context.get_remaining_time_in_millis() > TO_RECORD_BUILD * 1000)
+        except Exception:
+            logger.exception("a batch could not be counted")
     return failed
 
 

@@ -85,6 +85,17 @@ class TestWorker:
         assert calls == {"UpdateItem": 1}
         assert counted(site, "quiet").succeeded == 10
 
+    @pytest.mark.parametrize("part", ["note", "end"])
+    def test_what_cannot_be_counted_is_done_all_the_same(
+        self, site: Any, part: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object, **__: object) -> None:
+            raise RuntimeError("broken")
+
+        monkeypatch.setattr(f"serverless_tasks.engine.statistics.gatherer.Batch.{part}", fail)
+        Quiet.submit()
+        assert deliver(site) == []
+
     def test_a_failure_has_a_fingerprint_and_is_counted_under_it(self, site: Any) -> None:
         job = Break.submit()
         deliver(site)
