@@ -242,7 +242,7 @@ class _Batch:
         try:
             if (run := run_of(message, outcome, deliveries=deliveries(record))) is not None:
                 counts.note(run)
-        except Exception:
+        except Exception:  # noqa: BLE001 - the job is done with
             logger.exception("a job could not be counted")
 
     def _pause(self, message: Message) -> Pause | None:
@@ -284,7 +284,7 @@ def _counted_batch(
         failed = _Batch(services, records, context, counts).run()
         try:
             counts.end(write=context.get_remaining_time_in_millis() > TO_RECORD_BUILD * 1000)
-        except Exception:
+        except Exception:  # noqa: BLE001 - so are the jobs of the batch
             logger.exception("a batch could not be counted")
     return failed
 

@@ -35,8 +35,8 @@ logger = logging.getLogger(__name__)
 QUIET: Final = 10.0
 # Calls of SQS that a batch takes beside those of this process: its receipt, and the deletion of its messages.
 SQS_REQUESTS: Final = 2
-# Seconds after which a batch's statistics begin no further write, of counts and of failures each, and those of a process
-# that is to end: a slow table must not keep the answer for messages that are done with.
+# Seconds after which a batch's statistics begin no further write, of counts and of failures each, and those of a
+# process that is to end: a slow table must not keep the answer for messages that are done with.
 TO_WRITE: Final = 2.0
 TO_WRITE_LAST: Final = 10.0
 # Kinds of failures that are remembered between the mark in a job's state and the count.
