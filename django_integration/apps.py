@@ -36,11 +36,13 @@ class ServerlessTasksConfig(AppConfig):
         from django_integration.startup.checks import deployment as stack_checks
         from django_integration.startup.checks import settings as checks
         from django_integration.startup.checks import stack as stack_settings
+        from django_integration.startup.checks import template as template_checks
 
         self._wire()
         checks.register()
         stack_settings.register()
         stack_checks.register()
+        template_checks.register()
         setting_changed.connect(self._setting_changed, dispatch_uid="serverless_tasks")
 
     def _wire(self) -> None:

@@ -12,6 +12,8 @@ import os
 from importlib import import_module
 from typing import TYPE_CHECKING
 
+from lambda_handlers.artefact import use_artefact
+
 if TYPE_CHECKING:
     from collections.abc import Callable
 
@@ -32,6 +34,9 @@ def with_room[T](call: Callable[[], T]) -> T:
 
 
 with_room.__code__ = with_room.__code__.replace(co_stacksize=_ROOM)
+
+# First of all: what is built for another processor cannot even be imported.
+use_artefact()
 
 if _waits:
     gc.disable()

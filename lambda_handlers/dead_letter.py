@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from aws_lambda_powertools.utilities.batch import BatchProcessor, EventType, process_partial_response
 
-from lambda_handlers.bootstrap import initialise, ready
+from lambda_handlers.bootstrap import initialise, ready, renewed
 from lambda_handlers.telemetry import count, counted, job, logger
 from serverless_tasks.engine.definition.recurring import SCHEDULED_TIME
 from serverless_tasks.engine.definition.registry import OPERATIONS
@@ -120,7 +120,7 @@ class _Batch:
             if self._counts is not None:
                 from lambda_handlers.counting import settled_run  # statistics may be off
 
-                self._counts.note(settled_run(message, claim, failure))
+                self._counts.note(settled_run(message, claim, failure, size=len(body)))
             self._keep_job(record, message, failure)
         elif claim.status == FAILED and (before := self._settled_before(message)) is not None:
             self._keep_job(record, message, before)
@@ -241,6 +241,7 @@ def body_of(record: SQSRecord) -> str:
     return text
 
 
+@renewed
 @counted
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Settle a batch of dead letters.

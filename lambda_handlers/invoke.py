@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
-from lambda_handlers.bootstrap import initialise, ready
+from lambda_handlers.bootstrap import initialise, ready, renewed
 from lambda_handlers.telemetry import counted, flush_spans, job, logger, report
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.job_id import uuid_in
@@ -33,6 +33,7 @@ ANSWER_LIMIT = 6_000_000
 initialise("store", "runner")
 
 
+@renewed
 @counted
 def handler(event: Any, context: LambdaContext) -> dict[str, Any]:
     """Run a task and return its record, or ``{"error": {"type", "message"}}``; never a stack trace.

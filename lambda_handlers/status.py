@@ -9,22 +9,24 @@ from typing import TYPE_CHECKING, Any
 from aws_lambda_powertools.event_handler import LambdaFunctionUrlResolver, Response
 from aws_lambda_powertools.event_handler.exceptions import NotFoundError
 
-from lambda_handlers.bootstrap import initialise, ready
+from lambda_handlers.bootstrap import initialise
 from serverless_tasks.engine.job.job_id import uuid_in
+from serverless_tasks.engine.services import current_services
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
 
 app = LambdaFunctionUrlResolver()
 
-initialise("store")
+# A record says all of itself: the tasks' code is not needed, nor Django, nor secrets.
+initialise("store", tasks=False)
 
 
 @app.get("/<uuid>")
 def record(uuid: str) -> Response[str]:
     """The record; 304 when the caller has it already, 404 when nothing is known of it."""
     asked = uuid_in(uuid)
-    found = None if asked is None else ready().store.read(asked)
+    found = None if asked is None else current_services().store.read(asked)
     if found is None:
         raise NotFoundError(f"No job has the id {uuid}.")
     body = json.dumps(found.to_json(reveal=True), ensure_ascii=False)

@@ -9,7 +9,7 @@ import math
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
-from lambda_handlers.bootstrap import initialise, ready
+from lambda_handlers.bootstrap import has_secrets, initialise, ready, renewed
 from lambda_handlers.redelivery import (
     NOT_YET_KNOWN,
     GiveBack,
@@ -240,7 +240,8 @@ class _Batch:
         from lambda_handlers.counting import run_of  # statistics may be off
 
         try:
-            if (run := run_of(message, outcome, deliveries=deliveries(record))) is not None:
+            run = run_of(message, outcome, deliveries=deliveries(record), size=len(record["body"]))
+            if run is not None:
                 counts.note(run)
         except Exception:  # noqa: BLE001 - the job is done with
             logger.exception("a job could not be counted")
@@ -280,7 +281,7 @@ class _Batch:
 def _counted_batch(
     statistics: Gatherer, services: Services, records: list[dict[str, Any]], context: LambdaContext
 ) -> list[str]:
-    with statistics.batch() as counts:
+    with statistics.batch(sum(len(record["body"]) for record in records)) as counts:
         failed = _Batch(services, records, context, counts).run()
         try:
             counts.end(write=context.get_remaining_time_in_millis() > TO_RECORD_BUILD * 1000)
@@ -289,6 +290,7 @@ def _counted_batch(
     return failed
 
 
+@renewed
 @counted
 def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     """Run a batch of jobs; the answer names the messages that must be delivered again.
@@ -297,6 +299,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
         event: SQS records.
         context: Lambda's context.
     """
+    _leave_to_another(event, context)
     try:
         services = ready()
     except (Exception, SystemExit) as error:
@@ -315,6 +318,18 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     if context.get_remaining_time_in_millis() > TO_RECORD_BUILD * 1000:
         services.build_record.write_once()
     return {"batchItemFailures": [{"itemIdentifier": message_id} for message_id in failed]}
+
+
+def _leave_to_another(event: dict[str, Any], context: LambdaContext) -> None:
+    """End a process whose secrets are too old and that could not start anew; its messages go to the next at once."""
+    if not has_secrets():
+        return
+    from lambda_handlers.renewal import finish, outlived
+
+    if outlived(context):
+        finish()
+        Redelivery(current_services(), event["Records"]).hide_all(0)
+        raise SystemExit("The secrets are older than SERVERLESS_TASKS_SECRETS_MAX_AGE.")
 
 
 def _flush(*, last: bool = False) -> None:

@@ -90,6 +90,21 @@ class BucketMissing(ConfigurationError):
         super().__init__(f"{what} are stored in the bucket, and SERVERLESS_TASKS_BUCKET is not set.")
 
 
+class SecretUnavailable(ConfigurationError):
+    """A secret that the environment refers to cannot be read.
+
+    Args:
+        name: the variable that it is for.
+        reason: why; it has nothing of the value.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(
+            f"The secret for the variable {name} cannot be read: {reason.strip().removesuffix('.')}."
+            " Check its reference, and that SecretArns allows the functions to read it."
+        )
+
+
 class DuplicateTask(ConfigurationError):
     """Two task classes have the same name."""
 

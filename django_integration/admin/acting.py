@@ -18,7 +18,7 @@ from django_integration.admin import actions, bulk, pages
 from django_integration.admin.rows import SHORT, rows
 from django_integration.admin.search import Search
 from django_integration.models import Job
-from serverless_tasks.client.operations.bulk_submission import MOST_JOBS
+from serverless_tasks.client.operations.bulk.submission import MOST_JOBS
 from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError, ServerlessTasksError

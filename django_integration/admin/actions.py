@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 from django.utils.translation import gettext, gettext_lazy
 
-from serverless_tasks.client.operations.bulk_submission import BULK
+from serverless_tasks.client.operations.bulk.submission import BULK
 from serverless_tasks.client.resubmit import resubmit
 from serverless_tasks.client.task_client import TaskClient
 from serverless_tasks.engine.services import current_services

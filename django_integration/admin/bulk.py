@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from django_integration.admin.search import described
-from serverless_tasks.client.operations.bulk_submission import submit_bulk
-from serverless_tasks.client.operations.bulk_summary import BulkSummary
+from serverless_tasks.client.operations.bulk.submission import BULK, submit_bulk
+from serverless_tasks.client.operations.bulk.summary import BulkSummary
 from serverless_tasks.client.search import JobFilter, known_names, search_jobs
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ConfigurationError
@@ -92,3 +93,16 @@ def acted(record: Record, submitted: Message | None) -> dict[str, Any]:
         "described": asked,
         "summary": summary,
     }
+
+
+def without_places(record: Record) -> Record:
+    """Return a record; of an action on many jobs without what its attempts have written for the next ones."""
+    if record.task != BULK:
+        return record
+    history = tuple(
+        replace(ended, failure=replace(ended.failure, message=text, traceback=""))
+        if (text := ended.failure.message.partition(": {")[0]) != ended.failure.message
+        else ended
+        for ended in record.history
+    )
+    return replace(record, history=history)

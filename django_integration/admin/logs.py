@@ -12,7 +12,7 @@ from django.urls import path
 from django.utils.translation import gettext as _
 
 from django_integration.web.timeline import moment_text
-from serverless_tasks.client.operations.logs import job_log
+from serverless_tasks.client.operations.story.logs import job_log
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError, ConfigurationError
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
 
-    from serverless_tasks.client.operations.logs import LogLine
+    from serverless_tasks.client.operations.story.logs import LogLine
 
 # The lines of a page: the last ones.
 MOST: Final = 500

@@ -8,13 +8,13 @@ from django.contrib.auth import get_user_model
 from django.urls import reverse
 from django.utils.timezone import get_current_timezone_name
 
-from django_integration.admin.bulk import acted
+from django_integration.admin.bulk import acted, without_places
 from django_integration.admin.groups import group
 from django_integration.admin.rows import iso_moment, moment, owner_names, percent, rows
 from django_integration.admin.search import TIME_WORDS, field_value
 from django_integration.web.excerpt import MOST_MESSAGES, excerpts
 from django_integration.web.timeline import drawing_of, timed_messages
-from serverless_tasks.client.operations.bulk_submission import BULK
+from serverless_tasks.client.operations.bulk.submission import BULK
 from serverless_tasks.client.search import known_names, search_jobs
 from serverless_tasks.client.timeline import messages_json, timeline
 from serverless_tasks.engine.services import current_services
@@ -104,7 +104,7 @@ def job(uuid: str) -> dict[str, Any] | None:
     record = services.store.read(uuid)
     if record is None:
         return None
-    submitted = services.store.job(uuid)
+    record, submitted = without_places(record), services.store.job(uuid)
     (row,) = rows([record], services.clock.now())
     context: dict[str, Any] = {
         "record": record,

@@ -127,8 +127,8 @@ class Search:
             return value
 
         not_a_time = gettext("“%(text)s” is not a time; write it as 2026-01-31T08:00:00.")
-        since = read(self.since, _moment, not_a_time)
-        until = read(self.until, _moment, not_a_time)
+        since = read(self.since, read_moment, not_a_time)
+        until = read(self.until, read_moment, not_a_time)
         longer_than = read(
             self.longer_than,
             _seconds,
@@ -283,7 +283,7 @@ def status_text(status: str) -> str:
 
 def field_value(text: str) -> str:
     """Return a time of the query as an input element of HTML takes it: in the site's zone, without one."""
-    milliseconds = _moment(text) if text else None
+    milliseconds = read_moment(text) if text else None
     if milliseconds is None:
         return ""
     local = localtime(datetime.fromtimestamp(milliseconds / 1000, UTC))
@@ -294,7 +294,7 @@ def _text_of(milliseconds: int | None) -> str:
     return "" if milliseconds is None else moment_text(datetime.fromtimestamp(milliseconds / 1000, UTC))
 
 
-def _moment(text: str) -> int | None:
+def read_moment(text: str) -> int | None:
     """Return a time in milliseconds since the epoch; one without a zone is in the site's. None: it is none."""
     if _MILLISECONDS.fullmatch(text):
         return int(text)

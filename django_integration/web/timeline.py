@@ -10,8 +10,8 @@ from django.utils.formats import date_format, number_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from serverless_tasks.client.operations.picture import DAY, HOUR, MINUTE, SECOND, picture_of
-from serverless_tasks.client.operations.spans import (
+from serverless_tasks.client.operations.story.picture import DAY, HOUR, MINUTE, SECOND, picture_of
+from serverless_tasks.client.operations.story.spans import (
     ATTEMPT,
     DELAY,
     GROUP,
@@ -26,8 +26,8 @@ from serverless_tasks.engine.job.record import AttemptMessages
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    from serverless_tasks.client.operations.picture import Bar, Mark, Picture, Row
-    from serverless_tasks.client.operations.spans import Span
+    from serverless_tasks.client.operations.story.picture import Bar, Mark, Picture, Row
+    from serverless_tasks.client.operations.story.spans import Span
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.record import Record
     from serverless_tasks.engine.services import Services

@@ -13,6 +13,7 @@ import fcntl
 import fnmatch
 import hashlib
 import importlib.metadata
+import json
 import os
 import py_compile
 import re
@@ -25,7 +26,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import Any
 
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parents[1]
@@ -35,6 +37,20 @@ GLIBC_MINORS = range(34, 16, -1)
 CODE_DIRECTORY = "/var/task"
 # One time for all files, so that the same input gives the same archive; ZIP knows none before 1980.
 FILE_TIME = 315_619_200
+# What the handlers read at their start: the processor that the artefact is for, and plain variables.
+MANIFEST = "serverless_tasks_artefact.json"
+# Which the stack or Lambda sets; SERVERLESS_TASKS_SECRET_<NAME> refers to a secret and may stand here.
+RESERVED = re.compile(r"AWS_|LAMBDA_|_|DJANGO_SETTINGS_MODULE$|SERVERLESS_TASKS_(?!SECRET_)")
+REFERENCE = "SERVERLESS_TASKS_SECRET_"
+# What a variable is called, or looks like, that nobody should read in a repository: words of names; a password in a
+# URL, an access key of AWS, a private key, a token of Stripe, GitHub or Slack, a JSON web token.
+SECRET_NAME = re.compile(
+    r"(^|_)(SECRET|PASSWORD|PASSWD|PWD|PASSPHRASE|TOKEN|CREDENTIALS?|APIKEY|(API|ACCESS|PRIVATE|SIGNING|ENCRYPTION)_KEY)(_|$)"
+)
+SECRET_VALUE = re.compile(
+    r"://[^/\s:@]*:[^/\s@]+@|\b(AKIA|ASIA)[A-Z0-9]{16}\b|-----BEGIN [A-Z ]*PRIVATE KEY"
+    r"|\b(sk|rk)_(live|test)_|\bgh[pousr]_[A-Za-z0-9]{20}|\bxox[abprs]-|\beyJ[\w-]{10,}\.[\w-]{10,}\."
+)
 # Of an installed package's metadata Lambda needs its name, version and entry points; licences stay with the code.
 METADATA_KEPT = ("METADATA", "entry_points.txt", "licenses/*", "LICEN[CS]E*", "COPYING*", "NOTICE*")
 
@@ -62,6 +78,7 @@ def build(architecture: str, target: Path) -> None:
             f"this is Python {sys.version.split()[0]}; Lambda's {_runtime()} alone compiles for it"
         )
     settings = tomllib.loads((HERE / "artefact.toml").read_text())
+    variables = _variables(settings.get("environment", {}), settings.get("no_secrets", []))
     shutil.copytree(_dependencies(architecture, settings), target, dirs_exist_ok=True)
     with tempfile.TemporaryDirectory() as scratch:
         own = Path(scratch)
@@ -73,8 +90,26 @@ def build(architecture: str, target: Path) -> None:
         _trim(own, settings["trim"])
         _compile(own)
         shutil.copytree(own, target, dirs_exist_ok=True)
+    manifest = {"architecture": architecture, "environment": variables}
+    (target / MANIFEST).write_text(json.dumps(manifest, sort_keys=True) + "\n")
     for path in target.rglob("*"):
         os.utime(path, (FILE_TIME, FILE_TIME))
+
+
+def _variables(given: Mapping[str, Any], no_secrets: Sequence[str]) -> dict[str, str]:
+    """The plain variables of the functions. A secret in the repository and in the artefact would be one no more."""
+    for name, value in given.items():
+        if not isinstance(value, str):
+            raise BuildError(f"artefact.toml has {name} = {value!r} in [environment]: write it in quotes")
+        if RESERVED.match(name):
+            raise BuildError(f"artefact.toml has {name} in [environment], which the stack or Lambda sets")
+        named = SECRET_NAME.search(name.upper()) and not name.startswith(REFERENCE)
+        if (named or SECRET_VALUE.search(value)) and name not in no_secrets:
+            raise BuildError(
+                f"artefact.toml has {name} in [environment], which looks like a secret: give a reference to it in"
+                f" {REFERENCE}{name}, or in the parameter SecretReferences. If it is none, list {name!r} in no_secrets"
+            )
+    return dict(given)
 
 
 def _sources(patterns: list[str]) -> list[Path]:
@@ -107,7 +142,7 @@ def _left_behind(patterns: list[str]) -> Callable[[str, list[str]], list[str]]:
     return ignored
 
 
-def _dependencies(architecture: str, settings: dict[str, list[str]]) -> Path:
+def _dependencies(architecture: str, settings: Mapping[str, Any]) -> Path:
     """Install once, whichever function comes first, and again when what decides on the outcome has changed."""
     cache = PROJECT / ".aws-sam" / "serverless-tasks"
     cache.mkdir(parents=True, exist_ok=True)
@@ -128,8 +163,9 @@ def _dependencies(architecture: str, settings: dict[str, list[str]]) -> Path:
     return finished
 
 
-def _digest(settings: dict[str, list[str]]) -> str:
-    digest = hashlib.sha256(repr((sorted(settings.items()), sys.version_info[:2])).encode())
+def _digest(settings: Mapping[str, Any]) -> str:
+    deciding = [(name, settings[name]) for name in ("runtime", "trim")]
+    digest = hashlib.sha256(repr((deciding, sys.version_info[:2])).encode())
     digest.update(Path(__file__).read_bytes())
     digest.update(REQUIREMENTS.read_bytes())
     for wheel in re.findall(r"\S+\.whl", REQUIREMENTS.read_text()):

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
-    from serverless_tasks.client.operations.picture import Picture
+    from serverless_tasks.client.operations.story.picture import Picture
     from serverless_tasks.client.search import JobsPage
     from serverless_tasks.client.timeline import Event
     from serverless_tasks.engine.job.dead_letter import DeadLetter

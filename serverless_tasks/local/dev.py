@@ -88,7 +88,7 @@ def run_dev(
             modules=modules,
             most_threads=most_threads,
         )
-        environment = code_environment(stack, site)
+        environment = code_environment(stack, site, say)
         _check_tasks(stack, environment)
         work = Work(stack.mappings, stack.functions, invoke_port, REGION, grace)
         code = Code(environment, work, site, grace=grace, say=say)
@@ -183,7 +183,9 @@ def _to_submit(stack: LocalStack, site: Site | None, environment: Mapping[str, s
     return {name: environment[name] for name in names} | {
         name: value
         for name, value in stack.environment.items()
-        if name.startswith(("AWS_", "SERVERLESS_TASKS_")) and name != "AWS_EC2_METADATA_DISABLED"
+        if name.startswith(("AWS_", "SERVERLESS_TASKS_"))
+        and not name.startswith("SERVERLESS_TASKS_SECRET")  # for those who run tasks
+        and name != "AWS_EC2_METADATA_DISABLED"
     }
 
 

@@ -7,6 +7,7 @@ import signal
 import threading
 from typing import TYPE_CHECKING
 
+from serverless_tasks.engine.aws.secrets import seconds_left
 from serverless_tasks.engine.config import Config
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.poller.mapping import Mapping, initialise_as_lambda_does
@@ -36,6 +37,8 @@ def run_worker(
     config: Config | None = None,
 ) -> int:
     """Work on queues until SIGTERM or SIGINT; a second signal ends the grace. Call it from the main thread.
+
+    With ``SERVERLESS_TASKS_SECRETS_MAX_AGE`` it also ends when the secrets that it has read are so old.
 
     No function ends here: while a task runs, its message is kept hidden, 60 s ahead, for up to SQS's 12 hours.
 
@@ -70,7 +73,8 @@ def run_worker(
     try:
         poller.start()
         log.info("Working on %s.", ", ".join(mapping.queue_name for mapping in mappings))
-        stopping.wait()
+        if not stopping.wait(seconds_left()):
+            log.info("The secrets are as old as they may be: ending, for a new process to read them.")
         return _stop(poller, grace)
     finally:
         for number, action in before.items():

@@ -10,7 +10,7 @@ if TYPE_CHECKING:
 PARAMETER: Final = "WorkerTimeout"
 # As template.yaml has it, in seconds.
 DEFAULT: Final = 300.0
-ALLOWED: Final = (60, 120, 300, 600, 900)
+ALLOWED: Final = tuple(range(60, 901, 30))
 # For what stands around the runs, in seconds.
 _BESIDE: Final = 5
 

@@ -1,7 +1,8 @@
 """A Django site with its admin and a stack on moto: ``python -m tests.browser.operations_site FOLDER``.
 
 FOLDER is where its database goes. It prints its address when it answers. On the stack are a paused task, waiting jobs
-of several tenants, stuck jobs, dead letters and a schedule.
+of several tenants, stuck jobs, dead letters, a schedule, and a week of statistics and errors. Its pages have a content
+security policy without inline scripts and styles.
 """
 
 import io
@@ -27,6 +28,9 @@ from serverless_tasks.engine.job.dead_letter import DeadLetter
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.record import Failure, no_such_task
 from serverless_tasks.engine.services import Services, current_services
+from serverless_tasks.engine.statistics.errors import ErrorKind, Occurrences
+from serverless_tasks.engine.statistics.histogram import bucket_of
+from serverless_tasks.engine.statistics.items import hour_of
 from serverless_tasks.params import IntParameter, StringParameter
 from tests.browser.admin_site import MIDDLEWARE, PROCESSORS, QuietHandler
 from tests.support.aws import account, resources
@@ -36,6 +40,10 @@ GONE = "0b9f7a52-6a1c-4a3e-9c53-1d2f3a4b5c60"
 LOST = "1b9f7a52-6a1c-4a3e-9c53-1d2f3a4b5c61"
 UNKNOWN = "2b9f7a52-6a1c-4a3e-9c53-1d2f3a4b5c62"
 HELD = "3b9f7a52-6a1c-4a3e-9c53-1d2f3a4b5c63"
+FAILED = "5b9f7a52-6a1c-4a3e-9c53-1d2f3a4b5c65"
+KIND = ErrorKind(
+    fingerprint="0123456789ab", task="billing.invoice", type="GatewayDown", frame="shop.billing.charge"
+)
 LETTER = "4b9f7a52-6a1c-4a3e-9c53-1d2f3a4b5c64"
 
 
@@ -78,7 +86,8 @@ def _configure(folder: Path, config: Config) -> None:
             "django.contrib.staticfiles",
             "django_integration",
         ],
-        MIDDLEWARE=MIDDLEWARE,
+        MIDDLEWARE=["django.middleware.csp.ContentSecurityPolicyMiddleware", *MIDDLEWARE],
+        SECURE_CSP={"default-src": ["'self'"], "img-src": ["'self'", "data:"]},
         TEMPLATES=[
             {
                 "BACKEND": "django.template.backends.django.DjangoTemplates",
@@ -143,7 +152,37 @@ def _fill(services: Services) -> None:
     services.store.returned(held, paused.pause.failure)
     pause_queue(services, "low", by="grace", why="The reports' database moves")
     _keep_letters(services, now)
+    _count(services, now)
+    _failed_job(services, now)
     apply(plan(services.registry, services.schedule_group), services.schedule_group)
+
+
+def _count(services: Services, now: int) -> None:
+    store = services.statistics_store
+    for back in range(14 * 24):
+        at, busy = now - back * HOUR, 20 + back % 24
+        seconds = 4.0 if back < 24 else 1.0
+        counts = {
+            "submitted": busy,
+            "succeeded": busy - 2,
+            "failed": 2 if back % 5 == 0 else 0,
+            f"d{bucket_of(seconds)}": busy,
+            "q20": busy,
+            "gb_seconds": busy * seconds,
+        }
+        store.add("billing.invoice", hour_of(at), 0, counts)
+        if back % 5 == 0:
+            text = f"connection to gateway-{back}.internal refused"
+            store.add_errors(Occurrences(kind=KIND, count=2, first=at, last=at, text=text, text_of=FAILED))
+    store.add("reports.nightly", hour_of(now), 0, {"succeeded": 1})
+
+
+def _failed_job(services: Services, now: int) -> None:
+    """A job that failed in the way of `KIND`."""
+    message = _message(FAILED, now - 2 * HOUR)
+    services.store.put_jobs([message])
+    failure = Failure(type=KIND.type, message="connection refused", fingerprint=KIND.fingerprint)
+    services.store.settle(message, failure)
 
 
 def _message(uuid: str, created: int, **given: object) -> Message:

@@ -33,16 +33,16 @@ PAGES = (
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a site that tests leave as it is."""
-    yield from _serve(tmp_path_factory.mktemp("site"))
+    yield from serve(tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
     """The address of a site of one test's own."""
-    yield from _serve(tmp_path)
+    yield from serve(tmp_path)
 
 
-def _serve(folder: Path) -> Iterator[str]:
+def serve(folder: Path) -> Iterator[str]:
     command = [sys.executable, "-m", "tests.browser.operations_site", folder]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None

@@ -72,11 +72,8 @@ def operator(stack: Stack) -> dict[str, str]:
 
 @pytest.fixture(scope="session")
 def reader(stack: Stack) -> dict[str, str]:
-    """Access keys of a user who may call the status URL and nothing else."""
-    function = stack.client("lambda").get_function(FunctionName=stack.physical("StatusFunction"))
-    arn = function["Configuration"]["FunctionArn"]
-    actions = ["lambda:InvokeFunctionUrl", "lambda:InvokeFunction"]
-    return deployment.user(stack, "reader", [{"Effect": "Allow", "Action": actions, "Resource": arn}])
+    """Access keys of a user who holds ReaderPolicy, and nothing else."""
+    return deployment.user(stack, "reader", [], stack.outputs["ReaderPolicyArn"])
 
 
 @pytest.fixture

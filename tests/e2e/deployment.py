@@ -9,7 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -133,9 +133,12 @@ def build(project: Path) -> None:
     _sam(project, "build", environment={"BUILD_PYTHON": sys.executable})
 
 
-def deploy(project: Path, name: str, endpoint: str) -> Stack:
-    """`sam deploy` of what `build` built."""
-    _sam(project, "deploy", "--stack-name", name, environment={"AWS_ENDPOINT_URL": endpoint, **ROOT_KEY})
+def deploy(project: Path, name: str, endpoint: str, parameters: Mapping[str, str] | None = None) -> Stack:
+    """`sam deploy` of what `build` built, with these parameters in place of samconfig.toml's."""
+    given = [f"{each}={value}" for each, value in (parameters or {}).items()]
+    overrides = ["--parameter-overrides", *given] if given else []
+    environment = {"AWS_ENDPOINT_URL": endpoint, **ROOT_KEY}
+    _sam(project, "deploy", "--stack-name", name, *overrides, environment=environment)
     stack = Stack(name, endpoint, {})
     [found] = stack.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
     stack.outputs.update({each["OutputKey"]: each["OutputValue"] for each in found["Outputs"]})

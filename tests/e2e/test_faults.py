@@ -12,7 +12,6 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
 
 from serverless_tasks.client.task_client import TaskClient
 from serverless_tasks.engine.aws import session
@@ -26,7 +25,8 @@ from serverless_tasks.engine.worker.runner import LOST_LIMIT
 from serverless_tasks.workflow import Group, group
 from tests.e2e import deployment
 from tests.e2e.deployed_tasks import Quick
-from tests.e2e.deployment import REGION, ROOT, ROOT_KEY, Stack, eventually
+from tests.e2e.deployment import REGION, ROOT_KEY, Stack, eventually
+from tests.support.template import decided, read
 
 TIMEOUT = 5
 # After a kill a message comes back 10 s after the function's timeout.
@@ -400,7 +400,7 @@ OTHERWISE: dict[str, Scenario] = {
 
 def permissions() -> list[tuple[str, str, str]]:
     """Every permission of the three roles, as the template has them; the worker's last, since poison needs a minute."""
-    resources = yaml_parse((ROOT / "template.yaml").read_text())["Resources"]
+    resources = decided(read(), {})["Resources"]
     return [
         (role, statement["Sid"], action)
         for role in ("InvokeRole", "DeadLetterRole", "WorkerRole")

@@ -76,6 +76,7 @@ def test_a_policys_own_description_stays_since_another_would_be_another_policy()
         "OperatorPolicy": "What it takes beside the publisher policy to delete jobs, to see to dead letters and to"
         " watch the queues.",
         "SchedulesPolicy": "What `serverless-tasks schedules sync` and `list` need.",
+        "ReaderPolicy": "What a caller of the status URL needs.",
     }
 
 

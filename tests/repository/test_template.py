@@ -11,10 +11,14 @@ from samtranslator.yaml_helper import yaml_parse
 
 from serverless_tasks.engine.aws.dynamodb import manifest
 from serverless_tasks.local.aws.template import translate
+from tests.support.template import EVERY, decided
 
 ROOT = Path(__file__).parents[2]
 TEMPLATE: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())
-RESOURCES: dict[str, dict[str, Any]] = TEMPLATE["Resources"]
+RESOURCES: dict[str, dict[str, Any]] = decided(TEMPLATE, {})["Resources"]
+"""As they are where no parameter is given."""
+ALL_RESOURCES: dict[str, dict[str, Any]] = decided(TEMPLATE, EVERY)["Resources"]
+"""As they are where every parameter is given."""
 QUEUES = ("HighQueue", "DefaultQueue", "LowQueue")
 HANDLERS = {
     "WorkerFunction": "lambda_handlers.worker.handler",
@@ -22,8 +26,18 @@ HANDLERS = {
     "StatusFunction": "lambda_handlers.status.handler",
     "DeadLetterFunction": "lambda_handlers.dead_letter.handler",
 }
-# X-Ray's two write actions, reading CloudWatch's figures, and listing mappings know no resource but "*".
+NETWORK_INTERFACES = {
+    "ec2:AssignPrivateIpAddresses",
+    "ec2:CreateNetworkInterface",
+    "ec2:DeleteNetworkInterface",
+    "ec2:DescribeNetworkInterfaces",
+    "ec2:DescribeSubnets",
+    "ec2:UnassignPrivateIpAddresses",
+}
+# X-Ray's two write actions, reading CloudWatch's figures, and listing mappings know no resource but "*"; Lambda asks
+# for network interfaces without one.
 WITHOUT_RESOURCE = {
+    *NETWORK_INTERFACES,
     *("xray:PutTraceSegments", "xray:PutTelemetryRecords"),
     *("cloudwatch:GetMetricData", "lambda:ListEventSourceMappings"),
 }
@@ -41,9 +55,11 @@ def get_att(name: str, attribute: str = "Arn") -> dict[str, list[str]]:
     return {"Fn::GetAtt": [name, attribute]}
 
 
-def statements() -> list[tuple[str, dict[str, Any]]]:
+def statements(
+    resources: dict[str, dict[str, Any]] = RESOURCES,
+) -> list[tuple[str, dict[str, Any]]]:
     found = []
-    for name, each in RESOURCES.items():
+    for name, each in resources.items():
         properties = each.get("Properties", {})
         documents = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
         documents += [
@@ -70,6 +86,7 @@ def test_outputs_are_those_that_users_rely_on() -> None:
         "ScheduleGroupName",
         "SchedulerRoleArn",
         "PublisherPolicyArn",
+        "ReaderPolicyArn",
         "OperatorPolicyArn",
         "SchedulesPolicyArn",
         "WorkerLogGroupName",
@@ -91,6 +108,7 @@ def test_every_parameter_has_a_default() -> None:
 def test_a_message_is_hidden_for_six_timeouts_of_the_worker_whichever_is_chosen() -> None:
     mapping = TEMPLATE["Mappings"]["SixTimeouts"]
     assert set(mapping) == set(TEMPLATE["Parameters"]["WorkerTimeout"]["AllowedValues"])
+    assert sorted(map(int, mapping)) == list(range(60, 901, 30))
     assert all(each["Visibility"] == 6 * int(timeout) for timeout, each in mapping.items())
     chosen = {"Fn::FindInMap": ["SixTimeouts", {"Ref": "WorkerTimeout"}, "Visibility"]}
     assert [RESOURCES[queue]["Properties"]["VisibilityTimeout"] for queue in QUEUES] == [chosen] * 3
@@ -178,7 +196,7 @@ def test_the_bucket_refuses_what_does_not_come_over_tls() -> None:
     assert statement["Condition"] == {"Bool": {"aws:SecureTransport": "false"}}
 
 
-@pytest.mark.parametrize(("name", "statement"), statements())
+@pytest.mark.parametrize(("name", "statement"), statements(ALL_RESOURCES))
 def test_no_policy_allows_a_wildcard_action_or_resource(name: str, statement: dict[str, Any]) -> None:
     if statement["Effect"] == "Deny":
         return
@@ -191,6 +209,8 @@ def test_no_policy_allows_a_wildcard_action_or_resource(name: str, statement: di
         return
     for resource in as_list(statement["Resource"]):
         assert isinstance(resource, dict), "a literal resource is a wildcard or tied to one account"
+        if resource.get("Ref") in ("KmsKeyArn", "SecretArns", "SecretsKeyArn"):
+            continue
         text = resource.get("Fn::Sub", "")
         if allowed == ["scheduler:ListSchedules"]:  # it is not divided by groups
             assert text.endswith(":${AWS::AccountId}:schedule/*/*")
@@ -454,27 +474,36 @@ def test_the_environment_names_the_resources_and_django_only_when_it_is_asked_fo
 
 def test_the_functions_that_end_jobs_count_them_unless_it_is_switched_off() -> None:
     assert TEMPLATE["Parameters"]["Statistics"]["Default"] == "true"
-    counting = {
-        "SERVERLESS_TASKS_STATISTICS": {"Ref": "Statistics"},
-        "SERVERLESS_TASKS_ERROR_TOPIC": {
-            "Fn::If": ["HasErrorTopic", {"Ref": "ErrorTopicArn"}, {"Ref": "AWS::NoValue"}]
-        },
-    }
-    own = {name: RESOURCES[name]["Properties"].get("Environment", {}).get("Variables") for name in HANDLERS}
-    assert own == {
-        "WorkerFunction": {"SERVERLESS_TASKS_PAUSES": {"Ref": "TaskPauses"}, **counting},
-        "InvokeFunction": None,
-        "StatusFunction": None,
-        "DeadLetterFunction": counting,
-    }
+    counting = {"SERVERLESS_TASKS_STATISTICS": {"Ref": "Statistics"}}
+    told = {"SERVERLESS_TASKS_ERROR_TOPIC": {"Ref": "ErrorTopicArn"}}
+    for resources, more in ((RESOURCES, {}), (ALL_RESOURCES, told)):
+        own = {
+            name: {
+                variable: value
+                for variable, value in resources[name]["Properties"]
+                .get("Environment", {"Variables": {}})["Variables"]
+                .items()
+                if "SECRETS" not in variable  # see test_template_parameters
+            }
+            for name in HANDLERS
+        }
+        assert own == {
+            "WorkerFunction": {"SERVERLESS_TASKS_PAUSES": {"Ref": "TaskPauses"}, **counting, **more},
+            "InvokeFunction": {},
+            "StatusFunction": {},
+            "DeadLetterFunction": counting | more,
+        }
 
 
 def test_they_may_publish_new_errors_to_the_one_topic_that_is_named_and_only_then() -> None:
-    publishing = [(name, each) for name, each in statements() if "sns" in str(each["Action"])]
-    [(name, statement)] = publishing
+    assert not [name for name, each in statements() if "sns" in str(each["Action"])]
+    [(name, statement)] = [
+        (name, each) for name, each in statements(ALL_RESOURCES) if "sns" in str(each["Action"])
+    ]
     assert (statement["Action"], statement["Resource"]) == ("sns:Publish", {"Ref": "ErrorTopicArn"})
-    assert RESOURCES[name]["Condition"] == "HasErrorTopic"
-    assert RESOURCES[name]["Properties"]["Roles"] == [{"Ref": "WorkerRole"}, {"Ref": "DeadLetterRole"}]
+    assert TEMPLATE["Resources"][name]["Condition"] == "HasErrorTopic"
+    roles = [{"Ref": "WorkerRole"}, {"Ref": "DeadLetterRole"}]
+    assert ALL_RESOURCES[name]["Properties"]["Roles"] == roles
     assert TEMPLATE["Conditions"]["HasErrorTopic"] == {
         "Fn::Not": [{"Fn::Equals": [{"Ref": "ErrorTopicArn"}, ""]}]
     }
@@ -502,6 +531,9 @@ def test_what_the_security_rules_let_pass_says_why() -> None:
 
 def test_alarms_watch_what_can_go_wrong_and_tell_the_topic_if_there_is_one() -> None:
     alarms = of_type("AWS::CloudWatch::Alarm")
+    assert set(alarms) < {
+        name for name, each in ALL_RESOURCES.items() if each["Type"] == "AWS::CloudWatch::Alarm"
+    }
     watched = sorted((each["Namespace"], each["MetricName"]) for each in alarms.values())
     assert watched == [
         ("AWS/Lambda", "Errors"),
@@ -510,12 +542,14 @@ def test_alarms_watch_what_can_go_wrong_and_tell_the_topic_if_there_is_one() -> 
         *[("AWS/SQS", "ApproximateAgeOfOldestMessage")] * 3,
         ("AWS/SQS", "ApproximateNumberOfMessagesVisible"),
         ("ServerlessTasks", "DeadLettered"),
+        ("ServerlessTasks", "TaskFailed"),
         ("ServerlessTasks", "Undecodable"),
         ("ServerlessTasks", "UnknownTask"),
     ]
-    told = {"Fn::If": ["HasAlarmTopic", [{"Ref": "AlarmTopicArn"}], {"Ref": "AWS::NoValue"}]}
-    for alarm in alarms.values():
-        assert alarm["AlarmActions"] == told
+    for name, alarm in alarms.items():
+        assert "AlarmActions" not in alarm
+        told = ALL_RESOURCES[name]["Properties"]
+        assert told["AlarmActions"] == told["OKActions"] == [{"Ref": "AlarmTopicArn"}]
         assert alarm["TreatMissingData"] == "notBreaching"
 
 
@@ -533,7 +567,9 @@ def test_one_dead_letter_or_unknown_task_raises_an_alarm_at_once(
     watched = RESOURCES[alarm]["Properties"]
     assert (watched["Namespace"], watched["MetricName"]) == ("ServerlessTasks", metric)
     assert watched["Dimensions"] == [{"Name": "service", "Value": {"Ref": "AWS::StackName"}}]
-    assert (watched["Statistic"], watched["Threshold"]) == ("Sum", 0)
+    threshold = watched["Threshold"]
+    threshold = TEMPLATE["Parameters"][threshold["Ref"]]["Default"] if threshold else threshold
+    assert (watched["Statistic"], threshold) == ("Sum", 0)
     assert watched["ComparisonOperator"] == "GreaterThanThreshold"
     assert (watched["Period"], watched["EvaluationPeriods"]) == (60, 1)
     handler = (ROOT / "lambda_handlers" / f"{module}.py").read_text()

@@ -22,7 +22,7 @@ from serverless_tasks.project.samconfig import deployed_parameters
 from serverless_tasks.project.worker_time import deployed_seconds, worker_time_advice
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable, Iterator, Mapping
 
     from serverless_tasks.engine.definition.base import BaseTask
 
@@ -108,11 +108,13 @@ class Deployment:
         modules: the modules that it imports.
         django_settings: the settings with which it sets Django up, or "".
         worker_seconds: its timeout, or None where the file has no number.
+        parameters: all that the file gives.
     """
 
     modules: tuple[str, ...]
     django_settings: str
     worker_seconds: float | None
+    parameters: Mapping[str, str]
 
     @classmethod
     def read(cls) -> Deployment | None:
@@ -121,7 +123,8 @@ class Deployment:
         if "TaskModules" not in parameters and "DjangoSettingsModule" not in parameters:
             return None
         modules = tuple(filter(None, parameters.get("TaskModules", "").split(",")))
-        return cls(modules, parameters.get("DjangoSettingsModule", ""), deployed_seconds(parameters))
+        django_settings = parameters.get("DjangoSettingsModule", "")
+        return cls(modules, django_settings, deployed_seconds(parameters), parameters)
 
 
 def _paused() -> Iterator[checks.CheckMessage]:

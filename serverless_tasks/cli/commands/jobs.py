@@ -18,8 +18,8 @@ from serverless_tasks.cli.output import Output
 from serverless_tasks.cli.parameters import Json, Stack
 from serverless_tasks.cli.progress import follow, sending, show
 from serverless_tasks.cli.session import connect
-from serverless_tasks.client.operations.picture import picture_of
-from serverless_tasks.client.operations.spans import spans_of
+from serverless_tasks.client.operations.story.picture import picture_of
+from serverless_tasks.client.operations.story.spans import spans_of
 from serverless_tasks.client.timeline import messages_json, timeline_of
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.job_id import uuid_in

@@ -11,10 +11,10 @@ from serverless_tasks.cli.output import Output, visible
 from serverless_tasks.cli.parameters import Json, Stack
 from serverless_tasks.cli.pictures.timeline import time_of_day
 from serverless_tasks.cli.session import connect
-from serverless_tasks.client.operations.logs import follow_log, job_log
+from serverless_tasks.client.operations.story.logs import follow_log, job_log
 
 if TYPE_CHECKING:
-    from serverless_tasks.client.operations.logs import LogLine
+    from serverless_tasks.client.operations.story.logs import LogLine
 
 _NOTHING = (
     "No lines (yet): CloudWatch shows them some seconds after they were written, and drops them in the end."

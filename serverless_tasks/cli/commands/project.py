@@ -12,6 +12,7 @@ import typer
 from serverless_tasks.cli.loading import NO_TASKS, Tasks, load_project
 from serverless_tasks.cli.output import Output, say
 from serverless_tasks.cli.parameters import Json
+from serverless_tasks.engine.aws.secrets import put_secrets
 from serverless_tasks.engine.definition.base import replaced_names
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ConfigurationError, TaskDefinitionError
@@ -166,6 +167,8 @@ def worker(
         )
         # At INFO, botocore logs where each client found its credentials and its endpoint.
         logging.getLogger("botocore").setLevel(logging.WARNING)
+        # Before the settings are loaded, which read them.
+        put_secrets()
         # In a container the environment takes precedence over the project's samconfig.toml.
         load_project(Tasks.NAMED if said_here() else Tasks.NEEDED)
         if not len(current_services().registry):

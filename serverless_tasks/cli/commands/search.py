@@ -211,7 +211,7 @@ def _act_on_all(
         ConfigurationError: it is not clear what is to be done, or a program has not said yes.
     """
     from serverless_tasks.cli.commands.jobs import submitted  # most searches only list
-    from serverless_tasks.client.operations.bulk_submission import submit_bulk
+    from serverless_tasks.client.operations.bulk.submission import submit_bulk
 
     if len(asked) != 1:
         raise ConfigurationError("Give one of --retry, --cancel and --delete; --again and --yes go with one.")
@@ -228,7 +228,7 @@ def _act_on_all(
 
 
 def _question(session: Session, action: str, filters: JobFilter) -> str:
-    from serverless_tasks.client.operations.bulk_submission import MOST_JOBS
+    from serverless_tasks.client.operations.bulk.submission import MOST_JOBS
 
     services, count, cursor = session.client.services, 0, None
     names = known_names(services)

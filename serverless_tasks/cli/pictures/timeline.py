@@ -10,8 +10,8 @@ from rich.table import Table
 from rich.text import Text
 
 from serverless_tasks.cli.output import visible
-from serverless_tasks.client.operations.picture import DAY, HOUR, MINUTE, SECOND
-from serverless_tasks.client.operations.spans import ATTEMPT, DELAY, GROUP, MEMBER, PAUSE, QUEUE
+from serverless_tasks.client.operations.story.picture import DAY, HOUR, MINUTE, SECOND
+from serverless_tasks.client.operations.story.spans import ATTEMPT, DELAY, GROUP, MEMBER, PAUSE, QUEUE
 from serverless_tasks.engine.job.record import CANCELLED, FAILED, RUNNING, SUCCEEDED, iso
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
     from rich.console import Console, ConsoleOptions, RenderResult
 
-    from serverless_tasks.client.operations.picture import Picture, Row
+    from serverless_tasks.client.operations.story.picture import Picture, Row
     from serverless_tasks.engine.job.record import AttemptMessages
 
 _COLOURS: Final = {

@@ -58,7 +58,10 @@ _ADVICE: tuple[tuple[type[Exception], str], ...] = (
 )
 
 # The AWS services that this package calls.
-_SERVICES = ("cloudformation", "cloudwatch", "dynamodb", "lambda", "logs", "s3", "scheduler", "sns", "sqs")
+_SERVICES = (
+    *("cloudformation", "cloudwatch", "dynamodb", "ec2", "lambda", "logs"),
+    *("s3", "scheduler", "secretsmanager", "sns", "sqs", "ssm"),
+)
 # Those that botocore itself calls for credentials: of a role, a container's web identity, or a login.
 _CREDENTIALS = ("signin", "sso", "sso-oidc", "sts")
 # Those that are called for every job.

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 # The tasks of the library that operators submit: the module and the class of each. Nothing but a message that names one
 # has its module imported, and nothing else finds one: it is not listed, not served, and not submitted by its name.
 OPERATIONS: Final[Mapping[str, tuple[str, str]]] = {
-    "serverless-tasks.bulk": ("serverless_tasks.client.operations.bulk", "BulkAction"),
+    "serverless-tasks.bulk": ("serverless_tasks.client.operations.bulk.action", "BulkAction"),
 }
 
 

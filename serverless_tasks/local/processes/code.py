@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.local.environment import process_environment
 from serverless_tasks.local.processes.process import ChildProcess
+from serverless_tasks.local.secrets import local_secrets
 from serverless_tasks.project.tasks import settings_of
 
 if TYPE_CHECKING:
@@ -178,9 +179,9 @@ def accepts(address: tuple[str, int]) -> bool:
     return True
 
 
-def code_environment(stack: LocalStack, site: Site | None) -> dict[str, str]:
+def code_environment(stack: LocalStack, site: Site | None, say: Callable[[str], None]) -> dict[str, str]:
     """The children's environment: the working directory and the site's are importable."""
-    environment = process_environment(stack.environment)
+    environment = process_environment(local_secrets(stack.environment, stack.endpoint, say))
     directories = [str(Path.cwd()), *([str(site.directory)] if site else [])]
     environment["PYTHONPATH"] = ":".join(filter(None, [*directories, environment.get("PYTHONPATH")]))
     # CloudWatch metrics, one line per task, are of no use locally.

@@ -12,7 +12,7 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from django_integration.admin import acting, actions, bulk
-from serverless_tasks.client.operations.bulk_submission import BULK, submit_bulk
+from serverless_tasks.client.operations.bulk.submission import BULK, submit_bulk
 from serverless_tasks.client.search import JobFilter
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError, SubmitFailed
@@ -210,6 +210,20 @@ class TestAllThatMatch:
             retried = current_services().store.read(uuid)
             assert retried is not None
             assert len(retried.retried_as) == 1
+
+    def test_attempts_that_went_on_say_so_in_words(
+        self, operator: Client, work: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from serverless_tasks.client.operations.bulk import action as task
+
+        monkeypatch.setattr(task, "PAGE", 1)
+        monkeypatch.setattr(task, "BUDGET", 0)
+        failed(work, 2)
+        uuid = self.confirm(operator, self.ask(operator, "delete")).context["record"].uuid
+        work()
+        page = text(operator.get(f"{LIST}{uuid}/"))
+        assert "The time of this attempt was over; the next attempt goes on" in page
+        assert "cursor" not in page
 
     def test_what_refused_is_shown_with_examples(self, operator: Client, work: Callable[[], int]) -> None:
         (uuid,) = failed(work)

@@ -16,7 +16,7 @@ from django_integration.admin import pages
 from django_integration.admin.search import Search, described, field_value
 from serverless_tasks.client import search
 from serverless_tasks.client.job_filter import JobFilter
-from serverless_tasks.client.operations.bulk_submission import BULK
+from serverless_tasks.client.operations.bulk.submission import BULK
 from serverless_tasks.engine.job.place import member_id
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.workflow import group

@@ -12,7 +12,7 @@ from django.test import Client
 from django.test.utils import override_settings
 
 from django_integration.admin import logs
-from serverless_tasks.client.operations.logs import LogLine
+from serverless_tasks.client.operations.story.logs import LogLine
 from serverless_tasks.client.resubmit import resubmit
 from serverless_tasks.engine.job.record import AttemptMessages, EndedAttempt, Failure, Record
 from serverless_tasks.engine.services import current_services

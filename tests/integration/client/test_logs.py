@@ -9,8 +9,8 @@ from itertools import count
 import pytest
 
 from serverless_tasks import ConfigurationError
-from serverless_tasks.client.operations import logs
-from serverless_tasks.client.operations.logs import LogLine, follow_log, job_log
+from serverless_tasks.client.operations.story import logs
+from serverless_tasks.client.operations.story.logs import LogLine, follow_log, job_log
 from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.job.message import Message
@@ -134,6 +134,25 @@ def test_lines_of_other_environments_and_requests_are_left_out(
         f"START RequestId: {REQUEST} Version: $LATEST",
         "mine",
         f"END RequestId: {REQUEST}",
+    ]
+
+
+def test_the_next_job_of_the_batch_begins_at_once(
+    services: Services, clock: FakeClock, write: Writer
+) -> None:
+    store, mine, after = services.store, a_message(clock), a_message(clock)
+    write(f"START RequestId: {REQUEST} Version: $LATEST")
+    store.succeed(mine.uuid, begin(store, clock, mine), Snapshot(1), {"sum": 1})
+    clock.move(0.05)
+    write.structured("task succeeded", mine.uuid)
+    begin(store, clock, after)
+    write("printed by the next one")
+    write.structured("said by the next one", after.uuid)
+    write(f"[INFO]\t2026-01-01T00:00:00.000Z\t{REQUEST}\tlogged by the next one")
+
+    assert [line.message for line in log_of(services, mine)] == [
+        f"START RequestId: {REQUEST} Version: $LATEST",
+        "task succeeded",
     ]
 
 

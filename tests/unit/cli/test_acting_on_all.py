@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from serverless_tasks import Task, TaskError, configure
 from serverless_tasks.cli.app import app
 from serverless_tasks.cli.commands import search
-from serverless_tasks.client.operations.bulk_submission import BULK
+from serverless_tasks.client.operations.bulk.submission import BULK
 from serverless_tasks.client.search import JobFilter, search_jobs
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.services import Services, reset

@@ -19,7 +19,7 @@ from serverless_tasks import Task, TaskError
 from serverless_tasks.cli.app import app
 from serverless_tasks.cli.commands import logs as log_commands
 from serverless_tasks.cli.output import Output
-from serverless_tasks.client.operations.logs import LogLine
+from serverless_tasks.client.operations.story.logs import LogLine
 from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.definition.schedule import cron, rate

@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 
 from serverless_tasks.cli.pictures.timeline import TimelineBars, lasted_text, messages_table, since_text
-from serverless_tasks.client.operations.picture import picture_of
-from serverless_tasks.client.operations.spans import Span
+from serverless_tasks.client.operations.story.picture import picture_of
+from serverless_tasks.client.operations.story.spans import Span
 from serverless_tasks.engine.job.record import AttemptMessages
 
 RETRIED = [

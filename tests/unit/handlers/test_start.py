@@ -74,6 +74,9 @@ def started(**environment: str) -> dict[str, Any]:
         "serverless_tasks.engine.definition.recurring",
         "serverless_tasks.client.dead_letters",
         "lambda_handlers.members",
+        "lambda_handlers.renewal",
+        "aws_lambda_powertools.utilities.parameters",
+        "serverless_tasks.engine.aws.secrets",
         "serverless_tasks.engine.aws.dynamodb.groups",
         "serverless_tasks.engine.job.place",
         "serverless_tasks.engine.job.plan",
@@ -110,3 +113,21 @@ def test_outside_lambda_the_collector_is_left_alone():
 @pytest.fixture(scope="module")
 def worker():
     return started(AWS_LAMBDA_FUNCTION_NAME="worker", SERVERLESS_TASKS_MODULES="examples.tasks")
+
+
+def test_the_status_function_starts_without_tasks_settings_and_secrets():
+    environment = {
+        "AWS_LAMBDA_FUNCTION_NAME": "status",
+        "SERVERLESS_TASKS_MODULES": "no_such_module",
+        "DJANGO_SETTINGS_MODULE": "no_such_settings",
+        "SERVERLESS_TASKS_SECRETS": "DATABASE_URL=/no/such",
+    }
+    script = "import sys, lambda_handlers.status; print('django' in sys.modules)"
+    said = subprocess.run(
+        [sys.executable, "-c", script],
+        env={**os.environ, **ENVIRONMENT, **environment},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout == "False\n"

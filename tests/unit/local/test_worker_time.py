@@ -21,9 +21,9 @@ def test_a_worker_with_twice_the_longest_timeout_is_well(seconds: float, timeout
 @pytest.mark.parametrize(
     ("seconds", "timeout", "advice"),
     [
-        (60, 60, "deploy with WorkerTimeout=300, or reduce the task's timeout"),
-        (60, 30, "deploy with WorkerTimeout=120, or"),
-        (300, 240, "deploy with WorkerTimeout=600, or"),
+        (60, 60, "deploy with WorkerTimeout=150, or reduce the task's timeout"),
+        (60, 30, "deploy with WorkerTimeout=90, or"),
+        (300, 240, "deploy with WorkerTimeout=510, or"),
         (
             900,
             448,

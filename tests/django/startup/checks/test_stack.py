@@ -170,7 +170,7 @@ class TestTheWorkersTime:
         ((number, sentence),) = messages()
         assert number == "W013"
         assert "less than 125: twice the timeout of task" in sentence
-        assert "deploy with WorkerTimeout=300" in sentence
+        assert "deploy with WorkerTimeout=150" in sentence
         assert messages(deploy=False) == []
         self.deployed(settings, tmp_path, django, "WorkerTimeout=300")
         assert messages() == []

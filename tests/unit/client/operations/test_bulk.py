@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 
 from serverless_tasks import Task, TaskError, TaskNotFound
-from serverless_tasks.client.operations import bulk
-from serverless_tasks.client.operations.bulk import retry_id
-from serverless_tasks.client.operations.bulk_submission import BULK, submit_bulk
+from serverless_tasks.client.operations.bulk import action as bulk
+from serverless_tasks.client.operations.bulk.action import retry_id
+from serverless_tasks.client.operations.bulk.submission import BULK, submit_bulk
 from serverless_tasks.client.search import JobFilter
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.definition.registry import OPERATIONS, Registry

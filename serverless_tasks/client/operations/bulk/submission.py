@@ -1,4 +1,4 @@
-"""Submitting an action on all jobs that match a filter; see `serverless_tasks.client.operations.bulk`."""
+"""Submitting an action on all jobs that match a filter; see `serverless_tasks.client.operations.bulk.action`."""
 
 from __future__ import annotations
 

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from serverless_tasks import Task
-from serverless_tasks.client.operations.picture import FIRST_ROWS, LEAST, MOST_ROWS, Picture, picture_of
-from serverless_tasks.client.operations.spans import ENDS, NAMED, Span, spans, spans_of
+from serverless_tasks.client.operations.story.picture import FIRST_ROWS, LEAST, MOST_ROWS, Picture, picture_of
+from serverless_tasks.client.operations.story.spans import ENDS, NAMED, Span, spans, spans_of
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.place import member_id
 from serverless_tasks.engine.job.record import WORKER_LOST, EndedAttempt, Failure, Record

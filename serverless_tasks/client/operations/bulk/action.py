@@ -17,8 +17,8 @@ from uuid import UUID, uuid5
 
 from pydantic import BaseModel
 
-from serverless_tasks.client.operations.bulk_submission import BULK, MOST_JOBS
-from serverless_tasks.client.operations.bulk_summary import BulkSummary
+from serverless_tasks.client.operations.bulk.submission import BULK, MOST_JOBS
+from serverless_tasks.client.operations.bulk.summary import BulkSummary
 from serverless_tasks.client.resubmit import resubmit
 from serverless_tasks.client.search import JobFilter, known_names, search_jobs
 from serverless_tasks.engine.job.record import SUCCEEDED, WORKER_LOST

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from serverless_tasks.client.operations.spans import GROUP, MEMBER
+from serverless_tasks.client.operations.story.spans import GROUP, MEMBER
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from serverless_tasks.client.operations.spans import Span
+    from serverless_tasks.client.operations.story.spans import Span
 
 SECOND: Final = 1000
 MINUTE: Final = 60 * SECOND

@@ -30,8 +30,8 @@ ATTEMPTS: Final = 10
 MOST_LINES: Final = 5_000
 # A Lambda request runs for a quarter of an hour at most, and may have begun with other jobs of its batch.
 REQUEST_MS: Final = 15 * 60_000
-# What is written of an attempt after its end was recorded.
-AFTER_MS: Final = 2_000
+# The lines that name the job come so long after the end of its attempt, which is told before it is recorded.
+AFTER_MS: Final = 10_000
 # CloudWatch shows a line some seconds after it was written.
 LATE_MS: Final = 10_000
 PAUSE: Final = 2.0
@@ -141,7 +141,7 @@ def _windows(record: Record, now: int) -> list[_Window]:
             continue
         end = milliseconds_of(event.ended) or record.finished or now
         windows.append(
-            _Window(attempt=event.attempt, request_id=event.request_id or "", start=start, end=end + AFTER_MS)
+            _Window(attempt=event.attempt, request_id=event.request_id or "", start=start, end=end)
         )
     if record.request_id and windows and not windows[-1].request_id and windows[-1].attempt == record.attempt:
         last = windows.pop()
@@ -162,9 +162,9 @@ def _events(group: LogGroup, uuid: str, window: _Window, since: int) -> Iterator
     if window.request_id:
         of_request += group.events(begun, ended, phrase=window.request_id, most=MOST_LINES)
     if not of_request:
-        of_request += group.events(window.start, window.end, phrase=uuid, most=MOST_LINES)
+        of_request += group.events(window.start, window.end + AFTER_MS, phrase=uuid, most=MOST_LINES)
     for event in of_request:
-        until = streams.setdefault(event.stream, window.end)
+        until = streams.setdefault(event.stream, window.end + AFTER_MS)
         platform = _PLATFORM.match(event.text)
         if platform is not None and platform[1] in ("END", "REPORT"):  # what follows is another request's
             streams[event.stream] = min(until, event.at)

@@ -1,0 +1,1 @@
+"""An action on all jobs that match a filter."""

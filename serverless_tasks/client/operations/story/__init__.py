@@ -1,0 +1,1 @@
+"""One run's whole story: its spans, their picture, and its log."""
