@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.services import Services
+    from serverless_tasks.engine.worker.outcome import DeliveryResult
 
 # Megabytes of the function that is stood in for.
 MEMORY = 512
@@ -42,7 +43,9 @@ class Counted:
         self._store = MemoryStatistics()
         self.gatherer = Gatherer(self._store, clock, name="week", memory=MEMORY)
 
-    def run(self, services: Services, message: Message, *, deadline: float, request_id: str) -> None:
+    def run(
+        self, services: Services, message: Message, *, deadline: float, request_id: str
+    ) -> DeliveryResult:
         """Run a message, in a batch of its own."""
         size = len(message.encode())
         with self.gatherer.batch(size) as counts:
@@ -54,6 +57,7 @@ class Counted:
                 self.gatherer.count_call(message.uuid, "wu", units)
                 counts.note(run)
             counts.end(write=False)
+        return result
 
     def items(self) -> Iterator[dict[str, Any]]:
         """Yield all items, when the week is over."""

@@ -19,9 +19,11 @@ DAYS = 7
 # The outage: the payment gateway is down for 90 minutes in the middle of the week.
 OUTAGE_DAY, OUTAGE_FROM, OUTAGE_TO = 4, 10 * HOUR, 11.5 * HOUR
 # From when the monthly reports take longer, in days before the end.
-SLOWER = 2.0
+SLOWER = 1.0
 # A tenant that floods a queue in the last half hour: how many jobs of 50,000.
 FLOOD = 3_000
+# From when no worker has the task of the search index, in seconds before the end, and its jobs from then on.
+UNDEPLOYED, UNDEPLOYED_JOBS = HOUR / 2, 40
 TENANTS = ("acme", "bertha", "corvus", "delta", "egon", "fabrik")
 # Task, its share of the jobs, its seconds.
 SHARES: tuple[tuple[type[Task], int, float], ...] = (
@@ -57,7 +59,8 @@ def plan(jobs: int, end: float, seed: int = 1) -> list[Planned]:
     """Return the jobs of the week that ends at ``end``, by the time of their submission."""
     chance = random.Random(seed)
     flood = jobs * FLOOD // 50_000
-    planned = [*_usual(jobs - flood, end, chance), *_flood(flood, end, chance)]
+    usual = jobs - flood - UNDEPLOYED_JOBS
+    planned = [*_usual(usual, end, chance), *_flood(flood, end, chance), *_undeployed(end, chance)]
     return sorted(planned, key=lambda job: job.at)
 
 
@@ -77,7 +80,7 @@ def _usual(jobs: int, end: float, chance: random.Random) -> Iterator[Planned]:
         if not end - DAYS * DAY <= at < end - 60:
             at = end - DAY - chance.random() * DAY
         seconds = usual * chance.lognormvariate(0, 0.35)
-        fails = _failure(task, chance)
+        fails = _failure(task, chance) if at < end - HOUR else ""
         if task in (tasks.ChargeCard, tasks.Refund) and down_from <= at < down_to:
             seconds, fails = 10.0, "gateway"
         if task is tasks.MonthlyReport and at > end - SLOWER * DAY:
@@ -100,6 +103,7 @@ def _failure(task: type[Task], chance: random.Random) -> str:
 
 
 def _flood(jobs: int, end: float, chance: random.Random) -> Iterator[Planned]:
+    seconds = 2.0 * FLOOD / max(jobs, 1)  # fewer of them fill the queue as well
     for number in range(jobs):
         yield Planned(
             at=end - chance.uniform(60, HOUR / 2),
@@ -107,5 +111,17 @@ def _flood(jobs: int, end: float, chance: random.Random) -> Iterator[Planned]:
             tenant="acme",
             owner="17",
             number=900_000 + number,
-            seconds=round(2.0 * chance.lognormvariate(0, 0.35), 3),
+            seconds=round(seconds * chance.lognormvariate(0, 0.35), 3),
+        )
+
+
+def _undeployed(end: float, chance: random.Random) -> Iterator[Planned]:
+    for number in range(UNDEPLOYED_JOBS):
+        yield Planned(
+            at=end - chance.uniform(60, UNDEPLOYED),
+            task=tasks.SearchIndex,
+            tenant=chance.choice(TENANTS),
+            owner=str(chance.randrange(400)),
+            number=800_000 + number,
+            seconds=0.5,
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from typing import Any
 
 from serverless_tasks import Task, TaskError
@@ -10,6 +11,11 @@ from serverless_tasks.testing import MovableClock
 
 # The time that the tasks take their seconds from.
 clock = MovableClock()
+log = logging.getLogger("shop")
+
+
+# Seconds from which on a task says how long it took.
+SLOW = 5.0
 
 
 class GatewayDown(Exception):
@@ -51,10 +57,14 @@ class _Shop:
     outputs: Any = {"number": IntParameter()}
 
     def run(self, number: int, seconds: float, fails: str = "") -> int:
-        clock.move(seconds)
         if fails:
             self.add_message(f"order {number} is tried")  # type: ignore[attr-defined]
+            log.warning("order %s is tried", number)
+        clock.move(seconds)
+        if fails:
             _FAILURES[fails](number)
+        if seconds > SLOW:
+            log.warning("%s took %.1f s for number %s", type(self).__name__, seconds, number)
         return number
 
 

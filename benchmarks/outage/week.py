@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING
 from uuid import UUID
 
 from benchmarks.outage.counted import Counted
-from benchmarks.outage.plan import plan
-from benchmarks.outage.tasks import TASKS, clock
+from benchmarks.outage.plan import DAY, HOUR, UNDEPLOYED, plan
+from benchmarks.outage.tasks import TASKS, PrintLabel, ReserveStock, SearchIndex, clock, log
+from benchmarks.outage.worker_log import WorkerLog
 from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.definition.registry import Registry
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from benchmarks.outage.plan import Planned
+    from benchmarks.outage.worker_log import LogEvent
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.store.items import Item
     from serverless_tasks.errors import ServerlessTasksError
@@ -32,8 +34,10 @@ if TYPE_CHECKING:
 CONCURRENCY = {"high": 10, "default": 5, "low": 2}
 # Seconds between a message's sending and its delivery to a free worker.
 DELIVERY = 0.15
-# Workers that died and left nothing behind; jobs of a task that no worker has.
-LOST, UNDEPLOYED = 3, 40
+# Seconds that a run may last.
+LEASE = 300.0
+# Workers that died, and jobs whose messages somebody has purged, from so many seconds before the end on.
+LOST, VANISHED, PURGE = 3, 2, 2 * HOUR
 
 
 class _Messages(Backend):
@@ -61,57 +65,101 @@ class Week:
     Attributes:
         items: all items of the table.
         waiting: the messages that still lie in their queues.
+        log: what the workers have logged, of the last day and of all failures.
     """
 
     items: list[Item]
     waiting: list[Message]
+    log: list[LogEvent]
 
 
 def live_through(jobs: int, end: float, seed: int = 1) -> Week:
     """Submit and run the jobs of the week that ends at ``end`` (seconds since the epoch)."""
-    messages, registry, chance = _Messages(), Registry(), random.Random(seed)
+    messages, registry = _Messages(), Registry()
     for task in TASKS:
         registry.add(task)
     store = messages.store = MemoryStore(clock)
     services = Services(Config(), backend=messages, clock=clock, store=store, registry=registry)
-    counted = Counted(clock)
-    vars(services)["statistics"] = counted.gatherer
-    with use(services):
-        waiting = _run(services, messages, plan(jobs, end, seed), end, chance, counted)
-        _leave_behind(services, waiting, end, chance)
+    workers = _Workers(services, messages, end, random.Random(seed))
+    vars(services)["statistics"] = workers.counted.gatherer
+    with use(services), workers.log.collecting():
+        workers.run(plan(jobs, end, seed))
     clock.move(end - clock.now())
     # A kind of failure has one first item, of all its days the same.
-    kept = {(item["pk"], item["sk"]): item for item in counted.items()}
-    return Week(
-        [*(item for each in store._items.values() for item in each.values()), *kept.values()], waiting
-    )
+    kept = {(item["pk"], item["sk"]): item for item in workers.counted.items()}
+    items = [*(item for each in store._items.values() for item in each.values()), *kept.values()]
+    return Week(items, workers.waiting, workers.log.events)
 
 
-def _run(
-    services: Services,
-    messages: _Messages,
-    planned: list[Planned],
-    end: float,
-    chance: random.Random,
-    counted: Counted,
-) -> list[Message]:
-    """Submit each job at its time, and run each message when it is due and a worker is free."""
-    free = {queue: [0.0] * count for queue, count in CONCURRENCY.items()}
-    due: list[tuple[float, int, Message]] = []
-    waiting: list[Message] = []
-    for number, (moment, message) in enumerate(_moments(planned, due, messages, chance)):
-        begin = max(moment + DELIVERY, heapq.heappop(free[message.queue]))
-        if begin >= end:
-            waiting.append(message)
-            heapq.heappush(free[message.queue], begin)
-            continue
-        _set(begin)
-        counted.run(services, message, deadline=begin + 300, request_id=str(_uuid(chance)))
-        heapq.heappush(free[message.queue], clock.now())
-        for again in messages.published:
-            heapq.heappush(due, ((again.run_at or to_ms(clock.now())) / 1000, number, again))
-        messages.published.clear()
-    return waiting
+class _Workers:
+    """The workers of the week, and what becomes of the messages.
+
+    Args:
+        services: the services of the week.
+        messages: what is published.
+        end: when the week ends, in seconds since the epoch.
+        chance: makes ids.
+    """
+
+    def __init__(self, services: Services, messages: _Messages, end: float, chance: random.Random) -> None:
+        self.waiting: list[Message] = []
+        self.counted = Counted(clock)
+        self.log = WorkerLog(clock, log)
+        self._services = services
+        self._messages = messages
+        self._end = end
+        self._chance = chance
+        self._free = {
+            queue: [(0.0, number) for number in range(count)] for queue, count in CONCURRENCY.items()
+        }
+        self._lost, self._vanished = LOST, VANISHED
+
+    def run(self, planned: list[Planned]) -> None:
+        """Submit each job at its time, and run each message when it is due and a worker is free."""
+        due: list[tuple[float, int, Message]] = []
+        for number, (moment, message) in enumerate(_moments(planned, due, self._messages, self._chance)):
+            if self._vanishes(moment, message):
+                continue
+            since, worker = heapq.heappop(self._free[message.queue])
+            begin = max(moment + DELIVERY, since)
+            if begin >= self._end:
+                self.waiting.append(message)
+                heapq.heappush(self._free[message.queue], (begin, worker))
+                continue
+            _set(begin)
+            self._deliver(begin, worker, message)
+            heapq.heappush(self._free[message.queue], (clock.now(), worker))
+            for again in self._messages.published:
+                heapq.heappush(due, ((again.run_at or to_ms(clock.now())) / 1000, number, again))
+            self._messages.published.clear()
+
+    def _vanishes(self, moment: float, message: Message) -> bool:
+        """Return whether a message is purged from its queue, as somebody did two hours ago."""
+        if not self._vanished or message.task != PrintLabel.name or moment < self._end - PURGE:
+            return False
+        self._vanished -= 1
+        return True
+
+    def _deliver(self, begin: float, worker: int, message: Message) -> None:
+        if message.task == SearchIndex.name and begin > self._end - UNDEPLOYED:
+            self._services.store.returned(message, no_such_task(message.task))
+            self.waiting.append(message)
+            return
+        request = str(_uuid(self._chance))
+        self.log.begin(request)
+        if self._lost and message.task == ReserveStock.name and begin > self._end - PURGE:
+            # Its worker dies, and its message has gone with the queue's others.
+            self._lost -= 1
+            token, lease = _uuid(self._chance).hex, to_ms(begin + LEASE)
+            self._services.store.claim(message, token=token, lease=lease, request_id=request)
+            clock.move(LEASE / 10)
+            self.log.kill()
+            self.log.keep(f"{message.queue}{worker:02}")
+            return
+        result = self.counted.run(self._services, message, deadline=begin + LEASE, request_id=request)
+        self.log.end(message, result)
+        if result.failure is not None or begin > self._end - DAY:
+            self.log.keep(f"{message.queue}{worker:02}")
 
 
 def _moments(
@@ -137,17 +185,6 @@ def _moments(
         job = next(left, None)
 
 
-def _leave_behind(services: Services, waiting: list[Message], end: float, chance: random.Random) -> None:
-    """Leave what is stuck: runs whose workers died, and jobs of a task that is not deployed."""
-    for message in chance.sample(waiting, min(LOST, len(waiting))):
-        waiting.remove(message)
-        _set(end - 1800)
-        services.store.claim(message, token=_uuid(chance).hex, lease=to_ms(end - 1500), request_id="")
-    for message in chance.sample(waiting, min(UNDEPLOYED, len(waiting))):
-        _set(end - 600)
-        services.store.returned(message, no_such_task(message.task))
-
-
 def _set(moment: float) -> None:
     clock.move(moment - clock.now())
 
@@ -161,4 +198,4 @@ if __name__ == "__main__":
 
     began = time.perf_counter()
     lived = live_through(int(sys.argv[1]), time.time())
-    print(len(lived.items), len(lived.waiting), round(time.perf_counter() - began, 1))
+    print(len(lived.items), len(lived.waiting), len(lived.log), round(time.perf_counter() - began, 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
+from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.utils.dateparse import parse_datetime
@@ -30,6 +31,15 @@ if TYPE_CHECKING:
 
 # Tenants that the page lists.
 TENANTS = 20
+# Jobs of a group of stuck ones that the page shows, and how many jobs are looked at on request.
+STUCK_SHOWN, STUCK_LOOK = 5, 5_000
+_STUCK_STATUS = {
+    stuck.Stuck.LOST: "running",
+    stuck.Stuck.LEASE_OVER: "running",
+    stuck.Stuck.NO_MESSAGE: "pending",
+    stuck.Stuck.PAUSED: "waiting",
+    stuck.Stuck.RETURNED: "waiting",
+}
 
 
 def urls(admin: JobViews) -> list[URLPattern]:
@@ -117,17 +127,19 @@ class QueueViews(Section):
         self.require("view", request)
         title = gettext("Stuck jobs")
         try:
-            page = stuck.find_stuck(current_services(), cursor=request.GET.get("cursor") or None)
+            look = STUCK_LOOK if "all" in request.GET else None
+            cursor = request.GET.get("cursor") or None
+            page = stuck.find_stuck(current_services(), cursor=cursor, look=look)
         except InvalidCursor:
             return self.to("stuck")
         except (AwsError, ConfigurationError) as error:
             return self.page(request, "stuck", title, {"problem": str(error)})
         context = {
             "page": page,
-            "jobs": [(job, moment(job.since)) for job in page.jobs],
-            "kinds": dict.fromkeys(job.kind.value for job in page.jobs),
+            "groups": [_stuck_group(group) for group in page.groups],
             "looked_back_to": None if page.looked_back_to is None else moment(page.looked_back_to),
-            "further": bool(request.GET.get("cursor")),
+            "further": cursor is not None,
+            "most": STUCK_LOOK if look is None and cursor is None else None,
         }
         return self.page(request, "stuck", title, context)
 
@@ -198,3 +210,15 @@ def _until(text: str) -> datetime | None:
             gettext("%(text)s is no time; expected one such as 2030-01-31T08:00.") % {"text": repr(text)}
         )
     return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=get_current_timezone())
+
+
+def _stuck_group(group: stuck.StuckGroup) -> dict[str, Any]:
+    """Return what the page shows of jobs that are stuck in the same way: some of them, and the list of all."""
+    left = len(group.jobs) - STUCK_SHOWN
+    query = urlencode({"status": _STUCK_STATUS[group.kind], "task": group.task})
+    return {
+        "jobs": [(job, moment(job.since)) for job in group.jobs[:STUCK_SHOWN]],
+        "left": max(0, left),
+        "task": group.task,
+        "query": query,
+    }

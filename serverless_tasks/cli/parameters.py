@@ -14,3 +14,7 @@ Since = Annotated[
     str,
     typer.Option(metavar="WHEN", help="Since a time: 10:00, 2h, 7d, 2026-01-31."),
 ]
+Until = Annotated[
+    str | None,
+    typer.Option(metavar="WHEN", help="Until then; now unless given.", show_default=False),
+]

@@ -114,7 +114,7 @@ def _age(seconds: int) -> str:
 
 
 def jobs_picture(page: JobsPage, now: float, time: str) -> RenderableType:
-    """Return a page of a search: a line for each job and, below it, its tenant and why it failed or waits.
+    """Return a page of a search: a line for each job and, below it, its id, its tenant and why it failed or waits.
 
     Args:
         page: the page.
@@ -140,20 +140,18 @@ class _Jobs:
         self._time = time
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        head = ("id", "status", "task", "tries", "waited", "took", self._time)
+        head = ("status", "task", "tries", "waited", "took", self._time)
         rows = [self._row(record) for record in self._records]
         widths = [max(len(row[index]) for row in (head, *rows)) for index in range(len(head))]
-        others = sum(widths) - widths[2] + 2 * (len(widths) - 1)
-        widths[2] = max(12, min(widths[2], options.max_width - others))
+        others = sum(widths) - widths[1] + 2 * (len(widths) - 1)
+        widths[1] = max(12, min(widths[1], options.max_width - others))
         yield self._line(head, widths, "bold")
         for record, row in zip(self._records, rows, strict=True):
             yield self._line(row, widths)
-            if (said := self._said(record)) is not None:
-                yield said
+            yield self._said(record)
 
     def _row(self, record: Record) -> tuple[str, ...]:
         return (
-            record.uuid[:8],
             record.status,
             visible(record.task),
             str(record.attempt or ""),
@@ -167,19 +165,19 @@ class _Jobs:
         for index, (cell, width) in enumerate(zip(row, widths, strict=True)):
             # The end of a long name tells more than its beginning, which is a package's.
             shortened = cell if len(cell) <= width else "…" + cell[1 - width :]
-            aligned = shortened.rjust(width) if index in (3, 4, 5) else shortened.ljust(width)
-            line.append(aligned, _COLOURS.get(cell, "") if index == 1 else "")
+            aligned = shortened.rjust(width) if index in (2, 3, 4) else shortened.ljust(width)
+            line.append(aligned, _COLOURS.get(cell, "") if index == 0 else "")
             line.append("  ")
         line.rstrip()
         return line
 
-    def _said(self, record: Record) -> Text | None:
+    def _said(self, record: Record) -> Text:
         why = record.failure or record.returned
         parts = [f"tenant {record.tenant}"] if record.tenant else []
         parts += [f"{why.type}: {why.message}"] if why else []
-        if not parts:
-            return None
-        text = _text("  " + "; ".join(parts).replace("\n", " "), "red" if why else "dim")
+        text = Text(f"  {record.uuid}")
+        if parts:
+            text += _text("  " + "; ".join(parts).replace("\n", " "), "red" if why else "dim")
         text.no_wrap, text.overflow = True, "ellipsis"
         return text
 

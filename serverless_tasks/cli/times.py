@@ -37,6 +37,21 @@ def moment(given: str, now: float, option: str) -> int:
         ) from None
 
 
+def span(since: str, until: str | None, now: float) -> dict[str, int]:
+    """Return the time of ``--since`` and ``--until``, as the arguments ``since`` and ``until`` of what is asked.
+
+    Raises:
+        ConfigurationError: one of them cannot be read, or the time ends before it begins.
+    """
+    begins = moment(since, now, "--since")
+    ends = to_ms(now) + 1 if until is None else moment(until, now, "--until")
+    if begins >= ends:
+        raise ConfigurationError(
+            f"--since {since!r}{'' if until is None else f' --until {until!r}'}: the time ends before it begins."
+        )
+    return {"since": begins, "until": ends}
+
+
 def _last(clock: time, now: float) -> int:
     today = datetime.fromtimestamp(now).astimezone().date()
     at = datetime.combine(today, clock).astimezone()

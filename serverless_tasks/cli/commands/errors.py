@@ -8,10 +8,9 @@ import typer
 
 from serverless_tasks.cli.exit_codes import Exit
 from serverless_tasks.cli.output import Output
-from serverless_tasks.cli.parameters import Json, Since, Stack
+from serverless_tasks.cli.parameters import Json, Since, Stack, Until
 from serverless_tasks.cli.session import connect
-from serverless_tasks.cli.times import moment
-from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.cli.times import span
 from serverless_tasks.engine.job.record import iso
 
 
@@ -21,6 +20,7 @@ def errors(
         typer.Argument(metavar="FINGERPRINT", help="One kind of failure, with examples.", show_default=False),
     ] = None,
     since: Since = "24h",
+    until: Until = None,
     task: Annotated[str | None, typer.Option(metavar="TASK", help="Only of this task.")] = None,
     stack: Stack = None,
     as_json: Json = False,
@@ -32,8 +32,7 @@ def errors(
     output = Output(as_json)
     with output.errors():
         session = connect(stack)
-        now = session.clock.now()
-        time = {"since": moment(since, now, "--since"), "until": to_ms(now) + 1}
+        time = span(since, until, session.clock.now())
         store = session.client.services.statistics_store
         if fingerprint is None:
             found = list_errors(store, **time, task=task)
@@ -42,6 +41,7 @@ def errors(
             return
         error = read_error(store, fingerprint, **time)
         if error is None:
-            output.say(f"No failure with the fingerprint {fingerprint} since {iso(time['since'])}.")
+            ends = "" if until is None else f" until {iso(time['until'])}"
+            output.say(f"No failure with the fingerprint {fingerprint} since {iso(time['since'])}{ends}.")
             raise typer.Exit(Exit.NOT_FOUND)
         output.document(error.to_json(), error_picture(error))

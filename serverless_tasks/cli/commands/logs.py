@@ -53,7 +53,11 @@ def logs(
 
 
 def _text(line: LogLine) -> str:
-    parts = [time_of_day(line.at), f"{line.level:<8}" if line.level else "", visible(line.message)]
+    parts = [
+        time_of_day(line.at),
+        f"{line.level:<8}" if line.level else "",
+        visible(line.message.expandtabs(2)),
+    ]
     text = " ".join(part for part in parts if part)
     if line.fields:
         text += " " + " ".join(visible(f"{name}={value}") for name, value in line.fields.items())

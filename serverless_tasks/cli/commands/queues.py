@@ -11,6 +11,7 @@ import typer
 from serverless_tasks.cli.output import Output, visible
 from serverless_tasks.cli.parameters import Json, Stack
 from serverless_tasks.cli.session import connect
+from serverless_tasks.cli.times import shown
 from serverless_tasks.engine.job.job_id import job_id
 from serverless_tasks.engine.job.record import iso
 from serverless_tasks.errors import ConfigurationError
@@ -48,6 +49,9 @@ def stuck(
     cursor: Annotated[
         str | None, typer.Option(help="Look at older jobs: the cursor of the page before.")
     ] = None,
+    look: Annotated[
+        int, typer.Option(min=1, max=10_000, metavar="JOBS", help="How many of the newest jobs to look at.")
+    ] = 500,
     end: Annotated[
         list[str] | None,
         typer.Option(
@@ -70,7 +74,7 @@ def stuck(
             document = [record.to_json(reveal=True) for record in ended]
             output.document(document, Text(f"Ended: {', '.join(record.uuid for record in ended)}"))
             return
-        page = find_stuck(services, cursor=cursor)
+        page = find_stuck(services, cursor=cursor, look=look)
         output.document(page.to_json(), _stuck_picture(page))
         for sentence in page.queues.unknown:
             output.say(sentence)
@@ -219,17 +223,21 @@ def _stuck_picture(page: StuckPage) -> RenderableType:
 
     if not page.jobs:
         return Text("No stuck jobs found.")
-    table = _table("since", "task", "job and reason")
-    for job in page.jobs:
-        since = (iso(job.since) or "").replace("T", " ").replace("Z", " UTC")
-        table.add_row(since, visible(job.record.task), Text(job.record.uuid, no_wrap=True))
-        reason = f": {visible(job.reason.message)}" if job.reason is not None else ""
-        table.add_row("", "", Text(f"{_KINDS[job.kind.value]}{reason}"))
-    kinds = list(dict.fromkeys(job.kind for job in page.jobs))
-    advice = [Text(f"{_KINDS[kind.value]}: {ADVICE[kind]}") for kind in kinds]
-    return Group(table, Text(), *advice)
+    parts: list[Text] = []
+    for group in page.groups:
+        count = "1 job" if len(group.jobs) == 1 else f"{len(group.jobs):,} jobs"
+        parts.append(Text(f"{_KINDS[group.kind.value]}: {count} of {visible(group.task)}", style="bold"))
+        some = group.jobs[:_SHOWN]
+        parts += [Text(f"  {job.record.uuid}  since {shown(job.since)}") for job in some]
+        if len(group.jobs) > _SHOWN:
+            parts.append(Text(f"  and {len(group.jobs) - _SHOWN:,} more: --json has all"))
+        parts += [Text(f"  {visible(group.reason)}", style="red")] if group.reason else []
+        parts += [Text(f"  {ADVICE[group.kind]}"), Text()]
+    return Group(*parts)
 
 
+# Jobs of a group of stuck ones that are listed, and how many it advises to look at.
+_SHOWN, _LOOK = 3, 5_000
 _KINDS = {
     "lost": "Lease over, no message",
     "lease_over": "Lease over",
@@ -242,8 +250,11 @@ _KINDS = {
 def _looked(page: StuckPage) -> str:
     text = f"Looked at {page.looked_at:,} jobs"
     if page.looked_back_to is not None:
-        text += f", submitted since {iso(page.looked_back_to)}"
-    return f"{text}. To look further: --cursor {page.cursor}" if page.cursor is not None else f"{text}."
+        text += f", submitted since {shown(page.looked_back_to)}"
+    if page.cursor is None:
+        return f"{text}."
+    more = "" if page.looked_at >= _LOOK else f"To look at more: --look {_LOOK}. "
+    return f"{text}. {more}To look further: --cursor {page.cursor}"
 
 
 def _state(queue: QueueState) -> str:

@@ -7,10 +7,9 @@ from typing import Annotated
 import typer
 
 from serverless_tasks.cli.output import Output
-from serverless_tasks.cli.parameters import Json, Since, Stack
+from serverless_tasks.cli.parameters import Json, Since, Stack, Until
 from serverless_tasks.cli.session import connect
-from serverless_tasks.cli.times import moment
-from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.cli.times import span
 
 
 def stats(
@@ -19,6 +18,7 @@ def stats(
         typer.Argument(metavar="TASK", help="One task, compared with the time before.", show_default=False),
     ] = None,
     since: Since = "24h",
+    until: Until = None,
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
@@ -29,8 +29,8 @@ def stats(
     output = Output(as_json)
     with output.errors():
         session = connect(stack)
-        services, now = session.client.services, session.clock.now()
-        time = {"since": moment(since, now, "--since"), "until": to_ms(now) + 1}
+        services = session.client.services
+        time = span(since, until, session.clock.now())
         if task is not None:
             one = task_statistics(services.statistics_store, task, **time)
             output.document(one.to_json(), statistics_picture(one))

@@ -59,4 +59,5 @@ def error_picture(found: ErrorSummary) -> RenderableType:
     rows.add_row("by the hour", sparkline([count for _, count in found.hours], 60))
     if found.examples:
         rows.add_row("examples", "\n".join(found.examples))
+    rows.add_row("all jobs", Text(f"serverless-tasks jobs --fingerprint {found.fingerprint}"))
     return rows

@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 LAG: Final = 600_000
 # Milliseconds for which the message of a lost worker stays hidden after the lease.
 HIDDEN: Final = 60_000
+# Jobs that are looked at for a page where more are asked for than `LOOKED_AT`, at most.
+MOST_LOOKED: Final = 10_000
 # Jobs of the index of those that wait long.
 HELD: Final = 100
 
@@ -89,6 +91,23 @@ class StuckJob:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class StuckGroup:
+    """Stuck jobs of one task that are stuck in one way for one reason.
+
+    Attributes:
+        kind: the way.
+        task: the task's name.
+        reason: the reason in their records, or "".
+        jobs: the jobs, at least one, in the page's order.
+    """
+
+    kind: Stuck
+    task: str
+    reason: str
+    jobs: tuple[StuckJob, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class StuckPage:
     """The stuck jobs among those that were looked at.
 
@@ -106,6 +125,19 @@ class StuckPage:
     cursor: str | None
     queues: Queues
 
+    @property
+    def groups(self) -> list[StuckGroup]:
+        """The jobs in groups, those with the fewest jobs first: a task that no worker has may have any number."""
+        found: dict[tuple[Stuck, str, str], list[StuckJob]] = {}
+        for job in self.jobs:
+            reason = job.reason.message if job.reason is not None else ""
+            found.setdefault((job.kind, job.record.task, reason), []).append(job)
+        groups = [
+            StuckGroup(kind=kind, task=task, reason=reason, jobs=tuple(jobs))
+            for (kind, task, reason), jobs in found.items()
+        ]
+        return sorted(groups, key=lambda group: len(group.jobs))
+
     def to_json(self) -> dict[str, Any]:
         """The page for programs."""
         return {
@@ -117,12 +149,13 @@ class StuckPage:
         }
 
 
-def find_stuck(services: Services, *, cursor: str | None = None) -> StuckPage:
-    """Look for stuck jobs: among those that workers have given back, and the newest `LOOKED_AT` that are old enough.
+def find_stuck(services: Services, *, cursor: str | None = None, look: int | None = None) -> StuckPage:
+    """Look for stuck jobs: among those that workers have given back, and the newest that are old enough.
 
     Args:
         services: the services of the stack.
         cursor: where the page before has ended, to look at older jobs.
+        look: how many of the newest are looked at, `MOST_LOOKED` at most; `LOOKED_AT` unless given.
 
     Raises:
         InvalidCursor: no page has given the cursor.
@@ -139,7 +172,7 @@ def find_stuck(services: Services, *, cursor: str | None = None) -> StuckPage:
                 found[record.uuid] = job
     page = services.store.list_tasks(
         known_names(services),
-        limit=LOOKED_AT,
+        limit=min(look or LOOKED_AT, MOST_LOOKED),
         cursor=cursor,
         until=now - HIDDEN,
         whole=False,

@@ -273,8 +273,13 @@ class TestTenants:
     def test_the_page_shows_who_waits_and_calls_it_a_sample(self, reader: Client) -> None:
         for tenant in ("acme", "acme", "bolt"):
             SumNumbers.options(tenant=tenant, on_commit=False).submit(numbers=[1])
-        page = text(reader.get(f"{LIST}queues/"))
-        assert "Queue Tenant Waiting default acme 2 default bolt 1" in page
+        response = reader.get(f"{LIST}queues/")
+        page = text(response)
+        href = f'{LIST}?status=pending&amp;queue=default&amp;tenant=acme"'
+        assert href in response.content.decode()
+        listed = reader.get(f"{LIST}?status=pending&queue=default&tenant=acme")
+        assert len(listed.context["rows"]) == 2
+        assert "Queue Tenant Waiting default acme 2 Jobs default bolt 1 Jobs" in page
         assert "A sample: the jobs that wait among the 3 newest jobs of all known tasks" in page
 
 
@@ -297,6 +302,33 @@ class TestStuck:
         assert "End it as lost , then retry it." in page
         assert "The deployed worker has no task named 'not.deployed'" in page.replace("&#x27;", "'")
         assert "Deploy code that has the task" in page
+
+    def test_many_of_one_task_do_not_hide_the_others(self, reader: Client) -> None:
+        store = current_services().store
+        for number in range(7):
+            unknown = a_message(uuid=f"0b9f7a52-6a1c-4a3e-9c53-1d2f3a4b5c6{number}", task="not.deployed")
+            store.put_jobs([unknown])
+            store.returned(unknown, no_such_task("not.deployed"))
+        gone = a_message(uuid=UNKNOWN.replace("0b9f", "0b9e"), created=now() - 3_600_000)
+        store.put_jobs([gone])
+        page = reader.get(f"{LIST}stuck/")
+        shown = text(page)
+        assert shown.index("0b9e7a52") < shown.index("0b9f7a52")
+        assert shown.count("0b9f7a52") == 5
+        assert "2 more of not.deployed" in shown
+        assert f'{LIST}?status=waiting&amp;task=not.deployed"' in page.content.decode()
+
+    def test_it_looks_at_more_on_request(self, reader: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(stuck, "LOOKED_AT", 1)
+        store, before = current_services().store, now() - 3_600_000
+        for number in range(3):
+            uuid = f"0b9f7a52-6a1c-4a3e-9c53-1d2f3a4b5c6{number}"
+            store.put_jobs([a_message(uuid=uuid, created=before - number)])
+        first = reader.get(f"{LIST}stuck/")
+        assert 'href="?all">Look at 5000 jobs<' in first.content.decode()
+        more = reader.get(f"{LIST}stuck/?all")
+        assert (first.context["page"].looked_at, more.context["page"].looked_at) == (1, 3)
+        assert "?all" not in more.content.decode()
 
     def test_a_lost_job_is_ended_after_the_question(self, operator: Client) -> None:
         store = current_services().store

@@ -36,10 +36,10 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Service
     reset()
 
 
-def call(*words: str, code: int = 0, columns: int = 80) -> str:
+def call(*words: str, code: int = 0, columns: int = 80, stream: str = "stdout") -> str:
     result = CliRunner().invoke(app, list(words), env={"COLUMNS": str(columns), "NO_COLOR": "1"})
     assert result.exit_code == code, (result.exit_code, result.output, result.exception)
-    return result.stdout
+    return str(getattr(result, stream))
 
 
 def document(*words: str) -> Any:
@@ -90,6 +90,12 @@ class TestStats:
         count(project, hours_ago=30, succeeded=200, d16=200)
         assert "sum slower" in call("stats")
 
+    def test_the_time_may_end_before_now(self, project: Services) -> None:
+        count(project, succeeded=7)
+        count(project, hours_ago=10, succeeded=5)
+        assert document("stats", "--until", "6h")["tasks"][0]["total"]["succeeded"] == 5
+        assert document("stats", "sum", "--until", "6h")["total"]["succeeded"] == 5
+
     def test_a_time_without_counts(self, project: Services) -> None:
         assert call("stats").strip() == "Nothing was counted in this time."
         assert document("stats") == {"tasks": []}
@@ -128,6 +134,18 @@ class TestErrors:
         fail(project, hours_ago=30)
         assert call("errors").strip() == "No task failed in this time."
         assert "ValueError" in call("errors", "--since", "2d")
+
+    def test_the_time_may_end_before_now(self, project: Services) -> None:
+        fail(project, hours_ago=30)
+        fail(project, 2, hours_ago=3, text="the later one")
+        told = call("errors", "--since", "2d", "--until", "6h")
+        assert "no 7" in told
+        assert "the later one" not in told
+        assert "6h" in call("errors", "--since", "1h", "--until", "6h", code=2, stream="stderr")
+
+    def test_one_leads_to_its_jobs(self, project: Services) -> None:
+        fingerprint = fail(project)
+        assert f"serverless-tasks jobs --fingerprint {fingerprint}" in call("errors", fingerprint)
 
     def test_what_a_task_raised_does_not_steer_the_terminal(self, project: Services) -> None:
         fail(project, text="\x1b[2Jgone [bold]x[/bold]")

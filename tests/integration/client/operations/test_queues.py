@@ -266,6 +266,32 @@ class TestStuck:
         assert [job.record.uuid for job in older.jobs] == jobs[:1]
         assert (older.cursor, older.looked_back_to) == (None, None)
 
+    def test_the_command_line_lists_some_of_those_that_are_stuck_alike(
+        self, services: Services, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        for _ in range(5):
+            unknown = put(services, clock, task="not.deployed")
+            services.store.returned(unknown, no_such_task("not.deployed"))
+        gone = put(services, clock)
+        clock.move(3600)
+        lines = CliRunner().invoke(app, ["stuck"]).stdout.splitlines()
+        assert lines[0] == "Waits, no message: 1 job of sum"
+        assert lines[1].startswith(f"  {gone.uuid}  since 20")
+        assert "Given back: 5 jobs of not.deployed" in lines
+        assert "  and 2 more: --json has all" in lines
+        assert sum("The deployed worker has no task named" in line for line in lines) == 1
+
+    def test_the_command_line_looks_at_as_many_as_are_asked_for(
+        self, services: Services, clock: FakeClock
+    ) -> None:
+        for _ in range(3):
+            put(services, clock)
+            clock.move(1)
+        clock.move(3600)
+        _, document = run("stuck", "--look", "2")
+        assert (document["looked_at"], len(document["jobs"])) == (2, 2)
+        assert CliRunner().invoke(app, ["stuck", "--look", "0"]).exit_code == 2
+
     def test_the_command_line_says_what_to_do(self, services: Services, clock: FakeClock) -> None:
         gone = put(services, clock)
         clock.move(3600)
