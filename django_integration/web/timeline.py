@@ -10,6 +10,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
+from django_integration.templatetags.job_pages import outcome_word
 from serverless_tasks.client.operations.story.picture import DAY, HOUR, MINUTE, SECOND, picture_of
 from serverless_tasks.client.operations.story.spans import (
     ATTEMPT,
@@ -288,7 +289,7 @@ def _percent(part: float) -> str:
 
 
 def _name(span: Span) -> str:
-    outcome = _outcome(span.outcome or "")
+    outcome = outcome_word(span.outcome or "")
     if span.kind == ATTEMPT:
         return _("Attempt %(number)s: %(outcome)s") % {"number": span.attempt, "outcome": outcome}
     if span.kind == MEMBER:
@@ -298,16 +299,3 @@ def _name(span: Span) -> str:
     if span.kind == GROUP:
         return _("All members: %(outcome)s") % {"outcome": outcome}
     return {DELAY: _("Held back until it was due"), QUEUE: _("In the queue")}[span.kind]
-
-
-def _outcome(status: str) -> str:
-    words = {
-        "pending": _("waiting"),
-        "running": _("running"),
-        "succeeded": _("succeeded"),
-        "failed": _("failed"),
-        "cancelled": _("cancelled"),
-        "lost": _("worker lost"),
-        "not run": _("not run"),
-    }
-    return words.get(status, status)
