@@ -173,9 +173,7 @@ def _count(services: Services, now: int) -> None:
         store.add("billing.invoice", hour_of(at), 0, counts)
         if back % 5 == 0:
             text = f"connection to gateway-{back}.internal refused"
-            store.add_errors(
-                Occurrences(kind=KIND, count=2, first=at, last=at, text=text, text_of=FAILED, uuid=FAILED)
-            )
+            store.add_errors(Occurrences(kind=KIND, count=2, first=at, last=at, text=text, text_of=FAILED))
     store.add("reports.nightly", hour_of(now), 0, {"succeeded": 1})
 
 
