@@ -230,3 +230,15 @@ class TestATask:
         assert f'href="{LIST}?task=sum&time=finished&since=' in source
         assert f'href="{LIST}errors/?range=7d&task=sum"' in source
         assert f'href="{OVERVIEW}?range=7d"' in source
+
+
+def test_in_german_a_duration_is_that_of_a_job_and_numbers_are_written_so(
+    reader: Client, settings: Any
+) -> None:
+    settings.LANGUAGE_CODE = "de"
+    add(succeeded=1500, **lasting(4.0))
+    said = text(reader.get(TASK))
+    assert "Dauer p95" in said
+    assert "Zeitspanne" not in said
+    assert "1.500" in said
+    assert re.search(r"3,\d s", said)
