@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from serverless_tasks.engine.job.message import due_at
 from serverless_tasks.engine.job.record import CANCELLED, FAILED, PENDING, SUCCEEDED
 from serverless_tasks.engine.statistics.run import JobRun
+from serverless_tasks.engine.statistics.submission import submission_counts
 from serverless_tasks.engine.store.base import ClaimAnswer
 from serverless_tasks.engine.worker.outcome import Disposition
 
@@ -17,19 +18,20 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.worker.outcome import DeliveryResult
 
 
-def run_of(message: Message, result: DeliveryResult, *, deliveries: int) -> JobRun | None:
+def run_of(message: Message, result: DeliveryResult, *, deliveries: int, size: int) -> JobRun | None:
     """Return what is counted of a delivery, or None: another one counts the job.
 
     Args:
         message: the job.
         result: what the delivery did.
         deliveries: how often the message has been delivered, this time included.
+        size: bytes of its body.
     """
     claim = result.claim
     if claim is None:
         return None
     if result.disposition == Disposition.ENDED:
-        return _unbegun(message, result, claim, deliveries)
+        return _unbegun(message, result, claim, deliveries, size)
     if result.disposition != Disposition.DECIDED or claim.answer != ClaimAnswer.CLAIMED:
         return None
     # Attempts whose worker was lost have counted nothing. When none before this one has ended, this one does for them.
@@ -45,27 +47,44 @@ def run_of(message: Message, result: DeliveryResult, *, deliveries: int) -> JobR
         queue_wait=max(0.0, (claim.started - due_at(message)) / 1000) if claim.attempt == 1 else None,
         duration=result.duration if ran else None,
         failure=result.failure,
+        submission=submission_counts(message, size) if first else {},
     )
 
 
-def settled_run(message: Message, claim: Claim, failure: Failure) -> JobRun:
-    """Return what is counted of a job that was ended because no worker could run it."""
+def settled_run(message: Message, claim: Claim, failure: Failure, *, size: int) -> JobRun:
+    """Return what is counted of a job that was ended because no worker could run it.
+
+    Args:
+        message: the job.
+        claim: what was known of it.
+        failure: why it was ended.
+        size: bytes of the message's body.
+    """
+    first = claim.attempt == 0
     return JobRun(
         task=message.task,
         uuid=message.uuid,
         created=message.created,
         status=FAILED,
-        first=claim.attempt == 0,
+        first=first,
         failure=failure,
+        submission=submission_counts(message, size) if first else {},
     )
 
 
-def _unbegun(message: Message, result: DeliveryResult, claim: Claim, deliveries: int) -> JobRun | None:
+def _unbegun(
+    message: Message, result: DeliveryResult, claim: Claim, deliveries: int, size: int
+) -> JobRun | None:
     if claim.answer == ClaimAnswer.SETTLED and result.failure is not None:
-        return settled_run(message, claim, result.failure)
+        return settled_run(message, claim, result.failure, size=size)
     # Cancelled while it waited, by a process that counts nothing. Later deliveries of the message are duplicates.
     if claim.status == CANCELLED and claim.attempt == 0 and deliveries == 1:
         return JobRun(
-            task=message.task, uuid=message.uuid, created=message.created, status=CANCELLED, first=True
+            task=message.task,
+            uuid=message.uuid,
+            created=message.created,
+            status=CANCELLED,
+            first=True,
+            submission=submission_counts(message, size),
         )
     return None

@@ -118,7 +118,7 @@ class _Batch:
             if self._counts is not None:
                 from lambda_handlers.counting import settled_run  # statistics may be off
 
-                self._counts.note(settled_run(message, claim, failure))
+                self._counts.note(settled_run(message, claim, failure, size=len(body)))
             self._keep_job(record, message, failure)
         elif claim.status == FAILED and (before := self._settled_before(message)) is not None:
             self._keep_job(record, message, before)

@@ -239,7 +239,9 @@ class _Batch:
     def _note(counts: BatchCounts, record: dict[str, Any], message: Message, outcome: DeliveryResult) -> None:
         from lambda_handlers.counting import run_of  # statistics may be off
 
-        if (run := run_of(message, outcome, deliveries=deliveries(record))) is not None:
+        if (
+            run := run_of(message, outcome, deliveries=deliveries(record), size=len(record["body"]))
+        ) is not None:
             counts.note(run)
 
     def _pause(self, message: Message) -> Pause | None:
@@ -277,7 +279,7 @@ class _Batch:
 def _counted_batch(
     statistics: Gatherer, services: Services, records: list[dict[str, Any]], context: LambdaContext
 ) -> list[str]:
-    with statistics.batch() as counts:
+    with statistics.batch(sum(len(record["body"]) for record in records)) as counts:
         failed = _Batch(services, records, context, counts).run()
         counts.end(write=context.get_remaining_time_in_millis() > TO_RECORD_BUILD * 1000)
     return failed

@@ -44,9 +44,10 @@ class Counted:
 
     def run(self, services: Services, message: Message, *, deadline: float, request_id: str) -> None:
         """Run a message, in a batch of its own."""
-        with self.gatherer.batch() as counts:
+        size = len(message.encode())
+        with self.gatherer.batch(size) as counts:
             result = services.runner.execute(message, deadline=deadline, request_id=request_id)
-            run = run_of(message, result, deliveries=1)
+            run = run_of(message, result, deliveries=1, size=size)
             if run is not None:
                 counts.begin(message.task)
                 units = SUCCEEDED if run.status == "succeeded" else OTHERWISE

@@ -50,7 +50,7 @@ class JobAdmin(JobViews):
         """The list, the pages beside it, and one page a job."""
         # A worker under Django loads the admin as well, and serves no page.
         from django_integration.admin import dead_letters, queues, schedules
-        from django_integration.admin.insight import errors, statistics
+        from django_integration.admin.insight import costs, errors, statistics
 
         name = "serverless_tasks_job"
         wrap = self.admin_site.admin_view
@@ -61,6 +61,7 @@ class JobAdmin(JobViews):
             *dead_letters.urls(self),
             *schedules.urls(self),
             *errors.urls(self),
+            *costs.urls(self),
             *statistics.urls(self),
             path("<uuid:uuid>/", wrap(self.job_view), name=f"{name}_change"),
             path("<uuid:uuid>/whole/", wrap(self.whole_view), name=f"{name}_whole"),

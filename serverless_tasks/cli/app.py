@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from serverless_tasks.cli.commands import (
+    cost,
     dead_letters,
     errors,
     estimate,
@@ -51,6 +52,7 @@ _JOBS: dict[str, Callable[..., None]] = {
     "delete": operation.delete,
     "errors": errors.errors,
     "stats": stats.stats,
+    "cost": cost.cost,
 }
 _QUEUES: dict[str, Callable[..., None]] = {
     "queues": queues.queues,

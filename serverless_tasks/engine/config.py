@@ -48,6 +48,7 @@ class Config:
         on_new_error: the dotted name of what is called with each kind of failure that is new, a `NewError`.
         error_topic: the ARN of an SNS topic to which such a kind is published.
         traces: whether spans of OpenTelemetry are made; None to follow the process: see `traced`.
+        prices: prices in place of the list's, for what tells costs: a file of them, JSON, or the prices themselves.
     """
 
     modules: tuple[str, ...] = ()
@@ -65,6 +66,7 @@ class Config:
     on_new_error: str = ""
     error_topic: str = ""
     traces: bool | None = None
+    prices: str | Mapping[str, Any] = ""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Config:
@@ -126,6 +128,7 @@ class Config:
             "STATISTICS": _flag,
             "PAUSES": _flag,
             "TRACES": _traces,
+            "PRICES": _prices,
         }
         given = {name: value for name, value in settings.items() if name not in besides}
         return replace(self, **{name.lower(): readers[name](name, value) for name, value in given.items()})
@@ -191,6 +194,16 @@ def _flag(name: str, value: Any) -> bool:
     if not isinstance(value, (bool, str)) or text not in flags:
         raise ConfigurationError(f"{PREFIX}{name} is {value!r}; give true or false.")
     return flags[text]
+
+
+def _prices(name: str, value: Any) -> str | Mapping[str, Any]:
+    if isinstance(value, dict):
+        return value
+    if not isinstance(value, str):
+        raise ConfigurationError(
+            f"{PREFIX}{name} is {value!r}; expected prices, such as {{'sqs_requests': 0.4}}, or a file of them."
+        )
+    return value.strip()
 
 
 def _traces(name: str, value: Any) -> bool | None:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 # https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html: megabytes.
 MEMORY = "AWS_LAMBDA_FUNCTION_MEMORY_SIZE"
+# The machine of an arm64 function, as Linux names it.
+ARM = "aarch64"
 
 
 def statistics_store_of(config: Config, clock: Clock, *, in_process: bool) -> StatisticsStore:
@@ -53,11 +55,13 @@ def gatherer_of(config: Config, store: StatisticsStore, clock: Clock) -> Gathere
     from serverless_tasks.engine.aws.session import meter
     from serverless_tasks.engine.statistics.gatherer import Gatherer
 
+    memory = int(os.environ.get(MEMORY) or 0)
     gatherer = Gatherer(
         store,
         clock,
         name=uuid4().hex,
-        memory=int(os.environ.get(MEMORY) or 0),
+        memory=memory,
+        arm=bool(memory) and os.uname().machine == ARM,
         on_new=announcers(config),
     )
     meter(Meter(gatherer.count_call))

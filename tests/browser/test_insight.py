@@ -24,6 +24,11 @@ PAGES = (
     "statistics/task/?task=billing.invoice",
     "statistics/task/?task=billing.invoice&range=30d",
     "statistics/task/?task=nothing",
+    "costs/",
+    "costs/?range=24h&by=owner",
+    "costs/?by=tenant",
+    "costs/?task=billing.invoice",
+    "costs/?task=nothing",
 )
 FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
 
@@ -144,3 +149,21 @@ def test_a_time_is_given_to_the_second(page: Page, address: str) -> None:
     page.get_by_label("Before").fill("2026-01-31T09:30:00")
     page.get_by_role("button", name="Show").click()
     expect(page.get_by_text("This time ends before it begins, or no counts are kept of it.")).to_be_visible()
+
+
+def test_what_a_task_has_cost_this_week_is_found_without_javascript(chromium: Browser, address: str) -> None:
+    page = chromium.new_context(java_script_enabled=False).new_page()
+    log_in(page, address, "ada")
+    page.get_by_role("link", name="Costs", exact=True).click()
+    expect(page.get_by_text("All tasks cost $")).to_be_visible()
+    page.get_by_role("link", name="billing.invoice").click()
+    expect(page.get_by_text("billing.invoice cost $")).to_be_visible()
+    expect(page.get_by_role("link", name="Past 7 days")).to_have_attribute("aria-current", "true")
+    expect(page.get_by_role("img", name="Cost by the day")).to_be_visible()
+    expect(page.get_by_text("List prices of us-east-1 of Nov. 27, 2026")).to_be_visible()
+    page.get_by_role("link", name="By tenant").click()
+    expect(page.get_by_text("Estimated from a sample of")).to_be_visible()
+    page.get_by_role("link", name="Statistics").click()
+    page.get_by_role("link", name="Costs", exact=True).click()
+    expect(page.get_by_text("billing.invoice cost $")).to_be_visible()
+    page.context.close()

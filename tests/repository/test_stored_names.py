@@ -100,7 +100,9 @@ def test_statistics_and_errors() -> None:
         *("seconds", "gb_seconds"),
         *("d", "q"),
     ) == (counts.SECONDS, counts.GB_SECONDS, counts.DURATION, counts.QUEUE_WAIT)
-    assert set(counts.CALLS) == {"wu", "ru", "sqs", "lam", "s3p", "s3g", "sch", "own"}
+    calls = {"wu", "ru", "sqs", "lam", "s3p", "s3g", "sch", "own"}
+    submissions = {"sub_wu", "sub_sqs", "sub_s3p", "sub_sch"}
+    assert set(counts.CALLS) == {*calls, *submissions, "arm"}
     assert kind_of("sum", "ValueError", "no 7").fingerprint == "38b0eccf19f4"
 
 

@@ -6,7 +6,7 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Lock
+from threading import Lock, local
 from typing import Any
 
 from serverless_tasks.engine.aws import session
@@ -39,6 +39,28 @@ def billed() -> Iterator[Counter[str]]:
     finally:
         for client in clients:
             client.meta.events.unregister("provide-client-params", note)
+
+
+@contextmanager
+def consumed() -> Iterator[None]:
+    """Have DynamoDB tell the units of its writes, which moto does not, as AWS does."""
+    thread = local()
+
+    def note(params: dict[str, Any], model: Any, **_: Any) -> None:
+        thread.units = _of(model.name, params).get("writes", 0)
+
+    def tell(parsed: dict[str, Any], **_: Any) -> None:
+        if thread.units and "Error" not in parsed:
+            parsed["ConsumedCapacity"] = {"CapacityUnits": float(thread.units)}
+
+    events = session.client("dynamodb").meta.events
+    events.register("provide-client-params", note)
+    events.register("after-call", tell)
+    try:
+        yield
+    finally:
+        events.unregister("provide-client-params", note)
+        events.unregister("after-call", tell)
 
 
 def _of(operation: str, params: dict[str, Any]) -> dict[str, int]:

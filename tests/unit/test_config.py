@@ -30,6 +30,7 @@ def test_every_setting_is_read_from_the_environment() -> None:
             "SERVERLESS_TASKS_ON_NEW_ERROR": "shop.alerts.new_error",
             "SERVERLESS_TASKS_ERROR_TOPIC": "arn:aws:sns:us-east-1:1:errors",
             "SERVERLESS_TASKS_TRACES": "true",
+            "SERVERLESS_TASKS_PRICES": " prices.toml ",
             "UNRELATED": "x",
         }
     )
@@ -50,8 +51,9 @@ def test_every_setting_is_read_from_the_environment() -> None:
         on_new_error="shop.alerts.new_error",
         error_topic="arn:aws:sns:us-east-1:1:errors",
         traces=True,
+        prices="prices.toml",
     )
-    assert len(setting_names()) == 15
+    assert len(setting_names()) == 16
 
 
 def test_a_bare_url_is_the_default_queue() -> None:
@@ -148,6 +150,12 @@ def test_a_stack_of_the_version_before_has_no_look_at_pauses(outputs: dict[str, 
 
     assert (config.table, config.pauses) == ("jobs", pauses)
     assert Config.from_environ(Config.environment_of(OUTPUTS | outputs)) == config
+
+
+def test_prices_may_be_a_mapping_and_nothing_else() -> None:
+    assert Config().merged({"PRICES": {"sqs_requests": 0.3}}).prices == {"sqs_requests": 0.3}
+    with pytest.raises(ConfigurationError, match=r"SERVERLESS_TASKS_PRICES is 0\.3; expected prices"):
+        Config().merged({"PRICES": 0.3})
 
 
 @pytest.mark.parametrize("group", ["", "/serverless-tasks/shop/worker"])

@@ -48,3 +48,13 @@ def seconds_text(value: float | None) -> str:
 def _short(value: float) -> str:
     """Return a number with a decimal place where it has one and is below ten."""
     return decimal_text(value, 1 if value < 9.95 and round(value, 1) % 1 else 0)
+
+
+def money_text(dollars: float) -> str:
+    """Return dollars to the cent, and small sums to two figures."""
+    if not dollars:
+        return gettext("$%(amount)s") % {"amount": "0"}
+    if dollars < 0.000_05:
+        return gettext("less than $%(amount)s") % {"amount": decimal_text(0.0001, 4)}
+    places = 2 if dollars >= 0.995 else 3 if dollars >= 0.0095 else 4
+    return gettext("$%(amount)s") % {"amount": decimal_text(dollars, places)}

@@ -46,21 +46,22 @@ class Span:
     problems: tuple[str, ...] = ()
 
     @classmethod
-    def from_query(cls, query: QueryDict, now: float) -> Span:
+    def from_query(cls, query: QueryDict, now: float, usual: str = USUAL) -> Span:
         """Return the time in a request's query; the usual one where it names none, or none that can be.
 
         Args:
             query: ``since`` and ``until``, in milliseconds or ISO 8601 (without a zone: in the site's), or ``range``.
             now: the present, in seconds since the epoch.
+            usual: which of `RANGES` is the usual one.
         """
         end = to_ms(now) + 1
         chosen = query.get("range", "")
         if chosen not in RANGES:
-            chosen = USUAL
-        usual = cls(since=end - RANGES[chosen][0], until=end, chosen=chosen)
+            chosen = usual
+        whole = cls(since=end - RANGES[chosen][0], until=end, chosen=chosen)
         given = {name: query.get(name, "").strip() for name in ("since", "until")}
         if not any(given.values()):
-            return usual
+            return whole
         problems = []
         times = {name: read_moment(text) for name, text in given.items() if text}
         for name, time in times.items():
@@ -68,11 +69,11 @@ class Span:
                 text = gettext("“%(text)s” is not a time; write it as 2026-01-31T08:00:00.")
                 problems.append(text % {"text": given[name]})
         until = min(times.get("until") or end, end)
-        since = max(times.get("since") or usual.since, end - KEPT_DAYS * DAY_MS)
+        since = max(times.get("since") or whole.since, end - KEPT_DAYS * DAY_MS)
         if not problems and since >= until:
             problems.append(gettext("This time ends before it begins, or no counts are kept of it."))
         if problems:
-            return cls(since=usual.since, until=usual.until, chosen=chosen, problems=tuple(problems))
+            return cls(since=whole.since, until=whole.until, chosen=chosen, problems=tuple(problems))
         return cls(since=since, until=until)
 
     @property
@@ -138,5 +139,5 @@ class Span:
 
     def _own(self) -> dict[str, str]:
         if self.chosen:
-            return {} if self.chosen == USUAL else {"range": self.chosen}
+            return {"range": self.chosen}  # pages differ in their usual one
         return {"since": str(self.since), "until": str(self.until)}

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -15,7 +14,7 @@ from serverless_tasks.errors import ConfigurationError
 if TYPE_CHECKING:
     from rich.console import RenderableType
 
-    from serverless_tasks.client.operations.estimate import Estimate
+    from serverless_tasks.client.operations.cost.estimate import Estimate
 
 _SIZES = {"": 1, "b": 1, "kb": 1_000, "mb": 1_000_000, "kib": 1_024, "mib": 1_048_576}
 
@@ -50,16 +49,18 @@ def estimate(
         str | None, typer.Option(metavar="NAME", help="The region; others than us-east-1 need --prices.")
     ] = None,
     prices: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="JSON with prices in place of the list's.")
+        Path | None,
+        typer.Option(metavar="FILE", help="JSON or TOML with prices in place of the list's."),
     ] = None,
     as_json: Json = False,
 ) -> None:
     """Estimate what jobs will cost a month, by service, from list prices and a model of what each asks of AWS."""
     output = Output(as_json)
     with output.errors():
-        from serverless_tasks.client.operations.cost_model import Workload
-        from serverless_tasks.client.operations.estimate import estimate_of
-        from serverless_tasks.client.operations.prices import prices_of
+        from serverless_tasks.client.operations.cost.estimate import estimate_of
+        from serverless_tasks.client.operations.cost.model import Workload
+        from serverless_tasks.client.operations.cost.prices import chosen_prices
+        from serverless_tasks.engine.config import Config
 
         workload = Workload(
             jobs=jobs,
@@ -74,7 +75,8 @@ def estimate(
             track=track,
             arm=arm,
         )
-        made = estimate_of(workload, prices_of(region, _read(prices)))
+        used, _ = chosen_prices(region, prices, Config.from_environ().prices)
+        made = estimate_of(workload, used)
         output.document(made.to_json(), _picture(made))
 
 
@@ -95,23 +97,6 @@ def _bytes(text: str) -> int:
             f"--inputs is {text!r}; expected a size up to 50MB, such as 800, 10kB or 2MB."
         ) from None
     return round(size)
-
-
-def _read(path: Path | None) -> dict[str, Any]:
-    """Read a file of prices.
-
-    Raises:
-        ConfigurationError: it cannot be read.
-    """
-    if path is None:
-        return {}
-    try:
-        prices = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ConfigurationError(f"The prices in {path} cannot be read: {error}") from error
-    if not isinstance(prices, dict):
-        raise ConfigurationError(f'The prices in {path} are no JSON object such as {{"sqs_requests": 0.4}}.')
-    return prices
 
 
 def _picture(estimate: Estimate) -> RenderableType:

@@ -2,21 +2,25 @@
 
 from __future__ import annotations
 
-import math
+import re
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
+from serverless_tasks.engine.statistics.submission import requests_of
+from serverless_tasks.engine.store.items import JOB
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    # Is told the key of the item that a call is about, or "", what it counts as, and how much.
+    # Is told the id of the job that a call is about, or "", what it counts as, and how much.
     type Count = Callable[[str, str, float], None]
 
-# https://aws.amazon.com/sqs/pricing/: each 64 KB of a payload is a request.
-CHUNK = 65_536
+_JOB = {"S": JOB}
 _WRITES = ("update_item", "put_item", "delete_item", "batch_write_item", "transact_write_items")
 _READS = ("get_item", "query", "batch_get_item", "scan")
+# The job of a message, by the beginning of its body.
+_UUID = re.compile(r'"uuid": ?"([0-9a-f-]{36})"')
 _S3 = {"put_object": "s3p", "list_objects_v2": "s3p", "get_object": "s3g", "head_object": "s3g"}
 
 
@@ -24,7 +28,8 @@ class Meter:
     """Makes calls and counts them.
 
     DynamoDB says itself how many units a call took, those of its indexes included. A write whose condition did not hold
-    says nothing, and counts as one.
+    says nothing, and counts as one. The items of jobs that are submitted are left out: the worker that first has such a
+    job counts them, wherever it was submitted; see `submission_counts`.
     https://docs.aws.amazon.com/amazondynamodb/latest/APIReference/API_UpdateItem.html
 
     Args:
@@ -43,9 +48,11 @@ class Meter:
         service = getattr(getattr(method, "__self__", None), "meta", None)
         kind = service.service_model.service_name if service is not None else ""
         if kind == "sqs":
-            body = parameters.get("MessageBody", "")
-            self._count("", "sqs", max(1, math.ceil(len(body) / CHUNK)))
-        elif kind == "s3" and name in _S3:
+            sent = parameters.get("Entries", [parameters])
+            bodies = [str(each.get("MessageBody", "")) for each in sent]
+            named = _UUID.search(bodies[0], 0, 100)
+            self._count(named[1] if named else "", "sqs", requests_of(sum(map(len, bodies))))
+        elif name in _S3:  # reading an object is wrapped, so that its service cannot be told
             self._count("", _S3[name], 1)
         elif kind == "scheduler" and name == "create_schedule":
             self._count("", "sch", 1)
@@ -60,6 +67,8 @@ class Meter:
             if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
                 self._count(pk, attribute, 1)
             raise
+        if _submits(name, parameters):
+            return response
         self._count(pk, attribute, written(response) if attribute == "wu" else _told(response))
         return response
 
@@ -73,6 +82,16 @@ def _told(response: Mapping[str, Any]) -> float:
     told = response.get("ConsumedCapacity")
     each = told if isinstance(told, list) else [told] if told else []
     return sum(float(one.get("CapacityUnits", 0.0)) for one in each)
+
+
+def _submits(name: str, parameters: Mapping[str, Any]) -> bool:
+    """Return whether a write is that of jobs' own items, which their submission alone writes."""
+    if name == "put_item":
+        return bool(parameters["Item"].get("sk") == _JOB)
+    if name != "batch_write_item":
+        return False
+    puts = [each.get("PutRequest", {}) for wanted in parameters["RequestItems"].values() for each in wanted]
+    return all(put.get("Item", {}).get("sk") == _JOB for put in puts)
 
 
 def _key(parameters: Mapping[str, Any]) -> str:

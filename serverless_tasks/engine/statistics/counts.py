@@ -27,6 +27,13 @@ CALLS: Final = {
     "s3g": "s3_gets",
     "sch": "schedules",
     "own": "statistics_write_units",
+    # Of `gb_seconds`, those of arm64 functions.
+    "arm": "arm_gb_seconds",
+    # Of the submissions, as the worker reckons them from the messages.
+    "sub_wu": "submit_write_units",
+    "sub_sqs": "submit_sqs_requests",
+    "sub_s3p": "submit_s3_puts",
+    "sub_sch": "submit_schedules",
 }
 
 
@@ -45,7 +52,8 @@ class Counts:
         gb_seconds: memory times time of the functions that ran the attempts, overhead included; 0 outside Lambda.
         duration: how long the attempts ran.
         queue_wait: how long jobs waited from when they were due until their first attempt.
-        calls: what the attempts asked of AWS, by the names in `CALLS`: requests, and units of DynamoDB.
+        calls: what the submissions and the attempts asked of AWS, by the names in `CALLS`: requests, and units of
+            DynamoDB.
     """
 
     submitted: int = 0

@@ -19,6 +19,7 @@ from serverless_tasks.engine.statistics.fingerprint import kind_of, trace_of
 from serverless_tasks.engine.statistics.items import EXAMPLES, SHARDS, hour_of
 from serverless_tasks.engine.statistics.pending_counts import PendingCounts
 from serverless_tasks.engine.statistics.pending_errors import PendingErrors
+from serverless_tasks.engine.statistics.submission import requests_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
@@ -33,8 +34,8 @@ logger = logging.getLogger(__name__)
 
 # Seconds without a batch after which the counts of the next are written with it.
 QUIET: Final = 10.0
-# Calls of SQS that a batch takes beside those of this process: its receipt, and the deletion of its messages.
-SQS_REQUESTS: Final = 2
+# Requests of SQS that a batch takes beside its receipt and those of this process: the deletion of its messages.
+DELETIONS: Final = 1
 # Kinds of failures that are remembered between the mark in a job's state and the count.
 _KINDS: Final = 500
 
@@ -56,6 +57,7 @@ class Gatherer:
         clock: the time.
         name: names the process, for its shard of each hour.
         memory: megabytes of the Lambda function, or 0 outside of it.
+        arm: whether it is an arm64 function, whose time has a price of its own.
         on_new: called with each kind of failure that is new.
     """
 
@@ -66,10 +68,12 @@ class Gatherer:
         *,
         name: str,
         memory: int = 0,
+        arm: bool = False,
         on_new: Sequence[Callable[[NewError], object]] = (),
     ) -> None:
         self._clock = clock
         self._memory = memory
+        self._arm = arm
         now = clock.now()
         number = crc32(name.encode())
         self._counts = PendingCounts(store, number % SHARDS, now)
@@ -114,13 +118,17 @@ class Gatherer:
         return replace(failure, fingerprint=kind.fingerprint)
 
     @contextmanager
-    def batch(self) -> Iterator[Batch]:
-        """Count a batch; the block notes what its jobs did."""
+    def batch(self, size: int = 0) -> Iterator[Batch]:
+        """Count a batch; the block notes what its jobs did.
+
+        Args:
+            size: bytes of its messages, for which their receipt is billed.
+        """
         with self._lock:
             began = self._clock.now()
             quiet = not self._running and began - self._idle_since >= QUIET
             self._running += 1
-        batch = self._thread.batch = Batch(self, began, quiet=quiet)
+        batch = self._thread.batch = Batch(self, began, size, quiet=quiet)
         try:
             yield batch
         finally:
@@ -146,10 +154,13 @@ class Gatherer:
         """Count a call of AWS for the task whose job it is about, or whose job this thread runs, else for the batch.
 
         Args:
-            pk: the key of the item that it is about, or "".
+            pk: the id of the job that it is about, or "". The message of a job that is not of a batch here submits it:
+                that is counted by the worker that receives it.
             attribute: one of `CALLS`.
             amount: requests, or units.
         """
+        if attribute == "sqs" and pk and pk not in self._tasks:
+            return
         task = self._tasks.get(pk) or self._thread.task
         if task:
             now = self._clock.now()
@@ -172,12 +183,14 @@ class Batch:
     Args:
         gatherer: whose it is.
         began: when it began, seconds since the epoch.
+        size: bytes of its messages.
         quiet: whether the process had nothing to do before it.
     """
 
-    def __init__(self, gatherer: Gatherer, began: float, *, quiet: bool) -> None:
+    def __init__(self, gatherer: Gatherer, began: float, size: int, *, quiet: bool) -> None:
         self._gatherer = gatherer
         self._began = began
+        self._size = size
         self._quiet = quiet
         self._ran: list[tuple[str, float]] = []
         self.uuids: list[str] = []
@@ -201,7 +214,7 @@ class Batch:
         if counts:
             gatherer._counts.add(run.task, hour, counts, now)
         if run.first:
-            gatherer._counts.add(run.task, hour_of(run.created), {"submitted": 1}, now)
+            gatherer._counts.add(run.task, hour_of(run.created), {"submitted": 1, **run.submission}, now)
         if run.failure is not None and run.failure.fingerprint and run.status == FAILED:
             kind = gatherer._kind(run.task, run.failure)
             gatherer._errors.add(kind, run.uuid, run.failure.message, to_ms(now))
@@ -232,7 +245,9 @@ class Batch:
         hour = hour_of(to_ms(now))
         for task, duration in self._ran:
             share = {name: amount / jobs for name, amount in self.shared.items()}
-            share["sqs"] = share.get("sqs", 0.0) + SQS_REQUESTS / jobs
+            share["sqs"] = share.get("sqs", 0.0) + (requests_of(self._size) + DELETIONS) / jobs
             if memory:
                 share |= {"lam": 1 / jobs, GB_SECONDS: (duration + rest) * memory / 1024}
+            if memory and self._gatherer._arm:
+                share["arm"] = share[GB_SECONDS]
             self._gatherer._counts.add(task, hour, share, now)

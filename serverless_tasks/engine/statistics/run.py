@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from serverless_tasks.engine.job.record import CANCELLED, FAILED, PENDING, SUCCEEDED
@@ -10,6 +10,8 @@ from serverless_tasks.engine.statistics.counts import DURATION, QUEUE_WAIT, SECO
 from serverless_tasks.engine.statistics.histogram import bucket_of
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from serverless_tasks.engine.job.record import Failure
 
 _COUNTED = {SUCCEEDED: "succeeded", FAILED: "failed", CANCELLED: "cancelled", PENDING: "retried"}
@@ -29,6 +31,7 @@ class JobRun:
         queue_wait: seconds from when it was due until its first attempt; None of a later one.
         duration: seconds that the task ran, or None when it did not.
         failure: why it did not succeed, or None.
+        submission: what its submission is billed for, by the attributes of `Counts.of`; counted where ``first``.
     """
 
     task: str
@@ -40,6 +43,7 @@ class JobRun:
     queue_wait: float | None = None
     duration: float | None = None
     failure: Failure | None = None
+    submission: Mapping[str, float] = field(default_factory=dict)
 
     def counts(self) -> dict[str, float]:
         """Return what grows by it in the hour in which it ended: the attributes of `Counts.of`."""

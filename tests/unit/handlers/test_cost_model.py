@@ -19,8 +19,8 @@ from benchmarks.rows.costs import PRICES, SIZES, Cost
 from benchmarks.rows.warm_batch import TASKS
 from lambda_handlers import telemetry, worker
 from serverless_tasks import Task
-from serverless_tasks.client.operations.cost_model import Usage, Workload, dollars, usage_of
-from serverless_tasks.client.operations.prices import US_EAST_1
+from serverless_tasks.client.operations.cost.model import Usage, Workload, dollars, usage_of
+from serverless_tasks.client.operations.cost.prices import US_EAST_1
 from serverless_tasks.engine.aws import session
 from serverless_tasks.params import StringParameter
 from serverless_tasks.workflow import group

@@ -202,8 +202,8 @@ class TestWorker:
         )
         deliver(site)
         calls = counted(site, "parent").calls
-        assert calls["dynamodb_write_units"] == 3.0  # and the item of the job that it has submitted
-        assert calls["sqs_requests"] == 4.0  # as any batch, and the message that it has sent
+        assert calls["dynamodb_write_units"] == 2.0  # the item of the job that it has submitted is that job's
+        assert calls["sqs_requests"] == 3.0  # as any batch; so is the message
 
     def test_a_public_text_is_the_example_as_it_is(self, site: Any) -> None:
         Refuse.submit(text="olives")

@@ -17,13 +17,16 @@ AWS's own pages fill in their prices by script, and none of them was read: each 
 
 from __future__ import annotations
 
+import json
+import tomllib
 from dataclasses import dataclass, fields, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 from serverless_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 MILLION: Final = 1_000_000
 
@@ -120,6 +123,52 @@ def prices_of(region: str | None, prices: Mapping[str, Any] | None = None) -> Pr
                 " others in a file of prices."
             )
     return US_EAST_1.replaced(given | {"region": named})
+
+
+def chosen_prices(
+    region: str | None, file: Path | None, setting: str | Mapping[str, Any]
+) -> tuple[Prices, str]:
+    """Return the prices of a region and where they are from, for people: "" for the table alone.
+
+    Args:
+        region: its name; us-east-1 unless given.
+        file: a file of prices in place of the table's, or None: then the setting is asked.
+        setting: ``SERVERLESS_TASKS_PRICES``: a file, JSON, or the prices themselves; empty for none.
+
+    Raises:
+        ConfigurationError: they cannot be read, or some are missing.
+    """
+    if file is not None:
+        return prices_of(region, read_prices(file)), str(file)
+    if not isinstance(setting, str):
+        return prices_of(region, setting), "SERVERLESS_TASKS['PRICES']" if setting else ""
+    if not setting or setting.startswith("{"):
+        given = _parsed(setting, json.loads, "SERVERLESS_TASKS_PRICES") if setting else {}
+        return prices_of(region, given), "SERVERLESS_TASKS_PRICES" if setting else ""
+    return prices_of(region, read_prices(Path(setting))), setting
+
+
+def read_prices(path: Path) -> dict[str, Any]:
+    """Read a file of prices: TOML if its name ends so, else JSON.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise ConfigurationError(f"The prices in {path} cannot be read: {error}") from error
+    return _parsed(text, tomllib.loads if path.suffix == ".toml" else json.loads, str(path))
+
+
+def _parsed(text: str, read: Callable[[str], Any], place: str) -> dict[str, Any]:
+    try:
+        prices = read(text)
+    except ValueError as error:
+        raise ConfigurationError(f"The prices in {place} cannot be read: {error}") from error
+    if not isinstance(prices, dict):
+        raise ConfigurationError(f'The prices in {place} are no JSON object such as {{"sqs_requests": 0.4}}.')
+    return prices
 
 
 def _is_text(value: Any) -> bool:

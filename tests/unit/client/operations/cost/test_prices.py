@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from serverless_tasks.client.operations.prices import US_EAST_1, prices_of
+from serverless_tasks.client.operations.cost.prices import US_EAST_1, chosen_prices, prices_of, read_prices
 from serverless_tasks.errors import ConfigurationError
 
 
@@ -45,3 +46,29 @@ def test_another_region_needs_all_of_them() -> None:
 def test_what_is_no_price_is_named(prices: Any, text: str) -> None:
     with pytest.raises(ConfigurationError, match=text):
         prices_of(None, prices)
+
+
+def test_a_file_comes_before_the_setting(tmp_path: Path) -> None:
+    file = tmp_path / "prices.toml"
+    file.write_text("sqs_requests = 0.3\n")
+    setting = {"sqs_requests": 0.2}
+    assert chosen_prices(None, None, "") == (US_EAST_1, "")
+    for given, price, place in (
+        ((file, setting), 0.3, str(file)),
+        ((None, str(file)), 0.3, str(file)),
+        ((None, setting), 0.2, "SERVERLESS_TASKS['PRICES']"),
+        ((None, '{"sqs_requests": 0.1}'), 0.1, "SERVERLESS_TASKS_PRICES"),
+    ):
+        prices, said = chosen_prices(None, *given)
+        assert (prices.sqs_requests, said) == (price, place)
+
+
+@pytest.mark.parametrize(
+    ("name", "text"), [("prices.toml", "a ="), ("prices.json", "[]"), ("prices.json", "{")]
+)
+def test_a_file_that_is_none_is_named(tmp_path: Path, name: str, text: str) -> None:
+    (tmp_path / name).write_text(text)
+    with pytest.raises(ConfigurationError, match=name):
+        read_prices(tmp_path / name)
+    with pytest.raises(ConfigurationError, match="SERVERLESS_TASKS_PRICES"):
+        chosen_prices(None, None, "{")

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from serverless_tasks.client.operations.cost_model import dollars, usage_of
+from serverless_tasks.client.operations.cost.model import dollars, usage_of
 
 if TYPE_CHECKING:
-    from serverless_tasks.client.operations.cost_model import Usage, Workload
-    from serverless_tasks.client.operations.prices import Prices
+    from serverless_tasks.client.operations.cost.model import Usage, Workload
+    from serverless_tasks.client.operations.cost.prices import Prices
 
 # Lambda polls each queue by five long polls of 20 seconds at least, of which those of an empty queue cost as well:
 # https://docs.aws.amazon.com/lambda/latest/dg/services-sqs-scaling.html

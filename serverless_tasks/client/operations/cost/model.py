@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Final
 from serverless_tasks.engine.store.payloads import INLINE_INPUTS, UNTRACKED_INPUTS
 
 if TYPE_CHECKING:
-    from serverless_tasks.client.operations.prices import Prices
+    from serverless_tasks.client.operations.cost.prices import Prices
 
 _KB: Final = 1024
 _MB: Final = 1024 * 1024
@@ -28,10 +28,12 @@ _SENT: Final = 10
 # Seconds of the worker beside the task's own, for the calls of each job: some milliseconds each.
 _OVERHEAD: Final = 0.02
 # Bytes that are logged of each attempt, and of each batch by Lambda's own lines and the metrics.
-_LOGGED_ATTEMPT: Final = 270
-_LOGGED_BATCH: Final = 1_000
+LOGGED_ATTEMPT: Final = 270
+LOGGED_BATCH: Final = 1_000
 # Bytes of how an attempt ended without success, beside its traceback.
 _END: Final = 300
+# Seconds for which a member that has ended waits for others of its batch, to be counted with them, at most.
+_UNCOUNTED: Final = 1.0
 # Write units of a group, beside the counts of its members: state, job and what lists it, a shard that is full, end.
 _GROUP: Final = 6
 # Read units of a group.
@@ -167,7 +169,7 @@ def _delivered(workload: Workload) -> Usage:
         s3_gets=float(_offloaded(workload)),
         invocations=shared,
         gb_seconds=(workload.seconds + _OVERHEAD) * workload.memory / _KB,
-        logs=_LOGGED_ATTEMPT + _LOGGED_BATCH * shared,
+        logs=LOGGED_ATTEMPT + LOGGED_BATCH * shared,
     )
 
 
@@ -188,14 +190,17 @@ def _ended(workload: Workload) -> int:
 def _member(workload: Workload) -> Usage:
     """The count of a member, shared by those of a batch, and its part of the group's own items."""
     share = 1 / workload.group
+    together = min(workload.batch, workload.group)
+    if workload.seconds:
+        together = min(together, max(1.0, _UNCOUNTED / workload.seconds))
     return Usage(
-        writes=1 / min(workload.batch, workload.group) + (_GROUP - (not workload.owner)) * share,
+        writes=1 / together + (_GROUP - (not workload.owner)) * share,
         # A process looks once a second at whether the group was cancelled.
         reads=_GROUP_READS * share + 0.5 * min(1.0, workload.seconds),
         sqs=_DEADLINE * share,
         schedules=share,
         invocations=share,
-        logs=_LOGGED_BATCH * share,
+        logs=LOGGED_BATCH * share,
     )
 
 
