@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.timezone import localtime
 from django.utils.translation import gettext, gettext_lazy
 
+from django_integration.web.timeline import outcome_word
 from serverless_tasks.engine.job.record import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
 
 if TYPE_CHECKING:
@@ -28,28 +29,14 @@ STATUS_WORDS: Final[dict[str, _StrPromise]] = {
     FAILED: gettext_lazy("Failed"),
     CANCELLED: gettext_lazy("Cancelled"),
 }
-# How an attempt, a member or a group ended, or its present status, inside of a sentence.
-OUTCOME_WORDS: Final[dict[str, _StrPromise]] = {
-    PENDING: gettext_lazy("waiting"),
-    RUNNING: gettext_lazy("running"),
-    SUCCEEDED: gettext_lazy("succeeded"),
-    FAILED: gettext_lazy("failed"),
-    CANCELLED: gettext_lazy("cancelled"),
-    "lost": gettext_lazy("worker lost"),
-    "not run": gettext_lazy("not run"),
-}
+
+register.filter(outcome_word)
 
 
 @register.filter
 def status_word(status: str) -> str:
     """Return the word for a status; one that is not known stands for itself."""
     return str(STATUS_WORDS.get(status, status.capitalize()))
-
-
-@register.filter
-def outcome_word(outcome: str) -> str:
-    """Return the word for the outcome of an attempt; one that is not known stands for itself."""
-    return str(OUTCOME_WORDS.get(outcome, outcome))
 
 
 @register.simple_tag

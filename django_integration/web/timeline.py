@@ -10,7 +10,6 @@ from django.utils.formats import date_format, number_format
 from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
 
-from django_integration.templatetags.job_pages import outcome_word
 from serverless_tasks.client.operations.story.picture import DAY, HOUR, MINUTE, SECOND, picture_of
 from serverless_tasks.client.operations.story.spans import (
     ATTEMPT,
@@ -299,3 +298,20 @@ def _name(span: Span) -> str:
     if span.kind == GROUP:
         return _("All members: %(outcome)s") % {"outcome": outcome}
     return {DELAY: _("Held back until it was due"), QUEUE: _("In the queue")}[span.kind]
+
+
+def outcome_word(outcome: str) -> str:
+    """Return the word for how an attempt, a member or a group ended, or for its present status, inside of a sentence.
+
+    One that is not known stands for itself.
+    """
+    words = {
+        "pending": _("waiting"),
+        "running": _("running"),
+        "succeeded": _("succeeded"),
+        "failed": _("failed"),
+        "cancelled": _("cancelled"),
+        "lost": _("worker lost"),
+        "not run": _("not run"),
+    }
+    return words.get(outcome, outcome)
