@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.statistics.gatherer import Batch as BatchCounts
 
 LEASE_GRACE = 1
+# Seconds that are to be left of an invocation for its statistics, which may also wait for the next one.
+TO_COUNT = 10
 TOO_NEW, UNKNOWN, UNDELIVERABLE = "MessageTooNew", "UnknownTask", "Undeliverable"
 
 initialise("store", "visibility", "statistics")
@@ -253,7 +255,7 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
         return _settle_all(_Batch(services), event, context)
     with services.statistics.batch() as counts:
         response = _settle_all(_Batch(services, counts), event, context)
-        counts.end()
+        counts.end(write=context.get_remaining_time_in_millis() > TO_COUNT * 1000)
     return response
 
 

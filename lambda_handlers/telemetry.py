@@ -103,8 +103,12 @@ def job(message: Message) -> Iterator[None]:
 
 def flush_spans(services: Services, context: LambdaContext) -> None:
     """Export the spans of an invocation, where there are any: Lambda freezes the process between two of them."""
-    if (spans := services.spans) is not None and os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
+    if (spans := services.spans) is None or not os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
+        return
+    try:
         spans.flush(min(_FLUSH_SECONDS, context.get_remaining_time_in_millis() / 2_000))
+    except Exception:
+        logger.warning("the spans could not be exported", exc_info=True)
 
 
 def report(outcome: DeliveryResult) -> None:

@@ -239,10 +239,12 @@ class _Batch:
     def _note(counts: BatchCounts, record: dict[str, Any], message: Message, outcome: DeliveryResult) -> None:
         from lambda_handlers.counting import run_of  # statistics may be off
 
-        if (
-            run := run_of(message, outcome, deliveries=deliveries(record), size=len(record["body"]))
-        ) is not None:
-            counts.note(run)
+        try:
+            run = run_of(message, outcome, deliveries=deliveries(record), size=len(record["body"]))
+            if run is not None:
+                counts.note(run)
+        except Exception:  # noqa: BLE001 - the job is done with
+            logger.exception("a job could not be counted")
 
     def _pause(self, message: Message) -> Pause | None:
         """The pause of a message's task, in a process that looks at pauses; groups and chains have none."""
@@ -281,7 +283,10 @@ def _counted_batch(
 ) -> list[str]:
     with statistics.batch(sum(len(record["body"]) for record in records)) as counts:
         failed = _Batch(services, records, context, counts).run()
-        counts.end(write=context.get_remaining_time_in_millis() > TO_RECORD_BUILD * 1000)
+        try:
+            counts.end(write=context.get_remaining_time_in_millis() > TO_RECORD_BUILD * 1000)
+        except Exception:  # noqa: BLE001 - so are the jobs of the batch
+            logger.exception("a batch could not be counted")
     return failed
 
 

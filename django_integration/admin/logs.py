@@ -31,11 +31,13 @@ MOST: Final = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ShownLine:
-    """A line as the page shows it: when it was written, and its level in the form of a class's name."""
+    """A line as the page shows it: when it was written, its level in the form of a class's name, and its fields."""
 
     at: str
     tone: str
     line: LogLine
+    # A template would take a field named "items" for the dictionary's method.
+    fields: tuple[tuple[str, Any], ...]
 
 
 def urls(admin: ModelAdmin[Any]) -> list[URLPattern]:
@@ -65,5 +67,10 @@ def _log(uuid: str) -> dict[str, Any] | None:
         lines = job_log(services, record)
     except (AwsError, ConfigurationError) as error:
         return {"uuid": uuid, "problem": str(error), "elsewhere": not services.config.log_group}
-    shown = [ShownLine(at=moment_text(line.at), tone=line.level.lower(), line=line) for line in lines[-MOST:]]
+    shown = [
+        ShownLine(
+            at=moment_text(line.at), tone=line.level.lower(), line=line, fields=tuple(line.fields.items())
+        )
+        for line in lines[-MOST:]
+    ]
     return {"uuid": uuid, "record": record, "lines": shown, "left": len(lines) - len(shown)}

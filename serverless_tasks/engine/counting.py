@@ -82,7 +82,7 @@ def announcers(config: Config) -> list[Callable[[NewError], object]]:
         from serverless_tasks.engine.aws.topic import ErrorTopic
 
         stack = os.environ.get("POWERTOOLS_SERVICE_NAME", "serverless-tasks")
-        topic = partial(client, "sns", attempts=2, read_timeout=2)
+        topic = partial(client, "sns", attempts=2, read_timeout=1)
         calls.append(ErrorTopic(topic, config.error_topic, stack))
     return calls
 

@@ -209,8 +209,11 @@ class Services:
         from serverless_tasks.engine.aws.session import client
         from serverless_tasks.engine.worker.pauses import Pauses
 
-        items = TableItems(client("dynamodb"), self.config.table, self.clock)
-        return Pauses(TablePauses(items, self.clock), self.clock)
+        items, reader = (
+            TableItems(each, self.config.table, self.clock)
+            for each in (client("dynamodb"), client("dynamodb", attempts=2, read_timeout=1))
+        )
+        return Pauses(TablePauses(items, reader, self.clock), self.clock)
 
     @locked_cached_property
     def blobs(self) -> Blobs | None:

@@ -10,7 +10,7 @@ from serverless_tasks.engine.aws.dynamodb import manifest
 from serverless_tasks.engine.aws.dynamodb.expressions import from_dynamodb
 from serverless_tasks.engine.job.clock import Clock, to_ms
 from serverless_tasks.engine.job.record import ENDED, RUNNING
-from tests.chaos.dynamodb import Table
+from tests.chaos.dynamodb import WATCHING, Table
 
 type Item = dict[str, Any]
 
@@ -64,8 +64,8 @@ class Audit:
             self._look(uuid)
 
     def uuids(self) -> list[str]:
-        """The partition keys of the table, but for the manifest's, which is no job's."""
-        return [pk for pk in self.table.partitions() if pk != manifest.PK]
+        """The partition keys of the table, but for those of what is no job's."""
+        return [pk for pk in self.table.partitions() if pk != manifest.PK and not pk.startswith(WATCHING)]
 
     def items(self, uuid: str) -> dict[str, Item]:
         """What the table holds under a key, by sort key."""

@@ -20,6 +20,9 @@ from tests.chaos.queues import Refused
 type Value = dict[str, Any]
 type Item = dict[str, Value]
 
+# How the keys of statistics, of kinds of failures and of pauses begin: of what workers keep that is no job's.
+WATCHING = ("stats#", "errors#", "error#", "control")
+
 _TOKENS = re.compile(r"<>|<=|>=|[=<>(),+]|[#:]?\w+|\S")
 _PARAMETERS = {
     "ConditionExpression",
@@ -32,6 +35,7 @@ _PARAMETERS = {
     "Keys",
     "ProjectionExpression",
     "RequestItems",
+    "ReturnConsumedCapacity",
     "ReturnValues",
     "ReturnValuesOnConditionCheckFailure",
     "TableName",
@@ -91,10 +95,13 @@ class Table:
 
     def _UpdateItem(self, given: dict[str, Any]) -> dict[str, Any]:
         self._require(given, given["Key"])
-        item = given["Key"] | self._item(given["Key"])
-        item = _update(given["UpdateExpression"])(_here(given, item))
+        before = self._item(given["Key"])
+        here = _here(given, given["Key"] | before)
+        item = _update(given["UpdateExpression"])(here)
         self._put(item)
-        return {"Attributes": item} if given.get("ReturnValues") == "ALL_NEW" else {}
+        named = {name: item[name] for name in here.names.values() if name in item}
+        shown = {"ALL_NEW": item, "ALL_OLD": before, "UPDATED_NEW": named}.get(given.get("ReturnValues", ""))
+        return {"Attributes": shown} if shown else {}
 
     def _DeleteItem(self, given: dict[str, Any]) -> dict[str, Any]:
         self._require(given, given["Key"])
@@ -201,7 +208,9 @@ def _plain(value: Value) -> Any:
     return Decimal(content) if kind == "N" else content
 
 
-def _union(left: Value | None, right: Value) -> Value:
+def _added(left: Value | None, right: Value) -> Value:
+    if "N" in right:
+        return _sum(left or {"N": "0"}, right)
     numbers = {*(left or {"NS": []})["NS"], *right["NS"]}
     return {"NS": sorted(numbers, key=int)}
 
@@ -244,7 +253,7 @@ class _Expression:
             if self._takes("REMOVE"):
                 removed += self._listed(self._next)
             elif self._takes("ADD"):
-                changes += self._listed(self._union)
+                changes += self._listed(self._addition)
             else:
                 self._expect("SET")
                 changes += self._listed(self._change)
@@ -262,10 +271,10 @@ class _Expression:
         value = self._operand()
         return name, self._apply(_sum, [value, self._operand()]) if self._takes("+") else value
 
-    def _union(self) -> tuple[str, _Part]:
-        """What ADD makes of a set of numbers; other types are not known here."""
+    def _addition(self) -> tuple[str, _Part]:
+        """What ADD makes of a number or of a set of numbers; other types are not known here."""
         name = self._next()
-        return name, self._apply(_union, [lambda here: here.item.get(_name(name, here)), self._operand()])
+        return name, self._apply(_added, [lambda here: here.item.get(_name(name, here)), self._operand()])
 
     def _comparison(self) -> _Part:
         if self._takes("("):

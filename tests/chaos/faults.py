@@ -18,7 +18,7 @@ from moto.core.botocore_stubber import MockRawResponse
 
 from serverless_tasks.engine.job.clock import Clock
 from serverless_tasks.engine.store.overlap import sent
-from tests.chaos.dynamodb import Table
+from tests.chaos.dynamodb import WATCHING, Table
 from tests.chaos.queues import Refused, Scheduler, Sqs
 
 
@@ -51,7 +51,7 @@ class Fault:
         at: the number of the first call that meets it, from 0.
         kind: what happens.
         lasting: whether every try meets it, botocore's own and the library's, as long as the process lives; else the
-            first alone.
+            first alone. Of a call about what is no job's, as statistics are, calls about the same item alone meet it.
         seconds: how long, from that call on, every call of the same service meets it as well.
     """
 
@@ -67,12 +67,13 @@ class Fault:
 
 @dataclass
 class Call:
-    """One call of a client, with all its tries, and the kind of process that makes it."""
+    """One call of a client, with all its tries, the kind of process that makes it, and the item that it is about."""
 
     number: int
     service: str
     operation: str
     process: str
+    about: str = ""
     tries: int = 0
 
 
@@ -120,7 +121,7 @@ class Network:
         self._by_id: dict[str, Call] = {}
         self._threads: dict[threading.Thread, Process] = {}
         self._active: list[_Active] = []
-        self._lasting: list[tuple[Fault, str, Process | None]] = []
+        self._lasting: list[tuple[Fault, Call, Process | None]] = []
         self._lock = threading.Lock()
         self._atomic = threading.Lock()
 
@@ -219,12 +220,13 @@ class Network:
         for fault in self.faults:
             if fault.at == call.number and call.tries == 1:
                 if fault.lasting:
-                    self._lasting.append((fault, call.operation, process))
+                    self._lasting.append((fault, call, process))
                 if fault.seconds:
                     self._active.append(_Active(fault, call.service, now + fault.seconds))
                 return fault.kind
-        for lasting, operation, whose in self._lasting:
-            if operation == call.operation and whose is process:
+        for lasting, first, whose in self._lasting:
+            alike = first.about == call.about or not first.about.startswith(WATCHING)
+            if first.operation == call.operation and alike and whose is process:
                 return lasting.kind
         for active in self._active:
             if active.service == call.service and now < active.until:
@@ -238,7 +240,9 @@ class Network:
         made = request.headers["amz-sdk-invocation-id"]
         name = made.decode() if isinstance(made, bytes) else str(made)
         if name not in self._by_id:
-            self._by_id[name] = Call(len(self.calls), service, operation, process.name if process else "")
+            self._by_id[name] = Call(
+                len(self.calls), service, operation, process.name if process else "", _about(service, request)
+            )
             self.calls.append(self._by_id[name])
         return self._by_id[name]
 
@@ -256,6 +260,12 @@ class Network:
         if process is not None:
             process.alive = False
         return Killed()
+
+
+def _about(service: str, request: AWSPreparedRequest) -> str:
+    """Return the partition key of the item that a call names, or ""."""
+    key = json.loads(_text(request)).get("Key", {}) if service == "dynamodb" else {}
+    return str(key.get("pk", {}).get("S", ""))
 
 
 def _text(request: AWSPreparedRequest) -> str:

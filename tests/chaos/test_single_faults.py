@@ -104,12 +104,12 @@ def tell(scenario: Scenario, *faults: Fault) -> tuple[World, dict[str, Record | 
         for job in world.submitted:
             record = records[job.uuid]
             if job.error is None and record is not None:
-                _check(scenario, world, record, faults)
+                check(scenario, world, record, faults)
         world.audit.verify()
         return world, records
 
 
-def _check(scenario: Scenario, world: World, record: Record, faults: tuple[Fault, ...]) -> None:
+def check(scenario: Scenario, world: World, record: Record, faults: tuple[Fault, ...]) -> None:
     complain = world.audit.complain
     ends = scenario.ends
     if world.cancels.get(record.uuid) is not None:

@@ -10,9 +10,9 @@ from unittest import mock
 import pytest
 from botocore.awsrequest import AWSPreparedRequest, AWSResponse
 
-from tests.chaos import world
+from tests.chaos import test_watched_faults, world
 from tests.chaos.faults import Network
-from tests.chaos.scenarios import Scenario
+from tests.chaos.scenarios import SCENARIOS, Scenario
 from tests.chaos.stories import STORIES
 from tests.chaos.test_fault_sequences import tell_seed
 from tests.chaos.test_single_faults import tell
@@ -37,6 +37,9 @@ class Compared(Network):
         answer = super()._deliver(service, operation, event_name, request)
         if service == "dynamodb":
             told, by_moto = _told(answer), _told(self.forward(event_name, request))
+            if "UPDATED_NEW" in str(request.body):  # of a new item, moto tells the key as well
+                for name in ("pk", "sk"):
+                    by_moto["Attributes"].pop(name, None)
             if told != by_moto:
                 self.differences.append(f"{request.body!r}: {told} and not {by_moto}")
         return answer
@@ -53,6 +56,11 @@ def compared(aws: None) -> Iterator[None]:
 @pytest.mark.parametrize("scenario", STORIES, ids=lambda scenario: scenario.name)
 def test_each_story_is_answered_alike(scenario: Scenario) -> None:
     tell(scenario)
+
+
+@pytest.mark.parametrize("scenario", SCENARIOS, ids=lambda scenario: scenario.name)
+def test_each_watched_story_is_answered_alike(scenario: Scenario) -> None:
+    test_watched_faults.tell(scenario)
 
 
 @pytest.mark.parametrize("seed", range(40))

@@ -20,7 +20,7 @@ from moto.core.botocore_stubber import BotocoreStubber
 import lambda_handlers.dead_letter
 import lambda_handlers.telemetry
 import lambda_handlers.worker
-from serverless_tasks.engine.aws.session import client
+from serverless_tasks.engine.aws.session import client, meter
 from serverless_tasks.engine.aws.sqs.receiving import ReceivingQueue
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.definition.base import BaseTask
@@ -120,11 +120,13 @@ class World:
     Args:
         tasks: the tasks that are deployed.
         seed: of the chance that the product itself takes, such as jitter.
+        watched: whether its workers count what they do, and look at what is paused.
     """
 
     tasks: tuple[type[BaseTask], ...]
     faults: list[Fault] = field(default_factory=list)
     seed: int = 0
+    watched: bool = False
 
     def __post_init__(self) -> None:
         """Make the resources."""
@@ -165,7 +167,10 @@ class World:
                 dead_letter_queue_url=self.dead.url,
                 schedule_group="group",
                 scheduler_role="arn:aws:iam::123456789012:role/scheduler",
+                statistics=self.watched,
+                pauses=self.watched,
             )
+            stack.callback(meter, None)
             self.audit = Audit(self.table, self.clock)
             self.network.applied = self.audit.applied
             self.watch_sends()

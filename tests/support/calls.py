@@ -22,6 +22,10 @@ def counted_calls(*services: str) -> Iterator[Counter[str]]:
 
     clients = [session.client(service) for service in services or ("dynamodb",)]
     clients += [session.client(service, attempts=1) for service in ("sqs", "scheduler")]
+    if (
+        not services or "dynamodb" in services
+    ):  # those of statistics and of pauses, for which no job waits long
+        clients += [session.client("dynamodb", attempts=tries, read_timeout=1) for tries in (1, 2)]
     for client in clients:
         client.meta.events.register("before-call", count)
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 from typing import TYPE_CHECKING, Any
 
@@ -9,12 +10,15 @@ from botocore.exceptions import ClientError
 
 from serverless_tasks.engine.statistics.submission import requests_of
 from serverless_tasks.engine.store.items import JOB
+from serverless_tasks.errors import ServerlessTasksError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     # Is told the id of the job that a call is about, or "", what it counts as, and how much.
     type Count = Callable[[str, str, float], None]
+
+logger = logging.getLogger(__name__)
 
 _JOB = {"S": JOB}
 _WRITES = ("update_item", "put_item", "delete_item", "batch_write_item", "transact_write_items")
@@ -38,13 +42,39 @@ class Meter:
 
     def __init__(self, count: Count) -> None:
         self._count = count
+        self._failed = False
 
     def __call__(self, method: Callable[..., Any], parameters: dict[str, Any]) -> dict[str, Any]:
-        """Call a client's method."""
+        """Call a client's method. Whatever goes wrong with its count, the call was made, and is answered."""
         name = getattr(method, "__name__", "")
-        if name in _WRITES or name in _READS:
-            return self._units(method, name, parameters)
-        response: dict[str, Any] = method(**parameters)
+        is_billed = name in _WRITES or name in _READS
+        asked = {"ReturnConsumedCapacity": "TOTAL", **parameters} if is_billed else parameters
+        try:
+            response: dict[str, Any] = method(**asked)
+        except ClientError as error:
+            if is_billed and error.response["Error"]["Code"] == "ConditionalCheckFailedException":
+                self._count(_key(parameters), _unit_of(name), 1)
+            raise
+        try:
+            if is_billed:
+                self._units(name, parameters, response)
+            else:
+                self._requests(method, name, parameters)
+        except ServerlessTasksError:  # a task's time is over
+            raise
+        except Exception:
+            if not self._failed:
+                self._failed = True
+                logger.warning("calls of %s cannot be counted", name, exc_info=True)
+        return response
+
+    def _units(self, name: str, parameters: dict[str, Any], response: dict[str, Any]) -> None:
+        if _submits(name, parameters):
+            return
+        unit = _unit_of(name)
+        self._count(_key(parameters), unit, written(response) if unit == "wu" else _told(response))
+
+    def _requests(self, method: Callable[..., Any], name: str, parameters: dict[str, Any]) -> None:
         service = getattr(getattr(method, "__self__", None), "meta", None)
         kind = service.service_model.service_name if service is not None else ""
         if kind == "sqs":
@@ -56,21 +86,10 @@ class Meter:
             self._count("", _S3[name], 1)
         elif kind == "scheduler" and name == "create_schedule":
             self._count("", "sch", 1)
-        return response
 
-    def _units(self, method: Callable[..., Any], name: str, parameters: dict[str, Any]) -> dict[str, Any]:
-        attribute = "wu" if name in _WRITES else "ru"
-        pk = _key(parameters)
-        try:
-            response: dict[str, Any] = method(**{"ReturnConsumedCapacity": "TOTAL", **parameters})
-        except ClientError as error:
-            if error.response["Error"]["Code"] == "ConditionalCheckFailedException":
-                self._count(pk, attribute, 1)
-            raise
-        if _submits(name, parameters):
-            return response
-        self._count(pk, attribute, written(response) if attribute == "wu" else _told(response))
-        return response
+
+def _unit_of(name: str) -> str:
+    return "wu" if name in _WRITES else "ru"
 
 
 def written(response: Mapping[str, Any]) -> float:

@@ -36,6 +36,10 @@ logger = logging.getLogger(__name__)
 QUIET: Final = 10.0
 # Requests of SQS that a batch takes beside its receipt and those of this process: the deletion of its messages.
 DELETIONS: Final = 1
+# Seconds after which a batch's statistics begin no further write, of counts and of failures each, and those of a
+# process that is to end: a slow table must not keep the answer for messages that are done with.
+TO_WRITE: Final = 2.0
+TO_WRITE_LAST: Final = 10.0
 # Kinds of failures that are remembered between the mark in a job's state and the count.
 _KINDS: Final = 500
 
@@ -147,8 +151,16 @@ class Gatherer:
         """
         now = self._clock.now()
         quiet = not self._running and now - self._idle_since >= QUIET
-        self._counts.write(now, whole=quiet, last=last)
-        self._errors.write(now, last=last)
+        self._write(now, whole=quiet, last=last)
+
+    def _write(self, now: float, *, whole: bool, last: bool = False) -> None:
+        seconds = TO_WRITE_LAST if last else TO_WRITE
+        if self._counts.write(now, self._in_time(seconds), whole=whole, last=last):
+            self._errors.write(now, self._in_time(seconds), last=last)
+
+    def _in_time(self, seconds: float) -> Callable[[], bool]:
+        until = self._clock.now() + seconds
+        return lambda: self._clock.now() < until
 
     def count_call(self, pk: str, attribute: str, amount: float) -> None:
         """Count a call of AWS for the task whose job it is about, or whose job this thread runs, else for the batch.
@@ -233,8 +245,7 @@ class Batch:
         gatherer._thread.task, gatherer._thread.batch = "", None
         gatherer._counts.earn(len(self._ran))
         if write:
-            gatherer._counts.write(now, whole=self._quiet)
-            gatherer._errors.write(now)
+            gatherer._write(now, whole=self._quiet)
 
     def _share(self, now: float) -> None:
         """Share the batch's time and requests among its jobs: each its own duration, and the rest equally."""

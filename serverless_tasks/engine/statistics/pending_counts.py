@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 from serverless_tasks.errors import AwsError
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from serverless_tasks.engine.statistics.base import StatisticsStore
 
@@ -69,28 +69,39 @@ class PendingCounts:
         with self._lock:
             self._units += UNITS_PER_JOB * jobs
 
-    def write(self, now: float, *, whole: bool = False, last: bool = False) -> None:
+    def write(
+        self, now: float, in_time: Callable[[], bool], *, whole: bool = False, last: bool = False
+    ) -> bool:
         """Write what is due, longest waiting task first; errors are logged once and never raised.
 
         Args:
             now: the present, seconds since the epoch.
+            in_time: asked before each task, whether there is time for it.
             whole: write it whatever it costs, since it may otherwise wait for long: after a quiet time.
             last: write everything, since the process is to end.
+
+        Returns:
+            False where the store did not take something.
         """
         for task in self._due(now, whole=whole, last=last):
+            if not in_time():
+                break
             with self._lock:
                 hours = sorted(self._hours_of(task))
-                since = self._since.pop(task, now)
+                self._since.pop(task, None)
             while hours:
                 with self._lock:
                     counts = self._hours.pop((task, hours[0]), {})
                 if counts and not self._write(task, hours[0], counts, now):
                     with self._lock:
-                        if self._hours_of(task):
-                            self._since.setdefault(task, since)
-                    return
+                        if self._hours_of(
+                            task
+                        ):  # behind the others, whom one that is never taken would keep out
+                            self._since.setdefault(task, now)
+                    return False
                 hours.pop(0)
             self._written[task] = now
+        return True
 
     def _due(self, now: float, *, whole: bool, last: bool) -> list[str]:
         with self._lock:

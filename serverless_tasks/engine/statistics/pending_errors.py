@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from serverless_tasks.engine.statistics.errors import NewError, Occurrences
 from serverless_tasks.engine.statistics.fingerprint import other_kind
 from serverless_tasks.engine.statistics.items import EXAMPLES, hour_of
+from serverless_tasks.errors import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -26,6 +27,8 @@ KINDS: Final = 20
 KINDS_AN_HOUR: Final = 100
 HOUR: Final = 3600.0
 PAUSE: Final = 60.0
+# Kinds and hours that are kept while the table refuses them; of further ones nothing is kept.
+MOST: Final = 500
 
 
 class PendingErrors:
@@ -101,10 +104,26 @@ class PendingErrors:
         slot = (self._slot + given) % len(EXAMPLES)
         return replace(occurrences, text=text, text_of=uuid, slot=slot)
 
-    def write(self, now: float, *, last: bool = False) -> None:
-        """Write what is due, or everything as the process is to end; errors are logged once and never raised."""
+    def write(self, now: float, in_time: Callable[[], bool], *, last: bool = False) -> None:
+        """Write what is due, or everything as the process is to end; errors are logged once and never raised.
+
+        Args:
+            now: the present, seconds since the epoch.
+            in_time: asked before each kind, whether there is time for it.
+            last: write everything.
+        """
         if not self._pending or now < self._paused_until:
             return
+        due = self._due(now, last=last)
+        while due and in_time():
+            written = self._write(due[0], now)
+            if written is not None:
+                due = due[1:]
+            if not written:
+                break
+        self._keep(due)
+
+    def _due(self, now: float, *, last: bool) -> list[Occurrences]:
         with self._lock:
             due = [
                 self._pending.pop(key)
@@ -118,21 +137,35 @@ class PendingErrors:
                 self._examples = {
                     name: self._examples[name] for name in self._written if name in self._examples
                 }
-        for occurrences in due:
-            self._write(occurrences, now)
+        return due
 
-    def _write(self, occurrences: Occurrences, now: float) -> None:
+    def _keep(self, left: Sequence[Occurrences]) -> None:
+        """Keep what was not written for a later time, as far as there is room."""
+        with self._lock:
+            for each in left:
+                key = each.kind.fingerprint, hour_of(each.first)
+                self._written.pop(each.kind.fingerprint, None)
+                if (later := self._pending.get(key)) is not None:
+                    self._pending[key] = replace(each, count=each.count + later.count, last=later.last)
+                elif len(self._pending) < MOST:
+                    self._pending[key] = each
+
+    def _write(self, occurrences: Occurrences, now: float) -> bool | None:
+        """Write failures of one kind; returns False where it is not known whether they were added, None where they
+        certainly were not.
+        """
         try:
             _, new = self._store.add_errors(occurrences)
-        except Exception:
+        except Exception as error:
             self._paused_until = now + PAUSE
             if not self._failed:
                 self._failed = True
                 logger.warning("a failure could not be counted; jobs are not affected", exc_info=True)
-            return
+            return None if isinstance(error, AwsError) and not error.applied else False
         self._failed = False
         if new and self._on_new:
             self._announce(occurrences)
+        return True
 
     def _announce(self, occurrences: Occurrences) -> None:
         kind = occurrences.kind

@@ -16,7 +16,7 @@ from zlib import crc32
 from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.engine.job.masking import masked
 from serverless_tasks.engine.job.message import MAX_DELAY, RETENTION
-from serverless_tasks.engine.job.record import RUNNING, WORKER_LOST
+from serverless_tasks.engine.job.record import ENDED, RUNNING, WORKER_LOST
 from serverless_tasks.engine.store.base import Claim, ClaimAnswer
 
 if TYPE_CHECKING:
@@ -149,6 +149,14 @@ def state_copy(message: Message) -> Item:
 def index_key(status: str, number: int) -> str:
     """Return the key of a shard of the index of states: of a terminal status, or of `WAITING`."""
     return f"#{status}#{number}"
+
+
+def is_indexed(state: Item) -> bool:
+    """Return whether the index lists a state under what it is. A worker of the version before does not take out what
+    waited, and has ended by now.
+    """
+    key = str(state.get("task_day", ""))
+    return bool(key) and (state["status"] not in ENDED or key.startswith(f"#{state['status']}#"))
 
 
 def index_fields(uuid: str, status: str, now: int) -> Item:

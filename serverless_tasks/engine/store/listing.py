@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
 # What the indexes are sorted by: milliseconds since the epoch, and the uuid.
+_LAST: Final = 9_999_999_999_999
 _POSITION: Final = re.compile(r"[0-9]{13}#[0-9a-f-]{36}")
 
 
@@ -64,6 +65,11 @@ def read_cursor(cursor: str) -> str:
     if not _POSITION.fullmatch(position):
         raise InvalidCursor(f"The cursor {cursor[:100]!r} was not returned by a listing.")
     return position
+
+
+def place_at(moment: int) -> str:
+    """Return the place in a listing before everything of a time, milliseconds since the epoch, and of later ones."""
+    return f"{min(max(moment, 0), _LAST):013d}"
 
 
 def moment_of(position: str) -> int:

@@ -40,6 +40,7 @@ from serverless_tasks.engine.store.items import (
     ended_item,
     failure_fields,
     index_key,
+    is_indexed,
     is_tombstone,
     job_item,
     keep_until,
@@ -352,7 +353,7 @@ class MemoryStore:
 
     def _is_indexed(self, record: Record | None) -> bool:
         state = None if record is None else self._state(record.uuid)
-        return state is not None and "task_day" in state
+        return state is not None and is_indexed(state)
 
     def _shards(self, uuid: str) -> list[Shard]:
         """The shards of a group whose members are not counted in its state; none of anything else."""

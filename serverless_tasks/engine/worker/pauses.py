@@ -93,13 +93,13 @@ class Pause:
             stored = json.loads(text)
             pause = cls(
                 kind=stored["kind"],
-                name=stored["name"],
+                name=str(stored["name"]),
                 since=int(stored["since"]),
                 by=str(stored.get("by", "")),
                 why=str(stored.get("why", "")),
                 until=None if stored.get("until") is None else int(stored["until"]),
             )
-        except (KeyError, TypeError, ValueError):
+        except (KeyError, TypeError, ValueError, OverflowError):
             return None
         return pause if pause.kind in (QUEUE, TASK) else None
 

@@ -8,7 +8,7 @@ from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.progress import Snapshot
 from serverless_tasks.engine.job.record import Failure
 from serverless_tasks.engine.store.base import Listed, Store
-from serverless_tasks.engine.store.items import WAITING
+from serverless_tasks.engine.store.items import INDEXED_SHARDS, WAITING, shard
 from serverless_tasks.engine.store.listing import IndexFilter, cursor_at, moment_of
 from serverless_tasks.errors import InvalidCursor
 from tests.support.clock import FakeClock
@@ -184,3 +184,40 @@ def test_jobs_that_are_indexed_are_left_out_on_request(store: Store, jobs: dict[
 
     assert uuids(page) == [message.uuid for message in reversed(jobs["succeeded"])]
     assert page.looked_at == 24
+
+
+def test_a_failed_job_that_an_earlier_worker_has_left_among_the_waiting_is_found(
+    store: Store, clock: FakeClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    message = a_message(clock, task="sum")
+    store.put_jobs([message])
+    store.returned(message, BROKEN)  # by a worker of this version
+    monkeypatch.setattr("serverless_tasks.engine.store.transitions.INDEXED", ())
+    monkeypatch.setattr("serverless_tasks.engine.store.transitions.index_fields", lambda *_: {})
+    end(store, clock, message, "failed")
+    assert uuids(store.list_states(WAITING)) == [message.uuid]
+    assert uuids(store.find_jobs(IndexFilter(), ["sum"], indexed=False)) == [message.uuid]
+
+
+@pytest.mark.parametrize("never", [10_000_000_000_000, 10**17])
+def test_a_range_that_ends_in_the_far_future_has_everything(
+    store: Store, jobs: dict[str, list[Message]], never: int
+) -> None:
+    assert len(store.list_states("failed", until=never).records) == 6
+    assert len(store.list_tasks(["task-0", "task-1"], until=never).records) == 24
+    assert store.list_states("failed", since=never).records == ()
+    assert store.list_tasks(["task-0"], since=never).records == ()
+
+
+def test_the_last_page_of_a_range_has_no_cursor(store: Store, clock: FakeClock) -> None:
+    began = clock.ms
+    ids = [f"{number:08d}-0000-4000-8000-000000000000" for number in range(400)]
+    messages = [a_message(clock, uuid=uuid) for uuid in ids if shard(uuid, INDEXED_SHARDS) == 0][:3]
+    for message in messages:
+        store.put_jobs([message])
+        end(store, clock, message, "failed")
+        clock.move(1)
+    first = store.list_states("failed", since=began + 1, limit=1)
+    last = store.list_states("failed", since=began + 1, limit=1, cursor=first.cursor)
+    assert uuids(first) + uuids(last) == [messages[2].uuid, messages[1].uuid]
+    assert last.cursor is None

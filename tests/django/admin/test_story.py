@@ -204,6 +204,10 @@ class TestLog:
         assert ".234 CST 2 ERROR &lt;b&gt;task failed&lt;/b&gt; seconds=3 Traceback: here" in text(answer)
         assert f'href="{LIST}{failed.uuid}/log/"' in operator.get(f"{LIST}{failed.uuid}/").content.decode()
 
+    def test_a_field_may_have_any_name(self, operator: Client, failed: Record) -> None:
+        line = LogLine(at=START, level="INFO", message="sold", fields={"items": 3, "keys": [1]})
+        assert "sold items=3 keys=[1]" in text(self.read(operator, failed.uuid, [line]))
+
     def test_the_last_lines_are_shown(self, operator: Client, failed: Record) -> None:
         lines = [LogLine(at=START, level="", message=f"line {number};") for number in range(logs.MOST + 3)]
         words = text(self.read(operator, failed.uuid, lines))

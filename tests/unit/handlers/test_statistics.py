@@ -81,9 +81,20 @@ class TestWorker:
         writer.meta.events.register("before-call", lambda model, **_: calls.update([model.name]))
         with counted_calls("dynamodb", "sqs") as shared:
             assert deliver(site) == []
-        assert shared["UpdateItem"] == 20
+        assert shared["UpdateItem"] == 20 + 1
         assert calls == {"UpdateItem": 1}
         assert counted(site, "quiet").succeeded == 10
+
+    @pytest.mark.parametrize("part", ["note", "end"])
+    def test_what_cannot_be_counted_is_done_all_the_same(
+        self, site: Any, part: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        def fail(*_: object, **__: object) -> None:
+            raise RuntimeError("broken")
+
+        monkeypatch.setattr(f"serverless_tasks.engine.statistics.gatherer.Batch.{part}", fail)
+        Quiet.submit()
+        assert deliver(site) == []
 
     def test_a_failure_has_a_fingerprint_and_is_counted_under_it(self, site: Any) -> None:
         job = Break.submit()

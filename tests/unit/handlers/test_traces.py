@@ -194,6 +194,14 @@ class TestABatch:
         site.deliver(worker.handler, seconds=1)
         assert flushed == [2000, 500]
 
+    def test_what_cannot_be_exported_is_no_fault_of_the_jobs(
+        self, site: Site, traces: Traces, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(traces.provider, "force_flush", lambda milliseconds: 1 / 0)
+        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "worker")
+        Quiet.submit()
+        assert site.deliver(worker.handler) == []
+
 
 class TestTasks:
     def test_their_own_spans_are_children(self, site: Site, traces: Traces) -> None:

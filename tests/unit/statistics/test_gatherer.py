@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import random
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
@@ -37,10 +37,15 @@ class Sized(MemoryStatistics):
         self.error_writes: list[Occurrences] = []
         self.units = 0.0
         self.fails: Exception | None = None
+        self.refuses = ""
+        self.slow: Callable[[], None] = lambda: None
+        self.tries = 0
         self._sizes: dict[tuple[str, str, int], dict[str, float]] = {}
 
     def add(self, task: str, hour: str, shard: int, counts: Mapping[str, float]) -> float:
-        if self.fails is not None:
+        self.tries += 1
+        self.slow()
+        if self.fails is not None and self.refuses in ("", task):
             raise self.fails
         super().add(task, hour, shard, counts)
         item = self._sizes.setdefault((task, hour, shard), {})
@@ -58,7 +63,9 @@ class Sized(MemoryStatistics):
         return units
 
     def add_errors(self, occurrences: Occurrences) -> tuple[float, bool]:
-        if self.fails is not None:
+        self.tries += 1
+        self.slow()
+        if self.fails is not None and not self.refuses:
             raise self.fails
         self.error_writes.append(occurrences)
         return super().add_errors(occurrences)
@@ -353,6 +360,56 @@ class TestFaults:
         process.clock.move(61)
         process.gatherer.flush(last=True)
         assert len(process.store.writes) <= 501
+
+    def test_a_store_that_fails_is_tried_once_however_many_kinds_of_failures_wait(
+        self, process: Process
+    ) -> None:
+        process.store.fails = self.refused(applied=True)
+        process.fail(*("abcdefgh"))
+        assert process.store.tries == 1
+        process.store.fails = None
+        process.clock.move(61)
+        process.fail("i")
+        assert {each.text for each in process.store.error_writes} == set("abcdefghi")
+
+    def test_of_failures_in_doubt_one_kind_alone_is_lost(self, process: Process) -> None:
+        process.store.add = lambda *_: 1.0  # type: ignore[method-assign]
+        process.store.fails = self.refused(applied=True)
+        process.fail(*("abc"))
+        process.store.fails = None
+        process.clock.move(61)
+        process.fail("d")
+        assert {each.text for each in process.store.error_writes} == set("bcd")
+
+    def test_failures_that_were_refused_are_written_later(self, process: Process) -> None:
+        process.store.add = lambda *_: 1.0  # type: ignore[method-assign]
+        process.store.fails = self.refused(applied=False)
+        process.fail("a", "a")
+        process.store.fails = None
+        process.clock.move(61)
+        process.fail("a")
+        assert sum(each.count for each in process.store.error_writes) == 3
+
+    def test_a_slow_store_does_not_keep_a_batch(self, process: Process) -> None:
+        process.store.slow = lambda: process.clock.move(0.9)
+        failures = [process.gatherer.mark("sum", Failure(type="E", message=text)) for text in "abcdefghij"]
+        runs = [process.run(f"task-{number}", duration=0.0) for number in range(20)]
+        runs += [process.run(status="failed", failure=failure, duration=0.0) for failure in failures]
+        began = process.clock.now()
+        process.batch(*runs)
+        assert process.clock.now() - began < 6
+        process.store.slow = lambda: None
+        process.gatherer.flush(last=True)
+        assert sum(process.counted(f"task-{number}").succeeded for number in range(20)) == 20
+        assert len(process.store.error_writes) == 10
+
+    def test_a_task_whose_counts_are_never_taken_keeps_no_other_out(self, process: Process) -> None:
+        process.store.fails, process.store.refuses = self.refused(applied=False), "endless"
+        process.batch(process.run("endless"))
+        for _ in range(6):
+            process.clock.move(61)
+            process.batch(process.run("sum"))
+        assert process.counted("sum").succeeded >= 5
 
     def test_an_error_without_a_fingerprint_ends_all_the_same(
         self, process: Process, monkeypatch: pytest.MonkeyPatch

@@ -60,7 +60,16 @@ def test_a_pause_says_who_paused_what_since_when_and_why(clock: FakeClock) -> No
 
 
 @pytest.mark.parametrize(
-    "text", ["", "[]", "null", '{"kind": "task"}', '{"kind": "tenant", "name": "a", "since": 1}']
+    "text",
+    [
+        "",
+        "[]",
+        "null",
+        '{"kind": "task"}',
+        '{"kind": "tenant", "name": "a", "since": 1}',
+        '{"kind": ["task"], "name": "a", "since": 1}',
+        '{"kind": "task", "name": "a", "since": Infinity}',
+    ],
 )
 def test_a_pause_that_newer_code_has_written_is_left_out(text: str, kept: Kept, pauses: Pauses) -> None:
     kept.items["task_new"] = text

@@ -54,6 +54,9 @@ PAUSE: Final = 10
 # Far more attempts than ten thousand jobs take; a search that finds few among millions ends after them.
 MOST_ATTEMPTS: Final = 400
 
+# What stands before the place in the reason of an attempt; whatever is before that may be AWS's text.
+GOES_ON: Final = "; the next attempt goes on: "
+
 # What AWS did not do now may be done in a moment.
 _FAULTS = (AwsError, SubmitFailed, SubmitUncertain)
 
@@ -119,8 +122,12 @@ class _Place:
         return json.dumps(place, ensure_ascii=False)
 
     @classmethod
-    def from_text(cls, text: str) -> _Place:
-        given = json.loads(text[text.index("{") :])
+    def from_text(cls, text: str) -> _Place | None:
+        """Read the reason of an attempt; None of one that says no place, as that of an unforeseen error."""
+        _, said, place = text.partition(GOES_ON)
+        if not said:
+            return None
+        given = json.loads(place)
         summary = BulkSummary.from_json(given.pop("summary"))
         return cls(summary=summary, **given)
 
@@ -278,7 +285,7 @@ class BulkAction(Task[BulkInputs]):
         """
         place.tries = place.tries + 1 if faulty else 0
         after = PAUSE * 2 ** (place.tries - 1) if faulty else 0
-        self.retry(after, f"{why}; the next attempt goes on: {place.to_text()}")
+        self.retry(after, f"{why}{GOES_ON}{place.to_text()}")
 
     def _place(self, services: Services) -> _Place:
         """Return the place that the attempts before have come to."""
@@ -290,9 +297,9 @@ class BulkAction(Task[BulkInputs]):
         for ended in history:
             if ended.failure.type == WORKER_LOST.type:
                 place.summary.lost = True
-            elif "{" in ended.failure.message:
-                lost, place = place.summary.lost, _Place.from_text(ended.failure.message)
-                place.summary.lost |= lost
+            elif (later := _Place.from_text(ended.failure.message)) is not None:
+                later.summary.lost |= place.summary.lost
+                place = later
         return place
 
     def _check_stored(self, services: Services) -> None:

@@ -217,6 +217,6 @@ def _json(text: str) -> dict[str, Any] | None:
         return None
     try:
         body = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return body if isinstance(body, dict) else None

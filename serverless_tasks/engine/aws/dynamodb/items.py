@@ -114,7 +114,8 @@ class TableItems:
         """
         from serverless_tasks.engine.aws.dynamodb.index_query import IndexPage  # a worker queries no index
 
-        # A condition on a sort key is one comparison, and this one includes both ends.
+        # A condition on a sort key is one comparison, and this one includes both ends; the later one is not wanted.
+        asked = None if limit is None else limit + 1 if after else limit
         sort = "created_uuid BETWEEN :after AND :before" if after else "created_uuid < :before"
         values = {":day": value, ":before": before, **({":after": after} if after else {})}
         response = call(
@@ -125,7 +126,7 @@ class TableItems:
             ExpressionAttributeNames={"#day": key, **(only.names if only else {})},
             ExpressionAttributeValues=to_dynamodb({**values, **(only.values if only else {})}),
             ScanIndexForward=False,
-            **({} if limit is None else {"Limit": limit}),
+            **({} if asked is None else {"Limit": asked}),
             **({} if only is None else {"FilterExpression": only.expression}),
         )
         last = response.get("LastEvaluatedKey")

@@ -10,7 +10,7 @@ from serverless_tasks.engine.aws.dynamodb.empty_days import EmptyDays
 from serverless_tasks.engine.aws.dynamodb.index_query import selection
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.store.items import DAY_MS, LISTED_DAYS, Item, day_of
-from serverless_tasks.engine.store.listing import cursor_at, moment_of, read_cursor
+from serverless_tasks.engine.store.listing import cursor_at, moment_of, place_at, read_cursor
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -85,7 +85,7 @@ class Listing:
         Raises:
             InvalidCursor: the cursor is not one of ours.
         """
-        before = read_cursor(cursor) if cursor else "~" if where.until is None else f"{where.until:013d}"
+        before = read_cursor(cursor) if cursor else "~" if where.until is None else place_at(where.until)
         only = selection(replace(where, since=0, until=None))
         found: list[Item] = []
         looked_at, asked, end = 0, 0, None

@@ -9,7 +9,7 @@ from serverless_tasks.engine.aws.dynamodb.index_query import selection
 from serverless_tasks.engine.aws.dynamodb.listing import Found
 from serverless_tasks.engine.aws.dynamodb.manifest import PK, SK
 from serverless_tasks.engine.store.items import INDEXED_SHARDS, index_key
-from serverless_tasks.engine.store.listing import cursor_at, read_cursor
+from serverless_tasks.engine.store.listing import cursor_at, place_at, read_cursor
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -49,8 +49,8 @@ class StateIndex:
         Raises:
             InvalidCursor: the cursor is not one of ours.
         """
-        before = read_cursor(cursor) if cursor else "~" if until is None else f"{until:013d}"
-        after = f"{since:013d}" if since else ""
+        before = read_cursor(cursor) if cursor else "~" if until is None else place_at(until)
+        after = place_at(since) if since else ""
         if before < after:  # DynamoDB refuses such a range
             return Found([], None, 0)
         only = selection(where)

@@ -26,6 +26,7 @@ from serverless_tasks.engine.statistics.items import (
     kept_until,
     kind_fields,
 )
+from serverless_tasks.errors import AwsError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -80,10 +81,22 @@ class TableStatistics:
             answer="UPDATED_NEW",
         )
         units = written(response)
+        try:
+            more, new = self._add_example(occurrences, response, day, ttl)
+        except AwsError as error:
+            error.applied = True  # the failures are counted: they are not to be added once more
+            raise
+        return units + more, new
+
+    def _add_example(
+        self, occurrences: Occurrences, counted: Mapping[str, Any], day: str, ttl: int
+    ) -> tuple[float, bool]:
+        """Keep an example of failures that are counted, and see whether their kind is new."""
+        kind, units = occurrences.kind, 0.0
         if example := example_fields(occurrences):
             put = {"ttl": example_until(occurrences.last)}
             units += written(self._update(day, example_key(kind.fingerprint), put=put, unless=example))
-        if from_dynamodb(response.get("Attributes", {})).get("n") != occurrences.count:
+        if from_dynamodb(counted.get("Attributes", {})).get("n") != occurrences.count:
             return units, False  # it has been seen today
         seen = self._update(
             first_key(kind.fingerprint),

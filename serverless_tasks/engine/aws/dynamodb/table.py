@@ -45,6 +45,7 @@ from serverless_tasks.engine.store.items import (
     deliverable_until,
     ended_item,
     failure_fields,
+    is_indexed,
     is_tombstone,
     job_item,
     keep_until,
@@ -456,7 +457,7 @@ class Table:
         records: dict[str, Record] = {}
         for uuid in jobs:
             state = states.get(uuid)
-            if state is not None and not indexed and "task_day" in state:
+            if state is not None and not indexed and is_indexed(state):
                 continue
             items = [item for item in (state, known.get(uuid)) if item is not None]
             others = state is not None and not alone and names_others(state)

@@ -309,19 +309,36 @@ class TestGoingOn:
         (refusal,) = outputs["refused"]
         assert (refusal["reason"], refusal["examples"]) == ("AwsError", [uuids[1]])
 
+    @pytest.mark.parametrize("text", ["slow down", 'Sorry: {"message": "slow down"}'])
     def test_a_search_that_aws_refused_is_made_again(
-        self, jobs: RecordedTasks, monkeypatch: pytest.MonkeyPatch
+        self, jobs: RecordedTasks, text: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         failed(jobs, 5)
         real, refusals = bulk.search_jobs, [1, 1]
 
         def searching(*args: Any, **given: Any) -> Any:
             if given["cursor"] is not None and refusals and refusals.pop():
-                raise AwsError("dynamodb.Query", "Throttled", "slow down", applied=False)
+                raise AwsError("dynamodb.Query", "Throttled", text, applied=False)
             return real(*args, **given)
 
         monkeypatch.setattr(bulk, "search_jobs", searching)
         assert acted(jobs, "delete")["done"] == 5
+
+    def test_an_unforeseen_error_loses_no_place(
+        self, jobs: RecordedTasks, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        failed(jobs, 5)
+        real, errors = bulk.search_jobs, [RuntimeError("{}"), RuntimeError("no {place}")]
+
+        def searching(*args: Any, **given: Any) -> Any:
+            if given["cursor"] is not None and errors:
+                raise errors.pop()
+            return real(*args, **given)
+
+        monkeypatch.setattr(bulk, "BUDGET", 0.0)
+        monkeypatch.setattr(bulk, "search_jobs", searching)
+        outputs = acted(jobs, "delete")
+        assert (outputs["done"], outputs["refused"]) == (5, [])
 
     def test_a_retry_whose_worker_was_lost_is_not_made_twice(
         self, jobs: RecordedTasks, monkeypatch: pytest.MonkeyPatch
