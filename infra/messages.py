@@ -7,9 +7,10 @@ Django's ``makemessages`` needs GNU gettext for, so that it works, and is tested
 from __future__ import annotations
 
 import sys
+from functools import cache
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import django
 from babel.messages.catalog import Catalog
@@ -51,29 +52,53 @@ def sources(app: Path = APP) -> Iterator[Path]:
     yield from sorted((app / "templates").rglob("*.html"))
 
 
+def marked(app: Path = APP) -> Iterator[tuple[str, Any, list[str], str | None]]:
+    """Every text that is marked in the sources: the file, the text or its forms, its comments, and its context."""
+    for path in sources(app):
+        name = path.relative_to(app).as_posix()
+        given = BytesIO(python_source(path).encode())
+        for _, text, comments, context in extract("python", given, KEYWORDS, ("Translators:",), {}):
+            yield name, text, comments, context
+
+
 def wanted(app: Path = APP) -> Catalog:
     """Return every text that is marked in the sources, but for those that Django has translated itself."""
     catalog = Catalog(project="Serverless Tasks", charset="utf-8")
-    for path in sources(app):
-        name = path.relative_to(app).as_posix()
-        known = djangos(admin=name.startswith(ADMIN))
-        given = BytesIO(python_source(path).encode())
-        for _, text, comments, context in extract("python", given, KEYWORDS, ("Translators:",), {}):
-            if context is not None or strings(text)[0] not in known:
-                catalog.add(text, locations=[(name, 0)], auto_comments=comments, context=context)
+    for name, text, comments, context in marked(app):
+        if context is not None or strings(text)[0] not in djangos(admin=name.startswith(ADMIN)):
+            catalog.add(text, locations=[(name, 0)], auto_comments=comments, context=context)
     return catalog
 
 
-def djangos(*, admin: bool) -> frozenset[str]:
-    """Return the texts, without a context, of Django itself and, where it is there, of its admin."""
+def left_to_django(app: Path = APP) -> list[tuple[str, str]]:
+    """Return the texts of the sources that Django has translated itself, each with its file."""
+    return [
+        (name, strings(text)[0])
+        for name, text, _, context in marked(app)
+        if context is None and strings(text)[0] in djangos(admin=name.startswith(ADMIN))
+    ]
+
+
+@cache
+def djangos(*, admin: bool, language: str = "en") -> dict[str, str]:
+    """Return the texts, without a context, of Django itself and, where it is there, of its admin.
+
+    Returns:
+        Each with its translation: "" where the language's catalogue has none, as that of English has not.
+    """
     folder = Path(django.__file__).parent
-    found: set[str] = set()
+    found: dict[str, str] = {}
     for place in ("conf", "contrib/admin")[: 1 + admin]:
-        with (folder / place / "locale/en/LC_MESSAGES/django.po").open("rb") as file:
-            for message in read_po(file, locale="en"):
-                if message.context is None:
-                    found.update([message.id] if isinstance(message.id, str) else message.id)
-    return frozenset(found - {""})
+        with (folder / place / f"locale/{language}/LC_MESSAGES/django.po").open("rb") as file:
+            for message in read_po(file, locale=language):
+                if message.context is None and message.id:
+                    given = dict(zip(strings(message.id), strings(message.string), strict=False))
+                    found |= {
+                        text: translation
+                        for text, translation in given.items()
+                        if translation or text not in found
+                    }
+    return found
 
 
 def catalogues(locale: Path = LOCALE) -> list[Path]:

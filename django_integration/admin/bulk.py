@@ -6,6 +6,8 @@ import json
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
+from django.utils.translation import gettext
+
 from django_integration.admin.search import described
 from serverless_tasks.client.operations.bulk.submission import BULK, submit_bulk
 from serverless_tasks.client.operations.bulk.summary import BulkSummary
@@ -63,7 +65,7 @@ def submit(request: HttpRequest, action: str) -> Handle:
     except ValueError:
         given = None
     if not isinstance(given, dict):
-        raise ConfigurationError("The form has no filter; begin with the list of jobs once more.")
+        raise ConfigurationError(gettext("The form has no filter; begin with the list of jobs once more."))
     user: Any = request.user
     return submit_bulk(
         current_services(),

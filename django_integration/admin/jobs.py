@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from django.contrib import admin, messages
 from django.http import Http404, HttpResponseRedirect, JsonResponse
 from django.urls import path
-from django.utils.translation import gettext
+from django.utils.translation import gettext, pgettext
 
 from django_integration.admin import acting, actions, groups, logs, pages
 from django_integration.admin.search import Search
@@ -107,7 +107,7 @@ class JobAdmin(JobViews):
         try:
             context = pages.job(str(uuid))
         except (AwsError, ConfigurationError) as error:
-            messages.error(request, f"The job could not be read: {error}")
+            messages.error(request, gettext("The job could not be read: %(error)s") % {"error": error})
             return HttpResponseRedirect(self.list_url())
         if context is None:
             raise Http404(f"No job has the id {uuid}.")
@@ -136,9 +136,11 @@ class JobAdmin(JobViews):
         except InvalidCursor:
             return HttpResponseRedirect(request.path)
         except (AwsError, ConfigurationError) as error:
-            messages.error(request, f"The members could not be read: {error}")
+            text = pgettext("jobs", "The members could not be read: %(error)s")
+            messages.error(request, text % {"error": error})
             return HttpResponseRedirect(self.list_url())
-        return self.page(request, "members", f"Members of {record.task}", context)
+        title = pgettext("jobs", "Members of %(task)s") % {"task": record.task}
+        return self.page(request, "members", title, context)
 
     def retry_failed_view(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
         """The members of a group that did not succeed, submitted again: first the question, then the deed."""
@@ -147,7 +149,8 @@ class JobAdmin(JobViews):
         try:
             if request.method != "POST":
                 record = self._group(uuid)
-                return self.page(request, "retry_failed", "Retry failed members", {"record": record})
+                title = pgettext("jobs", "Retry failed members")
+                return self.page(request, "retry_failed", title, {"record": record})
             done = actions.retry_failed(str(uuid))
         except ServerlessTasksError as error:
             messages.error(request, str(error))

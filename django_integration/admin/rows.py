@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
+from django.utils.formats import number_format
 from django.utils.timezone import localtime
+from django.utils.translation import gettext
 
 from serverless_tasks.client import job_filter
 from serverless_tasks.engine.job.record import PENDING
@@ -133,13 +135,18 @@ def iso_moment(text: str | None) -> datetime | None:
 
 
 def duration(seconds: float) -> str:
-    """A length of time in its two largest units: ``4.2 s``, ``3 min 5 s``, ``2 h 10 min``, ``4 d 1 h``."""
-    if seconds < 10:
-        return f"{seconds:.1f} s"
+    """A length of time in its two largest units: ``4.2 s``, ``3 min 5 s``, ``2 h 10 min``, ``4 d 1 h``.
+
+    Its texts are those of ``page.js``.
+    """
     minutes, rest = divmod(int(seconds), 60)
     if not minutes:
-        return f"{rest} s"
+        shown = number_format(f"{seconds:.1f}", 1) if seconds < 10 else rest
+        return gettext("%(seconds)s s") % {"seconds": shown}
     if minutes < 60:
-        return f"{minutes} min {rest} s"
+        return gettext("%(minutes)s min %(seconds)s s") % {"minutes": minutes, "seconds": rest}
     hours, minutes = divmod(minutes, 60)
-    return f"{hours} h {minutes} min" if hours < 48 else f"{hours // 24} d {hours % 24} h"
+    if hours < 48:
+        return gettext("%(hours)s h %(minutes)s min") % {"hours": hours, "minutes": minutes}
+    days = number_format(hours // 24, force_grouping=True)
+    return gettext("%(days)s d %(hours)s h") % {"days": days, "hours": hours % 24}

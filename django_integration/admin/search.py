@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
+from django.utils.formats import number_format
 from django.utils.timezone import get_current_timezone, localtime
 from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 
@@ -269,7 +270,7 @@ def described(filters: JobFilter) -> list[tuple[str, str]]:
         (gettext("Before (%(time)s)") % {"time": time}, _text_of(filters.until)),
         (
             gettext("Ran longer than"),
-            "" if seconds is None else gettext("%(seconds)g s") % {"seconds": seconds},
+            "" if seconds is None else gettext("%(count)s s") % {"count": number_format(f"{seconds:.10g}")},
         ),
         (gettext("Id begins with"), filters.id_prefix),
     ]

@@ -12,6 +12,7 @@ from django.utils.html import format_html
 from django.utils.timezone import localtime
 from django.utils.translation import gettext, gettext_lazy
 
+from django_integration.web.timeline import outcome_word
 from serverless_tasks.engine.job.record import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ STATUS_WORDS: Final[dict[str, _StrPromise]] = {
     FAILED: gettext_lazy("Failed"),
     CANCELLED: gettext_lazy("Cancelled"),
 }
+
+register.filter(outcome_word)
 
 
 @register.filter

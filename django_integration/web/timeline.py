@@ -288,7 +288,7 @@ def _percent(part: float) -> str:
 
 
 def _name(span: Span) -> str:
-    outcome = _outcome(span.outcome or "")
+    outcome = outcome_word(span.outcome or "")
     if span.kind == ATTEMPT:
         return _("Attempt %(number)s: %(outcome)s") % {"number": span.attempt, "outcome": outcome}
     if span.kind == MEMBER:
@@ -300,7 +300,11 @@ def _name(span: Span) -> str:
     return {DELAY: _("Held back until it was due"), QUEUE: _("In the queue")}[span.kind]
 
 
-def _outcome(status: str) -> str:
+def outcome_word(outcome: str) -> str:
+    """Return the word for how an attempt, a member or a group ended, or for its present status, inside of a sentence.
+
+    One that is not known stands for itself.
+    """
     words = {
         "pending": _("waiting"),
         "running": _("running"),
@@ -310,4 +314,4 @@ def _outcome(status: str) -> str:
         "lost": _("worker lost"),
         "not run": _("not run"),
     }
-    return words.get(status, status)
+    return words.get(outcome, outcome)

@@ -1,8 +1,8 @@
 """A Django site with its admin and a stack on moto: ``python -m tests.browser.operations_site FOLDER``.
 
-FOLDER is where its database goes. It prints its address when it answers. On the stack are a paused task, waiting jobs
-of several tenants, stuck jobs, dead letters, a schedule, and a week of statistics and errors. Its pages have a content
-security policy without inline scripts and styles.
+FOLDER is where its database goes, and ``FOLDER/locale`` may hold translations. It prints its address when it answers.
+On the stack are a paused task, waiting jobs of several tenants, stuck jobs, dead letters, a schedule, and a week of
+statistics and errors. Its pages have a content security policy without inline scripts and styles.
 """
 
 import io
@@ -97,6 +97,7 @@ def _configure(folder: Path, config: Config) -> None:
         ],
         STATIC_URL="/static/",
         USE_TZ=True,
+        LOCALE_PATHS=[folder / "locale"],
         TIME_ZONE="Europe/Vienna",
         ROOT_URLCONF=__name__,
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],

@@ -15,10 +15,14 @@ from PIL import Image
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from tests.browser.axe import violations
+from tests.browser.operations_site import FAILED as ENDED
+from tests.browser.operations_site import KIND, LETTER, LOST
 from tests.browser.scripted_site import ScriptedSite, record
 from tests.browser.test_admin import LIST, ROOT, read, wait_for
 from tests.browser.test_docs_page import OPENAPI
+from tests.browser.test_operations import serve
 from tests.browser.test_status_page import DONE, FAILED, GROUP, HALF, address, status
+from tests.browser.test_timeline import drawing
 
 pytestmark = pytest.mark.browser
 WIDTHS = [1280, 375]
@@ -53,20 +57,62 @@ ARABIC: dict[tuple[str | None, str], str] = {
     (None, "Error"): "الخطأ",
     ("jobs", "Member"): "العضو",
     (None, "Status"): "الحالة",
+    (None, "Queues"): "قوائم الانتظار",
+    (None, "Statistics"): "الإحصاءات",
+    (None, "Timeline"): "الجدول الزمني",
+    (None, "In the queue"): "في قائمة الانتظار",
 }
+
+# Those that an operator reads, of the site of `operations_site`.
+PAGES = (
+    "?days=30",
+    "queues/",
+    "queues/pause/?kind=task",
+    "stuck/",
+    f"stuck/end/?uuid={LOST}",
+    "dead-letters/",
+    f"dead-letters/jobs/{LETTER}/",
+    "schedules/",
+    "errors/?range=7d",
+    f"errors/{KIND.fingerprint}/?range=7d",
+    "statistics/?range=7d",
+    "costs/?range=7d",
+    "costs/?range=7d&by=tenant",
+    "statistics/task/?task=billing.invoice&range=7d",
+    f"{ENDED}/",
+    f"{ENDED}/log/",
+)
+FITS = "document.documentElement.scrollWidth <= document.documentElement.clientWidth"
+# Words of English sentences. What a job or an operator said is not translated, and neither are errors of the package.
+ENGLISH = re.compile(r"\b(?:the|of|and|is|are|not|no|to|with|since|until|all|this|jobs? of)\b", re.IGNORECASE)
+SAID = (
+    "The bank answers with errors",
+    "The reports' database moves",
+    "The deployed worker has no task named",
+    "The task billing.invoice is paused by grace",
+    "It was delivered many times",
+    "The job was delivered 100 times",
+    "The message body is not JSON",
+    "connection to gateway",
+    "SERVERLESS_TASKS_LOG_GROUP is not set",
+)
 
 
 @pytest.fixture
 def arabic(tmp_path: Path) -> Path:
     """A folder of translations, as a site has in LOCALE_PATHS."""
+    return write_arabic(tmp_path)
+
+
+def write_arabic(folder: Path) -> Path:
     catalog = Catalog(locale="ar")
     for (context, text), translation in ARABIC.items():
         catalog.add(text, translation, context=context)
-    target = tmp_path / "locale" / "ar" / "LC_MESSAGES" / "django.mo"
+    target = folder / "locale" / "ar" / "LC_MESSAGES" / "django.mo"
     target.parent.mkdir(parents=True)
     with target.open("wb") as file:
         write_mo(file, catalog)
-    return tmp_path / "locale"
+    return folder / "locale"
 
 
 @pytest.fixture
@@ -205,6 +251,29 @@ class TestRightToLeft:
         assert page.evaluate("document.documentElement.scrollWidth") <= width
         assert violations(page) == []
 
+    def test_time_runs_to_the_right_in_a_timeline_and_its_table_is_laid_out_from_the_right(
+        self, site: ScriptedSite, page: Page, arabic: Path
+    ) -> None:
+        page.set_viewport_size({"width": 375, "height": 900})
+        marks = [
+            {"x": "0.000%", "text": "0 ms", "anchor": "start"},
+            {"x": "40.000%", "text": "5 s", "anchor": "middle"},
+        ]
+        nothing = {"shown": [], "left": 0}
+        context = {"record": DONE, "outputs": nothing, "messages": nothing, "task_api_base": "/tasks/"}
+        page.goto(site.shows("view.html", context | {"timeline": drawing(marks=marks)}, "ar", arabic))
+        picture = box(page.locator("svg.tl"))
+        waiting, done = (box(page.locator(f"rect.tl-{tone}")) for tone in ("waiting", "succeeded"))
+        assert waiting[1] <= done[0] + 1
+        earlier, later = (box(page.locator(".tl-axis").nth(index)) for index in range(2))
+        assert picture[0] - 1 <= earlier[0] < earlier[1] < later[0]
+        page.locator(".tl-table summary").click()
+        row = page.locator(".tl-table tbody tr").first
+        assert box(row.locator("td").last)[1] <= box(row.locator("th"))[0] + 1
+        lasted = row.locator("td").last.locator("bdi")
+        assert lasted.evaluate("node => getComputedStyle(node).direction") == "ltr"
+        assert violations(page) == []
+
     def test_messages_that_come_are_like_those_that_were_there(
         self, site: ScriptedSite, page: Page, arabic: Path
     ) -> None:
@@ -263,3 +332,56 @@ class TestAdmin:
             read(f"{place}/go/")
         expect(page.locator("[data-field=status]")).to_have_text(["Erfolgreich", "Erfolgreich"])
         expect(page.locator("[data-field=count]")).to_have_text(["100\u00a0%", "100\u00a0%"])
+
+
+@pytest.fixture(scope="module")
+def operations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of a site that tests leave as it is."""
+    folder = tmp_path_factory.mktemp("site")
+    write_arabic(folder)
+    yield from serve(folder)
+
+
+class TestOperations:
+    """The operator's pages: one site, and one pass through them in each language."""
+
+    def opened(self, page: Page, operations: str) -> Iterator[str]:
+        """Log in, and open each page with all that it can unfold."""
+        page.goto(f"{operations}/admin/login/?next={LIST}")
+        for name, value in (("username", "ada"), ("password", "pw")):
+            page.locator(f"[name={name}]").fill(value)
+        page.locator("[type=submit]").click()
+        for name in PAGES:
+            page.goto(f"{operations}{LIST}{name}")
+            page.evaluate(
+                "document.querySelectorAll('#content details').forEach((node) => { node.open = true })"
+            )
+            yield name
+
+    def test_german_is_complete_and_fits(self, operations: str, reader: Callable[[str], Page]) -> None:
+        page = reader("de-DE")
+        english = {}
+        for name in self.opened(page, operations):
+            for width in WIDTHS:
+                page.set_viewport_size({"width": width, "height": 900})
+                assert page.evaluate(FITS), (name, width)
+            lines = page.locator("main").inner_text().splitlines()
+            english[name] = [
+                line for line in lines if ENGLISH.search(line) and not any(said in line for said in SAID)
+            ]
+        assert english == {name: [] for name in PAGES}
+
+    def test_they_are_laid_out_from_the_right(self, operations: str, reader: Callable[[str], Page]) -> None:
+        page = reader("ar")
+        page.emulate_media(color_scheme="dark")
+        for name in self.opened(page, operations):
+            expect(page.locator("html")).to_have_attribute("dir", "rtl")
+            for width in WIDTHS:
+                page.set_viewport_size({"width": width, "height": 900})
+                assert page.evaluate(FITS), (name, width)
+            assert violations(page) == [], name
+            torn = page.locator(
+                "main td:not(:has(bdi, time, code, a, strong, progress)):visible"
+            ).all_inner_texts()
+            # A number and its unit, or its sign.
+            assert [text for text in torn if re.fullmatch(r"[-+]?\d.*[^\d.,].*|[-+]\d.*", text)] == [], name

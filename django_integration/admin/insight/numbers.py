@@ -35,12 +35,14 @@ def seconds_text(value: float | None) -> str:
     if value is None:
         return "-"
     if value == 0:
-        return "0 s"
+        return gettext("%(count)s s") % {"count": 0}
     if value < 0.9995:
-        return f"{decimal_text(value * 1000, 1 if value < 0.00995 else 0)} ms"
+        return gettext("%(count)s ms") % {"count": decimal_text(value * 1000, 1 if value < 0.00995 else 0)}
     if value < 119.5:
-        return f"{_short(value)} s"
-    return f"{_short(value / 60)} min" if value < 7170 else f"{_short(value / 3600)} h"
+        return gettext("%(count)s s") % {"count": _short(value)}
+    if value < 7170:
+        return gettext("%(count)s min") % {"count": _short(value / 60)}
+    return gettext("%(count)s h") % {"count": _short(value / 3600)}
 
 
 def _short(value: float) -> str:

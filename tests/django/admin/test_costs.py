@@ -158,5 +158,5 @@ class TestPrices:
 def test_in_german(reader: Client) -> None:
     count(succeeded=1000, wu=2_000_000)
     page = shown(reader)
-    assert "Alle Aufgaben haben in dieser Zeit 1,25 $ gekostet." in page
+    assert "Alle Aufgaben haben in diesem Zeitraum 1,25 $ gekostet." in page
     assert "Listenpreise von us-east-1 vom 27. November 2026" in page
