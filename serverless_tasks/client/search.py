@@ -64,7 +64,7 @@ def search_jobs(
     so, members of a group by their index, and others by their submission.
 
     A page ends when it is full, or when `LOOKED_AT` jobs were looked at; where an index lists the jobs of the filter,
-    it costs at most ten queries however many there are.
+    it costs at most eight queries however many there are.
 
     Args:
         store: where they are.

@@ -13,7 +13,7 @@ from tests.support.index_client import IndexClient
 
 COUNT = 100_000
 TASKS = tuple(f"task-{number}" for number in range(12))
-MOST_QUERIES = 10
+MOST_QUERIES = 8
 
 
 def state(number: int, now: int) -> Item:
