@@ -10,6 +10,7 @@ import pytest
 
 from benchmarks.outage.plan import DAY, HOUR, SLOWER, outage
 from benchmarks.outage.week import LOST, VANISHED, Week, live_through
+from benchmarks.outage.worker_log import WorkerLog
 from lambda_handlers.telemetry import logger
 
 # A Friday at 15:00 UTC.
@@ -80,4 +81,4 @@ def test_failed_jobs_have_a_log(week: Week) -> None:
 def test_the_products_logger_writes_to_standard_output_again(week: Week) -> None:
     assert week.log
     assert logger.registered_handler.stream is not None
-    assert type(logger.registered_handler.stream).__name__ != "WorkerLog"
+    assert not isinstance(logger.registered_handler.stream, WorkerLog)
