@@ -312,7 +312,7 @@ class NotFinished(ServerlessTasksError):
 
 
 class AlreadyRetried(ServerlessTasksError):
-    """A job was submitted once more before, and is not to be again.
+    """A job was retried before, and the caller asked not to retry it again (``again=False``).
 
     Args:
         uuid: the job's id.

@@ -30,21 +30,21 @@ def resubmit(
 ) -> Handle:
     """Submit an ended job once more: the same task, inputs, owner, queue and tenant under a new id.
 
-    The new job says which one it repeats (`Message.retry_of`); the old one stays as it is, except that it says as which
-    job it was retried (`Record.retried_as`), once that was sent. A member of a group is
-    submitted as a job of its own: the group has counted it, and counts nothing of the new one.
+    The new job says which one it repeats (`Message.retry_of`). The old one stays as it is, but for the new one's id
+    (`Record.retried_as`), which it notes once that was sent. A member of a group is submitted as a job of its own: the
+    group has counted it, and counts nothing of the new one.
 
     Args:
         services: the services to use.
         uuid: the ended job.
         new_uuid: the new job's id, to repeat a retry that may have been sent already.
         on_commit: inside a database transaction, publish on commit instead of at once.
-        again: also if it was retried before, under another id.
+        again: whether to retry it also if it was retried before, under another id.
 
     Raises:
         TaskNotFound: nothing is known of it.
         NotFinished: it has not ended.
-        AlreadyRetried: it was retried before, and is not to be ``again``.
+        AlreadyRetried: it was retried before, and ``again`` is False.
         WorkflowError: it is a group or a chain.
         InputsUnavailable: its inputs are not all kept.
         InvalidInputs: the task's present code refuses them; nothing was published.

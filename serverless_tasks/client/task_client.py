@@ -201,7 +201,7 @@ class TaskClient:
         Args:
             uuid: the ended job.
             new_uuid: the new job's id, to repeat a retry that may have been sent already.
-            again: also if it was retried before; with False that raises `AlreadyRetried`.
+            again: whether to retry it also if it was retried before; with False that raises `AlreadyRetried`.
         """
         return resubmit(self._services, job_id(uuid), new_uuid=new_uuid, again=again)
 

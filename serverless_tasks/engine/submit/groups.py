@@ -85,11 +85,11 @@ class GroupHandle(Handle):
 
         Args:
             new_uuid: the new group's id, to repeat a retry that may have been sent already.
-            again: also if it was retried before, under another id.
+            again: whether to retry it also if it was retried before, under another id.
 
         Raises:
             NotFinished: it has not ended.
-            AlreadyRetried: it was retried before, and is not to be ``again``.
+            AlreadyRetried: it was retried before, and ``again`` is False.
             WorkflowError: all members have succeeded.
             InputsUnavailable: the inputs of a member are not all kept.
         """
@@ -212,12 +212,12 @@ def retry_failed(
         uuid: the group.
         new_uuid: the new group's id, to repeat a retry that may have been sent already.
         on_commit: inside a database transaction, publish on commit instead of at once.
-        again: also if it was retried before, under another id.
+        again: whether to retry it also if it was retried before, under another id.
 
     Raises:
         TaskNotFound: nothing is known of it.
         NotFinished: it has not ended.
-        AlreadyRetried: it was retried before, and is not to be ``again``.
+        AlreadyRetried: it was retried before, and ``again`` is False.
         WorkflowError: it is no group, or all its members have succeeded.
         InputsUnavailable: the inputs of a member are not all kept.
         UnknownOption: the new id is no UUID, or the old one's.
