@@ -78,10 +78,3 @@ def test_a_policys_own_description_stays_since_another_would_be_another_policy()
         "SchedulesPolicy": "What `serverless-tasks schedules sync` and `list` need.",
         "ReaderPolicy": "What a caller of the status URL needs.",
     }
-
-
-def test_links_within_the_page_lead_somewhere() -> None:
-    for page, anchor in re.findall(r"\]\(([\w./-]*)#([\w-]+)\)", PAGE):
-        text = PAGE if not page else (ROOT / "docs" / page).read_text()
-        headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-        assert anchor in {re.sub(r"[^\w -]", "", each.lower()).replace(" ", "-") for each in headings}, anchor
