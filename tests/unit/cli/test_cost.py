@@ -66,6 +66,10 @@ def test_tasks_with_total_share_and_days(project: Services) -> None:
     assert max(map(len, text.splitlines())) <= 80
 
 
+def test_a_time_that_ends_before_it_begins_is_refused(project: Services) -> None:
+    assert "the time ends before it begins" in call("--since", "1h", "--until", "2h", code=2)
+
+
 def test_what_one_task_has_cost_this_week(project: Services) -> None:
     count(project, 30, succeeded=1000, wu=2_000_000, sub_wu=1_000_000)
     count(project, 24 * 8, succeeded=1000, wu=2_000_000)
