@@ -18,10 +18,14 @@ from serverless_tasks.engine.definition.manifest.entry import DeployedTask
 from serverless_tasks.engine.job import dead_letter, message
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.options import JobOptions
+from serverless_tasks.engine.job.progress import Snapshot
+from serverless_tasks.engine.job.record import Failure
 from serverless_tasks.engine.statistics import counts
 from serverless_tasks.engine.statistics import items as statistics
+from serverless_tasks.engine.statistics.errors import Occurrences
 from serverless_tasks.engine.statistics.fingerprint import kind_of
-from serverless_tasks.engine.store import items
+from serverless_tasks.engine.store import items, transitions
+from serverless_tasks.engine.store.base import Claim, ClaimAnswer
 from serverless_tasks.engine.store.fingerprints import lock_id
 from serverless_tasks.engine.worker.pauses import QUEUE, TASK, Pause, _key
 
@@ -83,6 +87,25 @@ def test_the_attributes_of_a_job_item() -> None:
     }
 
 
+def test_what_is_kept_of_a_failure_of_messages_and_of_retries() -> None:
+    failure = Failure(type="KeyError", message="no", fingerprint="f")
+    assert set(items.failure_fields(failure)) == {
+        *("error_type", "error", "error_public", "failure_fingerprint"),
+    }
+    claim = Claim(answer=ClaimAnswer.CLAIMED, token="t", attempt=1, started=1)
+    assert set(items.ended_item(ID, claim, failure, 2, due=3)) == {
+        *("pk", "sk", "number", "started", "ended", "request_id", "type", "message", "public", "traceback"),
+        "due",
+    }
+    [kept] = items.message_items(ID, "t", Snapshot(messages=("half way",), times=(1,)))
+    assert set(kept) == {"pk", "sk", "n", "messages", "times"}
+    assert set(transitions.retry_noted("", ID).put) == {"retried_as"}
+    assert items.index_fields(ID, items.WAITING, 1) == {
+        "task_day": f"#waiting#{items.shard(ID, 4)}",
+        "created_uuid": f"0000000000001#{ID}",
+    }
+
+
 def test_keys_and_prefixes() -> None:
     assert (items.JOB, items.STATE, items.STATE_PREFIX) == ("job", "s#state", "s#")
     assert (message.inputs_key(ID), message.outputs_prefix(ID)) == (f"inputs/{ID}", f"outputs/{ID}/")
@@ -103,7 +126,12 @@ def test_statistics_and_errors() -> None:
     calls = {"wu", "ru", "sqs", "lam", "s3p", "s3g", "sch", "own"}
     submissions = {"sub_wu", "sub_sqs", "sub_s3p", "sub_sch"}
     assert set(counts.CALLS) == {*calls, *submissions, "arm"}
-    assert kind_of("sum", "ValueError", "no 7").fingerprint == "38b0eccf19f4"
+    kind = kind_of("sum", "ValueError", "no 7")
+    assert kind.fingerprint == "38b0eccf19f4"
+    assert set(statistics.kind_fields(kind)) == {"task", "type", "frame"}
+    assert (statistics.example_key("f"), statistics.EXAMPLES) == ("f#e", ("x1", "x2", "x3"))
+    example = Occurrences(kind=kind, count=1, first=1, last=1, text="no 7", text_of=ID)
+    assert set(statistics.example_fields(example)) == {"text", "text_of", "x1"}
 
 
 def test_the_manifest() -> None:
