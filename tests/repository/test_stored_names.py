@@ -22,7 +22,7 @@ from serverless_tasks.engine.statistics import counts
 from serverless_tasks.engine.statistics import items as statistics
 from serverless_tasks.engine.statistics.fingerprint import kind_of
 from serverless_tasks.engine.store import items
-from serverless_tasks.engine.store.fingerprints import lock_id
+from serverless_tasks.engine.store.hashes import lock_id
 from serverless_tasks.engine.worker.pauses import QUEUE, TASK, Pause, _key
 
 ROOT = Path(__file__).resolve().parents[2]
