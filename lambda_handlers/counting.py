@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
+from lambda_handlers.telemetry import logger
 from serverless_tasks.engine.job.message import due_at
 from serverless_tasks.engine.job.record import CANCELLED, FAILED, PENDING, SUCCEEDED
 from serverless_tasks.engine.statistics.run import JobRun
@@ -12,10 +14,25 @@ from serverless_tasks.engine.store.base import ClaimAnswer
 from serverless_tasks.engine.worker.outcome import Disposition
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.record import Failure
     from serverless_tasks.engine.store.base import Claim
     from serverless_tasks.engine.worker.outcome import DeliveryResult
+
+
+@contextmanager
+def counting(what: str) -> Iterator[None]:
+    """Log what goes wrong with a count: the jobs are done with, and depend on none.
+
+    Args:
+        what: what is counted, for the log.
+    """
+    try:
+        yield
+    except Exception:  # noqa: BLE001 - see above
+        logger.exception("%s could not be counted", what)
 
 
 def run_of(message: Message, result: DeliveryResult, *, deliveries: int, size: int) -> JobRun | None:

@@ -118,9 +118,10 @@ class _Batch:
             count("DeadLettered")
             logger.error("dead letter", reason=failure.message)
             if self._counts is not None:
-                from lambda_handlers.counting import settled_run  # statistics may be off
+                from lambda_handlers.counting import counting, settled_run  # statistics may be off
 
-                self._counts.note(settled_run(message, claim, failure, size=len(body)))
+                with counting("a job"):
+                    self._counts.note(settled_run(message, claim, failure, size=len(body)))
             self._keep_job(record, message, failure)
         elif claim.status == FAILED and (before := self._settled_before(message)) is not None:
             self._keep_job(record, message, before)
@@ -253,9 +254,12 @@ def handler(event: dict[str, Any], context: LambdaContext) -> Any:
     services = ready()
     if services.statistics is None:
         return _settle_all(_Batch(services), event, context)
+    from lambda_handlers.counting import counting  # statistics may be off
+
     with services.statistics.batch() as counts:
         response = _settle_all(_Batch(services, counts), event, context)
-        counts.end(write=context.get_remaining_time_in_millis() > TO_COUNT * 1000)
+        with counting("a batch"):
+            counts.end(write=context.get_remaining_time_in_millis() > TO_COUNT * 1000)
     return response
 
 

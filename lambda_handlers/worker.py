@@ -237,14 +237,12 @@ class _Batch:
 
     @staticmethod
     def _note(counts: BatchCounts, record: dict[str, Any], message: Message, outcome: DeliveryResult) -> None:
-        from lambda_handlers.counting import run_of  # statistics may be off
+        from lambda_handlers.counting import counting, run_of  # statistics may be off
 
-        try:
+        with counting("a job"):
             run = run_of(message, outcome, deliveries=deliveries(record), size=len(record["body"]))
             if run is not None:
                 counts.note(run)
-        except Exception:  # noqa: BLE001 - the job is done with
-            logger.exception("a job could not be counted")
 
     def _pause(self, message: Message) -> Pause | None:
         """The pause of a message's task, in a process that looks at pauses; groups and chains have none."""
@@ -281,12 +279,12 @@ class _Batch:
 def _counted_batch(
     statistics: Gatherer, services: Services, records: list[dict[str, Any]], context: LambdaContext
 ) -> list[str]:
+    from lambda_handlers.counting import counting  # statistics may be off
+
     with statistics.batch(sum(len(record["body"]) for record in records)) as counts:
         failed = _Batch(services, records, context, counts).run()
-        try:
+        with counting("a batch"):
             counts.end(write=context.get_remaining_time_in_millis() > TO_RECORD_BUILD * 1000)
-        except Exception:  # noqa: BLE001 - so are the jobs of the batch
-            logger.exception("a batch could not be counted")
     return failed
 
 
@@ -334,9 +332,9 @@ def _leave_to_another(event: dict[str, Any], context: LambdaContext) -> None:
 
 def _flush(*, last: bool = False) -> None:
     """Write the statistics that are due, in a container, whose worker is not frozen between two batches."""
-    services = current_services()
-    if services.config.statistics and services.statistics is not None:
-        services.statistics.flush(last=last)
+    statistics = current_services().statistics
+    if statistics is not None:
+        statistics.flush(last=last)
 
 
 # The container's worker calls them: at its start, so that what is wrong shows there, while it polls, and at its end.

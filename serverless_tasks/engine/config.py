@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 PREFIX = "SERVERLESS_TASKS_"
-# Setting -> the output of template.yaml that holds it.
-_OUTPUTS = {
+# Setting -> the output of template.yaml that holds it, and that any stack of ours has.
+_FIRST_OUTPUTS = {
     "TABLE": "TableName",
     "QUEUE_URLS": "QueueUrls",
     "BUCKET": "PayloadBucketName",
@@ -24,8 +24,8 @@ _OUTPUTS = {
     "SCHEDULE_GROUP": "ScheduleGroupName",
     "SCHEDULER_ROLE": "SchedulerRoleArn",
 }
-# The same, of outputs that a stack of a version before does not have.
-_LATER_OUTPUTS = {"LOG_GROUP": "WorkerLogGroupName", "PAUSES": "TaskPauses"}
+# The same, with those that a stack of a version before does not have.
+_OUTPUTS = {**_FIRST_OUTPUTS, "LOG_GROUP": "WorkerLogGroupName", "PAUSES": "TaskPauses"}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,19 +90,17 @@ class Config:
         Raises:
             ConfigurationError: an output is missing: the stack is not one of ours.
         """
-        missing = [output for output in _OUTPUTS.values() if output not in outputs]
+        missing = [output for output in _FIRST_OUTPUTS.values() if output not in outputs]
         if missing:
             raise ConfigurationError(
                 f"The stack {stack!r} has no output {missing[0]}; name a stack that was deployed from template.yaml."
             )
-        known = {**_OUTPUTS, **_LATER_OUTPUTS}
-        return cls().merged({name: outputs[output] for name, output in known.items() if output in outputs})
+        return cls().merged({name: outputs[output] for name, output in _OUTPUTS.items() if output in outputs})
 
     @staticmethod
     def environment_of(outputs: Mapping[str, str]) -> dict[str, str]:
         """Return the variables of an environment that hold the settings in a stack's outputs."""
-        known = {**_OUTPUTS, **_LATER_OUTPUTS}
-        return {PREFIX + name: outputs[output] for name, output in known.items() if outputs.get(output)}
+        return {PREFIX + name: outputs[output] for name, output in _OUTPUTS.items() if outputs.get(output)}
 
     def merged(self, settings: Mapping[str, Any], *, besides: Sequence[str] = ()) -> Config:
         """These settings with others in their place.

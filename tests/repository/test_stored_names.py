@@ -26,7 +26,7 @@ from serverless_tasks.engine.statistics.errors import Occurrences
 from serverless_tasks.engine.statistics.fingerprint import kind_of
 from serverless_tasks.engine.store import items, transitions
 from serverless_tasks.engine.store.base import Claim, ClaimAnswer
-from serverless_tasks.engine.store.fingerprints import lock_id
+from serverless_tasks.engine.store.hashes import lock_id
 from serverless_tasks.engine.worker.pauses import QUEUE, TASK, Pause, _key
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -12,7 +12,8 @@ from django.utils.translation import gettext, gettext_lazy
 from django_integration.admin.rows import moment
 from django_integration.admin.search import field_value, read_moment
 from serverless_tasks.engine.job.clock import to_ms
-from serverless_tasks.engine.statistics.items import DAY_MS, HOUR_MS, KEPT_DAYS, hour_of, hour_start
+from serverless_tasks.engine.statistics.items import HOUR_MS, KEPT_DAYS, hour_of, hour_start
+from serverless_tasks.engine.store.items import DAY_MS
 
 if TYPE_CHECKING:
     from datetime import datetime

@@ -37,12 +37,12 @@ class LogGroup:
     """A log group.
 
     Args:
-        asked: a CloudWatch Logs client.
+        logs: a CloudWatch Logs client.
         name: the log group's name.
     """
 
-    def __init__(self, asked: Any, name: str) -> None:
-        self._client = asked
+    def __init__(self, logs: Any, name: str) -> None:
+        self._client = logs
         self.name = name
 
     @classmethod
@@ -70,14 +70,14 @@ class LogGroup:
         Raises:
             AwsError: the log could not be read.
         """
-        asked: dict[str, Any] = {"logGroupName": self.name, "startTime": since, "endTime": until}
+        parameters: dict[str, Any] = {"logGroupName": self.name, "startTime": since, "endTime": until}
         if phrase:
-            asked["filterPattern"] = f'"{phrase}"'
+            parameters["filterPattern"] = f'"{phrase}"'
         if stream:
-            asked["logStreamNames"] = [stream]
+            parameters["logStreamNames"] = [stream]
         while most > 0:
-            answer = call(self._client.filter_log_events, **asked, limit=min(most, 10_000))
-            for event in answer["events"]:
+            response = call(self._client.filter_log_events, **parameters, limit=min(most, 10_000))
+            for event in response["events"]:
                 most -= 1
                 yield LogEvent(
                     id=event["eventId"],
@@ -85,6 +85,6 @@ class LogGroup:
                     stream=event["logStreamName"],
                     text=event["message"].rstrip("\n"),
                 )
-            if "nextToken" not in answer:
+            if "nextToken" not in response:
                 return
-            asked["nextToken"] = answer["nextToken"]
+            parameters["nextToken"] = response["nextToken"]

@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 _JOB = {"S": JOB}
 _WRITES = ("update_item", "put_item", "delete_item", "batch_write_item", "transact_write_items")
-_READS = ("get_item", "query", "batch_get_item", "scan")
+_READS = ("get_item", "query", "batch_get_item")
 # The job of a message, by the beginning of its body.
 _UUID = re.compile(r'"uuid": ?"([0-9a-f-]{36})"')
 _S3 = {"put_object": "s3p", "list_objects_v2": "s3p", "get_object": "s3g", "head_object": "s3g"}

@@ -306,7 +306,7 @@ def expires_in_process_at(now: int, run_at: int | None) -> int:
 
 def _check_id(message: Message) -> None:
     """See that a message names no job by its id, and another one beside it."""
-    if message.schedule is not None and message.uuid != _tick_id(message.schedule, message.created):
+    if message.schedule is not None and message.uuid != scheduled_job_id(message.schedule, message.created):
         raise ValueError("the uuid of a schedule's job must be that of its time")
     if message.inputs_key not in (None, inputs_key(message.uuid)):
         raise ValueError("inputs_key must be the job's own")
@@ -323,16 +323,12 @@ def _tick(schedule: str, scheduled: str) -> dict[str, Any]:
         raise ValueError("schedule must be a string, and scheduled must have an offset")
     created = to_ms(moment.timestamp())
     expires = created + (SCHEDULER_TRIES + RETENTION) * 1000
-    return {"uuid": _tick_id(schedule, created), "created": created, "expires": expires}
+    return {"uuid": scheduled_job_id(schedule, created), "created": created, "expires": expires}
 
 
 def scheduled_job_id(schedule: str, at: int) -> str:
     """The id of the job that a schedule sends at a time, in milliseconds since the epoch."""
-    return _tick_id(schedule, at)
-
-
-def _tick_id(schedule: str, created: int) -> str:
-    return str(uuid5(_TICKS, f"{schedule} {created}"))
+    return str(uuid5(_TICKS, f"{schedule} {at}"))
 
 
 def version_of(text: str) -> int:

@@ -97,7 +97,7 @@ def own_frame(trace: TracebackType | None) -> str:
 
 def _is_own(module: str, frame: FrameType) -> bool:
     top = module.partition(".")[0]
-    if top in _OURS or (top in sys.stdlib_module_names and top != "__main__"):
+    if top in _OURS or top in sys.stdlib_module_names:
         return False
     path = frame.f_code.co_filename
     if path.startswith("<") or _INSTALLED.search(path):

@@ -9,14 +9,14 @@ All have a TTL of 90 days but for the examples, which do not outlive the jobs th
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from serverless_tasks.engine.statistics.errors import ErrorDay, ErrorKind
-from serverless_tasks.engine.store.items import INLINE_TYPE, clipped
+from serverless_tasks.engine.store.items import DAY_MS, INLINE_TYPE, clipped, day_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Iterable
 
     from serverless_tasks.engine.statistics.errors import Occurrences
 
@@ -25,7 +25,6 @@ KEPT_DAYS: Final = 90
 EXAMPLE_DAYS: Final = 28
 SHARDS: Final = 4
 HOUR_MS: Final = 3_600_000
-DAY_MS: Final = 24 * HOUR_MS
 # The sort key of when a kind of failure first occurred.
 FIRST: Final = "error"
 # The ending of the sort key of a day's examples, and the attributes that hold their ids.
@@ -53,15 +52,8 @@ def days_between(since: int, until: int) -> list[str]:
         since: milliseconds since the epoch, inclusive.
         until: milliseconds, exclusive.
     """
-    return list(_days(since, until))
-
-
-def _days(since: int, until: int) -> Iterator[str]:
-    day = datetime.fromtimestamp(since / 1000, UTC).date()
-    last = datetime.fromtimestamp(max(since, until - 1) / 1000, UTC).date()
-    while day <= last:
-        yield day.isoformat()
-        day += timedelta(days=1)
+    days = range(since // DAY_MS, max(since, until - 1) // DAY_MS + 1)
+    return [day_of(day * DAY_MS) for day in days]
 
 
 def day_start(day: str) -> int:

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 from serverless_tasks.engine.job.forks import renew_when_forked
 from serverless_tasks.engine.statistics.counts import Counts
 from serverless_tasks.engine.statistics.items import (
-    DAY_MS,
     KEPT_DAYS,
     error_days,
     errors_key,
@@ -17,9 +16,9 @@ from serverless_tasks.engine.statistics.items import (
     forget_days,
     forgotten,
     hour_attribute,
-    hour_of,
     kind_fields,
 )
+from serverless_tasks.engine.store.items import DAY_MS, day_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -60,7 +59,7 @@ class MemoryStatistics:
 
     def add_errors(self, occurrences: Occurrences) -> tuple[float, bool]:
         """See `StatisticsStore.add_errors`."""
-        kind, day = occurrences.kind, hour_of(occurrences.first)[:10]
+        kind, day = occurrences.kind, day_of(occurrences.first)
         hour = hour_attribute(occurrences.first)
         with self._lock:
             item = self._errors.setdefault(

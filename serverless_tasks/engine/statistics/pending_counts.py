@@ -86,22 +86,29 @@ class PendingCounts:
         for task in self._due(now, whole=whole, last=last):
             if not in_time():
                 break
-            with self._lock:
-                hours = sorted(self._hours_of(task))
-                self._since.pop(task, None)
-            while hours:
-                with self._lock:
-                    counts = self._hours.pop((task, hours[0]), {})
-                if counts and not self._write(task, hours[0], counts, now):
-                    with self._lock:
-                        if self._hours_of(
-                            task
-                        ):  # behind the others, whom one that is never taken would keep out
-                            self._since.setdefault(task, now)
-                    return False
-                hours.pop(0)
+            if not self._write_task(task, now):
+                return False
             self._written[task] = now
         return True
+
+    def _write_task(self, task: str, now: float) -> bool:
+        """Write a task's counts, earliest hour first; returns False where the store did not take those of one."""
+        with self._lock:
+            hours = sorted(self._hours_of(task))
+            self._since.pop(task, None)
+        for hour in hours:
+            with self._lock:
+                counts = self._hours.pop((task, hour), {})
+            if counts and not self._write(task, hour, counts, now):
+                self._wait_again(task, now)
+                return False
+        return True
+
+    def _wait_again(self, task: str, now: float) -> None:
+        """Let what is left of a task's counts wait behind the others, whom one that is never taken would keep out."""
+        with self._lock:
+            if self._hours_of(task):
+                self._since.setdefault(task, now)
 
     def _due(self, now: float, *, whole: bool, last: bool) -> list[str]:
         with self._lock:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Final
 from serverless_tasks.engine.statistics.errors import NewError, Occurrences
 from serverless_tasks.engine.statistics.fingerprint import other_kind
 from serverless_tasks.engine.statistics.items import EXAMPLES, hour_of
+from serverless_tasks.engine.store.items import day_of
 from serverless_tasks.errors import AwsError
 
 if TYPE_CHECKING:
@@ -89,7 +90,7 @@ class PendingErrors:
             known = self._pending.get(key)
             if known is None:
                 one = Occurrences(kind=kind, count=1, first=milliseconds, last=milliseconds)
-                self._pending[key] = self._with_example(one, key[1][:10], uuid, text)
+                self._pending[key] = self._with_example(one, day_of(milliseconds), uuid, text)
             else:
                 self._pending[key] = replace(known, count=known.count + 1, last=milliseconds)
 

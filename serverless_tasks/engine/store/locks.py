@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final, Protocol
 
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.record import RUNNING
-from serverless_tasks.engine.store.fingerprints import lock_id
+from serverless_tasks.engine.store.hashes import lock_id
 from serverless_tasks.engine.store.items import KEEP_AFTER_EXPIRY_MS
 
 if TYPE_CHECKING:

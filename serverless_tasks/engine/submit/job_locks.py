@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from serverless_tasks.engine.store.fingerprints import hashed, lock_id
+from serverless_tasks.engine.store.hashes import hashed, lock_id
 from serverless_tasks.engine.store.items import KEEP_AFTER_EXPIRY_MS
 from serverless_tasks.engine.store.locks import Held, Lock
 

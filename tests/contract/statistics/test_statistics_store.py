@@ -13,8 +13,9 @@ from serverless_tasks.engine.aws.dynamodb.statistics import TableStatistics
 from serverless_tasks.engine.statistics.base import StatisticsStore
 from serverless_tasks.engine.statistics.errors import ErrorKind, Occurrences
 from serverless_tasks.engine.statistics.fingerprint import kind_of
-from serverless_tasks.engine.statistics.items import DAY_MS, HOUR_MS
+from serverless_tasks.engine.statistics.items import HOUR_MS
 from serverless_tasks.engine.statistics.memory import MemoryStatistics
+from serverless_tasks.engine.store.items import DAY_MS
 
 NINE = 1_769_850_000_000  # 2026-01-31T09:00Z
 ONE, TWO = "0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c10", "0b0e64f7-7d0b-4d6c-8a3a-1f5f3d8f1c11"

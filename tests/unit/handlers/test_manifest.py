@@ -13,7 +13,7 @@ from serverless_tasks import configure
 from serverless_tasks.engine.aws.dynamodb.expressions import to_dynamodb
 from serverless_tasks.engine.definition.base import is_task_class
 from serverless_tasks.engine.services import Services
-from serverless_tasks.engine.store.fingerprints import hashed
+from serverless_tasks.engine.store.hashes import hashed
 from serverless_tasks.errors import AwsError
 from tests.support.calls import counted_calls
 from tests.unit.handlers import tasks

@@ -43,6 +43,10 @@ def site(site: Any, monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
     session.meter(None)
 
 
+def broken(*_: object, **__: object) -> None:
+    raise RuntimeError("broken")
+
+
 def counted(site: Any, task: str) -> Counts:
     total = Counts()
     for counts in site.services.statistics_store.hours(task, "2000", "2100").values():
@@ -89,10 +93,7 @@ class TestWorker:
     def test_what_cannot_be_counted_is_done_all_the_same(
         self, site: Any, part: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        def fail(*_: object, **__: object) -> None:
-            raise RuntimeError("broken")
-
-        monkeypatch.setattr(f"serverless_tasks.engine.statistics.gatherer.Batch.{part}", fail)
+        monkeypatch.setattr(f"serverless_tasks.engine.statistics.gatherer.Batch.{part}", broken)
         Quiet.submit()
         assert deliver(site) == []
 
@@ -232,6 +233,15 @@ class TestDeadLetters:
         assert site.services.store.read(message().uuid).fingerprint == error.fingerprint
         counts = counted(site, "sum")
         assert (counts.submitted, counts.failed, counts.duration.count) == (1, 1, 0)
+
+    @pytest.mark.parametrize("part", ["note", "end"])
+    def test_one_that_cannot_be_counted_is_done_with_all_the_same(
+        self, site: Any, message: Callable[..., Message], part: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(f"serverless_tasks.engine.statistics.gatherer.Batch.{part}", broken)
+        site.put(message(numbers=[1]).encode(), "dead")
+        assert deliver(site, dead_letter.handler, "dead") == []
+        assert site.services.store.read(message().uuid).status == "failed"
 
     def test_one_that_ended_before_is_not_counted(self, site: Any) -> None:
         job = Sum.submit(numbers=[1]).cancel()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import ModuleType
@@ -138,7 +137,9 @@ class TestFrame:
         assert trace is not None
         assert own_frame(trace.tb_next) == ""
 
+    def test_the_project_may_be_a_script(self, tmp_path: Path) -> None:
+        script = a_module(tmp_path, "__main__", "def run(): raise ValueError('no')")
+        assert own_frame(raised(script.run).__traceback__) == "__main__.run"
 
-def test_the_project_may_be_a_script() -> None:
-    assert "__main__" in sys.modules
-    assert own_frame(None) == ""
+    def test_without_a_traceback_there_is_none(self) -> None:
+        assert own_frame(None) == ""

@@ -9,7 +9,8 @@ from serverless_tasks.client.operations.cost.model import LOGGED_ATTEMPT, LOGGED
 from serverless_tasks.client.operations.statistics import Hour
 from serverless_tasks.engine.job.record import iso
 from serverless_tasks.engine.statistics.counts import Counts
-from serverless_tasks.engine.statistics.items import DAY_MS, HOUR_MS, hour_of, hour_start
+from serverless_tasks.engine.statistics.items import HOUR_MS, hour_of, hour_start
+from serverless_tasks.engine.store.items import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 from serverless_tasks.client.search import JobFilter, search_jobs
 from serverless_tasks.client.ways import LOOKED_AT
 from serverless_tasks.engine.job.record import PENDING, iso
-from serverless_tasks.engine.statistics.items import DAY_MS, HOUR_MS
+from serverless_tasks.engine.statistics.items import HOUR_MS
+from serverless_tasks.engine.store.items import DAY_MS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, Final, NamedTuple
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from serverless_tasks.engine.store.items import Item
@@ -12,7 +13,8 @@ if TYPE_CHECKING:
 MOST_NAMES: Final = 100
 
 
-class Selection(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Selection:
     """A filter expression, and the names and values that stand in it."""
 
     expression: str
@@ -20,7 +22,8 @@ class Selection(NamedTuple):
     values: dict[str, Any]
 
 
-class IndexPage(NamedTuple):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class IndexPage:
     """What a query has found.
 
     Attributes:

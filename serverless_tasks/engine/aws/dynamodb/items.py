@@ -35,11 +35,6 @@ class TableItems:
         self._table = table
         self._clock = clock
 
-    @property
-    def client(self) -> Any:
-        """The client, for calls that are of one kind of items alone."""
-        return self._client
-
     def get(self, pk: str, sk: str, *, consistent: bool = True) -> Item | None:
         """Return an item, or None."""
         key = to_dynamodb({"pk": pk, "sk": sk})

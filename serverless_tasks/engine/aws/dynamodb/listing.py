@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
-from typing import TYPE_CHECKING, Final, NamedTuple
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final
 
 from serverless_tasks.engine.aws.dynamodb.empty_days import EmptyDays
 from serverless_tasks.engine.aws.dynamodb.index_query import selection
@@ -24,7 +24,8 @@ if TYPE_CHECKING:
 AT_ONCE: Final = 8
 
 
-class Found(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Found:
     """What a listing has found.
 
     Attributes:
@@ -91,7 +92,7 @@ class Listing:
         looked_at, asked, end = 0, 0, None
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="listing") as pool:
             for wave in _waves(self._days(values, before, where.since, anew=anew)):
-                days = wave if most is None else self._affordable(wave, most - asked, at_least=not asked)
+                days = wave if most is None else self._affordable(wave, most - asked, least=0 if asked else 1)
                 asked += self._queries(days)
                 pages = self._ask(pool, days, before, limit + 1 if only is None else None, only)
                 looked_at += sum(page.looked_at for page in pages)
@@ -153,15 +154,16 @@ class Listing:
     def _queries(self, days: Sequence[_Day]) -> int:
         return sum(len(day.values) for day in days) * self._shards
 
-    def _affordable(self, wave: Sequence[_Day], left: int, *, at_least: bool) -> Sequence[_Day]:
-        """Return the first days of a wave, as many as so many queries ask, and one at least where that is said."""
+    def _affordable(self, wave: Sequence[_Day], left: int, *, least: int) -> Sequence[_Day]:
+        """Return the first days of a wave for which the queries that are left suffice, and so many in any case."""
         count = len(wave)
-        while count > at_least and self._queries(wave[:count]) > left:
+        while count > least and self._queries(wave[:count]) > left:
             count -= 1
         return wave[:count]
 
 
-class _Day(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class _Day:
     number: int  # since the epoch
     values: list[str]
 

@@ -20,12 +20,13 @@ from serverless_tasks.engine.statistics.items import (
     forget_days,
     forgotten,
     hour_attribute,
-    hour_of,
     hour_start,
     hours_key,
     kept_until,
     kind_fields,
 )
+from serverless_tasks.engine.store.items import day_of
+from serverless_tasks.engine.store.transitions import Change
 from serverless_tasks.errors import AwsError
 
 if TYPE_CHECKING:
@@ -71,7 +72,7 @@ class TableStatistics:
     def add_errors(self, occurrences: Occurrences) -> tuple[float, bool]:
         """See `StatisticsStore.add_errors`."""
         kind, ttl = occurrences.kind, kept_until(occurrences.last)
-        day, hour = errors_key(hour_of(occurrences.first)[:10]), hour_attribute(occurrences.first)
+        day, hour = errors_key(day_of(occurrences.first)), hour_attribute(occurrences.first)
         response = self._update(
             day,
             kind.fingerprint,
@@ -136,17 +137,15 @@ class TableStatistics:
             names = [] if item is None else forgotten(item, uuid)
             if not names:
                 continue
-            expression = {f"#{name}": name for name in names}
             condition = " AND ".join(f"#{name} = :uuid" for name in names if name != "text")
             try:
-                call(
-                    self._items.client.update_item,
-                    TableName=self._table,
-                    Key=to_dynamodb({"pk": errors_key(day), "sk": example_key(fingerprint)}),
-                    UpdateExpression=f"REMOVE {', '.join(expression)}",
-                    ConditionExpression=condition,
-                    ExpressionAttributeNames=expression,
-                    ExpressionAttributeValues=to_dynamodb({":uuid": uuid}),
+                self._items.update(
+                    errors_key(day),
+                    example_key(fingerprint),
+                    Change(remove=tuple(names)),
+                    condition=condition,
+                    values={"uuid": uuid},
+                    answered=False,
                 )
             except ConditionFailed:
                 continue  # another deletion was quicker
@@ -162,6 +161,8 @@ class TableStatistics:
         answer: str = "NONE",
     ) -> dict[str, Any]:
         """Change an item, whatever it is: nothing is read, and a repetition would add once more."""
+        # As a `Change`, the some hundred numbers of an hour would not fit the 4 KB that an expression may have:
+        # https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/Constraints.html#limits-expression-parameters
         names: dict[str, str] = {}
         values: dict[str, Any] = {}
 

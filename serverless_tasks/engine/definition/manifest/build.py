@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from serverless_tasks.engine.definition.manifest.entry import DeployedTask
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.encoding import encode
-from serverless_tasks.engine.store.fingerprints import hashed
+from serverless_tasks.engine.store.hashes import hashed
 from serverless_tasks.errors import TaskDefinitionError
 
 if TYPE_CHECKING:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 from serverless_tasks.engine.definition.accepted import Compared
 from serverless_tasks.engine.definition.manifest.shape import input_errors
 from serverless_tasks.engine.definition.schema import check_json
-from serverless_tasks.engine.store.fingerprints import hashed
+from serverless_tasks.engine.store.hashes import hashed
 from serverless_tasks.errors import InvalidInputs, TaskDefinitionError
 
 if TYPE_CHECKING:

@@ -16,7 +16,8 @@ from serverless_tasks.engine.job.record import Failure
 from serverless_tasks.engine.services import Services
 from serverless_tasks.engine.statistics.counts import CALLS, ENDS
 from serverless_tasks.engine.statistics.errors import ErrorKind, Occurrences
-from serverless_tasks.engine.statistics.items import DAY_MS, hour_of
+from serverless_tasks.engine.statistics.items import hour_of
+from serverless_tasks.engine.store.items import DAY_MS
 from tests.support.clock import FakeClock
 from tests.support.jobs import a_message
 

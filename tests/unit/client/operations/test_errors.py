@@ -9,8 +9,9 @@ import pytest
 from serverless_tasks.client.operations.errors import list_errors, read_error
 from serverless_tasks.engine.statistics.errors import ErrorKind, Occurrences
 from serverless_tasks.engine.statistics.fingerprint import kind_of
-from serverless_tasks.engine.statistics.items import DAY_MS, HOUR_MS
+from serverless_tasks.engine.statistics.items import HOUR_MS
 from serverless_tasks.engine.statistics.memory import MemoryStatistics
+from serverless_tasks.engine.store.items import DAY_MS
 
 NOON = 1_769_860_800_000  # 2026-01-31T12:00Z
 SUM = kind_of("sum", "ValueError", "no 7")

@@ -18,8 +18,9 @@ from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.options import JobOptions
 from serverless_tasks.engine.job.progress import Snapshot
 from serverless_tasks.engine.services import Services
-from serverless_tasks.engine.statistics.items import DAY_MS, HOUR_MS, hour_of
+from serverless_tasks.engine.statistics.items import HOUR_MS, hour_of
 from serverless_tasks.engine.statistics.memory import MemoryStatistics
+from serverless_tasks.engine.store.items import DAY_MS
 from serverless_tasks.engine.store.memory import MemoryStore
 from tests.support.clock import FakeClock
 
