@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from typing import TYPE_CHECKING, Any, Final
 
-from serverless_tasks.engine.job.message import due_at
+from serverless_tasks.engine.job.message import MAX_DELAY, due_at
 from serverless_tasks.engine.store.items import job_item
 
 if TYPE_CHECKING:
@@ -18,12 +18,10 @@ _KB: Final = 1024
 # What puts a job's item into an index, which is a write of its own.
 _INDEXES: Final = ("task_day", "owner_day")
 # Members of a group are sent ten at a time. Whether other jobs were sent together, their messages do not tell.
-_SENT: Final = 10
-# Longer delays are left to EventBridge Scheduler: milliseconds.
-_LONGEST_DELAY: Final = 900_000
+SENT: Final = 10
 
 
-def requests_of(size: int) -> int:
+def requests_of(size: float) -> int:
     """Return the requests that SQS bills for messages of so many bytes together."""
     return max(1, math.ceil(size / CHUNK))
 
@@ -37,8 +35,8 @@ def submission_counts(message: Message, size: int) -> dict[str, float]:
     """
     counts: dict[str, float] = {"sub_sqs": requests_of(size)}
     if message.member is not None:
-        counts["sub_sqs"] = requests_of(size * _SENT) / _SENT
-    if message.schedule is not None or due_at(message) - message.created > _LONGEST_DELAY:
+        counts["sub_sqs"] = requests_of(size * SENT) / SENT
+    if message.schedule is not None or due_at(message) - message.created > MAX_DELAY * 1000:
         counts["sub_sch"] = 1
     if message.options.track:
         item = job_item(message)

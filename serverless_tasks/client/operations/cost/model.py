@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final
 
+from serverless_tasks.engine.statistics.submission import SENT, requests_of
 from serverless_tasks.engine.store.payloads import INLINE_INPUTS, UNTRACKED_INPUTS
 
 if TYPE_CHECKING:
@@ -17,14 +18,10 @@ if TYPE_CHECKING:
 
 _KB: Final = 1024
 _MB: Final = 1024 * 1024
-# https://aws.amazon.com/sqs/pricing/: each 64 KB of a payload is a request.
-_CHUNK: Final = 65_536
 # Bytes of a message and of a job's item beside the inputs, and of what an owner adds to the item.
 _MESSAGE: Final = 300
 _ITEM: Final = 210
 _OWNER: Final = 30
-# The members of a group are sent in batches of ten, of at most one MiB together.
-_SENT: Final = 10
 # Seconds of the worker beside the task's own, for the calls of each job: some milliseconds each.
 _OVERHEAD: Final = 0.02
 # Bytes that are logged of each attempt, and of each batch by Lambda's own lines and the metrics.
@@ -147,7 +144,7 @@ def _carried(workload: Workload) -> int:
 
 def _submitted(workload: Workload) -> Usage:
     """The message, and the job's item with what the indexes hold of it."""
-    at_once = _SENT if workload.group else 1
+    at_once = SENT if workload.group else 1
     writes = 0
     if workload.track:
         inputs = 0 if _offloaded(workload) else workload.inputs
@@ -205,6 +202,6 @@ def _member(workload: Workload) -> Usage:
 
 
 def _requests(size: int, at_once: float) -> float:
-    """Requests that a message is billed for, of calls that carry so many."""
+    """Requests that a message is billed for, of calls that carry so many, and one MiB at most."""
     carried = min(at_once, max(1, _MB // size))
-    return math.ceil(size * carried / _CHUNK) / carried
+    return requests_of(size * carried) / carried
