@@ -9,7 +9,7 @@ from serverless_tasks.client.operations.cost.model import LOGGED_ATTEMPT, LOGGED
 from serverless_tasks.client.operations.statistics import Hour
 from serverless_tasks.engine.job.record import iso
 from serverless_tasks.engine.statistics.counts import Counts
-from serverless_tasks.engine.statistics.items import DAY_MS, HOUR_MS, hour_of, hour_start
+from serverless_tasks.engine.statistics.items import DAY_MS, HOUR_MS, hour_of, whole_hours
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -187,9 +187,8 @@ def costs_of(
     Raises:
         AwsError: the store could not be asked.
     """
-    first = hour_start(hour_of(since))
-    end = hour_start(hour_of(max(since, until - 1))) + HOUR_MS
-    starts = range(first, end, HOUR_MS)
+    starts = whole_hours(since, until)
+    first, end = starts[0], starts[-1] + HOUR_MS
     found = []
     for task in tasks:
         counted = store.hours(task, hour_of(first), hour_of(end))
@@ -228,9 +227,7 @@ def _usage(counts: Counts, uses: Mapping[str, Sequence[str]]) -> Usage:
 
 
 def _task_cost(task: str, hours: Sequence[Hour], prices: Prices) -> TaskCost:
-    total = Counts()
-    for hour in hours:
-        total += hour.counts
+    total = sum((hour.counts for hour in hours), Counts())
     return TaskCost(
         task=task,
         total=total,
