@@ -35,7 +35,7 @@ def status_text(status: str) -> Text:
 
 def record_picture(record: Record) -> RenderableType:
     """A record, what is empty left out."""
-    grid = _grid()
+    grid = details_grid()
     grid.add_row("task", _text(record.task))
     grid.add_row("uuid", record.uuid)
     stopping = record.cancel_requested and not record.ended
@@ -212,7 +212,7 @@ def timeline_picture(
     record: Record, events: Sequence[Event], picture: Picture | None = None
 ) -> RenderableType:
     """A job's timeline: its picture, its events, the messages of its attempts, and their tracebacks."""
-    table = _grid()
+    table = details_grid()
     said = ""
     for event in events:
         what = status_text(event.event)
@@ -231,7 +231,7 @@ def timeline_picture(
         at = milliseconds_of(event.at)
         table.add_row("" if at is None else time_of_day(at), Text("\n").join([what, *map(_text, details)]))
         said = why
-    head = _grid()
+    head = details_grid()
     head.add_row("task", _text(record.task))
     head.add_row("uuid", record.uuid)
     if record.owner is not None:
@@ -247,11 +247,12 @@ def timeline_picture(
     return Group(*parts)
 
 
-def _grid() -> Table:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column(overflow="fold")
-    return grid
+def details_grid() -> Table:
+    """A grid of names and what they are."""
+    made = Table.grid(padding=(0, 2))
+    made.add_column(style="bold", no_wrap=True)
+    made.add_column(overflow="fold")
+    return made
 
 
 def _text(text: str, style: str = "") -> Text:
