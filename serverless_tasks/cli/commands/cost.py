@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from serverless_tasks.cli.output import Output
-from serverless_tasks.cli.parameters import Json, Since, Stack
+from serverless_tasks.cli.parameters import Json, PriceFile, Region, Since, Stack, Until
 from serverless_tasks.cli.session import connect
-from serverless_tasks.cli.times import moment
-from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.cli.times import span
 
 
 class By(StrEnum):
@@ -31,16 +29,9 @@ def cost(
         By, typer.Option(help="A line for each; owners and tenants are estimated from a sample of jobs.")
     ] = By.TASK,
     since: Since = "7d",
-    until: Annotated[
-        str | None, typer.Option(metavar="WHEN", help="Before then; now unless given.", show_default=False)
-    ] = None,
-    region: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The region; others than us-east-1 need prices.")
-    ] = None,
-    prices: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="JSON or TOML with prices in place of the list's."),
-    ] = None,
+    until: Until = None,
+    region: Region = None,
+    prices: PriceFile = None,
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:
@@ -54,14 +45,13 @@ def cost(
     output = Output(as_json)
     with output.errors():
         session = connect(stack)
-        services, now = session.client.services, session.clock.now()
+        services = session.client.services
         used, place = chosen_prices(region, prices, services.config.prices)
         found = costs_of(
             services.statistics_store,
             known_tasks(services) if task is None else [task],
             used,
-            since=moment(since, now, "--since"),
-            until=to_ms(now) + 1 if until is None else moment(until, now, "--until"),
+            **span(since, until, session.clock.now()),
             prices_from=place,
             region=region_of(services),
         )
