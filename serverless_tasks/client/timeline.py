@@ -175,16 +175,16 @@ def _attempt(record: Record, number: int) -> Event:
             request_id=ended.request_id or None,
             traceback=failure.traceback or None,
         )
-    started = iso(record.attempted) if number == record.attempt else None
+    if number < record.attempt:
+        return Event(event="attempt", at=None, attempt=number, outcome=LOST)
     # A worker that records a failure records its attempt first: without that, others have settled the job.
-    if number < record.attempt or record.status in (PENDING, FAILED):
-        return Event(event="attempt", at=started, attempt=number, outcome=LOST)
+    lost = record.status in (PENDING, FAILED)
     return Event(
         event="attempt",
-        at=started,
-        ended=iso(record.finished),
+        at=iso(record.attempted),
+        ended=None if lost else iso(record.finished),
         attempt=number,
-        outcome=record.status,
+        outcome=LOST if lost else record.status,
         request_id=record.request_id or None,
     )
 
