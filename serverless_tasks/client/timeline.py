@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.record import Record
     from serverless_tasks.engine.services import Services
 
+# What stands before the place in the reason of an attempt after which the next one goes on from there. It is for that
+# attempt, and nothing that people are shown.
+GOES_ON = "; the next attempt goes on: "
 # The members that did not succeed of which a group's timeline tells.
 NAMED = 20
 LOST = "lost"
@@ -171,7 +174,7 @@ def _attempt(record: Record, number: int) -> Event:
             attempt=number,
             outcome=_outcome(record, ended),
             type=failure.type,
-            reason=failure.message,
+            reason=failure.message.partition(GOES_ON)[0],
             request_id=ended.request_id or None,
             traceback=failure.traceback or None,
         )
