@@ -13,7 +13,8 @@ from serverless_tasks.cli.output import Output
 from serverless_tasks.cli.parameters import Json, Stack
 from serverless_tasks.cli.session import connect, person
 from serverless_tasks.cli.times import moment
-from serverless_tasks.client.search import JobFilter, JobsPage, duration, known_names, queue_wait, search_jobs
+from serverless_tasks.client.job_filter import duration, queue_wait
+from serverless_tasks.client.search import JobFilter, JobsPage, known_names, search_jobs
 from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.engine.job.record import iso
 from serverless_tasks.errors import ConfigurationError
