@@ -135,7 +135,7 @@ def _of_group(services: Services, record: Record) -> list[Event]:
     left = NAMED
     for status in (FAILED, CANCELLED):
         if left and status in counts:
-            page = members_page(services, record.uuid, status=status, limit=left, whole=False)
+            page = members_page(services.store, record.uuid, status=status, limit=left, whole=False)
             left -= len(page.records)
             events += [_member(*member) for member in zip(page.indices, page.records, strict=True)]
     if "continuation" in record.outputs:
