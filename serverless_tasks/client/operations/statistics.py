@@ -138,10 +138,7 @@ def all_statistics(
 
 def known_tasks(services: Services) -> list[str]:
     """Return the names of the tasks whose code is here, and of those that the manifest of the deployed build has."""
-    names = {task.name for task in services.registry}
-    store = services.manifest_store
-    manifest = None if store is None else store.read()
-    return sorted(names if manifest is None else names | set(manifest.tasks))
+    return sorted({*(task.name for task in services.registry), *services.deployed_tasks.names()})
 
 
 def pace_of(now: Counts, before: Counts) -> Pace:
