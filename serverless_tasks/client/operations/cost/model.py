@@ -86,6 +86,7 @@ class Usage:
         s3_gets: GETs.
         invocations: invocations of Lambda.
         gb_seconds: GB-seconds of Lambda.
+        arm_gb_seconds: of these, those of arm64 functions.
         logs: bytes of logs.
         schedules: invocations of EventBridge Scheduler.
     """
@@ -97,6 +98,7 @@ class Usage:
     s3_gets: float = 0.0
     invocations: float = 0.0
     gb_seconds: float = 0.0
+    arm_gb_seconds: float = 0.0
     logs: float = 0.0
     schedules: float = 0.0
 
@@ -120,12 +122,17 @@ def usage_of(workload: Workload) -> Usage:
     return usage + _member(workload) if workload.group else usage
 
 
-def dollars(usage: Usage, prices: Prices, *, arm: bool = False) -> dict[str, float]:
+def time_dollars(usage: Usage, prices: Prices) -> float:
+    """Return what the GB-seconds of a usage cost."""
+    x86 = usage.gb_seconds - usage.arm_gb_seconds
+    return x86 * prices.lambda_gb_second + usage.arm_gb_seconds * prices.lambda_gb_second_arm
+
+
+def dollars(usage: Usage, prices: Prices) -> dict[str, float]:
     """Return what a usage costs, by service."""
     million = 1_000_000
-    compute = prices.lambda_gb_second_arm if arm else prices.lambda_gb_second
     return {
-        "Lambda": usage.invocations * prices.lambda_requests / million + usage.gb_seconds * compute,
+        "Lambda": usage.invocations * prices.lambda_requests / million + time_dollars(usage, prices),
         "SQS": usage.sqs * prices.sqs_requests / million,
         "DynamoDB": (usage.writes * prices.dynamodb_writes + usage.reads * prices.dynamodb_reads) / million,
         "S3": (usage.s3_puts * prices.s3_puts + usage.s3_gets * prices.s3_gets) / million,
@@ -159,13 +166,15 @@ def _submitted(workload: Workload) -> Usage:
 def _delivered(workload: Workload) -> Usage:
     """A delivery that claims the job, runs it and records its end; what is a batch's is shared."""
     shared = 1 / workload.batch
+    gb_seconds = (workload.seconds + _OVERHEAD) * workload.memory / _KB
     return Usage(
         # Received, hidden for as long as the run may last, deleted.
         sqs=_requests(_carried(workload), workload.batch) + 2 * shared,
         writes=2,
         s3_gets=float(_offloaded(workload)),
         invocations=shared,
-        gb_seconds=(workload.seconds + _OVERHEAD) * workload.memory / _KB,
+        gb_seconds=gb_seconds,
+        arm_gb_seconds=gb_seconds * workload.arm,
         logs=LOGGED_ATTEMPT + LOGGED_BATCH * shared,
     )
 
