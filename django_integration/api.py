@@ -189,7 +189,7 @@ def members(
     if record.members is None:
         message = f"Job {record.uuid} is no group and no chain: it has no members."
         raise HTTPError(404, "NotAGroup", message)
-    page = members_page(current_services(), record.uuid, status=status, cursor=cursor, limit=size)
+    page = members_page(current_services().store, record.uuid, status=status, cursor=cursor, limit=size)
     drop(*(member.uuid for member in page.records))
     shown = [
         {"index": index, **record_json(member)}

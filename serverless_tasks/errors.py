@@ -351,6 +351,18 @@ class LetterNotFound(ServerlessTasksError):
         )
 
 
+class KindNotFound(ServerlessTasksError):
+    """No failure of a kind occurred in a time.
+
+    Args:
+        fingerprint: the kind's name.
+        time: the time, such as ``since 2026-01-31T12:00:00.000Z``.
+    """
+
+    def __init__(self, fingerprint: str, time: str) -> None:
+        super().__init__(f"No failure with the fingerprint {fingerprint} {time}.")
+
+
 class TaskFailed(ServerlessTasksError):
     """An awaited job failed or was cancelled.
 

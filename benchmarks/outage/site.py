@@ -1,4 +1,4 @@
-"""The shop's Django site, for its admin; it logs in whoever comes as the person on call."""
+"""The shop's Django site, for its admin, with the person on call as its user."""
 
 from __future__ import annotations
 
@@ -58,8 +58,7 @@ def set_up(folder: Path) -> None:
     call_command("migrate", verbosity=0)
     from django.contrib.auth.models import User
 
-    if not User.objects.filter(username=USER).exists():
-        User.objects.create_superuser(USER, password=PASSWORD)
+    User.objects.create_superuser(USER, password=PASSWORD)
 
 
 def serve(port: int) -> None:

@@ -138,19 +138,3 @@ class SearchIndex(_Shop, Task):
     """Index an article."""
 
     name, queue = "search.index", "default"
-
-
-TASKS: tuple[type[Task], ...] = (
-    ChargeCard,
-    SendInvoice,
-    Refund,
-    ReserveStock,
-    SyncStock,
-    PrintLabel,
-    TrackParcel,
-    Newsletter,
-    Receipt,
-    ResizePhoto,
-    MonthlyReport,
-    SearchIndex,
-)

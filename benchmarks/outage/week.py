@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import heapq
 import random
-import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 from uuid import UUID
 
 from benchmarks.outage.counted import Counted
-from benchmarks.outage.plan import DAY, HOUR, UNDEPLOYED, plan
-from benchmarks.outage.tasks import TASKS, PrintLabel, ReserveStock, SearchIndex, clock, log
+from benchmarks.outage.plan import DAY, HOUR, SHARES, UNDEPLOYED, plan
+from benchmarks.outage.tasks import PrintLabel, ReserveStock, SearchIndex, clock, log
 from benchmarks.outage.worker_log import WorkerLog
 from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.config import Config
@@ -76,7 +75,7 @@ class Week:
 def live_through(jobs: int, end: float, seed: int = 1) -> Week:
     """Submit and run the jobs of the week that ends at ``end`` (seconds since the epoch)."""
     messages, registry = _Messages(), Registry()
-    for task in TASKS:
+    for task, _, _ in SHARES:
         registry.add(task)
     store = messages.store = MemoryStore(clock)
     services = Services(Config(), backend=messages, clock=clock, store=store, registry=registry)
@@ -191,11 +190,3 @@ def _set(moment: float) -> None:
 
 def _uuid(chance: random.Random) -> UUID:
     return UUID(int=chance.getrandbits(128), version=4)
-
-
-if __name__ == "__main__":
-    import time
-
-    began = time.perf_counter()
-    lived = live_through(int(sys.argv[1]), time.time())
-    print(len(lived.items), len(lived.waiting), len(lived.log), round(time.perf_counter() - began, 1))

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from benchmarks.outage.counted import MEMORY
 from lambda_handlers.telemetry import job, logger, metrics, report
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.record import iso
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.worker.outcome import DeliveryResult
 
-MEMORY = 512
 # Where the code lies: here, and in Lambda.
 HERE, THERE = str(Path(__file__).resolve().parents[2]), "/var/task"
 

@@ -37,7 +37,7 @@ def group(record: Record, submitted: Message | None) -> dict[str, Any]:
     plan = Plan.of(submitted.inputs) if submitted is not None and submitted.inputs else None
     page = None
     if record.members.failed:
-        page = members_page(current_services(), record.uuid, status=FAILED, limit=FAILED_SHOWN, whole=False)
+        page = members_page(current_services().store, record.uuid, status=FAILED, limit=FAILED_SHOWN, whole=False)
     return {
         "members": record.members,
         "chain": plan is not None and plan.chain,
@@ -67,7 +67,7 @@ def members(record: Record, status: str, cursor: str) -> dict[str, Any]:
     assert record.members is not None
     chosen = status if status in STATUSES else ""
     page = members_page(
-        current_services(),
+        current_services().store,
         record.uuid,
         status=chosen or None,
         cursor=cursor or None,

@@ -109,7 +109,7 @@ def _failed_members(caller: Caller, group: Record) -> FailedMembers | None:
         return None
     if not group.members.failed:
         return FailedMembers((), 0)
-    page = members_page(current_services(), group.uuid, status=FAILED, limit=MOST_FAILED, whole=False)
+    page = members_page(current_services().store, group.uuid, status=FAILED, limit=MOST_FAILED, whole=False)
     shown = [
         FailedMember(index, member.uuid, member.task, (record_json(member)["error"] or {}).get("message", ""))
         for index, member in zip(page.indices, page.records, strict=True)

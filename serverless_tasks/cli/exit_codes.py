@@ -9,6 +9,7 @@ from serverless_tasks.errors import (
     AlreadyRetried,
     AwsError,
     InvokeFailed,
+    KindNotFound,
     LetterNotFound,
     NotFinished,
     ServerlessTasksError,
@@ -29,7 +30,7 @@ class Exit(IntEnum):
     USAGE = 2
     """Arguments, inputs or settings are invalid; nothing was done."""
     NOT_FOUND = 3
-    """There is no job with the uuid, or no such dead letter."""
+    """There is no such job, dead letter or kind of failure."""
     FINISHED = 4
     """The job has ended (`cancel`), has not ended (`retry`, `delete`), or was retried before (`retry`)."""
     UNAVAILABLE = 5
@@ -44,6 +45,7 @@ _CODES: tuple[tuple[type[ServerlessTasksError], Exit], ...] = (
     (TaskFailed, Exit.FAILED),
     (TaskNotFound, Exit.NOT_FOUND),
     (LetterNotFound, Exit.NOT_FOUND),
+    (KindNotFound, Exit.NOT_FOUND),
     (AlreadyFinished, Exit.FINISHED),
     (AlreadyRetried, Exit.FINISHED),
     (NotFinished, Exit.FINISHED),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from serverless_tasks.cli.times import zoned
 from serverless_tasks.engine.submit.options import RULES, Options
 from serverless_tasks.errors import UnknownOption
 
@@ -45,7 +46,7 @@ def parsed(options: dict[str, Any]) -> dict[str, Any]:
     """
     given = {name: value for name, value in options.items() if value is not None}
     if "run_at" in given:
-        given["run_at"] = _moment(given["run_at"])
+        given["run_at"] = zoned(given["run_at"], "--at", UnknownOption)
     if given.pop("track", None):
         given["track"] = False  # the flag is --no-track
     return given
@@ -71,15 +72,3 @@ def _annotations() -> dict[str, Any]:
             ),
         ]
     return annotations
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.utcoffset() is None:
-        raise UnknownOption(
-            f"--at is {text!r}; expected a time in ISO 8601 with an offset or Z, such as 2030-01-31T08:00:00+01:00."
-        )
-    return moment

@@ -1,5 +1,6 @@
 """Parameters that several commands take."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,4 +18,11 @@ Since = Annotated[
 Until = Annotated[
     str | None,
     typer.Option(metavar="WHEN", help="Until then; now unless given.", show_default=False),
+]
+Region = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The region; others than us-east-1 need prices.")
+]
+PriceFile = Annotated[
+    Path | None,
+    typer.Option(metavar="FILE", help="JSON or TOML with prices in place of the list's."),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -49,3 +50,11 @@ def connect(stack: str | None, tasks: Tasks = Tasks.NAMED) -> Session:
     config = TaskClient.from_stack(stack).services.config
     there = Services(config, registry=services.registry)
     return Session(TaskClient(services=there), services.registry, services.clock, remote=True)
+
+
+def person() -> str:
+    """Return the name of the person at the terminal, or "" where the machine does not know one."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return ""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Group
@@ -11,9 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from serverless_tasks.cli.output import visible
-from serverless_tasks.cli.times import length, shown, shown_short
+from serverless_tasks.cli.pictures.timeline import COLOURS, TimelineBars, messages_table
+from serverless_tasks.cli.times import age, length, shown, shown_short, time_of_day
 from serverless_tasks.client.job_filter import TIMES, duration, queue_wait
-from serverless_tasks.engine.job.record import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED, iso
+from serverless_tasks.client.timeline import milliseconds_of
+from serverless_tasks.engine.job.record import CANCELLED, FAILED, PENDING, SUCCEEDED
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,17 +27,15 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.dead_letter import DeadLetter
     from serverless_tasks.engine.job.record import Members, Record
 
-_COLOURS = {SUCCEEDED: "green", FAILED: "red", CANCELLED: "yellow", RUNNING: "cyan", "lost": "red"}
-
 
 def status_text(status: str) -> Text:
     """A status in its colour."""
-    return Text(status, style=_COLOURS.get(status, ""))
+    return Text(status, style=COLOURS.get(status, ""))
 
 
 def record_picture(record: Record) -> RenderableType:
     """A record, what is empty left out."""
-    grid = _grid()
+    grid = details_grid()
     grid.add_row("task", _text(record.task))
     grid.add_row("uuid", record.uuid)
     stopping = record.cancel_requested and not record.ended
@@ -49,7 +48,7 @@ def record_picture(record: Record) -> RenderableType:
         ("finished", record.finished),
     ):
         if time is not None:
-            grid.add_row(label, _time(iso(time)))
+            grid.add_row(label, time_of_day(time))
     if record.attempt > 1:
         grid.add_row("attempt", str(record.attempt))
     _add_retries(grid, record)
@@ -99,18 +98,10 @@ def dead_letters_table(letters: Sequence[DeadLetter], now: int) -> RenderableTyp
     for column in ("age", "task", "id and reason"):
         table.add_column(column, overflow="fold")
     for letter in letters:
-        age = _age(max(0, now - letter.kept) // 1000)
-        table.add_row(age, _text(letter.task), Text(letter.id, no_wrap=True))
+        table.add_row(age(max(0, now - letter.kept) / 1000), _text(letter.task), Text(letter.id, no_wrap=True))
         table.add_row("", "", _text(letter.reason))
     count = "1 dead letter." if len(letters) == 1 else f"{len(letters)} dead letters."
     return Group(table, Text(count))
-
-
-def _age(seconds: int) -> str:
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{seconds // size} {unit}"
-    return f"{seconds} s"
 
 
 def jobs_picture(page: JobsPage, now: float, time: str) -> RenderableType:
@@ -166,7 +157,7 @@ class _Jobs:
             # The end of a long name tells more than its beginning, which is a package's.
             shortened = cell if len(cell) <= width else "…" + cell[1 - width :]
             aligned = shortened.rjust(width) if index in (2, 3, 4) else shortened.ljust(width)
-            line.append(aligned, _COLOURS.get(cell, "") if index == 0 else "")
+            line.append(aligned, COLOURS.get(cell, "") if index == 0 else "")
             line.append("  ")
         line.rstrip()
         return line
@@ -221,9 +212,7 @@ def timeline_picture(
     record: Record, events: Sequence[Event], picture: Picture | None = None
 ) -> RenderableType:
     """A job's timeline: its picture, its events, the messages of its attempts, and their tracebacks."""
-    from serverless_tasks.cli.pictures.timeline import TimelineBars, messages_table
-
-    table = _grid()
+    table = details_grid()
     said = ""
     for event in events:
         what = status_text(event.event)
@@ -239,9 +228,10 @@ def timeline_picture(
         repeats = event.attempt is None and why == said
         details = [why] if why and not repeats else []
         details += [f"request {event.request_id}"] if event.request_id else []
-        table.add_row(_time(event.at), Text("\n").join([what, *map(_text, details)]))
+        at = milliseconds_of(event.at)
+        table.add_row("" if at is None else time_of_day(at), Text("\n").join([what, *map(_text, details)]))
         said = why
-    head = _grid()
+    head = details_grid()
     head.add_row("task", _text(record.task))
     head.add_row("uuid", record.uuid)
     if record.owner is not None:
@@ -257,11 +247,12 @@ def timeline_picture(
     return Group(*parts)
 
 
-def _grid() -> Table:
-    grid = Table.grid(padding=(0, 2))
-    grid.add_column(style="bold", no_wrap=True)
-    grid.add_column(overflow="fold")
-    return grid
+def details_grid() -> Table:
+    """A grid of names and what they are."""
+    made = Table.grid(padding=(0, 2))
+    made.add_column(style="bold", no_wrap=True)
+    made.add_column(overflow="fold")
+    return made
 
 
 def _text(text: str, style: str = "") -> Text:
@@ -275,14 +266,9 @@ def _trace(attempt: int | None, traceback: str) -> Text:
     return text
 
 
-def _time(iso_time: str | None) -> str:
-    return "" if iso_time is None else iso_time.replace("T", " ").replace("Z", " UTC")
-
-
 def _lasted(event: Event) -> str:
-    if event.at is None or event.ended is None:
-        return ""
-    return f" after {(datetime.fromisoformat(event.ended) - datetime.fromisoformat(event.at)).total_seconds():.3f} s"
+    began, ended = milliseconds_of(event.at), milliseconds_of(event.ended)
+    return "" if began is None or ended is None else f" after {(ended - began) / 1000:.3f} s"
 
 
 def _kind(schema: dict[str, Any]) -> str:

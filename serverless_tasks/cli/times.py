@@ -1,13 +1,17 @@
-"""Times as a person gives them on the command line, and as they are shown there: in the local time zone."""
+"""Times as a person gives them on the command line, and as they are shown there."""
 
 from __future__ import annotations
 
 import re
 from datetime import datetime, time, timedelta
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from serverless_tasks.engine.job.clock import to_ms
+from serverless_tasks.engine.job.record import iso
 from serverless_tasks.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from serverless_tasks.errors import ServerlessTasksError
 
 _UNITS: Final = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
@@ -52,6 +56,26 @@ def span(since: str, until: str | None, now: float) -> dict[str, int]:
     return {"since": begins, "until": ends}
 
 
+def zoned(given: str, option: str, error: type[ServerlessTasksError]) -> datetime:
+    """Return a time that may be to come, which has to name its zone.
+
+    Args:
+        given: a time in ISO 8601.
+        option: the option that it was given with, for the error.
+        error: the error of what is no such time.
+    """
+    try:
+        at = datetime.fromisoformat(given)
+    except ValueError:
+        at = None
+    if at is None or at.utcoffset() is None:
+        raise error(
+            f"{option} is {given!r}; expected a time in ISO 8601 with an offset or Z, such as"
+            " 2030-01-31T08:00:00+01:00."
+        )
+    return at
+
+
 def _last(clock: time, now: float) -> int:
     today = datetime.fromtimestamp(now).astimezone().date()
     at = datetime.combine(today, clock).astimezone()
@@ -70,6 +94,19 @@ def shown_short(milliseconds: int | None) -> str:
     if milliseconds is None:
         return ""
     return f"{datetime.fromtimestamp(milliseconds / 1000).astimezone():%m-%d %H:%M:%S}"
+
+
+def time_of_day(milliseconds: int) -> str:
+    """Return a time in UTC, to the millisecond."""
+    return str(iso(milliseconds)).replace("T", " ").replace("Z", " UTC")
+
+
+def age(seconds: float) -> str:
+    """Return an age in its largest unit: ``4 d``, ``2 h``, ``10 min``, ``42 s``."""
+    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
+        if seconds >= size:
+            return f"{int(seconds // size)} {unit}"
+    return f"{int(seconds)} s"
 
 
 def length(seconds: float | None) -> str:

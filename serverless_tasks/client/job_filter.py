@@ -45,7 +45,7 @@ class JobFilter:
         time: which time ``since`` and ``until`` are about: ``submitted``, ``started`` or ``finished``.
         since: the earliest time, milliseconds since the epoch.
         until: the first time that is too late, milliseconds since the epoch.
-        longer_than: the shortest duration that is too short, in seconds.
+        longer_than: the duration that theirs exceeds, in seconds.
         id_prefix: the beginning of the job's id.
 
     Raises:
@@ -102,11 +102,10 @@ class JobFilter:
 
     def to_json(self) -> dict[str, Any]:
         """Return the filter as JSON, what is not given left out."""
-        given = {each.name: getattr(self, each.name) for each in fields(self)}
         return {
-            name: list(value) if isinstance(value, tuple) else value
-            for name, value in given.items()
-            if value != self.__dataclass_fields__[name].default
+            each.name: list(value) if isinstance(value, tuple) else value
+            for each in fields(self)
+            if (value := getattr(self, each.name)) != each.default
         }
 
     @classmethod

@@ -17,7 +17,6 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
     from uuid import UUID
 
-    from serverless_tasks.engine.services import Services
     from serverless_tasks.engine.store.base import Store
     from serverless_tasks.engine.store.group import Group, Shard
 
@@ -30,7 +29,7 @@ class MembersPage(Page):
 
 
 def members_page(
-    services: Services,
+    store: Store,
     uuid: str | UUID,
     *,
     status: str | None = None,
@@ -45,7 +44,7 @@ def members_page(
     have fewer than ``limit``, and only one without a cursor is the last.
 
     Args:
-        services: the services to use.
+        store: where they are.
         uuid: the group.
         status: ``succeeded``, ``failed`` or ``cancelled``: those that ended so, as the group counts them; None for all
             members, also those that have not ended.
@@ -61,22 +60,6 @@ def members_page(
         InvalidCursor: no page of this group has given that cursor.
         AwsError: the store or the bucket could not be asked.
     """
-    return members_of(
-        services.store, uuid, status=status, cursor=cursor, limit=limit, whole=whole, among=among
-    )
-
-
-def members_of(
-    store: Store,
-    uuid: str | UUID,
-    *,
-    status: str | None = None,
-    cursor: str | None = None,
-    limit: int = 50,
-    whole: bool = True,
-    among: Sequence[int] | None = None,
-) -> MembersPage:
-    """Return a page of the members of a group in a store; see `members_page`."""
     known = job_id(uuid)
     if status is not None and status not in ENDED:
         raise ConfigurationError(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
-from serverless_tasks.client.job_filter import JobFilter, duration, queue_wait
+from serverless_tasks.client.job_filter import JobFilter
 from serverless_tasks.client.ways import LOOKED_AT, ways_of
 from serverless_tasks.errors import InvalidCursor
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.services import Services
     from serverless_tasks.engine.store.base import Store
 
-__all__ = ["JobFilter", "JobsPage", "duration", "known_names", "queue_wait", "search_jobs"]
+__all__ = ["JobFilter", "JobsPage", "known_names", "search_jobs"]
 
 # The names of groups and chains that were given none.
 GROUPS: Final = ("chain", "group")

@@ -221,7 +221,7 @@ class TaskClient:
 
         cursor = None
         while True:
-            page = members_page(self._services, uuid, status=status, cursor=cursor, limit=MEMBERS_PAGE)
+            page = members_page(self._services.store, uuid, status=status, cursor=cursor, limit=MEMBERS_PAGE)
             yield from page.records
             if (cursor := page.cursor) is None:
                 return

@@ -23,6 +23,9 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.job.record import Record
     from serverless_tasks.engine.services import Services
 
+# What stands before the place in the reason of an attempt after which the next one goes on from there. It is for that
+# attempt, and nothing that people are shown.
+GOES_ON = "; the next attempt goes on: "
 # The members that did not succeed of which a group's timeline tells.
 NAMED = 20
 LOST = "lost"
@@ -132,7 +135,7 @@ def _of_group(services: Services, record: Record) -> list[Event]:
     left = NAMED
     for status in (FAILED, CANCELLED):
         if left and status in counts:
-            page = members_page(services, record.uuid, status=status, limit=left, whole=False)
+            page = members_page(services.store, record.uuid, status=status, limit=left, whole=False)
             left -= len(page.records)
             events += [_member(*member) for member in zip(page.indices, page.records, strict=True)]
     if "continuation" in record.outputs:
@@ -171,20 +174,20 @@ def _attempt(record: Record, number: int) -> Event:
             attempt=number,
             outcome=_outcome(record, ended),
             type=failure.type,
-            reason=failure.message,
+            reason=failure.message.partition(GOES_ON)[0],
             request_id=ended.request_id or None,
             traceback=failure.traceback or None,
         )
-    started = iso(record.attempted) if number == record.attempt else None
+    if number < record.attempt:
+        return Event(event="attempt", at=None, attempt=number, outcome=LOST)
     # A worker that records a failure records its attempt first: without that, others have settled the job.
-    if number < record.attempt or record.status in (PENDING, FAILED):
-        return Event(event="attempt", at=started, attempt=number, outcome=LOST)
+    lost = record.status in (PENDING, FAILED)
     return Event(
         event="attempt",
-        at=started,
-        ended=iso(record.finished),
+        at=iso(record.attempted),
+        ended=None if lost else iso(record.finished),
         attempt=number,
-        outcome=record.status,
+        outcome=LOST if lost else record.status,
         request_id=record.request_id or None,
     )
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
-from serverless_tasks.client.members import members_of
+from serverless_tasks.client.members import members_page
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.record import CANCELLED, ENDED, FAILED, TASK_CANCELLED
 from serverless_tasks.engine.store.base import Listed
@@ -102,7 +102,7 @@ def _by_group(store: Store, filters: JobFilter, group: str) -> Way:
     status = filters.status if filters.status in ENDED else None
 
     def look(cursor: str | None, limit: int) -> Listed:
-        page = members_of(store, group, status=status, cursor=cursor, limit=limit, whole=False)
+        page = members_page(store, group, status=status, cursor=cursor, limit=limit, whole=False)
         return Listed(
             records=page.records,
             positions=tuple(map(str, page.indices)),

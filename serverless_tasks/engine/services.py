@@ -289,11 +289,11 @@ class Services:
     def queue_metrics(self) -> QueueMetrics:
         """The metrics of the queues, the dead-letter queue among them where it is configured."""
         from serverless_tasks.engine.aws.session import client
-        from serverless_tasks.engine.aws.sqs.queue_metrics import QueueMetrics
+        from serverless_tasks.engine.aws.sqs.queue_metrics import DEAD_LETTERS, QueueMetrics
 
         urls = dict(self.config.require("queue_urls"))
         if self.config.dead_letter_queue_url:
-            urls["dead letters"] = self.config.dead_letter_queue_url
+            urls[DEAD_LETTERS] = self.config.dead_letter_queue_url
         return QueueMetrics(client("sqs"), client("cloudwatch"), urls, self.clock)
 
     @locked_cached_property

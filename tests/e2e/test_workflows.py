@@ -80,7 +80,7 @@ def test_what_failed_is_found_retried_and_followed(client: TaskClient) -> None:
     assert ended(client, handle.uuid)["error"]["type"] == "MembersFailed"
     following = ended(client, continuation_id(handle.uuid))
     assert following["outputs"] == {"total": 3, "members": 3, "failed": 1}
-    [failed] = members_page(client.services, handle.uuid, status="failed").records
+    [failed] = members_page(client.services.store, handle.uuid, status="failed").records
     assert failed.uuid == member_id(handle.uuid, 1)
     with use(client.services):
         again = handle.refresh().retry_failed()  # type: ignore[attr-defined]
@@ -108,7 +108,7 @@ def test_the_chain_of_the_examples_stops_at_its_failing_middle(client: TaskClien
     with use(client.services):
         handle = workflows.import_rates(samples.broken_rates())
     assert ended(client, handle.uuid)["error"]["type"] == "MembersFailed"
-    steps = members_page(client.services, handle.uuid).records
+    steps = members_page(client.services.store, handle.uuid).records
     assert [step.status for step in steps] == ["succeeded", "failed", "cancelled"]
     assert steps[2].error == {
         "type": "Skipped",

@@ -15,7 +15,7 @@ GIVEN = {
     "what": "inputs", "size": 2, "limit": 1, "uuid": "7", "reason": "no answer", "key": "k", "status": "failed",
     "id": "letter", "error": {"type": "ValueError", "message": "no"}, "type": "ValueError", "message": "no",
     "operation": "sqs.send_message", "code": "Throttled", "applied": True, "seconds": 2.0, "after": 3.0,
-    "retried_as": ("8", "9"),
+    "retried_as": ("8", "9"), "fingerprint": "f1", "time": "since noon",
 }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from django.utils.translation import gettext, gettext_lazy
 from django_integration.admin.rows import moment
 from django_integration.admin.search import field_value, read_moment
 from serverless_tasks.engine.job.clock import to_ms
-from serverless_tasks.engine.statistics.items import HOUR_MS, KEPT_DAYS, hour_of, hour_start
+from serverless_tasks.engine.statistics.items import HOUR_MS, KEPT_DAYS, whole_hours
 from serverless_tasks.engine.store.items import DAY_MS
 
 if TYPE_CHECKING:
@@ -80,12 +80,12 @@ class Span:
     @property
     def first(self) -> int:
         """The beginning of the first hour that is counted."""
-        return hour_start(hour_of(self.since))
+        return whole_hours(self.since, self.until)[0]
 
     @property
     def end(self) -> int:
         """The end of the last hour that is counted."""
-        return hour_start(hour_of(self.until - 1)) + HOUR_MS
+        return whole_hours(self.since, self.until)[-1] + HOUR_MS
 
     @property
     def begins(self) -> datetime:

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from serverless_tasks.cli.output import Output
-from serverless_tasks.cli.parameters import Json, Since, Stack, Until
+from serverless_tasks.cli.parameters import Json, PriceFile, Region, Since, Stack, Until
 from serverless_tasks.cli.session import connect
 from serverless_tasks.cli.times import span
 
@@ -31,13 +30,8 @@ def cost(
     ] = By.TASK,
     since: Since = "7d",
     until: Until = None,
-    region: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The region; others than us-east-1 need prices.")
-    ] = None,
-    prices: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="JSON or TOML with prices in place of the list's."),
-    ] = None,
+    region: Region = None,
+    prices: PriceFile = None,
     stack: Stack = None,
     as_json: Json = False,
 ) -> None:

@@ -6,12 +6,12 @@ from typing import Annotated
 
 import typer
 
-from serverless_tasks.cli.exit_codes import Exit
 from serverless_tasks.cli.output import Output
 from serverless_tasks.cli.parameters import Json, Since, Stack, Until
 from serverless_tasks.cli.session import connect
 from serverless_tasks.cli.times import span
 from serverless_tasks.engine.job.record import iso
+from serverless_tasks.errors import KindNotFound
 
 
 def errors(
@@ -42,6 +42,5 @@ def errors(
         error = read_error(store, fingerprint, **time)
         if error is None:
             ends = "" if until is None else f" until {iso(time['until'])}"
-            output.say(f"No failure with the fingerprint {fingerprint} since {iso(time['since'])}{ends}.")
-            raise typer.Exit(Exit.NOT_FOUND)
+            raise KindNotFound(fingerprint, f"since {iso(time['since'])}{ends}")
         output.document(error.to_json(), error_picture(error))

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from serverless_tasks.cli.output import Output
-from serverless_tasks.cli.parameters import Json
+from serverless_tasks.cli.parameters import Json, PriceFile, Region
 from serverless_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -45,13 +44,8 @@ def estimate(
         bool, typer.Option("--track/--no-track", help="Whether jobs are stored from their submission on.")
     ] = True,
     arm: Annotated[bool, typer.Option("--arm", help="An arm64 function.")] = False,
-    region: Annotated[
-        str | None, typer.Option(metavar="NAME", help="The region; others than us-east-1 need --prices.")
-    ] = None,
-    prices: Annotated[
-        Path | None,
-        typer.Option(metavar="FILE", help="JSON or TOML with prices in place of the list's."),
-    ] = None,
+    region: Region = None,
+    prices: PriceFile = None,
     as_json: Json = False,
 ) -> None:
     """Estimate what jobs will cost a month, by service, from list prices and a model of what each asks of AWS."""

@@ -9,8 +9,8 @@ import typer
 from serverless_tasks.cli.commands.jobs import Uuid
 from serverless_tasks.cli.output import Output, visible
 from serverless_tasks.cli.parameters import Json, Stack
-from serverless_tasks.cli.pictures.timeline import time_of_day
 from serverless_tasks.cli.session import connect
+from serverless_tasks.cli.times import time_of_day
 from serverless_tasks.client.operations.story.logs import follow_log, job_log
 
 if TYPE_CHECKING:

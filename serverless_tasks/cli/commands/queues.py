@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import getpass
-from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from serverless_tasks.cli.output import Output, visible
 from serverless_tasks.cli.parameters import Json, Stack
-from serverless_tasks.cli.session import connect
-from serverless_tasks.cli.times import shown
+from serverless_tasks.cli.session import connect, person
+from serverless_tasks.cli.times import age, shown, zoned
 from serverless_tasks.engine.job.job_id import job_id
 from serverless_tasks.engine.job.record import iso
 from serverless_tasks.errors import ConfigurationError
@@ -104,9 +102,10 @@ def pause(
     with output.errors():
         _check(queue, task)
         services = connect(stack).client.services
-        by = _login()
+        by = person()
         if task is not None:
-            paused = pause_task(services, task, by=by, why=why, until=_moment(until))
+            end = None if until is None else zoned(until, "--until", ConfigurationError)
+            paused = pause_task(services, task, by=by, why=why, until=end)
         else:
             if until is not None:
                 raise ConfigurationError(
@@ -148,27 +147,6 @@ def _check(queue: str | None, task: str | None) -> None:
         raise ConfigurationError("Name a queue, or a task with --task NAME.")
 
 
-def _login() -> str:
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):  # a container's user may have no name
-        return ""
-
-
-def _moment(text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        moment = None
-    if moment is None or moment.utcoffset() is None:
-        raise ConfigurationError(
-            f"--until is {text!r}; expected a time in ISO 8601 with an offset or Z, such as 2030-01-31T08:00:00+01:00."
-        )
-    return moment
-
-
 def _queues_picture(found: Queues) -> RenderableType:
     from rich.console import Group
     from rich.text import Text
@@ -184,7 +162,7 @@ def _queues_picture(found: Queues) -> RenderableType:
             f"{queue.in_flight:,}",
             f"{queue.delayed:,}",
             "" if queue.scheduled is None else f"{queue.scheduled:,}{more}",
-            "" if queue.oldest is None else _age(queue.oldest),
+            "" if queue.oldest is None else age(queue.oldest),
             Text(_state(queue), style="yellow" if queue.stopped else ""),
         )
     parts.append(table)
@@ -261,13 +239,6 @@ def _state(queue: QueueState) -> str:
     if queue.pause is not None:
         return "paused"
     return "disabled" if queue.receiving is False else ""
-
-
-def _age(seconds: float) -> str:
-    for size, unit in ((86_400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= size:
-            return f"{int(seconds // size)} {unit}"
-    return f"{int(seconds)} s"
 
 
 def _table(*columns: str) -> Table:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import getpass
 import re
 from enum import StrEnum
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -12,9 +11,10 @@ import typer
 from serverless_tasks.cli.exit_codes import Exit
 from serverless_tasks.cli.output import Output
 from serverless_tasks.cli.parameters import Json, Stack
-from serverless_tasks.cli.session import connect
+from serverless_tasks.cli.session import connect, person
 from serverless_tasks.cli.times import moment
-from serverless_tasks.client.search import JobFilter, JobsPage, duration, known_names, queue_wait, search_jobs
+from serverless_tasks.client.job_filter import duration, queue_wait
+from serverless_tasks.client.search import JobFilter, JobsPage, known_names, search_jobs
 from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.engine.job.record import iso
 from serverless_tasks.errors import ConfigurationError
@@ -223,7 +223,7 @@ def _act_on_all(
     if not yes and not typer.confirm(_question(session, action, filters), err=True):
         raise typer.Exit(Exit.FAILED)
     services = session.client.services
-    handle = submit_bulk(services, action, filters, by=_person(), again=again)
+    handle = submit_bulk(services, action, filters, by=person(), again=again)
     submitted(output, session, handle, watch=True)
 
 
@@ -241,11 +241,3 @@ def _question(session: Session, action: str, filters: JobFilter) -> str:
     if cursor is not None:
         found = f"{count} or more jobs ({MOST_JOBS} at most in one run)"
     return f"{_QUESTIONS[action].format(jobs=found)}?"
-
-
-def _person() -> str:
-    """Return the name of the person at the terminal, or "" where the machine does not know one."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return ""

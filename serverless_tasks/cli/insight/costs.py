@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
-from serverless_tasks.cli.insight.forms import grid, sparkline
+from serverless_tasks.cli.insight.forms import figures_table, sparkline
 from serverless_tasks.cli.output import visible
+from serverless_tasks.cli.tables import details_grid
 from serverless_tasks.cli.times import shown
 from serverless_tasks.engine.job.record import iso
 
@@ -34,7 +34,7 @@ def costs_table(costs: Costs) -> RenderableType:
     """The tasks, a line each, and all together."""
     if not costs.tasks:
         return Text(NOTHING)
-    table = _table("task", "jobs", "cost", "a million", "share")
+    table = figures_table("task", "jobs", "cost", "a million", "share")
     table.add_column("by the day", no_wrap=True)
     for each in costs.tasks:
         days = list(each.by_day.values())
@@ -49,21 +49,21 @@ def costs_table(costs: Costs) -> RenderableType:
 def task_picture(costs: Costs) -> RenderableType:
     """One task: its cost by service and by day."""
     [each] = costs.tasks
-    head = grid()
+    head = details_grid()
     head.add_row("task", Text(visible(each.task)))
     head.add_row("from", shown(costs.since))
     head.add_row("to", shown(costs.until))
     head.add_row("cost", Text(f"{money(each.dollars)} for {each.jobs:,} jobs that ended", style="bold"))
     if each.a_job is not None:
         head.add_row("a million", money(each.a_job * _MILLION))
-    services = _table("service", "submitting", "running", "cost", "share")
+    services = figures_table("service", "submitting", "running", "cost", "share")
     for name, cost in each.by_service.items():
         parts = (each.submitting[name], each.running[name], cost)
         if cost:
             services.add_row(name, *map(money, parts), f"{costs.share(cost):.1%}")
     sums = (sum(each.submitting.values()), sum(each.running.values()), each.dollars)
     services.add_row("together", *map(money, sums), "", style="bold")
-    days = _table("day (UTC)", "cost")
+    days = figures_table("day (UTC)", "cost")
     for day, cost in each.by_day.items():
         days.add_row(str(iso(day))[:10], money(cost))
     return Group(head, Text(), services, Text(), days, *_notes(costs))
@@ -73,7 +73,7 @@ def sample_table(costs: Costs, sample: CostSample) -> RenderableType:
     """Owners or tenants, the dearest first; everything in it is an estimate."""
     if not costs.tasks:
         return Text(NOTHING)
-    table = _table(sample.by, "jobs", "cost", "a million", "share", "sampled")
+    table = figures_table(sample.by, "jobs", "cost", "a million", "share", "sampled")
     for each in sample.shares[:MOST]:
         name = Text("(none)", style="dim") if each.name is None else Text(visible(each.name))
         line = (money(each.dollars), _millions(each.dollars / each.jobs if each.jobs else None))
@@ -121,14 +121,6 @@ def _notes(costs: Costs) -> list[Text]:
     if costs.elsewhere:
         lines.append(f"The stack is in {costs.region}: give its prices with --region and --prices.")
     return [*map(Text, lines), Text(_SAID)]
-
-
-def _table(*columns: str) -> Table:
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column(columns[0], overflow="fold")
-    for column in columns[1:]:
-        table.add_column(column, justify="right", no_wrap=True)
-    return table
 
 
 def _millions(a_job: float | None) -> str:

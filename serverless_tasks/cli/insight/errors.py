@@ -8,8 +8,9 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from serverless_tasks.cli.insight.forms import grid, sparkline
+from serverless_tasks.cli.insight.forms import sparkline
 from serverless_tasks.cli.output import visible
+from serverless_tasks.cli.tables import details_grid
 from serverless_tasks.cli.times import shown
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ def errors_table(found: Sequence[ErrorSummary]) -> RenderableType:
 
 def error_picture(found: ErrorSummary) -> RenderableType:
     """One kind of failure, with its examples."""
-    rows = grid()
+    rows = details_grid()
     rows.add_row("fingerprint", found.fingerprint)
     rows.add_row("task", Text(visible(found.task)))
     rows.add_row("error", Text(visible(found.type), style="red"))

@@ -1,4 +1,4 @@
-"""Sparklines and durations."""
+"""Sparklines, durations and tables of figures."""
 
 from __future__ import annotations
 
@@ -42,9 +42,10 @@ def seconds(value: float | None) -> str:
     return length(value)
 
 
-def grid() -> Table:
-    """A grid of names and what they are."""
-    made = Table.grid(padding=(0, 2))
-    made.add_column(style="bold", no_wrap=True)
-    made.add_column(overflow="fold")
-    return made
+def figures_table(name: str, *figures: str) -> Table:
+    """Return a table with a column of names and columns of figures."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column(name, overflow="fold")
+    for figure in figures:
+        table.add_column(figure, justify="right", no_wrap=True)
+    return table

@@ -5,11 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from rich.console import Group
-from rich.table import Table
 from rich.text import Text
 
-from serverless_tasks.cli.insight.forms import grid, seconds, sparkline
+from serverless_tasks.cli.insight.forms import figures_table, seconds, sparkline
 from serverless_tasks.cli.output import visible
+from serverless_tasks.cli.tables import details_grid
 from serverless_tasks.cli.times import shown
 from serverless_tasks.client.operations.statistics import Pace
 
@@ -28,10 +28,7 @@ def statistics_table(found: Sequence[TaskStatistics]) -> RenderableType:
     """Several tasks, a line each."""
     if not found:
         return Text("Nothing was counted in this time.")
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("task", overflow="fold")
-    for column in ("ended", "failed", "p50", "p95", "wait p95"):
-        table.add_column(column, justify="right", no_wrap=True)
+    table = figures_table("task", "ended", "failed", "p50", "p95", "wait p95")
     table.add_column("ended by the hour", no_wrap=True)
     for each in found:
         total = each.total
@@ -49,15 +46,12 @@ def statistics_table(found: Sequence[TaskStatistics]) -> RenderableType:
 
 def statistics_picture(found: TaskStatistics) -> RenderableType:
     """One task, and the time before."""
-    rows = grid()
+    rows = details_grid()
     rows.add_row("task", Text(visible(found.task)))
     rows.add_row("from", shown(found.since))
     rows.add_row("to", shown(found.until))
     rows.add_row("pace", Text(_pace(found), style=_PACES[found.pace]))
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    table.add_column("")
-    for column in ("now", "before"):
-        table.add_column(column, justify="right", no_wrap=True)
+    table = figures_table("", "now", "before")
     table.add_column("by the hour", no_wrap=True)
     hours = [hour.counts for hour in found.hours]
     for name in ("submitted", "succeeded", "failed", "retried", "cancelled", "lost"):

@@ -10,9 +10,11 @@ from rich.table import Table
 from rich.text import Text
 
 from serverless_tasks.cli.output import visible
+from serverless_tasks.cli.times import time_of_day
 from serverless_tasks.client.operations.story.picture import DAY, HOUR, MINUTE, SECOND
 from serverless_tasks.client.operations.story.spans import ATTEMPT, DELAY, GROUP, MEMBER, PAUSE, QUEUE
-from serverless_tasks.engine.job.record import CANCELLED, FAILED, RUNNING, SUCCEEDED, iso
+from serverless_tasks.client.timeline import LOST, NOT_RUN
+from serverless_tasks.engine.job.record import CANCELLED, FAILED, RUNNING, SUCCEEDED
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -22,21 +24,16 @@ if TYPE_CHECKING:
     from serverless_tasks.client.operations.story.picture import Picture, Row
     from serverless_tasks.engine.job.record import AttemptMessages
 
-_COLOURS: Final = {
+COLOURS: Final = {
     SUCCEEDED: "green",
     FAILED: "red",
     CANCELLED: "yellow",
     RUNNING: "cyan",
-    "lost": "red",
-    "not run": "red",
+    LOST: "red",
+    NOT_RUN: "red",
 }
 _WAITING: Final = "waiting"
 _NARROWEST: Final = 20
-
-
-def time_of_day(milliseconds: int) -> str:
-    """A time in UTC, to the millisecond."""
-    return str(iso(milliseconds)).replace("T", " ").replace("Z", " UTC")
 
 
 def lasted_text(milliseconds: int) -> str:
@@ -132,7 +129,7 @@ def _bar(row: Row, width: int, *, plain: bool) -> Iterator[Segment]:
         last = max(first + 1, min(width, round(bar.right * width)))
         waits = bar.tone == _WAITING
         sign = ("-" if plain else "╌") if waits else ("#" if plain else "█")
-        colour = "dim" if waits else _COLOURS.get(bar.tone, "")
+        colour = "dim" if waits else COLOURS.get(bar.tone, "")
         cells[first:last] = [(sign, colour)] * (last - first)
         if bar.lasts:
             cells[last - 1] = (">" if plain else "▶", colour)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.engine.job.record import iso
-from serverless_tasks.engine.statistics.items import HOUR_MS, day_start, days_between, hour_of, hour_start
+from serverless_tasks.engine.statistics.items import HOUR_MS, day_start, days_between, whole_hours
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -98,21 +98,21 @@ def read_error(store: StatisticsStore, fingerprint: str, *, since: int, until: i
 def _summaries(
     store: StatisticsStore, kinds: Iterable[Sequence[ErrorDay]], since: int, until: int
 ) -> list[ErrorSummary]:
-    start = hour_start(hour_of(since))
+    starts = whole_hours(since, until)
     counted = {}
     for days in kinds:
-        hours = _hours(days, start, until)
+        hours = _hours(days, starts)
         if any(hours.values()):
             counted[days[0].kind.fingerprint] = sorted(days, key=lambda day: day.day), hours
     first = store.first_seen(list(counted)) if counted else {}
     return [
-        _summary(days, hours, first.get(fingerprint, days[0].first), start)
+        _summary(days, hours, first.get(fingerprint, days[0].first), starts[0])
         for fingerprint, (days, hours) in counted.items()
     ]
 
 
-def _hours(days: Sequence[ErrorDay], start: int, until: int) -> dict[int, int]:
-    hours = dict.fromkeys(range(start, max(until, start + 1), HOUR_MS), 0)
+def _hours(days: Sequence[ErrorDay], starts: range) -> dict[int, int]:
+    hours = dict.fromkeys(starts, 0)
     for day in days:
         for hour, count in day.hours.items():
             moment = day_start(day.day) + hour * HOUR_MS

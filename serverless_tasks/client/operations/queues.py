@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.client.search import known_names
 from serverless_tasks.client.ways import LOOKED_AT
 from serverless_tasks.engine.aws.mappings import mappings_of
+from serverless_tasks.engine.aws.sqs.queue_metrics import DEAD_LETTERS
 from serverless_tasks.engine.job.record import PENDING, iso
 from serverless_tasks.engine.worker.pauses import QUEUE
 from serverless_tasks.errors import AwsError, ConfigurationError
@@ -17,9 +18,6 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.aws.scheduler.one_time import ScheduledCounts
     from serverless_tasks.engine.services import Services
     from serverless_tasks.engine.worker.pauses import Pause
-
-# The name that the dead-letter queue has among the queues' metrics.
-DEAD_LETTERS: Final = "dead letters"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

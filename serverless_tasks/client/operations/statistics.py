@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 from serverless_tasks.engine.job.record import iso
 from serverless_tasks.engine.statistics.counts import Counts
-from serverless_tasks.engine.statistics.items import HOUR_MS, hour_of, hour_start
+from serverless_tasks.engine.statistics.items import HOUR_MS, hour_of, hour_start, whole_hours
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -109,14 +109,14 @@ def task_statistics(store: StatisticsStore, task: str, *, since: int, until: int
     Raises:
         AwsError: the store could not be asked.
     """
-    first = hour_start(hour_of(since))
-    end = hour_start(hour_of(max(since, until - 1))) + HOUR_MS
+    starts = whole_hours(since, until)
+    first, end = starts[0], starts[-1] + HOUR_MS
     start = first - (end - first)
     counted = store.hours(task, hour_of(start), hour_of(end))
     known = {hour_start(hour): counts for hour, counts in counted.items()}
-    hours = tuple(Hour(start=each, counts=known.get(each, Counts())) for each in range(first, end, HOUR_MS))
-    total = _sum(hour.counts for hour in hours)
-    before = _sum(counts for each, counts in known.items() if each < first)
+    hours = tuple(Hour(start=each, counts=known.get(each, Counts())) for each in starts)
+    total = sum((hour.counts for hour in hours), Counts())
+    before = sum((counts for each, counts in known.items() if each < first), Counts())
     return TaskStatistics(
         task=task,
         since=first,
@@ -138,10 +138,7 @@ def all_statistics(
 
 def known_tasks(services: Services) -> list[str]:
     """Return the names of the tasks whose code is here, and of those that the manifest of the deployed build has."""
-    names = {task.name for task in services.registry}
-    store = services.manifest_store
-    manifest = None if store is None else store.read()
-    return sorted(names if manifest is None else names | set(manifest.tasks))
+    return sorted({*(task.name for task in services.registry), *services.deployed_tasks.names()})
 
 
 def pace_of(now: Counts, before: Counts) -> Pace:
@@ -161,10 +158,3 @@ def _is_slower(now: Counts, before: Counts) -> bool:
         if later >= earlier * factor and later - earlier >= NOTICEABLE:
             return True
     return False
-
-
-def _sum(counts: Iterable[Counts]) -> Counts:
-    total = Counts()
-    for each in counts:
-        total += each
-    return total

@@ -12,6 +12,7 @@ from serverless_tasks.client.ways import LOOKED_AT
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.record import PENDING, RUNNING, WORKER_LOST, iso
 from serverless_tasks.engine.store.items import WAITING
+from serverless_tasks.engine.worker.following import WAITS
 from serverless_tasks.engine.worker.pauses import PAUSED
 from serverless_tasks.errors import NotFinished, TaskNotFound
 
@@ -258,4 +259,4 @@ class _Judge:
 
 def _gives_back(reason: Failure) -> bool:
     """Return whether workers cannot begin the job; one that follows another of a unique task only waits for it."""
-    return reason.type != "Waiting"
+    return reason.type != WAITS.type

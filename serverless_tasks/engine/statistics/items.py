@@ -45,6 +45,16 @@ def hour_start(hour: str) -> int:
     return int(datetime.strptime(hour, "%Y-%m-%dT%H").replace(tzinfo=UTC).timestamp() * 1000)
 
 
+def whole_hours(since: int, until: int) -> range:
+    """Return when the UTC hours of a time begin, at least one, in milliseconds since the epoch.
+
+    Args:
+        since: milliseconds since the epoch, inclusive.
+        until: milliseconds, exclusive.
+    """
+    return range(since // HOUR_MS * HOUR_MS, max(since + 1, until), HOUR_MS)
+
+
 def days_between(since: int, until: int) -> list[str]:
     """Return the UTC days of a time, the earliest first.
 

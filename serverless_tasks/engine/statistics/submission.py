@@ -18,10 +18,10 @@ _KB: Final = 1024
 # What puts a job's item into an index, which is a write of its own.
 _INDEXES: Final = ("task_day", "owner_day")
 # Members of a group are sent ten at a time. Whether other jobs were sent together, their messages do not tell.
-_SENT: Final = 10
+SENT: Final = 10
 
 
-def requests_of(size: int) -> int:
+def requests_of(size: float) -> int:
     """Return the requests that SQS bills for messages of so many bytes together."""
     return max(1, math.ceil(size / CHUNK))
 
@@ -35,7 +35,7 @@ def submission_counts(message: Message, size: int) -> dict[str, float]:
     """
     counts: dict[str, float] = {"sub_sqs": requests_of(size)}
     if message.member is not None:
-        counts["sub_sqs"] = requests_of(size * _SENT) / _SENT
+        counts["sub_sqs"] = requests_of(size * SENT) / SENT
     if message.schedule is not None or due_at(message) - message.created > MAX_DELAY * 1000:
         counts["sub_sch"] = 1
     if message.options.track:

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from serverless_tasks.client.search import queue_wait
+from serverless_tasks.client.job_filter import queue_wait
 from serverless_tasks.engine.job.message import RETENTION, Message, expires_at
 from serverless_tasks.engine.job.place import Place
 from serverless_tasks.engine.job.progress import Snapshot

@@ -722,6 +722,27 @@ class TestExplain:
         assert shown.count("OSError: busy") == 2
         assert shown.count(path) == 2
 
+    def test_of_a_worker_that_is_gone_it_names_the_request(self, project: Services) -> None:
+        lost = Record(
+            uuid=UUID,
+            task="sum",
+            status="failed",
+            attempt=1,
+            created=1,
+            attempted=1_000,
+            finished=9_000,
+            request_id="req-1",
+            failure=WORKER_LOST,
+        )
+        configured(store=ScriptedStore(lost))
+        assert document("explain", UUID)["timeline"][1] == {
+            "event": "attempt",
+            "at": "1970-01-01T00:00:01.000Z",
+            "attempt": 1,
+            "outcome": "lost",
+            "request_id": "req-1",
+        }
+
     def test_of_a_job_that_waits(self, project: Services) -> None:
         configured(store=ScriptedStore(Record(uuid=UUID, task="sum", created=1)))
         assert [event["event"] for event in document("explain", UUID)["timeline"]] == ["created", "pending"]

@@ -135,6 +135,7 @@ def test_a_time(project: Services) -> None:
 
 def test_what_cannot_be_read(project: Services) -> None:
     assert "--since 'x'" in call("--since", "x", code=2)
+    assert "ends before it begins" in call("--since", "4h", "--until", "6h", code=2)
     assert "no prices of region 'eu-central-1'" in call("--region", "eu-central-1", code=2)
     assert "cannot be read" in call("--prices", "none.json", code=2)
     call("--by", "queue", code=2)

@@ -128,7 +128,10 @@ class TestErrors:
         assert document("errors", fingerprint)["examples"] == [ID]
 
     def test_an_unknown_one_is_not_found(self, project: Services) -> None:
-        call("errors", "nothing", code=3)
+        told = call("errors", "nothing", code=3, stream="stderr")
+        assert "No failure with the fingerprint nothing since 20" in told
+        error = json.loads(call("errors", "nothing", "--json", code=3))["error"]
+        assert (error["type"], error["message"]) == ("KindNotFound", told.strip())
 
     def test_the_time_is_chosen(self, project: Services) -> None:
         fail(project, hours_ago=30)

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from serverless_tasks.client.search import JobFilter, duration, queue_wait
+from serverless_tasks.client.job_filter import JobFilter, duration, queue_wait
 from serverless_tasks.engine.job.record import EXPIRED, Failure, Record
 from serverless_tasks.errors import ConfigurationError
 

@@ -29,9 +29,9 @@ class Odd(Task):
 
 
 def pages(services: Services, uuid: str, **given: Any) -> list[MembersPage]:
-    found = [members_page(services, uuid, **given)]
+    found = [members_page(services.store, uuid, **given)]
     while (cursor := found[-1].cursor) is not None:
-        found.append(members_page(services, uuid, cursor=cursor, **given))
+        found.append(members_page(services.store, uuid, cursor=cursor, **given))
     return found
 
 
@@ -58,8 +58,8 @@ def test_pages_of_one_status(immediate: Services, of_450: str, status: str, rema
 
 
 def test_a_page_without_members_is_the_last(immediate: Services, of_450: str) -> None:
-    assert members_page(immediate, of_450, status="cancelled") == MembersPage(records=(), indices=())
-    assert members_page(immediate, group([]).submit().uuid) == MembersPage(records=(), indices=())
+    assert members_page(immediate.store, of_450, status="cancelled") == MembersPage(records=(), indices=())
+    assert members_page(immediate.store, group([]).submit().uuid) == MembersPage(records=(), indices=())
 
 
 def test_a_page_reads_its_members_and_no_others(immediate: Services, of_450: str, monkeypatch) -> None:
@@ -77,9 +77,9 @@ def test_a_page_reads_its_members_and_no_others(immediate: Services, of_450: str
 
     monkeypatch.setattr(store, "read_many", watched_read_many)
     monkeypatch.setattr(store.groups, "shards", watched_shards)
-    members_page(immediate, of_450, cursor="9", limit=20)
+    members_page(immediate.store, of_450, cursor="9", limit=20)
     assert read == ["20 members"]
-    members_page(immediate, of_450, status="failed", limit=20)
+    members_page(immediate.store, of_450, status="failed", limit=20)
     assert read == ["20 members", "shards", "20 members"]
 
 
@@ -88,46 +88,46 @@ def test_members_that_wait_are_there_and_those_that_were_not_sent_are_not() -> N
         waiting = group([Odd.signature(number=1), Odd.signature(number=2)]).submit()
         steps = chain(Odd.signature(number=1), Odd.signature(number=previous["number"])).submit()
         services = current_services()
-        statuses = [record.status for record in members_page(services, waiting.uuid).records]
+        statuses = [record.status for record in members_page(services.store, waiting.uuid).records]
         assert statuses == ["pending", "pending"]
-        assert members_page(services, waiting.uuid, status="succeeded").records == ()
-        assert members_page(services, steps.uuid).indices == (0,)
+        assert members_page(services.store, waiting.uuid, status="succeeded").records == ()
+        assert members_page(services.store, steps.uuid).indices == (0,)
         jobs.drain()
-        assert members_page(services, steps.uuid).indices == (0, 1)
-        assert members_page(services, waiting.uuid, status="failed").indices == (1,)
+        assert members_page(services.store, steps.uuid).indices == (0, 1)
+        assert members_page(services.store, waiting.uuid, status="failed").indices == (1,)
 
 
 def test_a_group_that_retries_another_has_its_succeeded_members(immediate: Services) -> None:
     first = group([Odd.signature(number=1), Odd.signature(number=2)]).submit()
     again = first.retry_failed()
-    page = members_page(immediate, again.uuid)
+    page = members_page(immediate.store, again.uuid)
     assert [record.group for record in page.records] == [first.uuid, again.uuid]
-    assert members_page(immediate, again.uuid, status="succeeded").records == page.records[:1]
+    assert members_page(immediate.store, again.uuid, status="succeeded").records == page.records[:1]
 
 
 def test_what_is_no_group_is_named(immediate: Services) -> None:
     job = Odd.submit(number=1)
     with pytest.raises(WorkflowError, match="is no group and no chain"):
-        members_page(immediate, job.uuid)
+        members_page(immediate.store, job.uuid)
     with pytest.raises(TaskNotFound):
-        members_page(immediate, UNKNOWN)
+        members_page(immediate.store, UNKNOWN)
 
 
 @pytest.mark.parametrize("status", ["pending", "running", "Failed", ""])
 def test_a_status_that_is_not_counted_is_refused(immediate: Services, of_450: str, status: str) -> None:
     with pytest.raises(ConfigurationError, match="name cancelled, failed, succeeded, or none"):
-        members_page(immediate, of_450, status=status)
+        members_page(immediate.store, of_450, status=status)
 
 
 @pytest.mark.parametrize("cursor", ["", "x", "-1", "450", "0449", "1_0", "٣", "9" * 5_000])
 def test_a_cursor_of_somewhere_else_is_refused(immediate: Services, of_450: str, cursor: str) -> None:
     with pytest.raises(InvalidCursor):
-        members_page(immediate, of_450, cursor=cursor)
+        members_page(immediate.store, of_450, cursor=cursor)
 
 
 def test_a_deleted_member_is_left_out(immediate: Services, of_450: str) -> None:
-    gone = members_page(immediate, of_450, limit=1).records[0]
+    gone = members_page(immediate.store, of_450, limit=1).records[0]
     immediate.delete(gone.uuid)
-    page = members_page(immediate, of_450, limit=2)
+    page = members_page(immediate.store, of_450, limit=2)
     assert (page.indices, page.cursor) == ((1,), "1")
-    assert members_page(immediate, of_450, cursor=page.cursor, limit=1).indices == (2,)
+    assert members_page(immediate.store, of_450, cursor=page.cursor, limit=1).indices == (2,)

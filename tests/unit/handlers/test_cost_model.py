@@ -163,13 +163,16 @@ def test_row_10_has_the_same_prices() -> None:
 
 
 def test_the_functions_own_time() -> None:
-    usage = usage_of(Workload(jobs=1, seconds=2, memory=512, batch=10))
+    workload = Workload(jobs=1, seconds=2, memory=512, batch=10)
+    usage = usage_of(workload)
     assert usage.invocations == 0.1
     assert usage.gb_seconds == pytest.approx(1.0, rel=0.02)
     assert usage_of(Workload(jobs=1, seconds=2, memory=1024, retries=1)).gb_seconds == pytest.approx(
         4, rel=0.02
     )
-    arm, x86 = (dollars(usage, US_EAST_1, arm=arm)["Lambda"] for arm in (True, False))
+    arm, x86 = (
+        dollars(usage_of(replace(workload, arm=arm)), US_EAST_1)["Lambda"] for arm in (True, False)
+    )
     assert 0.79 < arm / x86 < 0.82
 
 

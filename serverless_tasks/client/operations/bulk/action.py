@@ -21,6 +21,7 @@ from serverless_tasks.client.operations.bulk.submission import BULK, MOST_JOBS
 from serverless_tasks.client.operations.bulk.summary import BulkSummary
 from serverless_tasks.client.resubmit import resubmit
 from serverless_tasks.client.search import JobFilter, known_names, search_jobs
+from serverless_tasks.client.timeline import GOES_ON
 from serverless_tasks.engine.job.record import SUCCEEDED, WORKER_LOST
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import (
@@ -53,9 +54,6 @@ TRIES: Final = 6
 PAUSE: Final = 10
 # Far more attempts than ten thousand jobs take; a search that finds few among millions ends after them.
 MOST_ATTEMPTS: Final = 400
-
-# What stands before the place in the reason of an attempt; whatever is before that may be AWS's text.
-GOES_ON: Final = "; the next attempt goes on: "
 
 # What AWS did not do now may be done in a moment.
 _FAULTS = (AwsError, SubmitFailed, SubmitUncertain)
@@ -124,7 +122,7 @@ class _Place:
     @classmethod
     def from_text(cls, text: str) -> _Place | None:
         """Read the reason of an attempt; None of one that says no place, as that of an unforeseen error."""
-        _, said, place = text.partition(GOES_ON)
+        _, said, place = text.partition(GOES_ON)  # before that there may be AWS's text
         if not said:
             return None
         given = json.loads(place)

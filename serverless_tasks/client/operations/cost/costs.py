@@ -5,11 +5,17 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from serverless_tasks.client.operations.cost.model import LOGGED_ATTEMPT, LOGGED_BATCH, Usage, dollars
+from serverless_tasks.client.operations.cost.model import (
+    LOGGED_ATTEMPT,
+    LOGGED_BATCH,
+    Usage,
+    dollars,
+    time_dollars,
+)
 from serverless_tasks.client.operations.statistics import Hour
 from serverless_tasks.engine.job.record import iso
 from serverless_tasks.engine.statistics.counts import Counts
-from serverless_tasks.engine.statistics.items import HOUR_MS, hour_of, hour_start
+from serverless_tasks.engine.statistics.items import HOUR_MS, hour_of, whole_hours
 from serverless_tasks.engine.store.items import DAY_MS
 
 if TYPE_CHECKING:
@@ -27,6 +33,7 @@ _COUNTED: Final = {
     "s3_puts": ("s3_puts",),
     "s3_gets": ("s3_gets",),
     "invocations": ("lambda_requests",),
+    "arm_gb_seconds": ("arm_gb_seconds",),
     "schedules": ("schedules",),
 }
 _SUBMITTED: Final = {
@@ -188,9 +195,8 @@ def costs_of(
     Raises:
         AwsError: the store could not be asked.
     """
-    first = hour_start(hour_of(since))
-    end = hour_start(hour_of(max(since, until - 1))) + HOUR_MS
-    starts = range(first, end, HOUR_MS)
+    starts = whole_hours(since, until)
+    first, end = starts[0], starts[-1] + HOUR_MS
     found = []
     for task in tasks:
         counted = store.hours(task, hour_of(first), hour_of(end))
@@ -229,34 +235,19 @@ def _usage(counts: Counts, uses: Mapping[str, Sequence[str]]) -> Usage:
 
 
 def _task_cost(task: str, hours: Sequence[Hour], prices: Prices) -> TaskCost:
-    total = Counts()
-    for hour in hours:
-        total += hour.counts
+    total = sum((hour.counts for hour in hours), Counts())
+    running = counted_usage(total)
     return TaskCost(
         task=task,
         total=total,
         submitting=dollars(submitted_usage(total), prices),
-        running=_running(total, prices),
-        time=_time(total, prices),
+        running=dollars(running, prices),
+        time=time_dollars(running, prices),
         hours=tuple(hours),
         by_hour=tuple(
-            added((_running(hour.counts, prices), dollars(submitted_usage(hour.counts), prices)))
-            for hour in hours
+            dollars(counted_usage(hour.counts) + submitted_usage(hour.counts), prices) for hour in hours
         ),
     )
-
-
-def _running(counts: Counts, prices: Prices) -> dict[str, float]:
-    usage = counted_usage(counts)
-    found = dollars(usage, prices)
-    # Where both kinds of functions have run, each GB-second has its own price.
-    found["Lambda"] += _time(counts, prices) - usage.gb_seconds * prices.lambda_gb_second
-    return found
-
-
-def _time(counts: Counts, prices: Prices) -> float:
-    arm = counts.calls.get("arm_gb_seconds", 0.0)
-    return (counts.gb_seconds - arm) * prices.lambda_gb_second + arm * prices.lambda_gb_second_arm
 
 
 def added(costs: Iterable[Mapping[str, float]]) -> dict[str, float]:

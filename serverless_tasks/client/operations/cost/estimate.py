@@ -67,6 +67,6 @@ def estimate_of(workload: Workload, prices: Prices) -> Estimate:
         workload=workload,
         prices=prices,
         usage=usage,
-        by_service=dollars(usage, prices, arm=workload.arm),
+        by_service=dollars(usage, prices),
         idle=_IDLE_POLLS * prices.sqs_requests / 1_000_000,
     )

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final
 
+from serverless_tasks.engine.statistics.submission import SENT, requests_of
 from serverless_tasks.engine.store.payloads import INLINE_INPUTS, UNTRACKED_INPUTS
 
 if TYPE_CHECKING:
@@ -17,14 +18,10 @@ if TYPE_CHECKING:
 
 _KB: Final = 1024
 _MB: Final = 1024 * 1024
-# https://aws.amazon.com/sqs/pricing/: each 64 KB of a payload is a request.
-_CHUNK: Final = 65_536
 # Bytes of a message and of a job's item beside the inputs, and of what an owner adds to the item.
 _MESSAGE: Final = 300
 _ITEM: Final = 210
 _OWNER: Final = 30
-# The members of a group are sent in batches of ten, of at most one MiB together.
-_SENT: Final = 10
 # Seconds of the worker beside the task's own, for the calls of each job: some milliseconds each.
 _OVERHEAD: Final = 0.02
 # Bytes that are logged of each attempt, and of each batch by Lambda's own lines and the metrics.
@@ -89,6 +86,7 @@ class Usage:
         s3_gets: GETs.
         invocations: invocations of Lambda.
         gb_seconds: GB-seconds of Lambda.
+        arm_gb_seconds: of these, those of arm64 functions.
         logs: bytes of logs.
         schedules: invocations of EventBridge Scheduler.
     """
@@ -100,6 +98,7 @@ class Usage:
     s3_gets: float = 0.0
     invocations: float = 0.0
     gb_seconds: float = 0.0
+    arm_gb_seconds: float = 0.0
     logs: float = 0.0
     schedules: float = 0.0
 
@@ -123,12 +122,17 @@ def usage_of(workload: Workload) -> Usage:
     return usage + _member(workload) if workload.group else usage
 
 
-def dollars(usage: Usage, prices: Prices, *, arm: bool = False) -> dict[str, float]:
+def time_dollars(usage: Usage, prices: Prices) -> float:
+    """Return what the GB-seconds of a usage cost."""
+    x86 = usage.gb_seconds - usage.arm_gb_seconds
+    return x86 * prices.lambda_gb_second + usage.arm_gb_seconds * prices.lambda_gb_second_arm
+
+
+def dollars(usage: Usage, prices: Prices) -> dict[str, float]:
     """Return what a usage costs, by service."""
     million = 1_000_000
-    compute = prices.lambda_gb_second_arm if arm else prices.lambda_gb_second
     return {
-        "Lambda": usage.invocations * prices.lambda_requests / million + usage.gb_seconds * compute,
+        "Lambda": usage.invocations * prices.lambda_requests / million + time_dollars(usage, prices),
         "SQS": usage.sqs * prices.sqs_requests / million,
         "DynamoDB": (usage.writes * prices.dynamodb_writes + usage.reads * prices.dynamodb_reads) / million,
         "S3": (usage.s3_puts * prices.s3_puts + usage.s3_gets * prices.s3_gets) / million,
@@ -147,7 +151,7 @@ def _carried(workload: Workload) -> int:
 
 def _submitted(workload: Workload) -> Usage:
     """The message, and the job's item with what the indexes hold of it."""
-    at_once = _SENT if workload.group else 1
+    at_once = SENT if workload.group else 1
     writes = 0
     if workload.track:
         inputs = 0 if _offloaded(workload) else workload.inputs
@@ -162,13 +166,15 @@ def _submitted(workload: Workload) -> Usage:
 def _delivered(workload: Workload) -> Usage:
     """A delivery that claims the job, runs it and records its end; what is a batch's is shared."""
     shared = 1 / workload.batch
+    gb_seconds = (workload.seconds + _OVERHEAD) * workload.memory / _KB
     return Usage(
         # Received, hidden for as long as the run may last, deleted.
         sqs=_requests(_carried(workload), workload.batch) + 2 * shared,
         writes=2,
         s3_gets=float(_offloaded(workload)),
         invocations=shared,
-        gb_seconds=(workload.seconds + _OVERHEAD) * workload.memory / _KB,
+        gb_seconds=gb_seconds,
+        arm_gb_seconds=gb_seconds * workload.arm,
         logs=LOGGED_ATTEMPT + LOGGED_BATCH * shared,
     )
 
@@ -205,6 +211,6 @@ def _member(workload: Workload) -> Usage:
 
 
 def _requests(size: int, at_once: float) -> float:
-    """Requests that a message is billed for, of calls that carry so many."""
+    """Requests that a message is billed for, of calls that carry so many, and one MiB at most."""
     carried = min(at_once, max(1, _MB // size))
-    return math.ceil(size * carried / _CHUNK) / carried
+    return requests_of(size * carried) / carried

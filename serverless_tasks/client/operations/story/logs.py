@@ -40,6 +40,11 @@ _PLATFORM: Final = re.compile(
     r"(START|END|REPORT) RequestId: (\S+)|RequestId: (\S+) Error: |\S+ (\S+) Task timed out after "
 )
 _PLAIN: Final = re.compile(r"\[(DEBUG|INFO|WARNING|ERROR|CRITICAL)\]\t\S+Z\t(\S+)\t(.*)", re.DOTALL)
+# Of a structured line: what the other members of a `LogLine` say, and what is the same in all of them.
+_LEFT_OUT: Final = ("uuid", "task", "timestamp", "service", "location", "xray_trace_id", "attempt")
+# The member of a line that is no log but metrics:
+# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
+_METRICS: Final = "_aws"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,11 +148,6 @@ def _windows(record: Record, now: int) -> list[_Window]:
         windows.append(
             _Window(attempt=event.attempt, request_id=event.request_id or "", start=start, end=end)
         )
-    if record.request_id and windows and not windows[-1].request_id and windows[-1].attempt == record.attempt:
-        last = windows.pop()
-        windows.append(
-            _Window(attempt=last.attempt, request_id=record.request_id, start=last.start, end=last.end)
-        )
     return windows
 
 
@@ -201,15 +201,6 @@ def _line(event: LogEvent, uuid: str, window: _Window) -> LogLine | None:
             level=plain[1], message=message, exception=f"Traceback {exception}" if exception else "", **base
         )
     return LogLine(level="", message=event.text, **base)
-
-
-# Of a structured line: what the other members of a `LogLine` say, and what is the same in all of them.
-_LEFT_OUT: Final = ("uuid", "task", "timestamp", "service", "location", "xray_trace_id", "attempt")
-
-
-# The member of a line that is no log but metrics:
-# https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/CloudWatch_Embedded_Metric_Format_Specification.html
-_METRICS: Final = "_aws"
 
 
 def _json(text: str) -> dict[str, Any] | None:

@@ -173,9 +173,9 @@ def _pages(services: Services, record: Record) -> list[MembersPage]:
     pages = []
     for status, count in ((FAILED, members.failed), (CANCELLED, members.cancelled)):
         if count:
-            pages.append(members_page(services, record.uuid, status=status, limit=NAMED, whole=False))
+            pages.append(members_page(services.store, record.uuid, status=status, limit=NAMED, whole=False))
     ends = sorted({*range(min(2 * ENDS, members.total)), *range(max(0, members.total - ENDS), members.total)})
-    pages.append(members_page(services, record.uuid, among=ends, whole=False))
+    pages.append(members_page(services.store, record.uuid, among=ends, whole=False))
     return pages
 
 

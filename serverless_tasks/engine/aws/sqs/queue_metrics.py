@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from serverless_tasks.engine.aws.session import call
 from serverless_tasks.errors import AwsError
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
     from serverless_tasks.engine.job.clock import Clock
 
+# The name that the dead-letter queue has among the queues.
+DEAD_LETTERS: Final = "dead letters"
 # CloudWatch writes the age of the oldest message once a minute, some minutes late.
 LOOK_BACK = timedelta(minutes=15)
 _COUNTS = {

@@ -12,6 +12,7 @@ from serverless_tasks.client.operations.bulk import action as bulk
 from serverless_tasks.client.operations.bulk.action import retry_id
 from serverless_tasks.client.operations.bulk.submission import BULK, submit_bulk
 from serverless_tasks.client.search import JobFilter
+from serverless_tasks.client.timeline import timeline
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.definition.registry import OPERATIONS, Registry
 from serverless_tasks.engine.job.message import Message
@@ -214,6 +215,7 @@ class TestGoingOn:
         assert record.attempt == 4
         assert record.outputs["done"] == 7
         assert (record.progress, record.target) == (7, 7)
+        assert {event.reason for event in timeline(record)[1:4]} == {"The time of this attempt was over"}
         if action == "retry":
             assert len(repeats(jobs)) == len(set(repeats(jobs))) == 7
 
