@@ -102,8 +102,11 @@ def job(message: Message) -> Iterator[None]:
 
 
 def flush_spans(services: Services, context: LambdaContext) -> None:
-    """Export the spans of an invocation, where there are any: Lambda freezes the process between two of them."""
-    if (spans := services.spans) is None or not os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
+    """Export the spans of an invocation, where there are any: Lambda freezes the process between two of them.
+
+    A container's worker, which has no deadline, is not frozen: its exporter does that meanwhile.
+    """
+    if (spans := services.spans) is None or not getattr(context, "has_deadline", True):
         return
     try:
         spans.flush(min(_FLUSH_SECONDS, context.get_remaining_time_in_millis() / 2_000))

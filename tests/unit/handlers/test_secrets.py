@@ -15,7 +15,7 @@ from serverless_tasks import configure
 from serverless_tasks.engine.aws import secrets, session
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import SecretUnavailable
-from tests.unit.handlers.conftest import EVENTS, Context
+from tests.unit.handlers.conftest import EVENTS, Container, Context
 from tests.unit.handlers.tasks import Sum
 
 if TYPE_CHECKING:
@@ -196,9 +196,6 @@ class TestWithoutARuntimeApi:
     def test_a_container_ends_itself_and_runs_what_it_has_received(
         self, told: str, site: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        class Container(Context):
-            has_deadline = False
-
         monkeypatch.delenv("AWS_LAMBDA_RUNTIME_API", raising=False)
         bootstrap.ready()
         grow_old(monkeypatch)
