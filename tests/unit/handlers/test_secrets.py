@@ -26,9 +26,11 @@ NAME = "TESTS_DATABASE_URL"
 
 @pytest.fixture(autouse=True)
 def unread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A process that has read no secrets."""
+    """A process that has read no secrets, and has not looked whether there are any."""
     monkeypatch.setattr(secrets, "_read", secrets._Read())
+    bootstrap.has_secrets.cache_clear()
     yield
+    bootstrap.has_secrets.cache_clear()
     os.environ.pop(NAME, None)
 
 
@@ -83,6 +85,20 @@ def test_a_function_whose_first_secrets_cannot_be_read_fails_its_start(told: str
     session.client("secretsmanager").delete_secret(SecretId=told, ForceDeleteWithoutRecovery=True)
     with pytest.raises(SecretUnavailable):
         bootstrap.ready()
+
+
+@pytest.mark.parametrize(
+    ("variable", "refers"),
+    [
+        ("SERVERLESS_TASKS_SECRETS", True),
+        ("SERVERLESS_TASKS_SECRET_DATABASE_URL", True),
+        ("SERVERLESS_TASKS_SECRET_SESSION_MAX_AGE", True),
+        ("SERVERLESS_TASKS_SECRETS_MAX_AGE", False),
+    ],
+)
+def test_an_age_alone_is_no_reference(variable: str, refers: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "3600")
+    assert bootstrap.has_secrets() is refers
 
 
 class Answer:
