@@ -12,6 +12,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from serverless_tasks.engine.job.record import PENDING
+from serverless_tasks.engine.services import current_services
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -112,6 +113,16 @@ def flush_spans(services: Services, context: LambdaContext) -> None:
         spans.flush(min(_FLUSH_SECONDS, context.get_remaining_time_in_millis() / 2_000))
     except Exception:
         logger.warning("the spans could not be exported", exc_info=True)
+
+
+def flush_statistics(*, last: bool = False) -> None:
+    """Write the statistics that are due outside of a batch.
+
+    Args:
+        last: the process is to end: write all that it has gathered, which nobody else knows.
+    """
+    if (statistics := current_services().statistics) is not None:
+        statistics.flush(last=last)
 
 
 def report(outcome: DeliveryResult) -> None:
