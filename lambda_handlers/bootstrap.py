@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import os
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from lambda_handlers.cold_start import started, with_room
 from serverless_tasks.engine.services import Services, current_services
@@ -12,8 +12,10 @@ from serverless_tasks.engine.services import Services, current_services
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-# What refers to secrets begins so; see `serverless_tasks.engine.aws.secrets`.
-_SECRETS = "SERVERLESS_TASKS_SECRET"
+    from aws_lambda_powertools.utilities.typing import LambdaContext
+
+# What refers to secrets begins so, and so does their age; see `serverless_tasks.engine.aws.secrets`.
+_SECRETS, _MAX_AGE = "SERVERLESS_TASKS_SECRET", "SERVERLESS_TASKS_SECRETS_MAX_AGE"
 # The error of this process's start, where it was left to the first event.
 _deferred: list[BaseException] = []
 
@@ -39,21 +41,21 @@ def ready() -> Services:
     return services
 
 
+@functools.cache
 def has_secrets() -> bool:
     """Return whether the environment refers to secrets: else what reads them is not even imported."""
-    return any(name.startswith(_SECRETS) and not name.endswith("_MAX_AGE") for name in os.environ)
+    return any(name.startswith(_SECRETS) and name != _MAX_AGE for name in os.environ)
 
 
-def renewed[**P, R](handler: Callable[P, R]) -> Callable[P, R]:
+def renewed[E, R](handler: Callable[[E, LambdaContext], R]) -> Callable[[E, LambdaContext], R]:
     """Let a process whose secrets are too old start anew after an invocation; see `lambda_handlers.renewal`."""
 
     @functools.wraps(handler)
-    def renewing(*args: P.args, **kwargs: P.kwargs) -> R:
-        response = handler(*args, **kwargs)
+    def renewing(event: E, context: LambdaContext) -> R:
+        response = handler(event, context)
         if has_secrets():
             from lambda_handlers.renewal import renew
 
-            context: Any = args[1]
             renew(response, context)
         return response
 

@@ -14,9 +14,8 @@ from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lambda_handlers.telemetry import logger
+from lambda_handlers.telemetry import flush_statistics, logger
 from serverless_tasks.engine.aws.secrets import seconds_left
-from serverless_tasks.engine.services import current_services
 
 if TYPE_CHECKING:
     from aws_lambda_powertools.utilities.typing import LambdaContext
@@ -40,18 +39,11 @@ def renew(response: Any, context: LambdaContext) -> None:
     address = os.environ.get(_RUNTIME_API)
     if not address or not is_old() or context.get_remaining_time_in_millis() < TO_START * 1000:
         return
-    finish()
+    flush_statistics(last=True)
     if _answered(address, context.aws_request_id, response):
         logger.info("the secrets are as old as they may be: the process starts anew")
         sys.stdout.flush()
         os.execve(sys.executable, sys.orig_argv, _environment())  # noqa: S606 - the same program
-
-
-def finish() -> None:
-    """Write what the process has gathered and nobody else knows."""
-    services = current_services()
-    if services.config.statistics and services.statistics is not None:
-        services.statistics.flush(last=True)
 
 
 def is_old() -> bool:

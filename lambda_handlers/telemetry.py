@@ -12,6 +12,7 @@ from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit
 
 from serverless_tasks.engine.job.record import PENDING
+from serverless_tasks.engine.services import current_services
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -102,13 +103,26 @@ def job(message: Message) -> Iterator[None]:
 
 
 def flush_spans(services: Services, context: LambdaContext) -> None:
-    """Export the spans of an invocation, where there are any: Lambda freezes the process between two of them."""
-    if (spans := services.spans) is None or not os.environ.get("AWS_LAMBDA_FUNCTION_NAME"):
+    """Export the spans of an invocation, where there are any: Lambda freezes the process between two of them.
+
+    A container's worker, which has no deadline, is not frozen: its exporter does that meanwhile.
+    """
+    if (spans := services.spans) is None or not getattr(context, "has_deadline", True):
         return
     try:
         spans.flush(min(_FLUSH_SECONDS, context.get_remaining_time_in_millis() / 2_000))
     except Exception:
         logger.warning("the spans could not be exported", exc_info=True)
+
+
+def flush_statistics(*, last: bool = False) -> None:
+    """Write the statistics that are due outside of a batch.
+
+    Args:
+        last: the process is to end: write all that it has gathered, which nobody else knows.
+    """
+    if (statistics := current_services().statistics) is not None:
+        statistics.flush(last=last)
 
 
 def report(outcome: DeliveryResult) -> None:

@@ -19,7 +19,7 @@ from lambda_handlers.redelivery import (
     doubled,
     return_all,
 )
-from lambda_handlers.telemetry import count, counted, flush_spans, job, logger, report
+from lambda_handlers.telemetry import count, counted, flush_spans, flush_statistics, job, logger, report
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.record import no_such_task, tasks_not_loaded
@@ -54,7 +54,8 @@ DELETION_GRACE = 10
 _UNCOUNTED = 1.0
 # Seconds that are to be left for a message of a workflow: what it does is done again where they do not suffice.
 WORKFLOW_SECONDS = 20
-# Seconds that are to be left of an invocation for the manifest of its build, which may also wait for the next one.
+# Seconds that are to be left of an invocation for the manifest of its build, and for its statistics: both may also wait
+# for the next one.
 TO_RECORD_BUILD = 10
 
 initialise("store", "runner", "visibility", "statistics", defer_errors=True)
@@ -322,22 +323,15 @@ def _leave_to_another(event: dict[str, Any], context: LambdaContext) -> None:
     """End a process whose secrets are too old and that could not start anew; its messages go to the next at once."""
     if not has_secrets():
         return
-    from lambda_handlers.renewal import finish, outlived
+    from lambda_handlers.renewal import outlived
 
     if outlived(context):
-        finish()
+        flush_statistics(last=True)
         Redelivery(current_services(), event["Records"]).hide_all(0)
         raise SystemExit("The secrets are older than SERVERLESS_TASKS_SECRETS_MAX_AGE.")
 
 
-def _flush(*, last: bool = False) -> None:
-    """Write the statistics that are due, in a container, whose worker is not frozen between two batches."""
-    statistics = current_services().statistics
-    if statistics is not None:
-        statistics.flush(last=last)
-
-
 # The container's worker calls them: at its start, so that what is wrong shows there, while it polls, and at its end.
 handler.ready = ready  # type: ignore[attr-defined]
-handler.flush = _flush  # type: ignore[attr-defined]
-handler.finish = partial(_flush, last=True)  # type: ignore[attr-defined]
+handler.flush = flush_statistics  # type: ignore[attr-defined]
+handler.finish = partial(flush_statistics, last=True)  # type: ignore[attr-defined]

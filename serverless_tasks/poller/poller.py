@@ -120,7 +120,12 @@ class Poller:
         released += sum(self._given_back(worker, worker.release) for worker in self._workers)
         self._stop.set()
         for worker in self._workers:
-            self._given_back(worker, worker.finish)
+            try:
+                worker.finish()
+            except Exception:  # the others write theirs
+                log.warning(
+                    "Queue %s: its handler could not finish.", worker.mapping.queue_name, exc_info=True
+                )
         return released
 
     def heartbeat(self) -> None:

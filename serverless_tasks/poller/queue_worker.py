@@ -141,11 +141,10 @@ class QueueWorker:
         self._delete()
         return released
 
-    def finish(self) -> int:
-        """After ``release``: let the handler write what it holds; returns 0, the messages given back."""
+    def finish(self) -> None:
+        """After ``release``: let the handler write what it holds."""
         if callable(finish := getattr(self._handler, "finish", None)):
             finish()
-        return 0
 
     def extend(self, seconds: int) -> None:
         """Hide everything in flight for ``seconds`` from now."""

@@ -83,7 +83,7 @@ def test_with_none_of_them_nothing_of_what_they_add_is_made(none: dict[str, dict
             "SSEType",
             "BucketKeyEnabled",
         ),
-        *("secretsmanager:", "ssm:", "SERVERLESS_TASKS_SECRETS", "MetricStat", "Fn::If", "AWS::NoValue"),
+        *("secretsmanager:", "ssm:", "'SERVERLESS_TASKS_SECRETS'", "MetricStat", "Fn::If", "AWS::NoValue"),
     ):
         assert absent not in text, absent
 
@@ -204,6 +204,12 @@ class TestSecrets:
             }
             # The status function loads none.
             assert told == ({} if name == "StatusFunction" else expected), name
+
+    def test_those_that_the_build_refers_to_grow_old_too(self, none: dict[str, dict[str, Any]]) -> None:
+        """They stand in no parameter."""
+        for name in ("WorkerFunction", "InvokeFunction", "DeadLetterFunction"):
+            variables = properties(none, name)["Environment"]["Variables"]
+            assert variables["SERVERLESS_TASKS_SECRETS_MAX_AGE"] == {"Ref": "SecretsMaxAge"}, name
 
     def test_its_role_may_read_these_and_no_other(self) -> None:
         resources = made(**SECRETS)

@@ -64,10 +64,9 @@ def check_aws(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     messages: list[checks.CheckMessage] = []
     try:
         current_services().store.read(str(uuid4()))
+        messages += _paused()
     except (AwsError, ConfigurationError) as error:
         messages.append(_unreachable(f"The table {current.config.table!r}", error))
-    else:
-        messages += _paused()
     for name, url in current.config.queue_urls.items():
         messages += _queue(name, url, longest)
     return messages

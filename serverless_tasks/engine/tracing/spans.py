@@ -8,7 +8,6 @@ Nothing of a job's inputs, outputs, owner or tenant is put into them, and of exc
 
 from __future__ import annotations
 
-import os
 from collections import OrderedDict
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -44,8 +43,6 @@ SCOPE: Final = "serverless_tasks"
 _REMEMBERED: Final = 1_000
 # Characters of a traceback that a span has at most: the last ones.
 _TRACEBACK: Final = 8_000
-# https://docs.aws.amazon.com/lambda/latest/dg/configuration-envvars.html
-_FUNCTION: Final = "AWS_LAMBDA_FUNCTION_NAME"
 
 # The spans of the members that are being counted: what is sent because of that is linked to them.
 _ended: ContextVar[tuple[Link, ...]] = ContextVar("serverless_tasks_ended", default=())
@@ -107,7 +104,7 @@ class Spans:
             attributes={
                 **self._messaging("process", message.queue),
                 **self._of_job(message),
-                **self._of_function(delivery.request_id, "pubsub"),
+                **self._of_function(delivery, "pubsub"),
                 **({"messaging.message.id": delivery.message_id} if delivery.message_id else {}),
             },
         )
@@ -160,11 +157,11 @@ class Spans:
         span = _tracer().start_span(
             f"run {delivery.message.task}",
             context=parent,
-            kind=SpanKind.SERVER if _FUNCTION in os.environ else SpanKind.INTERNAL,
+            kind=SpanKind.SERVER if delivery.request_id else SpanKind.INTERNAL,
             links=[] if caller is None or around is None else [Link(around)],
             attributes={
                 **self._of_job(delivery.message),
-                **self._of_function(delivery.request_id, "other"),
+                **self._of_function(delivery, "other"),
             },
         )
         return self._within(span, delivery, run)
@@ -221,14 +218,15 @@ class Spans:
             attributes["serverless_tasks.group"] = message.group
         return attributes
 
-    def _of_function(self, request_id: str, trigger: str) -> Attributes:
-        if _FUNCTION not in os.environ or not request_id:
+    def _of_function(self, delivery: Delivery, trigger: str) -> Attributes:
+        # Only the handlers pass a request id; a container's worker, which is no function, passes no deadline.
+        if not delivery.request_id or delivery.deadline is None:
             return {}
-        self._first_request = self._first_request or request_id
+        self._first_request = self._first_request or delivery.request_id
         return {
             "faas.trigger": trigger,
-            "faas.invocation_id": request_id,
-            "faas.coldstart": request_id == self._first_request,
+            "faas.invocation_id": delivery.request_id,
+            "faas.coldstart": delivery.request_id == self._first_request,
         }
 
 

@@ -35,6 +35,12 @@ class Context:
         return int(self.seconds * 1000)
 
 
+class Container(Context):
+    """The context of a container's worker, which nothing ends."""
+
+    has_deadline = False
+
+
 @dataclass
 class Site:
     """The services, and a way to deliver what a queue holds as Lambda does."""

@@ -15,7 +15,7 @@ from serverless_tasks import Task
 from serverless_tasks.engine.store.overlap import sent
 from serverless_tasks.engine.worker.claim_ahead import ClaimAhead
 from serverless_tasks.errors import AwsError
-from tests.unit.handlers.conftest import Context
+from tests.unit.handlers.conftest import Container, Context
 from tests.unit.handlers.tasks import Again, Quiet, Refuse, Slow, Sum
 
 
@@ -295,9 +295,6 @@ def test_the_claim_of_one_message_is_not_taken_for_another(site, message):
 
 
 def test_a_worker_without_a_deadline_claims_when_it_runs(site, order):
-    class Unbounded(Context):
-        has_deadline = False
-
     Quiet.submit()
-    assert worker.handler(site.event(), Unbounded()) == {"batchItemFailures": []}
+    assert worker.handler(site.event(), Container()) == {"batchItemFailures": []}
     assert not any(event.startswith("hide") for event in order.seen)

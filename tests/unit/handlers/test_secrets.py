@@ -15,7 +15,7 @@ from serverless_tasks import configure
 from serverless_tasks.engine.aws import secrets, session
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import SecretUnavailable
-from tests.unit.handlers.conftest import EVENTS, Context
+from tests.unit.handlers.conftest import EVENTS, Container, Context
 from tests.unit.handlers.tasks import Sum
 
 if TYPE_CHECKING:
@@ -26,9 +26,11 @@ NAME = "TESTS_DATABASE_URL"
 
 @pytest.fixture(autouse=True)
 def unread(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """A process that has read no secrets."""
+    """A process that has read no secrets, and has not looked whether there are any."""
     monkeypatch.setattr(secrets, "_read", secrets._Read())
+    bootstrap.has_secrets.cache_clear()
     yield
+    bootstrap.has_secrets.cache_clear()
     os.environ.pop(NAME, None)
 
 
@@ -83,6 +85,20 @@ def test_a_function_whose_first_secrets_cannot_be_read_fails_its_start(told: str
     session.client("secretsmanager").delete_secret(SecretId=told, ForceDeleteWithoutRecovery=True)
     with pytest.raises(SecretUnavailable):
         bootstrap.ready()
+
+
+@pytest.mark.parametrize(
+    ("variable", "refers"),
+    [
+        ("SERVERLESS_TASKS_SECRETS", True),
+        ("SERVERLESS_TASKS_SECRET_DATABASE_URL", True),
+        ("SERVERLESS_TASKS_SECRET_SESSION_MAX_AGE", True),
+        ("SERVERLESS_TASKS_SECRETS_MAX_AGE", False),
+    ],
+)
+def test_an_age_alone_is_no_reference(variable: str, refers: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(variable, "3600")
+    assert bootstrap.has_secrets() is refers
 
 
 class Answer:
@@ -196,9 +212,6 @@ class TestWithoutARuntimeApi:
     def test_a_container_ends_itself_and_runs_what_it_has_received(
         self, told: str, site: Any, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        class Container(Context):
-            has_deadline = False
-
         monkeypatch.delenv("AWS_LAMBDA_RUNTIME_API", raising=False)
         bootstrap.ready()
         grow_old(monkeypatch)

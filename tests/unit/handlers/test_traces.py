@@ -26,7 +26,7 @@ from serverless_tasks.params import StringParameter
 from serverless_tasks.workflow import chain, group, results
 from tests.support.calls import counted_calls
 from tests.support.traces import Traces, id_of, links_of, trace_of, traced
-from tests.unit.handlers.conftest import Context, Site
+from tests.unit.handlers.conftest import Container, Context, Site
 from tests.unit.handlers.tasks import Again, Quiet, Refuse, SignIn, Sum
 
 TRACEPARENT = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
@@ -108,10 +108,7 @@ class TestABatch:
         assert len({trace_of(span) for span in processed} | {trace_of(sent)}) == 11
         assert [(span.parent, links_of(span)) for span in processed] == [(None, [id_of(sent)])] * 10
 
-    def test_spans_say_what_the_conventions_ask_for(
-        self, site: Site, traces: Traces, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "worker")
+    def test_spans_say_what_the_conventions_ask_for(self, site: Site, traces: Traces) -> None:
         handle = Sum.options(owner="the owner", tenant="the-tenant").submit(numbers=[1])
         assert site.deliver(worker.handler) == []
         messaging = {
@@ -137,19 +134,19 @@ class TestABatch:
         assert "the owner" not in traces.text()
         assert "the-tenant" not in traces.text()
 
-    def test_only_the_first_invocation_of_a_process_is_a_cold_start(
-        self, site: Site, traces: Traces, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "worker")
+    def test_only_the_first_invocation_of_a_process_is_a_cold_start(self, site: Site, traces: Traces) -> None:
         for request_id in ("one", "two"):
             Quiet.submit_many([{}, {}])
             worker.handler(site.event(), Context(aws_request_id=request_id))
         cold = [(span.attributes or {})["faas.coldstart"] for span in traces.ended("process")]
         assert cold == [True, True, False, False]
 
-    def test_elsewhere_nothing_is_said_of_a_function(self, site: Site, traces: Traces) -> None:
+    def test_in_a_container_nothing_is_said_of_a_function(
+        self, site: Site, traces: Traces, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "worker")  # as `initialise_as_lambda_does` sets it
         Quiet.submit()
-        site.deliver(worker.handler)
+        worker.handler(site.event(), Container())
         assert not [name for name in traces.one("process").attributes or {} if name.startswith("faas.")]
 
     def test_a_bulk_over_several_queues_names_none(self, site: Site, traces: Traces) -> None:
@@ -187,18 +184,23 @@ class TestABatch:
         monkeypatch.setattr(traces.provider, "force_flush", flushed.append)
         Quiet.submit()
         site.deliver(worker.handler)
-        assert flushed == []
-        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "worker")
-        Quiet.submit()
-        site.deliver(worker.handler)
         site.deliver(worker.handler, seconds=1)
         assert flushed == [2000, 500]
+
+    def test_a_container_which_is_not_frozen_does_not_wait_for_their_export(
+        self, site: Site, traces: Traces, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        flushed: list[int] = []
+        monkeypatch.setattr(traces.provider, "force_flush", flushed.append)
+        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "worker")  # as `initialise_as_lambda_does` sets it
+        Quiet.submit()
+        worker.handler(site.event(), Container())
+        assert (len(traces.ended("process")), flushed) == (1, [])
 
     def test_what_cannot_be_exported_is_no_fault_of_the_jobs(
         self, site: Site, traces: Traces, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(traces.provider, "force_flush", lambda milliseconds: 1 / 0)
-        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "worker")
         Quiet.submit()
         assert site.deliver(worker.handler) == []
 
@@ -398,7 +400,6 @@ class TestDirectInvokes:
     ) -> None:
         flushed: list[int] = []
         monkeypatch.setattr(traces.provider, "force_flush", flushed.append)
-        monkeypatch.setenv("AWS_LAMBDA_FUNCTION_NAME", "invoke")
         client.run("sum", numbers=[1])
         assert (traces.one("run sum").attributes or {})["faas.trigger"] == "other"
         assert traces.one("run sum").kind is SpanKind.SERVER

@@ -464,6 +464,23 @@ def test_a_handler_writes_what_it_holds_while_it_is_polled_for_and_at_the_end(qu
     assert told == ["batch", "flush", "finish"]
 
 
+def test_a_handler_that_cannot_finish_keeps_no_other_from_it(
+    queues: Queues, caplog: pytest.LogCaptureFixture
+) -> None:
+    told: list[str] = []
+
+    def broken(event: Any, context: Any) -> None: ...
+
+    def sound(event: Any, context: Any) -> None: ...
+
+    broken.finish = lambda: 1 / 0  # type: ignore[attr-defined]
+    sound.finish = lambda: told.append("finish")  # type: ignore[attr-defined]
+    poller = queues.poller((queues.create("one"), broken), (queues.create("two"), sound))
+    assert poller.stop(grace=0) == 0
+    assert told == ["finish"]
+    assert "Queue one: its handler could not finish." in caplog.text
+
+
 def test_what_arrives_while_stopping_is_given_back(queues: Queues) -> None:
     url = queues.create("jobs", VisibilityTimeout="600")
     queues.send(url, "a")

@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from botocore.exceptions import ClientError, EndpointConnectionError
@@ -16,8 +17,10 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
 from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.aws.dynamodb.pauses import TablePauses
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.worker.pauses import TASK, Pause
+from serverless_tasks.errors import AwsError
 
 ROOT = Path(__file__).resolve().parents[4]
 OURS = "django_integration.tasks_backend.ServerlessBackend"
@@ -59,6 +62,14 @@ class TestAws:
         ((number, sentence),) = messages()
         assert number == "W015"
         assert sentence.startswith("The task sum is paused by ada since")
+
+    def test_pauses_that_cannot_be_read(self) -> None:
+        """They are read by another call than jobs, which a role may lack."""
+        refused = AwsError("dynamodb.GetItem", "AccessDeniedException", "not allowed", applied=False)
+        with mock.patch.object(TablePauses, "read", side_effect=refused):
+            ((number, sentence),) = messages()
+        assert number == "E011"
+        assert "The table 'tasks' cannot be reached" in sentence
 
     def test_a_table_that_is_not_there(self) -> None:
         session.client("dynamodb").delete_table(TableName="tasks")
