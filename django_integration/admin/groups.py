@@ -37,7 +37,9 @@ def group(record: Record, submitted: Message | None) -> dict[str, Any]:
     plan = Plan.of(submitted.inputs) if submitted is not None and submitted.inputs else None
     page = None
     if record.members.failed:
-        page = members_page(current_services().store, record.uuid, status=FAILED, limit=FAILED_SHOWN, whole=False)
+        page = members_page(
+            current_services().store, record.uuid, status=FAILED, limit=FAILED_SHOWN, whole=False
+        )
     return {
         "members": record.members,
         "chain": plan is not None and plan.chain,

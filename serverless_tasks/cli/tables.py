@@ -98,7 +98,9 @@ def dead_letters_table(letters: Sequence[DeadLetter], now: int) -> RenderableTyp
     for column in ("age", "task", "id and reason"):
         table.add_column(column, overflow="fold")
     for letter in letters:
-        table.add_row(age(max(0, now - letter.kept) / 1000), _text(letter.task), Text(letter.id, no_wrap=True))
+        table.add_row(
+            age(max(0, now - letter.kept) / 1000), _text(letter.task), Text(letter.id, no_wrap=True)
+        )
         table.add_row("", "", _text(letter.reason))
     count = "1 dead letter." if len(letters) == 1 else f"{len(letters)} dead letters."
     return Group(table, Text(count))

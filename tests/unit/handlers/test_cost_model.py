@@ -170,9 +170,7 @@ def test_the_functions_own_time() -> None:
     assert usage_of(Workload(jobs=1, seconds=2, memory=1024, retries=1)).gb_seconds == pytest.approx(
         4, rel=0.02
     )
-    arm, x86 = (
-        dollars(usage_of(replace(workload, arm=arm)), US_EAST_1)["Lambda"] for arm in (True, False)
-    )
+    arm, x86 = (dollars(usage_of(replace(workload, arm=arm)), US_EAST_1)["Lambda"] for arm in (True, False))
     assert 0.79 < arm / x86 < 0.82
 
 
