@@ -105,7 +105,7 @@ def without_places(record: Record) -> Record:
 
 
 def _without_place(ended: EndedAttempt) -> EndedAttempt:
-    from serverless_tasks.client.operations.bulk.action import GOES_ON  # few jobs are such actions
+    from serverless_tasks.client.timeline import GOES_ON  # few jobs are such actions
 
     text, goes_on, place = ended.failure.message.partition(GOES_ON)
     if not place:
