@@ -15,11 +15,12 @@ from django.core import checks
 
 from django_integration import conf
 from serverless_tasks.engine.aws.session import require_region
+from serverless_tasks.engine.definition.base import QUEUES
 from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError, ConfigurationError
 from serverless_tasks.project.samconfig import deployed_parameters
-from serverless_tasks.project.worker_time import LONG, deployed_seconds, worker_time_advice
+from serverless_tasks.project.worker_time import deployed_seconds, polled_by_others, worker_time_advice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -54,7 +55,7 @@ def check_aws(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     try:
         current = conf.current()
         require_region()
-        longest = max((task.timeout for task in current_services().registry), default=0)
+        tasks = list(current_services().registry)
     except ConfigurationError:
         return []  # reported by check_configuration, and check_stack of the region
     if not current_services().backend_kind.has_queue or not (
@@ -68,7 +69,9 @@ def check_aws(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     except (AwsError, ConfigurationError) as error:
         messages.append(_unreachable(f"The table {current.config.table!r}", error))
     for name, url in current.config.queue_urls.items():
-        messages += _queue(name, url, longest)
+        # A priority may bring any task to one of the three; a queue of one's own has those that name it.
+        own = [task.timeout for task in tasks if name in QUEUES or task.usual_queue() == name]
+        messages += _queue(name, url, max(own, default=0))
     return messages
 
 
@@ -89,7 +92,8 @@ def check_worker_time(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     """Check that the deployed worker has time for more than one message of a batch."""
     try:
         conf.current()
-        tasks = [task for task in current_services().registry if task.usual_queue() != LONG]
+        others = polled_by_others(Path.cwd())
+        tasks = [task for task in current_services().registry if task.usual_queue() not in others]
         timeouts = [(task.name, task.timeout) for task in tasks]
     except ConfigurationError:
         return []  # reported by check_configuration
