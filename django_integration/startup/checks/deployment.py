@@ -92,7 +92,7 @@ def check_worker_time(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     """Check that the deployed worker has time for more than one message of a batch."""
     try:
         conf.current()
-        others = polled_by_others(Path.cwd())
+        others = polled_by_others(Path(getattr(settings, "BASE_DIR", ".")))
         tasks = [task for task in current_services().registry if task.usual_queue() not in others]
         timeouts = [(task.name, task.timeout) for task in tasks]
     except ConfigurationError:

@@ -119,7 +119,7 @@ class _State(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What `init` would do in a project.
+    """The work of `init` in a project, before it is done.
 
     Attributes:
         directory: the project's.

@@ -1,4 +1,4 @@
-"""What a project changes in the generated template: a file of its own, merged in each time the template is made."""
+"""A project's own changes of the generated template: a file that is merged in each time the template is made."""
 
 from __future__ import annotations
 
