@@ -14,6 +14,7 @@ from lambda_handlers.bootstrap import initialise, ready, renewed
 from lambda_handlers.telemetry import count, counted, job, logger
 from serverless_tasks.engine.definition.recurring import SCHEDULED_TIME
 from serverless_tasks.engine.definition.registry import OPERATIONS
+from serverless_tasks.engine.job.builds import builds_of
 from serverless_tasks.engine.job.dead_letter import DeadLetter, job_letter, undecodable_letter
 from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.engine.job.message import OPEN, SETTLE, VERSION, Message, version_of
@@ -154,10 +155,16 @@ class _Batch:
     def _reason(self, message: Message, body: str, record: SQSRecord) -> Failure:
         version = version_of(body)
         if version > VERSION:
-            text = f"The message has version {version}; the deployed code reads up to {VERSION}."
+            builds = builds_of(message, self._services.config.build)
+            text = f"The message has version {version}; the deployed code reads up to {VERSION}{builds}."
             return Failure(type=TOO_NEW, message=text)
         if message.task not in self._services.registry and message.task not in OPERATIONS:
-            return Failure(type=UNKNOWN, message=f"No deployed task is named {message.task!r}.")
+            builds = builds_of(message, self._services.config.build)
+            text = (
+                f"No deployed task is named {message.task!r}{builds}. Deploy a class with this name, or one that has it"
+                " in `aliases`; then retry the job."
+            )
+            return Failure(type=UNKNOWN, message=text)
         code, why = (record.message_attributes[name] for name in ("ERROR_CODE", "ERROR_MESSAGE"))
         if code is not None:
             reason = f"{code.string_value}: {why.string_value if why is not None else 'no reason was given'}"

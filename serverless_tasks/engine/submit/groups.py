@@ -302,7 +302,7 @@ def _step_again(services: Services, uuid: str) -> Step:
     if job.workflow is not None:
         return Step(task=job.task, queue=job.queue, plan=Plan.of(job.inputs))
     return Step(
-        task=job.task,
+        task=services.registry.present_name(job.task),
         inputs=job.inputs,
         references=job.references,
         queue=job.queue,
