@@ -205,7 +205,7 @@ class Services:
         """The record of this process's build, for a worker to write."""
         from serverless_tasks.engine.definition.manifest.record import BuildRecord
 
-        return BuildRecord(self.registry, self.manifest_store, self.started)
+        return BuildRecord(self.registry, self.manifest_store, self.started, self.config.build)
 
     @locked_cached_property
     def pauses(self) -> Pauses | None:
