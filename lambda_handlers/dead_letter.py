@@ -14,7 +14,6 @@ from lambda_handlers.bootstrap import initialise, ready, renewed
 from lambda_handlers.telemetry import count, counted, job, logger
 from serverless_tasks.engine.definition.recurring import SCHEDULED_TIME
 from serverless_tasks.engine.definition.registry import OPERATIONS
-from serverless_tasks.engine.job.builds import builds_of
 from serverless_tasks.engine.job.dead_letter import DeadLetter, job_letter, undecodable_letter
 from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.engine.job.message import OPEN, SETTLE, VERSION, Message, version_of
@@ -153,13 +152,11 @@ class _Batch:
             logger.exception("the messages' visibility could not be changed")
 
     def _reason(self, message: Message, body: str, record: SQSRecord) -> Failure:
-        version = version_of(body)
+        version, builds = version_of(body), message.builds(self._services.config.build)
         if version > VERSION:
-            builds = builds_of(message, self._services.config.build)
             text = f"The message has version {version}; the deployed code reads up to {VERSION}{builds}."
             return Failure(type=TOO_NEW, message=text)
         if message.task not in self._services.registry and message.task not in OPERATIONS:
-            builds = builds_of(message, self._services.config.build)
             text = (
                 f"No deployed task is named {message.task!r}{builds}. Deploy a class with this name, or one that has it"
                 " in `aliases`; then retry the job."

@@ -204,18 +204,15 @@ class _Batch:
             return self._task(message).timeout
         except UnknownTask as error:
             count("UnknownTask")
-            self._redelivery.explain(message, no_such_task(message.task, self._builds(message)))
+            self._redelivery.explain(
+                message, no_such_task(message.task, message.builds(self._services.config.build))
+            )
             raise self._redelivery.back(record, doubled(record, NOT_YET_KNOWN), str(error)) from None
         except NotDue as error:
             if error.seconds > LONGEST_HELD:
                 self._bury(record, str(error))
                 return None
             raise self._redelivery.back(record, math.ceil(error.seconds), str(error)) from None
-
-    def _builds(self, message: Message) -> str:
-        from serverless_tasks.engine.job.builds import builds_of  # only for what cannot be run
-
-        return builds_of(message, self._services.config.build)
 
     def _execute(self, place: int, record: dict[str, Any], message: Message) -> None:
         self._begun = message.uuid

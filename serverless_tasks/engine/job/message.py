@@ -150,6 +150,19 @@ class Message:
             body["build"] = self.build
         return encode(body).translate(_REFUSED_BY_SQS)
 
+    def builds(self, worker: str) -> str:
+        """Return its build and a worker's, as far as they are known, in parentheses and with a space before; else "".
+
+        The ids stand in quotation marks: failures that differ in them alone are of one kind; see `fingerprint`.
+
+        Args:
+            worker: the id of the code that has it now, or "".
+        """
+        if worker and self.build == worker:
+            return f" (build {worker!r})"
+        known = [f"{name} {build!r}" for name, build in (("worker", worker), ("job", self.build)) if build]
+        return f" (build: {', '.join(known)})" if known else ""
+
     def links(self) -> dict[str, Any]:
         """Return what makes it a part of a workflow, as JSON; nothing for a job that is none."""
         links: dict[str, Any] = {}

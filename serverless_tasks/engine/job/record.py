@@ -68,7 +68,7 @@ PAST_DEADLINE: Final = Failure(
 
 
 def no_such_task(name: str, builds: str = "") -> Failure:
-    """The reason why a job waits whose task the deployed worker does not have; ``builds``: see `builds_of`."""
+    """The reason why a job waits whose task the deployed worker does not have; ``builds``: see `Message.builds`."""
     return Failure(
         type="UnknownTask",
         message=(

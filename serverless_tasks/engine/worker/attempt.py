@@ -130,9 +130,7 @@ class Attempt:
         try:
             return definition.parse_json(inputs)
         except InvalidInputs as error:  # they were accepted when they were submitted, by other code perhaps
-            from serverless_tasks.engine.job.builds import builds_of
-
-            error.args = (f"{error}{builds_of(self._message, self._build)}",)
+            error.args = (f"{error}{self._message.builds(self._build)}",)
             raise
 
     def _execution(self, progress: Progress) -> Execution:

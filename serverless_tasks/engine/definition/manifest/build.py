@@ -63,7 +63,12 @@ class Manifest:
         packed = self._packed(schemas=True)
         if len(packed) > LARGEST:
             packed = self._packed(schemas=False)
-        item: dict[str, Any] = {"build": self.build, "build_id": self.build_id, "since": self.since, "tasks": packed}
+        item: dict[str, Any] = {
+            "build": self.build,
+            "build_id": self.build_id,
+            "since": self.since,
+            "tasks": packed,
+        }
         return item if self.indexed_since is None else {**item, "indexed_since": self.indexed_since}
 
     @classmethod
