@@ -41,7 +41,7 @@ FILE_TIME = 315_619_200
 MANIFEST = "serverless_tasks_artefact.json"
 # The variable that names the build, a commit or a release, in place of the hash of its code.
 BUILD = "SERVERLESS_TASKS_BUILD"
-BUILD_NAME = re.compile(r"[\w.-]{1,40}", re.ASCII)
+BUILD_NAME = re.compile(r"[\w.-]{1,24}|[0-9a-f]{40}", re.ASCII)
 # Which the stack or Lambda sets; SERVERLESS_TASKS_SECRET_<NAME> refers to a secret and may stand here.
 RESERVED = re.compile(r"AWS_|LAMBDA_|_|DJANGO_SETTINGS_MODULE$|SERVERLESS_TASKS_(?!SECRET_)")
 REFERENCE = "SERVERLESS_TASKS_SECRET_"
@@ -105,7 +105,9 @@ def _build_id(own: Path, settings: Mapping[str, Any], variables: Mapping[str, st
     given = os.environ.get(BUILD, "").strip()
     if given:
         if not BUILD_NAME.fullmatch(given):
-            raise BuildError(f"{BUILD} is {given!r}; give up to 40 letters, digits, and . _ -")
+            raise BuildError(
+                f"{BUILD} is {given!r}; give a commit's id, or up to 24 letters, digits, and . _ -"
+            )
         return given
     digest = hashlib.sha256(repr((_digest(settings), sorted(variables.items()))).encode())
     for path in sorted(own.rglob("*")):

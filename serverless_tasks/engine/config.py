@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 PREFIX = "SERVERLESS_TASKS_"
 # What a build may be called, as `infra/lambda/artefact.py` has it. Of a commit's whole id the beginning will do.
-_BUILD = re.compile(r"[\w.-]{1,40}", re.ASCII)
+_BUILD = re.compile(r"[\w.-]{1,24}|[0-9a-f]{40}", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SHORT_COMMIT = 12
 # Setting -> the output of template.yaml that holds it, and that any stack of ours has.
@@ -216,7 +216,7 @@ def _build(name: str, value: Any) -> str:
     text = _text(name, value)
     if text and not _BUILD.fullmatch(text):
         raise ConfigurationError(
-            f"{PREFIX}{name} is {value!r}; expected up to 40 letters, digits, and . _ -, such as a commit or a release."
+            f"{PREFIX}{name} is {value!r}; expected a commit's id, or up to 24 letters, digits, and . _ - of a release."
         )
     return text[:_SHORT_COMMIT] if _COMMIT.fullmatch(text) else text
 

@@ -173,7 +173,7 @@ def test_of_a_commit_the_build_is_the_beginning() -> None:
     assert Config.from_environ({"SERVERLESS_TASKS_BUILD": commit}).build == "55f729ef0c1d"
 
 
-@pytest.mark.parametrize("build", ["x" * 41, "two words", "caf\u00e9", "a'b"])
+@pytest.mark.parametrize("build", ["x" * 25, "two words", "caf\u00e9", "a'b"])
 def test_a_build_that_no_reason_could_name_is_refused(build: str) -> None:
     with pytest.raises(ConfigurationError, match="SERVERLESS_TASKS_BUILD is"):
         Config.from_environ({"SERVERLESS_TASKS_BUILD": build})
