@@ -40,6 +40,19 @@ def test_a_task_is_submitted_run_and_served(browser: Client, work: Callable[[], 
     assert (record["status"], record["outputs"]) == ("succeeded", {"sum": 3})
 
 
+def test_a_renamed_task_is_submitted_by_its_old_name_under_the_new_one(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = current_services().registry
+    monkeypatch.setitem(registry._aliases, "add", registry.get("sum"))
+    created = post(browser, SUM | {"task": "add"})
+    assert (created.status_code, created.json()["task"]) == (201, "sum")
+    monkeypatch.setitem(registry._aliases, "hidden", registry.get("tests.django.dispatched.add"))
+    refused = post(browser, SUM | {"task": "hidden"})
+    assert (refused.status_code, refused.json()["error"]["type"]) == (400, "UnknownTask")
+    assert "'hidden'" in refused.json()["error"]["message"]
+
+
 def test_a_pydantic_task_takes_nested_inputs(browser: Client, work: Callable[[], int]) -> None:
     box = {"width": 2, "height": 3}
     created = post(browser, {"task": "resize", "inputs": {"box": box}})

@@ -303,7 +303,7 @@ class TestDeployedTasks:
 
     def test_a_table_that_cannot_be_read_is_said_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
         def refuse(_: Any) -> None:
-            raise AwsError("dynamodb", "GetItem", "AccessDenied", "no")
+            raise AwsError("dynamodb.GetItem", "AccessDenied", "no", applied=False)
 
         monkeypatch.setattr("serverless_tasks.engine.aws.dynamodb.manifest.TableManifest.read", refuse)
         assert messages() == []
