@@ -53,6 +53,10 @@ def init(
         str | None, typer.Option(help="Requirement line that installs serverless-tasks in the artefact.")
     ] = None,
     stack_name: Annotated[str | None, typer.Option(help="Name of the CloudFormation stack.")] = None,
+    env: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Add an environment to samconfig.toml, with a stack of its own."),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write the files that `sam build && sam deploy` need into a Django project, or update them."""
@@ -63,7 +67,11 @@ def init(
     output = Output(as_json)
     with output.errors():
         written = init_project(
-            directory, django_settings=django_settings, requirement=requirement, stack_name=stack_name
+            directory,
+            django_settings=django_settings,
+            requirement=requirement,
+            stack_name=stack_name,
+            environment=env,
         )
         picture = Table.grid(padding=(0, 2))
         for file in written:
