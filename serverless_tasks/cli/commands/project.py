@@ -57,6 +57,13 @@ def init(
         str | None,
         typer.Option(metavar="NAME", help="Add an environment to samconfig.toml, with a stack of its own."),
     ] = None,
+    container: Annotated[
+        bool | None,
+        typer.Option(
+            "--container/--no-container",
+            help="Also write a container's worker on ECS Fargate, for tasks longer than 15 minutes.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write the files that `sam build && sam deploy` need into a Django project, or update them."""
@@ -72,6 +79,7 @@ def init(
             requirement=requirement,
             stack_name=stack_name,
             environment=env,
+            container=container,
         )
         picture = Table.grid(padding=(0, 2))
         for file in written:

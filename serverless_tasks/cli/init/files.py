@@ -10,8 +10,9 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from serverless_tasks.cli.init.container import LONG_WORK, container_files
 from serverless_tasks.cli.init.environments import brought_up_to_date, joined, split, with_environment
 from serverless_tasks.cli.init.project import Project
 from serverless_tasks.errors import ConfigurationError
@@ -59,8 +60,9 @@ class _Options:
     django_settings: str | None = None
     requirement: str | None = None
     stack_name: str | None = None
+    container: bool | None = None
 
-    def over(self, last: Mapping[str, str | None]) -> _Options:
+    def over(self, last: Mapping[str, Any]) -> _Options:
         given = {name: value for name, value in asdict(self).items() if value is not None}
         return _Options(**{**last, **given})
 
@@ -69,7 +71,7 @@ class _State(NamedTuple):
     """The files and options of the last `init`."""
 
     digests: Mapping[str, str]
-    options: Mapping[str, str | None]
+    options: Mapping[str, Any]
 
 
 def init_project(
@@ -79,6 +81,7 @@ def init_project(
     requirement: str | None = None,
     stack_name: str | None = None,
     environment: str | None = None,
+    container: bool | None = None,
 ) -> list[WrittenFile]:
     """Write what `sam build && sam deploy` needs into a Django project, or bring it up to date.
 
@@ -97,13 +100,15 @@ def init_project(
             name.
         environment: the name of an environment that is added to `samconfig.toml`, a copy of the default one with a
             stack of its own. It is the user's from then on.
+        container: whether to write the files of a container's worker on ECS Fargate too, and to deploy the queue
+            that it works on; False leaves those that are there to you.
 
     Raises:
         ConfigurationError: there is no Django project, or it has no such settings module, or the stack's name is none.
     """
     project = Project.read(directory)
     last = _read_state(directory / STATE)
-    options = _Options(django_settings, requirement, stack_name).over(last.options)
+    options = _Options(django_settings, requirement, stack_name, container).over(last.options)
     if options.stack_name and not _STACK_NAME.fullmatch(options.stack_name):
         raise ConfigurationError(
             f"{options.stack_name!r} is not a valid stack name for CloudFormation: use letters, digits and hyphens,"
@@ -127,16 +132,19 @@ def _contents(project: Project, options: _Options) -> dict[str, str]:
         django_settings = (project.settings_module or "") if project.needs_django else ""
     root = _source()
     read = {path: (root / path).read_text(encoding="utf-8") for path in _COPIED}
+    stack_name = options.stack_name or _stack_name(project.directory)
+    parameters = [
+        f"TaskModules={','.join(project.task_modules)}",
+        *([f"DjangoSettingsModule={django_settings}"] if django_settings else []),
+        *([LONG_WORK] if options.container else []),
+    ]
     read["samconfig.toml"] = _replaced(
         (root / "samconfig.toml").read_text(encoding="utf-8"),
-        stack_name=json.dumps(options.stack_name or _stack_name(project.directory)),
-        parameter_overrides=_list(
-            [
-                f"TaskModules={','.join(project.task_modules)}",
-                *([f"DjangoSettingsModule={django_settings}"] if django_settings else []),
-            ]
-        ),
+        stack_name=json.dumps(stack_name),
+        parameter_overrides=_list(parameters),
     )
+    if options.container:
+        read |= container_files(root, stack_name, parameters)
     artefact = _replaced(
         (root / "infra/lambda/artefact.toml").read_text(encoding="utf-8"),
         # Every package and module at the project's root, so that later additions are shipped as well.
