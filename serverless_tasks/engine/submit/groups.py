@@ -137,6 +137,7 @@ def new_group(services: Services, name: str, deadline: int, options: Options) ->
         created=now,
         expires=expires_after(now + deadline * 1000),
         workflow=OPEN,
+        build=services.config.build,
     )
 
 
