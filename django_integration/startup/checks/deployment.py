@@ -14,6 +14,7 @@ from django.conf import settings
 from django.core import checks
 
 from django_integration import conf
+from serverless_tasks.client.operations.deployment import compare_with_deployed
 from serverless_tasks.engine.aws.session import require_region
 from serverless_tasks.engine.definition.base import QUEUES
 from serverless_tasks.engine.definition.registry import Registry
@@ -48,6 +49,7 @@ def register() -> None:
     checks.register(check_aws, "serverless_tasks", deploy=True)
     checks.register(check_deployment, "serverless_tasks", deploy=True)
     checks.register(check_worker_time, "serverless_tasks", deploy=True)
+    checks.register(check_deployed_tasks, "serverless_tasks", deploy=True)
 
 
 def check_aws(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
@@ -86,6 +88,25 @@ def check_deployment(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     if deployed is None or deployed.django_settings:
         return []
     return [*_left_out(deployed, tasks), *_needing_django(deployed)]
+
+
+def check_deployed_tasks(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
+    """Check that the deployed worker takes the jobs of this site, and this code the jobs that wait."""
+    try:
+        services = current_services()
+        if not services.backend_kind.has_queue or not services.config.table:
+            return []
+        require_region()
+        changes = compare_with_deployed(services)
+    except (AwsError, ConfigurationError):
+        return []  # reported by check_configuration, check_stack and check_aws
+    if changes is None:
+        return []
+    builds = f" (The deployed build is {changes.deployed!r}.)" if changes.deployed else ""
+    return [
+        checks.Warning(f"{change.text}{builds}", hint=change.advice, id="serverless_tasks.W024")
+        for change in changes.tasks
+    ]
 
 
 def check_worker_time(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
