@@ -38,8 +38,8 @@ class TableItems:
 
     def made(self) -> int | None:
         """Return when the table was made, milliseconds since the epoch; None of one with another one's items."""
-        table = call(self._client.describe_table, TableName=self._table)["Table"]
-        if "RestoreSummary" in table or table.get("Replicas"):
+        table = call(self._client.describe_table, TableName=self._table).get("Table", {})
+        if "CreationDateTime" not in table or "RestoreSummary" in table or table.get("Replicas"):
             return None
         return to_ms(table["CreationDateTime"].timestamp())
 
