@@ -1,5 +1,5 @@
 """The jobs in Django's admin: found by its autodiscovery."""
 
-from django_integration.admin.jobs import JobAdmin
+from django_integration.admin.job_admin import JobAdmin
 
 __all__ = ["JobAdmin"]

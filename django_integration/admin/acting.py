@@ -11,7 +11,7 @@ from django.contrib import messages
 from django.http import HttpResponseRedirect, QueryDict
 from django.urls import path
 from django.utils.html import format_html, format_html_join
-from django.utils.translation import gettext, gettext_lazy, ngettext
+from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST
 
 from django_integration.admin import actions, bulk, pages
@@ -35,11 +35,6 @@ if TYPE_CHECKING:
 
 # So many of the jobs that an action was done to, or that refused it, are named.
 NAMED: Final = 10
-TITLES: Final = {
-    "cancel": gettext_lazy("Cancel jobs"),
-    "retry": gettext_lazy("Retry jobs"),
-    "delete": gettext_lazy("Delete jobs"),
-}
 
 
 def urls(admin: JobViews) -> list[URLPattern]:
@@ -101,7 +96,7 @@ def _ask(
         "retried": sum(bool(record.retried_as) for record in fit),
         "back": admin.list_url() + query if only is None or query else admin.job_url(only),
     }
-    return admin.page(request, "confirm", str(TITLES[name]), context)
+    return admin.page(request, "confirm", str(actions.ACTIONS[name].title), context)
 
 
 def _ask_about_all(admin: JobViews, request: HttpRequest, name: str, query: str) -> HttpResponse | None:
@@ -128,7 +123,7 @@ def _ask_about_all(admin: JobViews, request: HttpRequest, name: str, query: str)
         "bulk_uuid": str(uuid4()),
         "back": admin.list_url() + query,
     }
-    return admin.page(request, "confirm_all", str(TITLES[name]), context)
+    return admin.page(request, "confirm_all", str(actions.ACTIONS[name].title), context)
 
 
 def act_on_all(admin: JobViews, request: HttpRequest) -> HttpResponse:

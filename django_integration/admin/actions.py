@@ -47,11 +47,13 @@ class Action:
 
     Attributes:
         label: what stands on it in the list of actions.
+        title: the heading of the question before it.
         permission: ``change`` or ``delete``.
         run: does it to one job.
     """
 
     label: _StrPromise
+    title: _StrPromise
     permission: str
     run: Callable[[str], Done]
 
@@ -103,9 +105,9 @@ def delete(uuid: str) -> Done:
 
 
 ACTIONS: Final = {
-    "cancel": Action(gettext_lazy("Cancel selected jobs"), "change", cancel),
-    "retry": Action(gettext_lazy("Retry selected jobs"), "change", retry),
-    "delete": Action(gettext_lazy("Delete selected jobs"), "delete", delete),
+    "cancel": Action(gettext_lazy("Cancel selected jobs"), gettext_lazy("Cancel jobs"), "change", cancel),
+    "retry": Action(gettext_lazy("Retry selected jobs"), gettext_lazy("Retry jobs"), "change", retry),
+    "delete": Action(gettext_lazy("Delete selected jobs"), gettext_lazy("Delete jobs"), "delete", delete),
 }
 
 

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from django.http import HttpRequest
 
     from serverless_tasks.engine.job.message import Message
-    from serverless_tasks.engine.job.record import Record
+    from serverless_tasks.engine.job.record import EndedAttempt, Record
     from serverless_tasks.engine.submit.handle import Handle
 
 # Matching jobs that are counted before an action on all of them.
@@ -101,10 +101,14 @@ def without_places(record: Record) -> Record:
     """Return a record; of an action on many jobs without what its attempts have written for the next ones."""
     if record.task != BULK:
         return record
-    history = tuple(
-        replace(ended, failure=replace(ended.failure, message=text, traceback=""))
-        if (text := ended.failure.message.partition(": {")[0]) != ended.failure.message
-        else ended
-        for ended in record.history
-    )
-    return replace(record, history=history)
+    return replace(record, history=tuple(map(_without_place, record.history)))
+
+
+def _without_place(ended: EndedAttempt) -> EndedAttempt:
+    from serverless_tasks.client.timeline import GOES_ON  # few jobs are such actions
+
+    text, goes_on, place = ended.failure.message.partition(GOES_ON)
+    if not place:
+        return ended
+    failure = replace(ended.failure, message=text + goes_on.removesuffix(": "), traceback="")
+    return replace(ended, failure=failure)

@@ -12,9 +12,9 @@ from django.utils.decorators import method_decorator
 from django.utils.translation import gettext, ngettext
 from django.views.decorators.http import require_POST
 
-from django_integration.admin.rows import moment
-from django_integration.admin.section import Section
+from django_integration.admin.views import JobViews, Section
 from django_integration.models import Job
+from django_integration.web.times import local_time
 from serverless_tasks.client.operations.letters import shown_body
 from serverless_tasks.client.task_client import TaskClient
 from serverless_tasks.engine.job.job_id import uuid_in
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
 
-    from django_integration.admin.views import JobViews
     from serverless_tasks.engine.job.dead_letter import DeadLetter
 
 PAGE = 100
@@ -157,4 +156,4 @@ def _all() -> Iterator[DeadLetter]:
 def _row(letter: DeadLetter) -> tuple[DeadLetter, Any, Any, str]:
     """A letter, when it was kept and sent, and the id of its job, or ""."""
     job = uuid_in(letter.id.rpartition("/")[2]) if letter.is_job else None
-    return letter, moment(letter.kept), moment(letter.sent) if letter.sent else None, job or ""
+    return letter, local_time(letter.kept), local_time(letter.sent) if letter.sent else None, job or ""

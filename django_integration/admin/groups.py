@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
-from django_integration.admin.rows import moment, rows
+from django_integration.admin.rows import rows
+from django_integration.web.times import local_time
 from serverless_tasks.client.members import members_page
 from serverless_tasks.engine.job.plan import Plan
 from serverless_tasks.engine.job.record import CANCELLED, FAILED, SUCCEEDED
@@ -49,7 +50,7 @@ def group(record: Record, submitted: Message | None) -> dict[str, Any]:
         "then": plan.then if plan is not None else None,
         "on": plan.on if plan is not None else "",
         "continuation": record.outputs.get("continuation"),
-        "deadline": moment(record.created + plan.deadline * 1000) if plan is not None else None,
+        "deadline": local_time(record.created + plan.deadline * 1000) if plan is not None else None,
         "again": record.members.total - record.members.succeeded,
     }
 

@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
-from django.core.exceptions import PermissionDenied
 from django.http import Http404
-from django.template.response import TemplateResponse
-from django.urls import path
-from django.utils.translation import gettext as _
+from django.utils.translation import gettext
 
-from django_integration.web.timeline import moment_text
+from django_integration.admin.views import JobViews, Section
+from django_integration.web.timeline import exact_text
 from serverless_tasks.client.operations.story.logs import job_log
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError, ConfigurationError
@@ -19,7 +17,6 @@ from serverless_tasks.errors import AwsError, ConfigurationError
 if TYPE_CHECKING:
     from uuid import UUID
 
-    from django.contrib.admin import ModelAdmin
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
 
@@ -40,21 +37,22 @@ class ShownLine:
     fields: tuple[tuple[str, Any], ...]
 
 
-def urls(admin: ModelAdmin[Any]) -> list[URLPattern]:
-    """The page of the log, for `JobAdmin.get_urls`."""
+def urls(admin: JobViews) -> list[URLPattern]:
+    """Return the page's pattern."""
+    views = LogViews(admin)
+    return [views.path("<uuid:uuid>/log/", views.log, "log")]
 
-    def log_view(request: HttpRequest, uuid: UUID) -> HttpResponse:
-        if not admin.has_view_permission(request):
-            raise PermissionDenied
+
+class LogViews(Section):
+    """The page of a job's log, for those who may see jobs."""
+
+    def log(self, request: HttpRequest, uuid: UUID) -> HttpResponse:
+        """The last lines that a job has logged."""
+        self.require("view", request)
         context = _log(str(uuid))
         if context is None:
             raise Http404(f"No job has the id {uuid}.")
-        around = {**admin.admin_site.each_context(request), "opts": admin.opts, "title": _("Log")}
-        return TemplateResponse(request, "admin/serverless_tasks/job/log.html", {**around, **context})
-
-    return [
-        path("<uuid:uuid>/log/", admin.admin_site.admin_view(log_view), name="serverless_tasks_job_log"),
-    ]
+        return self.page(request, "log", gettext("Log"), context)
 
 
 def _log(uuid: str) -> dict[str, Any] | None:
@@ -69,7 +67,7 @@ def _log(uuid: str) -> dict[str, Any] | None:
         return {"uuid": uuid, "problem": str(error), "elsewhere": not services.config.log_group}
     shown = [
         ShownLine(
-            at=moment_text(line.at), tone=line.level.lower(), line=line, fields=tuple(line.fields.items())
+            at=exact_text(line.at), tone=line.level.lower(), line=line, fields=tuple(line.fields.items())
         )
         for line in lines[-MOST:]
     ]

@@ -5,15 +5,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
-from django.urls import reverse
 from django.utils.timezone import get_current_timezone_name
 
 from django_integration.admin.bulk import acted, without_places
 from django_integration.admin.groups import group
-from django_integration.admin.rows import iso_moment, moment, owner_names, percent, rows
+from django_integration.admin.rows import owner_names, percent, rows
 from django_integration.admin.search import TIME_WORDS, field_value
 from django_integration.web.excerpt import MOST_MESSAGES, excerpts
 from django_integration.web.timeline import drawing_of, timed_messages
+from django_integration.web.times import local_time
 from serverless_tasks.client.operations.bulk.submission import BULK
 from serverless_tasks.client.search import known_names, search_jobs
 from serverless_tasks.client.timeline import messages_json, timeline
@@ -21,7 +21,7 @@ from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.submit.references import Reference
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from django_integration.admin.search import Search
     from serverless_tasks.engine.job.message import Message
@@ -57,7 +57,7 @@ def listing(search: Search) -> dict[str, Any]:
         "next": search.going_on(page.cursor) if page.cursor else "",
         "full": len(page.records) >= PAGE,
         "looked_at": page.looked_at,
-        "looked_back_to": None if page.looked_back_to is None else moment(page.looked_back_to),
+        "looked_back_to": None if page.looked_back_to is None else local_time(page.looked_back_to),
     }
 
 
@@ -93,8 +93,12 @@ def is_job(uuid: str) -> bool:
     return current_services().store.read(uuid, whole=False) is not None
 
 
-def job(uuid: str) -> dict[str, Any] | None:
+def job(uuid: str, page_of: Callable[[str], str]) -> dict[str, Any] | None:
     """The page of one job; None when nothing is known of it.
+
+    Args:
+        uuid: the job.
+        page_of: the address of a job's page, of its id.
 
     Raises:
         AwsError: the table could not be read.
@@ -113,21 +117,13 @@ def job(uuid: str) -> dict[str, Any] | None:
         "inputs": excerpts(_inputs(submitted) if submitted is not None else {}),
         "outputs": excerpts(record.outputs),
         "said": timed_messages(record, MOST_MESSAGES),
-        "timeline": drawing_of(services, record, submitted, reveal=True, page_of=_page_of),
-        "attempts": [
-            (event, iso_moment(event.at), iso_moment(event.ended))
-            for event in timeline(record)
-            if event.event == "attempt"
-        ],
-        "due": moment(record.run_at) if row.live and record.run_at is not None else None,
+        "timeline": drawing_of(services, record, submitted, reveal=True, page_of=page_of),
+        "attempts": [event for event in timeline(record) if event.event == "attempt"],
+        "due": local_time(record.run_at) if row.live and record.run_at is not None else None,
         "failure": record.failure,
         "acted": acted(record, submitted) if record.task == BULK else None,
     }
     return context if record.members is None else context | group(record, submitted)
-
-
-def _page_of(uuid: str) -> str:
-    return reverse("admin:serverless_tasks_job_change", args=[uuid])
 
 
 def _inputs(submitted: Message) -> dict[str, Any]:

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.utils.dateparse import parse_datetime
-from django.utils.timezone import get_current_timezone, get_current_timezone_name
+from django.utils.timezone import get_current_timezone_name
 from django.utils.translation import gettext
 
-from django_integration.admin.rows import duration, moment
-from django_integration.admin.section import Section
+from django_integration.admin.rows import duration
+from django_integration.admin.search import NOT_A_TIME, read_moment
+from django_integration.admin.views import JobViews, Section
 from django_integration.models import Job
+from django_integration.web.times import local_time
 from serverless_tasks.client.operations import pausing, stuck
 from serverless_tasks.client.operations.queues import QueueState, read_queues
 from serverless_tasks.client.search import GROUPS, known_names
@@ -24,10 +24,11 @@ from serverless_tasks.engine.worker.pauses import QUEUE, TASK
 from serverless_tasks.errors import AwsError, ConfigurationError, InvalidCursor, ServerlessTasksError
 
 if TYPE_CHECKING:
+    from datetime import datetime
+
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
 
-    from django_integration.admin.views import JobViews
 
 # Tenants that the page lists.
 TENANTS = 20
@@ -137,7 +138,7 @@ class QueueViews(Section):
         context = {
             "page": page,
             "groups": [_stuck_group(group) for group in page.groups],
-            "looked_back_to": None if page.looked_back_to is None else moment(page.looked_back_to),
+            "looked_back_to": None if page.looked_back_to is None else local_time(page.looked_back_to),
             "further": cursor is not None,
             "most": STUCK_LOOK if look is None and cursor is None else None,
         }
@@ -171,7 +172,7 @@ def _queues() -> dict[str, Any]:
         return {"problem": str(error)}
     sample = found.sample
     counts = [] if sample is None else sample.counts
-    back = None if sample is None or sample.looked_back_to is None else moment(sample.looked_back_to)
+    back = None if sample is None or sample.looked_back_to is None else local_time(sample.looked_back_to)
     return {
         "found": found,
         "rows": [_row(queue) for queue in found.queues],
@@ -201,15 +202,10 @@ def _until(text: str) -> datetime | None:
     """
     if not text:
         return None
-    try:
-        parsed = parse_datetime(text)
-    except ValueError:
-        parsed = None
-    if parsed is None:
-        raise ConfigurationError(
-            gettext("%(text)s is no time; expected one such as 2030-01-31T08:00.") % {"text": repr(text)}
-        )
-    return parsed if parsed.tzinfo is not None else parsed.replace(tzinfo=get_current_timezone())
+    milliseconds = read_moment(text)
+    if milliseconds is None:
+        raise ConfigurationError(NOT_A_TIME % {"text": text})
+    return local_time(milliseconds)
 
 
 def _stuck_group(group: stuck.StuckGroup) -> dict[str, Any]:
@@ -217,7 +213,7 @@ def _stuck_group(group: stuck.StuckGroup) -> dict[str, Any]:
     left = len(group.jobs) - STUCK_SHOWN
     query = urlencode({"status": _STUCK_STATUS[group.kind], "task": group.task})
     return {
-        "jobs": [(job, moment(job.since)) for job in group.jobs[:STUCK_SHOWN]],
+        "jobs": [(job, local_time(job.since)) for job in group.jobs[:STUCK_SHOWN]],
         "left": max(0, left),
         "task": group.task,
         "query": query,

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from django.utils.formats import number_format
-from django.utils.timezone import localtime
 from django.utils.translation import gettext
 
+from django_integration.web.times import local_time
 from serverless_tasks.client import job_filter
 from serverless_tasks.engine.job.record import PENDING
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
+    from datetime import datetime
 
     from serverless_tasks.engine.job.record import Record
 
@@ -90,11 +90,11 @@ def rows(records: Sequence[Record], now: float) -> list[Row]:
             record=record,
             owner=names.get(record.owner or "", record.owner or ""),
             percent=percent(record),
-            created=moment(record.created),
-            finished=None if record.finished is None else moment(record.finished),
+            created=local_time(record.created),
+            finished=None if record.finished is None else local_time(record.finished),
             seconds=job_filter.duration(record, now),
             waited=job_filter.queue_wait(record),
-            due=moment(record.run_at) if record.status == PENDING and record.run_at is not None else None,
+            due=local_time(record.run_at) if record.status == PENDING and record.run_at is not None else None,
         )
         for record in records
     ]
@@ -122,16 +122,6 @@ def percent(record: Record) -> int | None:
     if not record.target or record.target < 0:
         return None
     return max(0, min(100, int(100 * record.progress / record.target)))
-
-
-def moment(milliseconds: int) -> datetime:
-    """A time of a record in the site's own time zone."""
-    return localtime(datetime.fromtimestamp(milliseconds / 1000, UTC))
-
-
-def iso_moment(text: str | None) -> datetime | None:
-    """A time of a timeline in the site's own time zone."""
-    return None if text is None else localtime(datetime.fromisoformat(text))
 
 
 def duration(seconds: float) -> str:

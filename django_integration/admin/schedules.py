@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from django.utils.timezone import localtime
 from django.utils.translation import gettext
 
-from django_integration.admin.rows import moment
-from django_integration.admin.section import Section
+from django_integration.admin.views import JobViews, Section
 from serverless_tasks.client.operations.schedules import read_schedules
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ServerlessTasksError
@@ -16,8 +14,6 @@ from serverless_tasks.errors import ServerlessTasksError
 if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
-
-    from django_integration.admin.views import JobViews
 
 
 def urls(admin: JobViews) -> list[URLPattern]:
@@ -40,12 +36,4 @@ class ScheduleViews(Section):
             found = read_schedules(services)
         except ServerlessTasksError as error:
             return self.page(request, "schedules", title, {"problem": str(error)})
-        rows = [
-            (
-                each,
-                None if each.last is None else moment(each.last.created),
-                None if each.next is None else localtime(each.next),
-            )
-            for each in found
-        ]
-        return self.page(request, "schedules", title, {"schedules": rows})
+        return self.page(request, "schedules", title, {"schedules": found})

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, fields, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import urlencode
 
 from django.utils.formats import number_format
-from django.utils.timezone import get_current_timezone, localtime
+from django.utils.timezone import get_current_timezone
 from django.utils.translation import gettext, gettext_lazy, pgettext_lazy
 
 from django_integration.templatetags.job_pages import moment_text, status_word
+from django_integration.web.times import local_time
 from serverless_tasks.client.job_filter import STATUSES, TIMES, JobFilter
 from serverless_tasks.client.search import GROUPS
 from serverless_tasks.engine.job.clock import to_ms
@@ -38,6 +39,7 @@ TIME_WORDS: Final[dict[str, _StrPromise]] = {
     "finished": pgettext_lazy("time of a job", "finished"),
 }
 SUBMITTED: Final = "submitted"
+NOT_A_TIME: Final = gettext_lazy("“%(text)s” is not a time; write it as 2026-01-31T08:00:00.")
 # The beginning of an id in the search box; pages show eight digits. What is shorter may be an owner.
 _SHORT_ID: Final = re.compile(r"[0-9a-f]{6,8}|[0-9a-f]{8}-[0-9a-f-]{0,27}", re.IGNORECASE)
 _LENGTH: Final = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(s|min|m|h|d)?\s*")
@@ -127,9 +129,8 @@ class Search:
                 problems.append(problem % {"text": text})
             return value
 
-        not_a_time = gettext("“%(text)s” is not a time; write it as 2026-01-31T08:00:00.")
-        since = read(self.since, read_moment, not_a_time)
-        until = read(self.until, read_moment, not_a_time)
+        since = read(self.since, read_moment, str(NOT_A_TIME))
+        until = read(self.until, read_moment, str(NOT_A_TIME))
         longer_than = read(
             self.longer_than,
             _seconds,
@@ -287,25 +288,29 @@ def field_value(text: str) -> str:
     milliseconds = read_moment(text) if text else None
     if milliseconds is None:
         return ""
-    local = localtime(datetime.fromtimestamp(milliseconds / 1000, UTC))
-    return local.replace(tzinfo=None).isoformat(timespec="seconds")
+    return local_time(milliseconds).replace(tzinfo=None).isoformat(timespec="seconds")
 
 
 def _text_of(milliseconds: int | None) -> str:
-    return "" if milliseconds is None else moment_text(datetime.fromtimestamp(milliseconds / 1000, UTC))
+    return "" if milliseconds is None else moment_text(local_time(milliseconds))
 
 
 def read_moment(text: str) -> int | None:
-    """Return a time in milliseconds since the epoch; one without a zone is in the site's. None: it is none."""
+    """Return a time in milliseconds since the epoch; one without a zone is in the site's.
+
+    None: it is none, or no date of the site's calendar.
+    """
     if _MILLISECONDS.fullmatch(text):
         return int(text)
     try:
         moment = datetime.fromisoformat(text)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=get_current_timezone())
-        return to_ms(moment.timestamp())
+        milliseconds = to_ms(moment.timestamp())
+        local_time(milliseconds)
     except (ValueError, OverflowError):
         return None
+    return milliseconds
 
 
 def _seconds(text: str) -> float | None:

@@ -13,6 +13,7 @@ from django.utils.timezone import localtime
 from django.utils.translation import gettext, gettext_lazy
 
 from django_integration.web.timeline import outcome_word
+from django_integration.web.times import local_time
 from serverless_tasks.engine.job.record import CANCELLED, FAILED, PENDING, RUNNING, SUCCEEDED
 
 if TYPE_CHECKING:
@@ -61,9 +62,15 @@ def moment_text(when: datetime | str | None) -> str:
 
 
 @register.filter
-def moment(when: datetime | str | None) -> SafeString | str:
-    """Return a time as `moment_text` does, in an element that has it in ISO 8601 as well; "" for no time."""
+def moment(when: datetime | str | int | None) -> SafeString | str:
+    """Return a time as `moment_text` does, in an element that has it in ISO 8601 as well; "" for no time.
+
+    Args:
+        when: as for `moment_text`, or milliseconds since the epoch.
+    """
     if not when:
         return ""
+    if isinstance(when, int):
+        when = local_time(when)
     exact = when if isinstance(when, str) else when.isoformat()
     return format_html('<time datetime="{}">{}</time>', exact, moment_text(when))

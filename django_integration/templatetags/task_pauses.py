@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING
 
 from django import template
-from django.utils.timezone import localtime
 
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ServerlessTasksError
@@ -16,12 +14,6 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.worker.pauses import Pause
 
 register = template.Library()
-
-
-@register.filter
-def task_moment(milliseconds: int) -> datetime:
-    """Return a time of a pause in the site's zone."""
-    return localtime(datetime.fromtimestamp(milliseconds / 1000, UTC))
 
 
 @register.simple_tag

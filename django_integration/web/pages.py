@@ -66,15 +66,10 @@ def view(request: HttpRequest, uuid: str) -> HttpResponse:
 def status_url(request: HttpRequest, record: Record) -> str:
     """Return the path of a job's status page, or "" where whoever asks may not read it, or the site has none."""
     try:
-        caller = identify(request, Action.RETRIEVE)
-        return path_of("view", args=[record.uuid]) if _sees(caller, record) else ""
+        caller = identify(request, Action.RETRIEVE, limited=False)
+        return path_of("view", args=[record.uuid]) if caller.sees(record) else ""
     except (HTTPError, NoReverseMatch):
         return ""
-
-
-def _sees(caller: Caller, record: Record) -> bool:
-    """Return whether a job is the caller's, or nobody's, and the site's permission classes let it pass."""
-    return record.owner in (None, caller.owner) and caller.may(record)
 
 
 def _admin_url(request: HttpRequest, uuid: str) -> str:
@@ -99,7 +94,7 @@ def _timeline(caller: Caller, record: Record, base: str) -> Drawing | None:
         services.store.job(record.uuid),
         reveal=shows_internal_errors(),
         page_of=lambda uuid: f"{base}{uuid}/view/",
-        sees=lambda member: _sees(caller, member),
+        sees=caller.sees,
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Final
 
 from django.utils.formats import date_format, number_format
-from django.utils.timezone import localtime
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
+from django_integration.web.times import local_time
 from serverless_tasks.client.operations.story.picture import DAY, HOUR, MINUTE, SECOND, picture_of
 from serverless_tasks.client.operations.story.spans import (
     ATTEMPT,
@@ -26,6 +26,8 @@ from serverless_tasks.engine.job.record import AttemptMessages
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from django.utils.functional import _StrPromise
+
     from serverless_tasks.client.operations.story.picture import Bar, Mark, Picture, Row
     from serverless_tasks.client.operations.story.spans import Span
     from serverless_tasks.engine.job.message import Message
@@ -38,6 +40,21 @@ BAR_TOP: Final = 20
 AXIS: Final = 26
 # Where a mark's text would run out of the picture on the right: it ends there instead.
 _RIGHT: Final = 0.9
+_UNITS: Final = (
+    (DAY, gettext_lazy("%(count)s d")),
+    (HOUR, gettext_lazy("%(count)s h")),
+    (MINUTE, gettext_lazy("%(count)s min")),
+    (SECOND, gettext_lazy("%(count)s s")),
+)
+_OUTCOMES: Final[dict[str, _StrPromise]] = {
+    "pending": gettext_lazy("waiting"),
+    "running": gettext_lazy("running"),
+    "succeeded": gettext_lazy("succeeded"),
+    "failed": gettext_lazy("failed"),
+    "cancelled": gettext_lazy("cancelled"),
+    "lost": gettext_lazy("worker lost"),
+    "not run": gettext_lazy("not run"),
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,9 +154,9 @@ def drawing_of(
     if picture is None:
         return None
     reasons = _reasons(record, reveal=reveal)
-    start, end = _moment(picture.start), _moment(picture.end)
+    start, end = local_time(picture.start), local_time(picture.end)
     one_day = (start.date(), start.tzname()) == (end.date(), end.tzname())
-    at = _time_text if one_day else moment_text
+    at = _time_text if one_day else exact_text
     rows = tuple(
         _row(
             number,
@@ -191,25 +208,21 @@ def timed_messages(record: Record, most: int) -> TimedMessages:
         (each.attempt, at, text) for each in messages for text, at in zip(each.texts, each.times, strict=True)
     ]
     shown = [
-        TimedMessage(attempt=attempt, at="" if at is None else moment_text(at), text=text)
+        TimedMessage(attempt=attempt, at="" if at is None else exact_text(at), text=text)
         for attempt, at, text in every[-most:]
     ]
     return TimedMessages(shown=shown, left=len(every) - len(shown), attempts=len(messages))
 
 
-def moment_text(milliseconds: int) -> str:
+def exact_text(milliseconds: int) -> str:
     """A time in the site's time zone, which it names, to the millisecond, in the page's language."""
-    moment = _moment(milliseconds)
+    moment = local_time(milliseconds)
     day = date_format(moment, "SHORT_DATE_FORMAT")
     return f"{day} {_time_text(milliseconds)} {moment.tzname() or ''}".rstrip()
 
 
 def _time_text(milliseconds: int) -> str:
-    return f"{_moment(milliseconds):%H:%M:%S}.{milliseconds % 1000:03d}"
-
-
-def _moment(milliseconds: int) -> datetime:
-    return localtime(datetime.fromtimestamp(milliseconds / 1000, UTC))
+    return f"{local_time(milliseconds):%H:%M:%S}.{milliseconds % 1000:03d}"
 
 
 def lasted_text(milliseconds: int) -> str:
@@ -217,7 +230,7 @@ def lasted_text(milliseconds: int) -> str:
     if milliseconds < SECOND:
         return _("%(count)s ms") % {"count": milliseconds}
     left, parts = milliseconds, []
-    for size, text in ((DAY, _("%(count)s d")), (HOUR, _("%(count)s h")), (MINUTE, _("%(count)s min"))):
+    for size, text in _UNITS[:-1]:
         count, left = divmod(left, size)
         if count:
             parts.append(text % {"count": count})
@@ -226,13 +239,7 @@ def lasted_text(milliseconds: int) -> str:
 
 
 def _since_text(milliseconds: int) -> str:
-    units = (
-        (DAY, _("%(count)s d")),
-        (HOUR, _("%(count)s h")),
-        (MINUTE, _("%(count)s min")),
-        (SECOND, _("%(count)s s")),
-    )
-    for size, text in units:
+    for size, text in _UNITS:
         if milliseconds >= size:
             count = milliseconds / size
             return text % {"count": number_format(int(count) if count.is_integer() else count, use_l10n=True)}
@@ -249,7 +256,7 @@ def _reasons(record: Record, *, reveal: bool) -> dict[int, str]:
 
 def _label(picture: Picture) -> str:
     return _("Timeline from %(start)s, %(lasted)s long. The table below it says the same in words.") % {
-        "start": moment_text(picture.start),
+        "start": exact_text(picture.start),
         "lasted": lasted_text(picture.lasted),
     }
 
@@ -305,13 +312,4 @@ def outcome_word(outcome: str) -> str:
 
     One that is not known stands for itself.
     """
-    words = {
-        "pending": _("waiting"),
-        "running": _("running"),
-        "succeeded": _("succeeded"),
-        "failed": _("failed"),
-        "cancelled": _("cancelled"),
-        "lost": _("worker lost"),
-        "not run": _("not run"),
-    }
-    return words.get(outcome, outcome)
+    return str(_OUTCOMES.get(outcome, outcome))

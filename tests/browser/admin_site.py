@@ -68,12 +68,29 @@ class QuietHandler(WSGIRequestHandler):
 
 
 def main(folder: Path) -> None:
-    settings.configure(
-        DEBUG=True,
-        SECRET_KEY="not a secret",
-        ALLOWED_HOSTS=["127.0.0.1"],
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": folder / "site.db"}},
-        INSTALLED_APPS=[
+    start(
+        folder,
+        ROOT_URLCONF=__name__,
+        SERVERLESS_TASKS={"BACKEND": "threading"},
+        TASK_API_BACKGROUND_TASKS=[Steps, Fails],
+    )
+    _add_urls()
+    serve()
+
+
+def start(folder: Path, **given: object) -> None:
+    """Set Django up with its admin, the superuser ada, and bob, who may read jobs.
+
+    Args:
+        folder: where its database goes.
+        given: further settings, or others in place of these.
+    """
+    known: dict[str, object] = {
+        "DEBUG": True,
+        "SECRET_KEY": "not a secret",
+        "ALLOWED_HOSTS": ["127.0.0.1"],
+        "DATABASES": {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": folder / "site.db"}},
+        "INSTALLED_APPS": [
             "django.contrib.admin",
             "django.contrib.auth",
             "django.contrib.contenttypes",
@@ -82,27 +99,32 @@ def main(folder: Path) -> None:
             "django.contrib.staticfiles",
             "django_integration",
         ],
-        MIDDLEWARE=MIDDLEWARE,
-        TEMPLATES=[
+        "MIDDLEWARE": MIDDLEWARE,
+        "TEMPLATES": [
             {
                 "BACKEND": "django.template.backends.django.DjangoTemplates",
                 "APP_DIRS": True,
                 "OPTIONS": {"context_processors": PROCESSORS},
             }
         ],
-        STATIC_URL="/static/",
-        USE_TZ=True,
-        LOCALE_PATHS=[folder / "locale"],
-        TIME_ZONE="UTC",
-        ROOT_URLCONF=__name__,
-        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
-        SERVERLESS_TASKS={"BACKEND": "threading"},
-        TASK_API_BACKGROUND_TASKS=[Steps, Fails],
-    )
+        "STATIC_URL": "/static/",
+        "USE_TZ": True,
+        "LOCALE_PATHS": [folder / "locale"],
+        "TIME_ZONE": "UTC",
+        "PASSWORD_HASHERS": ["django.contrib.auth.hashers.MD5PasswordHasher"],
+    }
+    settings.configure(**known | given)
     django.setup()
     call_command("migrate", verbosity=0)
-    _add_users()
-    _add_urls()
+    from django.contrib.auth.models import Permission, User
+
+    User.objects.create_superuser("ada", password="pw")
+    reader = User.objects.create_user("bob", password="pw", is_staff=True)
+    reader.user_permissions.add(Permission.objects.get(codename="view_job"))
+
+
+def serve() -> None:
+    """Serve the site, and print its address."""
     from django.contrib.staticfiles.handlers import StaticFilesHandler
 
     server = ThreadedWSGIServer(("127.0.0.1", 0), QuietHandler)
@@ -110,14 +132,6 @@ def main(folder: Path) -> None:
     sys.stdout.write(f"http://127.0.0.1:{server.server_address[1]}\n")
     sys.stdout.flush()
     server.serve_forever()
-
-
-def _add_users() -> None:
-    from django.contrib.auth.models import Permission, User
-
-    User.objects.create_superuser("ada", password="pw")
-    reader = User.objects.create_user("bob", password="pw", is_staff=True)
-    reader.user_permissions.add(Permission.objects.get(codename="view_job"))
 
 
 urlpatterns: list[object] = []

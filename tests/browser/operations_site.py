@@ -5,23 +5,11 @@ On the stack are a paused task, waiting jobs of several tenants, stuck jobs, dea
 statistics and errors. Its pages have a content security policy without inline scripts and styles.
 """
 
-import io
-import os
 import sys
-import zipfile
 from pathlib import Path
-
-import boto3
-import django
-from django.conf import settings
-from django.core.management import call_command
-from django.core.servers.basehttp import ThreadedWSGIServer
-from django.core.wsgi import get_wsgi_application
 
 from serverless_tasks import Task, cron
 from serverless_tasks.client.operations.pausing import pause_queue, pause_task
-from serverless_tasks.engine.aws import session
-from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.definition.schedule_sync import apply, plan
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.dead_letter import DeadLetter
@@ -32,8 +20,8 @@ from serverless_tasks.engine.statistics.errors import ErrorKind, Occurrences
 from serverless_tasks.engine.statistics.histogram import bucket_of
 from serverless_tasks.engine.statistics.items import hour_of
 from serverless_tasks.params import IntParameter, StringParameter
-from tests.browser.admin_site import MIDDLEWARE, PROCESSORS, QuietHandler
-from tests.support.aws import account, resources
+from tests.browser.admin_site import MIDDLEWARE, serve, start
+from tests.support.aws import account, map_queues, resources
 
 HOUR = 3_600_000
 GONE = "0b9f7a52-6a1c-4a3e-9c53-1d2f3a4b5c60"
@@ -67,72 +55,37 @@ class Nightly(Task):
 def main(folder: Path) -> None:
     with account():
         config = resources()
-        _configure(folder, config)
-        django.setup()
-        call_command("migrate", verbosity=0)
+        start(
+            folder,
+            MIDDLEWARE=["django.middleware.csp.ContentSecurityPolicyMiddleware", *MIDDLEWARE],
+            SECURE_CSP={"default-src": ["'self'"], "img-src": ["'self'", "data:"]},
+            TIME_ZONE="Europe/Vienna",
+            ROOT_URLCONF=__name__,
+            SERVERLESS_TASKS={
+                "BACKEND": "sqs",
+                "TABLE": config.table,
+                "QUEUE_URLS": dict(config.queue_urls),
+                "DEAD_LETTER_QUEUE_URL": config.dead_letter_queue_url,
+                "BUCKET": config.bucket,
+                "SCHEDULE_GROUP": config.schedule_group,
+                "SCHEDULER_ROLE": config.scheduler_role,
+                "PAUSES": True,
+            },
+            TASK_API_BACKGROUND_TASKS=[Invoice, Nightly],
+        )
         _fill(current_services())
-        _serve()
-
-
-def _configure(folder: Path, config: Config) -> None:
-    os.environ["AWS_REGION"] = "us-east-1"
-    settings.configure(
-        DEBUG=True,
-        SECRET_KEY="not a secret",
-        ALLOWED_HOSTS=["127.0.0.1"],
-        DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": folder / "site.db"}},
-        INSTALLED_APPS=[
-            *(f"django.contrib.{name}" for name in ("admin", "auth", "contenttypes", "messages", "sessions")),
-            "django.contrib.staticfiles",
-            "django_integration",
-        ],
-        MIDDLEWARE=["django.middleware.csp.ContentSecurityPolicyMiddleware", *MIDDLEWARE],
-        SECURE_CSP={"default-src": ["'self'"], "img-src": ["'self'", "data:"]},
-        TEMPLATES=[
-            {
-                "BACKEND": "django.template.backends.django.DjangoTemplates",
-                "APP_DIRS": True,
-                "OPTIONS": {"context_processors": PROCESSORS},
-            }
-        ],
-        STATIC_URL="/static/",
-        USE_TZ=True,
-        LOCALE_PATHS=[folder / "locale"],
-        TIME_ZONE="Europe/Vienna",
-        ROOT_URLCONF=__name__,
-        PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
-        SERVERLESS_TASKS={
-            "BACKEND": "sqs",
-            "TABLE": config.table,
-            "QUEUE_URLS": dict(config.queue_urls),
-            "DEAD_LETTER_QUEUE_URL": config.dead_letter_queue_url,
-            "BUCKET": config.bucket,
-            "SCHEDULE_GROUP": config.schedule_group,
-            "SCHEDULER_ROLE": config.scheduler_role,
-            "PAUSES": True,
-        },
-        TASK_API_BACKGROUND_TASKS=[Invoice, Nightly],
-    )
-
-
-def _serve() -> None:
-    from django.contrib import admin
-    from django.contrib.auth.models import Permission, User
-    from django.contrib.staticfiles.handlers import StaticFilesHandler
-    from django.urls import path
-
-    User.objects.create_superuser("ada", password="pw")
-    reader = User.objects.create_user("bob", password="pw", is_staff=True)
-    reader.user_permissions.add(Permission.objects.get(codename="view_job"))
-    urlpatterns.append(path("admin/", admin.site.urls))
-    server = ThreadedWSGIServer(("127.0.0.1", 0), QuietHandler)
-    server.set_app(StaticFilesHandler(get_wsgi_application()))
-    sys.stdout.write(f"http://127.0.0.1:{server.server_address[1]}\n")
-    sys.stdout.flush()
-    server.serve_forever()
+        _add_urls()
+        serve()
 
 
 urlpatterns: list[object] = []
+
+
+def _add_urls() -> None:
+    from django.contrib import admin
+    from django.urls import path
+
+    urlpatterns.append(path("admin/", admin.site.urls))
 
 
 def _fill(services: Services) -> None:
@@ -147,7 +100,7 @@ def _fill(services: Services) -> None:
     services.store.put_jobs([_message(GONE, now - 2 * HOUR, queue="high"), lost, unknown, held])
     services.store.claim(lost, token="t", lease=now - 2 * HOUR, request_id="")
     services.store.returned(unknown, no_such_task("billing.remind"))
-    _map_queues(services)  # after all are sent: moto would try to run the function
+    map_queues(services.config.queue_urls.values())  # after all are sent: moto would try to run the function
     paused = pause_task(services, "billing.invoice", by="grace", why="The bank answers with errors")
     assert paused.pause is not None
     services.store.returned(held, paused.pause.failure)
@@ -213,26 +166,6 @@ def _keep_letters(services: Services, now: int) -> None:
         id="undecodable/0c1d2e3f-message", reason="The message body is not JSON", queue="default"
     )
     services.dead_letter_store.keep(odd, "<order>not ours</order>")
-
-
-def _map_queues(services: Services) -> None:
-    role = boto3.client("iam", region_name="us-east-1").create_role(
-        RoleName="w", AssumeRolePolicyDocument="{}"
-    )
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("worker.py", "def handler(event, context): ...")
-    aws = session.client("lambda")
-    aws.create_function(
-        FunctionName="worker",
-        Runtime="python3.13",
-        Role=role["Role"]["Arn"],
-        Handler="worker.handler",
-        Code={"ZipFile": code.getvalue()},
-    )
-    for url in services.config.queue_urls.values():
-        arn = f"arn:aws:sqs:us-east-1:123456789012:{url.rsplit('/', 1)[-1]}"
-        aws.create_event_source_mapping(EventSourceArn=arn, FunctionName="worker", Enabled=True)
 
 
 if __name__ == "__main__":

@@ -1,8 +1,6 @@
 """The jobs in Django's admin, as a person uses them: list, detail, cancel, retry, delete, a narrow screen."""
 
 import json
-import subprocess
-import sys
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -13,20 +11,16 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.axe import violations
+from tests.browser.processes import serve
 from tests.support.clock import until
 
 pytestmark = pytest.mark.browser
-ROOT = Path(__file__).resolve().parents[2]
 LIST = "/admin/serverless_tasks/job/"
 
 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
-    command = [sys.executable, "-m", "tests.browser.admin_site", tmp_path]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.terminate()
+    yield from serve("admin_site", tmp_path)
 
 
 @pytest.fixture

@@ -1,19 +1,16 @@
 """The status page of a group that a Django site runs, in a real browser."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser import npm
+from tests.browser.processes import serve
 
 pytestmark = pytest.mark.browser
-ROOT = Path(__file__).resolve().parents[2]
 
 # Notes each state that the page shows, as often as it is set.
 NOTE = """() => {
@@ -29,11 +26,7 @@ NOTE = """() => {
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     packages = npm.install()
-    command = [sys.executable, "-m", "tests.browser.task_site", tmp_path_factory.mktemp("site"), packages]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.terminate()
+    yield from serve("task_site", tmp_path_factory.mktemp("site"), packages)
 
 
 def test_its_bar_moves_with_each_member_and_it_ends_once(address: str, page: Page) -> None:

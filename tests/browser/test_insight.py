@@ -10,8 +10,8 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.axe import violations
 from tests.browser.operations_site import FAILED, KIND
+from tests.browser.processes import serve
 from tests.browser.test_admin import LIST, log_in
-from tests.browser.test_operations import serve
 
 pytestmark = pytest.mark.browser
 PAGES = (
@@ -36,7 +36,7 @@ FITS = "document.documentElement.scrollWidth <= document.documentElement.clientW
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a site that tests leave as it is."""
-    yield from serve(tmp_path_factory.mktemp("site"))
+    yield from serve("operations_site", tmp_path_factory.mktemp("site"))
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,8 +1,6 @@
 """The pages in German, and in a language that is written from right to left."""
 
 import re
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
@@ -17,10 +15,10 @@ from playwright.sync_api import Browser, Locator, Page, expect
 from tests.browser.axe import violations
 from tests.browser.operations_site import FAILED as ENDED
 from tests.browser.operations_site import KIND, LETTER, LOST
+from tests.browser.processes import serve
 from tests.browser.scripted_site import ScriptedSite, record
-from tests.browser.test_admin import LIST, ROOT, read, wait_for
+from tests.browser.test_admin import LIST, read, wait_for
 from tests.browser.test_docs_page import OPENAPI
-from tests.browser.test_operations import serve
 from tests.browser.test_status_page import DONE, FAILED, GROUP, HALF, address, status
 from tests.browser.test_timeline import drawing
 
@@ -285,11 +283,7 @@ class TestRightToLeft:
 class TestAdmin:
     @pytest.fixture
     def place(self, tmp_path: Path, arabic: Path) -> Iterator[str]:
-        command = [sys.executable, "-m", "tests.browser.admin_site", tmp_path]
-        with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-            assert process.stdout is not None
-            yield process.stdout.readline().strip()
-            process.terminate()
+        yield from serve("admin_site", tmp_path)
 
     @pytest.mark.parametrize("width", WIDTHS)
     def test_the_pages_of_a_group_from_right_to_left(
@@ -339,7 +333,7 @@ def operations(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a site that tests leave as it is."""
     folder = tmp_path_factory.mktemp("site")
     write_arabic(folder)
-    yield from serve(folder)
+    yield from serve("operations_site", folder)
 
 
 class TestOperations:

@@ -1,19 +1,16 @@
 """The published client of Django Task API, unmodified, and ours, against the endpoint, in a real browser."""
 
 import json
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.browser import npm
+from tests.browser.processes import serve
 
 pytestmark = pytest.mark.browser
-ROOT = Path(__file__).resolve().parents[2]
 
 # Lets the task go on each time that a poll has shown one more message.
 FOLLOW = """async ([task, inputs, options]) => {
@@ -44,11 +41,7 @@ CALLBACKS = """async ([task, inputs]) => {
 @pytest.fixture(scope="module")
 def address(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     packages = npm.install()
-    command = [sys.executable, "-m", "tests.browser.task_site", tmp_path_factory.mktemp("site"), packages]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.terminate()
+    yield from serve("task_site", tmp_path_factory.mktemp("site"), packages)
 
 
 @pytest.fixture(params=["theirs", "ours"])

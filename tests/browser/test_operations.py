@@ -1,7 +1,5 @@
 """The admin's pages about queues, stuck jobs, dead letters and schedules, as a person uses them."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
@@ -11,10 +9,10 @@ from playwright.sync_api import Browser, Page, expect
 
 from tests.browser.axe import violations
 from tests.browser.operations_site import GONE, HELD, LETTER, LOST
+from tests.browser.processes import serve
 from tests.browser.test_admin import LIST, log_in
 
 pytestmark = pytest.mark.browser
-ROOT = Path(__file__).resolve().parents[2]
 PAGES = (
     "",
     "queues/",
@@ -33,21 +31,13 @@ PAGES = (
 @pytest.fixture(scope="module")
 def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     """The address of a site that tests leave as it is."""
-    yield from serve(tmp_path_factory.mktemp("site"))
+    yield from serve("operations_site", tmp_path_factory.mktemp("site"))
 
 
 @pytest.fixture
 def address(tmp_path: Path) -> Iterator[str]:
     """The address of a site of one test's own."""
-    yield from serve(tmp_path)
-
-
-def serve(folder: Path) -> Iterator[str]:
-    command = [sys.executable, "-m", "tests.browser.operations_site", folder]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
-        assert process.stdout is not None
-        yield process.stdout.readline().strip()
-        process.terminate()
+    yield from serve("operations_site", tmp_path)
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

@@ -1,11 +1,14 @@
 """The resources of the template, made on moto by hand: quick, and the same in shape."""
 
+import io
 import os
-from collections.abc import Iterator
+import zipfile
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from unittest import mock
 from uuid import uuid4
 
+import boto3
 from moto import mock_aws
 
 from serverless_tasks.engine.aws import session
@@ -50,6 +53,26 @@ def resources() -> Config:
         schedule_group=f"group-{suffix}",
         scheduler_role="arn:aws:iam::123456789012:role/scheduler",
     )
+
+
+def map_queues(urls: Iterable[str]) -> None:
+    """Let a function receive from these queues, as the worker does."""
+    name = f"worker-{uuid4().hex[:12]}"
+    role = boto3.client("iam", region_name=REGION).create_role(RoleName=name, AssumeRolePolicyDocument="{}")
+    code = io.BytesIO()
+    with zipfile.ZipFile(code, "w") as archive:
+        archive.writestr("worker.py", "def handler(event, context): ...")
+    aws = session.client("lambda")
+    aws.create_function(
+        FunctionName=name,
+        Runtime="python3.13",
+        Role=role["Role"]["Arn"],
+        Handler="worker.handler",
+        Code={"ZipFile": code.getvalue()},
+    )
+    for url in urls:
+        arn = f"arn:aws:sqs:{REGION}:123456789012:{url.rsplit('/', 1)[-1]}"
+        aws.create_event_source_mapping(EventSourceArn=arn, FunctionName=name, Enabled=True)
 
 
 def a_table() -> str:

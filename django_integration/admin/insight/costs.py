@@ -12,8 +12,9 @@ from django_integration.admin.insight.numbers import count_text, money_text, per
 from django_integration.admin.insight.plots import STYLES, Plot, Series, Unit, spark, stacked
 from django_integration.admin.insight.span import Span
 from django_integration.admin.insight.times import Steps
-from django_integration.admin.rows import moment, owner_names
-from django_integration.admin.section import Section
+from django_integration.admin.rows import owner_names
+from django_integration.admin.views import JobViews, Section
+from django_integration.web.times import local_time
 from serverless_tasks.client.operations.cost.costs import added, costs_of, region_of
 from serverless_tasks.client.operations.cost.prices import chosen_prices
 from serverless_tasks.client.operations.cost.sample import OWNER, TENANT, sample_costs
@@ -26,7 +27,6 @@ if TYPE_CHECKING:
     from django.urls import URLPattern
     from django.utils.functional import _StrPromise
 
-    from django_integration.admin.views import JobViews
     from serverless_tasks.client.operations.cost.costs import Costs, TaskCost
     from serverless_tasks.client.operations.cost.prices import Prices
     from serverless_tasks.client.operations.cost.sample import CostSample, Share
@@ -77,7 +77,7 @@ class CostViews(Section):
                 for name, word in BY.items()
             ],
             "in_process": services.backend_kind.in_process,
-            "longest": "" if span.chosen == "90d" else span.ranges(**kept)[-1][1],
+            "longest": span.longest(**kept),
         }
         title = gettext("Costs")
         try:
@@ -129,8 +129,8 @@ class CostViews(Section):
         return {
             "sample": sample,
             "looked_at": count_text(sample.looked_at),
-            "oldest": None if sample.oldest is None else moment(sample.oldest),
-            "newest": None if sample.newest is None else moment(sample.newest),
+            "oldest": None if sample.oldest is None else local_time(sample.oldest),
+            "newest": None if sample.newest is None else local_time(sample.newest),
             "shares": [_share(found, each, names) for each in shown],
             "rest": _together(found, rest) if rest else None,
             "unknown": _line(found, sample.unknown) if sample.unknown else None,

@@ -10,8 +10,8 @@ from django_integration.admin.insight.numbers import count_text
 from django_integration.admin.insight.plots import Series, spark, stacked
 from django_integration.admin.insight.span import Span
 from django_integration.admin.insight.times import Steps
-from django_integration.admin.rows import moment
-from django_integration.admin.section import Section
+from django_integration.admin.views import JobViews, Section
+from django_integration.web.times import local_time
 from serverless_tasks.client.operations.errors import list_errors, read_error
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError, ConfigurationError
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from django.http import HttpRequest, HttpResponse
     from django.urls import URLPattern
 
-    from django_integration.admin.views import JobViews
     from serverless_tasks.client.operations.errors import ErrorSummary
 
 # Kinds that the page lists; a process tells 100 apart in an hour.
@@ -75,7 +74,7 @@ class ErrorViews(Section):
             "span": span,
             "fingerprint": fingerprint,
             "ranges": span.ranges(),
-            "longest": "?range=90d",
+            "longest": span.longest(),
         }
         title = gettext("Failures of one kind")
         try:
@@ -97,8 +96,8 @@ class ErrorViews(Section):
         return {
             "error": found,
             "count": count_text(found.count),
-            "first": moment(found.first_seen),
-            "last": moment(found.last_seen),
+            "first": local_time(found.first_seen),
+            "last": local_time(found.last_seen),
             "spark": spark(steps, [count for _, count in found.hours]),
             "here": span.query(),
             "query": jobs,

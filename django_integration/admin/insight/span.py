@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 from urllib.parse import urlencode
 
 from django.utils.timezone import get_current_timezone_name
 from django.utils.translation import gettext, gettext_lazy
 
-from django_integration.admin.rows import moment
-from django_integration.admin.search import field_value, read_moment
+from django_integration.admin.search import NOT_A_TIME, field_value, read_moment
+from django_integration.web.times import local_time
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.statistics.items import HOUR_MS, KEPT_DAYS, whole_hours
 from serverless_tasks.engine.store.items import DAY_MS
@@ -37,12 +37,14 @@ class Span:
     Attributes:
         since: its beginning, milliseconds since the epoch.
         until: its end, exclusive.
+        kept_since: the earliest time whose counts are kept.
         chosen: which of `RANGES` it is, or "" where its ends were given.
         problems: what of the query could not be read.
     """
 
     since: int
     until: int
+    kept_since: int
     chosen: str = ""
     problems: tuple[str, ...] = ()
 
@@ -59,7 +61,8 @@ class Span:
         chosen = query.get("range", "")
         if chosen not in RANGES:
             chosen = usual
-        whole = cls(since=end - RANGES[chosen][0], until=end, chosen=chosen)
+        kept_since = end - KEPT_DAYS * DAY_MS
+        whole = cls(since=end - RANGES[chosen][0], until=end, kept_since=kept_since, chosen=chosen)
         given = {name: query.get(name, "").strip() for name in ("since", "until")}
         if not any(given.values()):
             return whole
@@ -67,15 +70,14 @@ class Span:
         times = {name: read_moment(text) for name, text in given.items() if text}
         for name, time in times.items():
             if time is None:
-                text = gettext("“%(text)s” is not a time; write it as 2026-01-31T08:00:00.")
-                problems.append(text % {"text": given[name]})
+                problems.append(NOT_A_TIME % {"text": given[name]})
         until = min(times.get("until") or end, end)
-        since = max(times.get("since") or whole.since, end - KEPT_DAYS * DAY_MS)
+        since = max(times.get("since") or whole.since, kept_since)
         if not problems and since >= until:
             problems.append(gettext("This time ends before it begins, or no counts are kept of it."))
         if problems:
-            return cls(since=whole.since, until=whole.until, chosen=chosen, problems=tuple(problems))
-        return cls(since=since, until=until)
+            return replace(whole, problems=tuple(problems))
+        return cls(since=since, until=until, kept_since=kept_since)
 
     @property
     def first(self) -> int:
@@ -90,17 +92,17 @@ class Span:
     @property
     def begins(self) -> datetime:
         """The beginning of the first hour, in the site's zone."""
-        return moment(self.first)
+        return local_time(self.first)
 
     @property
     def ends(self) -> datetime:
         """The end of the time, in the site's zone; the last hour may go on."""
-        return moment(self.until) if self.chosen else moment(self.end)
+        return local_time(self.until) if self.chosen else local_time(self.end)
 
     @property
     def before_is_kept(self) -> bool:
         """Whether the counts of as long a time before are still kept."""
-        return self.until - 2 * (self.until - self.since) >= self.until - (KEPT_DAYS + 1) * DAY_MS
+        return self.since - (self.until - self.since) >= self.kept_since
 
     @property
     def zone(self) -> str:
@@ -137,6 +139,11 @@ class Span:
             (str(word), "?" + urlencode({"range": name} | kept), name == self.chosen)
             for name, (_, word) in RANGES.items()
         ]
+
+    def longest(self, **given: str) -> str:
+        """Return the link to the longest of the usual times, or "" where it is this one."""
+        _, link, chosen = self.ranges(**given)[-1]
+        return "" if chosen else link
 
     def _own(self) -> dict[str, str]:
         if self.chosen:

@@ -12,7 +12,7 @@ from django_integration.admin.insight.numbers import count_text, decimal_text, p
 from django_integration.admin.insight.plots import Plot, Series, lines, spark, stacked
 from django_integration.admin.insight.span import Span
 from django_integration.admin.insight.times import Steps
-from django_integration.admin.section import Section
+from django_integration.admin.views import JobViews, Section
 from serverless_tasks.client.operations.statistics import (
     ENOUGH,
     Pace,
@@ -31,7 +31,6 @@ if TYPE_CHECKING:
     from django.urls import URLPattern
     from django.utils.functional import _StrPromise
 
-    from django_integration.admin.views import JobViews
     from serverless_tasks.client.operations.statistics import TaskStatistics
     from serverless_tasks.engine.statistics.histogram import Histogram
 
@@ -79,7 +78,7 @@ class StatisticsViews(Section):
         context |= {
             "rows": [_row(each, span) for each in found],
             "in_process": services.backend_kind.in_process,
-            "longest": "" if span.chosen == "90d" else "?range=90d",
+            "longest": span.longest(),
             "enough": ENOUGH,
         }
         if found:
@@ -108,7 +107,7 @@ class StatisticsViews(Section):
             "in_process": services.backend_kind.in_process,
             "jobs": span.jobs_query(task=task),
             "errors": span.query(task=task),
-            "longest": "" if span.chosen == "90d" else span.ranges(task=task)[-1][1],
+            "longest": span.longest(task=task),
             "enough": ENOUGH,
         }
         if found.seen:

@@ -11,7 +11,7 @@ from django.utils.formats import date_format
 from django.utils.timezone import get_current_timezone_name
 from django.utils.translation import gettext, pgettext
 
-from django_integration.admin.rows import moment
+from django_integration.web.times import local_time
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -50,7 +50,7 @@ class Steps:
             hours: when each begins, milliseconds since the epoch, the earliest first.
             daily: whether they are to be days; None for the usual.
         """
-        starts = [moment(hour) for hour in hours]
+        starts = [local_time(hour) for hour in hours]
         if not (len(starts) > HOURS if daily is None else daily):
             return cls(starts=tuple(starts), daily=False, places=tuple(range(len(starts))))
         days: dict[object, int] = {}

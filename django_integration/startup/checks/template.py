@@ -10,7 +10,6 @@ from django.conf import settings
 from django.core import checks
 
 from django_integration.startup.checks.deployment import Deployment
-from serverless_tasks.engine.aws.secrets import EACH, LIST, references
 from serverless_tasks.engine.aws.session import require_region
 from serverless_tasks.errors import AwsError, ConfigurationError
 from serverless_tasks.project.build import DEFAULT_ARCHITECTURE, baked_variables, built_architecture
@@ -123,6 +122,8 @@ def _not_seen(error: AwsError | ConfigurationError) -> checks.CheckMessage:
 def _references(deployed: Deployment | None) -> list[Reference]:
     if deployed is None:
         return []
+    from serverless_tasks.engine.aws.secrets import EACH, LIST, references
+
     given = {name: value for name, value in baked_variables(_directory()).items() if name.startswith(EACH)}
     return references({LIST: deployed.parameters.get("SecretReferences", ""), **given})
 

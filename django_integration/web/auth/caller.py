@@ -79,9 +79,22 @@ class Caller:
             return False
         return True
 
+    def sees(self, record: Record) -> bool:
+        """Return whether `check_sees` and `check_may` let a job pass."""
+        try:
+            self.check_sees(record)
+        except TaskNotFound:
+            return False
+        return self.may(record)
 
-def identify(request: HttpRequest, action: Action) -> Caller:
+
+def identify(request: HttpRequest, action: Action, *, limited: bool = True) -> Caller:
     """Find out who calls, and refuse those who may not, or who call too often.
+
+    Args:
+        request: the request.
+        action: what they ask for.
+        limited: whether it is a call, which throttles count; False to ask whether one would be let in.
 
     Raises:
         Refused: 401, 403 or 429; what a class of the site's own says.
@@ -91,10 +104,10 @@ def identify(request: HttpRequest, action: Action) -> Caller:
     if conf.current().uses_drf:
         from django_integration.web.auth import drf
 
-        user, permit = drf.enter(request, action)
+        user, permit = drf.enter(request, action, limited=limited)
     else:
         user = _session_user(request)
-        if conf.current().is_throttled:
+        if limited and conf.current().is_throttled:
             limit(request, action, user)
     key = getattr(user, "pk", None) if getattr(user, "is_authenticated", False) else None
     return Caller(None if key is None else str(key), permit)

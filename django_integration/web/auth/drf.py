@@ -79,7 +79,9 @@ def check_throttles() -> None:
             ) from error
 
 
-def enter(request: HttpRequest, action: Action) -> tuple[Any, Callable[[Record], None] | None]:
+def enter(
+    request: HttpRequest, action: Action, *, limited: bool
+) -> tuple[Any, Callable[[Record], None] | None]:
     """Ask the classes about a request.
 
     Without permission classes, callers who are not logged in are refused unless the site opens itself to them.
@@ -100,7 +102,7 @@ def enter(request: HttpRequest, action: Action) -> tuple[Any, Callable[[Record],
         if authentication is None
         else authentication,
         permissions=permissions or [],
-        throttles=_throttles() if action.is_limited else [],
+        throttles=_throttles() if limited and action.is_limited else [],
         needs_login=permissions is None and not conf.current().serves_anonymous,
     )
     _begin(view)

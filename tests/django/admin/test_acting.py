@@ -14,18 +14,13 @@ from django.test import Client
 from django_integration.admin import acting, actions, bulk
 from serverless_tasks.client.operations.bulk.submission import BULK, submit_bulk
 from serverless_tasks.client.search import JobFilter
+from serverless_tasks.engine.job.record import EndedAttempt, Failure, Record
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError, SubmitFailed
 from tests.django.admin.test_admin import LIST, said, staff, submit, text
 from tests.django.shop.background import Fails, SumNumbers
 
 REFUSAL = AwsError("dynamodb.Query", "AccessDenied", "not yours", applied=False)
-
-
-@pytest.fixture
-def operator(db: None) -> Client:
-    """May do everything with jobs."""
-    return staff("operator", "view", "change", "delete")
 
 
 def post(client: Client, path: str = "act/", **form: Any) -> Any:
@@ -224,6 +219,13 @@ class TestAllThatMatch:
         page = text(operator.get(f"{LIST}{uuid}/"))
         assert "The time of this attempt was over; the next attempt goes on" in page
         assert "cursor" not in page
+
+    def test_what_aws_said_of_such_an_attempt_is_shown_whole(self) -> None:
+        why = 'AWS answered: {"code": 500}; the next attempt goes on'
+        failure = Failure(type="Retry", message=f'{why}: {{"cursor": "abc"}}')
+        ended = EndedAttempt(number=1, started=1, ended=2, failure=failure, request_id="")
+        shown = bulk.without_places(Record(uuid="u", task=BULK, history=(ended,)))
+        assert [each.failure.message for each in shown.history] == [why]
 
     def test_what_refused_is_shown_with_examples(self, operator: Client, work: Callable[[], int]) -> None:
         (uuid,) = failed(work)

@@ -16,7 +16,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext, override_settings
 
-from django_integration.admin.rows import moment
+from django_integration.web.times import local_time
 from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError
@@ -34,17 +34,6 @@ def staff(name: str, *permissions: str) -> Client:
     client = Client()
     client.force_login(user)
     return client
-
-
-@pytest.fixture
-def operator(db: None) -> Client:
-    """May do everything with jobs."""
-    return staff("operator", "view", "change", "delete")
-
-
-@pytest.fixture
-def reader(db: None) -> Client:
-    return staff("reader", "view")
 
 
 def submit(task: Any = SumNumbers, owner: str | None = None, **inputs: Any) -> str:
@@ -167,7 +156,7 @@ class TestJob:
         record = current_services().store.read(uuid)
         assert record is not None
         assert record.run_at is not None
-        due = moment(record.run_at)
+        due = local_time(record.run_at)
         page = operator.get(f"{LIST}{uuid}/")
         assert f'<time datetime="{due.isoformat()}">' in page.content.decode()
         assert "Due:" in text(page)

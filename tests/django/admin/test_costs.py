@@ -16,10 +16,9 @@ from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.statistics.items import HOUR_MS, hour_of
 from serverless_tasks.engine.worker.outcome import Disposition
 from serverless_tasks.errors import AwsError
-from tests.django.admin.test_admin import LIST, reader, staff, text
+from tests.django.admin.test_admin import LIST, staff, text
 from tests.django.shop.background import SumNumbers
 
-__all__ = ["reader"]  # a fixture
 COSTS = LIST + "costs/"
 
 

@@ -21,17 +21,6 @@ from tests.django.shop.background import Fails, SumNumbers
 pytestmark = pytest.mark.usefixtures("scheduling")
 
 
-@pytest.fixture
-def operator(db: None) -> Client:
-    """May do everything with jobs."""
-    return staff("operator", "view", "change", "delete")
-
-
-@pytest.fixture
-def reader(db: None) -> Client:
-    return staff("reader", "view")
-
-
 def numbers(*given: int) -> list[Any]:
     return [SumNumbers.signature(numbers=[number]) for number in given]
 

@@ -8,7 +8,7 @@ import pytest
 from django.test import Client
 
 from serverless_tasks.workflow import group
-from tests.django.admin.test_admin import LIST, staff, text
+from tests.django.admin.test_admin import LIST, text
 from tests.django.admin.test_groups import failing, numbers, submit
 
 pytestmark = pytest.mark.usefixtures("scheduling", "german")
@@ -17,11 +17,6 @@ pytestmark = pytest.mark.usefixtures("scheduling", "german")
 @pytest.fixture
 def german(settings: Any) -> None:
     settings.LANGUAGE_CODE = "de"
-
-
-@pytest.fixture
-def operator(db: None) -> Client:
-    return staff("operator", "view", "change", "delete")
 
 
 @pytest.fixture

@@ -1,8 +1,7 @@
 """The admin's pages about queues, stuck jobs, dead letters and schedules: what they show, and who may do what."""
 
-import io
 import json
-import zipfile
+import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -26,10 +25,12 @@ from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.record import Failure, no_such_task
 from serverless_tasks.engine.services import Services, current_services
 from serverless_tasks.engine.worker.pauses import QUEUE, TASK, Pause
-from tests.django.admin.test_admin import LIST, UNKNOWN, operator, reader, said, staff, submit, text
+from serverless_tasks.errors import AwsError
+from tests.django.admin.test_admin import LIST, UNKNOWN, said, staff, submit, text
 from tests.django.shop.background import SumNumbers
+from tests.support.aws import map_queues
 
-__all__ = ["operator", "reader"]  # fixtures
+REFUSED = AwsError("dynamodb.GetItem", "AccessDenied", "not yours", applied=False)
 
 
 @pytest.fixture
@@ -51,25 +52,8 @@ def looking(monkeypatch: pytest.MonkeyPatch) -> Services:
 
 @pytest.fixture
 def mapped() -> None:
-    import boto3
-
-    role = boto3.client("iam", region_name="us-east-1").create_role(
-        RoleName="w", AssumeRolePolicyDocument="{}"
-    )
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("worker.py", "def handler(event, context): ...")
-    aws = session.client("lambda")
-    aws.create_function(
-        FunctionName="worker",
-        Runtime="python3.13",
-        Role=role["Role"]["Arn"],
-        Handler="worker.handler",
-        Code={"ZipFile": code.getvalue()},
-    )
-    for name in ("high", "default", "low"):
-        arn = f"arn:aws:sqs:us-east-1:123456789012:{name}"
-        aws.create_event_source_mapping(EventSourceArn=arn, FunctionName="worker", Enabled=True)
+    """The worker's mappings of the queues."""
+    map_queues(current_services().config.queue_urls.values())
 
 
 def enabled(queue: str) -> bool:
@@ -177,7 +161,7 @@ class TestPausingAQueue:
         assert sentence == "The queue low is paused."
         assert not enabled("low")
         assert enabled("high")
-        assert re_found(page, r"low Paused Resume queue low 0 0 0 - -")
+        assert re.search(r"low Paused Resume queue low 0 0 0 - -", text(page))
         assert LogEntry.objects.get().change_message.startswith("The queue low is paused by operator since")
         page = operator.post(f"{LIST}queues/resume/", {"kind": "queue", "name": "low"}, follow=True)
         assert said(page) == ["The queue low is resumed."]
@@ -194,7 +178,8 @@ class TestPausingATask:
     def test_where_workers_do_not_look_the_page_says_how_to_let_them(self, operator: Client) -> None:
         assert "deploy the stack with TaskPauses=true" in text(operator.get(f"{LIST}queues/"))
         page = operator.post(f"{LIST}queues/pause/", {"kind": "task", "name": "sum"}, follow=True)
-        assert "Workers do not look" in text(page) or "workers do not look" in said(page)[0]
+        [sentence] = said(page)
+        assert sentence.startswith("Nothing was paused: workers do not look at paused tasks.")
         assert pauses() == []
 
     def test_it_is_paused_until_a_time_of_the_sites_zone(self, operator: Client, looking: Services) -> None:
@@ -265,7 +250,7 @@ class TestPausingATask:
         assert read.call_count == 2
 
     def test_a_table_that_cannot_be_read_takes_the_banner_only(self, reader: Client) -> None:
-        with mock.patch("serverless_tasks.engine.worker.pauses.Pauses.all", side_effect=refused()):
+        with mock.patch("serverless_tasks.engine.worker.pauses.Pauses.all", side_effect=REFUSED):
             assert reader.get(LIST).status_code == 200
 
 
@@ -380,8 +365,8 @@ class TestDeadLetters:
         letter(bucket, a_message())
         bucket.dead_letter_store.keep(DeadLetter(id="undecodable/m-1", reason="It is not JSON"), "not ours")
         page = text(reader.get(f"{LIST}dead-letters/"))
-        assert re_in(page, rf"sum It never ended\. .* ago\) default jobs/{UNKNOWN}")
-        assert re_in(page, r"Unknown task It is not JSON .* - undecodable/m-1")
+        assert re.search(rf"sum It never ended\. .* ago\) default jobs/{UNKNOWN}", page)
+        assert re.search(r"Unknown task It is not JSON .* - undecodable/m-1", page)
         assert "2 dead letters" in page
 
     def test_they_go_on_in_pages(
@@ -548,8 +533,8 @@ class TestSchedules:
         assert "reports.nightly cron(0 6 * * ? *) Not deployed - -" in text(reader.get(f"{LIST}schedules/"))
         self.sync()
         page = text(reader.get(f"{LIST}schedules/"))
-        assert re_in(
-            page, r"reports\.nightly cron\(0 6 \* \* \? \*\) Enabled - \S+ \d+, 20\d\d, \d\d:00:00 [A-Z]+"
+        assert re.search(
+            r"reports\.nightly cron\(0 6 \* \* \? \*\) Enabled - \S+ \d+, 20\d\d, \d\d:00:00 [A-Z]+", page
         )
 
     def test_the_last_run_is_found_by_its_time(
@@ -568,7 +553,7 @@ class TestSchedules:
         calls.clear()
         page = reader.get(f"{LIST}schedules/")
         assert f'href="{LIST}{uuid}/"' in page.content.decode()
-        assert re_in(text(page), r"Enabled \S+ \d+, 20\d\d, \d\d:00:00 [A-Z]+ Pending")
+        assert re.search(r"Enabled \S+ \d+, 20\d\d, \d\d:00:00 [A-Z]+ Pending", text(page))
         assert calls["Query"] == 0
 
     def test_a_scheduler_that_cannot_be_asked_is_said(self, reader: Client) -> None:
@@ -583,19 +568,3 @@ class TestSchedules:
 
         services = current_services()
         apply(plan(services.registry, services.schedule_group), services.schedule_group)
-
-
-def refused() -> Exception:
-    from serverless_tasks.errors import AwsError
-
-    return AwsError("dynamodb.GetItem", "AccessDenied", "not yours", applied=False)
-
-
-def re_in(page: str, pattern: str) -> bool:
-    import re
-
-    return re.search(pattern, page) is not None
-
-
-def re_found(answer: Any, pattern: str) -> bool:
-    return re_in(text(answer), pattern)

@@ -1,6 +1,5 @@
 """One run's story in the admin and on the status page: its timeline, messages, retries and log, and who sees what."""
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -17,29 +16,11 @@ from serverless_tasks.client.resubmit import resubmit
 from serverless_tasks.engine.job.record import AttemptMessages, EndedAttempt, Failure, Record
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError
+from tests.django.admin.test_admin import LIST, staff, text
 from tests.django.shop.background import Fails, SumNumbers
 
-LIST = "/admin/serverless_tasks/job/"
 SECRET = "password=hunter2"
 START = 1_767_225_600_000  # 2026-01-01T00:00:00Z
-
-
-@pytest.fixture
-def operator(db: None) -> Client:
-    return staff("operator", "view", "change")
-
-
-def staff(name: str, *permissions: str) -> Client:
-    user = User.objects.create_user(name, password="pw", is_staff=True)
-    codenames = [f"{permission}_job" for permission in permissions]
-    user.user_permissions.add(*Permission.objects.filter(codename__in=codenames))
-    client = Client()
-    client.force_login(user)
-    return client
-
-
-def text(answer: Any) -> str:
-    return " ".join(re.sub(r"<[^>]+>", " ", answer.content.decode()).split())
 
 
 @pytest.fixture

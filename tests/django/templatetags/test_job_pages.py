@@ -36,6 +36,11 @@ def test_a_time_of_a_record_is_shown_in_the_sites_zone(given: str) -> None:
     assert moment(given) == f'<time datetime="{given}">March 4, 2026, 11:15:02 CET</time>'
 
 
+def test_a_time_in_milliseconds_is_one_too() -> None:
+    shown = '<time datetime="2026-03-04T11:15:02.250000+01:00">March 4, 2026, 11:15:02 CET</time>'
+    assert moment(1_772_619_302_250) == shown
+
+
 def test_the_zone_is_that_of_the_season() -> None:
     assert moment_text("2026-08-04T10:15:02Z") == "Aug. 4, 2026, 12:15:02 CEST"
 

@@ -18,10 +18,9 @@ from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.statistics.errors import ErrorKind, Occurrences
 from serverless_tasks.engine.statistics.items import DAY_MS, HOUR_MS, hour_of, hour_start
 from serverless_tasks.errors import AwsError
-from tests.django.admin.test_admin import LIST, operator, reader, staff, submit, text
+from tests.django.admin.test_admin import LIST, staff, submit, text
 from tests.django.shop.background import Fails
 
-__all__ = ["operator", "reader"]  # fixtures
 ERRORS = f"{LIST}errors/"
 DOWN = ErrorKind(fingerprint="0123456789ab", task="fails", type="GatewayDown", frame="shop.background.pay")
 GONE = ErrorKind(fingerprint="ba9876543210", task="sum", type="ValueError")

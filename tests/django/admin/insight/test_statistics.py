@@ -16,9 +16,8 @@ from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.statistics.histogram import bucket_of
 from serverless_tasks.engine.statistics.items import DAY_MS, HOUR_MS, hour_of
 from serverless_tasks.errors import AwsError
-from tests.django.admin.test_admin import LIST, reader, staff, text
+from tests.django.admin.test_admin import LIST, staff, text
 
-__all__ = ["reader"]  # fixture
 OVERVIEW = f"{LIST}statistics/"
 TASK = f"{OVERVIEW}task/?task=sum"
 REFUSED = AwsError("dynamodb.Query", "AccessDenied", "not yours", applied=False)
@@ -198,12 +197,17 @@ class TestATask:
         assert "There were too few attempts" in said
         assert "Duration now" not in said
 
-    @pytest.mark.parametrize(("query", "complete"), [("30d", True), ("90d", False)])
+    @pytest.mark.parametrize(
+        ("first", "last", "complete"),
+        [(30, 0, True), (90, 0, False), (40, 10, True), (80, 40, False)],
+    )
     def test_it_says_where_the_time_before_is_not_kept(
-        self, reader: Client, query: str, complete: bool
+        self, reader: Client, first: int, last: int, complete: bool
     ) -> None:
-        add()
-        said = text(reader.get(f"{TASK}&range={query}"))
+        now = to_ms(current_services().clock.now())
+        add(before=first * DAY_MS - HOUR_MS)
+        said = text(reader.get(f"{TASK}&since={now - first * DAY_MS}&until={now - last * DAY_MS}"))
+        assert "Compared with as long a time before" in said
         assert ("those of the time before are not complete" not in said) is complete
 
     def test_without_a_task_it_leads_to_all(self, reader: Client) -> None:

@@ -14,6 +14,7 @@ from rest_framework.throttling import SimpleRateThrottle
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.workflow import group
 from tests.django import drf_classes
+from tests.django.admin.test_admin import LIST, staff
 from tests.django.conftest import queued, stored
 from tests.django.shop.background import Fails, SumNumbers
 
@@ -310,6 +311,14 @@ class TestThrottles:
         permit(settings, IS_AUTHENTICATED)
         settings.TASK_API_THROTTLE_CLASSES = [f"{HERE}.TwoAMinute"]
         assert [CALLS["run"](browser, "").status_code for _ in range(3)] == [200, 200, 429]
+
+    def test_the_page_of_a_job_in_the_admin_is_no_call(
+        self, throttled: None, now: list[float], job: str
+    ) -> None:
+        reader = staff("reader", "view")
+        for _ in range(3):
+            assert reader.get(f"{LIST}{job}/").status_code == 200
+        assert reader.get("/tasks/").status_code == 200
 
     def test_it_is_said_in_the_shape_of_all_errors(
         self, throttled: None, now: list[float], browser: Client

@@ -1,8 +1,6 @@
 """Pausing and resuming queues and tasks, from Python and from the command line."""
 
-import io
 import json
-import zipfile
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -19,6 +17,7 @@ from serverless_tasks.engine.aws.mappings import mappings_of
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.services import Services, use
 from serverless_tasks.errors import AwsError, ConfigurationError
+from tests.support.aws import map_queues
 from tests.support.clock import FakeClock
 
 
@@ -40,32 +39,7 @@ def looking(services: Services, clock: FakeClock) -> Iterator[Services]:
 @pytest.fixture
 def mapped(services: Services) -> None:
     """The worker's mappings of the queues."""
-    aws = session.client("lambda")
-    role = _role()
-    code = io.BytesIO()
-    with zipfile.ZipFile(code, "w") as archive:
-        archive.writestr("worker.py", "def handler(event, context): ...")
-    name = f"worker-{services.config.table}"
-    aws.create_function(
-        FunctionName=name,
-        Runtime="python3.13",
-        Role=role,
-        Handler="worker.handler",
-        Code={"ZipFile": code.getvalue()},
-    )
-    for url in services.config.queue_urls.values():
-        arn = f"arn:aws:sqs:us-east-1:123456789012:{url.rsplit('/', 1)[-1]}"
-        aws.create_event_source_mapping(EventSourceArn=arn, FunctionName=name, Enabled=True)
-
-
-def _role() -> str:
-    import boto3
-
-    iam = boto3.client("iam", region_name="us-east-1")
-    try:
-        return str(iam.create_role(RoleName="worker", AssumeRolePolicyDocument="{}")["Role"]["Arn"])
-    except iam.exceptions.EntityAlreadyExistsException:
-        return str(iam.get_role(RoleName="worker")["Role"]["Arn"])
+    map_queues(services.config.queue_urls.values())
 
 
 def enabled(services: Services) -> dict[str, bool]:
