@@ -11,6 +11,8 @@ PARAMETER: Final = "WorkerTimeout"
 # As template.yaml has it, in seconds.
 DEFAULT: Final = 300.0
 ALLOWED: Final = tuple(range(60, 901, 30))
+LONG: Final = "long"
+"""The queue of a container's worker, whose tasks may take longer than a function: no function polls it."""
 # For what stands around the runs, in seconds.
 _BESIDE: Final = 5
 

@@ -78,6 +78,10 @@ def actions(role: str) -> set[str]:
 def test_outputs_are_those_that_users_rely_on() -> None:
     assert set(TEMPLATE["Outputs"]) == {
         "QueueUrls",
+        "HighQueueUrl",
+        "DefaultQueueUrl",
+        "LowQueueUrl",
+        "LongQueueUrl",
         "DeadLetterQueueUrl",
         "TableName",
         "PayloadBucketName",
@@ -95,10 +99,13 @@ def test_outputs_are_those_that_users_rely_on() -> None:
 
 
 def test_queue_urls_are_json_and_the_same_in_the_output_and_the_environment() -> None:
-    output = TEMPLATE["Outputs"]["QueueUrls"]["Value"]["Fn::Sub"]
-    variables = TEMPLATE["Globals"]["Function"]["Environment"]["Variables"]
-    assert json.loads(output) == {"high": "${HighQueue}", "default": "${DefaultQueue}", "low": "${LowQueue}"}
-    assert variables["SERVERLESS_TASKS_QUEUE_URLS"]["Fn::Sub"] == output
+    three = {"high": "${HighQueue}", "default": "${DefaultQueue}", "low": "${LowQueue}"}
+    for given, queues in (({}, three), ({"LongWork": "true"}, three | {"long": "${LongQueue}"})):
+        made = decided(TEMPLATE, given)
+        output = made["Outputs"]["QueueUrls"]["Value"]["Fn::Sub"]
+        variables = made["Globals"]["Function"]["Environment"]["Variables"]
+        assert json.loads(output) == queues
+        assert variables["SERVERLESS_TASKS_QUEUE_URLS"]["Fn::Sub"] == output
 
 
 def test_every_parameter_has_a_default() -> None:

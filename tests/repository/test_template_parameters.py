@@ -89,7 +89,7 @@ def test_with_none_of_them_nothing_of_what_they_add_is_made(none: dict[str, dict
 
 
 def test_every_resource_is_made_with_every_parameter(every: dict[str, Any], none: dict[str, Any]) -> None:
-    assert set(every) - set(none) == {"ErrorTopicPolicy", "FailedTasksPercentAlarm"}
+    assert set(every) - set(none) == {"ErrorTopicPolicy", "FailedTasksPercentAlarm", "LongQueue"}
     assert set(none) - set(every) == set()
 
 

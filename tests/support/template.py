@@ -34,6 +34,7 @@ EVERY = {
     "HighConcurrency": "20",
     "DefaultConcurrency": "10",
     "LowConcurrency": "5",
+    "LongWork": "true",
     "ReservedConcurrency": "35",
     "SubnetIds": "subnet-0a1b2c3d,subnet-1a2b3c4d",
     "SecurityGroupIds": "sg-0a1b2c3d",
@@ -117,11 +118,11 @@ def _chosen(value: Any, conditions: Mapping[str, bool]) -> Any:
     return {key: each for key, each in pairs if each is not _ABSENT}
 
 
-def skips() -> dict[str, list[dict[str, str]]]:
-    """Return what checkov's comments in template.yaml let pass, by resource, as its metadata has it."""
+def skips(file: Path = FILE) -> dict[str, list[dict[str, str]]]:
+    """Return what checkov's comments in a template let pass, by resource, as its metadata has it."""
     found: dict[str, list[dict[str, str]]] = {}
     resource = ""
-    for line in FILE.read_text().splitlines():
+    for line in file.read_text().splitlines():
         if name := re.fullmatch(r"  (\w+):", line):
             resource = name[1]
         if skip := re.search(r"checkov:skip=(\w+):(.*)", line):
@@ -132,9 +133,15 @@ def skips() -> dict[str, list[dict[str, str]]]:
 def _write(directory: Path) -> None:
     for name, given in (("every", EVERY), ("none", {})):
         template = decided(read(), given)
-        for resource, skipped in skips().items():
+        write(template, FILE, directory / f"{name}.json")
+
+
+def write(template: dict[str, Any], file: Path, target: Path) -> None:
+    """Write a template whose conditions are decided, with what checkov is to let pass in `file`."""
+    for resource, skipped in skips(file).items():
+        if resource in template["Resources"]:
             template["Resources"][resource].setdefault("Metadata", {})["checkov"] = {"skip": skipped}
-        (directory / f"{name}.json").write_text(json.dumps(template, indent=1))
+    target.write_text(json.dumps(template, indent=1))
 
 
 if __name__ == "__main__":

@@ -19,7 +19,7 @@ from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError, ConfigurationError
 from serverless_tasks.project.samconfig import deployed_parameters
-from serverless_tasks.project.worker_time import deployed_seconds, worker_time_advice
+from serverless_tasks.project.worker_time import LONG, deployed_seconds, worker_time_advice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -89,7 +89,8 @@ def check_worker_time(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     """Check that the deployed worker has time for more than one message of a batch."""
     try:
         conf.current()
-        timeouts = [(task.name, task.timeout) for task in current_services().registry]
+        tasks = [task for task in current_services().registry if task.usual_queue() != LONG]
+        timeouts = [(task.name, task.timeout) for task in tasks]
     except ConfigurationError:
         return []  # reported by check_configuration
     deployed = Deployment.read()

@@ -53,6 +53,17 @@ def init(
         str | None, typer.Option(help="Requirement line that installs serverless-tasks in the artefact.")
     ] = None,
     stack_name: Annotated[str | None, typer.Option(help="Name of the CloudFormation stack.")] = None,
+    env: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Add an environment to samconfig.toml, with a stack of its own."),
+    ] = None,
+    container: Annotated[
+        bool | None,
+        typer.Option(
+            "--container/--no-container",
+            help="Also write a container's worker on ECS Fargate, for tasks longer than 15 minutes.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Write the files that `sam build && sam deploy` need into a Django project, or update them."""
@@ -63,7 +74,12 @@ def init(
     output = Output(as_json)
     with output.errors():
         written = init_project(
-            directory, django_settings=django_settings, requirement=requirement, stack_name=stack_name
+            directory,
+            django_settings=django_settings,
+            requirement=requirement,
+            stack_name=stack_name,
+            environment=env,
+            container=container,
         )
         picture = Table.grid(padding=(0, 2))
         for file in written:

@@ -10,10 +10,13 @@ from dataclasses import asdict, dataclass
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
+from serverless_tasks.cli.init.container import LONG_WORK, container_files
+from serverless_tasks.cli.init.environments import brought_up_to_date, joined, split, with_environment
 from serverless_tasks.cli.init.project import Project
 from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.project.samconfig import FILE as SAMCONFIG
 
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html
 _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
@@ -57,8 +60,9 @@ class _Options:
     django_settings: str | None = None
     requirement: str | None = None
     stack_name: str | None = None
+    container: bool | None = None
 
-    def over(self, last: Mapping[str, str | None]) -> _Options:
+    def over(self, last: Mapping[str, Any]) -> _Options:
         given = {name: value for name, value in asdict(self).items() if value is not None}
         return _Options(**{**last, **given})
 
@@ -67,7 +71,7 @@ class _State(NamedTuple):
     """The files and options of the last `init`."""
 
     digests: Mapping[str, str]
-    options: Mapping[str, str | None]
+    options: Mapping[str, Any]
 
 
 def init_project(
@@ -76,6 +80,8 @@ def init_project(
     django_settings: str | None = None,
     requirement: str | None = None,
     stack_name: str | None = None,
+    environment: str | None = None,
+    container: bool | None = None,
 ) -> list[WrittenFile]:
     """Write what `sam build && sam deploy` needs into a Django project, or bring it up to date.
 
@@ -92,20 +98,29 @@ def init_project(
             or when empty, this version from the package index.
         stack_name: CloudFormation's name for the deployment; by default, or when empty, made from the directory's
             name.
+        environment: the name of an environment that is added to `samconfig.toml`, a copy of the default one with a
+            stack of its own. It is the user's from then on.
+        container: whether to write the files of a container's worker on ECS Fargate too, and to deploy the queue
+            that it works on; False leaves those that are there to you.
 
     Raises:
         ConfigurationError: there is no Django project, or it has no such settings module, or the stack's name is none.
     """
     project = Project.read(directory)
     last = _read_state(directory / STATE)
-    options = _Options(django_settings, requirement, stack_name).over(last.options)
+    options = _Options(django_settings, requirement, stack_name, container).over(last.options)
     if options.stack_name and not _STACK_NAME.fullmatch(options.stack_name):
         raise ConfigurationError(
             f"{options.stack_name!r} is not a valid stack name for CloudFormation: use letters, digits and hyphens,"
             " starting with a letter, at most 128 characters."
         )
     contents = _contents(project, options)
-    written = [_write(directory, Path(path), new, last.digests.get(path)) for path, new in contents.items()]
+    written = [
+        _write_samconfig(directory, new, last.digests.get(path), environment)
+        if path == SAMCONFIG
+        else _write(directory, Path(path), new, last.digests.get(path))
+        for path, new in contents.items()
+    ]
     state = _State({path: _digest(new) for path, new in contents.items()}, asdict(options))
     (directory / STATE).write_text(json.dumps(state._asdict(), indent=2) + "\n", encoding="utf-8")
     return written
@@ -117,16 +132,19 @@ def _contents(project: Project, options: _Options) -> dict[str, str]:
         django_settings = (project.settings_module or "") if project.needs_django else ""
     root = _source()
     read = {path: (root / path).read_text(encoding="utf-8") for path in _COPIED}
+    stack_name = options.stack_name or _stack_name(project.directory)
+    parameters = [
+        f"TaskModules={','.join(project.task_modules)}",
+        *([f"DjangoSettingsModule={django_settings}"] if django_settings else []),
+        *([LONG_WORK] if options.container else []),
+    ]
     read["samconfig.toml"] = _replaced(
         (root / "samconfig.toml").read_text(encoding="utf-8"),
-        stack_name=json.dumps(options.stack_name or _stack_name(project.directory)),
-        parameter_overrides=_list(
-            [
-                f"TaskModules={','.join(project.task_modules)}",
-                *([f"DjangoSettingsModule={django_settings}"] if django_settings else []),
-            ]
-        ),
+        stack_name=json.dumps(stack_name),
+        parameter_overrides=_list(parameters),
     )
+    if options.container:
+        read |= container_files(root, stack_name, parameters)
     artefact = _replaced(
         (root / "infra/lambda/artefact.toml").read_text(encoding="utf-8"),
         # Every package and module at the project's root, so that later additions are shipped as well.
@@ -182,6 +200,30 @@ def _write(directory: Path, path: Path, new: str, recorded: str | None) -> Writt
     if _digest(new) == recorded:
         return WrittenFile(path, Action.KEPT)
     return _put(target.with_name(f"{target.name}.new"), path, new, Action.OFFERED)
+
+
+def _write_samconfig(
+    directory: Path, default: str, recorded: str | None, environment: str | None
+) -> WrittenFile:
+    """Write the default environment as any file, and leave the others to their user, but for what `init` finds out."""
+    target, path = directory / SAMCONFIG, Path(SAMCONFIG)
+    before, others = split(target.read_text(encoding="utf-8")) if target.exists() else ("", "")
+    edited = bool(before) and _digest(before) != recorded
+    wanted = before if edited else default
+    kept = brought_up_to_date(others, before, wanted) if others else ""
+    if environment is not None:
+        kept = with_environment(kept, wanted, environment)
+    if edited and before != default and _digest(default) != recorded:
+        offered = joined(default, kept)
+        _put(target.with_name(f"{SAMCONFIG}.new"), path, offered, Action.OFFERED)
+        if kept == others:
+            return WrittenFile(path, Action.OFFERED)
+    new = joined(wanted, kept)
+    if not before:
+        return _put(target, path, new, Action.CREATED)
+    if new == target.read_text(encoding="utf-8"):
+        return WrittenFile(path, Action.KEPT if edited and before != default else Action.UNCHANGED)
+    return _put(target, path, new, Action.UPDATED)
 
 
 def _put(target: Path, path: Path, text: str, action: Action) -> WrittenFile:

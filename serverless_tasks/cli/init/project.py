@@ -11,6 +11,7 @@ from pathlib import Path
 from serverless_tasks.engine.definition.base import DEFAULT_TIMEOUT
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.project.tasks import settings_of
+from serverless_tasks.project.worker_time import LONG
 
 TASK_MODULES = ("background", "tasks")
 # Part of Lambda's runtime, or listed as requirements of their own.
@@ -61,11 +62,16 @@ class Project:
 
     @property
     def task_timeouts(self) -> list[tuple[str, float]]:
-        """The classes with a ``run`` in the task modules, with the timeouts that they spell out, or the default."""
+        """The classes with a ``run`` in the task modules, with the timeouts that they spell out, or the default.
+
+        Those of the queue of a container's worker are left out: no function runs them.
+        """
         paths = [_file(self.directory, module) for module in self.task_modules]
         nodes = [node for path in paths if path is not None for node in ast.walk(_parse(path))]
         return [
-            (node.name, _timeout(node)) for node in nodes if isinstance(node, ast.ClassDef) and _runs(node)
+            (node.name, _timeout(node))
+            for node in nodes
+            if isinstance(node, ast.ClassDef) and _runs(node) and _constant(node, "queue") != LONG
         ]
 
     @property
@@ -116,13 +122,18 @@ def _runs(node: ast.ClassDef) -> bool:
 
 
 def _timeout(node: ast.ClassDef) -> float:
+    value = _constant(node, "timeout")
+    return value if isinstance(value, (int, float)) else DEFAULT_TIMEOUT
+
+
+def _constant(node: ast.ClassDef, name: str) -> object:
+    """The constant that a class attribute of this name is given; None where there is none."""
     for each in node.body:
         target = each.targets[0] if isinstance(each, ast.Assign) else getattr(each, "target", None)
         value = getattr(each, "value", None)
-        named = isinstance(target, ast.Name) and target.id == "timeout"
-        if named and isinstance(value, ast.Constant) and isinstance(value.value, (int, float)):
+        if isinstance(target, ast.Name) and target.id == name and isinstance(value, ast.Constant):
             return value.value
-    return DEFAULT_TIMEOUT
+    return None
 
 
 def _pinned(module: str, distributions: list[str]) -> str:

@@ -141,7 +141,12 @@ def _configurations(endpoint: str, template: LocalTemplate) -> dict[str, dict[st
     made = local_client("cloudformation", endpoint).describe_stack_resources(StackName=STACK_NAME)[
         "StackResources"
     ]
-    names = {resource["LogicalResourceId"]: resource["PhysicalResourceId"] for resource in made}
+    # moto lists what a condition leaves out too, without an id.
+    names = {
+        resource["LogicalResourceId"]: resource["PhysicalResourceId"]
+        for resource in made
+        if "LogicalResourceId" in resource
+    }
     functions = local_client("lambda", endpoint)
     return {
         name: functions.get_function_configuration(FunctionName=names[name])
