@@ -65,7 +65,7 @@ def init(
     """Write the files that `sam build && sam deploy` need into a Django project, or update them."""
     from rich.table import Table
 
-    from serverless_tasks.cli.init import Action, Project, init_project
+    from serverless_tasks.cli.init import CONTAINER_TEMPLATE, Action, Project, init_project
 
     output = Output(as_json)
     with output.errors():
@@ -88,6 +88,17 @@ def init(
             output.say(said)
         if not as_json and any(file.action is Action.OFFERED for file in written):
             output.say("Files marked 'offered' have your edits; compare each with its new version, NAME.new.")
+        paths = {file.path.as_posix() for file in written}
+        _say_what_follows(output, directory, container=CONTAINER_TEMPLATE in paths, quiet=as_json)
+
+
+def _say_what_follows(output: Output, directory: Path, *, container: bool, quiet: bool) -> None:
+    from serverless_tasks.cli.init import missing_tools, next_steps
+
+    for sentence in missing_tools(directory, container=container):
+        output.say(f"Missing: {sentence}")
+    if not quiet:
+        output.say(f"Next: {'; '.join(next_steps(directory, container=container))}.")
 
 
 def list_tasks(modules: Modules = "", as_json: Json = False) -> None:
