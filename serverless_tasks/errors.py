@@ -425,6 +425,21 @@ class AwsError(ServerlessTasksError):
         return self.code in ("NoSuchKey", "NoSuchBucket", "AccessDenied", "404", "403")
 
 
+class DeploymentFailed(ServerlessTasksError):
+    """CloudFormation did not bring a stack to what was deployed.
+
+    Args:
+        stack: the stack's name.
+        status: the stack's status, such as ``UPDATE_ROLLBACK_COMPLETE``.
+        reasons: what failed, resource by resource.
+    """
+
+    def __init__(self, stack: str, status: str, reasons: Sequence[str]) -> None:
+        why = "; ".join(reasons) or "CloudFormation gives no reason; look at the events of the stack"
+        super().__init__(f"The deployment of the stack {stack!r} ended as {status}: {why}")
+        self.status = status
+
+
 # -- messages and workers ----------------------------------------------------------------------------------------
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING
 
 import typer
@@ -9,10 +10,12 @@ import typer
 from serverless_tasks.cli.commands import (
     cost,
     dead_letters,
+    deploy,
     errors,
     estimate,
     jobs,
     logs,
+    outputs,
     project,
     queues,
     schedules,
@@ -20,6 +23,7 @@ from serverless_tasks.cli.commands import (
     stats,
 )
 from serverless_tasks.cli.commands import delete as operation
+from serverless_tasks.cli.session import takes_env
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -38,6 +42,8 @@ _PROJECT: dict[str, Callable[..., None]] = {
     "dev": project.dev,
     "worker": project.worker,
     "estimate": estimate.estimate,
+    "deploy": deploy.deploy,
+    "outputs": outputs.outputs,
 }
 _JOBS: dict[str, Callable[..., None]] = {
     "jobs": search.jobs,
@@ -66,3 +72,7 @@ for panel, commands in (("A project", _PROJECT), ("Tasks", _JOBS), ("Queues", _Q
         app.command(name, rich_help_panel=panel)(command)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel="Tasks", no_args_is_help=True)
 app.add_typer(schedules.app, name="schedules", rich_help_panel="A project")
+for group in (app, dead_letters.app, schedules.app):
+    for registered in group.registered_commands:
+        if registered.callback is not None and "stack" in inspect.signature(registered.callback).parameters:
+            registered.callback = takes_env(registered.callback)

@@ -8,6 +8,7 @@ from serverless_tasks.errors import (
     AlreadyFinished,
     AlreadyRetried,
     AwsError,
+    DeploymentFailed,
     InvokeFailed,
     KindNotFound,
     LetterNotFound,
@@ -26,7 +27,7 @@ class Exit(IntEnum):
 
     OK = 0
     FAILED = 1
-    """The task failed or was cancelled."""
+    """The task failed or was cancelled; or the deployment failed."""
     USAGE = 2
     """Arguments, inputs or settings are invalid; nothing was done."""
     NOT_FOUND = 3
@@ -43,6 +44,7 @@ class Exit(IntEnum):
 
 _CODES: tuple[tuple[type[ServerlessTasksError], Exit], ...] = (
     (TaskFailed, Exit.FAILED),
+    (DeploymentFailed, Exit.FAILED),
     (TaskNotFound, Exit.NOT_FOUND),
     (LetterNotFound, Exit.NOT_FOUND),
     (KindNotFound, Exit.NOT_FOUND),

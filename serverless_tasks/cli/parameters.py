@@ -10,6 +10,10 @@ Stack = Annotated[
     str | None,
     typer.Option(metavar="NAME", help="Use this CloudFormation stack's outputs."),
 ]
+Env = Annotated[
+    str | None,
+    typer.Option("--env", metavar="NAME", help="Use the stack of this environment in samconfig.toml."),
+]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Show what would be done without doing it.")]
 Since = Annotated[
     str,

@@ -1,16 +1,26 @@
-"""The session of a command: the project's tasks, and the stack that it talks to."""
+"""The session of a command: the project's tasks, and the stack that it talks to, by its name or its environment's."""
 
 from __future__ import annotations
 
+import functools
 import getpass
+import inspect
+import os
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from serverless_tasks.cli.loading import Tasks, load_project
+from serverless_tasks.cli.loading import PROJECT, Tasks, load_project
+from serverless_tasks.cli.output import Output
+from serverless_tasks.cli.parameters import Env
 from serverless_tasks.client.task_client import TaskClient
 from serverless_tasks.engine.services import Services, current_services
+from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.project.samconfig import DEFAULT, Environment
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from serverless_tasks.engine.definition.registry import Registry
     from serverless_tasks.engine.job.clock import Clock
 
@@ -58,3 +68,41 @@ def person() -> str:
         return getpass.getuser()
     except (KeyError, OSError):  # a container's user may have no name
         return ""
+
+
+def takes_env(command: Callable[..., None]) -> Callable[..., None]:
+    """Give a command that takes ``stack`` the option ``--env`` beside it, which names the stack and its region."""
+    signature = inspect.signature(command, eval_str=True)
+    own = list(signature.parameters.values())
+    place = next(number for number, each in enumerate(own) if each.name == "stack") + 1
+    kind = own[place - 1].kind
+    env = inspect.Parameter("env", kind, default=None, annotation=Env)
+
+    @functools.wraps(command)
+    def in_environment(*args: Any, env: str | None = None, **options: Any) -> None:
+        if env is not None:
+            with Output(bool(options.get("as_json"))).errors():
+                if options.get("stack") is not None:
+                    raise ConfigurationError("--env and --stack both name a stack: give one of them.")
+                options["stack"] = use(env).stack
+        command(*args, **options)
+
+    made: Any = in_environment
+    made.__signature__ = signature.replace(parameters=[*own[:place], env, *own[place:]])
+    made.__annotations__ = {each.name: each.annotation for each in made.__signature__.parameters.values()}
+    return in_environment
+
+
+def use(name: str | None) -> Environment:
+    """Return an environment of the project, and let this process speak with its region.
+
+    Args:
+        name: its name; None for the default one.
+
+    Raises:
+        ConfigurationError: ``samconfig.toml`` has no such environment.
+    """
+    directory = PROJECT.get() or Path.cwd()
+    environment = Environment.read(directory, name or DEFAULT)
+    os.environ.update(environment.variables)
+    return environment

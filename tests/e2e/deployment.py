@@ -139,6 +139,33 @@ def deploy(project: Path, name: str, endpoint: str, parameters: Mapping[str, str
     overrides = ["--parameter-overrides", *given] if given else []
     environment = {"AWS_ENDPOINT_URL": endpoint, **ROOT_KEY}
     _sam(project, "deploy", "--stack-name", name, *overrides, environment=environment)
+    return deployed_stack(name, endpoint)
+
+
+def deploy_project(project: Path, released: Path, endpoint: str, *arguments: str) -> str:
+    """`serverless-tasks deploy --yes`, as its user calls it; returns what it printed."""
+    done = subprocess.run(
+        [sys.executable, "-m", "serverless_tasks.cli", "deploy", "--yes", *arguments],
+        cwd=project,
+        env={
+            **os.environ,
+            "PATH": f"{tool('SAM_BIN', 'sam', 'sam').parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(released),
+            "BUILD_PYTHON": sys.executable,
+            "SAM_CLI_TELEMETRY": "0",
+            "AWS_ENDPOINT_URL": endpoint,
+            **ROOT_KEY,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr[-5000:]
+    return done.stdout + done.stderr
+
+
+def deployed_stack(name: str, endpoint: str) -> Stack:
+    """A stack that has been deployed, brought to what AWS would have made of it."""
     stack = Stack(name, endpoint, {})
     [found] = stack.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
     stack.outputs.update({each["OutputKey"]: each["OutputValue"] for each in found["Outputs"]})

@@ -94,14 +94,20 @@ def shop(tmp_path_factory: pytest.TempPathFactory, wheel: Path, released: Path) 
     run(released, project, "manage.py", "makemigrations", "shop")
     (project / "shop/background.py").write_text(BACKGROUND)
     (project / "shop/tasks.py").write_text(TASKS)
-    run(released, project, "-m", "serverless_tasks.cli", "init", "--requirement", f"{wheel}[lambda]")
+    for environment in ((), ("--env", "staging"), ("--env", "prod")):
+        run(
+            *(released, project, "-m", "serverless_tasks.cli", "init"),
+            *("--requirement", f"{wheel}[lambda]", "--stack-name", "shop", *environment),
+        )
     return project
 
 
 @pytest.fixture(scope="session")
-def deployed(shop: Path, endpoint: str) -> Stack:
-    deployment.build(shop)
-    return deployment.deploy(shop, "shop", endpoint)
+def deployed(shop: Path, released: Path, endpoint: str) -> Stack:
+    said = deployment.deploy_project(shop, released, endpoint)
+    assert "The stack shop is deployed." in said
+    assert "A site that uses it needs these" in said
+    return deployment.deployed_stack("shop", endpoint)
 
 
 def run(released: Path, project: Path, *arguments: str) -> None:

@@ -6,6 +6,7 @@ import pytest
 
 from serverless_tasks.client.task_client import TaskClient
 from serverless_tasks.engine.aws import session
+from tests.e2e import deployment
 from tests.e2e.deployment import REGION, ROOT_KEY, Stack
 from tests.e2e.own_project import run
 
@@ -35,6 +36,23 @@ def test_jobs_travel_through_its_own_queues(deployed: Stack, monkeypatch: pytest
     session.reset()
 
 
+def test_each_environment_has_a_stack_of_its_own(
+    shop: Path, released: Path, deployed: Stack, endpoint: str
+) -> None:
+    said = deployment.deploy_project(shop, released, endpoint, "--env", "prod")
+    assert "The stack shop-prod is deployed." in said
+    prod = deployment.deployed_stack("shop-prod", endpoint)
+    assert prod.outputs["TableName"] != deployed.outputs["TableName"]
+    failed, record = prod.invoke({"task": "greet", "inputs": {"who": "prod"}})
+    assert (failed, record["outputs"]) == (None, {"result": "Hello, prod!"})
+
+
+def test_a_second_deployment_of_the_same_code_changes_nothing(
+    shop: Path, released: Path, deployed: Stack, endpoint: str
+) -> None:
+    assert "Nothing changes in the stack shop." in deployment.deploy_project(shop, released, endpoint)
+
+
 def test_its_artefact_holds_the_project_and_django_and_no_settings_of_this_machine(
     shop: Path, deployed: Stack
 ) -> None:
@@ -46,10 +64,8 @@ def test_its_artefact_holds_the_project_and_django_and_no_settings_of_this_machi
     assert not (artefact / "serverless_tasks/cli/init").exists()
 
 
-def test_running_init_again_leaves_everything_as_it_is(
-    shop: Path, deployed: Stack, wheel: Path, released: Path
-) -> None:
+def test_running_init_again_leaves_everything_as_it_is(shop: Path, deployed: Stack, released: Path) -> None:
     template = shop / "template.yaml"
     before = template.read_text()
-    run(released, shop, "-m", "serverless_tasks.cli", "init", "--requirement", f"{wheel}[lambda]")
+    run(released, shop, "-m", "serverless_tasks.cli", "init")
     assert template.read_text() == before

@@ -53,6 +53,10 @@ def init(
         str | None, typer.Option(help="Requirement line that installs serverless-tasks in the artefact.")
     ] = None,
     stack_name: Annotated[str | None, typer.Option(help="Name of the CloudFormation stack.")] = None,
+    env: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="Add an environment to samconfig.toml, with a stack of its own."),
+    ] = None,
     container: Annotated[
         bool | None,
         typer.Option(
@@ -74,6 +78,7 @@ def init(
             django_settings=django_settings,
             requirement=requirement,
             stack_name=stack_name,
+            environment=env,
             container=container,
         )
         picture = Table.grid(padding=(0, 2))

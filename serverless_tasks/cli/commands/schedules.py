@@ -45,14 +45,7 @@ def sync(dry_run: DryRun = False, yes: Yes = False, stack: Stack = None, as_json
         session = connect(stack, Tasks.NEEDED)
         if not knows_tasks(session.registry):
             raise ConfigurationError(NO_TASKS)
-        group = session.client.services.schedule_group
-        changes = plan(session.registry, group)
-        _tell_deletions(output, changes)
-        if not dry_run:
-            if not yes:
-                _check_deletions(changes, session.registry)
-            apply(changes, group)
-            _record_build(output, session)
+        changes = synchronise(output, session, dry_run=dry_run, yes=yes)
         rows = [
             {
                 "action": change.action,
@@ -65,7 +58,7 @@ def sync(dry_run: DryRun = False, yes: Yes = False, stack: Stack = None, as_json
         ]
         _answer(output, rows, "No task declares a schedule, and none is deployed.")
         if not as_json:
-            output.say(_told(changes, dry_run=dry_run))
+            output.say(told(changes, dry_run=dry_run))
 
 
 @app.command("list")
@@ -95,6 +88,32 @@ def list_schedules(stack: Stack = None, as_json: Json = False) -> None:
             output.say(
                 "The deployed schedules differ from the declared ones: run `serverless-tasks schedules sync`."
             )
+
+
+def synchronise(
+    output: Output, session: Session, *, dry_run: bool = False, yes: bool = False
+) -> list[ScheduleChange]:
+    """Bring the deployed schedules to what the tasks declare, and record the tasks of this build.
+
+    Args:
+        output: where deletions are told of before they are made.
+        session: the project's tasks, and the stack.
+        dry_run: only find out what would change.
+        yes: delete even where all deployed schedules, or those of tasks that are not loaded, would go.
+
+    Raises:
+        ConfigurationError: they would, without ``yes``.
+        AwsError: the schedules could not be read or changed.
+    """
+    group = session.client.services.schedule_group
+    changes = plan(session.registry, group)
+    _tell_deletions(output, changes)
+    if not dry_run:
+        if not yes:
+            _check_deletions(changes, session.registry)
+        apply(changes, group)
+        _record_build(output, session)
+    return changes
 
 
 def _record_build(output: Output, session: Session) -> None:
@@ -146,7 +165,8 @@ def _zone(change: ScheduleChange) -> str:
     return str(change.deployed.settings["ScheduleExpressionTimezone"]) if change.deployed else ""
 
 
-def _told(changes: Sequence[ScheduleChange], *, dry_run: bool) -> str:
+def told(changes: Sequence[ScheduleChange], *, dry_run: bool = False) -> str:
+    """Return how many schedules were, or would be, created, updated and deleted, as a sentence."""
     counts = {
         action: sum(change.action == action for change in changes)
         for action in ("create", "update", "delete")
@@ -161,11 +181,11 @@ def _answer(output: Output, rows: Sequence[dict[str, Any]], nothing: str) -> Non
     from rich.table import Table
     from rich.text import Text
 
-    told = [_for_people(row) for row in rows]
+    rows_told = [_for_people(row) for row in rows]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for heading in told[0] if told else ():
+    for heading in rows_told[0] if rows_told else ():
         table.add_column(heading, overflow="fold")
-    for row in told:
+    for row in rows_told:
         table.add_row(*(Text(cell) for cell in row.values()))
     output.document(list(rows), table if rows else Text(nothing))
 

@@ -13,8 +13,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from serverless_tasks.cli.init.container import LONG_WORK, container_files
+from serverless_tasks.cli.init.environments import brought_up_to_date, joined, split, with_environment
 from serverless_tasks.cli.init.project import Project
 from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.project.samconfig import FILE as SAMCONFIG
 
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html
 _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
@@ -78,6 +80,7 @@ def init_project(
     django_settings: str | None = None,
     requirement: str | None = None,
     stack_name: str | None = None,
+    environment: str | None = None,
     container: bool | None = None,
 ) -> list[WrittenFile]:
     """Write what `sam build && sam deploy` needs into a Django project, or bring it up to date.
@@ -95,6 +98,8 @@ def init_project(
             or when empty, this version from the package index.
         stack_name: CloudFormation's name for the deployment; by default, or when empty, made from the directory's
             name.
+        environment: the name of an environment that is added to `samconfig.toml`, a copy of the default one with a
+            stack of its own. It is the user's from then on.
         container: whether to write the files of a container's worker on ECS Fargate too, and to deploy the queue
             that it works on; False leaves those that are there to you.
 
@@ -110,7 +115,12 @@ def init_project(
             " starting with a letter, at most 128 characters."
         )
     contents = _contents(project, options)
-    written = [_write(directory, Path(path), new, last.digests.get(path)) for path, new in contents.items()]
+    written = [
+        _write_samconfig(directory, new, last.digests.get(path), environment)
+        if path == SAMCONFIG
+        else _write(directory, Path(path), new, last.digests.get(path))
+        for path, new in contents.items()
+    ]
     state = _State({path: _digest(new) for path, new in contents.items()}, asdict(options))
     (directory / STATE).write_text(json.dumps(state._asdict(), indent=2) + "\n", encoding="utf-8")
     return written
@@ -190,6 +200,30 @@ def _write(directory: Path, path: Path, new: str, recorded: str | None) -> Writt
     if _digest(new) == recorded:
         return WrittenFile(path, Action.KEPT)
     return _put(target.with_name(f"{target.name}.new"), path, new, Action.OFFERED)
+
+
+def _write_samconfig(
+    directory: Path, default: str, recorded: str | None, environment: str | None
+) -> WrittenFile:
+    """Write the default environment as any file, and leave the others to their user, but for what `init` finds out."""
+    target, path = directory / SAMCONFIG, Path(SAMCONFIG)
+    before, others = split(target.read_text(encoding="utf-8")) if target.exists() else ("", "")
+    edited = bool(before) and _digest(before) != recorded
+    wanted = before if edited else default
+    kept = brought_up_to_date(others, before, wanted) if others else ""
+    if environment is not None:
+        kept = with_environment(kept, wanted, environment)
+    if edited and before != default and _digest(default) != recorded:
+        offered = joined(default, kept)
+        _put(target.with_name(f"{SAMCONFIG}.new"), path, offered, Action.OFFERED)
+        if kept == others:
+            return WrittenFile(path, Action.OFFERED)
+    new = joined(wanted, kept)
+    if not before:
+        return _put(target, path, new, Action.CREATED)
+    if new == target.read_text(encoding="utf-8"):
+        return WrittenFile(path, Action.KEPT if edited and before != default else Action.UNCHANGED)
+    return _put(target, path, new, Action.UPDATED)
 
 
 def _put(target: Path, path: Path, text: str, action: Action) -> WrittenFile:

@@ -24,6 +24,7 @@ WRITTEN = {
     "infra/lambda/x86_64/Makefile",
     "infra/lambda/arm64/Makefile",
 }
+TASK = "from serverless_tasks import Task\n\n\nclass Pack(Task):\n    def run(self): ...\n"
 type Edit = Callable[[str, str], None]
 
 
@@ -354,3 +355,68 @@ def test_a_module_that_imports_its_tasks_is_deployed(project: Path, put: Edit, c
     put("shop/background.py", text)
     init_project(project)
     assert overrides(project)[0] == f"TaskModules={'shop.background' if deployed else ''}"
+
+
+class TestEnvironments:
+    def test_one_is_a_copy_of_the_default_with_a_stack_of_its_own(self, project: Path, put: Edit) -> None:
+        put("shop/background.py", TASK)
+        init_project(project, environment="prod")
+        said = tomllib.loads((project / "samconfig.toml").read_text())
+        assert said["prod"]["global"]["parameters"].pop("stack_name") == "my-shop-v2-prod"
+        assert said["default"]["global"]["parameters"].pop("stack_name") == "my-shop-v2"
+        assert said["prod"] == said["default"]
+
+    def test_it_is_added_once_and_later_runs_leave_it_alone(self, project: Path, put: Edit) -> None:
+        put("shop/background.py", TASK)
+        init_project(project, environment="prod")
+        config = project / "samconfig.toml"
+        config.write_text(config.read_text().replace('"my-shop-v2-prod"', '"live"'))
+        assert actions(project, environment="prod")["samconfig.toml"] == Action.UNCHANGED
+        assert actions(project, environment="staging")["samconfig.toml"] == Action.UPDATED
+        assert actions(project)["samconfig.toml"] == Action.UNCHANGED
+        said = tomllib.loads(config.read_text())
+        stacks = [each["global"]["parameters"]["stack_name"] for each in list(said.values())[1:]]
+        assert stacks == ["my-shop-v2", "live", "my-shop-v2-staging"]
+
+    def test_new_task_modules_reach_it_where_it_has_the_defaults(self, project: Path, put: Edit) -> None:
+        put("shop/background.py", TASK)
+        init_project(project, environment="prod")
+        init_project(project, environment="staging")
+        config = project / "samconfig.toml"
+        text = config.read_text()
+        start = text.index("[staging.")
+        config.write_text(
+            text[:start] + text[start:].replace("TaskModules=shop.background", "TaskModules=shop.only")
+        )
+        put("shop/tasks.py", TASK.replace("Pack", "Ship"))
+        assert actions(project)["samconfig.toml"] == Action.UPDATED
+        said = tomllib.loads(config.read_text())
+        modules = [
+            said[name]["global"]["parameters"]["parameter_overrides"][0]
+            for name in ("default", "prod", "staging")
+        ]
+        assert modules == [
+            "TaskModules=shop.background,shop.tasks",
+            "TaskModules=shop.background,shop.tasks",
+            "TaskModules=shop.only",
+        ]
+
+    def test_an_edited_default_is_kept_and_the_environment_is_a_copy_of_it(
+        self, project: Path, put: Edit
+    ) -> None:
+        put("shop/background.py", TASK)
+        init_project(project)
+        config = project / "samconfig.toml"
+        config.write_text(config.read_text().replace('region = "us-east-1"', 'region = "eu-west-1"'))
+        assert actions(project, environment="prod")["samconfig.toml"] == Action.UPDATED
+        said = tomllib.loads(config.read_text())
+        assert said["prod"]["global"]["parameters"]["region"] == "eu-west-1"
+        put("shop/tasks.py", TASK.replace("Pack", "Ship"))
+        assert actions(project)["samconfig.toml"] == Action.OFFERED
+        offered = tomllib.loads((project / "samconfig.toml.new").read_text())
+        assert offered["prod"]["global"]["parameters"]["region"] == "eu-west-1"
+
+    @pytest.mark.parametrize("name", ["default", "Prod", "a b", "", "-x"])
+    def test_a_name_that_is_none(self, project: Path, put: Edit, name: str) -> None:
+        with pytest.raises(ConfigurationError, match="give a name of small letters"):
+            init_project(project, environment=name)

@@ -1,0 +1,151 @@
+"""The command that deploys a project: build, changes shown, deployment, schedules, and the settings of the site."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from serverless_tasks.cli.commands.schedules import synchronise, told
+from serverless_tasks.cli.exit_codes import Exit
+from serverless_tasks.cli.loading import PROJECT, Tasks, knows_tasks
+from serverless_tasks.cli.output import Output
+from serverless_tasks.cli.parameters import DryRun, Json
+from serverless_tasks.cli.session import connect, use
+from serverless_tasks.engine.aws.functions import stack_outputs
+from serverless_tasks.engine.services import current_services
+from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.project import sam
+from serverless_tasks.project.site_settings import as_django, differences, settings_of
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from serverless_tasks.engine.aws.changesets import Change
+    from serverless_tasks.project.samconfig import Environment
+
+Yes = Annotated[
+    bool,
+    typer.Option("--yes", help="Deploy without asking, also what takes data away, and delete old schedules."),
+]
+
+
+def deploy(
+    env: Annotated[
+        str | None,
+        typer.Option(metavar="NAME", help="The environment in samconfig.toml; default: 'default'."),
+    ] = None,
+    yes: Yes = False,
+    dry_run: DryRun = False,
+    as_json: Json = False,
+) -> None:
+    """Build the project, show what would change, deploy it, sync its schedules, and compare the site's settings."""
+    output = Output(as_json)
+    with output.errors():
+        directory = PROJECT.get() or Path.cwd()
+        environment = use(env)
+        if missing := sam.missing_tools(directory):
+            raise ConfigurationError(" ".join(missing))
+        if not (yes or dry_run or output.interactive):
+            raise ConfigurationError(
+                "There is nobody to ask here: give --yes to deploy, or --dry-run to look."
+            )
+        output.say(f"Deploying the environment {environment.name} as the stack {environment.stack}.")
+        sam.build(directory, environment)
+        changes = _deploy(output, directory, environment, yes=yes, dry_run=dry_run)
+        answer: dict[str, Any] = {
+            "environment": environment.name,
+            "stack": environment.stack,
+            "changes": [
+                {
+                    "action": each.action,
+                    "resource": each.resource,
+                    "type": each.type,
+                    "replaced": each.replaced,
+                }
+                for each in changes
+            ],
+        }
+        if not dry_run:
+            answer |= _after(output, environment, yes=yes)
+        if as_json:
+            output.line(answer, indent=2)
+
+
+def _deploy(
+    output: Output, directory: Path, environment: Environment, *, yes: bool, dry_run: bool
+) -> list[Change]:
+    """Make a change set, show it, and execute it."""
+    from serverless_tasks.engine.aws.changesets import changes_of, discard, execute
+
+    made = sam.change_set(directory, environment)
+    if made is None:
+        output.say(f"Nothing changes in the stack {environment.stack}.")
+        return []
+    changes = changes_of(made)
+    if not output.as_json:
+        output.console.print(_picture(changes), crop=False)
+    losing = [each for each in changes if each.loses_data]
+    for each in losing:
+        done = "removed" if each.action == "Remove" else "made anew"
+        output.say(f"CAUTION: {each.resource} ({each.type}) is {done}; what it holds may be lost.")
+    if dry_run:
+        discard(made)
+        return changes
+    if not yes and not typer.confirm("Deploy these changes?", err=True):
+        discard(made)
+        output.say("Nothing was deployed.")
+        raise typer.Exit(Exit.OK)
+    execute(
+        made,
+        environment.stack,
+        current_services().clock,
+        lambda name, status: output.say(f"{status}  {name}"),
+    )
+    output.say(f"The stack {environment.stack} is deployed.")
+    return changes
+
+
+def _after(output: Output, environment: Environment, *, yes: bool) -> dict[str, Any]:
+    """Sync the schedules, and compare the settings of this project with the stack."""
+    settings = settings_of(stack_outputs(environment.stack), environment.stack)
+    answer: dict[str, Any] = {"settings": settings}
+    session = connect(environment.stack, Tasks.NEEDED)
+    if knows_tasks(session.registry):
+        changes = synchronise(output, session, yes=yes)
+        answer["schedules"] = [
+            {"action": each.action, "task": each.task, "name": each.name} for each in changes
+        ]
+        output.say(f"Schedules: {told(changes)}")
+    found = differences(current_services().config, settings)
+    answer["differing"] = [each.setting for each in found]
+    if not output.as_json:
+        _tell_differences(output, environment, settings, [each.setting for each in found])
+    return answer
+
+
+def _tell_differences(
+    output: Output, environment: Environment, settings: dict[str, Any], differing: list[str]
+) -> None:
+    if not differing:
+        output.say("The settings here are those of this stack.")
+        return
+    option = "" if environment.name == "default" else f" --env {environment.name}"
+    names = ", ".join(differing)
+    output.say(
+        f"The settings here are not those of this stack ({names}). A site that uses it needs these; `serverless-tasks"
+        f" outputs{option} --format env` prints them as variables:"
+    )
+    typer.echo(as_django(settings))
+
+
+def _picture(changes: list[Change]) -> Table:
+    from rich.table import Table
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for heading in ("change", "resource", "type"):
+        table.add_column(heading, overflow="fold")
+    for each in sorted(changes, key=lambda change: (change.action, change.resource)):
+        table.add_row(f"{each.action}{', made anew' if each.replaced else ''}", each.resource, each.type)
+    return table

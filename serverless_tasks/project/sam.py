@@ -1,0 +1,122 @@
+"""`sam`, which builds the artefact and makes change sets; and what it needs on this machine."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from typing import TYPE_CHECKING, Final
+
+from serverless_tasks.errors import ConfigurationError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from pathlib import Path
+
+    from serverless_tasks.project.samconfig import Environment
+
+TEMPLATE: Final = "template.yaml"
+_RUNTIME = re.compile(r"^\s*Runtime: *(python[\d.]+)", re.MULTILINE)
+_CHANGE_SET = re.compile(r"arn:[\w-]+:cloudformation:[\w-]+:\d+:changeSet/\S+")
+_SAM_DOCS: Final = (
+    "https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/install-sam-cli.html"
+)
+
+
+def missing_tools(directory: Path) -> list[str]:
+    """Return what a build and a deployment need and this machine lacks, each as a sentence with the cure.
+
+    Args:
+        directory: where template.yaml is.
+    """
+    missing = []
+    if shutil.which("sam") is None:
+        missing.append(
+            f"sam is not on PATH: install the AWS SAM command line, {_SAM_DOCS}, or `pip install aws-sam-cli`."
+        )
+    if shutil.which("make") is None:
+        missing.append(
+            "make is not on PATH: `sam build` calls it; install it, on Debian with `apt-get install make`."
+        )
+    runtime = runtime_of(directory)
+    if runtime and not os.environ.get("BUILD_PYTHON") and not _is_there(runtime):
+        missing.append(
+            f"{runtime} is not on PATH: the functions run on it, and it alone compiles for them; install it, or name"
+            " it in BUILD_PYTHON."
+        )
+    return missing
+
+
+def runtime_of(directory: Path) -> str:
+    """Return the Python that the template has the functions run on, such as ``python3.13``; "" where it names none."""
+    try:
+        found = _RUNTIME.search((directory / TEMPLATE).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError):
+        return ""
+    return found[1] if found else ""
+
+
+def build(directory: Path, environment: Environment) -> None:
+    """Build the artefact; what `sam` says goes to standard error.
+
+    Raises:
+        ConfigurationError: it cannot be built.
+    """
+    _sam(directory, ["build", *environment.sam], environment)
+
+
+def change_set(directory: Path, environment: Environment) -> str | None:
+    """Upload the artefact and make a change set of the deployment, without executing it.
+
+    Returns:
+        Its ARN; None where there is nothing to change.
+
+    Raises:
+        ConfigurationError: it cannot be made.
+    """
+    arguments = ["deploy", *environment.sam, "--no-execute-changeset", "--no-confirm-changeset"]
+    said = _sam(directory, [*arguments, "--no-fail-on-empty-changeset"], environment)
+    found = _CHANGE_SET.findall(said)
+    return found[-1] if found else None
+
+
+def _is_there(runtime: str) -> bool:
+    """Whether one of the names that the build tries is this Python: a name on PATH may be a shim that runs nothing."""
+    if "python{}.{}".format(*sys.version_info) == runtime:
+        return True
+    look = f"import sys; sys.exit('python%d.%d' % sys.version_info[:2] != {runtime!r})"
+    for name in (runtime, "python3", "python"):
+        if (
+            shutil.which(name)
+            and not subprocess.run([name, "-c", look], capture_output=True, check=False).returncode
+        ):
+            return True
+    return False
+
+
+def _sam(directory: Path, arguments: Sequence[str], environment: Environment) -> str:
+    """Run `sam` and pass on what it says; returns that."""
+    process = subprocess.Popen(
+        ["sam", *arguments],
+        cwd=directory,
+        env={**os.environ, **environment.variables},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+    )
+    said = []
+    with process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            sys.stderr.write(line)
+            said.append(line)
+    if process.returncode:
+        raise ConfigurationError(
+            f"`sam {' '.join(arguments)}` ended with code {process.returncode}, and nothing was deployed: it says why"
+            " above."
+        )
+    return "".join(said)
