@@ -69,7 +69,14 @@ def init(
     """Write the files that `sam build && sam deploy` need into a Django project, or update them."""
     from rich.table import Table
 
-    from serverless_tasks.cli.init import CONTAINER_TEMPLATE, Action, Project, init_project
+    from serverless_tasks.cli.init import (
+        CONTAINER_TEMPLATE,
+        Action,
+        Project,
+        init_project,
+        missing_tools,
+        next_steps,
+    )
 
     output = Output(as_json)
     with output.errors():
@@ -94,16 +101,11 @@ def init(
         if not as_json and any(file.action is Action.OFFERED for file in written):
             output.say("Files marked 'offered' have your edits; compare each with its new version, NAME.new.")
         paths = {file.path.as_posix() for file in written}
-        _say_what_follows(output, directory, container=CONTAINER_TEMPLATE in paths, quiet=as_json)
-
-
-def _say_what_follows(output: Output, directory: Path, *, container: bool, quiet: bool) -> None:
-    from serverless_tasks.cli.init import missing_tools, next_steps
-
-    for sentence in missing_tools(directory, container=container):
-        output.say(f"Missing: {sentence}")
-    if not quiet:
-        output.say(f"Next: {'; '.join(next_steps(directory, container=container))}.")
+        for sentence in missing_tools(directory, container=CONTAINER_TEMPLATE in paths):
+            output.say(f"Missing: {sentence}")
+        if not as_json:
+            steps = next_steps(directory, container=CONTAINER_TEMPLATE in paths, environment=env)
+            output.say(f"Next: {'; '.join(steps)}.")
 
 
 def list_tasks(modules: Modules = "", as_json: Json = False) -> None:

@@ -13,14 +13,16 @@ if TYPE_CHECKING:
 _RUNTIME = re.compile(r"(?m)^\s+Runtime: (python[0-9.]+)$")
 
 
-def next_steps(directory: Path, *, container: bool) -> list[str]:
+def next_steps(directory: Path, *, container: bool, environment: str | None = None) -> list[str]:
     """Return the commands that deploy what was written, in their order.
 
     Args:
         directory: where `manage.py` is.
         container: whether a container's worker is deployed too.
+        environment: the environment of samconfig.toml that was added.
     """
-    steps = ["sam build", "sam deploy"]
+    deploy = "serverless-tasks deploy" + (f" --env {environment}" if environment else "")
+    steps = [f"{deploy} (which runs sam build and sam deploy)"]
     if container:
         steps.append("then the image and the stack of infra/container (docs/containers.md)")
     return [step if directory.samefile(".") else f"in {directory}: {step}" for step in steps]

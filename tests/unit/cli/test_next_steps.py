@@ -42,9 +42,13 @@ def test_a_container_needs_a_builder_of_images(project: Path) -> None:
 
 
 def test_the_commands_that_follow_are_said(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert next_steps(project, container=False)[0] == f"in {project}: sam build"
+    assert next_steps(project, container=False)[0].startswith(f"in {project}: serverless-tasks deploy (")
     monkeypatch.chdir(project)
-    assert next_steps(project, container=False) == ["sam build", "sam deploy"]
+    [only] = next_steps(project, container=False)
+    assert only.startswith("serverless-tasks deploy (")
+    assert next_steps(project, container=False, environment="prod")[0].startswith(
+        "serverless-tasks deploy --env prod ("
+    )
     assert "docs/containers.md" in next_steps(project, container=True)[-1]
 
 
@@ -55,7 +59,7 @@ def test_init_ends_with_both(project: Path, monkeypatch: pytest.MonkeyPatch) -> 
     assert result.exit_code == 0
     text = " ".join(result.output.split())
     assert "Missing: make is not on PATH" in text
-    assert text.endswith("Next: sam build; sam deploy.")
+    assert text.endswith("Next: serverless-tasks deploy (which runs sam build and sam deploy).")
 
 
 def test_a_program_that_reads_json_gets_nothing_beside_the_list(
