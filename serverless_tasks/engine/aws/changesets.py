@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 # Seconds between two looks at a stack that is under way.
 LOOK: Final = 5.0
+# Looks that may fail one after another while a stack is under way: the deployment goes on without being watched.
+_FAILED_LOOKS: Final = 10
 # What holds jobs, or their records: taken away or made anew, it is empty.
 KEEPS_DATA: Final = frozenset({"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue"})
 
@@ -95,10 +97,19 @@ def execute(change_set: str, stack: str, clock: Clock, told: Callable[[str, str]
     seen = {event["EventId"] for event in _events(stack)}
     call(cloudformation.execute_change_set, ChangeSetName=change_set)
     reasons: list[str] = []
+    failed = 0
     while True:
         clock.sleep(LOOK)
-        status = call(cloudformation.describe_stacks, StackName=stack)["Stacks"][0]["StackStatus"]
-        for event in reversed(_events(stack)):
+        try:
+            status = call(cloudformation.describe_stacks, StackName=stack)["Stacks"][0]["StackStatus"]
+            events = _events(stack)
+        except AwsError:
+            failed += 1
+            if failed == _FAILED_LOOKS:
+                raise
+            continue
+        failed = 0
+        for event in reversed(events):
             if event["EventId"] in seen:
                 continue
             seen.add(event["EventId"])

@@ -21,6 +21,7 @@ from serverless_tasks.client.operations.deployment import DeploymentChanges
 from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.definition.manifest.compare import TaskChange
 from serverless_tasks.engine.services import reset
+from serverless_tasks.errors import AwsError
 from serverless_tasks.project.site_settings import as_environment, settings_of
 
 SAMCONFIG = """
@@ -311,6 +312,27 @@ def test_a_deployment_that_rolls_back_says_why(project: Path, monkeypatch: pytes
     code, _, said = run("deploy", "--yes")
     assert code == 1
     assert "The deployment of the stack 'shop' ended as ROLLBACK_COMPLETE: High: The queue exists\n" in said
+
+
+@pytest.mark.parametrize(("failing", "code"), [(9, 0), (10, 5)])
+def test_a_look_at_the_stack_may_fail_while_it_is_under_way(
+    project: Path, monkeypatch: pytest.MonkeyPatch, failing: int, code: int
+) -> None:
+    change_set(monkeypatch, template("High"))
+    real = session.call
+    looks: list[str] = []
+
+    def call(method: Any, /, **parameters: Any) -> dict[str, Any]:
+        if method.__name__ == "describe_stacks":
+            looks.append(parameters["StackName"])
+            if len(looks) <= failing:
+                raise AwsError(
+                    "cloudformation.describe_stacks", "ReadTimeoutError", "no answer", applied=False
+                )
+        return real(method, **parameters)
+
+    monkeypatch.setattr("serverless_tasks.engine.aws.changesets.call", call)
+    assert run("deploy", "--yes")[0] == code
 
 
 class TestOutputs:
