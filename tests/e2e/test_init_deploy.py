@@ -33,6 +33,9 @@ def test_jobs_travel_through_its_own_queues(deployed: Stack, monkeypatch: pytest
     session.reset()
     handle = TaskClient.from_stack(deployed.name).submit("total-orders", amounts=[1, 2])
     assert handle.wait(60) == {"total": 3}
+    greeting = TaskClient.from_stack(deployed.name).submit("greet", who="Bo")
+    assert greeting.wait(60) == {"result": "Hello, Bo!"}
+    assert greeting.record.queue == "mail"
     session.reset()
 
 

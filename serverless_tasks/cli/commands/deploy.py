@@ -14,15 +14,19 @@ from serverless_tasks.cli.output import Output
 from serverless_tasks.cli.parameters import DryRun, Json
 from serverless_tasks.cli.session import acting_in, connect
 from serverless_tasks.engine.aws.functions import stack_outputs
+from serverless_tasks.engine.definition.manifest.compare import Order
 from serverless_tasks.engine.services import current_services
-from serverless_tasks.errors import ConfigurationError, ServerlessTasksError
+from serverless_tasks.errors import AwsError, ConfigurationError, ServerlessTasksError
 from serverless_tasks.project import sam
 from serverless_tasks.project.site_settings import as_django, differences, settings_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.table import Table
 
     from serverless_tasks.engine.aws.changesets import Change
+    from serverless_tasks.engine.definition.manifest.compare import TaskChange
     from serverless_tasks.project.samconfig import Environment
 
 Yes = Annotated[
@@ -52,7 +56,8 @@ def deploy(
             )
         output.say(f"Deploying the environment {environment.name} as the stack {environment.stack}.")
         sam.build(directory, environment)
-        changes = _deploy(output, directory, environment, yes=yes, dry_run=dry_run)
+        tasks = _failing_tasks(environment)
+        changes = _deploy(output, directory, environment, tasks, yes=yes, dry_run=dry_run)
         answer: dict[str, Any] = {
             "environment": environment.name,
             "stack": environment.stack,
@@ -65,6 +70,7 @@ def deploy(
                 }
                 for each in changes
             ],
+            "tasks": [each.to_json() for each in tasks],
         }
         if not dry_run:
             try:
@@ -76,10 +82,28 @@ def deploy(
             output.line(answer, indent=2)
 
 
+def _failing_tasks(environment: Environment) -> tuple[TaskChange, ...]:
+    """Return the tasks of which jobs would fail while this code takes the place of the deployed build."""
+    from serverless_tasks.client.operations.deployment import compare_with_deployed
+
+    try:
+        session = connect(environment.stack, Tasks.WELCOME)
+        changes = compare_with_deployed(session.client.services) if knows_tasks(session.registry) else None
+    except (AwsError, ConfigurationError):  # there is no such stack yet, for one
+        return ()
+    return () if changes is None else changes.tasks
+
+
 def _deploy(
-    output: Output, directory: Path, environment: Environment, *, yes: bool, dry_run: bool
+    output: Output,
+    directory: Path,
+    environment: Environment,
+    tasks: Sequence[TaskChange],
+    *,
+    yes: bool,
+    dry_run: bool,
 ) -> list[Change]:
-    """Make a change set, show it, and execute it."""
+    """Make a change set, show it with what would fail by it, and execute it."""
     from serverless_tasks.engine.aws.changesets import changes_of, discard, execute
 
     made = sam.change_set(directory, environment)
@@ -89,7 +113,7 @@ def _deploy(
     wanted = False
     try:
         changes = changes_of(made)
-        _show(output, changes)
+        _show(output, changes, tasks)
         wanted = not dry_run and (yes or typer.confirm("Deploy these changes?", err=True))
     finally:
         # Also where the changes could not be read, or the question was left with Ctrl-C.
@@ -110,14 +134,17 @@ def _deploy(
     return changes
 
 
-def _show(output: Output, changes: list[Change]) -> None:
-    """Show what changes, with a warning for what takes data away."""
+def _show(output: Output, changes: Sequence[Change], tasks: Sequence[TaskChange]) -> None:
+    """Show what changes, with a warning for what takes data away, and what would fail by it."""
     if not output.as_json:
         output.console.print(_picture(changes), crop=False)
     for each in changes:
         if each.loses_data:
             done = "removed" if each.action == "Remove" else "made anew"
             output.say(f"CAUTION: {each.resource} ({each.type}) is {done}; what it holds may be lost.")
+    for task in tasks:
+        caution = "" if task.order is Order.WORKER_FIRST else "CAUTION: "
+        output.say(f"{caution}{task.text} {task.advice}")
 
 
 def _left_to_do(environment: Environment) -> str:
@@ -162,7 +189,7 @@ def _tell_differences(
     typer.echo(as_django(settings))
 
 
-def _picture(changes: list[Change]) -> Table:
+def _picture(changes: Sequence[Change]) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")

@@ -18,7 +18,9 @@ from typer.testing import CliRunner
 from serverless_tasks.cli.app import app
 from serverless_tasks.cli.loading import PROJECT
 from serverless_tasks.cli.session import connect
+from serverless_tasks.client.operations.deployment import DeploymentChanges
 from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.definition.manifest.compare import TaskChange
 from serverless_tasks.engine.services import reset
 from serverless_tasks.errors import AwsError, ConfigurationError
 from serverless_tasks.project.samconfig import deployed_parameters
@@ -159,6 +161,29 @@ def test_it_builds_shows_deploys_and_says_what_the_site_needs(
     assert [(each["StackName"], each["StackStatus"]) for each in stacks] == [("shop", "CREATE_COMPLETE")]
 
 
+@pytest.mark.parametrize("as_json", [False, True])
+def test_the_jobs_that_would_fail_are_said_before_it_asks(
+    project: Path, monkeypatch: pytest.MonkeyPatch, as_json: bool
+) -> None:
+    removed = TaskChange(task="bill", worker_first=("there is no task 'bill'",))
+    added = TaskChange(task="mail", site_first=("there is no task 'mail'",))
+    monkeypatch.setattr("serverless_tasks.cli.commands.deploy.knows_tasks", lambda registry: True)
+    monkeypatch.setattr(
+        "serverless_tasks.client.operations.deployment.compare_with_deployed",
+        lambda services: DeploymentChanges(deployed="A", here="B", tasks=(removed, added)),
+    )
+    change_set(monkeypatch, template("High"))
+    code, told, said = run("deploy", "--dry-run", *(["--json"] if as_json else []))
+    assert code == 0, said
+    assert "CAUTION: Task 'bill' differs from the deployed one." in said
+    assert "\nTask 'mail' differs" in said
+    if as_json:
+        assert [(each["task"], each["order"]) for each in json.loads(told)["tasks"]] == [
+            ("bill", "site first"),
+            ("mail", "worker first"),
+        ]
+
+
 def test_an_environment_has_its_own_stack_and_region(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     change_set(monkeypatch, template("High"), "shop-prod", "eu-west-1")
     code, told, said = run("deploy", "--env", "prod", "--yes", "--json")
@@ -291,10 +316,10 @@ def test_the_python_of_the_command_line_is_not_one_of_the_build(project: Path) -
 def test_an_environment_has_its_own_tasks(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     config = SAMCONFIG.replace("parameter_overrides = []", 'parameter_overrides = ["TaskModules=shop.tasks"]')
     (project / "samconfig.toml").write_text(config + 'parameter_overrides = ["TaskModules=shop.prod"]\n')
-    seen: list[str] = []
+    seen: set[tuple[str | None, str]] = set()
 
     def look(stack: str | None, *_: Any) -> Any:
-        seen.append(deployed_parameters(project)["TaskModules"])
+        seen.add((stack, deployed_parameters(project)["TaskModules"]))
         raise ConfigurationError("far enough")
 
     monkeypatch.setattr("serverless_tasks.cli.commands.schedules.connect", look)
@@ -302,7 +327,7 @@ def test_an_environment_has_its_own_tasks(project: Path, monkeypatch: pytest.Mon
     for environment in (("--env", "prod"), ()):
         run("schedules", "sync", *environment)
         run("deploy", "--yes", *environment)
-    assert seen == ["shop.prod", "shop.prod", "shop.tasks", "shop.tasks"]
+    assert seen == {("shop-prod", "shop.prod"), ("shop", "shop.tasks"), (None, "shop.tasks")}
 
 
 def test_what_takes_data_away_is_said_loudly(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
