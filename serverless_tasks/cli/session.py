@@ -6,6 +6,7 @@ import functools
 import getpass
 import inspect
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,10 +17,10 @@ from serverless_tasks.cli.parameters import Env
 from serverless_tasks.client.task_client import TaskClient
 from serverless_tasks.engine.services import Services, current_services
 from serverless_tasks.errors import ConfigurationError
-from serverless_tasks.project.samconfig import DEFAULT, Environment
+from serverless_tasks.project.samconfig import DEFAULT, ENVIRONMENT, Environment
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
 
     from serverless_tasks.engine.definition.registry import Registry
     from serverless_tasks.engine.job.clock import Clock
@@ -80,12 +81,15 @@ def takes_env(command: Callable[..., None]) -> Callable[..., None]:
 
     @functools.wraps(command)
     def in_environment(*args: Any, env: str | None = None, **options: Any) -> None:
-        if env is not None:
-            with Output(bool(options.get("as_json"))).errors():
-                if options.get("stack") is not None:
-                    raise ConfigurationError("--env and --stack both name a stack: give one of them.")
-                options["stack"] = use(env).stack
-        command(*args, **options)
+        if env is None:
+            command(*args, **options)
+            return
+        as_json = bool(options.get("as_json")) or options.get("form") == "json"
+        with Output(as_json).errors():
+            if options.get("stack") is not None:
+                raise ConfigurationError("--env and --stack both name a stack: give one of them.")
+            with acting_in(env) as environment:
+                command(*args, **{**options, "stack": environment.stack})
 
     made: Any = in_environment
     made.__signature__ = signature.replace(parameters=[*own[:place], env, *own[place:]])
@@ -93,8 +97,9 @@ def takes_env(command: Callable[..., None]) -> Callable[..., None]:
     return in_environment
 
 
-def use(name: str | None) -> Environment:
-    """Return an environment of the project, and let this process speak with its region.
+@contextmanager
+def acting_in(name: str | None) -> Iterator[Environment]:
+    """Act in an environment of the project: with its region and profile, and the tasks that it deploys.
 
     Args:
         name: its name; None for the default one.
@@ -104,5 +109,15 @@ def use(name: str | None) -> Environment:
     """
     directory = PROJECT.get() or Path.cwd()
     environment = Environment.read(directory, name or DEFAULT)
+    before = {variable: os.environ.get(variable) for variable in environment.variables}
     os.environ.update(environment.variables)
-    return environment
+    token = ENVIRONMENT.set(environment.name)
+    try:
+        yield environment
+    finally:
+        ENVIRONMENT.reset(token)
+        for variable, value in before.items():
+            if value is None:
+                del os.environ[variable]
+            else:
+                os.environ[variable] = value

@@ -89,8 +89,6 @@ def change_set(directory: Path, environment: Environment) -> str | None:
 
 def _is_there(runtime: str) -> bool:
     """Whether one of the names that the build tries is this Python: a name on PATH may be a shim that runs nothing."""
-    if "python{}.{}".format(*sys.version_info) == runtime:
-        return True
     look = f"import sys; sys.exit('python%d.%d' % sys.version_info[:2] != {runtime!r})"
     for name in (runtime, "python3", "python"):
         if (

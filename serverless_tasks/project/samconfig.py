@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import shlex
 import tomllib
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
@@ -18,6 +19,8 @@ if TYPE_CHECKING:
 
 FILE = "samconfig.toml"
 DEFAULT: Final = "default"
+# The environment that a command acts in: its tasks are those that `deployed_parameters` names.
+ENVIRONMENT: ContextVar[str] = ContextVar("serverless_tasks_environment", default=DEFAULT)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,7 +91,7 @@ class Environment:
 
 
 def deployed_parameters(directory: Path) -> dict[str, str]:
-    """The template's parameters as the default environment's deployment gives them.
+    """The template's parameters as the deployment of `ENVIRONMENT` gives them.
 
     Args:
         directory: where the file is.
@@ -97,7 +100,7 @@ def deployed_parameters(directory: Path) -> dict[str, str]:
         Nothing, when there is no such file, or it cannot be read: `sam` itself says what is wrong with it.
     """
     try:
-        return _parameters(tomllib.loads((directory / FILE).read_text(encoding="utf-8"))[DEFAULT])
+        return _parameters(tomllib.loads((directory / FILE).read_text(encoding="utf-8"))[ENVIRONMENT.get()])
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, KeyError):
         return {}
 

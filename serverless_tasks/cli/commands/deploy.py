@@ -12,11 +12,11 @@ from serverless_tasks.cli.exit_codes import Exit
 from serverless_tasks.cli.loading import PROJECT, Tasks, knows_tasks
 from serverless_tasks.cli.output import Output
 from serverless_tasks.cli.parameters import DryRun, Json
-from serverless_tasks.cli.session import connect, use
+from serverless_tasks.cli.session import acting_in, connect
 from serverless_tasks.engine.aws.functions import stack_outputs
 from serverless_tasks.engine.definition.manifest.compare import Order
 from serverless_tasks.engine.services import current_services
-from serverless_tasks.errors import AwsError, ConfigurationError
+from serverless_tasks.errors import AwsError, ConfigurationError, ServerlessTasksError
 from serverless_tasks.project import sam
 from serverless_tasks.project.site_settings import as_django, differences, settings_of
 
@@ -46,9 +46,8 @@ def deploy(
 ) -> None:
     """Build the project, show what would change, deploy it, sync its schedules, and compare the site's settings."""
     output = Output(as_json)
-    with output.errors():
+    with output.errors(), acting_in(env) as environment:
         directory = PROJECT.get() or Path.cwd()
-        environment = use(env)
         if missing := sam.missing_tools(directory):
             raise ConfigurationError(" ".join(missing))
         if not (yes or dry_run or output.interactive):
@@ -74,7 +73,11 @@ def deploy(
             "tasks": [each.to_json() for each in tasks],
         }
         if not dry_run:
-            answer |= _after(output, environment, yes=yes)
+            try:
+                answer |= _after(output, environment, yes=yes)
+            except ServerlessTasksError:
+                output.say(_left_to_do(environment))
+                raise
         if as_json:
             output.line(answer, indent=2)
 
@@ -107,23 +110,20 @@ def _deploy(
     if made is None:
         output.say(f"Nothing changes in the stack {environment.stack}.")
         return []
-    changes = changes_of(made)
-    if not output.as_json:
-        output.console.print(_picture(changes), crop=False)
-    losing = [each for each in changes if each.loses_data]
-    for each in losing:
-        done = "removed" if each.action == "Remove" else "made anew"
-        output.say(f"CAUTION: {each.resource} ({each.type}) is {done}; what it holds may be lost.")
-    for task in tasks:
-        caution = "" if task.order is Order.WORKER_FIRST else "CAUTION: "
-        output.say(f"{caution}{task.text} {task.advice}")
+    wanted = False
+    try:
+        changes = changes_of(made)
+        _show(output, changes, tasks)
+        wanted = not dry_run and (yes or typer.confirm("Deploy these changes?", err=True))
+    finally:
+        # Also where the changes could not be read, or the question was left with Ctrl-C.
+        if not wanted:
+            discard(made)
     if dry_run:
-        discard(made)
         return changes
-    if not yes and not typer.confirm("Deploy these changes?", err=True):
-        discard(made)
+    if not wanted:
         output.say("Nothing was deployed.")
-        raise typer.Exit(Exit.OK)
+        raise typer.Exit(Exit.FAILED)
     execute(
         made,
         environment.stack,
@@ -132,6 +132,28 @@ def _deploy(
     )
     output.say(f"The stack {environment.stack} is deployed.")
     return changes
+
+
+def _show(output: Output, changes: Sequence[Change], tasks: Sequence[TaskChange]) -> None:
+    """Show what changes, with a warning for what takes data away, and what would fail by it."""
+    if not output.as_json:
+        output.console.print(_picture(changes), crop=False)
+    for each in changes:
+        if each.loses_data:
+            done = "removed" if each.action == "Remove" else "made anew"
+            output.say(f"CAUTION: {each.resource} ({each.type}) is {done}; what it holds may be lost.")
+    for task in tasks:
+        caution = "" if task.order is Order.WORKER_FIRST else "CAUTION: "
+        output.say(f"{caution}{task.text} {task.advice}")
+
+
+def _left_to_do(environment: Environment) -> str:
+    """The sentence on what is left after a deployment whose schedules or settings could not be looked after."""
+    return (
+        f"The stack {environment.stack} is deployed; what follows it is not done, for the reason below. Mend that, and"
+        f" run `serverless-tasks schedules sync --env {environment.name}` and `serverless-tasks outputs --env"
+        f" {environment.name}`."
+    )
 
 
 def _after(output: Output, environment: Environment, *, yes: bool) -> dict[str, Any]:
@@ -167,7 +189,7 @@ def _tell_differences(
     typer.echo(as_django(settings))
 
 
-def _picture(changes: list[Change]) -> Table:
+def _picture(changes: Sequence[Change]) -> Table:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False, header_style="bold")

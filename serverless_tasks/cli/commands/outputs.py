@@ -9,7 +9,7 @@ import typer
 
 from serverless_tasks.cli.output import Output
 from serverless_tasks.cli.parameters import Stack
-from serverless_tasks.cli.session import use
+from serverless_tasks.cli.session import acting_in
 from serverless_tasks.engine.aws.functions import stack_outputs
 from serverless_tasks.project.site_settings import as_django, as_environment, settings_of
 
@@ -31,8 +31,11 @@ def outputs(
     """Print the settings that a site or a script needs to speak with a deployed stack."""
     output = Output(form is Format.JSON)
     with output.errors():
-        name = use(None).stack if stack is None else stack
-        settings = settings_of(stack_outputs(name), name)
+        if stack is None:
+            with acting_in(None) as environment:
+                settings = settings_of(stack_outputs(environment.stack), environment.stack)
+        else:
+            settings = settings_of(stack_outputs(stack), stack)
         if form is Format.JSON:
             output.line(settings, indent=2)
         else:

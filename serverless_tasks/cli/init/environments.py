@@ -92,7 +92,9 @@ def _read(text: str) -> dict[str, Any]:
 
 
 def _toml(value: Any) -> str:
-    """A value as TOML; `samconfig.toml` has texts, numbers, booleans, and lists of these."""
+    """A value as TOML; `samconfig.toml` has texts, numbers, booleans, and lists and tables of these."""
+    if isinstance(value, dict):
+        return "{ " + ", ".join(f"{json.dumps(key)} = {_toml(each)}" for key, each in value.items()) + " }"
     if isinstance(value, list):
         return "[\n" + "".join(f"    {_toml(each)},\n" for each in value) + "]"
     return json.dumps(value, ensure_ascii=False)

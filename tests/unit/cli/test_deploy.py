@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3
 import pytest
+import typer
 from moto import mock_aws
 from typer.testing import CliRunner
 
@@ -21,7 +22,8 @@ from serverless_tasks.client.operations.deployment import DeploymentChanges
 from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.definition.manifest.compare import TaskChange
 from serverless_tasks.engine.services import reset
-from serverless_tasks.errors import AwsError
+from serverless_tasks.errors import AwsError, ConfigurationError
+from serverless_tasks.project.samconfig import deployed_parameters
 from serverless_tasks.project.site_settings import as_environment, settings_of
 
 SAMCONFIG = """
@@ -79,12 +81,13 @@ def project(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     tools.mkdir()
     (tools / "sam").write_text(DOUBLE.format(python=sys.executable))
     (tools / "make").write_text("#!/bin/sh\n")
+    runtime = "python{}.{}".format(*sys.version_info)
+    (tools / runtime).write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     for tool in tools.iterdir():
         tool.chmod(0o755)
     directory = tmp_path / "shop"
     directory.mkdir()
     (directory / "samconfig.toml").write_text(SAMCONFIG)
-    runtime = "python{}.{}".format(*sys.version_info)
     (directory / "template.yaml").write_text(f"Globals:\n  Function:\n    Runtime: {runtime}\n")
     for name, value in {
         "PATH": str(tools),
@@ -246,9 +249,85 @@ def test_a_person_is_asked(project: Path, monkeypatch: pytest.MonkeyPatch, answe
     monkeypatch.setattr("serverless_tasks.cli.output.Output.interactive", True)
     change_set(monkeypatch, template("High"))
     code, _, said = run("deploy", say=answer)
-    assert code == 0
+    assert code == (1 if answer == "n\n" else 0)
     assert ("Nothing was deployed." in said) is (answer == "n\n")
     assert boto3.client("cloudformation").describe_stacks()["Stacks"][0]["StackStatus"] == status
+
+
+def change_sets() -> list[Any]:
+    found: list[Any] = boto3.client("cloudformation").list_change_sets(StackName="shop")["Summaries"]
+    return found
+
+
+def test_a_question_that_is_left_leaves_no_change_set(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def left(*_: Any, **__: Any) -> bool:
+        raise typer.Abort
+
+    monkeypatch.setattr("serverless_tasks.cli.output.Output.interactive", True)
+    monkeypatch.setattr("typer.confirm", left)
+    change_set(monkeypatch, template("High"))
+    assert run("deploy")[0] == 1
+    assert change_sets() == []
+
+
+def test_changes_that_cannot_be_read_leave_no_change_set(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(made: str) -> Any:
+        raise AwsError("cloudformation.DescribeChangeSet", "AccessDenied", "no", applied=False)
+
+    monkeypatch.setattr("serverless_tasks.engine.aws.changesets.changes_of", refused)
+    change_set(monkeypatch, template("High"))
+    assert run("deploy", "--yes")[0] == 5
+    assert change_sets() == []
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [
+        (ConfigurationError("Nothing was changed."), 2),
+        (AwsError("scheduler.ListSchedules", "AccessDenied", "no", applied=False), 5),
+    ],
+)
+def test_what_follows_a_deployment_and_fails_is_told_with_what_is_left(
+    project: Path, monkeypatch: pytest.MonkeyPatch, error: Exception, expected: int
+) -> None:
+    def refused(stack: str, tasks: Any) -> Any:
+        raise error
+
+    monkeypatch.setattr("serverless_tasks.cli.commands.deploy.connect", refused)
+    change_set(monkeypatch, template("High"))
+    code, _, said = run("deploy", "--yes")
+    assert code == expected
+    assert str(error) in said
+    assert "The stack shop is deployed; what follows it is not done" in said
+    assert "`serverless-tasks schedules sync --env default`" in said
+
+
+def test_the_python_of_the_command_line_is_not_one_of_the_build(project: Path) -> None:
+    """The build looks on PATH, where an environment that is not active is not."""
+    runtime = "python{}.{}".format(*sys.version_info)
+    (project.parent / "tools" / runtime).unlink()
+    code, _, said = run("deploy", "--yes")
+    assert (code, f"{runtime} is not on PATH" in said) == (2, True)
+    assert not (project.parent / "calls").exists()
+
+
+def test_an_environment_has_its_own_tasks(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    config = SAMCONFIG.replace("parameter_overrides = []", 'parameter_overrides = ["TaskModules=shop.tasks"]')
+    (project / "samconfig.toml").write_text(config + 'parameter_overrides = ["TaskModules=shop.prod"]\n')
+    seen: set[tuple[str | None, str]] = set()
+
+    def look(stack: str | None, *_: Any) -> Any:
+        seen.add((stack, deployed_parameters(project)["TaskModules"]))
+        raise ConfigurationError("far enough")
+
+    monkeypatch.setattr("serverless_tasks.cli.commands.schedules.connect", look)
+    monkeypatch.setattr("serverless_tasks.cli.commands.deploy.connect", look)
+    for environment in (("--env", "prod"), ()):
+        run("schedules", "sync", *environment)
+        run("deploy", "--yes", *environment)
+    assert seen == {("shop-prod", "shop.prod"), ("shop", "shop.tasks"), (None, "shop.tasks")}
 
 
 def test_what_takes_data_away_is_said_loudly(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -365,6 +444,11 @@ class TestOutputs:
     def test_for_programs(self) -> None:
         assert json.loads(run("outputs", "--format", "json")[1])["PAUSES"] is True
 
+    def test_an_error_for_programs(self) -> None:
+        code, told, _ = run("outputs", "--env", "other", "--format", "json")
+        assert code == 2
+        assert "no environment 'other'" in json.loads(told)["error"]["message"]
+
     def test_of_no_stack(self) -> None:
         code, _, said = run("outputs", "--stack", "other")
         assert code == 5
@@ -374,13 +458,16 @@ class TestOutputs:
 def test_every_command_that_takes_a_stack_takes_an_environment(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[str | None] = []
-    monkeypatch.setattr(
-        "serverless_tasks.cli.commands.queues.connect", lambda stack, *_: asked.append(stack) or 1 / 0
-    )
+    asked: list[tuple[str, str]] = []
+
+    def look(stack: str, *_: Any) -> Any:
+        asked.append((stack, os.environ["AWS_REGION"]))
+        raise ConfigurationError("far enough")
+
+    monkeypatch.setattr("serverless_tasks.cli.commands.queues.connect", look)
     run("queues", "--env", "prod")
-    assert asked == ["shop-prod"]
-    assert os.environ["AWS_REGION"] == "eu-west-1"
+    assert asked == [("shop-prod", "eu-west-1")]
+    assert os.environ["AWS_REGION"] == "us-east-1"
     code, _, said = run("queues", "--env", "prod", "--stack", "shop")
     assert code == 2
     assert "--env and --stack both name a stack: give one of them." in said

@@ -401,6 +401,14 @@ class TestEnvironments:
             "TaskModules=shop.only",
         ]
 
+    def test_tables_of_the_default_environment_are_copied_too(self, project: Path, put: Edit) -> None:
+        init_project(project)
+        config = project / "samconfig.toml"
+        config.write_text(config.read_text() + 'tags = { team = "shop", "cost centre" = "7" }\n')
+        init_project(project, environment="prod")
+        said = tomllib.loads(config.read_text())
+        assert said["prod"]["deploy"]["parameters"]["tags"] == {"team": "shop", "cost centre": "7"}
+
     def test_an_edited_default_is_kept_and_the_environment_is_a_copy_of_it(
         self, project: Path, put: Edit
     ) -> None:
