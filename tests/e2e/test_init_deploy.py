@@ -1,5 +1,9 @@
 """A project of one's own: made by `django-admin`, given its deployment by `serverless-tasks init`, deployed by SAM."""
 
+import json
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -45,6 +49,56 @@ def test_each_environment_has_a_stack_of_its_own(
     assert prod.outputs["TableName"] != deployed.outputs["TableName"]
     failed, record = prod.invoke({"task": "greet", "inputs": {"who": "prod"}})
     assert (failed, record["outputs"]) == (None, {"result": "Hello, prod!"})
+
+
+def test_a_stack_is_deleted_and_a_new_one_goes_on_with_its_jobs(
+    shop: Path, released: Path, endpoint: str
+) -> None:
+    """The stack that the test before has deployed; its site still holds PublisherPolicy."""
+    old = deployment.deployed_stack("shop-prod", endpoint)
+    _, record = old.invoke({"task": "greet", "inputs": {"who": "Ada"}})
+    deployment.user(old, "site", [], old.outputs["PublisherPolicyArn"])
+
+    def delete(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "serverless_tasks.cli", "stack", "delete", "--env", "prod", *arguments],
+            cwd=shop,
+            env={**os.environ, "PYTHONPATH": str(released), "AWS_ENDPOINT_URL": endpoint, **ROOT_KEY},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    refused = delete("--yes")
+    assert refused.returncode == 2, refused.stderr
+    assert "aws iam detach-user-policy --user-name site" in refused.stderr
+    deleted = delete("--yes", "--detach-policies", "--json")
+    assert deleted.returncode == 0, deleted.stdout + deleted.stderr
+    kept = json.loads(deleted.stdout)["kept"]
+    assert kept == {
+        "ExistingTableName": old.outputs["TableName"],
+        "ExistingBucketName": old.outputs["PayloadBucketName"],
+    }
+
+    config = shop / "samconfig.toml"
+    head, section, rest = config.read_text().partition("[prod.global.parameters]")
+    given = "".join(f'    "{name}={value}",\n' for name, value in kept.items())
+    config.write_text(
+        head + section + rest.replace("parameter_overrides = [\n", f"parameter_overrides = [\n{given}", 1)
+    )
+    deployment.deploy_project(shop, released, endpoint, "--env", "prod")
+    new = deployment.deployed_stack("shop-prod", endpoint)
+    for output in ("TableName", "PayloadBucketName"):
+        assert new.outputs[output] == old.outputs[output]
+    resources = new.client("cloudformation").list_stack_resources(StackName=new.name)[
+        "StackResourceSummaries"
+    ]
+    assert not {"Table", "PayloadBucket"} & {each["LogicalResourceId"] for each in resources}
+    # Read and written by functions whose roles name the table.
+    code, seen = new.status(record["uuid"], ROOT_KEY)
+    assert (code, seen["outputs"]) == (200, {"result": "Hello, Ada!"})
+    _, record = new.invoke({"task": "greet", "inputs": {"who": "Grace"}})
+    assert record["outputs"] == {"result": "Hello, Grace!"}
 
 
 def test_a_second_deployment_of_the_same_code_changes_nothing(

@@ -6,15 +6,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from serverless_tasks.engine.aws.session import call, client
-from serverless_tasks.errors import AwsError, DeploymentFailed
+from serverless_tasks.engine.aws.stacks import events, follow
+from serverless_tasks.errors import DeploymentFailed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
     from serverless_tasks.engine.job.clock import Clock
 
-# Seconds between two looks at a stack that is under way.
-LOOK: Final = 5.0
 # What holds jobs, or their records: taken away or made anew, it is empty.
 KEEPS_DATA: Final = frozenset({"AWS::DynamoDB::Table", "AWS::S3::Bucket", "AWS::SQS::Queue"})
 
@@ -91,37 +90,8 @@ def execute(change_set: str, stack: str, clock: Clock, told: Callable[[str, str]
         DeploymentFailed: the stack was not brought to what the change set says, and rolled back.
         AwsError: it could not be executed, or the stack not be asked; the deployment may go on.
     """
-    cloudformation = client("cloudformation")
-    seen = {event["EventId"] for event in _events(stack)}
-    call(cloudformation.execute_change_set, ChangeSetName=change_set)
-    reasons: list[str] = []
-    while True:
-        clock.sleep(LOOK)
-        status = call(cloudformation.describe_stacks, StackName=stack)["Stacks"][0]["StackStatus"]
-        for event in reversed(_events(stack)):
-            if event["EventId"] in seen:
-                continue
-            seen.add(event["EventId"])
-            told(event["LogicalResourceId"], event["ResourceStatus"])
-            reason = event.get("ResourceStatusReason", "")
-            # Of what was under way when another resource failed CloudFormation says only that it was cancelled.
-            if event["ResourceStatus"].endswith("_FAILED") and "cancelled" not in reason.lower():
-                reasons.append(f"{event['LogicalResourceId']}: {reason or event['ResourceStatus']}")
-        if status.endswith("_IN_PROGRESS"):
-            continue
-        if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
-            raise DeploymentFailed(stack, status, reasons)
-        return
-
-
-def _events(stack: str) -> list[dict[str, Any]]:
-    """The last events of a stack, the latest first; none of one that is only to be made."""
-    try:
-        events: list[dict[str, Any]] = call(
-            client("cloudformation").describe_stack_events, StackName=stack
-        ).get("StackEvents", [])
-    except AwsError as error:
-        if error.code == "ValidationError":
-            return []
-        raise
-    return events
+    seen = {event["EventId"] for event in events(stack)}
+    call(client("cloudformation").execute_change_set, ChangeSetName=change_set)
+    status, reasons = follow(stack, clock, told, seen)
+    if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
+        raise DeploymentFailed(stack, status, reasons)

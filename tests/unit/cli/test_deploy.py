@@ -282,7 +282,8 @@ def test_a_deployment_that_rolls_back_says_why(project: Path, monkeypatch: pytes
             return {"Stacks": [{"StackStatus": "ROLLBACK_COMPLETE"}]}
         return real(method, **parameters)
 
-    monkeypatch.setattr("serverless_tasks.engine.aws.changesets.call", call)
+    for module in ("changesets", "stacks"):
+        monkeypatch.setattr(f"serverless_tasks.engine.aws.{module}.call", call)
     code, _, said = run("deploy", "--yes")
     assert code == 1
     assert "The deployment of the stack 'shop' ended as ROLLBACK_COMPLETE: High: The queue exists\n" in said
