@@ -92,7 +92,9 @@ def create(request: HttpRequest, idempotency_key: idempotency.Key = None) -> Htt
     caller = identify(request, Action.CREATE)
     task, inputs = body.submission(data)
     if task not in conf.served_tasks():
-        raise UnknownTask(task)
+        named, task = task, current_services().registry.present_name(task)
+        if task not in conf.served_tasks():
+            raise UnknownTask(named)
     body.check_values(task, inputs)
     options = Options(
         owner=caller.owner, on_commit=False, idempotency_key=idempotency.key_of(request, caller)

@@ -1,4 +1,7 @@
-"""What the build says of itself, beside the code: its processor, and plain variables. A checkout has no such file."""
+"""What the build says of itself, beside the code: its id, its processor, and plain variables.
+
+A checkout has no such file.
+"""
 
 from __future__ import annotations
 
@@ -8,6 +11,8 @@ from pathlib import Path
 
 # As `infra/lambda/artefact.py` names it.
 MANIFEST = "serverless_tasks_artefact.json"
+# The variable that has the id, unless the function has another.
+BUILD = "SERVERLESS_TASKS_BUILD"
 # How the machine calls the processors that Lambda and the template name.
 _NAMES = {"aarch64": "arm64", "amd64": "x86_64"}
 
@@ -38,3 +43,5 @@ def use_artefact(directory: Path = Path(__file__).parents[1]) -> None:
         )
     for name, value in manifest["environment"].items():
         os.environ.setdefault(name, value)
+    if build := manifest.get("build"):
+        os.environ.setdefault(BUILD, build)

@@ -152,12 +152,16 @@ class _Batch:
             logger.exception("the messages' visibility could not be changed")
 
     def _reason(self, message: Message, body: str, record: SQSRecord) -> Failure:
-        version = version_of(body)
+        version, builds = version_of(body), message.builds(self._services.config.build)
         if version > VERSION:
-            text = f"The message has version {version}; the deployed code reads up to {VERSION}."
+            text = f"The message has version {version}; the deployed code reads up to {VERSION}{builds}."
             return Failure(type=TOO_NEW, message=text)
         if message.task not in self._services.registry and message.task not in OPERATIONS:
-            return Failure(type=UNKNOWN, message=f"No deployed task is named {message.task!r}.")
+            text = (
+                f"No deployed task is named {message.task!r}{builds}. Deploy a class with this name, or one that has it"
+                " in `aliases`; then retry the job."
+            )
+            return Failure(type=UNKNOWN, message=text)
         code, why = (record.message_attributes[name] for name in ("ERROR_CODE", "ERROR_MESSAGE"))
         if code is not None:
             reason = f"{code.string_value}: {why.string_value if why is not None else 'no reason was given'}"

@@ -74,7 +74,9 @@ def _run(services: Services, event: Any, context: LambdaContext) -> dict[str, An
     record = services.store.read(message.uuid)
     if record is None:
         raise TaskNotFound(message.uuid)
-    if record.task != message.task:  # else the caller would get another task's outputs
+    if (
+        services.registry.present_name(record.task) != message.task
+    ):  # else the caller would get another task's outputs
         raise InvalidEvent(
             f"The event's uuid {message.uuid} is that of a job of task {record.task!r}, not {message.task!r}; "
             "use a different id for each job."
@@ -114,10 +116,11 @@ def _message(services: Services, event: Any, deadline: float) -> Message:
     owner = event.get("owner")
     if owner is not None and not RULES["owner"].accepts(owner):
         raise InvalidEvent(f"The event's owner is {owner!r}; expected {RULES['owner'].expected}.")
-    accepted = services.registry.definition(event["task"]).accept_json(event.get("inputs", {}))
+    definition = services.registry.definition(event["task"])
+    accepted = definition.accept_json(event.get("inputs", {}))
     return Message(
         uuid=uuid,
-        task=event["task"],
+        task=definition.task.name,
         inputs=accepted.sent,
         owner=owner,
         created=to_ms(services.clock.now()),

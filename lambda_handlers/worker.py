@@ -204,7 +204,9 @@ class _Batch:
             return self._task(message).timeout
         except UnknownTask as error:
             count("UnknownTask")
-            self._redelivery.explain(message, no_such_task(message.task))
+            self._redelivery.explain(
+                message, no_such_task(message.task, message.builds(self._services.config.build))
+            )
             raise self._redelivery.back(record, doubled(record, NOT_YET_KNOWN), str(error)) from None
         except NotDue as error:
             if error.seconds > LONGEST_HELD:
@@ -250,7 +252,11 @@ class _Batch:
         if not self._services.config.pauses or message.workflow is not None:
             return None
         pauses = self._services.pauses
-        return None if pauses is None else pauses.of("task", message.task)
+        if pauses is None:
+            return None
+        pause = pauses.of("task", message.task)
+        name = self._services.registry.present_name(message.task)
+        return pauses.of("task", name) if pause is None and name != message.task else pause
 
     def _hold(self, record: dict[str, Any], message: Message, pause: Pause) -> None:
         """Give the message of a paused task back, or have it sent anew."""

@@ -11,7 +11,7 @@ from django.utils.translation import gettext
 from django_integration.admin.search import described
 from serverless_tasks.client.operations.bulk.submission import BULK, submit_bulk
 from serverless_tasks.client.operations.bulk.summary import BulkSummary
-from serverless_tasks.client.search import JobFilter, known_names, search_jobs
+from serverless_tasks.client.search import JobFilter, by_all_names, known_names, search_jobs
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ConfigurationError
 
@@ -37,9 +37,10 @@ def question(filters: JobFilter) -> dict[str, Any]:
     """
     services = current_services()
     names, cursor = known_names(services), None
+    wanted = by_all_names(services, filters)
     records: list[Record] = []
     for _ in range(LOOKS):
-        page = search_jobs(services.store, filters, limit=COUNTED, cursor=cursor, names=names)
+        page = search_jobs(services.store, wanted, limit=COUNTED, cursor=cursor, names=names)
         records += page.records
         cursor = page.cursor
         if cursor is None or len(records) >= COUNTED:

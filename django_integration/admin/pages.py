@@ -15,7 +15,7 @@ from django_integration.web.excerpt import MOST_MESSAGES, excerpts
 from django_integration.web.timeline import drawing_of, timed_messages
 from django_integration.web.times import local_time
 from serverless_tasks.client.operations.bulk.submission import BULK
-from serverless_tasks.client.search import known_names, search_jobs
+from serverless_tasks.client.search import by_all_names, known_names, search_jobs
 from serverless_tasks.client.timeline import messages_json, timeline
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.submit.references import Reference
@@ -49,6 +49,7 @@ def listing(search: Search) -> dict[str, Any]:
     filters, problems = search.job_filter(owner, now)
     if problems:
         return {**around(search, names), "problems": problems, "owner": owner}
+    filters = by_all_names(services, filters)
     page = search_jobs(services.store, filters, limit=PAGE, cursor=search.cursor or None, names=names)
     return {
         **around(search, names),

@@ -171,8 +171,11 @@ def declared(task: DjangoTask[..., Any], options: Mapping[str, Any]) -> type[Fun
 
 
 def function_named(name: str) -> type[FunctionTask] | None:
-    """The class that runs the task of this module path, or None when this process has no such task."""
-    return _functions.get(name)
+    """The class that runs the task of this module path, or had it before; None when this process has no such task."""
+    known = _functions.get(name)
+    if known is None:
+        known = next((each for each in _functions.values() if name in each.aliases), None)
+    return known
 
 
 def all_declared() -> list[type[FunctionTask]]:

@@ -47,6 +47,7 @@ class ServerlessTask(Task):  # type: ignore[type-arg]  # only in its stub it has
         backoff: the longest wait before the first retry, in seconds; each further one may be twice as long.
         backoff_cap: the longest wait before any retry, in seconds.
         on_lost: what becomes of it when its worker was lost: ``"retry"``, or ``"fail"`` when it must not run twice.
+        aliases: module paths that it had before: what was enqueued under one is run by this function.
         unique: whether one job of it with the same arguments may wait or run at a time.
         owner: who may see the job over HTTP, and in whose listing it is.
         tenant: its share of a fair queue (SQS message group).
@@ -67,6 +68,7 @@ class ServerlessTask(Task):  # type: ignore[type-arg]  # only in its stub it has
     backoff_cap: float = BaseTask.backoff_cap
     on_lost: Literal["retry", "fail"] = BaseTask.on_lost
     unique: bool = BaseTask.unique
+    aliases: tuple[str, ...] = ()
 
     owner: str | None = None
     tenant: str | None = None

@@ -37,8 +37,11 @@ GLIBC_MINORS = range(34, 16, -1)
 CODE_DIRECTORY = "/var/task"
 # One time for all files, so that the same input gives the same archive; ZIP knows none before 1980.
 FILE_TIME = 315_619_200
-# What the handlers read at their start: the processor that the artefact is for, and plain variables.
+# What the handlers read at their start: the build, the processor that the artefact is for, and plain variables.
 MANIFEST = "serverless_tasks_artefact.json"
+# The variable that names the build, a commit or a release, in place of the hash of its code.
+BUILD = "SERVERLESS_TASKS_BUILD"
+BUILD_NAME = re.compile(r"[\w.-]{1,24}|[0-9a-f]{40}", re.ASCII)
 # Which the stack or Lambda sets; SERVERLESS_TASKS_SECRET_<NAME> refers to a secret and may stand here.
 RESERVED = re.compile(r"AWS_|LAMBDA_|_|DJANGO_SETTINGS_MODULE$|SERVERLESS_TASKS_(?!SECRET_)")
 REFERENCE = "SERVERLESS_TASKS_SECRET_"
@@ -88,12 +91,30 @@ def build(architecture: str, target: Path) -> None:
             elif not _matches(source.name, settings["exclude"]):
                 shutil.copy(source, own)
         _trim(own, settings["trim"])
+        build_id = _build_id(own, settings, variables)
         _compile(own)
         shutil.copytree(own, target, dirs_exist_ok=True)
-    manifest = {"architecture": architecture, "environment": variables}
+    manifest = {"architecture": architecture, "build": build_id, "environment": variables}
     (target / MANIFEST).write_text(json.dumps(manifest, sort_keys=True) + "\n")
     for path in target.rglob("*"):
         os.utime(path, (FILE_TIME, FILE_TIME))
+
+
+def _build_id(own: Path, settings: Mapping[str, Any], variables: Mapping[str, str]) -> str:
+    """The name of this build: the one that the environment gives, else a hash of all that is deployed."""
+    given = os.environ.get(BUILD, "").strip()
+    if given:
+        if not BUILD_NAME.fullmatch(given):
+            raise BuildError(
+                f"{BUILD} is {given!r}; give a commit's id, or up to 24 letters, digits, and . _ -"
+            )
+        return given
+    digest = hashlib.sha256(repr((_digest(settings), sorted(variables.items()))).encode())
+    for path in sorted(own.rglob("*")):
+        if path.is_file():
+            digest.update(f"{path.relative_to(own).as_posix()}\0{path.stat().st_size}\0".encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()[:12]
 
 
 def _variables(given: Mapping[str, Any], no_secrets: Sequence[str]) -> dict[str, str]:

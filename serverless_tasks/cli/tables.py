@@ -51,7 +51,7 @@ def record_picture(record: Record) -> RenderableType:
             grid.add_row(label, time_of_day(time))
     if record.attempt > 1:
         grid.add_row("attempt", str(record.attempt))
-    _add_retries(grid, record)
+    _add_origin(grid, record)
     if record.messages:
         grid.add_row("messages", _text("\n".join(record.messages)))
     if record.failure:
@@ -72,11 +72,13 @@ def _add_progress(grid: Table, record: Record) -> None:
         grid.add_row("group", record.group)
 
 
-def _add_retries(grid: Table, record: Record) -> None:
+def _add_origin(grid: Table, record: Record) -> None:
     if record.retry_of is not None:
         grid.add_row("retry of", record.retry_of)
     if record.retried_as:
         grid.add_row("retried as", "\n".join(record.retried_as))
+    if record.build:
+        grid.add_row("build", record.build)
 
 
 def _counts(members: Members) -> Text:
@@ -238,7 +240,7 @@ def timeline_picture(
     head.add_row("uuid", record.uuid)
     if record.owner is not None:
         head.add_row("owner", _text(record.owner))
-    _add_retries(head, record)
+    _add_origin(head, record)
     parts: list[RenderableType] = [head, Text()]
     if picture is not None:
         parts += [TimelineBars(picture), Text()]

@@ -40,7 +40,9 @@ def delete_finished(
         ConfigurationError: no task is named or known, or a status is none of an ended job.
         AwsError: the store or the bucket could not be asked.
     """
-    names = list(tasks) or [task.name for task in services.registry.listed()]
+    registry = services.registry
+    wanted_tasks = list(tasks) or [task.name for task in registry.listed()]
+    names = list(dict.fromkeys(name for task in wanted_tasks for name in registry.names_of(task)))
     if not names:
         raise ConfigurationError("Name the tasks whose jobs are to be deleted: none is known here.")
     wanted = set(statuses) or ENDED

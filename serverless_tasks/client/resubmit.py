@@ -89,7 +89,7 @@ def submit_again(services: Services, job: Message, *, new_uuid: str | None, on_c
     )
     deduplication = Deduplication(unique=unique, compared=() if compared is None else [compared])
     message = replace(
-        new_message(services, job.task, inputs, options, job.queue, secrets),
+        new_message(services, services.registry.present_name(job.task), inputs, options, job.queue, secrets),
         retry_of=job.uuid,
         references=job.references,
         previous=job.previous,

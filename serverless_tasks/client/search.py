@@ -48,8 +48,21 @@ def known_names(services: Services) -> tuple[str, ...]:
     Args:
         services: the services to use.
     """
-    here = (task.name for task in services.registry.listed())
+    here = (name for task in services.registry.listed() for name in (task.name, *task.aliases))
     return tuple(sorted({*here, *services.deployed_tasks.names(), *GROUPS}))
+
+
+def by_all_names(services: Services, filters: JobFilter) -> JobFilter:
+    """Return a filter that asks for its tasks under the names that they had before, too; see `BaseTask.aliases`."""
+    if not filters.tasks:
+        return filters
+    names: dict[str, None] = {}
+    for task in filters.tasks:
+        here = task in services.registry
+        names |= dict.fromkeys(
+            services.registry.names_of(task) if here else services.deployed_tasks.names_of(task)
+        )
+    return replace(filters, tasks=tuple(names))
 
 
 def search_jobs(

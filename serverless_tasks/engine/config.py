@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import sys
 from dataclasses import dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 PREFIX = "SERVERLESS_TASKS_"
+# What a build may be called, as `infra/lambda/artefact.py` has it. Of a commit's whole id the beginning will do.
+_BUILD = re.compile(r"[\w.-]{1,24}|[0-9a-f]{40}", re.ASCII)
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_SHORT_COMMIT = 12
 # Setting -> the output of template.yaml that holds it, and that any stack of ours has.
 _FIRST_OUTPUTS = {
     "TABLE": "TableName",
@@ -49,6 +54,7 @@ class Config:
         error_topic: the ARN of an SNS topic to which such a kind is published.
         traces: whether spans of OpenTelemetry are made; None to follow the process: see `traced`.
         prices: prices in place of the list's, for what tells costs: a file of them, JSON, or the prices themselves.
+        build: the id of the code that this process runs, or ""; in Lambda the artefact has it.
     """
 
     modules: tuple[str, ...] = ()
@@ -67,6 +73,7 @@ class Config:
     error_topic: str = ""
     traces: bool | None = None
     prices: str | Mapping[str, Any] = ""
+    build: str = ""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Config:
@@ -127,6 +134,7 @@ class Config:
             "PAUSES": _flag,
             "TRACES": _traces,
             "PRICES": _prices,
+            "BUILD": _build,
         }
         given = {name: value for name, value in settings.items() if name not in besides}
         return replace(self, **{name.lower(): readers[name](name, value) for name, value in given.items()})
@@ -202,6 +210,15 @@ def _prices(name: str, value: Any) -> str | Mapping[str, Any]:
             f"{PREFIX}{name} is {value!r}; expected prices, such as {{'sqs_requests': 0.4}}, or a file of them."
         )
     return value.strip()
+
+
+def _build(name: str, value: Any) -> str:
+    text = _text(name, value)
+    if text and not _BUILD.fullmatch(text):
+        raise ConfigurationError(
+            f"{PREFIX}{name} is {value!r}; expected a commit's id, or up to 24 letters, digits, and . _ - of a release."
+        )
+    return text[:_SHORT_COMMIT] if _COMMIT.fullmatch(text) else text
 
 
 def _traces(name: str, value: Any) -> bool | None:

@@ -132,12 +132,20 @@ class Services:
         if not self.config.table and self.backend_kind.in_process:
             from serverless_tasks.engine.store.memory import MemoryStore
 
-            return MemoryStore(self.clock, self._forget)
+            return MemoryStore(self.clock, self._forget, self.config.build)
         from serverless_tasks.engine.aws.dynamodb.table import Table
         from serverless_tasks.engine.aws.session import client
 
         table = self.config.require("table")
-        return Table(client("dynamodb"), table, self.clock, self.blobs, self._unschedule, self._forget)
+        return Table(
+            client("dynamodb"),
+            table,
+            self.clock,
+            self.blobs,
+            self._unschedule,
+            self._forget,
+            self.config.build,
+        )
 
     def _forget(self, fingerprint: str, uuid: str, failed: int) -> None:
         self.statistics_store.forget(fingerprint, uuid, failed)
@@ -197,7 +205,7 @@ class Services:
         """The record of this process's build, for a worker to write."""
         from serverless_tasks.engine.definition.manifest.record import BuildRecord
 
-        return BuildRecord(self.registry, self.manifest_store, self.started)
+        return BuildRecord(self.registry, self.manifest_store, self.started, self.config.build)
 
     @locked_cached_property
     def pauses(self) -> Pauses | None:
@@ -312,6 +320,7 @@ class Services:
             workflows=lambda: self.workflows,
             mark=None if self.statistics is None else self.statistics.mark,
             spans=lambda: self.spans,
+            build=self.config.build,
         )
 
     @locked_cached_property

@@ -1,4 +1,4 @@
-"""What ``samconfig.toml`` says of each environment: its stack, its region, and the template's parameters.
+"""The environments of ``samconfig.toml``: the stack, the region and the template's parameters of each.
 
 https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/serverless-sam-cli-config.html
 """

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
+    from pathlib import Path
 
 PARAMETER: Final = "WorkerTimeout"
 # As template.yaml has it, in seconds.
 DEFAULT: Final = 300.0
 ALLOWED: Final = tuple(range(60, 901, 30))
+STATE: Final = "infra/lambda/.generated.json"
+"""The file in which `init` remembers its options, the queues among them."""
 LONG: Final = "long"
 """The queue of a container's worker, whose tasks may take longer than a function: no function polls it."""
 # For what stands around the runs, in seconds.
@@ -42,6 +46,20 @@ def worker_time_advice(seconds: float, tasks: Iterable[tuple[str, float]]) -> st
         f" ({longest:g} seconds) and {_BESIDE}. A batch's next message is begun only while its task's timeout still"
         f" fits, so most of a batch would be sent back: {advice}."
     )
+
+
+def polled_by_others(directory: Path) -> frozenset[str]:
+    """Return the queues that the stack's worker does not poll: a container's, and those with a worker of their own.
+
+    Args:
+        directory: where `init` was run.
+    """
+    try:
+        options = json.loads((directory / STATE).read_text(encoding="utf-8"))["options"]
+        own = [str(queue) for queue in options.get("queues") or ()]
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        own = []
+    return frozenset({LONG, *(queue.partition(":")[0] for queue in own if "timeout=" in queue)})
 
 
 def deployed_seconds(parameters: dict[str, str]) -> float | None:

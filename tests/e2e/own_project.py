@@ -64,6 +64,7 @@ class Greeting(BaseModel):
 
 class Greet(Task[Greeting]):
     name = "greet"
+    queue = "mail"
 
     def run(self) -> str:
         return f"Hello, {self.params.who}!"
@@ -97,7 +98,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory, wheel: Path, released: Path) 
     for environment in ((), ("--env", "staging"), ("--env", "prod")):
         run(
             *(released, project, "-m", "serverless_tasks.cli", "init"),
-            *("--requirement", f"{wheel}[lambda]", "--stack-name", "shop", *environment),
+            *("--requirement", f"{wheel}[lambda]", "--stack-name", "shop", "--queue", "mail:concurrency=2"),
+            *environment,
         )
     return project
 

@@ -37,6 +37,9 @@ def test_jobs_travel_through_its_own_queues(deployed: Stack, monkeypatch: pytest
     session.reset()
     handle = TaskClient.from_stack(deployed.name).submit("total-orders", amounts=[1, 2])
     assert handle.wait(60) == {"total": 3}
+    greeting = TaskClient.from_stack(deployed.name).submit("greet", who="Bo")
+    assert greeting.wait(60) == {"result": "Hello, Bo!"}
+    assert greeting.record.queue == "mail"
     session.reset()
 
 
@@ -82,10 +85,9 @@ def test_a_stack_is_deleted_and_a_new_one_goes_on_with_its_jobs(
 
     config = shop / "samconfig.toml"
     head, section, rest = config.read_text().partition("[prod.global.parameters]")
-    given = "".join(f'    "{name}={value}",\n' for name, value in kept.items())
-    config.write_text(
-        head + section + rest.replace("parameter_overrides = [\n", f"parameter_overrides = [\n{given}", 1)
-    )
+    given = "".join(f'"{name}={value}", ' for name, value in kept.items())
+    rest = rest.replace("parameter_overrides = [", f"parameter_overrides = [{given}", 1)
+    config.write_text(head + section + rest)
     deployment.deploy_project(shop, released, endpoint, "--env", "prod")
     new = deployment.deployed_stack("shop-prod", endpoint)
     for output in ("TableName", "PayloadBucketName"):

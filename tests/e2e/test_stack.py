@@ -1,6 +1,7 @@
 """The repository's own stack, deployed by SAM with its policies enforced, and driven by its public ways alone."""
 
 import json
+import re
 from collections.abc import Callable
 from uuid import UUID, uuid4
 
@@ -97,6 +98,7 @@ def test_a_direct_invoke_answers_with_the_record(stack: Stack, publisher: dict[s
     assert failed is None
     assert (record["status"], record["outputs"]) == ("succeeded", {"sum": 3})
     assert UUID(str(record["uuid"]))
+    assert re.fullmatch("[0-9a-f]{12}", str(record["build"]))
 
 
 def test_a_client_runs_a_task_and_gets_its_outputs(client: TaskClient) -> None:
@@ -166,7 +168,7 @@ def test_a_task_that_this_deployment_lacks_waits_and_then_ends_with_the_reason(
     record = eventually(lambda: (found := client.get(unknown.uuid)).ended and found)
     assert record.status == "failed"
     assert record.to_json()["error"]["type"] == "UnknownTask"
-    assert "no_such_task" in record.to_json()["error"]["message"]
+    assert "'no_such_task' (build: worker '" in record.to_json()["error"]["message"]
 
 
 def in_flight(stack: Stack, url: str) -> Callable[[], int]:

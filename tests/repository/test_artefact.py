@@ -94,3 +94,52 @@ def test_a_variable_does_not_have_the_requirements_installed_again(build: Module
     settings = {"include": ["a"], "exclude": [], "trim": ["*.c"], "runtime": ["boto3"]}
     assert build._digest(settings) == build._digest(settings | {"environment": {"A": "b"}})
     assert build._digest(settings) != build._digest(settings | {"trim": ["*.h"]})
+
+
+def _project(build: ModuleType, directory: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    requirements = directory / "requirements.txt"
+    requirements.write_text("powertools==1\n")
+    monkeypatch.setattr(build, "REQUIREMENTS", requirements)
+    own = directory / "own"
+    (own / "shop").mkdir(parents=True)
+    (own / "shop" / "tasks.py").write_text("PRICE = 1\n")
+    return own
+
+
+def test_a_build_is_named_by_the_hash_of_what_is_deployed(
+    build: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(build.BUILD, raising=False)
+    own = _project(build, tmp_path, monkeypatch)
+    settings = {"runtime": [], "trim": []}
+
+    def named(**variables: str) -> str:
+        name: str = build._build_id(own, settings, variables)
+        assert build.BUILD_NAME.fullmatch(name)
+        return name
+
+    first = named()
+    assert named() == first
+    others = {named(HOST="x")}
+    (own / "shop" / "tasks.py").write_text("PRICE = 2\n")
+    others.add(named())
+    (own / "shop" / "tasks.py").rename(own / "shop" / "jobs.py")
+    others.add(named())
+    build.REQUIREMENTS.write_text("powertools==2\n")
+    others.add(named())
+    assert len(others | {first}) == 5
+
+
+def test_a_build_may_be_named_by_the_environment(
+    build: ModuleType, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = _project(build, tmp_path, monkeypatch)
+    monkeypatch.setenv(build.BUILD, "2026-11.3")
+    assert build._build_id(own, {}, {}) == "2026-11.3"
+    monkeypatch.setenv(build.BUILD, "two words")
+    with pytest.raises(build.BuildError, match="SERVERLESS_TASKS_BUILD is 'two words'"):
+        build._build_id(own, {}, {})
+
+
+def test_handlers_and_the_build_have_one_name_for_the_variable_of_the_build(build: ModuleType) -> None:
+    assert build.BUILD == reader.BUILD

@@ -45,6 +45,7 @@ WHOLE = Message(
     schedule="s",
     traceparent="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01",
     tracestate="vendor=x",
+    build="2026-11.3",
     run_at=3,
     uncertain=True,
     options=JobOptions(tenant="acme", track=False),
@@ -74,7 +75,7 @@ def test_the_members_of_a_message() -> None:
     body = json.loads(WHOLE.encode())
     assert set(body) == {
         *("v", "uuid", "task", "inputs", "owner", "inputs_key", "secrets", "retry_of", "schedule", "options"),
-        *("created", "expires", "traceparent", "tracestate"),
+        *("created", "expires", "traceparent", "tracestate", "build"),
     }
     assert set(body["options"]) == {"queue", "tenant", "track"}
 
@@ -85,6 +86,11 @@ def test_the_attributes_of_a_job_item() -> None:
         *("inputs_key", "run_at", "tenant", "track", "schedule", "secrets", "retry_of", "uncertain"),
         *("owner", "owner_day"),
     }
+
+
+def test_the_build_in_a_state() -> None:
+    claimed = transitions.claimed(WHOLE, token="t", lease=9, request_id="r", now=5, build="b")
+    assert claimed.put["build"] == "b"
 
 
 def test_what_is_kept_of_a_failure_of_messages_and_of_retries() -> None:
@@ -137,10 +143,11 @@ def test_statistics_and_errors() -> None:
 def test_the_manifest() -> None:
     assert (manifest.PK, manifest.SK) == ("manifest", "manifest")
     written = Manifest(build="b", since=1, indexed_since=1)
-    assert set(written.to_item()) == {"build", "since", "tasks", "indexed_since"}
+    assert set(written.to_item()) == {"build", "build_id", "since", "tasks", "indexed_since"}
     assert set(DeployedTask(name="sum").to_json()) == {
         *("name", "queue", "priority", "unique", "secrets", "closed", "defaults", "schema", "schema_hash"),
     }
+    assert DeployedTask(name="sum", aliases=("add",)).to_json()["aliases"] == ("add",)
 
 
 def test_hashes_salts_and_namespaces() -> None:

@@ -31,6 +31,7 @@ def test_every_setting_is_read_from_the_environment() -> None:
             "SERVERLESS_TASKS_ERROR_TOPIC": "arn:aws:sns:us-east-1:1:errors",
             "SERVERLESS_TASKS_TRACES": "true",
             "SERVERLESS_TASKS_PRICES": " prices.toml ",
+            "SERVERLESS_TASKS_BUILD": " 2026-11.3 ",
             "UNRELATED": "x",
         }
     )
@@ -52,8 +53,9 @@ def test_every_setting_is_read_from_the_environment() -> None:
         error_topic="arn:aws:sns:us-east-1:1:errors",
         traces=True,
         prices="prices.toml",
+        build="2026-11.3",
     )
-    assert len(setting_names()) == 16
+    assert len(setting_names()) == 17
 
 
 def test_a_bare_url_is_the_default_queue() -> None:
@@ -164,3 +166,14 @@ def test_a_stack_of_the_version_before_has_no_log_group(group: str) -> None:
 
     assert Config.from_outputs("shop", outputs).log_group == group
     assert ("SERVERLESS_TASKS_LOG_GROUP" in Config.environment_of(outputs)) == bool(group)
+
+
+def test_of_a_commit_the_build_is_the_beginning() -> None:
+    commit = "55f729ef0c1d2e3f4a5b6c7d8e9f0a1b2c3d4e5f"
+    assert Config.from_environ({"SERVERLESS_TASKS_BUILD": commit}).build == "55f729ef0c1d"
+
+
+@pytest.mark.parametrize("build", ["x" * 25, "two words", "caf\u00e9", "a'b"])
+def test_a_build_that_no_reason_could_name_is_refused(build: str) -> None:
+    with pytest.raises(ConfigurationError, match="SERVERLESS_TASKS_BUILD is"):
+        Config.from_environ({"SERVERLESS_TASKS_BUILD": build})

@@ -36,6 +36,8 @@ export interface TaskRecord<Outputs = { [name: string]: unknown }> {
   retry_of?: string
   /** Of a job that was retried alone: the uuids of the jobs that repeat it, oldest first. */
   retried_as?: string[]
+  /** Once an attempt has begun, where builds have ids: that of the code that ran the last one. */
+  build?: string
 }
 
 /** A member of a group or a chain, with its number there, from 0. */

@@ -14,12 +14,14 @@ from django.conf import settings
 from django.core import checks
 
 from django_integration import conf
+from serverless_tasks.client.operations.deployment import compare_with_deployed
 from serverless_tasks.engine.aws.session import require_region
+from serverless_tasks.engine.definition.base import QUEUES
 from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError, ConfigurationError
 from serverless_tasks.project.samconfig import deployed_parameters
-from serverless_tasks.project.worker_time import LONG, deployed_seconds, worker_time_advice
+from serverless_tasks.project.worker_time import deployed_seconds, polled_by_others, worker_time_advice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -47,6 +49,7 @@ def register() -> None:
     checks.register(check_aws, "serverless_tasks", deploy=True)
     checks.register(check_deployment, "serverless_tasks", deploy=True)
     checks.register(check_worker_time, "serverless_tasks", deploy=True)
+    checks.register(check_deployed_tasks, "serverless_tasks", deploy=True)
 
 
 def check_aws(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
@@ -54,7 +57,7 @@ def check_aws(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     try:
         current = conf.current()
         require_region()
-        longest = max((task.timeout for task in current_services().registry), default=0)
+        tasks = list(current_services().registry)
     except ConfigurationError:
         return []  # reported by check_configuration, and check_stack of the region
     if not current_services().backend_kind.has_queue or not (
@@ -68,7 +71,9 @@ def check_aws(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     except (AwsError, ConfigurationError) as error:
         messages.append(_unreachable(f"The table {current.config.table!r}", error))
     for name, url in current.config.queue_urls.items():
-        messages += _queue(name, url, longest)
+        # A priority may bring any task to one of the three; a queue of one's own has those that name it.
+        own = [task.timeout for task in tasks if name in QUEUES or task.usual_queue() == name]
+        messages += _queue(name, url, max(own, default=0))
     return messages
 
 
@@ -85,11 +90,31 @@ def check_deployment(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     return [*_left_out(deployed, tasks), *_needing_django(deployed)]
 
 
+def check_deployed_tasks(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
+    """Check that the deployed worker takes the jobs of this site, and this code the jobs that wait."""
+    try:
+        services = current_services()
+        if not services.backend_kind.has_queue or not services.config.table:
+            return []
+        require_region()
+        changes = compare_with_deployed(services)
+    except (AwsError, ConfigurationError):
+        return []  # reported by check_configuration, check_stack and check_aws
+    if changes is None:
+        return []
+    builds = f" (The deployed build is {changes.deployed!r}.)" if changes.deployed else ""
+    return [
+        checks.Warning(f"{change.text}{builds}", hint=change.advice, id="serverless_tasks.W024")
+        for change in changes.tasks
+    ]
+
+
 def check_worker_time(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
     """Check that the deployed worker has time for more than one message of a batch."""
     try:
         conf.current()
-        tasks = [task for task in current_services().registry if task.usual_queue() != LONG]
+        others = polled_by_others(Path(getattr(settings, "BASE_DIR", ".")))
+        tasks = [task for task in current_services().registry if task.usual_queue() not in others]
         timeouts = [(task.name, task.timeout) for task in tasks]
     except ConfigurationError:
         return []  # reported by check_configuration

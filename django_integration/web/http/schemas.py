@@ -58,6 +58,10 @@ class RecordBody(Schema):
         None,
         description="Present for a job that was retried: the uuids of the jobs that repeat it, oldest first.",
     )
+    build: str | None = Field(
+        None,
+        description="Present once an attempt has begun, where builds have ids: that of the code that ran the last one.",
+    )
 
 
 class PageBody(Schema):

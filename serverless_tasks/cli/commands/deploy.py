@@ -14,15 +14,19 @@ from serverless_tasks.cli.output import Output
 from serverless_tasks.cli.parameters import DryRun, Json
 from serverless_tasks.cli.session import connect, use
 from serverless_tasks.engine.aws.functions import stack_outputs
+from serverless_tasks.engine.definition.manifest.compare import Order
 from serverless_tasks.engine.services import current_services
-from serverless_tasks.errors import ConfigurationError
+from serverless_tasks.errors import AwsError, ConfigurationError
 from serverless_tasks.project import sam
 from serverless_tasks.project.site_settings import as_django, differences, settings_of
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from rich.table import Table
 
     from serverless_tasks.engine.aws.changesets import Change
+    from serverless_tasks.engine.definition.manifest.compare import TaskChange
     from serverless_tasks.project.samconfig import Environment
 
 Yes = Annotated[
@@ -53,7 +57,8 @@ def deploy(
             )
         output.say(f"Deploying the environment {environment.name} as the stack {environment.stack}.")
         sam.build(directory, environment)
-        changes = _deploy(output, directory, environment, yes=yes, dry_run=dry_run)
+        tasks = _failing_tasks(environment)
+        changes = _deploy(output, directory, environment, tasks, yes=yes, dry_run=dry_run)
         answer: dict[str, Any] = {
             "environment": environment.name,
             "stack": environment.stack,
@@ -66,6 +71,7 @@ def deploy(
                 }
                 for each in changes
             ],
+            "tasks": [each.to_json() for each in tasks],
         }
         if not dry_run:
             answer |= _after(output, environment, yes=yes)
@@ -73,10 +79,28 @@ def deploy(
             output.line(answer, indent=2)
 
 
+def _failing_tasks(environment: Environment) -> tuple[TaskChange, ...]:
+    """Return the tasks of which jobs would fail while this code takes the place of the deployed build."""
+    from serverless_tasks.client.operations.deployment import compare_with_deployed
+
+    try:
+        session = connect(environment.stack, Tasks.WELCOME)
+        changes = compare_with_deployed(session.client.services) if knows_tasks(session.registry) else None
+    except (AwsError, ConfigurationError):  # there is no such stack yet, for one
+        return ()
+    return () if changes is None else changes.tasks
+
+
 def _deploy(
-    output: Output, directory: Path, environment: Environment, *, yes: bool, dry_run: bool
+    output: Output,
+    directory: Path,
+    environment: Environment,
+    tasks: Sequence[TaskChange],
+    *,
+    yes: bool,
+    dry_run: bool,
 ) -> list[Change]:
-    """Make a change set, show it, and execute it."""
+    """Make a change set, show it with what would fail by it, and execute it."""
     from serverless_tasks.engine.aws.changesets import changes_of, discard, execute
 
     made = sam.change_set(directory, environment)
@@ -90,6 +114,9 @@ def _deploy(
     for each in losing:
         done = "removed" if each.action == "Remove" else "made anew"
         output.say(f"CAUTION: {each.resource} ({each.type}) is {done}; what it holds may be lost.")
+    for task in tasks:
+        caution = "" if task.order is Order.WORKER_FIRST else "CAUTION: "
+        output.say(f"{caution}{task.text} {task.advice}")
     if dry_run:
         discard(made)
         return changes

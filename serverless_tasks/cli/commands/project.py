@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from serverless_tasks.cli.exit_codes import Exit
 from serverless_tasks.cli.loading import NO_TASKS, Tasks, load_project
 from serverless_tasks.cli.output import Output, say
 from serverless_tasks.cli.parameters import Json
@@ -23,6 +24,7 @@ from serverless_tasks.project.worker_time import deployed_seconds, worker_time_a
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
+    from serverless_tasks.cli.init import Plan
     from serverless_tasks.engine.definition.registry import Registry
     from serverless_tasks.local.aws.stack import LocalStack
 
@@ -64,23 +66,45 @@ def init(
             help="Also write a container's worker on ECS Fargate, for tasks longer than 15 minutes.",
         ),
     ] = None,
+    queue: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME:concurrency=N,timeout=S",
+            help="Add a queue of your own, or change one; may be repeated. With a timeout it has a worker of its own.",
+        ),
+    ] = None,
+    drop_queue: Annotated[
+        list[str] | None, typer.Option(metavar="NAME", help="Take a queue of your own away; may be repeated.")
+    ] = None,
+    check: Annotated[
+        bool, typer.Option("--check", help="Write nothing; end with code 1 if files are out of date.")
+    ] = False,
+    diff: Annotated[
+        bool, typer.Option("--diff", help="Write nothing; show what would change in the files.")
+    ] = False,
     as_json: Json = False,
 ) -> None:
     """Write the files that `sam build && sam deploy` need into a Django project, or update them."""
     from rich.table import Table
 
-    from serverless_tasks.cli.init import Action, Project, init_project
+    from serverless_tasks.cli.init import Action, Project, plan_project
 
     output = Output(as_json)
     with output.errors():
-        written = init_project(
+        plan = plan_project(
             directory,
             django_settings=django_settings,
             requirement=requirement,
             stack_name=stack_name,
             environment=env,
             container=container,
+            queues=queue or (),
+            drop_queues=drop_queue or (),
         )
+        if check or diff:
+            _compare(output, plan, diff=diff)
+            return
+        written = plan.write()
         picture = Table.grid(padding=(0, 2))
         for file in written:
             picture.add_row(str(file.action), str(file.path))
@@ -91,8 +115,41 @@ def init(
         seconds = deployed_seconds(parameters)
         if seconds and (said := worker_time_advice(seconds, Project.read(directory).task_timeouts)):
             output.say(said)
+        _tell_unknown_queues(output, directory, plan)
         if not as_json and any(file.action is Action.OFFERED for file in written):
             output.say("Files marked 'offered' have your edits; compare each with its new version, NAME.new.")
+
+
+def _compare(output: Output, plan: Plan, *, diff: bool) -> None:
+    """Say which files are out of date, or show what would change in them; the exit code says whether any is."""
+    from rich.text import Text
+
+    stale = [file for file in plan.files if file.is_out_of_date]
+    if diff and not output.as_json:
+        for file in stale:
+            sys.stdout.writelines(file.difference())
+    else:
+        told = "\n".join(f"{file.action}  {file.path}" for file in stale) or "All files are up to date."
+        output.document(
+            [{"path": file.path.as_posix(), "action": str(file.action)} for file in stale], Text(told)
+        )
+    if stale:
+        output.say(
+            f"{len(stale)} files are out of date: run `serverless-tasks init` and commit what it writes."
+        )
+        raise typer.Exit(Exit.FAILED)
+
+
+def _tell_unknown_queues(output: Output, directory: Path, plan: Plan) -> None:
+    """Say which tasks name a queue that the template does not have."""
+    from serverless_tasks.cli.init import Project
+
+    for task, queue in Project.read(directory).task_queues:
+        if queue not in plan.queues:
+            output.say(
+                f"Task {task} names the queue {queue!r}, which the template does not have: `serverless-tasks init"
+                f" --queue {queue}` adds it."
+            )
 
 
 def list_tasks(modules: Modules = "", as_json: Json = False) -> None:

@@ -14,7 +14,7 @@ from serverless_tasks.cli.parameters import Json, Stack
 from serverless_tasks.cli.session import connect, person
 from serverless_tasks.cli.times import moment
 from serverless_tasks.client.job_filter import duration, queue_wait
-from serverless_tasks.client.search import JobFilter, JobsPage, known_names, search_jobs
+from serverless_tasks.client.search import JobFilter, JobsPage, by_all_names, known_names, search_jobs
 from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.engine.job.record import iso
 from serverless_tasks.errors import ConfigurationError
@@ -163,6 +163,7 @@ def jobs(
         if asked or again or yes:
             _act_on_all(output, session, asked, filters, again=again, yes=yes)
             return
+        filters = by_all_names(services, filters)
         page = search_jobs(services.store, filters, limit=limit, cursor=cursor, names=known_names(services))
         shown = "finished" if since is until is None and status in _BY_END else str(time)
         output.document(_document(page, now), jobs_picture(page, now, shown))
@@ -231,7 +232,7 @@ def _question(session: Session, action: str, filters: JobFilter) -> str:
     from serverless_tasks.client.operations.bulk.submission import MOST_JOBS
 
     services, count, cursor = session.client.services, 0, None
-    names = known_names(services)
+    names, filters = known_names(services), by_all_names(services, filters)
     for _ in range(LOOKS):
         page = search_jobs(services.store, filters, limit=COUNTED, cursor=cursor, names=names)
         count, cursor = count + len(page.records), page.cursor

@@ -1,6 +1,6 @@
 """The command `init`: writes the files that a Django project's deployment needs."""
 
-from serverless_tasks.cli.init.files import Action, WrittenFile, init_project
+from serverless_tasks.cli.init.files import Action, Plan, WrittenFile, init_project, plan_project
 from serverless_tasks.cli.init.project import Project
 
-__all__ = ["Action", "Project", "WrittenFile", "init_project"]
+__all__ = ["Action", "Plan", "Project", "WrittenFile", "init_project", "plan_project"]

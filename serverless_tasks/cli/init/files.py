@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
+from difflib import unified_diff
 from enum import StrEnum
 from importlib import metadata
 from pathlib import Path
@@ -14,13 +15,16 @@ from typing import Any, NamedTuple
 
 from serverless_tasks.cli.init.container import LONG_WORK, container_files
 from serverless_tasks.cli.init.environments import brought_up_to_date, joined, split, with_environment
+from serverless_tasks.cli.init.overrides import with_overrides
 from serverless_tasks.cli.init.project import Project
+from serverless_tasks.cli.init.queues import chosen_queues, with_queues
+from serverless_tasks.engine.definition.base import QUEUES
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.project.samconfig import FILE as SAMCONFIG
+from serverless_tasks.project.worker_time import LONG, STATE
 
 # https://docs.aws.amazon.com/AWSCloudFormation/latest/APIReference/API_CreateStack.html
 _STACK_NAME = re.compile(r"[A-Za-z][A-Za-z0-9-]{0,127}")
-STATE = "infra/lambda/.generated.json"
 _COPIED = (
     "template.yaml",
     "infra/lambda/artefact.py",
@@ -54,6 +58,44 @@ class WrittenFile(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class PlannedFile:
+    """A file of the project and what is to become of it.
+
+    Attributes:
+        path: the file, relative to the project's directory.
+        action: what is done about it.
+        before: its text as it is; None where there is none.
+        text: its text as it would be generated now.
+    """
+
+    path: Path
+    action: Action
+    before: str | None
+    text: str
+
+    @property
+    def is_out_of_date(self) -> bool:
+        """True if `init` would write it, or its new version beside it."""
+        return self.action in (Action.CREATED, Action.UPDATED, Action.OFFERED)
+
+    def difference(self) -> list[str]:
+        """Return what would change in it, as the lines of a unified diff."""
+        before = (self.before or "").splitlines(keepends=True)
+        old = "/dev/null" if self.before is None else f"a/{self.path.as_posix()}"
+        return list(
+            unified_diff(before, self.text.splitlines(keepends=True), old, f"b/{self.path.as_posix()}")
+        )
+
+    def write(self, directory: Path) -> None:
+        """Write what is to be written of it."""
+        if self.is_out_of_date:
+            name = f"{self.path.name}.new" if self.action is Action.OFFERED else self.path.name
+            target = (directory / self.path).with_name(name)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_text(self.text, encoding="utf-8")
+
+
+@dataclass(frozen=True, slots=True)
 class _Options:
     """The options of this run, or of the last one; None where not given."""
 
@@ -61,6 +103,7 @@ class _Options:
     requirement: str | None = None
     stack_name: str | None = None
     container: bool | None = None
+    queues: Sequence[str] | None = None
 
     def over(self, last: Mapping[str, Any]) -> _Options:
         given = {name: value for name, value in asdict(self).items() if value is not None}
@@ -74,7 +117,36 @@ class _State(NamedTuple):
     options: Mapping[str, Any]
 
 
-def init_project(
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The work of `init` in a project, before it is done.
+
+    Attributes:
+        directory: the project's.
+        files: the files, with what is to become of each.
+        state: what is remembered of this run, as JSON.
+        queues: the names of the queues that the template has.
+    """
+
+    directory: Path
+    files: Sequence[PlannedFile]
+    state: str
+    queues: frozenset[str]
+
+    def write(self) -> list[WrittenFile]:
+        """Do it."""
+        for file in self.files:
+            file.write(self.directory)
+        (self.directory / STATE).write_text(self.state, encoding="utf-8")
+        return [WrittenFile(file.path, file.action) for file in self.files]
+
+
+def init_project(directory: Path, **options: Any) -> list[WrittenFile]:
+    """Write what `sam build && sam deploy` needs into a Django project, or bring it up to date; see `plan_project`."""
+    return plan_project(directory, **options).write()
+
+
+def plan_project(
     directory: Path,
     *,
     django_settings: str | None = None,
@@ -82,8 +154,10 @@ def init_project(
     stack_name: str | None = None,
     environment: str | None = None,
     container: bool | None = None,
-) -> list[WrittenFile]:
-    """Write what `sam build && sam deploy` needs into a Django project, or bring it up to date.
+    queues: Sequence[str] = (),
+    drop_queues: Sequence[str] = (),
+) -> Plan:
+    """Return what there is to write into a Django project for `sam build && sam deploy`.
 
     A file that is as it was once written is replaced. One that its user has edited is never touched: if there is
     something new for it, the new version is written beside it. What was written last is remembered by its hash in
@@ -98,6 +172,8 @@ def init_project(
             or when empty, this version from the package index.
         stack_name: CloudFormation's name for the deployment; by default, or when empty, made from the directory's
             name.
+        queues: queues of one's own that are added or changed, such as ``emails:concurrency=3``.
+        drop_queues: the names of those that are no more.
         environment: the name of an environment that is added to `samconfig.toml`, a copy of the default one with a
             stack of its own. It is the user's from then on.
         container: whether to write the files of a container's worker on ECS Fargate too, and to deploy the queue
@@ -108,22 +184,28 @@ def init_project(
     """
     project = Project.read(directory)
     last = _read_state(directory / STATE)
-    options = _Options(django_settings, requirement, stack_name, container).over(last.options)
+    own = chosen_queues(last.options.get("queues") or (), queues, drop_queues)
+    options = _Options(
+        django_settings, requirement, stack_name, container, [str(queue) for queue in own]
+    ).over(last.options)
     if options.stack_name and not _STACK_NAME.fullmatch(options.stack_name):
         raise ConfigurationError(
             f"{options.stack_name!r} is not a valid stack name for CloudFormation: use letters, digits and hyphens,"
             " starting with a letter, at most 128 characters."
         )
     contents = _contents(project, options)
-    written = [
-        _write_samconfig(directory, new, last.digests.get(path), environment)
-        if path == SAMCONFIG
-        else _write(directory, Path(path), new, last.digests.get(path))
+    files = [
+        file
         for path, new in contents.items()
+        for file in (
+            _plan_samconfig(directory, new, last.digests.get(path), environment)
+            if path == SAMCONFIG
+            else [_plan(directory, Path(path), new, last.digests.get(path))]
+        )
     ]
     state = _State({path: _digest(new) for path, new in contents.items()}, asdict(options))
-    (directory / STATE).write_text(json.dumps(state._asdict(), indent=2) + "\n", encoding="utf-8")
-    return written
+    names = {*QUEUES, *(queue.name for queue in own), *([LONG] if options.container else [])}
+    return Plan(directory, files, json.dumps(state._asdict(), indent=2) + "\n", frozenset(names))
 
 
 def _contents(project: Project, options: _Options) -> dict[str, str]:
@@ -132,6 +214,8 @@ def _contents(project: Project, options: _Options) -> dict[str, str]:
         django_settings = (project.settings_module or "") if project.needs_django else ""
     root = _source()
     read = {path: (root / path).read_text(encoding="utf-8") for path in _COPIED}
+    own = chosen_queues(options.queues or ())
+    read["template.yaml"] = with_overrides(with_queues(read["template.yaml"], own), project.directory)
     stack_name = options.stack_name or _stack_name(project.directory)
     parameters = [
         f"TaskModules={','.join(project.task_modules)}",
@@ -153,8 +237,7 @@ def _contents(project: Project, options: _Options) -> dict[str, str]:
     if not django_settings:
         artefact = artefact.replace("trim = [\n", 'trim = [\n    "django_integration",\n', 1)
     read["infra/lambda/artefact.toml"] = artefact
-    own = options.requirement or _own_requirement()
-    needed = [own, *project.requirements(django_settings)]
+    needed = [options.requirement or _own_requirement(), *project.requirements(django_settings)]
     read["infra/lambda/requirements.txt"] = _REQUIREMENTS + "".join(f"{line}\n" for line in needed)
     return read
 
@@ -188,48 +271,43 @@ def _own_requirement() -> str:
         return "serverless-tasks[lambda]"
 
 
-def _write(directory: Path, path: Path, new: str, recorded: str | None) -> WrittenFile:
+def _plan(directory: Path, path: Path, new: str, recorded: str | None) -> PlannedFile:
     target = directory / path
     if not target.exists():
-        return _put(target, path, new, Action.CREATED)
+        return PlannedFile(path, Action.CREATED, None, new)
     current = target.read_text(encoding="utf-8")
     if current == new:
-        return WrittenFile(path, Action.UNCHANGED)
-    if _digest(current) == recorded:
-        return _put(target, path, new, Action.UPDATED)
-    if _digest(new) == recorded:
-        return WrittenFile(path, Action.KEPT)
-    return _put(target.with_name(f"{target.name}.new"), path, new, Action.OFFERED)
+        action = Action.UNCHANGED
+    elif _digest(current) == recorded:
+        action = Action.UPDATED
+    else:
+        action = Action.KEPT if _digest(new) == recorded else Action.OFFERED
+    return PlannedFile(path, action, current, new)
 
 
-def _write_samconfig(
+def _plan_samconfig(
     directory: Path, default: str, recorded: str | None, environment: str | None
-) -> WrittenFile:
-    """Write the default environment as any file, and leave the others to their user, but for what `init` finds out."""
-    target, path = directory / SAMCONFIG, Path(SAMCONFIG)
-    before, others = split(target.read_text(encoding="utf-8")) if target.exists() else ("", "")
-    edited = bool(before) and _digest(before) != recorded
+) -> list[PlannedFile]:
+    """Plan the default environment as any file; the others are their user's, but for what `init` finds out."""
+    path = Path(SAMCONFIG)
+    whole = (directory / path).read_text(encoding="utf-8") if (directory / path).exists() else None
+    before, others = split(whole or "")
+    edited = whole is not None and before != default and _digest(before) != recorded
     wanted = before if edited else default
     kept = brought_up_to_date(others, before, wanted) if others else ""
     if environment is not None:
         kept = with_environment(kept, wanted, environment)
-    if edited and before != default and _digest(default) != recorded:
-        offered = joined(default, kept)
-        _put(target.with_name(f"{SAMCONFIG}.new"), path, offered, Action.OFFERED)
-        if kept == others:
-            return WrittenFile(path, Action.OFFERED)
-    new = joined(wanted, kept)
-    if not before:
-        return _put(target, path, new, Action.CREATED)
-    if new == target.read_text(encoding="utf-8"):
-        return WrittenFile(path, Action.KEPT if edited and before != default else Action.UNCHANGED)
-    return _put(target, path, new, Action.UPDATED)
-
-
-def _put(target: Path, path: Path, text: str, action: Action) -> WrittenFile:
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(text, encoding="utf-8")
-    return WrittenFile(path, action)
+    planned: list[PlannedFile] = []
+    if edited and _digest(default) != recorded:
+        planned.append(PlannedFile(path, Action.OFFERED, whole, joined(default, kept)))
+    text = joined(wanted, kept)
+    if whole is None:
+        planned.append(PlannedFile(path, Action.CREATED, None, text))
+    elif text != whole:
+        planned.append(PlannedFile(path, Action.UPDATED, whole, text))
+    elif not planned:
+        planned.append(PlannedFile(path, Action.KEPT if edited else Action.UNCHANGED, whole, text))
+    return planned
 
 
 def _digest(text: str) -> str:

@@ -138,7 +138,8 @@ def all_statistics(
 
 def known_tasks(services: Services) -> list[str]:
     """Return the names of the tasks whose code is here, and of those that the manifest of the deployed build has."""
-    return sorted({*(task.name for task in services.registry), *services.deployed_tasks.names()})
+    here = (name for task in services.registry for name in (task.name, *task.aliases))
+    return sorted({*here, *services.deployed_tasks.names()})
 
 
 def pace_of(now: Counts, before: Counts) -> Pace:

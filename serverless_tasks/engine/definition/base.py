@@ -12,7 +12,7 @@ from serverless_tasks.engine.job.retry import BASE, CAP, LONGEST_WAIT
 from serverless_tasks.errors import TaskDefinitionError, TaskRetry
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
 
     from pydantic import BaseModel
 
@@ -33,6 +33,8 @@ class BaseTask:
 
     Attributes:
         name: what callers call it; the class's dotted path unless given.
+        aliases: names that it had before: jobs, schedules and calls that use one are this task's. A derived class has
+            none of its base's.
         inputs: dictionary style: input name -> parameter.
         outputs: dictionary style: output name -> parameter.
         queue: the queue that it is sent to; unless given, the priority decides.
@@ -56,6 +58,7 @@ class BaseTask:
     """
 
     name: ClassVar[str] = ""
+    aliases: ClassVar[Sequence[str]] = ()
     inputs: ClassVar[Mapping[str, Parameter]] = {}
     outputs: ClassVar[Mapping[str, Parameter]] = {}
     queue: ClassVar[str | None] = None
@@ -81,8 +84,11 @@ class BaseTask:
         super().__init_subclass__(**kwargs)
         if "name" not in cls.__dict__:
             cls.name = f"{cls.__module__}.{cls.__qualname__}"
+        if "aliases" not in cls.__dict__:
+            cls.aliases = ()
         _check_methods(cls)
         _check_name(cls)
+        _check_aliases(cls)
         _check_numbers(cls)
         _check_retries(cls)
         _check_schedule(cls)
@@ -149,6 +155,17 @@ def _check_name(cls: type[BaseTask]) -> None:
         raise TaskDefinitionError(
             f"{cls.__qualname__}.name is {cls.name!r}; expected a string of 1 to {LONGEST_NAME} characters."
         )
+
+
+def _check_aliases(cls: type[BaseTask]) -> None:
+    wants = f"{cls.__qualname__}.aliases is {cls.aliases!r}; expected"
+    if not isinstance(cls.aliases, list | tuple):
+        raise TaskDefinitionError(f"{wants} a list of names that the task had before, such as ['shop.send'].")
+    for alias in cls.aliases:
+        if not isinstance(alias, str) or not 0 < len(alias) <= LONGEST_NAME:
+            raise TaskDefinitionError(f"{wants} strings of 1 to {LONGEST_NAME} characters, not {alias!r}.")
+    if cls.name in cls.aliases:
+        raise TaskDefinitionError(f"{wants} names that the task had before; {cls.name!r} is its name now.")
 
 
 def _check_methods(cls: type[BaseTask]) -> None:

@@ -41,6 +41,7 @@ class Registry:
 
     def __init__(self, *growing: Sequence[type[BaseTask]]) -> None:
         self._tasks: dict[str, type[BaseTask]] = {}
+        self._aliases: dict[str, type[BaseTask]] = {}
         self._definitions: dict[str, Definition] = {}
         self._operations: dict[str, Definition] = {}
         self._imported: set[str] = set()
@@ -53,7 +54,7 @@ class Registry:
         """Register a task class; doing so twice is fine.
 
         Raises:
-            DuplicateTask: another class has the name.
+            DuplicateTask: another class has the name, or one of the two has the other's among its ``aliases``.
         """
         if task.name in OPERATIONS:
             if _place(task) != ".".join(OPERATIONS[task.name]):
@@ -64,7 +65,9 @@ class Registry:
         if task.name in self._imported:
             self._imported.remove(task.name)
             self._definitions.pop(task.name, None)
+            self._drop_aliases(task.name)
             del self._tasks[task.name]
+        self._check_aliases(task)
         known = self._tasks.setdefault(task.name, task)
         if known is not task and _place(known) != _place(task):
             raise DuplicateTask(
@@ -73,6 +76,34 @@ class Registry:
         if known is not task:  # the same class after its module was loaded again
             self._tasks[task.name] = task
             self._definitions.pop(task.name, None)
+            self._drop_aliases(task.name)
+        for alias in task.aliases:
+            self._aliases[alias] = task
+
+    def _check_aliases(self, task: type[BaseTask]) -> None:
+        """See that no name means two tasks.
+
+        Raises:
+            DuplicateTask: one does.
+        """
+        other = self._aliases.get(task.name)
+        if other is not None and other.name != task.name:
+            raise DuplicateTask(
+                f"{_place(task)} is named {task.name!r}, which {_place(other)} has in its aliases. Rename the one, or"
+                " take the name out of the aliases of the other."
+            )
+        for alias in task.aliases:
+            other = self._aliases.get(alias) or self._tasks.get(alias)
+            if alias in OPERATIONS or (other is not None and other.name != task.name):
+                owner = "a task of this library" if other is None else _place(other)
+                raise DuplicateTask(
+                    f"{_place(task)} has {alias!r} in its aliases, which is a name of {owner}. Take it out of the one"
+                    " or the other."
+                )
+
+    def _drop_aliases(self, name: str) -> None:
+        if self._aliases:
+            self._aliases = {alias: task for alias, task in self._aliases.items() if task.name != name}
 
     def load(self, modules: Iterable[str], *, said_by: str = "SERVERLESS_TASKS_MODULES") -> None:
         """Import modules and register the tasks that they define or import; a broken one leaves the others alone.
@@ -136,15 +167,15 @@ class Registry:
                 self._imported.add(task.name)
 
     def get(self, name: str) -> type[BaseTask]:
-        """The task class of this name.
+        """The task class of this name, or the one that had it before: see `BaseTask.aliases`.
 
         Raises:
             UnknownTask: there is none.
         """
-        try:
-            return self._known()[name]
-        except KeyError:
-            raise UnknownTask(name) from None
+        task = self._known().get(name) or self._aliases.get(name)
+        if task is None:
+            raise UnknownTask(name)
+        return task
 
     def definition(self, name: str) -> Definition:
         """The definition of the task of this name, made when it is first asked for.
@@ -155,8 +186,26 @@ class Registry:
         """
         definition = self._definitions.get(name)
         if definition is None:
-            definition = self._definitions[name] = definition_of(self.get(name))
+            task = self.get(name)
+            if task.name != name:
+                return self.definition(task.name)
+            definition = self._definitions[name] = definition_of(task)
         return definition
+
+    def present_name(self, name: str) -> str:
+        """Return what a task is called now that had a name before; of a task that is not here, the name itself."""
+        return self.get(name).name if name in self else name
+
+    def names_of(self, name: str) -> tuple[str, ...]:
+        """The names under which a task's jobs were submitted: its own, and those that it had before.
+
+        Args:
+            name: one of them; of a task that is not here, the only one.
+        """
+        if name not in self:
+            return (name,)
+        task = self.get(name)
+        return (task.name, *task.aliases)
 
     def for_message(self, name: str) -> type[BaseTask]:
         """The task class that a message names: a registered one, or one of `OPERATIONS`.
@@ -186,7 +235,7 @@ class Registry:
         return sorted((task for task in self if task.is_listed()), key=lambda task: task.name)
 
     def __contains__(self, name: object) -> bool:
-        return name in self._known()
+        return name in self._known() or name in self._aliases
 
     def __iter__(self) -> Iterator[type[BaseTask]]:
         return iter(self._known().values())

@@ -37,6 +37,8 @@ _LAST = 253_402_300_800_000
 # Characters that the state of a trace has at most; so many are to be passed on:
 # https://www.w3.org/TR/trace-context/#tracestate-limits
 LONGEST_TRACESTATE: Final = 512
+# Characters of the id of a build, at most.
+LONGEST_BUILD: Final = 40
 # The parts of the version of `traceparent` that there is: version, trace, span, flags.
 _TRACEPARENT: Final = [2, 32, 16, 2]
 # What a worker does about a workflow: see `Message.workflow`.
@@ -75,6 +77,7 @@ class Message:
             one of which a worker is to see whether all members have ended.
         traceparent: the span that has sent it, as W3C's trace context writes it; "" where nobody traces.
         tracestate: what the tracing systems add to that, likewise.
+        build: the id of the code that submitted it, where that knows one; else "".
         run_at: when it is due, milliseconds since the epoch, or None for at once; not sent along.
         uncertain: whether the answer to its send was lost, for the ``job`` item; not sent along.
     """
@@ -98,6 +101,7 @@ class Message:
     workflow: str | None = None
     traceparent: str = ""
     tracestate: str = ""
+    build: str = ""
     run_at: int | None = None
     uncertain: bool = False
 
@@ -142,7 +146,22 @@ class Message:
             body["traceparent"] = self.traceparent
         if self.tracestate:
             body["tracestate"] = self.tracestate
+        if self.build:
+            body["build"] = self.build
         return encode(body).translate(_REFUSED_BY_SQS)
+
+    def builds(self, worker: str) -> str:
+        """Return its build and a worker's, as far as they are known, in parentheses and with a space before; else "".
+
+        The ids stand in quotation marks: failures that differ in them alone are of one kind; see `fingerprint`.
+
+        Args:
+            worker: the id of the code that has it now, or "".
+        """
+        if worker and self.build == worker:
+            return f" (build {worker!r})"
+        known = [f"{name} {build!r}" for name, build in (("worker", worker), ("job", self.build)) if build]
+        return f" (build: {', '.join(known)})" if known else ""
 
     def links(self) -> dict[str, Any]:
         """Return what makes it a part of a workflow, as JSON; nothing for a job that is none."""
@@ -205,6 +224,7 @@ class Message:
             options=JobOptions.decode(options),
             **read_links(body),
             **read_trace(body),
+            build=read_build(body),
         )
         texts = (message.task, message.queue)
         optional = (message.owner, message.inputs_key, message.retry_of, message.schedule)
@@ -265,6 +285,12 @@ def read_trace(given: Mapping[str, Any]) -> dict[str, Any]:
     if isinstance(state, str) and state.isascii() and 0 < len(state) <= LONGEST_TRACESTATE:
         read["tracestate"] = state
     return read
+
+
+def read_build(given: Mapping[str, Any]) -> str:
+    """Read the id of the code that submitted a job; one that is malformed or too long is none."""
+    build = given.get("build")
+    return build if isinstance(build, str) and build.isascii() and len(build) <= LONGEST_BUILD else ""
 
 
 def _path(path: Any) -> tuple[str | int, ...]:

@@ -67,13 +67,13 @@ PAST_DEADLINE: Final = Failure(
 )
 
 
-def no_such_task(name: str) -> Failure:
-    """The reason why a job waits whose task the deployed worker does not have."""
+def no_such_task(name: str, builds: str = "") -> Failure:
+    """The reason why a job waits whose task the deployed worker does not have; ``builds``: see `Message.builds`."""
     return Failure(
         type="UnknownTask",
         message=(
-            f"The deployed worker has no task named {name!r}: deploy the code that defines it, and name its module."
-            " Until then the message is tried again."
+            f"The deployed worker has no task named {name!r}{builds}: deploy the code that defines it, and name its"
+            " module. Until then the message is tried again."
         ),
         public=False,
     )
@@ -160,7 +160,8 @@ class Record:
     where a version before wrote the state. ``fingerprint`` names the kind of a final failure, or is "". ``due`` is when
     a job that was submitted with a delay was due, once it has started; later than its start, it is that of a retry.
     ``messages_by_attempt`` are the messages of all attempts, where they were read: of the last one they are
-    ``messages``, which `to_json` serves.
+    ``messages``, which `to_json` serves. ``build`` is the id of the code that ran the last attempt, or "" where nobody
+    has said it.
     """
 
     uuid: str
@@ -195,6 +196,7 @@ class Record:
     fingerprint: str = ""
     due: int | None = None
     messages_by_attempt: tuple[AttemptMessages, ...] = ()
+    build: str = ""
 
     @classmethod
     def of(cls, message: Message, **known: Any) -> Record:
@@ -251,6 +253,8 @@ class Record:
             body["retry_of"] = self.retry_of
         if self.retried_as:
             body["retried_as"] = list(self.retried_as)
+        if self.build:
+            body["build"] = self.build
         if reveal and self.returned is not None:
             body["returned"] = self.returned.to_json(reveal=True)
         return body

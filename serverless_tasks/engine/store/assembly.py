@@ -210,6 +210,7 @@ def _from_state(state: Item, by_key: dict[str, Item], now: int) -> Record:
         retried_as=tuple(state.get("retried_as", "").split()),
         fingerprint=state.get("failure_fingerprint", ""),
         due=state.get("due"),
+        build=state.get("build", "") if state.get("attempt", 0) else "",
         lease=state.get("lease") if status == RUNNING else None,
         history=tuple(
             sorted(

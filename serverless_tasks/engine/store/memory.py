@@ -69,12 +69,14 @@ class MemoryStore:
     Args:
         clock: the time.
         forget: deletes what statistics keep of a job that failed, or None.
+        build: the id of the code whose attempts it keeps, or "".
     """
 
     any_size = True
 
-    def __init__(self, clock: Clock, forget: Forget | None = None) -> None:
+    def __init__(self, clock: Clock, forget: Forget | None = None, build: str = "") -> None:
         self.clock = clock
+        self._build = build
         self._forget = forget
         self._items: dict[str, dict[str, Item]] = {}
         self._lock = threading.RLock()
@@ -98,7 +100,9 @@ class MemoryStore:
             refusal = transitions.claim_refusal(self._state(message.uuid), now)
             if refusal is not None:
                 return refusal
-            change = transitions.claimed(message, token=token, lease=lease, request_id=request_id, now=now)
+            change = transitions.claimed(
+                message, token=token, lease=lease, request_id=request_id, now=now, build=self._build
+            )
             state = self._change(message.uuid, change)
             lost = lost_item(state, now)
             if lost is not None:

@@ -77,8 +77,13 @@ class Change:
         return changed
 
 
-def claimed(message: Message, *, token: str, lease: int, request_id: str, now: int) -> Change:
-    """Begin an attempt: of a job that waits, or of one whose last attempt has lost its lease."""
+def claimed(
+    message: Message, *, token: str, lease: int, request_id: str, now: int, build: str = ""
+) -> Change:
+    """Begin an attempt: of a job that waits, or of one whose last attempt has lost its lease.
+
+    ``build`` is the worker's, or "".
+    """
     due = due_at(message)
     return Change(
         put={
@@ -92,12 +97,20 @@ def claimed(message: Message, *, token: str, lease: int, request_id: str, now: i
             "seq": 0,
             "messages": 0,
             "ttl": _ttl(message, now),
+            **({"build": build} if build else {}),
         },
         add={"attempt": 1, "failures": 0},
         # That of a retry, where the job was submitted without a delay, is later than its start.
         keep={"started": now, **({"due": due} if due > message.created else {})},
         copy=PREVIOUS_ATTEMPT,
-        remove=("not_before", "target", "returned_type", "returned", *INDEXED),
+        remove=(
+            "not_before",
+            "target",
+            "returned_type",
+            "returned",
+            *INDEXED,
+            *(() if build else ("build",)),
+        ),
     )
 
 

@@ -41,7 +41,7 @@ def submit_by_name(services: Services, task: str, inputs: Sequence[Any], options
     messages = [
         new_message(
             services,
-            task,
+            deployed.name,
             given,
             options,
             queue_of(options, deployed.queue, deployed.priority),

@@ -137,6 +137,7 @@ def new_group(services: Services, name: str, deadline: int, options: Options) ->
         created=now,
         expires=expires_after(now + deadline * 1000),
         workflow=OPEN,
+        build=services.config.build,
     )
 
 
@@ -302,7 +303,7 @@ def _step_again(services: Services, uuid: str) -> Step:
     if job.workflow is not None:
         return Step(task=job.task, queue=job.queue, plan=Plan.of(job.inputs))
     return Step(
-        task=job.task,
+        task=services.registry.present_name(job.task),
         inputs=job.inputs,
         references=job.references,
         queue=job.queue,

@@ -173,6 +173,7 @@ def new_message(
         expires=expires_at(created, run_at),
         run_at=run_at,
         options=options.travelling,
+        build=services.config.build,
     )
 
 

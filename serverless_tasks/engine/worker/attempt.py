@@ -17,7 +17,7 @@ from serverless_tasks.engine.worker.progress_writer import ProgressWriter
 from serverless_tasks.engine.worker.time_limit.coroutine import finish
 from serverless_tasks.engine.worker.time_limit.enforce import within
 from serverless_tasks.engine.worker.time_limit.limit import STOP_GRACE, Limit
-from serverless_tasks.errors import AwsError, TaskTimeout
+from serverless_tasks.errors import AwsError, InvalidInputs, TaskTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,6 +53,7 @@ class Attempt:
         blobs: where large inputs lie, or None.
         clock: the time.
         is_stopped: tells of a job whether its group was cancelled.
+        build: the id of the code that runs it, or "".
     """
 
     def __init__(
@@ -66,7 +67,9 @@ class Attempt:
         blobs: Blobs | None,
         clock: Clock,
         is_stopped: Callable[[Message], bool] = lambda message: False,
+        build: str = "",
     ) -> None:
+        self._build = build
         self._is_stopped = is_stopped
         self._message = message
         self._claim = claim
@@ -112,7 +115,7 @@ class Attempt:
         mask = NO_MASK
         try:
             definition = self._registry.definition_for_message(self._message.task)
-            model = definition.parse_json(inputs)
+            model = self._parsed(definition, inputs)
             progress.mask = mask = definition.mask(model)
             task = definition.instance(model, self._execution(progress))
             outputs = self._limited(task, definition, model, progress, began)
@@ -122,6 +125,13 @@ class Attempt:
             error = unwrap_group(raised)
             return RunResult(None, error, self._clock.now() - began, retries_after(task, error), mask)
         return RunResult(outputs, None, self._clock.now() - began)
+
+    def _parsed(self, definition: Definition, inputs: dict[str, Any]) -> BaseModel:
+        try:
+            return definition.parse_json(inputs)
+        except InvalidInputs as error:  # they were accepted when they were submitted, by other code perhaps
+            error.args = (f"{error}{self._message.builds(self._build)}",)
+            raise
 
     def _execution(self, progress: Progress) -> Execution:
         message = self._message

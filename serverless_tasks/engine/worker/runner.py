@@ -62,6 +62,7 @@ class Runner:
         mark: gives a final failure its fingerprint, which the job's state is to say; see `Gatherer.mark`. None leaves
             it as it is.
         spans: gives what makes spans, or None where nobody has asked for traces.
+        build: the id of the code that runs them, or "".
     """
 
     def __init__(
@@ -79,7 +80,9 @@ class Runner:
         workflows: Callable[[], WorkflowSteps] | None = None,
         mark: Mark | None = None,
         spans: Callable[[], DeliverySpans | None] = no_spans,
+        build: str = "",
     ) -> None:
+        self._build = build
         self._mark = mark or unmarked
         self._workflows = workflows
         self._spans = spans
@@ -307,6 +310,7 @@ class Runner:
             blobs=self._blobs,
             clock=self._clock,
             is_stopped=self._is_stopped,
+            build=self._build,
         )
         try:
             run, last = attempt.run()

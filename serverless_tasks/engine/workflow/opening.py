@@ -191,6 +191,7 @@ class Opening:
                     member=group.member_place(index),
                     previous=self._previous(group, message, index),
                     follows=follows.get(index),
+                    build=message.build,
                 )
                 for index in some
                 if ids[index] not in there or there[ids[index]].uncertain

@@ -31,6 +31,7 @@ def message_of(
     member: Place | None = None,
     previous: str | None = None,
     follows: str | None = None,
+    build: str = "",
 ) -> Message:
     """The message of a step of a workflow that is sent now.
 
@@ -42,6 +43,7 @@ def message_of(
         member: its place.
         previous: what its references speak of.
         follows: the job whose end is its own, if one has the place of a unique task.
+        build: the id of the code that submitted the workflow, where that is known.
     """
     run_at = now + step.delay * 1000 if step.delay else None
     return Message(
@@ -60,6 +62,7 @@ def message_of(
         follows=follows,
         workflow=None if step.plan is None else OPEN,
         run_at=run_at,
+        build=build,
     )
 
 

@@ -12,6 +12,7 @@ import signal
 import sys
 import threading
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
 from serverless_tasks.engine.config import Config
@@ -24,7 +25,7 @@ from serverless_tasks.local.server import LocalServer
 from serverless_tasks.poller.mapping import Mapping, initialise_as_lambda_does
 from serverless_tasks.poller.pausing import look_at_queues
 from serverless_tasks.poller.poller import Poller
-from serverless_tasks.project.worker_time import LONG, worker_time_advice
+from serverless_tasks.project.worker_time import polled_by_others, worker_time_advice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -125,7 +126,8 @@ def _tell_tasks(worker_seconds: float | None) -> None:
         return
     if tasks:
         log.info("%d tasks: %s", len(tasks), ", ".join(task.name for task in tasks))
-        timeouts = [(task.name, task.timeout) for task in tasks if task.usual_queue() != LONG]
+        others = polled_by_others(Path.cwd())
+        timeouts = [(task.name, task.timeout) for task in tasks if task.usual_queue() not in others]
         if worker_seconds is not None and (said := worker_time_advice(worker_seconds, timeouts)):
             log.warning("%s", said)
     else:

@@ -22,7 +22,10 @@ from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist
 from django.tasks.signals import task_enqueued, task_finished, task_started
 from django.test import TestCase
 
+from django_integration.django_tasks import function
+from django_integration.django_tasks.reading import read_result
 from serverless_tasks import TaskClient
+from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import (
@@ -126,6 +129,26 @@ class TestOptions:
     def test_a_function_has_its_options_once(self) -> None:
         with pytest.raises(TaskDefinitionError, match=r"dispatched\.fails_twice is already a task"):
             task(retries=5)(dispatched.fails_twice.func)
+
+    def test_what_was_enqueued_before_a_function_was_renamed_is_run_and_read(
+        self, work: Callable[[], int], monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        result = dispatched.add.enqueue(1, 2)
+        declared = current_services().registry.get(dispatched.add.module_path)
+        renamed = type("renamed", (declared,), {"name": "shop.add", "aliases": (declared.name,)})
+        monkeypatch.delitem(function._functions, declared.name)
+        monkeypatch.setitem(function._functions, renamed.name, renamed)
+        monkeypatch.setattr(current_services(), "registry", Registry([renamed]))
+        assert work() == 1
+        read = current_services().store.read(result.id)
+        assert read is not None
+        assert (read.status, read.task) == ("succeeded", declared.name)
+        assert read_result(result.id).return_value == 3
+
+    def test_aliases_are_said_where_it_is_defined(self) -> None:
+        with pytest.raises(TaskDefinitionError, match="aliases"):
+            task(aliases="shop.add")(module_level)
+        assert dispatched.add.aliases == ()
 
     def test_owner_and_tenant(self) -> None:
         result = dispatched.add.using(owner="7", tenant="acme").enqueue(1)

@@ -13,6 +13,7 @@ from django.db import transaction
 from django.test import Client, RequestFactory
 from django.test.client import FakePayload
 
+from django_integration.conf import served_tasks
 from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.services import current_services
 from tests.django.conftest import queued, stored
@@ -38,6 +39,21 @@ def test_a_task_is_submitted_run_and_served(browser: Client, work: Callable[[], 
     assert work() == 1
     record = browser.get(created["Location"]).json()
     assert (record["status"], record["outputs"]) == ("succeeded", {"sum": 3})
+
+
+def test_a_renamed_task_is_submitted_by_its_old_name_under_the_new_one(
+    browser: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    registry = current_services().registry
+    monkeypatch.setitem(registry._aliases, "add", registry.get("sum"))
+    created = post(browser, SUM | {"task": "add"})
+    assert (created.status_code, created.json()["task"]) == (201, "sum")
+    monkeypatch.setitem(
+        registry._aliases, "hidden", next(each for each in registry if each.name not in served_tasks())
+    )
+    refused = post(browser, SUM | {"task": "hidden"})
+    assert (refused.status_code, refused.json()["error"]["type"]) == (400, "UnknownTask")
+    assert "'hidden'" in refused.json()["error"]["message"]
 
 
 def test_a_pydantic_task_takes_nested_inputs(browser: Client, work: Callable[[], int]) -> None:

@@ -187,3 +187,22 @@ def test_an_ended_job_is_submitted_again_by_the_manifest(
     again = script.retry(first.uuid)
     assert again.uuid != first.uuid
     assert script.submit("remind", text="x").uuid == again.uuid
+
+
+class RemindOfNow(Remind):
+    name = "note.remind"
+    aliases = ("remind",)
+    unique = False
+
+
+def test_a_renamed_task_is_submitted_under_its_present_name(
+    config: Config, clock: FakeClock, script: TaskClient
+) -> None:
+    renamed = deployment(config, clock, RemindOfNow)
+    renamed.build_record.write_once()
+    handle = script.submit("remind", text="x")
+    [body] = sent(config, "high")
+    assert (body["uuid"], body["task"]) == (handle.uuid, "note.remind")
+    tasks = script.services.deployed_tasks
+    assert tasks.names_of("remind") == tasks.names_of("note.remind") == ("note.remind", "remind")
+    assert set(tasks.names()) == {"note.remind", "remind"}

@@ -17,7 +17,9 @@ from typer.testing import CliRunner
 from serverless_tasks.cli.app import app
 from serverless_tasks.cli.loading import PROJECT
 from serverless_tasks.cli.session import connect
+from serverless_tasks.client.operations.deployment import DeploymentChanges
 from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.definition.manifest.compare import TaskChange
 from serverless_tasks.engine.services import reset
 from serverless_tasks.project.site_settings import as_environment, settings_of
 
@@ -153,6 +155,29 @@ def test_it_builds_shows_deploys_and_says_what_the_site_needs(
     assert '    "PAUSES": True,' in told
     stacks = boto3.client("cloudformation").describe_stacks()["Stacks"]
     assert [(each["StackName"], each["StackStatus"]) for each in stacks] == [("shop", "CREATE_COMPLETE")]
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_the_jobs_that_would_fail_are_said_before_it_asks(
+    project: Path, monkeypatch: pytest.MonkeyPatch, as_json: bool
+) -> None:
+    removed = TaskChange(task="bill", worker_first=("there is no task 'bill'",))
+    added = TaskChange(task="mail", site_first=("there is no task 'mail'",))
+    monkeypatch.setattr("serverless_tasks.cli.commands.deploy.knows_tasks", lambda registry: True)
+    monkeypatch.setattr(
+        "serverless_tasks.client.operations.deployment.compare_with_deployed",
+        lambda services: DeploymentChanges(deployed="A", here="B", tasks=(removed, added)),
+    )
+    change_set(monkeypatch, template("High"))
+    code, told, said = run("deploy", "--dry-run", *(["--json"] if as_json else []))
+    assert code == 0, said
+    assert "CAUTION: Task 'bill' differs from the deployed one." in said
+    assert "\nTask 'mail' differs" in said
+    if as_json:
+        assert [(each["task"], each["order"]) for each in json.loads(told)["tasks"]] == [
+            ("bill", "site first"),
+            ("mail", "worker first"),
+        ]
 
 
 def test_an_environment_has_its_own_stack_and_region(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lambda_handlers.artefact import MANIFEST, WrongArchitecture, use_artefact
+from lambda_handlers.artefact import BUILD, MANIFEST, WrongArchitecture, use_artefact
 
 HERE = {"aarch64": "arm64"}.get(os.uname().machine, os.uname().machine)
 ELSEWHERE = {"arm64": "x86_64", "x86_64": "arm64"}[HERE]
@@ -91,3 +91,25 @@ def test_variables_are_there_before_the_settings_of_the_tasks(tmp_path: Path) ->
         check=False,
     )
     assert done.stdout.split() == ["send-mail"], done.stderr
+
+
+def test_the_build_is_set_unless_the_function_has_another(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = {"architecture": HERE, "environment": {}, "build": "0123456789ab"}
+    (tmp_path / MANIFEST).write_text(json.dumps(manifest))
+    monkeypatch.setenv(BUILD, "of the function")
+    use_artefact(tmp_path)
+    assert os.environ[BUILD] == "of the function"
+    monkeypatch.delenv(BUILD)
+    use_artefact(tmp_path)
+    assert os.environ.pop(BUILD) == "0123456789ab"
+
+
+def test_an_artefact_of_the_version_before_has_no_build(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv(BUILD, raising=False)
+    built(tmp_path)
+    use_artefact(tmp_path)
+    assert BUILD not in os.environ

@@ -33,7 +33,13 @@ def test_a_job_of_an_unknown_task_ends_with_that_reason(site, message):
     site.put(message("never.deployed").encode(), "dead")
     site.deliver(dead_letter.handler, "dead")
     error = site.services.store.read(message().uuid).error
-    assert error == {"type": "UnknownTask", "message": "No deployed task is named 'never.deployed'."}
+    assert error == {
+        "type": "UnknownTask",
+        "message": (
+            "No deployed task is named 'never.deployed'. Deploy a class with this name, or one that has it in"
+            " `aliases`; then retry the job."
+        ),
+    }
 
 
 def test_an_operators_action_is_a_task_that_is_deployed(site, message):

@@ -377,3 +377,10 @@ def test_a_group_of_two_thousand_is_counted_in_ten_shards(jobs: RecordedTasks) -
 
 
 DAY = 86_400
+
+
+def test_the_members_have_the_build_that_submitted_the_group(jobs: RecordedTasks) -> None:
+    jobs.services.config = replace(jobs.services.config, build="A")
+    album(1, 2).submit()
+    members = [message for message in jobs.submitted if message.member is not None]
+    assert [message.build for message in members] == ["A", "A"]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Final
 
-from serverless_tasks.client.search import known_names
+from serverless_tasks.client.search import by_all_names, known_names
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.publish import publish
@@ -52,7 +52,7 @@ def submit_bulk(
     """
     inputs = {
         "action": action,
-        "filter": filters.to_json(),
+        "filter": by_all_names(services, filters).to_json(),
         "until": to_ms(services.clock.now()),
         "by": by,
         "names": [] if filters.tasks else list(known_names(services)),

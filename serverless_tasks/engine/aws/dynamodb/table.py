@@ -114,7 +114,9 @@ class Table:
         blobs: Blobs | None,
         unschedule: Callable[[str, int], None] | None = None,
         forget: Forget | None = None,
+        build: str = "",
     ) -> None:
+        self._build = build
         self._items = TableItems(client, table, clock)
         self.clock = clock
         self._blobs = blobs
@@ -151,7 +153,9 @@ class Table:
             state = self._items.update(
                 message.uuid,
                 STATE,
-                transitions.claimed(message, token=token, lease=lease, request_id=request_id, now=now),
+                transitions.claimed(
+                    message, token=token, lease=lease, request_id=request_id, now=now, build=self._build
+                ),
                 condition=_CLAIMABLE,
                 values={"pending": PENDING, "running": RUNNING, "now": now},
             )

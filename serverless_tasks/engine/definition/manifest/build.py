@@ -36,31 +36,39 @@ class Manifest:
         tasks: the tasks by name.
         indexed_since: since when workers list the states of jobs that fail, are cancelled, or wait long, by their
             status, milliseconds since the epoch; None of a writer that is no worker.
+        build_id: the id of the code (`Config.build`), or "" where it has none.
     """
 
     build: str
     since: int
     tasks: Mapping[str, DeployedTask] = field(default_factory=dict)
     indexed_since: int | None = None
+    build_id: str = ""
 
     @classmethod
-    def of(cls, registry: Registry, since: float) -> Manifest:
+    def of(cls, registry: Registry, since: float, build_id: str = "") -> Manifest:
         """The manifest of the tasks that a process knows.
 
         Args:
             registry: the tasks. One whose class contradicts itself is left out: no worker could run it.
             since: when the process began, seconds since the epoch.
+            build_id: the id of its code, or "".
         """
         tasks = {entry.name: entry for entry in _entries(registry)}
         build = hashed([INDEXES, *(tasks[name].to_json() for name in sorted(tasks))])
-        return cls(build=build, since=to_ms(since), tasks=tasks)
+        return cls(build=build, since=to_ms(since), tasks=tasks, build_id=build_id)
 
     def to_item(self) -> dict[str, Any]:
         """Return its attributes in the table. Past an item's size the schemas are left out."""
         packed = self._packed(schemas=True)
         if len(packed) > LARGEST:
             packed = self._packed(schemas=False)
-        item = {"build": self.build, "since": self.since, "tasks": packed}
+        item: dict[str, Any] = {
+            "build": self.build,
+            "build_id": self.build_id,
+            "since": self.since,
+            "tasks": packed,
+        }
         return item if self.indexed_since is None else {**item, "indexed_since": self.indexed_since}
 
     @classmethod
@@ -73,6 +81,7 @@ class Manifest:
             since=item["since"],
             tasks=tasks,
             indexed_since=item.get("indexed_since"),
+            build_id=item.get("build_id", ""),
         )
 
     def _packed(self, *, schemas: bool) -> str:

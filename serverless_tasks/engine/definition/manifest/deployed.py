@@ -50,12 +50,23 @@ class DeployedTasks:
         return task
 
     def names(self) -> tuple[str, ...]:
-        """Return the names of all its tasks, as read some minutes ago at most; none where there is no manifest."""
+        """Return the names of all its tasks, and those that they had before; none where there is no manifest.
+
+        They are as read some minutes ago at most.
+        """
         if self._store is not None and (
             self._read_at is None or self._clock.now() >= self._read_at + NAMES_FRESH
         ):
             self._read(self._store)
-        return () if self._manifest is None else tuple(self._manifest.tasks)
+        if self._manifest is None:
+            return ()
+        return tuple(name for task in self._manifest.tasks.values() for name in (task.name, *task.aliases))
+
+    def names_of(self, name: str) -> tuple[str, ...]:
+        """Return the names under which a task's jobs were submitted, as `Registry.names_of`, by the same manifest."""
+        self.names()
+        task = self._known(name)
+        return (name,) if task is None else (task.name, *task.aliases)
 
     def warn(self, name: str) -> None:
         """Log once what is not known of a task that was not found, and is submitted all the same."""
@@ -77,7 +88,10 @@ class DeployedTasks:
         return True
 
     def _known(self, name: str) -> DeployedTask | None:
-        return None if self._manifest is None else self._manifest.tasks.get(name)
+        if self._manifest is None:
+            return None
+        tasks = self._manifest.tasks
+        return tasks.get(name) or next((task for task in tasks.values() if name in task.aliases), None)
 
     def _missing(self) -> str:
         if self._error is not None:

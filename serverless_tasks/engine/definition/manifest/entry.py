@@ -33,6 +33,7 @@ class DeployedTask:
         closed: whether it has the inputs that the schema names, under these names, and no others.
         defaults: the inputs that a job has although they were not given.
         schema: the JSON Schema of the inputs.
+        aliases: the names that it had before.
         schema_hash: the schema's hash, which stays where the schema was left out of a large manifest.
     """
 
@@ -45,6 +46,7 @@ class DeployedTask:
     defaults: Mapping[str, Any] = field(default_factory=dict)
     schema: Mapping[str, Any] = field(default_factory=dict)
     schema_hash: str = ""
+    aliases: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, definition: Definition) -> DeployedTask:
@@ -65,17 +67,21 @@ class DeployedTask:
             defaults=definition.default_inputs(schema),
             schema=schema,
             schema_hash=hashed(schema),
+            aliases=tuple(task.aliases),
         )
 
     @classmethod
     def from_json(cls, given: Mapping[str, Any]) -> DeployedTask:
         """Read what `to_json` gave; members that a later version added are passed over."""
         known = {name: given[name] for name in cls.__dataclass_fields__ if name in given}
-        return cls(**{**known, "secrets": tuple(known.get("secrets", ()))})
+        return cls(**{**known, **{name: tuple(known.get(name, ())) for name in ("secrets", "aliases")}})
 
     def to_json(self, *, schema: bool = True) -> dict[str, Any]:
         """Return it as JSON, with or without the schema."""
-        return {**asdict(self), **({} if schema else {"schema": {}, "closed": False})}
+        entry = {**asdict(self), **({} if schema else {"schema": {}, "closed": False})}
+        if not self.aliases:
+            del entry["aliases"]  # so that the build of a version before which has none is the same
+        return entry
 
     def check(self, inputs: Any, missing: Collection[str] = ()) -> None:
         """See that inputs can be this task's; the worker has the last word on their values.

@@ -22,9 +22,13 @@ class BuildRecord:
         registry: the tasks of this process.
         store: where the manifest lies, or None.
         since: when this process began, seconds since the epoch.
+        build_id: the id of its code, or "".
     """
 
-    def __init__(self, registry: Registry, store: ManifestStore | None, since: float) -> None:
+    def __init__(
+        self, registry: Registry, store: ManifestStore | None, since: float, build_id: str = ""
+    ) -> None:
+        self._build_id = build_id
         self._registry = registry
         self._store = store
         self._since = since
@@ -38,7 +42,8 @@ class BuildRecord:
         try:
             manifest = self._manifest()
             there = self._store.read()
-            if there is None or there.build != manifest.build or there.indexed_since is None:
+            same = there is not None and (there.build, there.build_id) == (manifest.build, manifest.build_id)
+            if there is None or not same or there.indexed_since is None:
                 self._store.write(replace(manifest, indexed_since=manifest.since))
         except Exception:
             logger.warning("the manifest of this build could not be written", exc_info=True)
@@ -53,4 +58,4 @@ class BuildRecord:
             self._store.write(self._manifest())
 
     def _manifest(self) -> Manifest:
-        return Manifest.of(self._registry, self._since)
+        return Manifest.of(self._registry, self._since, self._build_id)

@@ -5,6 +5,7 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -16,11 +17,14 @@ from django.core.checks import run_checks
 from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
+from django_integration.startup.checks.deployment import check_deployed_tasks
 from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.aws.dynamodb.pauses import TablePauses
+from serverless_tasks.engine.definition.manifest.build import Manifest
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.worker.pauses import TASK, Pause
 from serverless_tasks.errors import AwsError
+from tests.support.calls import counted_calls
 
 ROOT = Path(__file__).resolve().parents[4]
 OURS = "django_integration.tasks_backend.ServerlessBackend"
@@ -260,3 +264,46 @@ def test_the_example_project_is_told_what_it_lacks() -> None:
     assert "serverless_tasks.E002" in done.stderr
     assert "serverless_tasks.W002" in done.stderr
     assert "serverless_tasks.E012" not in done.stderr
+
+
+class TestDeployedTasks:
+    def test_each_task_of_which_jobs_would_fail_is_named_with_the_way_round_that_fails_none(self) -> None:
+        services = current_services()
+        store = services.manifest_store
+        assert store is not None
+        here = Manifest.of(services.registry, services.started, "A")
+        summed = replace(
+            here.tasks["sum"],
+            schema=here.tasks["sum"].schema | {"required": ["numbers", "unit"], "properties": {"unit": {}}},
+            schema_hash="another",
+        )
+        store.write(replace(here, tasks={**here.tasks, "sum": summed}))
+        ((number, sentence),) = messages()
+        assert number == "W024"
+        assert "Task 'sum' differs" in sentence
+        assert "input 'unit' is required, and is not sent" in sentence
+        assert "(The deployed build is 'A'.)" in sentence
+        (found,) = [
+            each for each in run_checks(include_deployment_checks=True) if each.id == "serverless_tasks.W024"
+        ]
+        assert found.hint is not None
+        assert "in two deployments" in found.hint
+
+    def test_the_same_tasks_and_no_manifest_have_no_message(self) -> None:
+        assert messages() == []
+        services = current_services()
+        assert services.manifest_store is not None
+        services.manifest_store.write(Manifest.of(services.registry, services.started))
+        assert messages() == []
+
+    def test_it_is_one_read(self) -> None:
+        with counted_calls("dynamodb") as calls:
+            check_deployed_tasks(None)
+        assert calls == {"GetItem": 1}
+
+    def test_a_table_that_cannot_be_read_is_said_once(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        def refuse(_: Any) -> None:
+            raise AwsError("dynamodb.GetItem", "AccessDenied", "no", applied=False)
+
+        monkeypatch.setattr("serverless_tasks.engine.aws.dynamodb.manifest.TableManifest.read", refuse)
+        assert messages() == []

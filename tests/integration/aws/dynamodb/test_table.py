@@ -81,6 +81,7 @@ def test_a_state_stays_within_one_write_unit_whatever_the_payload(
         clock, owner="12345678-1234-1234-1234-123456789012", task="shop.orders.background." + "T" * 60
     )
     sizes = Sizes(monkeypatch)
+    monkeypatch.setattr(table, "_build", "b" * 24)
     begin(table, clock, message)
     clock.move(61)
     claim = begin(table, clock, message, "b" * 32)
