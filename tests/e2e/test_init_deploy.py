@@ -2,16 +2,18 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from serverless_tasks.client.task_client import TaskClient
 from serverless_tasks.engine.aws import session
 from tests.e2e import deployment
-from tests.e2e.deployment import REGION, ROOT_KEY, Stack
+from tests.e2e.deployment import REGION, ROOT, ROOT_KEY, Stack
 from tests.e2e.own_project import run
 
 
@@ -43,11 +45,25 @@ def test_jobs_travel_through_its_own_queues(deployed: Stack, monkeypatch: pytest
     session.reset()
 
 
-def test_each_environment_has_a_stack_of_its_own(
+def test_ci_deploys_each_environment_as_a_stack_of_its_own(
     shop: Path, released: Path, deployed: Stack, endpoint: str
 ) -> None:
-    said = deployment.deploy_project(shop, released, endpoint, "--env", "prod")
-    assert "The stack shop-prod is deployed." in said
+    """By the steps of infra/ci, as a user who holds the deployer's policies and no others."""
+    steps = yaml.safe_load((ROOT / "infra/ci/github.yml").read_text())["jobs"]["deploy"]["steps"]
+    commands = [step["run"] for step in steps if step.get("run", "").startswith("serverless-tasks ")]
+    assert [command.split()[1] for command in commands] == ["init", "deploy"]
+    own = deployment.deployer(deployed, "shop", "deployer-of-shop")
+    for command in commands:
+        done = deployment.run_step(shop, released, endpoint, command, {**own, "DEPLOY_ENVIRONMENT": "prod"})
+        assert done.returncode == 0, done.stdout + done.stderr[-5000:]
+    assert "The stack shop-prod is deployed." in done.stdout + done.stderr
+    # Whose prefix is another may not even look at the stack; the build is there already.
+    other = deployment.deployer(deployed, "other", "deployer-of-others")
+    refused = deployment.run_step(shop, released, endpoint, "sam deploy --config-env prod", other)
+    assert refused.returncode != 0
+    assert re.search(
+        r"AccessDenied.*cloudformation:\w+ on resource: \S*:stack/shop-prod/", refused.stdout + refused.stderr
+    ), refused.stdout + refused.stderr
     prod = deployment.deployed_stack("shop-prod", endpoint)
     assert prod.outputs["TableName"] != deployed.outputs["TableName"]
     failed, record = prod.invoke({"task": "greet", "inputs": {"who": "prod"}})

@@ -107,7 +107,7 @@ def _deploy(
     if made is None:
         output.say(f"Nothing changes in the stack {environment.stack}.")
         return []
-    changes = changes_of(made)
+    changes = changes_of(made, environment.stack)
     if not output.as_json:
         output.console.print(_picture(changes), crop=False)
     losing = [each for each in changes if each.loses_data]
@@ -118,10 +118,10 @@ def _deploy(
         caution = "" if task.order is Order.WORKER_FIRST else "CAUTION: "
         output.say(f"{caution}{task.text} {task.advice}")
     if dry_run:
-        discard(made)
+        discard(made, environment.stack)
         return changes
     if not yes and not typer.confirm("Deploy these changes?", err=True):
-        discard(made)
+        discard(made, environment.stack)
         output.say("Nothing was deployed.")
         raise typer.Exit(Exit.OK)
     execute(

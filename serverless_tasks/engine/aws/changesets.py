@@ -40,11 +40,12 @@ class Change:
         return self.type in KEEPS_DATA and (self.replaced or self.action == "Remove")
 
 
-def changes_of(change_set: str) -> list[Change]:
+def changes_of(change_set: str, stack: str) -> list[Change]:
     """Return what a change set changes.
 
     Args:
         change_set: its ARN.
+        stack: the stack's name: policies are about stacks.
 
     Raises:
         AwsError: it could not be read.
@@ -52,7 +53,9 @@ def changes_of(change_set: str) -> list[Change]:
     found: list[Change] = []
     more: dict[str, Any] = {}
     while True:
-        page = call(client("cloudformation").describe_change_set, ChangeSetName=change_set, **more)
+        page = call(
+            client("cloudformation").describe_change_set, ChangeSetName=change_set, StackName=stack, **more
+        )
         for each in page.get("Changes", []):
             change = each["ResourceChange"]
             found.append(
@@ -68,13 +71,13 @@ def changes_of(change_set: str) -> list[Change]:
         more = {"NextToken": page["NextToken"]}
 
 
-def discard(change_set: str) -> None:
+def discard(change_set: str, stack: str) -> None:
     """Delete a change set that is not to be executed. A stack that it would have made stays, without any resource.
 
     Raises:
         AwsError: it could not be deleted.
     """
-    call(client("cloudformation").delete_change_set, ChangeSetName=change_set)
+    call(client("cloudformation").delete_change_set, ChangeSetName=change_set, StackName=stack)
 
 
 def execute(change_set: str, stack: str, clock: Clock, told: Callable[[str, str], None]) -> None:
@@ -91,7 +94,7 @@ def execute(change_set: str, stack: str, clock: Clock, told: Callable[[str, str]
         AwsError: it could not be executed, or the stack not be asked; the deployment may go on.
     """
     seen = {event["EventId"] for event in events(stack)}
-    call(client("cloudformation").execute_change_set, ChangeSetName=change_set)
+    call(client("cloudformation").execute_change_set, ChangeSetName=change_set, StackName=stack)
     status, reasons = follow(stack, clock, told, seen)
     if status not in ("CREATE_COMPLETE", "UPDATE_COMPLETE"):
         raise DeploymentFailed(stack, status, reasons)

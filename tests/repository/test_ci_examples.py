@@ -1,4 +1,4 @@
-"""The examples of infra/pipelines: what their steps run, whom the deployer's role trusts, and what it may touch."""
+"""The examples of infra/ci: what their steps run, whom the deployer's role trusts, and what it may touch."""
 
 import json
 import re
@@ -11,8 +11,8 @@ from samtranslator.yaml_helper import yaml_parse
 
 from tests.support.template import EVERY, decided, read
 
-PIPELINES = Path(__file__).parents[2] / "infra/pipelines"
-DEPLOYER: dict[str, Any] = yaml_parse((PIPELINES / "deployer.yaml").read_text())
+EXAMPLES = Path(__file__).parents[2] / "infra/ci"
+DEPLOYER: dict[str, Any] = yaml_parse((EXAMPLES / "deployer.yaml").read_text())
 POLICIES = ("StacksPolicy", "ResourcesPolicy")
 # Where IAM knows no resource, or CloudFormation gives a name without the stack's.
 WITHOUT_PREFIX = {"Templates", "Artefacts", "ListsOfSchedules", "Mappings", "Descriptions", "Dashboards"}
@@ -119,9 +119,9 @@ def test_a_role_trusts_one_subject_of_its_issuer(role: str, issuer: str) -> None
     assert not re.fullmatch(DEPLOYER["Parameters"]["Subject"]["AllowedPattern"], "repo:shop/*:ref:main")
 
 
-def test_both_pipelines_run_the_same_commands() -> None:
-    github = yaml.safe_load((PIPELINES / "github.yml").read_text())["jobs"]["deploy"]
-    gitlab = yaml.safe_load((PIPELINES / "gitlab.yml").read_text())["deploy"]
+def test_both_examples_run_the_same_commands() -> None:
+    github = yaml.safe_load((EXAMPLES / "github.yml").read_text())["jobs"]["deploy"]
+    gitlab = yaml.safe_load((EXAMPLES / "gitlab.yml").read_text())["deploy"]
     runs = [step["run"] for step in github["steps"] if "run" in step]
     lines = [*gitlab["before_script"], *gitlab["script"]]
     assert runs == [line for line in lines if "AWS_TOKEN" not in line]
@@ -131,8 +131,8 @@ def test_both_pipelines_run_the_same_commands() -> None:
 
 def test_the_runner_has_the_python_of_the_functions() -> None:
     version = read()["Globals"]["Function"]["Runtime"].removeprefix("python")
-    steps = yaml.safe_load((PIPELINES / "github.yml").read_text())["jobs"]["deploy"]["steps"]
+    steps = yaml.safe_load((EXAMPLES / "github.yml").read_text())["jobs"]["deploy"]["steps"]
     assert [step["with"]["python-version"] for step in steps if "setup-python" in step.get("uses", "")] == [
         version
     ]
-    assert yaml.safe_load((PIPELINES / "gitlab.yml").read_text())["deploy"]["image"] == f"python:{version}"
+    assert yaml.safe_load((EXAMPLES / "gitlab.yml").read_text())["deploy"]["image"] == f"python:{version}"
