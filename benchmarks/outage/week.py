@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import heapq
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 from uuid import UUID
 
@@ -12,8 +12,10 @@ from benchmarks.outage.counted import Counted
 from benchmarks.outage.plan import DAY, HOUR, SHARES, UNDEPLOYED, plan
 from benchmarks.outage.tasks import PrintLabel, ReserveStock, SearchIndex, clock, log
 from benchmarks.outage.worker_log import WorkerLog
+from serverless_tasks.engine.aws.dynamodb.manifest import PK, SK
 from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.definition.manifest.build import Manifest
 from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.record import no_such_task
@@ -87,6 +89,9 @@ def live_through(jobs: int, end: float, seed: int = 1) -> Week:
     # A kind of failure has one first item, of all its days the same.
     kept = {(item["pk"], item["sk"]): item for item in workers.counted.items()}
     items = [*(item for each in store._items.values() for item in each.values()), *kept.values()]
+    # The table is a week old: without that, listings would believe its stand-in, which was made a moment ago.
+    manifest = replace(Manifest.of(registry, end), first=to_ms(end - 8 * DAY))
+    items.append({"pk": PK, "sk": SK, **manifest.to_item()})
     return Week(items, workers.waiting, workers.log.events)
 
 

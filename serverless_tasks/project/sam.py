@@ -25,11 +25,12 @@ _SAM_DOCS: Final = (
 )
 
 
-def missing_tools(directory: Path) -> list[str]:
+def missing_tools(directory: Path, *, container: bool = False) -> list[str]:
     """Return what a build and a deployment need and this machine lacks, each as a sentence with the cure.
 
     Args:
         directory: where template.yaml is.
+        container: whether a container's worker is deployed too.
     """
     missing = []
     if shutil.which("sam") is None:
@@ -45,6 +46,10 @@ def missing_tools(directory: Path) -> list[str]:
         missing.append(
             f"{runtime} is not on PATH: the functions run on it, and it alone compiles for them; install it, or name"
             " it in BUILD_PYTHON."
+        )
+    if container and shutil.which("docker") is None:
+        missing.append(
+            "docker is not on PATH: it builds the container's image; podman and others do as well."
         )
     return missing
 

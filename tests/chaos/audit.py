@@ -56,7 +56,7 @@ class Audit:
 
     def applied(self, operation: str, body: dict[str, Any]) -> None:
         """Look at what a call has changed."""
-        if operation in ("GetItem", "Query", "BatchGetItem"):
+        if operation in ("GetItem", "Query", "BatchGetItem", "DescribeTable"):
             return
         found = body.get("Key") or body.get("Item")
         changed = [found["pk"]["S"]] if found else self.uuids()

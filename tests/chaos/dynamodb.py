@@ -72,6 +72,9 @@ class Table:
         answer: dict[str, Any] = getattr(self, f"_{operation}")(_known(given))
         return answer
 
+    def _DescribeTable(self, given: dict[str, Any]) -> dict[str, Any]:
+        return {"Table": {"TableName": self.name, "CreationDateTime": 0}}
+
     def _GetItem(self, given: dict[str, Any]) -> dict[str, Any]:
         item = self._item(given["Key"])
         return {"Item": item} if item else {}

@@ -17,7 +17,11 @@ from tests.chaos.stories import STORIES
 from tests.chaos.tasks import TASKS
 from tests.chaos.world import World
 
-EVERY = tuple(Fault(0, kind, lasting) for kind in Kind for lasting in (False, True))
+KILLS = (Kind.KILLED_BEFORE, Kind.KILLED_AFTER)
+# A process that is killed makes no other try.
+EVERY = tuple(
+    Fault(0, kind, lasting) for kind in Kind for lasting in (False, True) if not (lasting and kind in KILLS)
+)
 # Lasting, a fault reaches the library; once, it is botocore's own retry (or the sender's) that copes with it.
 LONG_STORY = 19
 VERY_LONG_STORY = 37
@@ -91,6 +95,7 @@ def calls_of(scenario: Scenario) -> list[Call]:
     """The calls that a scenario makes when nothing fails."""
     if scenario.name not in _calls:
         world, _ = tell(scenario)
+        assert all(call.process for call in world.network.calls)
         _calls[scenario.name] = world.network.calls
     return _calls[scenario.name]
 
@@ -116,7 +121,7 @@ def check(scenario: Scenario, world: World, record: Record, faults: tuple[Fault,
         ends |= {CANCELLED, SUCCEEDED}  # whoever cancelled was not told that it worked
     if record.status not in ends:
         complain(record.uuid, f"ended {record.status} ({record.failure}), not {sorted(ends)}")
-    costly = any(fault.lasting or fault.kind in (Kind.KILLED_BEFORE, Kind.KILLED_AFTER) for fault in faults)
+    costly = any(fault.lasting or fault.kind in KILLS for fault in faults)
     runs = len(world.audit.runs[record.uuid])
     if runs > scenario.most:
         complain(record.uuid, f"{runs} runs")

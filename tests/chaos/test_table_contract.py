@@ -26,15 +26,21 @@ class Compared(Network):
     """A network on which moto is asked as well, and what the two say differently."""
 
     differences: ClassVar[list[str]] = []
+    whole = True
 
     def __post_init__(self) -> None:
         super().__post_init__()
         self.table.name = a_table()
 
     def _deliver(
-        self, service: str, operation: str, event_name: str, request: AWSPreparedRequest
+        self,
+        service: str,
+        operation: str,
+        event_name: str,
+        request: AWSPreparedRequest,
+        given: dict[str, Any],
     ) -> AWSResponse | None:
-        answer = super()._deliver(service, operation, event_name, request)
+        answer = super()._deliver(service, operation, event_name, request, given)
         if service == "dynamodb":
             told, by_moto = _told(answer), _told(self.forward(event_name, request))
             if "UPDATED_NEW" in str(request.body):  # of a new item, moto tells the key as well

@@ -14,12 +14,11 @@ from tests.chaos.dynamodb import WATCHING
 from tests.chaos.faults import Call, Fault, Kind
 from tests.chaos.scenarios import SCENARIOS, Scenario
 from tests.chaos.tasks import TASKS
-from tests.chaos.test_single_faults import EVERY, SOME, check
+from tests.chaos.test_single_faults import EVERY, KILLS, SOME, check
 from tests.chaos.world import World
 
 # Milliseconds: one pause before botocore's second try.
 LATE = 1_000
-KILLS = (Kind.KILLED_BEFORE, Kind.KILLED_AFTER)
 
 
 @pytest.mark.parametrize("fault", EVERY if LONG else SOME, ids=str)

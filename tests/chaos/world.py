@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
+from functools import cache
 from types import SimpleNamespace
 from typing import Any
 from unittest import mock
@@ -16,6 +18,7 @@ from uuid import uuid4
 import botocore.endpoint
 from botocore.retries import standard
 from moto.core.botocore_stubber import BotocoreStubber
+from moto.s3.models import s3_backends
 
 import lambda_handlers.dead_letter
 import lambda_handlers.telemetry
@@ -24,6 +27,7 @@ from serverless_tasks.engine.aws.session import client, meter
 from serverless_tasks.engine.aws.sqs.receiving import ReceivingQueue
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.definition.base import BaseTask
+from serverless_tasks.engine.definition.manifest.entry import DeployedTask
 from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.place import continuation_id, member_id
@@ -31,6 +35,7 @@ from serverless_tasks.engine.job.plan import END, Plan
 from serverless_tasks.engine.job.record import ENDED, EXPIRED, FAILED, SUCCEEDED, Record
 from serverless_tasks.engine.services import Services, use
 from serverless_tasks.engine.store.group import Group
+from serverless_tasks.engine.store.groups import group_of
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.submission import Submission, message_for
 from serverless_tasks.engine.submit.workflow import Workflow
@@ -41,8 +46,9 @@ from serverless_tasks.testing import MovableClock
 from tests.chaos.audit import Audit, Violation
 from tests.chaos.dynamodb import Table
 from tests.chaos.faults import Fault, Killed, Network, Process
-from tests.chaos.queues import Queue, Scheduler, Sqs
-from tests.support.aws import BUCKET
+from tests.chaos.queues import ACCOUNT, Queue, Scheduler, Sqs
+from tests.support.aws import BUCKET, REGION
+from tests.support.botocore_speed import quick_requests
 
 FUNCTION_TIMEOUT = 120.0
 LONGEST_DRAIN = 3_000
@@ -147,19 +153,22 @@ class World:
         self.unreadable: list[str] = []
         self.deleted: set[str] = set()
         self._services: list[Services] = []
-        self.registry = Registry()
-        for task in self.tasks:
-            self.registry.add(task)
+        self.registry = _registry(self.tasks)
 
     @contextmanager
     def running(self) -> Iterator[World]:
         """Let this world be the one that the process's clients and handlers see."""
         random.seed(self.seed)
         with ExitStack() as stack:
+            # The end of a task's time is raised wherever Python is; in a function that Python calls it would be lost.
+            stack.callback(gc.callbacks.extend, gc.callbacks.copy())
+            gc.callbacks.clear()
             stack.enter_context(mock.patch.object(BotocoreStubber, "__call__", self._send))
             stack.enter_context(
                 mock.patch.object(botocore.endpoint, "time", SimpleNamespace(sleep=self.clock.sleep))
             )
+            if not self.network.whole:
+                stack.enter_context(quick_requests())
             self.config = Config(
                 table=self.table.name,
                 bucket=BUCKET,
@@ -171,6 +180,7 @@ class World:
                 pauses=self.watched,
             )
             stack.callback(meter, None)
+            stack.callback(self._empty_bucket)
             self.audit = Audit(self.table, self.clock)
             self.network.applied = self.audit.applied
             self.watch_sends()
@@ -423,8 +433,9 @@ class World:
             self.audit.complain(record.uuid, f"the group ended {record.status}, and something follows it")
 
     def _group(self, uuid: str) -> Group | None:
-        with self.calm():
-            return self.services().store.groups.get(uuid)
+        if "s#state" not in self.table.partition(uuid):
+            return None
+        return group_of(self.audit.items(uuid)["s#state"])
 
     def watch_sends(self) -> None:
         """See that nothing is sent that follows a group before all its members have a recorded end."""
@@ -511,11 +522,28 @@ class World:
         if record.attempt != attempt:
             complain(record.uuid, f"{attempt} attempts were made, and the record says {record.attempt}")
 
+    def _empty_bucket(self) -> None:
+        """Leave nothing in the bucket that all worlds of a module share: moto keeps each object that was ever put."""
+        if not any(call.service == "s3" for call in self.network.calls):
+            return
+        backend = s3_backends[ACCOUNT]["aws"]
+        backend.reset()
+        backend.create_bucket(BUCKET, REGION)
+
     def _ready(self) -> Services:
         return self._services[-1]
 
     def _send(self, event_name: str, request: Any, **_: Any) -> Any:
         return self.network.send(event_name, request)
+
+
+@cache
+def _registry(tasks: tuple[type[BaseTask], ...]) -> Registry:
+    """The tasks of each world: what follows from their definitions is the same in all."""
+    registry = Registry()
+    for task in tasks:
+        registry.add(task)
+    return registry
 
 
 _worlds: list[World] = []
@@ -557,6 +585,7 @@ def quick_and_quiet() -> Iterator[None]:
             mock.patch.object(metrics, "flush_metrics", metrics.provider.clear_metrics),
             mock.patch.object(standard.RetryQuotaChecker, "acquire_retry_quota", return_value=True),
             mock.patch.object(threading, "excepthook", died),
+            mock.patch.object(DeployedTask, "of", cache(DeployedTask.of)),
         ):
             yield
     finally:

@@ -10,7 +10,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -196,7 +196,9 @@ def deployer(stack: Stack, prefix: str, name: str) -> dict[str, str]:
     # SAM's bucket refuses plain HTTP, which is all that MiniStack speaks; its root user is not asked.
     bucket = deployed_outputs(cloudformation, "aws-sam-cli-managed-default")["SourceBucket"]
     stack.client("s3").delete_bucket_policy(Bucket=bucket)
-    return user(stack, name, [], outputs["StacksPolicyArn"], outputs["ResourcesPolicyArn"])
+    policies = outputs["StacksPolicyArn"], outputs["ResourcesPolicyArn"]
+    _make_up_in_policies(stack, policies)
+    return user(stack, name, [], *policies)
 
 
 def deployed_outputs(cloudformation: Any, name: str) -> dict[str, str]:
@@ -235,7 +237,12 @@ def _make_up_for_ministack(stack: Stack) -> None:
         for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
             document = _with_batches(iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"])
             iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=document)
-    for arn in (stack.outputs["PublisherPolicyArn"], stack.outputs["SchedulesPolicyArn"]):
+    _make_up_in_policies(stack, (stack.outputs["PublisherPolicyArn"], stack.outputs["SchedulesPolicyArn"]))
+
+
+def _make_up_in_policies(stack: Stack, policies: Iterable[str]) -> None:
+    iam = stack.client("iam")
+    for arn in policies:
         version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
         document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
         iam.create_policy_version(PolicyArn=arn, PolicyDocument=_with_batches(document), SetAsDefault=True)

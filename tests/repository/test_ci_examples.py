@@ -63,7 +63,7 @@ def test_it_touches_only_what_begins_with_the_prefix(sid: str) -> None:
         if "aws-sam-cli-managed-default" in text or ":aws:transform/" in text:
             continue
         # The name itself ends there, or goes on after a hyphen: `shop` is no prefix of `shopping`.
-        assert re.search(r"[:/]\$\{StackPrefix\}(-\*|/\*)$", text), text
+        assert re.search(r"[:/]\$\{StackPrefix\}(-\*|/\*|-\*/\*)$", text), text
 
 
 def test_what_names_no_prefix_only_reads_or_has_a_condition() -> None:

@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ EVERY: dict[str, Any] = decided(TEMPLATE, container.EVERY)["Resources"]
 NONE: dict[str, Any] = decided(TEMPLATE, container.REQUIRED)["Resources"]
 # Lambda's own: a container's network interface, log and traces are none of its role's business.
 OF_LAMBDA = {"NetworkInterfaces", "NetworkInterfacesOfLambdaAlone", "Logs", "Traces"}
+ROOT = container.FOLDER.parents[1]
 HADOLINT = shutil.which("hadolint", path=str(Path(sys.executable).parent)) or shutil.which("hadolint")
 
 
@@ -226,3 +228,9 @@ def test_cloudformation_reads_no_yaml_aliases() -> None:
     text = container.FILE.read_text()
     assert not re.search(r"[:\-] [&*]\w", text)
     assert yaml_parse(text) == TEMPLATE
+
+
+def test_the_image_has_what_the_command_line_needs() -> None:
+    extras = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    lines = (container.FOLDER / "requirements.txt").read_text().splitlines()
+    assert [line for line in lines if not line.startswith("#")] == extras["cli"]

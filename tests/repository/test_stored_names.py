@@ -142,8 +142,8 @@ def test_statistics_and_errors() -> None:
 
 def test_the_manifest() -> None:
     assert (manifest.PK, manifest.SK) == ("manifest", "manifest")
-    written = Manifest(build="b", since=1, indexed_since=1)
-    assert set(written.to_item()) == {"build", "build_id", "since", "tasks", "indexed_since"}
+    written = Manifest(build="b", since=1, indexed_since=1, first=1)
+    assert set(written.to_item()) == {"build", "build_id", "since", "tasks", "indexed_since", "first"}
     assert set(DeployedTask(name="sum").to_json()) == {
         *("name", "queue", "priority", "unique", "secrets", "closed", "defaults", "schema", "schema_hash"),
     }

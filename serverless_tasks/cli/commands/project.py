@@ -17,6 +17,7 @@ from serverless_tasks.engine.aws.secrets import put_secrets
 from serverless_tasks.engine.definition.base import replaced_names
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ConfigurationError, TaskDefinitionError
+from serverless_tasks.project.sam import missing_tools
 from serverless_tasks.project.samconfig import deployed_parameters
 from serverless_tasks.project.tasks import modules_of, said_here
 from serverless_tasks.project.worker_time import deployed_seconds, worker_time_advice
@@ -87,7 +88,13 @@ def init(
     """Write the files that `sam build && sam deploy` need into a Django project, or update them."""
     from rich.table import Table
 
-    from serverless_tasks.cli.init import Action, Project, plan_project
+    from serverless_tasks.cli.init import (
+        CONTAINER_TEMPLATE,
+        Action,
+        Project,
+        next_steps,
+        plan_project,
+    )
 
     output = Output(as_json)
     with output.errors():
@@ -118,6 +125,12 @@ def init(
         _tell_unknown_queues(output, directory, plan)
         if not as_json and any(file.action is Action.OFFERED for file in written):
             output.say("Files marked 'offered' have your edits; compare each with its new version, NAME.new.")
+        paths = {file.path.as_posix() for file in written}
+        for sentence in missing_tools(directory, container=CONTAINER_TEMPLATE in paths):
+            output.say(f"Missing: {sentence}")
+        if not as_json:
+            steps = next_steps(directory, container=CONTAINER_TEMPLATE in paths, environment=env)
+            output.say(f"Next: {'; '.join(steps)}.")
 
 
 def _compare(output: Output, plan: Plan, *, diff: bool) -> None:

@@ -1,6 +1,17 @@
 """The command `init`: writes the files that a Django project's deployment needs."""
 
+from serverless_tasks.cli.init.container import CONTAINER_TEMPLATE
 from serverless_tasks.cli.init.files import Action, Plan, WrittenFile, init_project, plan_project
+from serverless_tasks.cli.init.next_steps import next_steps
 from serverless_tasks.cli.init.project import Project
 
-__all__ = ["Action", "Plan", "Project", "WrittenFile", "init_project", "plan_project"]
+__all__ = [
+    "CONTAINER_TEMPLATE",
+    "Action",
+    "Plan",
+    "Project",
+    "WrittenFile",
+    "init_project",
+    "next_steps",
+    "plan_project",
+]

@@ -13,8 +13,11 @@ if TYPE_CHECKING:
 LONG_WORK: Final = "LongWork=true"
 """The parameter of template.yaml that adds the queue which the container works on."""
 
+CONTAINER_TEMPLATE: Final = "infra/container/template.yaml"
+"""The template of the containers' stack."""
+
 _COPIED = (
-    "infra/container/template.yaml",
+    CONTAINER_TEMPLATE,
     "infra/container/Dockerfile",
     "infra/container/Dockerfile.dockerignore",
     "infra/container/requirements.txt",

@@ -79,12 +79,10 @@ class LogGroup:
             response = call(self._client.filter_log_events, **parameters, limit=min(most, 10_000))
             for event in response["events"]:
                 most -= 1
-                yield LogEvent(
-                    id=event["eventId"],
-                    at=event["timestamp"],
-                    stream=event["logStreamName"],
-                    text=event["message"].rstrip("\n"),
-                )
+                stream_name, at, text = event.get("logStreamName", ""), event["timestamp"], event["message"]
+                # CloudWatch gives each line an id; stand-ins may not.
+                line = event.get("eventId") or f"{stream_name} {at} {text}"
+                yield LogEvent(id=line, at=at, stream=stream_name, text=text.rstrip("\n"))
             if "nextToken" not in response:
                 return
             parameters["nextToken"] = response["nextToken"]

@@ -29,6 +29,8 @@ TASK: Final = "task"
 PAUSED: Final = "TaskPaused"
 # Seconds for which a process goes by what it has read.
 LOOK_EVERY: Final = 10.0
+# Seconds between two looks of a process at whether what is paused is kept for long enough.
+RENEW_EVERY: Final = 3600.0
 # Characters of a reason, which is kept with the pause and shown with each job that it holds.
 LONGEST_WHY: Final = 500
 
@@ -116,6 +118,9 @@ class PauseStore(Protocol):
     def remove(self, key: str) -> None:
         """Remove a pause; one that is not there counts as removed."""
 
+    def renew(self) -> None:
+        """Keep what is there for longer, where what was last read would be removed in some months."""
+
 
 class Pauses:
     """The pauses as one process sees them: read when first asked for, then at most once in ten seconds.
@@ -130,6 +135,7 @@ class Pauses:
         self._clock = clock
         self._known: dict[tuple[str, str], Pause] = {}
         self._read_at: float | None = None
+        self._renew_at = 0.0
         self._lock = threading.Lock()
         renew_when_forked(self)
 
@@ -190,6 +196,16 @@ class Pauses:
             self._read_at = now
             found = [Pause.decode(text) for text in self._store.read().values()]
             self._known = {(pause.kind, pause.name): pause for pause in found if pause is not None}
+            if now >= self._renew_at and any(pause.holds(now) for pause in self._known.values()):
+                self._renew_at = now + RENEW_EVERY
+                self._renew()
+
+    def _renew(self) -> None:
+        """Let no pause end because nobody has changed one for long: whoever sees it hold keeps it."""
+        try:
+            self._store.renew()
+        except AwsError:
+            logger.warning("the pauses could not be kept for longer", exc_info=True)
 
 
 def _key(kind: str, name: str) -> str:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, MotoRequestHandler, create_backend_app
 
 from serverless_tasks.errors import ConfigurationError
-from serverless_tasks.local.aws import moto_queries
+from serverless_tasks.local.aws import moto_answers, moto_queries
 from serverless_tasks.local.server import LocalServer
 
 if TYPE_CHECKING:
@@ -29,6 +29,7 @@ class MotoApp:
 
     def __init__(self) -> None:
         moto_queries.install()
+        moto_answers.install()
         self._moto = DomainDispatcherApplication(create_backend_app)
         self._one_at_a_time = threading.Lock()
 

@@ -47,10 +47,17 @@ def _of_key(table: Table, hash_key: Any, conditions: Sequence[tuple[str, Any]]) 
         if rows is not None:
             yield from rows.values() if table.range_key_attr else [rows]
         return
+    (name, first), *others = conditions  # an index has one
+    wanted = first.value
     for item in _rows(table):
-        values = ((item.attrs.get(name), expected) for name, expected in conditions)
-        if all(value is not None and value.value == expected.value for value, expected in values):
+        value = item.attrs.get(name)
+        if value is not None and value.value == wanted and _fits(item, others):
             yield item
+
+
+def _fits(item: Any, conditions: Sequence[tuple[str, Any]]) -> bool:
+    values = ((item.attrs.get(name), expected) for name, expected in conditions)
+    return all(value is not None and value.value == expected.value for value, expected in values)
 
 
 def _rows(table: Table) -> Iterator[Any]:

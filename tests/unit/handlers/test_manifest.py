@@ -10,7 +10,9 @@ import pytest
 
 from lambda_handlers import worker
 from serverless_tasks import configure
+from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.aws.dynamodb.expressions import to_dynamodb
+from serverless_tasks.engine.aws.dynamodb.items import TableItems
 from serverless_tasks.engine.definition.base import is_task_class
 from serverless_tasks.engine.services import Services
 from serverless_tasks.engine.store.hashes import hashed
@@ -43,6 +45,11 @@ def batch(site, seconds: float = 300) -> dict[str, int]:
     return dict(calls)
 
 
+def table_made(site) -> float:
+    """When the table was made, seconds since the epoch, in whole milliseconds."""
+    return site.services.manifest_store.made() / 1000
+
+
 def kept(site):
     return site.services.manifest_store.read()
 
@@ -56,8 +63,12 @@ def test_the_first_batch_of_a_build_writes_its_tasks(cold):
     assert kept(cold).tasks.keys() == {task.name for task in cold.services.registry}
 
 
+# Of the first build alone: what asks the table when it was made.
+FIRST = {"GetItem": 1, "DescribeTable": 1, "UpdateItem": 1}
+
+
 def test_it_is_written_once_a_build_and_looked_for_once_a_process(cold):
-    assert batch(cold) == {"GetItem": 1, "UpdateItem": 1}
+    assert batch(cold) == FIRST
     assert batch(cold) == {}
     cold.services = started(cold)
     assert batch(cold) == {"GetItem": 1}
@@ -94,8 +105,8 @@ def test_it_says_since_when_states_are_indexed_and_later_builds_say_the_same(col
 
 def test_who_is_no_worker_says_nothing_of_it_and_takes_nothing_back(cold):
     cold.services.build_record.write()
-    assert kept(cold).indexed_since is None
-    assert batch(cold) == {"GetItem": 1, "UpdateItem": 1}
+    assert (kept(cold).indexed_since, kept(cold).first) == (None, None)
+    assert batch(cold) == FIRST
     since = kept(cold).indexed_since
     assert since is not None
     cold.services.build_record.write()
@@ -127,6 +138,34 @@ def test_where_it_cannot_be_written_the_batch_is_done_all_the_same(cold, monkeyp
     assert batch(cold) == {}
 
 
+def test_it_says_when_the_table_was_made_and_later_builds_do_not_ask_again(cold, monkeypatch):
+    made = table_made(cold)
+    monkeypatch.setattr(cold.services, "started", made + 3 * 86_400)
+    batch(cold)
+    assert kept(cold).first == round(made * 1000)
+    cold.services = started(cold, "sum")
+    assert batch(cold) == {"GetItem": 1, "UpdateItem": 1}
+    assert kept(cold).first == round(made * 1000)
+
+
+def test_a_table_that_others_items_came_to_is_as_old_as_these(cold, monkeypatch):
+    client = session.client("dynamodb")
+    table = client.describe_table(TableName="jobs")["Table"]
+    for more in (
+        {"RestoreSummary": {"RestoreInProgress": False}},
+        {"Replicas": [{"RegionName": "eu-west-1"}]},
+    ):
+        monkeypatch.setattr(client, "describe_table", lambda more=more, **_: {"Table": {**table, **more}})
+        assert cold.services.manifest_store.made() is None
+
+
+def test_who_may_not_ask_when_the_table_was_made_writes_the_rest(cold, monkeypatch):
+    denied = AwsError("dynamodb.describe_table", "AccessDeniedException", "not allowed", applied=False)
+    monkeypatch.setattr(TableItems, "made", mock.Mock(side_effect=denied))
+    batch(cold)
+    assert (kept(cold).first, kept(cold).indexed_since is None) == (None, False)
+
+
 def test_an_invocation_that_is_nearly_over_leaves_it_to_the_next_one(cold):
     assert batch(cold, seconds=worker.TO_RECORD_BUILD) == {}
-    assert batch(cold) == {"GetItem": 1, "UpdateItem": 1}
+    assert batch(cold) == FIRST

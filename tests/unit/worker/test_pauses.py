@@ -15,6 +15,7 @@ class Kept:
     def __init__(self) -> None:
         self.items: dict[str, str] = {}
         self.reads = 0
+        self.renewals = 0
         self.broken = False
 
     def read(self) -> Mapping[str, str]:
@@ -28,6 +29,11 @@ class Kept:
 
     def remove(self, key: str) -> None:
         self.items.pop(key, None)
+
+    def renew(self) -> None:
+        self.renewals += 1
+        if self.broken:
+            raise AwsError("dynamodb.UpdateItem", "AccessDeniedException", "not allowed", applied=False)
 
 
 @pytest.fixture
@@ -123,3 +129,31 @@ def test_two_operators_do_not_undo_each_others_pauses(kept: Kept, clock: FakeClo
     other.put(paused(clock, "b"))
     one.remove(TASK, "a")
     assert [pause.name for pause in other.all(fresh=True)] == ["b"]
+
+
+def test_a_pause_that_holds_is_kept_for_longer_and_once_an_hour_is_enough(
+    clock: FakeClock, kept: Kept, pauses: Pauses
+) -> None:
+    pauses.all()
+    assert kept.renewals == 0  # nothing is paused
+    kept.put("task_a", paused(clock, until=clock.ms + 7_200_000).encode())
+    for _ in range(3):
+        clock.move(60)
+        pauses.all()
+    assert kept.renewals == 1
+    clock.move(3600)
+    pauses.all()
+    assert kept.renewals == 2
+    clock.move(3600)  # it has ended
+    pauses.all()
+    assert kept.renewals == 2
+
+
+def test_who_may_not_keep_a_pause_for_longer_sees_it_all_the_same(
+    clock: FakeClock, kept: Kept, pauses: Pauses, caplog: pytest.LogCaptureFixture
+) -> None:
+    kept.put("task_reports", paused(clock).encode())
+    kept.read = lambda: dict(kept.items)  # type: ignore[method-assign]
+    kept.broken = True
+    assert [pause.name for pause in pauses.all()] == ["reports.nightly"]
+    assert "could not be kept for longer" in caplog.text

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.engine.aws.dynamodb.expressions import from_dynamodb, to_dynamodb, update_parameters
 from serverless_tasks.engine.aws.session import ConditionFailed, call
+from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.errors import AwsError
 
 if TYPE_CHECKING:
@@ -34,6 +35,13 @@ class TableItems:
         self._client = client
         self._table = table
         self._clock = clock
+
+    def made(self) -> int | None:
+        """Return when the table was made, milliseconds since the epoch; None of one with another one's items."""
+        table = call(self._client.describe_table, TableName=self._table).get("Table", {})
+        if "CreationDateTime" not in table or "RestoreSummary" in table or table.get("Replicas"):
+            return None
+        return to_ms(table["CreationDateTime"].timestamp())
 
     def get(self, pk: str, sk: str, *, consistent: bool = True) -> Item | None:
         """Return an item, or None."""

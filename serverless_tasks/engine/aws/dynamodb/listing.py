@@ -17,11 +17,14 @@ if TYPE_CHECKING:
 
     from serverless_tasks.engine.aws.dynamodb.index_query import IndexPage, Selection
     from serverless_tasks.engine.aws.dynamodb.items import TableItems
+    from serverless_tasks.engine.aws.dynamodb.manifest import Beginning
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.store.listing import IndexFilter
 
 # As many queries wait for their answers at one time.
 AT_ONCE: Final = 8
+# So many days are asked before it is read when the table began.
+FEW: Final = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,15 +51,19 @@ class Listing:
         index: the index's name.
         key: its partition key, ``<value>#<day>#<shard>``.
         shards: how many shards a day has.
+        beginning: when the table began.
     """
 
-    def __init__(self, items: TableItems, clock: Clock, index: str, key: str, shards: int) -> None:
+    def __init__(
+        self, items: TableItems, clock: Clock, index: str, key: str, shards: int, beginning: Beginning
+    ) -> None:
         self._items = items
         self._clock = clock
         self._index = index
         self._key = key
         self._shards = shards
         self._empty = EmptyDays(clock)
+        self._beginning = beginning
 
     def page(
         self,
@@ -72,7 +79,8 @@ class Listing:
 
         Days are asked in waves that double, 1, 2, 4 and so on, each wave's queries at one time: a page that the
         newest day fills costs one query a shard, and an empty listing is five waves and not thirty rounds. A day that
-        was seen empty is not asked again; see `EmptyDays`.
+        was seen empty is not asked again; see `EmptyDays`. Nor are days before the table's, once three have been asked;
+        see `Beginning`.
 
         Args:
             values: the owner, or the tasks' names.
@@ -91,7 +99,7 @@ class Listing:
         found: list[Item] = []
         looked_at, asked, end = 0, 0, None
         with ThreadPoolExecutor(AT_ONCE, thread_name_prefix="listing") as pool:
-            for wave in _waves(self._days(values, before, where.since, anew=anew)):
+            for wave in self._waves(values, before, where.since, anew=anew):
                 days = wave if most is None else self._affordable(wave, most - asked, least=0 if asked else 1)
                 asked += self._queries(days)
                 pages = self._ask(pool, days, before, limit + 1 if only is None else None, only)
@@ -108,8 +116,23 @@ class Listing:
             end = str(page[-1]["created_uuid"])
         return Found(page, None if end is None else cursor_at(end), len(page) if only is None else looked_at)
 
+    def _waves(
+        self, values: Sequence[str], before: str, since: int, *, anew: bool
+    ) -> Iterator[Sequence[_Day]]:
+        """Yield the days that may hold something, the newest first, in waves."""
+        days = self._days(values, before, since, anew=anew)
+        start, size = 0, 1
+        while start < len(days):
+            if not anew:
+                first = self._beginning.day(ask=start >= FEW)
+                days = [day for day in days if day.number >= first]
+            if wave := days[start : start + size]:
+                yield wave
+            start += size
+            size *= 2
+
     def _days(self, values: Sequence[str], before: str, since: int, *, anew: bool) -> list[_Day]:
-        """Return the days that may hold something, the newest first."""
+        """Return the days of which it is not known that they hold nothing, the newest first."""
         now = to_ms(self._clock.now())
         # A made-up cursor of the year 9999 would ask for every day until then.
         newest = now if before == "~" else min(moment_of(before), now)
@@ -166,14 +189,6 @@ class Listing:
 class _Day:
     number: int  # since the epoch
     values: list[str]
-
-
-def _waves(days: Sequence[_Day]) -> Iterator[Sequence[_Day]]:
-    start, size = 0, 1
-    while start < len(days):
-        yield days[start : start + size]
-        start += size
-        size *= 2
 
 
 def _newest_first(items: Iterable[Item]) -> list[Item]:

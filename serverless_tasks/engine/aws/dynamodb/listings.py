@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
 from serverless_tasks.engine.aws.dynamodb.listing import Found, Listing
+from serverless_tasks.engine.aws.dynamodb.manifest import Beginning
 from serverless_tasks.engine.aws.dynamodb.state_index import StateIndex
 from serverless_tasks.engine.store.items import OWNER_SHARDS, TASK_SHARDS
 from serverless_tasks.engine.store.listing import IndexFilter
@@ -29,8 +30,9 @@ class Listings:
     """
 
     def __init__(self, items: TableItems, clock: Clock) -> None:
-        self._by_owner = Listing(items, clock, "by_owner", "owner_day", OWNER_SHARDS)
-        self._by_task = Listing(items, clock, "by_task", "task_day", TASK_SHARDS)
+        beginning = Beginning(items, clock)
+        self._by_owner = Listing(items, clock, "by_owner", "owner_day", OWNER_SHARDS, beginning)
+        self._by_task = Listing(items, clock, "by_task", "task_day", TASK_SHARDS, beginning)
         self.by_status = StateIndex(items)
 
     def of_owner(

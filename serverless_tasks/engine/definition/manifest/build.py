@@ -37,6 +37,8 @@ class Manifest:
         indexed_since: since when workers list the states of jobs that fail, are cancelled, or wait long, by their
             status, milliseconds since the epoch; None of a writer that is no worker.
         build_id: the id of the code (`Config.build`), or "" where it has none.
+        first: when the table was made, milliseconds since the epoch: no job in it is older. None where that is not
+            known, as of a table that was restored from another one.
     """
 
     build: str
@@ -44,6 +46,7 @@ class Manifest:
     tasks: Mapping[str, DeployedTask] = field(default_factory=dict)
     indexed_since: int | None = None
     build_id: str = ""
+    first: int | None = None
 
     @classmethod
     def of(cls, registry: Registry, since: float, build_id: str = "") -> Manifest:
@@ -69,7 +72,8 @@ class Manifest:
             "since": self.since,
             "tasks": packed,
         }
-        return item if self.indexed_since is None else {**item, "indexed_since": self.indexed_since}
+        kept = {"indexed_since": self.indexed_since, "first": self.first}
+        return item | {name: value for name, value in kept.items() if value is not None}
 
     @classmethod
     def from_item(cls, item: Mapping[str, Any]) -> Manifest:
@@ -82,6 +86,7 @@ class Manifest:
             tasks=tasks,
             indexed_since=item.get("indexed_since"),
             build_id=item.get("build_id", ""),
+            first=item.get("first"),
         )
 
     def _packed(self, *, schemas: bool) -> str:
@@ -102,11 +107,14 @@ class ManifestStore(Protocol):
     def write(self, manifest: Manifest) -> None:
         """Write a manifest over the one that is there, unless a process that began later wrote that.
 
-        An ``indexed_since`` that is there stays.
+        An ``indexed_since`` or a ``first`` that is there stays.
 
         Raises:
             AwsError: it could not be written.
         """
+
+    def made(self) -> int | None:
+        """When the store was made, milliseconds since the epoch; None where that is not known."""
 
 
 def _entries(registry: Registry) -> Iterator[DeployedTask]:

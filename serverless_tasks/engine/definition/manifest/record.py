@@ -44,7 +44,9 @@ class BuildRecord:
             there = self._store.read()
             same = there is not None and (there.build, there.build_id) == (manifest.build, manifest.build_id)
             if there is None or not same or there.indexed_since is None:
-                self._store.write(replace(manifest, indexed_since=manifest.since))
+                self._store.write(
+                    replace(manifest, indexed_since=manifest.since, first=self._first(manifest, there))
+                )
         except Exception:
             logger.warning("the manifest of this build could not be written", exc_info=True)
 
@@ -56,6 +58,13 @@ class BuildRecord:
         """
         if self._store is not None:
             self._store.write(self._manifest())
+
+    def _first(self, manifest: Manifest, there: Manifest | None) -> int | None:
+        """Return when the table was made: as the build before says, else as the table itself does."""
+        if there is not None and there.first is not None:
+            return there.first
+        made = self._store.made() if self._store is not None else None
+        return None if made is None else min(made, manifest.since)
 
     def _manifest(self) -> Manifest:
         return Manifest.of(self._registry, self._since, self._build_id)

@@ -6,15 +6,18 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from botocore.exceptions import ReadTimeoutError
+from botocore.exceptions import ClientError, ReadTimeoutError
 
 from serverless_tasks.client.search import JobFilter, search_jobs
 from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.aws.dynamodb import empty_days
 from serverless_tasks.engine.aws.dynamodb.empty_days import EmptyDays
+from serverless_tasks.engine.aws.dynamodb.items import TableItems
+from serverless_tasks.engine.aws.dynamodb.manifest import TableManifest
 from serverless_tasks.engine.aws.dynamodb.table import Table
 from serverless_tasks.engine.aws.s3.payloads import BucketBlobs
 from serverless_tasks.engine.config import Config
+from serverless_tasks.engine.definition.manifest.build import Manifest
 from serverless_tasks.engine.job.message import RETENTION, expires_at, outputs_prefix
 from serverless_tasks.engine.job.progress import Snapshot
 from serverless_tasks.engine.job.record import Failure, Record
@@ -613,6 +616,18 @@ def test_the_job_item_of_a_secret_has_the_mask_alone(table: Table, clock: FakeCl
     assert (kept["secrets"], "**********" in kept["inputs"]["S"]) == ({"S": '["password"]'}, True)
 
 
+def note_age(config: Config, clock: FakeClock, *, days: int) -> None:
+    """Have the manifest say that the table was made so many days ago, as a worker writes it."""
+    items = TableItems(session.client("dynamodb"), config.table, clock)
+    first = clock.ms - days * DAY_MS
+    TableManifest(items).write(Manifest(build="1", since=clock.ms, indexed_since=clock.ms, first=first))
+
+
+def denied(**_: Any) -> Any:
+    error = {"Code": "AccessDeniedException", "Message": "not allowed"}
+    raise ClientError({"Error": error, "ResponseMetadata": {"HTTPStatusCode": 400}}, "BatchGetItem")
+
+
 class TestListingCalls:
     """Two queries a day for an owner and four for a task; days in waves of 1, 2, 4, 8 and 16."""
 
@@ -642,7 +657,48 @@ class TestListingCalls:
         with counted_calls("dynamodb") as of_task:
             table.list_tasks(["sum"])
 
-        assert (of_owner, of_task) == ({"Query": 31 * 2}, {"Query": 31 * 4})
+        # Once, whether the manifest says when the table was made.
+        assert (of_owner, of_task) == ({"Query": 31 * 2, "BatchGetItem": 1}, {"Query": 31 * 4})
+
+    @pytest.mark.parametrize(("age", "days"), [(0, 3), (6, 8), (40, 31)])
+    def test_days_before_the_table_was_made_are_not_asked(
+        self, table: Table, config: Config, clock: FakeClock, age: int, days: int
+    ) -> None:
+        note_age(config, clock, days=age)
+
+        with counted_calls("dynamodb") as of_owner:
+            assert table.list_owner("nobody").records == ()
+        with counted_calls("dynamodb") as of_task:
+            assert table.list_tasks(["never ran"]).records == ()
+
+        assert of_owner == {"Query": days * 2, "BatchGetItem": 1}
+        # Who knows that day asks no other; of today's table yesterday counts too: a clock may be behind.
+        assert of_task == {"Query": min(days, age + 2) * 4}
+
+    def test_a_job_of_the_day_on_which_the_table_was_made_is_found(
+        self, table: Table, config: Config, clock: FakeClock
+    ) -> None:
+        first = a_message(clock, owner="7", created=clock.ms - 9 * DAY_MS)
+        table.put_jobs([first])
+        note_age(config, clock, days=9)
+
+        assert [record.uuid for record in table.list_owner("7").records] == [first.uuid]
+
+    def test_a_deletion_asks_all_days(self, table: Table, config: Config, clock: FakeClock) -> None:
+        note_age(config, clock, days=0)
+        with counted_calls("dynamodb") as calls:
+            table.owner_uuids("7")
+
+        assert calls == {"Query": 31 * 2}
+
+    def test_where_the_manifest_cannot_be_read_all_days_are_asked(
+        self, table: Table, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(session.client("dynamodb"), "batch_get_item", denied)
+        with counted_calls("dynamodb") as calls:
+            assert table.list_owner("nobody").records == ()
+
+        assert calls == {"Query": 31 * 2}
 
     def test_a_day_that_was_seen_empty_is_not_asked_again(self, table: Table, clock: FakeClock) -> None:
         table.put_jobs([a_message(clock, owner="7", created=clock.ms - 5 * DAY_MS)])

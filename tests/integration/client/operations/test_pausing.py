@@ -77,7 +77,7 @@ class TestQueue:
         pause_queue(services, "low")
         resume_queue(services, "low")
         assert enabled(services) == {"high": True, "default": True, "low": True}
-        assert set(stored(services)) == {"pk", "sk", "changed"}
+        assert set(stored(services)) == {"pk", "sk", "changed", "ttl"}
 
     def test_doing_it_twice_changes_nothing(self, services: Services) -> None:
         for _ in range(2):
@@ -189,3 +189,55 @@ def test_where_jobs_run_in_the_process_nothing_can_be_paused(clock: FakeClock) -
     services = Services(Config(), backend="threading", clock=clock)
     with pytest.raises(ConfigurationError, match="There is nothing to pause"):
         pause_task(services, "sum")
+
+
+class TestItsItem:
+    """The one item of all pauses."""
+
+    def test_it_is_kept_for_over_a_year_after_a_change_and_as_long_as_somebody_sees_a_pause_hold(
+        self, looking: Services, clock: FakeClock
+    ) -> None:
+        pause_task(looking, "sum")
+        assert ttl(looking) == int(clock.now()) + 400 * DAY
+        made = ttl(looking)
+        clock.move(150 * DAY)
+        assert len(seen_anew(looking, clock)) == 1
+        assert ttl(looking) == made
+        clock.move(60 * DAY)
+        assert len(seen_anew(looking, clock)) == 1
+        assert ttl(looking) == int(clock.now()) + 400 * DAY
+
+    def test_one_of_the_version_before_gets_its_end_when_it_is_seen(
+        self, looking: Services, clock: FakeClock
+    ) -> None:
+        pause_task(looking, "sum")
+        session.client("dynamodb").update_item(**where(looking), UpdateExpression="REMOVE #t", **NAMED)
+        assert len(seen_anew(looking, clock)) == 1
+        assert ttl(looking) == int(clock.now()) + 400 * DAY
+
+    def test_what_is_resumed_is_not_kept_for_longer(self, looking: Services, clock: FakeClock) -> None:
+        pause_task(looking, "sum")
+        resume_task(looking, "sum")
+        made = ttl(looking)
+        clock.move(300 * DAY)
+        assert seen_anew(looking, clock) == []
+        assert ttl(looking) == made
+
+
+DAY = 86_400
+NAMED: Any = {"ExpressionAttributeNames": {"#t": "ttl"}}
+
+
+def where(services: Services) -> dict[str, Any]:
+    return {"TableName": services.config.table, "Key": {"pk": {"S": "control"}, "sk": {"S": "pauses"}}}
+
+
+def ttl(services: Services) -> int:
+    return int(session.client("dynamodb").get_item(**where(services))["Item"]["ttl"]["N"])
+
+
+def seen_anew(services: Services, clock: FakeClock) -> list[Any]:
+    """What another process sees to be paused."""
+    pauses = Services(services.config, clock=clock).pauses
+    assert pauses is not None
+    return pauses.all()
