@@ -94,7 +94,7 @@ imports: .venv/$(STAMP) ## The import rules of CONTRIBUTING.md
 	$(BIN)/lint-imports
 
 template: .venv/$(STAMP) .venvs/sam/$(STAMP) ## cfn-lint, with every parameter and with none, and sam validate
-	$(BIN)/cfn-lint template.yaml infra/container/template.yaml
+	$(BIN)/cfn-lint template.yaml infra/container/template.yaml infra/ci/deployer.yaml
 	@rm -rf .aws-sam/lint && mkdir -p .aws-sam/lint && $(BIN)/python -m tests.support.template .aws-sam/lint
 	@$(BIN)/python -m tests.support.container .aws-sam/lint
 	$(BIN)/cfn-lint '.aws-sam/lint/*.json'
@@ -102,10 +102,14 @@ template: .venv/$(STAMP) .venvs/sam/$(STAMP) ## cfn-lint, with every parameter a
 
 # Its rules come with it: nothing is downloaded, and nothing is told.
 checkov: .venv/$(STAMP) .venvs/checkov/$(STAMP) ## Security rules over the template, with every parameter and with none; what is let pass says why, in its place
-	.venvs/checkov/bin/checkov --file template.yaml infra/container/template.yaml --framework cloudformation --skip-download --quiet --compact
+	.venvs/checkov/bin/checkov --file template.yaml infra/container/template.yaml infra/ci/deployer.yaml --framework cloudformation --skip-download --quiet --compact
 	@rm -rf .aws-sam/checks && mkdir -p .aws-sam/checks && $(BIN)/python -m tests.support.template .aws-sam/checks
 	@$(BIN)/python -m tests.support.container .aws-sam/checks
+	@mkdir -p .aws-sam/checks/ci/.github/workflows
+	@cp infra/ci/github.yml .aws-sam/checks/ci/.github/workflows/deploy.yml
+	@cp infra/ci/gitlab.yml .aws-sam/checks/ci/.gitlab-ci.yml
 	.venvs/checkov/bin/checkov --directory .aws-sam/checks --framework cloudformation --skip-download --quiet --compact
+	.venvs/checkov/bin/checkov --directory .aws-sam/checks/ci --framework github_actions gitlab_ci --skip-download --quiet --compact
 
 client: client-modules ## Type check and build the JavaScript client
 	cd $(CLIENT) && npm run check && npm run build

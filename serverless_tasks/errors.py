@@ -426,17 +426,18 @@ class AwsError(ServerlessTasksError):
 
 
 class DeploymentFailed(ServerlessTasksError):
-    """CloudFormation did not bring a stack to what was deployed.
+    """CloudFormation did not bring a stack to what was deployed, or did not delete it.
 
     Args:
         stack: the stack's name.
         status: the stack's status, such as ``UPDATE_ROLLBACK_COMPLETE``.
         reasons: what failed, resource by resource.
+        of: the word for what did not succeed.
     """
 
-    def __init__(self, stack: str, status: str, reasons: Sequence[str]) -> None:
+    def __init__(self, stack: str, status: str, reasons: Sequence[str], *, of: str = "deployment") -> None:
         why = "; ".join(reasons) or "CloudFormation gives no reason; look at the events of the stack"
-        super().__init__(f"The deployment of the stack {stack!r} ended as {status}: {why}")
+        super().__init__(f"The {of} of the stack {stack!r} ended as {status}: {why}")
         self.status = status
 
 

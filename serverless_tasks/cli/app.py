@@ -20,6 +20,7 @@ from serverless_tasks.cli.commands import (
     queues,
     schedules,
     search,
+    stack,
     stats,
 )
 from serverless_tasks.cli.commands import delete as operation
@@ -72,6 +73,7 @@ for panel, commands in (("A project", _PROJECT), ("Tasks", _JOBS), ("Queues", _Q
         app.command(name, rich_help_panel=panel)(command)
 app.add_typer(dead_letters.app, name="dead-letters", rich_help_panel="Tasks", no_args_is_help=True)
 app.add_typer(schedules.app, name="schedules", rich_help_panel="A project")
+app.add_typer(stack.app, name="stack", rich_help_panel="A project", no_args_is_help=True)
 for group in (app, dead_letters.app, schedules.app):
     for registered in group.registered_commands:
         if registered.callback is not None and "stack" in inspect.signature(registered.callback).parameters:

@@ -31,6 +31,9 @@ if TYPE_CHECKING:
     from serverless_tasks.local.aws.stack import LocalStack
     from serverless_tasks.local.aws.template import LocalTemplate
 
+# What a deployment goes on with is not here: the local stack makes its own.
+_EXISTING = ("ExistingTableName", "ExistingBucketName")
+
 
 def run_dev(
     template: Path = Path("template.yaml"),
@@ -129,7 +132,7 @@ def _as_deployed(template: Path, read: LocalTemplate, manage: Path) -> dict[str,
     """The parameters of the deployment that the template has."""
     known = read.body.get("Parameters", {})
     parameters = project_parameters(template.parent, manage)
-    return {name: value for name, value in parameters.items() if name in known}
+    return {name: value for name, value in parameters.items() if name in known and name not in _EXISTING}
 
 
 def _check_tasks(stack: LocalStack, environment: Mapping[str, str]) -> None:

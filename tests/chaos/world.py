@@ -160,7 +160,10 @@ class World:
         """Let this world be the one that the process's clients and handlers see."""
         random.seed(self.seed)
         with ExitStack() as stack:
-            # The end of a task's time is raised wherever Python is; in a function that Python calls it would be lost.
+            # The end of a task's time is raised wherever Python is; in a function that Python calls it would be lost,
+            # such as that of a weak reference to what the collector takes of an earlier world.
+            stack.callback(gc.enable)
+            gc.disable()
             stack.callback(gc.callbacks.extend, gc.callbacks.copy())
             gc.callbacks.clear()
             stack.enter_context(mock.patch.object(BotocoreStubber, "__call__", self._send))

@@ -3,13 +3,14 @@
 import json
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -144,31 +145,72 @@ def deploy(project: Path, name: str, endpoint: str, parameters: Mapping[str, str
 
 def deploy_project(project: Path, released: Path, endpoint: str, *arguments: str) -> str:
     """`serverless-tasks deploy --yes`, as its user calls it; returns what it printed."""
-    done = subprocess.run(
-        [sys.executable, "-m", "serverless_tasks.cli", "deploy", "--yes", *arguments],
-        cwd=project,
-        env={
-            **os.environ,
-            "PATH": f"{tool('SAM_BIN', 'sam', 'sam').parent}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(released),
-            "BUILD_PYTHON": sys.executable,
-            "SAM_CLI_TELEMETRY": "0",
-            "AWS_ENDPOINT_URL": endpoint,
-            **ROOT_KEY,
-        },
-        capture_output=True,
-        text=True,
-        check=False,
+    done = run_step(
+        project, released, endpoint, f"serverless-tasks deploy --yes {shlex.join(arguments)}", ROOT_KEY
     )
     assert done.returncode == 0, done.stdout + done.stderr[-5000:]
     return done.stdout + done.stderr
 
 
+def run_step(
+    project: Path, released: Path, endpoint: str, step: str, environment: Mapping[str, str]
+) -> subprocess.CompletedProcess[str]:
+    """Run a line of a shell in a project, as CI's runner does; `environment` has the access key."""
+    program = tool("SAM_BIN", "sam", "sam").parent
+    return subprocess.run(
+        ["bash", "-e", "-c", f'serverless-tasks() {{ "$PYTHON" -m serverless_tasks.cli "$@"; }}; {step}'],
+        cwd=project,
+        env={
+            **os.environ,
+            "PATH": f"{program}{os.pathsep}{os.environ['PATH']}",
+            "PYTHON": sys.executable,
+            "PYTHONPATH": str(released),
+            "BUILD_PYTHON": sys.executable,
+            "SAM_CLI_TELEMETRY": "0",
+            "AWS_ENDPOINT_URL": endpoint,
+            **environment,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def deployer(stack: Stack, prefix: str, name: str) -> dict[str, str]:
+    """Access keys of a user who holds the policies of infra/ci/deployer.yaml for a prefix of names."""
+    cloudformation = stack.client("cloudformation")
+    given = {
+        "Subject": "repo:shop/shop:environment:prod",
+        "StackPrefix": prefix,
+        "BoundaryArn": "arn:aws:iam::000000000000:policy/boundary",
+        "ExistingProviderArn": "arn:aws:iam::000000000000:oidc-provider/token.actions.githubusercontent.com",
+    }
+    cloudformation.create_stack(
+        StackName=name,
+        TemplateBody=(ROOT / "infra/ci/deployer.yaml").read_text(),
+        Capabilities=["CAPABILITY_IAM"],
+        Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
+    )
+    cloudformation.get_waiter("stack_create_complete").wait(StackName=name, WaiterConfig={"Delay": 1})
+    outputs = deployed_outputs(cloudformation, name)
+    # SAM's bucket refuses plain HTTP, which is all that MiniStack speaks; its root user is not asked.
+    bucket = deployed_outputs(cloudformation, "aws-sam-cli-managed-default")["SourceBucket"]
+    stack.client("s3").delete_bucket_policy(Bucket=bucket)
+    policies = outputs["StacksPolicyArn"], outputs["ResourcesPolicyArn"]
+    _make_up_in_policies(stack, policies)
+    return user(stack, name, [], *policies)
+
+
+def deployed_outputs(cloudformation: Any, name: str) -> dict[str, str]:
+    """The outputs of a stack."""
+    [found] = cloudformation.describe_stacks(StackName=name)["Stacks"]
+    return {each["OutputKey"]: each["OutputValue"] for each in found["Outputs"]}
+
+
 def deployed_stack(name: str, endpoint: str) -> Stack:
     """A stack that has been deployed, brought to what AWS would have made of it."""
     stack = Stack(name, endpoint, {})
-    [found] = stack.client("cloudformation").describe_stacks(StackName=name)["Stacks"]
-    stack.outputs.update({each["OutputKey"]: each["OutputValue"] for each in found["Outputs"]})
+    stack.outputs.update(deployed_outputs(stack.client("cloudformation"), name))
     _make_up_for_ministack(stack)
     return stack
 
@@ -195,7 +237,12 @@ def _make_up_for_ministack(stack: Stack) -> None:
         for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
             document = _with_batches(iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"])
             iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=document)
-    for arn in (stack.outputs["PublisherPolicyArn"], stack.outputs["SchedulesPolicyArn"]):
+    _make_up_in_policies(stack, (stack.outputs["PublisherPolicyArn"], stack.outputs["SchedulesPolicyArn"]))
+
+
+def _make_up_in_policies(stack: Stack, policies: Iterable[str]) -> None:
+    iam = stack.client("iam")
+    for arn in policies:
         version = iam.get_policy(PolicyArn=arn)["Policy"]["DefaultVersionId"]
         document = iam.get_policy_version(PolicyArn=arn, VersionId=version)["PolicyVersion"]["Document"]
         iam.create_policy_version(PolicyArn=arn, PolicyDocument=_with_batches(document), SetAsDefault=True)

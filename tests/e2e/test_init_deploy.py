@@ -1,13 +1,19 @@
 """A project of one's own: made by `django-admin`, given its deployment by `serverless-tasks init`, deployed by SAM."""
 
+import json
+import os
+import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 from serverless_tasks.client.task_client import TaskClient
 from serverless_tasks.engine.aws import session
 from tests.e2e import deployment
-from tests.e2e.deployment import REGION, ROOT_KEY, Stack
+from tests.e2e.deployment import REGION, ROOT, ROOT_KEY, Stack
 from tests.e2e.own_project import run
 
 
@@ -39,15 +45,78 @@ def test_jobs_travel_through_its_own_queues(deployed: Stack, monkeypatch: pytest
     session.reset()
 
 
-def test_each_environment_has_a_stack_of_its_own(
+def test_ci_deploys_each_environment_as_a_stack_of_its_own(
     shop: Path, released: Path, deployed: Stack, endpoint: str
 ) -> None:
-    said = deployment.deploy_project(shop, released, endpoint, "--env", "prod")
-    assert "The stack shop-prod is deployed." in said
+    """By the steps of infra/ci, as a user who holds the deployer's policies and no others."""
+    steps = yaml.safe_load((ROOT / "infra/ci/github.yml").read_text())["jobs"]["deploy"]["steps"]
+    commands = [step["run"] for step in steps if step.get("run", "").startswith("serverless-tasks ")]
+    assert [command.split()[1] for command in commands] == ["init", "deploy"]
+    own = deployment.deployer(deployed, "shop", "deployer-of-shop")
+    for command in commands:
+        done = deployment.run_step(shop, released, endpoint, command, {**own, "DEPLOY_ENVIRONMENT": "prod"})
+        assert done.returncode == 0, done.stdout + done.stderr[-5000:]
+    assert "The stack shop-prod is deployed." in done.stdout + done.stderr
+    # Whose prefix is another may not even look at the stack; the build is there already.
+    other = deployment.deployer(deployed, "other", "deployer-of-others")
+    refused = deployment.run_step(shop, released, endpoint, "sam deploy --config-env prod", other)
+    assert refused.returncode != 0
+    assert re.search(
+        r"AccessDenied.*cloudformation:\w+ on resource: \S*:stack/shop-prod/", refused.stdout + refused.stderr
+    ), refused.stdout + refused.stderr
     prod = deployment.deployed_stack("shop-prod", endpoint)
     assert prod.outputs["TableName"] != deployed.outputs["TableName"]
     failed, record = prod.invoke({"task": "greet", "inputs": {"who": "prod"}})
     assert (failed, record["outputs"]) == (None, {"result": "Hello, prod!"})
+
+
+def test_a_stack_is_deleted_and_a_new_one_goes_on_with_its_jobs(
+    shop: Path, released: Path, endpoint: str
+) -> None:
+    """The stack that the test before has deployed; its site still holds PublisherPolicy."""
+    old = deployment.deployed_stack("shop-prod", endpoint)
+    _, record = old.invoke({"task": "greet", "inputs": {"who": "Ada"}})
+    deployment.user(old, "site", [], old.outputs["PublisherPolicyArn"])
+
+    def delete(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "serverless_tasks.cli", "stack", "delete", "--env", "prod", *arguments],
+            cwd=shop,
+            env={**os.environ, "PYTHONPATH": str(released), "AWS_ENDPOINT_URL": endpoint, **ROOT_KEY},
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+
+    refused = delete("--yes")
+    assert refused.returncode == 2, refused.stderr
+    assert "aws iam detach-user-policy --user-name site" in refused.stderr
+    deleted = delete("--yes", "--detach-policies", "--json")
+    assert deleted.returncode == 0, deleted.stdout + deleted.stderr
+    kept = json.loads(deleted.stdout)["kept"]
+    assert kept == {
+        "ExistingTableName": old.outputs["TableName"],
+        "ExistingBucketName": old.outputs["PayloadBucketName"],
+    }
+
+    config = shop / "samconfig.toml"
+    head, section, rest = config.read_text().partition("[prod.global.parameters]")
+    given = "".join(f'"{name}={value}", ' for name, value in kept.items())
+    rest = rest.replace("parameter_overrides = [", f"parameter_overrides = [{given}", 1)
+    config.write_text(head + section + rest)
+    deployment.deploy_project(shop, released, endpoint, "--env", "prod")
+    new = deployment.deployed_stack("shop-prod", endpoint)
+    for output in ("TableName", "PayloadBucketName"):
+        assert new.outputs[output] == old.outputs[output]
+    resources = new.client("cloudformation").list_stack_resources(StackName=new.name)[
+        "StackResourceSummaries"
+    ]
+    assert not {"Table", "PayloadBucket"} & {each["LogicalResourceId"] for each in resources}
+    # Read and written by functions whose roles name the table.
+    code, seen = new.status(record["uuid"], ROOT_KEY)
+    assert (code, seen["outputs"]) == (200, {"result": "Hello, Ada!"})
+    _, record = new.invoke({"task": "greet", "inputs": {"who": "Grace"}})
+    assert record["outputs"] == {"result": "Hello, Grace!"}
 
 
 def test_a_second_deployment_of_the_same_code_changes_nothing(

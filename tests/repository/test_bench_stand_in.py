@@ -13,7 +13,10 @@ RESOURCES: dict[str, Any] = yaml_parse((ROOT / "template.yaml").read_text())["Re
 def test_its_table_is_the_templates() -> None:
     table = RESOURCES["Table"]["Properties"]
     # What costs no call on AWS either, and no time.
-    kept_elsewhere = {"TimeToLiveSpecification", "PointInTimeRecoverySpecification", "SSESpecification"}
+    kept_elsewhere = {
+        *("TimeToLiveSpecification", "PointInTimeRecoverySpecification", "SSESpecification"),
+        "DeletionProtectionEnabled",
+    }
 
     assert {name: value for name, value in table.items() if name not in kept_elsewhere} == TABLE_PROPERTIES
 

@@ -229,7 +229,9 @@ def test_no_policy_allows_a_wildcard_action_or_resource(name: str, statement: di
             continue
         # A star stands for what is in a place of ours: objects below a prefix, schedules of the group.
         assert re.fullmatch(
-            r"[^*]*|\$\{PayloadBucket\.Arn\}/[a-z-]+/\*|[^*]*:schedule/\$\{ScheduleGroup\}/\*", text
+            r"[^*]*|\$\{PayloadBucket\.Arn\}/[a-z-]+/\*|[^*]*:::\$\{ExistingBucketName\}/[a-z-]+/\*"
+            r"|[^*]*:schedule/\$\{ScheduleGroup\}/\*",
+            text,
         )
 
 
@@ -467,8 +469,10 @@ def test_the_environment_names_the_resources_and_django_only_when_it_is_asked_fo
     function = TEMPLATE["Globals"]["Function"]
     variables = function["Environment"]["Variables"]
     assert variables["SERVERLESS_TASKS_MODULES"] == {"Ref": "TaskModules"}
-    assert variables["SERVERLESS_TASKS_TABLE"] == {"Ref": "Table"}
-    assert variables["SERVERLESS_TASKS_BUCKET"] == {"Ref": "PayloadBucket"}
+    own_or = {"Fn::If": ["MakesTable", {"Ref": "Table"}, {"Ref": "ExistingTableName"}]}
+    assert variables["SERVERLESS_TASKS_TABLE"] == own_or
+    own_or = {"Fn::If": ["MakesBucket", {"Ref": "PayloadBucket"}, {"Ref": "ExistingBucketName"}]}
+    assert variables["SERVERLESS_TASKS_BUCKET"] == own_or
     assert variables["SERVERLESS_TASKS_DEAD_LETTER_QUEUE_URL"] == {"Ref": "DeadLetterQueue"}
     assert variables["SERVERLESS_TASKS_SCHEDULE_GROUP"] == {"Ref": "ScheduleGroup"}
     assert variables["SERVERLESS_TASKS_SCHEDULER_ROLE"] == get_att("SchedulerRole")

@@ -2,7 +2,7 @@
 
 import os
 import re
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 
@@ -90,7 +90,62 @@ def test_with_none_of_them_nothing_of_what_they_add_is_made(none: dict[str, dict
 
 def test_every_resource_is_made_with_every_parameter(every: dict[str, Any], none: dict[str, Any]) -> None:
     assert set(every) - set(none) == {"ErrorTopicPolicy", "FailedTasksPercentAlarm", "LongQueue"}
-    assert set(none) - set(every) == set()
+    assert set(none) - set(every) == {"PayloadBucket", "Table"}
+
+
+class TestExistingData:
+    """A stack that goes on with the table and the bucket of a deleted one."""
+
+    EXISTING: ClassVar = {name: EVERY[name] for name in ("ExistingTableName", "ExistingBucketName")}
+
+    def test_it_makes_none_and_names_them_wherever_it_would_have_named_its_own(self) -> None:
+        def replaced(value: Any) -> Any:
+            if isinstance(value, list):
+                return [replaced(each) for each in value]
+            if not isinstance(value, dict):
+                return value
+            for own, parameter, arn in (
+                (
+                    "Table",
+                    "ExistingTableName",
+                    "arn:${AWS::Partition}:dynamodb:${AWS::Region}:${AWS::AccountId}:table/",
+                ),
+                ("PayloadBucket", "ExistingBucketName", "arn:${AWS::Partition}:s3:::"),
+            ):
+                if value == {"Ref": own}:
+                    return {"Ref": parameter}
+                if value == {"Fn::GetAtt": [own, "Arn"]}:
+                    return {"Fn::Sub": f"{arn}${{{parameter}}}"}
+                if str(value.get("Fn::Sub", "")).startswith(f"${{{own}.Arn}}"):
+                    return {"Fn::Sub": value["Fn::Sub"].replace(f"${{{own}.Arn}}", f"{arn}${{{parameter}}}")}
+            return {key: replaced(each) for key, each in value.items()}
+
+        whole = translate(read(), "template.yaml")
+        own, existing = decided(whole, {}), decided(whole, self.EXISTING)
+        assert {"Table", "PayloadBucket"} <= set(own["Resources"])
+        for part in ("Resources", "Outputs"):
+            expected = replaced(own[part])
+            expected.pop("Table", None)
+            expected.pop("PayloadBucket", None)
+            assert existing[part] == expected
+
+    @pytest.mark.parametrize(
+        ("given", "made_anew"), [("ExistingTableName", "PayloadBucket"), ("ExistingBucketName", "Table")]
+    )
+    def test_one_of_them_may_be_new(self, given: str, made_anew: str) -> None:
+        resources = made(**{given: EVERY[given]})
+        assert {"Table", "PayloadBucket"} & set(resources) == {made_anew}
+
+    def test_both_survive_their_stack_and_no_failed_first_deployment(self, none: dict[str, Any]) -> None:
+        assert [none[name]["DeletionPolicy"] for name in ("Table", "PayloadBucket")] == [
+            "RetainExceptOnCreate"
+        ] * 2
+
+    def test_deletion_protection_is_a_parameter(self) -> None:
+        table = properties(made(TableDeletionProtection="true"), "Table")
+        assert table["DeletionProtectionEnabled"] == {"Ref": "TableDeletionProtection"}
+        # A first deployment that fails could not remove its table.
+        assert read()["Parameters"]["TableDeletionProtection"]["Default"] == "false"
 
 
 class TestNetwork:

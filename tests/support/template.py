@@ -51,6 +51,9 @@ EVERY = {
     "LogLevel": "WARNING",
     "LogRetentionDays": "90",
     "PayloadRetentionDays": "120",
+    "ExistingTableName": "shop-Table-1ABCDEF",
+    "ExistingBucketName": "shop-payloadbucket-1abcdef",
+    "TableDeletionProtection": "true",
 }
 """A value for each parameter that is not the default."""
 

@@ -112,13 +112,13 @@ def _deploy(
         return []
     wanted = False
     try:
-        changes = changes_of(made)
+        changes = changes_of(made, environment.stack)
         _show(output, changes, tasks)
         wanted = not dry_run and (yes or typer.confirm("Deploy these changes?", err=True))
     finally:
         # Also where the changes could not be read, or the question was left with Ctrl-C.
         if not wanted:
-            discard(made)
+            discard(made, environment.stack)
     if dry_run:
         return changes
     if not wanted:

@@ -234,6 +234,7 @@ def _contents(project: Project, options: _Options) -> dict[str, str]:
         # Every package and module at the project's root, so that later additions are shipped as well.
         include=_list(["*/__init__.py", "*.py"]),
     )
+    artefact = re.sub(r'(?m)^    "examples/.*\n', "", artefact)  # this repository's own
     if not django_settings:
         artefact = artefact.replace("trim = [\n", 'trim = [\n    "django_integration",\n', 1)
     read["infra/lambda/artefact.toml"] = artefact

@@ -59,7 +59,7 @@ _ADVICE: tuple[tuple[type[Exception], str], ...] = (
 
 # The AWS services that this package calls.
 _SERVICES = (
-    *("cloudformation", "cloudwatch", "dynamodb", "ec2", "lambda", "logs"),
+    *("cloudformation", "cloudwatch", "dynamodb", "ec2", "iam", "lambda", "logs"),
     *("s3", "scheduler", "secretsmanager", "sns", "sqs", "ssm"),
 )
 # Those that botocore itself calls for credentials: of a role, a container's web identity, or a login.

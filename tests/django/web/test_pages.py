@@ -174,7 +174,7 @@ class TestDocs:
         record = browser.get(f"/tasks/{uuid}/").json()
         described = document["components"]["schemas"]["RecordBody"]
         assert set(record) == set(described["properties"]) - {
-            *("cancel_requested", "members", "group", "retry_of", "retried_as")
+            *("cancel_requested", "members", "group", "retry_of", "retried_as", "build")
         }
         assert set(record) == set(described["required"])
 

@@ -64,7 +64,7 @@ def stack(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[LocalStac
 
 def test_a_stack_with_every_parameter_is_made_locally() -> None:
     with local_stack(ROOT / "template.yaml", parameters=EVERY) as stack:
-        assert set(stack.queue_urls) == {"high", "default", "low"}
+        assert set(stack.queue_urls) == {"high", "default", "low", "long"}
         assert stack.environment["SERVERLESS_TASKS_SECRETS"] == EVERY["SecretReferences"]
 
 

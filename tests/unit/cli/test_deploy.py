@@ -273,7 +273,7 @@ def test_a_question_that_is_left_leaves_no_change_set(project: Path, monkeypatch
 def test_changes_that_cannot_be_read_leave_no_change_set(
     project: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def refused(made: str) -> Any:
+    def refused(made: str, stack: str) -> Any:
         raise AwsError("cloudformation.DescribeChangeSet", "AccessDenied", "no", applied=False)
 
     monkeypatch.setattr("serverless_tasks.engine.aws.changesets.changes_of", refused)
@@ -387,7 +387,8 @@ def test_a_deployment_that_rolls_back_says_why(project: Path, monkeypatch: pytes
             return {"Stacks": [{"StackStatus": "ROLLBACK_COMPLETE"}]}
         return real(method, **parameters)
 
-    monkeypatch.setattr("serverless_tasks.engine.aws.changesets.call", call)
+    for module in ("changesets", "stacks"):
+        monkeypatch.setattr(f"serverless_tasks.engine.aws.{module}.call", call)
     code, _, said = run("deploy", "--yes")
     assert code == 1
     assert "The deployment of the stack 'shop' ended as ROLLBACK_COMPLETE: High: The queue exists\n" in said
@@ -410,7 +411,7 @@ def test_a_look_at_the_stack_may_fail_while_it_is_under_way(
                 )
         return real(method, **parameters)
 
-    monkeypatch.setattr("serverless_tasks.engine.aws.changesets.call", call)
+    monkeypatch.setattr("serverless_tasks.engine.aws.stacks.call", call)
     assert run("deploy", "--yes")[0] == code
 
 
