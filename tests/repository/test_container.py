@@ -46,11 +46,16 @@ def environment(resources: dict[str, Any]) -> dict[str, Any]:
 
 
 def referred(value: Any) -> set[str]:
-    """What a value names of the stack of the functions: outputs that are imported, or logical ids."""
+    """What a value names of the stack of the functions: outputs that are imported, or logical ids.
+
+    A table and a bucket that the stack has adopted count as its own.
+    """
     text = json.dumps(value)
+    for adopted, own in (("ExistingTableName", "Table"), ("ExistingBucketName", "PayloadBucket")):
+        text = text.replace(adopted, own)
     imported = set(re.findall(r"\$\{StackName\}-(\w+?)(?:Url|Name|Arn)\b", text))
-    own = set(re.findall(r'"Fn::GetAtt": \["(\w+)"', text)) | set(re.findall(r"\$\{(\w+)(?:\.Arn)?\}", text))
-    return imported | (own - {"Name", "StackName"})
+    ours = set(re.findall(r'"Fn::GetAtt": \["(\w+)"', text)) | set(re.findall(r"\$\{(\w+)(?:\.Arn)?\}", text))
+    return imported | (ours - {"Name", "StackName"})
 
 
 def test_a_task_may_do_in_a_container_what_it_may_do_in_the_function() -> None:
