@@ -99,6 +99,14 @@ def upgrades(
     """The project as another checkout of it; what was installed for its artefact is there already."""
     project = tmp_path_factory.mktemp("upgrade") / shop.name
     shutil.copytree(shop, project)
+    config = project / "samconfig.toml"
+    default, section, staging = config.read_text().partition("[staging.global.parameters]")
+    # MiniStack ends the processes of the old code with their jobs, which come back when their time would be over.
+    short = staging.replace(
+        "parameter_overrides = [\n", 'parameter_overrides = [\n    "WorkerTimeout=60",\n', 1
+    )
+    assert short != staging
+    config.write_text(default + section + short)
     return Upgrades(project, released, endpoint)
 
 
@@ -143,9 +151,12 @@ def test_no_job_is_lost_and_each_end_says_its_builds(site: TaskClient, upgrades:
     every = [uuid for each in uuids.values() for uuid in each]
     assert len(every) == 500
 
+    left = set(every)
+
     def all_ended() -> bool:
-        records = [site.services.store.read(uuid) for uuid in every]
-        return all(record is not None and record.ended for record in records)
+        found = site.services.store.read_many(sorted(left)[:100], whole=False)
+        left.difference_update(uuid for uuid, record in found.items() if record.ended)
+        return not left
 
     eventually(all_ended, 400)
     ends: dict[str, Counter[str]] = {}
