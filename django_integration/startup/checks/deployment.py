@@ -21,7 +21,7 @@ from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError, ConfigurationError
 from serverless_tasks.project.samconfig import deployed_parameters
-from serverless_tasks.project.worker_time import deployed_seconds, polled_by_others, worker_time_advice
+from serverless_tasks.project.worker_time import deployed_seconds, worker_times_advice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -110,19 +110,18 @@ def check_deployed_tasks(app_configs: Any, **_: Any) -> list[checks.CheckMessage
 
 
 def check_worker_time(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
-    """Check that the deployed worker has time for more than one message of a batch."""
+    """Check that the deployed workers have time for more than one message of a batch."""
     try:
         conf.current()
-        others = polled_by_others(Path(getattr(settings, "BASE_DIR", ".")))
-        tasks = [task for task in current_services().registry if task.usual_queue() not in others]
-        timeouts = [(task.name, task.timeout) for task in tasks]
+        tasks = [(task.name, task.timeout, task.usual_queue()) for task in current_services().registry]
     except ConfigurationError:
         return []  # reported by check_configuration
     deployed = Deployment.read()
     if deployed is None or deployed.worker_seconds is None:
         return []
-    said = worker_time_advice(deployed.worker_seconds, timeouts)
-    return [checks.Warning(said, id="serverless_tasks.W013")] if said else []
+    directory = Path(getattr(settings, "BASE_DIR", "."))
+    advices = worker_times_advice(deployed.worker_seconds, tasks, directory)
+    return [checks.Warning(said, id="serverless_tasks.W013") for said in advices]
 
 
 @dataclass(frozen=True, slots=True)

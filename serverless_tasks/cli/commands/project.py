@@ -20,7 +20,7 @@ from serverless_tasks.errors import ConfigurationError, TaskDefinitionError
 from serverless_tasks.project.sam import missing_tools
 from serverless_tasks.project.samconfig import deployed_parameters
 from serverless_tasks.project.tasks import modules_of, said_here
-from serverless_tasks.project.worker_time import deployed_seconds, worker_time_advice
+from serverless_tasks.project.worker_time import deployed_seconds, worker_times_advice
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -120,7 +120,7 @@ def init(
         )
         parameters = deployed_parameters(directory)
         seconds = deployed_seconds(parameters)
-        if seconds and (said := worker_time_advice(seconds, Project.read(directory).task_timeouts)):
+        for said in worker_times_advice(seconds, Project.read(directory).tasks, directory):
             output.say(said)
         _tell_unknown_queues(output, directory, plan)
         if not as_json and any(file.action is Action.OFFERED for file in written):
@@ -157,8 +157,8 @@ def _tell_unknown_queues(output: Output, directory: Path, plan: Plan) -> None:
     """Say which tasks name a queue that the template does not have."""
     from serverless_tasks.cli.init import Project
 
-    for task, queue in Project.read(directory).task_queues:
-        if queue not in plan.queues:
+    for task, _, queue in Project.read(directory).tasks:
+        if queue is not None and queue not in plan.queues:
             output.say(
                 f"Task {task} names the queue {queue!r}, which the template does not have: `serverless-tasks init"
                 f" --queue {queue}` adds it."

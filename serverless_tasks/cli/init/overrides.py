@@ -25,6 +25,21 @@ _SECTIONS: Final = frozenset(
         "Outputs",
     }
 )
+# https://docs.aws.amazon.com/AWSCloudFormation/latest/UserGuide/aws-product-attribute-reference.html, and SAM's own.
+_OF_A_RESOURCE: Final = frozenset(
+    {
+        *(
+            "Type",
+            "Properties",
+            "DependsOn",
+            "Condition",
+            "CreationPolicy",
+            "UpdatePolicy",
+            "UpdateReplacePolicy",
+        ),
+        *("DeletionPolicy", "Metadata", "Connectors", "IgnoreGlobals"),
+    }
+)
 # At the end of a key: what is given is added to the list that is there.
 _ADD: Final = "+"
 _WIDTH: Final = 4096
@@ -78,6 +93,11 @@ def with_overrides(template: str, directory: Path) -> str:
         if new and not (isinstance(resource, dict) and "Type" in resource):
             raise ConfigurationError(
                 f"{FILE}: the template has no Resources.{name}, and a new resource needs a Type."
+            )
+        if isinstance(resource, dict) and (unknown := sorted(set(resource) - _OF_A_RESOURCE)):
+            raise ConfigurationError(
+                f"{FILE}: Resources.{name} has {unknown[0]!r}, which no resource has; there are:"
+                f" {', '.join(sorted(_OF_A_RESOURCE))}."
             )
     _merge(document, overrides, "")
     text = StringIO()

@@ -11,7 +11,6 @@ from pathlib import Path
 from serverless_tasks.engine.definition.base import DEFAULT_TIMEOUT
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.project.tasks import settings_of
-from serverless_tasks.project.worker_time import polled_by_others
 
 TASK_MODULES = ("background", "tasks")
 # Part of Lambda's runtime, or listed as requirements of their own.
@@ -61,31 +60,18 @@ class Project:
         return cls(directory, settings, tuple(tasks), _outside(directory, tasks) | django)
 
     @property
-    def task_timeouts(self) -> list[tuple[str, float]]:
-        """The classes with a ``run`` in the task modules, with the timeouts that they spell out, or the default.
+    def tasks(self) -> list[tuple[str, float, str | None]]:
+        """The classes with a ``run`` in the task modules, with the timeout and the queue that each spells out.
 
-        Those of queues that the stack's worker does not poll are left out: it does not run them.
+        The default timeout stands for one that is not spelt out, and None for such a queue.
         """
-        others = polled_by_others(self.directory)
         paths = [_file(self.directory, module) for module in self.task_modules]
         nodes = [node for path in paths if path is not None for node in ast.walk(_parse(path))]
         return [
-            (node.name, _timeout(node))
-            for node in nodes
-            if isinstance(node, ast.ClassDef) and _runs(node) and _constant(node, "queue") not in others
-        ]
-
-    @property
-    def task_queues(self) -> list[tuple[str, str]]:
-        """The classes with a ``run`` in the task modules that spell out a queue, with its name."""
-        paths = [_file(self.directory, module) for module in self.task_modules]
-        nodes = [node for path in paths if path is not None for node in ast.walk(_parse(path))]
-        named = [
-            (node, _constant(node, "queue"))
+            (node.name, _timeout(node), queue if isinstance(queue := _constant(node, "queue"), str) else None)
             for node in nodes
             if isinstance(node, ast.ClassDef) and _runs(node)
         ]
-        return [(node.name, queue) for node, queue in named if isinstance(queue, str)]
 
     @property
     def needs_django(self) -> bool:

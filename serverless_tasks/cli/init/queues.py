@@ -121,8 +121,15 @@ def with_queues(template: str, queues: Sequence[OwnQueue]) -> str:
     Args:
         template: the text of template.yaml, as the package has it.
         queues: the queues.
+
+    Raises:
+        ConfigurationError: something of the template has the name that something of a queue would have.
     """
     for queue in queues:
+        if taken := re.search(rf"(?m)^  ({queue.logical}(?:Queue\w*|Concurrency|Worker\w*)):", template):
+            raise ConfigurationError(
+                f"--queue {queue.name!r}: the template has a {taken[1]} already; give another name."
+            )
         template = _with_queue(template, queue)
     return template
 

@@ -25,7 +25,7 @@ from serverless_tasks.local.server import LocalServer
 from serverless_tasks.poller.mapping import Mapping, initialise_as_lambda_does
 from serverless_tasks.poller.pausing import look_at_queues
 from serverless_tasks.poller.poller import Poller
-from serverless_tasks.project.worker_time import polled_by_others, worker_time_advice
+from serverless_tasks.project.worker_time import worker_times_advice
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -85,7 +85,9 @@ def main(lifeline: TextIO = sys.stdin) -> None:
     except ServerlessTasksError as error:
         sys.exit(str(error))
     if any(mapping.handler.startswith("lambda_handlers.") for mapping in work.mappings):
-        _tell_tasks(min((mapping.timeout for mapping in work.mappings if mapping.timeout), default=None))
+        # A queue of one's own may have a worker of its own; of the stack's worker the queue default tells.
+        default = Config.from_environ().queue_urls.get("default")
+        _tell_tasks(next((each.timeout for each in work.mappings if each.queue_url == default), None))
     with LocalServer(InvokeApp(work.functions, region=work.region), work.port):
         poller.start()
         apply_schedules()
@@ -126,9 +128,8 @@ def _tell_tasks(worker_seconds: float | None) -> None:
         return
     if tasks:
         log.info("%d tasks: %s", len(tasks), ", ".join(task.name for task in tasks))
-        others = polled_by_others(Path.cwd())
-        timeouts = [(task.name, task.timeout) for task in tasks if task.usual_queue() not in others]
-        if worker_seconds is not None and (said := worker_time_advice(worker_seconds, timeouts)):
+        timeouts = [(task.name, task.timeout, task.usual_queue()) for task in tasks]
+        for said in worker_times_advice(worker_seconds, timeouts, Path.cwd()):
             log.warning("%s", said)
     else:
         log.warning("No task was found in the given modules: every message will be redelivered.")

@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from serverless_tasks.cli.app import app
 from serverless_tasks.cli.init import Action, Project, init_project
+from serverless_tasks.project.worker_time import LONG, worker_times_advice
 
 FILES = {
     "infra/container/template.yaml",
@@ -106,4 +107,7 @@ def test_the_command_has_it_as_an_option(project: Path) -> None:
 
 
 def test_a_function_needs_no_time_for_the_tasks_of_a_container(project: Path) -> None:
-    assert Project.read(project).task_timeouts == [("Quick", 60)]
+    tasks = Project.read(project).tasks
+    assert {queue for _, _, queue in tasks} == {None, LONG}
+    assert worker_times_advice(125, tasks, project) == []
+    assert len(worker_times_advice(124, tasks, project)) == 1

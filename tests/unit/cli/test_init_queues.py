@@ -128,6 +128,19 @@ class TestQueues:
         with pytest.raises(ConfigurationError, match="no such queue of your own; there are: none"):
             init_project(project, drop_queues=["emails"])
 
+    @pytest.mark.parametrize("name", ["dead-letter", "reserved"])
+    def test_nothing_is_named_twice(self, name: str) -> None:
+        with pytest.raises(ConfigurationError, match=r"the template has a .* already; give another name"):
+            with_queues(TEMPLATE, [OwnQueue.parse(name)])
+
+    def test_the_time_of_its_own_worker_is_compared_with_its_tasks(self, project: Path) -> None:
+        source = TASK.format(queue="reports").replace("    def run", "    timeout = 100\n    def run")
+        (project / "shop/background.py").write_text(source)
+        _, _, said = run("init", str(project), "--queue", "reports:timeout=60")
+        assert "The worker has 60 seconds (--queue reports:timeout), less than 205" in said
+        assert "deploy with --queue reports:timeout=210, or reduce the task's timeout" in said
+        assert "The worker has" not in run("init", str(project), "--queue", "reports:timeout=210")[2]
+
     def test_a_task_of_a_queue_that_is_not_there_is_said(self, project: Path) -> None:
         (project / "shop/background.py").write_text(TASK.format(queue="emails"))
         _, _, said = run("init", str(project))
@@ -203,12 +216,19 @@ class TestOverrides:
                 "Resources: {Tabel: {Properties: {A: 1}}}",
                 "has no Resources.Tabel, and a new resource needs a Type",
             ),
+            (
+                "Resources: {Table: {Propertys: {A: 1}}}",
+                "Resources.Table has 'Propertys', which no resource has",
+            ),
             ("Outputs: {Nothing: null}", "takes Outputs.Nothing away, which the template does not have"),
             (
                 "Outputs: {QueueUrls: {Value+: [1]}}",
                 "adds to Outputs.QueueUrls.Value, which is a function (!If)",
             ),
-            ("Resources: {Table: {Type+: [1]}}", "adds to Resources.Table.Type, which is no list"),
+            (
+                "Resources: {Table: {Properties: {TableClass+: [1]}}}",
+                "adds to Resources.Table.Properties.TableClass",
+            ),
             ("a: [", "cannot be read"),
         ],
     )
