@@ -9,9 +9,14 @@ import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from samtranslator.yaml_helper import yaml_parse
+
+from serverless_tasks.cli.init.overrides import FILE as OVERRIDES
+from serverless_tasks.cli.init.overrides import with_overrides
+from serverless_tasks.cli.init.queues import OwnQueue, with_queues
 
 FILE = Path(__file__).resolve().parents[2] / "template.yaml"
 KEY = "arn:aws:kms:us-east-1:123456789012:key/1234abcd-12ab-34cd-56ef-1234567890ab"
@@ -137,6 +142,22 @@ def _write(directory: Path) -> None:
     for name, given in (("every", EVERY), ("none", {})):
         template = decided(read(), given)
         write(template, FILE, directory / f"{name}.json")
+    with TemporaryDirectory() as project:
+        file = a_projects_own(Path(project))
+        write(decided(yaml_parse(file.read_text()), EVERY), file, directory / "own.json")
+
+
+def a_projects_own(project: Path) -> Path:
+    """Write the template of a project with two queues of its own and overrides."""
+    overrides = project / OVERRIDES
+    overrides.parent.mkdir(parents=True)
+    overrides.write_text(
+        "Resources:\n  WorkerFunction:\n    Properties:\n      EphemeralStorage: {Size: 2048}\n  Dashboard: null\n"
+    )
+    queues = [OwnQueue.parse(each) for each in ("emails:concurrency=3", "big-reports:timeout=120,age=7200")]
+    file = project / "template.yaml"
+    file.write_text(with_overrides(with_queues(FILE.read_text(), queues), project))
+    return file
 
 
 def write(template: dict[str, Any], file: Path, target: Path) -> None:
