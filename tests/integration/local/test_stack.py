@@ -8,11 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from samtranslator.yaml_helper import yaml_parse
 
 from serverless_tasks.engine.aws.session import client
 from serverless_tasks.engine.config import Config
 from serverless_tasks.local.in_process import local_stack
+from tests.support.template import decided, read
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -31,12 +31,9 @@ def stack() -> Iterator[LocalStack]:
 
 
 def template_resources(kind: str) -> dict[str, dict[str, Any]]:
-    resources = yaml_parse(TEMPLATE.read_text())["Resources"]
-    return {
-        name: one.get("Properties", {})
-        for name, one in resources.items()
-        if one["Type"] == kind and "Condition" not in one
-    }
+    """What the template makes without any parameter."""
+    resources = decided(read(), {})["Resources"]
+    return {name: one.get("Properties", {}) for name, one in resources.items() if one["Type"] == kind}
 
 
 def test_every_queue_of_the_template_is_there_with_its_redrive_policy(stack: LocalStack) -> None:
