@@ -143,7 +143,8 @@ class TestExistingData:
 
     def test_deletion_protection_is_a_parameter(self) -> None:
         table = properties(made(TableDeletionProtection="true"), "Table")
-        assert table["DeletionProtectionEnabled"] == {"Ref": "TableDeletionProtection"}
+        assert table["DeletionProtectionEnabled"] is True
+        assert properties(made(), "Table")["DeletionProtectionEnabled"] is False
         # A first deployment that fails could not remove its table.
         assert read()["Parameters"]["TableDeletionProtection"]["Default"] == "false"
 
