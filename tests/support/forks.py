@@ -31,7 +31,7 @@ def result_in_child(work: Callable[[], Any], *, told: bool) -> Any:
     https://docs.python.org/3/c-api/sys.html#c.PyOS_AfterFork_Child
     Such a child says nothing of our code, and another one is tried.
     """
-    for _ in range(1 if told else 5):
+    for _ in range(1 if told else 12):
         try:
             return Child(work, told=told).result()
         except (Crashed, Hangs) as error:
