@@ -74,9 +74,8 @@ def _run(services: Services, event: Any, context: LambdaContext) -> dict[str, An
     record = services.store.read(message.uuid)
     if record is None:
         raise TaskNotFound(message.uuid)
-    if (
-        services.registry.present_name(record.task) != message.task
-    ):  # else the caller would get another task's outputs
+    # Else the caller would get another task's outputs.
+    if services.registry.present_name(record.task) != message.task:
         raise InvalidEvent(
             f"The event's uuid {message.uuid} is that of a job of task {record.task!r}, not {message.task!r}; "
             "use a different id for each job."

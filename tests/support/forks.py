@@ -5,7 +5,9 @@ import os
 import pickle
 import select
 import signal
+import sys
 import threading
+import time
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
@@ -31,7 +33,7 @@ def result_in_child(work: Callable[[], Any], *, told: bool) -> Any:
     https://docs.python.org/3/c-api/sys.html#c.PyOS_AfterFork_Child
     Such a child says nothing of our code, and another one is tried.
     """
-    for _ in range(1 if told else 12):
+    for _ in range(1 if told else 5):
         try:
             return Child(work, told=told).result()
         except (Crashed, Hangs) as error:
@@ -49,7 +51,7 @@ class Child:
 
     def __init__(self, work: Callable[[], Any], *, told: bool = True) -> None:
         self._answer, writing = os.pipe()
-        self._pid = _fork() if told else ctypes.PyDLL(None).fork()
+        self._pid = _fork() if told else _untold_fork()
         if self._pid == 0:
             try:
                 said = pickle.dumps((work(), None))
@@ -81,6 +83,22 @@ class Child:
         found, error = pickle.loads(text)
         assert error is None, error
         return found
+
+
+def _untold_fork() -> int:
+    """Fork without Python's knowledge.
+
+    While a large process is copied, other threads may ask for the interpreter's lock. A child with such a request in
+    its memory would hand the lock over to a thread that it does not have, and wait for ever. So nobody asks meanwhile.
+    """
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(SECONDS)
+    try:
+        time.sleep(0)  # whoever asked before has the lock now, and gives it back
+        pid: int = ctypes.PyDLL(None).fork()
+        return pid
+    finally:
+        sys.setswitchinterval(interval)
 
 
 @contextmanager

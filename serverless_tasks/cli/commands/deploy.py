@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -29,9 +29,11 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.definition.manifest.compare import TaskChange
     from serverless_tasks.project.samconfig import Environment
 
+# How CloudFormation answers where there is no such stack, as before the first deployment.
+_NO_STACK: Final = "ValidationError"
 Yes = Annotated[
     bool,
-    typer.Option("--yes", help="Deploy without asking, also what takes data away, and delete old schedules."),
+    typer.Option("--yes", help="Deploy without asking, also what takes data away."),
 ]
 
 
@@ -56,7 +58,7 @@ def deploy(
             )
         output.say(f"Deploying the environment {environment.name} as the stack {environment.stack}.")
         sam.build(directory, environment)
-        tasks = _failing_tasks(environment)
+        tasks = _failing_tasks(output, environment)
         changes = _deploy(output, directory, environment, tasks, yes=yes, dry_run=dry_run)
         answer: dict[str, Any] = {
             "environment": environment.name,
@@ -74,7 +76,7 @@ def deploy(
         }
         if not dry_run:
             try:
-                answer |= _after(output, environment, yes=yes)
+                answer |= _after(output, environment)
             except ServerlessTasksError:
                 output.say(_left_to_do(environment))
                 raise
@@ -82,14 +84,16 @@ def deploy(
             output.line(answer, indent=2)
 
 
-def _failing_tasks(environment: Environment) -> tuple[TaskChange, ...]:
+def _failing_tasks(output: Output, environment: Environment) -> tuple[TaskChange, ...]:
     """Return the tasks of which jobs would fail while this code takes the place of the deployed build."""
     from serverless_tasks.client.operations.deployment import compare_with_deployed
 
     try:
         session = connect(environment.stack, Tasks.WELCOME)
         changes = compare_with_deployed(session.client.services) if knows_tasks(session.registry) else None
-    except (AwsError, ConfigurationError):  # there is no such stack yet, for one
+    except (AwsError, ConfigurationError) as error:
+        if getattr(error, "code", "") != _NO_STACK:
+            output.say(f"The tasks could not be compared with the deployed ones: {error}")
         return ()
     return () if changes is None else changes.tasks
 
@@ -156,13 +160,13 @@ def _left_to_do(environment: Environment) -> str:
     )
 
 
-def _after(output: Output, environment: Environment, *, yes: bool) -> dict[str, Any]:
+def _after(output: Output, environment: Environment) -> dict[str, Any]:
     """Sync the schedules, and compare the settings of this project with the stack."""
     settings = settings_of(stack_outputs(environment.stack), environment.stack)
     answer: dict[str, Any] = {"settings": settings}
     session = connect(environment.stack, Tasks.NEEDED)
     if knows_tasks(session.registry):
-        changes = synchronise(output, session, yes=yes)
+        changes = synchronise(output, session)
         answer["schedules"] = [
             {"action": each.action, "task": each.task, "name": each.name} for each in changes
         ]

@@ -1,7 +1,7 @@
 """The command `init`: writes the files that a Django project's deployment needs."""
 
 from serverless_tasks.cli.init.container import CONTAINER_TEMPLATE
-from serverless_tasks.cli.init.files import Action, Plan, WrittenFile, init_project, plan_project
+from serverless_tasks.cli.init.files import Action, Plan, WrittenFile, plan_project
 from serverless_tasks.cli.init.next_steps import next_steps
 from serverless_tasks.cli.init.project import Project
 
@@ -11,7 +11,6 @@ __all__ = [
     "Plan",
     "Project",
     "WrittenFile",
-    "init_project",
     "next_steps",
     "plan_project",
 ]

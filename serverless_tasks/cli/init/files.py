@@ -141,11 +141,6 @@ class Plan:
         return [WrittenFile(file.path, file.action) for file in self.files]
 
 
-def init_project(directory: Path, **options: Any) -> list[WrittenFile]:
-    """Write what `sam build && sam deploy` needs into a Django project, or bring it up to date; see `plan_project`."""
-    return plan_project(directory, **options).write()
-
-
 def plan_project(
     directory: Path,
     *,

@@ -19,12 +19,10 @@ class DeploymentChanges:
 
     Attributes:
         deployed: the id of the deployed build, or "" where it has none.
-        here: that of this code, likewise.
         tasks: the tasks, by name.
     """
 
     deployed: str
-    here: str
     tasks: tuple[TaskChange, ...]
 
 
@@ -46,4 +44,4 @@ def compare_with_deployed(services: Services) -> DeploymentChanges | None:
         return None
     here = Manifest.of(services.registry, services.started, services.config.build)
     changes = compare(here.tasks, deployed.tasks)
-    return DeploymentChanges(deployed=deployed.build_id, here=here.build_id, tasks=tuple(changes))
+    return DeploymentChanges(deployed=deployed.build_id, tasks=tuple(changes))

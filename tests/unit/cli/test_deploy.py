@@ -170,7 +170,7 @@ def test_the_jobs_that_would_fail_are_said_before_it_asks(
     monkeypatch.setattr("serverless_tasks.cli.commands.deploy.knows_tasks", lambda registry: True)
     monkeypatch.setattr(
         "serverless_tasks.client.operations.deployment.compare_with_deployed",
-        lambda services: DeploymentChanges(deployed="A", here="B", tasks=(removed, added)),
+        lambda services: DeploymentChanges(deployed="A", tasks=(removed, added)),
     )
     change_set(monkeypatch, template("High"))
     code, told, said = run("deploy", "--dry-run", *(["--json"] if as_json else []))
@@ -413,6 +413,35 @@ def test_a_look_at_the_stack_may_fail_while_it_is_under_way(
 
     monkeypatch.setattr("serverless_tasks.engine.aws.stacks.call", call)
     assert run("deploy", "--yes")[0] == code
+
+
+def test_schedules_of_another_project_are_not_deleted_by_a_yes(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def synchronise(*_: Any, **options: Any) -> list[Any]:
+        asked.append(options)
+        raise ConfigurationError("Nothing was changed: all 3 deployed schedules would be deleted.")
+
+    monkeypatch.setattr("serverless_tasks.cli.commands.deploy.synchronise", synchronise)
+    monkeypatch.setattr("serverless_tasks.cli.commands.deploy.knows_tasks", lambda registry: True)
+    change_set(monkeypatch, template("High"))
+    code, _, said = run("deploy", "--yes")
+    assert (code, asked) == (2, [{}])
+    assert "run `serverless-tasks schedules sync --env default`" in said
+
+
+def test_tasks_that_cannot_be_compared_are_said(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(services: Any) -> Any:
+        raise AwsError("dynamodb.GetItem", "AccessDeniedException", "no", applied=False)
+
+    monkeypatch.setattr("serverless_tasks.client.operations.deployment.compare_with_deployed", refused)
+    monkeypatch.setattr("serverless_tasks.cli.commands.deploy.knows_tasks", lambda registry: True)
+    monkeypatch.setattr("serverless_tasks.cli.commands.deploy.synchronise", lambda *_, **__: [])
+    change_set(monkeypatch, template("High"))
+    _, _, said = run("deploy", "--yes")
+    assert "The tasks could not be compared with the deployed ones: dynamodb.GetItem failed" in said
 
 
 class TestOutputs:

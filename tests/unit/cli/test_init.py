@@ -10,8 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from serverless_tasks.cli.app import app
-from serverless_tasks.cli.init import Action, init_project
+from serverless_tasks.cli.init import Action
 from serverless_tasks.errors import ConfigurationError
+from tests.support.init import init_project
 
 MANAGE = 'import os\nos.environ.setdefault("DJANGO_SETTINGS_MODULE", "site_.settings")\n'
 WRITTEN = {

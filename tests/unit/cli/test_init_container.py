@@ -8,8 +8,9 @@ import pytest
 from typer.testing import CliRunner
 
 from serverless_tasks.cli.app import app
-from serverless_tasks.cli.init import Action, Project, init_project
+from serverless_tasks.cli.init import Action, Project
 from serverless_tasks.project.worker_time import LONG, worker_times_advice
+from tests.support.init import init_project
 
 FILES = {
     "infra/container/template.yaml",

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from serverless_tasks.cli.app import app
-from serverless_tasks.cli.init import Action, init_project
+from serverless_tasks.cli.init import Action
 from serverless_tasks.cli.init.overrides import FILE, with_overrides
 from serverless_tasks.cli.init.queues import OwnQueue, with_queues
 from serverless_tasks.errors import ConfigurationError
+from tests.support.init import init_project
 
 ROOT = Path(__file__).parents[3]
 TEMPLATE = (ROOT / "template.yaml").read_text()

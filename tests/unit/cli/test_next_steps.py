@@ -10,8 +10,9 @@ import pytest
 from typer.testing import CliRunner
 
 from serverless_tasks.cli.app import app
-from serverless_tasks.cli.init import init_project, next_steps
+from serverless_tasks.cli.init import next_steps
 from serverless_tasks.project.sam import missing_tools
+from tests.support.init import init_project
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING
 
+from serverless_tasks.engine.definition.manifest.entry import find_task
 from serverless_tasks.engine.definition.manifest.wider import kinds_of, schemas_fit
 
 if TYPE_CHECKING:
@@ -101,7 +102,7 @@ def compare(here: Tasks, deployed: Tasks) -> list[TaskChange]:
     for task in here.values():
         site_first.setdefault(task.name, []).extend(_failing(task, task.name, deployed))
     for task in deployed.values():
-        present = _find(here, task.name)
+        present = find_task(here, task.name)
         for name in (task.name, *task.aliases):
             reasons = _failing(task, name, here)
             worker_first.setdefault(task.name if present is None else present.name, []).extend(reasons)
@@ -118,16 +119,12 @@ def compare(here: Tasks, deployed: Tasks) -> list[TaskChange]:
 
 def _failing(sender: DeployedTask, name: str, workers: Tasks) -> Iterator[str]:
     """Yield why jobs fail that are submitted under a name, with a sender's inputs, and run by other code."""
-    worker = _find(workers, name)
+    worker = find_task(workers, name)
     if worker is not None:
         yield from _failing_inputs(sender, worker)
         return
     before = next((workers[alias].name for alias in sender.aliases if alias in workers), None)
     yield f"there is no task {name!r}" if before is None else f"there it is still {before!r}"
-
-
-def _find(tasks: Tasks, name: str) -> DeployedTask | None:
-    return tasks.get(name) or next((task for task in tasks.values() if name in task.aliases), None)
 
 
 def _failing_inputs(sender: DeployedTask, worker: DeployedTask) -> Iterator[str]:

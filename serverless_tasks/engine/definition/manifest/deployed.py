@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import TYPE_CHECKING, Final
 
+from serverless_tasks.engine.definition.manifest.entry import find_task
 from serverless_tasks.errors import AwsError
 
 if TYPE_CHECKING:
@@ -88,10 +89,7 @@ class DeployedTasks:
         return True
 
     def _known(self, name: str) -> DeployedTask | None:
-        if self._manifest is None:
-            return None
-        tasks = self._manifest.tasks
-        return tasks.get(name) or next((task for task in tasks.values() if name in task.aliases), None)
+        return None if self._manifest is None else find_task(self._manifest.tasks, name)
 
     def _missing(self) -> str:
         if self._error is not None:

@@ -105,3 +105,8 @@ class DeployedTask:
     def compared(self, inputs: dict[str, Any]) -> Compared:
         """Return the forms in which inputs are compared with those of other jobs."""
         return Compared({**self.defaults, **inputs}, inputs)
+
+
+def find_task(tasks: Mapping[str, DeployedTask], name: str) -> DeployedTask | None:
+    """Return the task that has a name, or had it before; None where there is none."""
+    return tasks.get(name) or next((task for task in tasks.values() if name in task.aliases), None)
