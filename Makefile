@@ -44,9 +44,10 @@ serve: .venv/$(STAMP) ## The same stack, kept up for a browser until Ctrl-C
 setup: .venv/$(STAMP) .venvs/checkov/$(STAMP) .venvs/ministack/$(STAMP) .venvs/sam/$(STAMP) client-modules ## Install all that the tests and checks need
 
 # The longest first: three kinds run at a time on two cores, since some wait for a stack or a browser while others
-# compute. What a kind says comes whole, at its end.
+# compute. What a kind says comes whole, at its end. Chromium is there by then: a target that waits for a look at it
+# would come last, whatever its place.
 KINDS := $(if $(wildcard tests/chaos/test_*.py),chaos) e2e django browser integration unit contract client repository
-TOGETHER = $(MAKE) --jobs=3 --keep-going --output-sync=target
+TOGETHER = $(MAKE) --jobs=3 --keep-going --output-sync=target --old-file=chromium
 
 .PHONY: test
 test: setup chromium ## Run every kind of test, searches bounded (15 minutes at most)
