@@ -1,4 +1,4 @@
-"""Tasks whose schemas are corner cases of TypeScript; the types made of them are below django_integration/client/tests."""
+"""Tasks whose schemas are corner cases of TypeScript; the client's tests compile the types made of them."""
 
 import datetime as dt
 import decimal
