@@ -138,6 +138,7 @@ export function createClient<Tasks = { [name: string]: { inputs: any; outputs: a
 }
 
 const api = make(options)
-export const { run, watch, get: read, list, cancel, members } = api
+const { get: read } = api
+export const { run, watch, list, cancel, members } = api
 export { read as get }
 export default { ...api, createClient }
