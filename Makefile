@@ -41,7 +41,7 @@ serve: .venv/$(STAMP) ## The same stack, kept up for a browser until Ctrl-C
 ##@ Develop
 
 .PHONY: setup
-setup: .venv/$(STAMP) .venvs/checkov/$(STAMP) .venvs/ministack/$(STAMP) .venvs/sam/$(STAMP) client-modules ## Install all that the tests and checks need
+setup: .venv/$(STAMP) .venvs/checkov/$(STAMP) .venvs/ministack/$(STAMP) .venvs/openapi/$(STAMP) .venvs/sam/$(STAMP) client-modules ## Install all that the tests and checks need
 
 # The longest first: three kinds run at a time on two cores, since some wait for a stack or a browser while others
 # compute. What a kind says comes whole, at its end. Chromium is there by then: a target that waits for a look at it
@@ -60,7 +60,7 @@ test-all: setup chromium ## The same with long searches, and a soak with fewer g
 
 .PHONY: test-unit test-repository test-contract test-integration test-django test-browser test-e2e test-chaos
 test-unit test-repository test-contract test-integration test-django test-chaos: .venv/$(STAMP)
-test-browser: .venv/$(STAMP) chromium
+test-browser: .venv/$(STAMP) .venvs/openapi/$(STAMP) chromium
 test-e2e: .venv/$(STAMP) .venvs/ministack/$(STAMP) .venvs/sam/$(STAMP)
 test-unit test-repository test-contract test-integration test-django test-browser test-e2e test-chaos: test-%:
 	@echo "== tests/$*"
@@ -136,7 +136,7 @@ lock: $(UV) ## Pin the requirements anew
 	}; \
 	lock dev pyproject.toml --all-extras --group dev; \
 	lock bench pyproject.toml --extra cli --extra django --extra lambda --group bench --constraints requirements/dev.txt; \
-	for group in checkov ministack node sam uv; do lock "$$group" --group "$$group"; done
+	for group in checkov ministack node openapi sam uv; do lock "$$group" --group "$$group"; done
 	@echo infra/lambda/requirements.txt
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes --no-emit-index-url \
 		--no-header --no-annotate --constraints requirements/dev.txt $(addprefix --no-emit-package ,$(RUNTIME)) \
@@ -165,7 +165,7 @@ $(UV): requirements/uv.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venvs/bench/$(STAMP) .venvs/checkov/$(STAMP) .venvs/ministack/$(STAMP) .venvs/sam/$(STAMP) .venvs/node/$(STAMP): .venvs/%/$(STAMP): requirements/%.txt $(UV)
+.venvs/bench/$(STAMP) .venvs/checkov/$(STAMP) .venvs/ministack/$(STAMP) .venvs/node/$(STAMP) .venvs/openapi/$(STAMP) .venvs/sam/$(STAMP): .venvs/%/$(STAMP): requirements/%.txt $(UV)
 	@echo "Installing .venvs/$*"
 	@$(UV) venv --quiet --clear --python .venvs/uv/bin/python .venvs/$*
 	@$(UV) pip install --quiet --python .venvs/$*/bin/python --require-hashes -r $<
