@@ -10,6 +10,7 @@ from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_protect
 from django.views.decorators.http import require_POST
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
     from serverless_tasks.engine.submit.handle import Handle
 
-TEMPLATE: Final = "serverless_tasks/widgets/button.html"
+TEMPLATE: Final = "serverless_tasks/widgets/task_button.html"
 
 
 def context_of_button(offer: Offer, **more: Any) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def submit(request: HttpRequest) -> HttpResponse:
 def _submitted(request: HttpRequest, offer: Offer) -> Handle:
     caller = identify(request, Action.CREATE)
     if caller.owner != offer.owner:
-        message = "This form was made for another login. Load its page again."
+        message = _("This form was made for another login. Load its page again.")
         raise HTTPError(403, "FormOfAnotherLogin", message)
     inputs = offer.with_fields(request.POST)
     check_values(offer.task, inputs)

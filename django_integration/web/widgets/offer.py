@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 from uuid import uuid4
 
 from django.core import signing
+from django.utils.translation import gettext as _
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from django_integration.web.http.responses import HTTPError
@@ -62,11 +63,12 @@ class Offer:
         try:
             told = signing.loads(text, salt=_SALT, max_age=LONGEST)
         except signing.SignatureExpired:
-            raise HTTPError(
-                400, "FormExpired", "This form is more than a day old. Load its page again."
-            ) from None
+            message = _("This form is more than a day old. Load its page again.")
+            raise HTTPError(400, "FormExpired", message) from None
         except signing.BadSignature:
-            message = "This form was not made by this site, or was changed on its way. Load its page again."
+            message = _(
+                "This form was not made by this site, or was changed on its way. Load its page again."
+            )
             raise HTTPError(400, "FormNotValid", message) from None
         task, inputs, fields, owner, label, after, key = told
         return cls(

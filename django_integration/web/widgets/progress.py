@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from django_integration.web.auth.caller import Caller
 
-TEMPLATE: Final = "serverless_tasks/widgets/progress.html"
+TEMPLATE: Final = "serverless_tasks/widgets/task_progress.html"
 # On this status htmx puts the answer into the page and polls no more: https://htmx.org/docs/#polling
 STOP_POLLING: Final = 286
 _VARY: Final = ("Cookie", "Authorization", "Accept-Language", "HX-Request")
