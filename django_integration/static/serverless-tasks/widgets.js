@@ -56,6 +56,8 @@
     if (!uuid || ended(root.dataset.status)) return
     delete root.dataset.taskProgress // once
     const text = textsOf(root)
+    const reload = root.querySelector('[data-field="reload"]')
+    if (reload) reload.hidden = true
     const last = (reason) => {
       if (!(reason instanceof Error)) return tell(root, 'task:ended', reason)
       say(root, 'error', text(reason.status === 404 ? 'gone' : 'no-answer'))

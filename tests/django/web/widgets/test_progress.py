@@ -47,7 +47,7 @@ class TestTag:
         assert "Waiting to be picked up" in page
         assert '<progress aria-label="Progress of the task" value="0" max="1">' in page
         assert f'<a href="/tasks/{job.uuid}/view/">' in page
-        assert '<noscript> <a href="">Reload to see how far it is</a></noscript>' in page
+        assert '<a href="" data-field="reload">Reload to see how far it is</a>' in page
         assert "hx-" not in page
 
     def test_what_is_given_as_it_was_read_is_not_read_again(self, user: User, calls: Counter[str]) -> None:
@@ -66,7 +66,7 @@ class TestTag:
         assert "data-task-progress" not in page
         assert 'data-status="succeeded"' in page
         assert 'value="1" max="1"' in page
-        assert "noscript" not in page
+        assert "Reload" not in page
         assert "<template>" not in page
 
     def test_an_error_is_shown_as_its_owner_may_see_it(self, user: User, work: Callable[[], int]) -> None:
@@ -126,7 +126,7 @@ class TestFragment:
         assert (answer.status_code, answer["Content-Type"]) == (200, "text/html; charset=utf-8")
         assert text.strip().startswith('<div class="task-progress"')
         assert f'data-task-progress="{job.uuid}"' in text
-        assert "noscript" not in text
+        assert "Reload" not in text
         assert answer["Cache-Control"] == "private, no-cache"
         assert "HX-Request" in answer["Vary"]
         assert "Cookie" in answer["Vary"]
