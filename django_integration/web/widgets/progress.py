@@ -16,7 +16,8 @@ from django_integration.web.auth.caller import identify
 from django_integration.web.http.responses import HTTPError, error_response, record_json
 from django_integration.web.live.job_view import JobView
 from django_integration.web.live.lookup import find_record, find_shared
-from django_integration.web.live.shared_reads import ANY, shared_reads
+from django_integration.web.live.polling import seen_by
+from django_integration.web.live.shared_reads import shared_reads
 from django_integration.web.namespaces import path_of
 from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.engine.job.record import ENDED, Record
@@ -24,8 +25,6 @@ from serverless_tasks.errors import ServerlessTasksError, TaskNotFound
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
-
-    from django_integration.web.auth.caller import Caller
 
 TEMPLATE: Final = "serverless_tasks/widgets/task_progress.html"
 # On this status htmx puts the answer into the page and polls no more: https://htmx.org/docs/#polling
@@ -90,7 +89,7 @@ def fragment(request: HttpRequest, uuid: str) -> HttpResponse:
     """Answer the piece of one job alone: for htmx, for the script of the pieces, or for a page's own."""
     htmx = by_htmx(request)
     try:
-        view = _view_of(identify(request, Action.RETRIEVE), uuid)
+        view = _view_of(request, uuid)
     except (HTTPError, TaskNotFound) as error:
         return _refusal(error, htmx=htmx)
     except ServerlessTasksError as error:
@@ -107,12 +106,12 @@ def fragment(request: HttpRequest, uuid: str) -> HttpResponse:
     return _headed(response, "private, no-store" if view.last else "private, no-cache")
 
 
-def _view_of(caller: Caller, uuid: str) -> JobView:
-    """Return the view of a job that the caller may see; see `poll`."""
-    reads = shared_reads()
+def _view_of(request: HttpRequest, uuid: str) -> JobView:
+    """Return the view of a job that whoever asks may see; see `poll`."""
+    caller, reads = identify(request, Action.RETRIEVE), shared_reads()
     if reads is None or caller.permit is not None:
         return JobView.of(find_record(caller, uuid))
-    return find_shared(caller, uuid, reads, ANY)
+    return find_shared(caller, uuid, reads, seen_by(request))
 
 
 def _refusal(error: Exception, *, htmx: bool) -> HttpResponse:
