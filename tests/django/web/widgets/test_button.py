@@ -271,3 +271,27 @@ def test_an_older_key_of_the_site_still_reads_what_it_signed(
     browser.force_login(User.objects.get())
 
     assert browser.post(URL, form).status_code == 302
+
+
+class TestDjangoRestFramework:
+    @pytest.fixture(autouse=True)
+    def its_session(self, settings: Any) -> None:
+        settings.TASK_API_AUTHENTICATION_CLASSES = ["rest_framework.authentication.SessionAuthentication"]
+        settings.TASK_API_PERMISSIONS_CLASSES = ["rest_framework.permissions.IsAuthenticated"]
+
+    def test_a_form_is_let_in_by_its_classes(self, user: User) -> None:
+        browser = Client(enforce_csrf_checks=True)
+        browser.force_login(user)
+        token = "a" * 32
+        browser.cookies["csrftoken"] = token
+        form = fields_of(drawn(SUM, user, numbers=[1])) | {"csrfmiddlewaretoken": token}
+
+        assert browser.post(URL, form).status_code == 302
+        assert queued()[0].owner == str(user.pk)
+
+    def test_and_kept_out(self, client: Client, form: dict[str, Any], settings: Any) -> None:
+        settings.TASK_API_PERMISSIONS_CLASSES = ["rest_framework.permissions.IsAdminUser"]
+        client.force_login(User.objects.get())
+
+        assert client.post(URL, form, **JSON).status_code == 403
+        assert queued() == []
