@@ -68,7 +68,7 @@ def task_progress(context: template.Context, job: Any, *, htmx: bool = False) ->
         record = shown_to(request, job)
     except TypeError as error:
         raise template.TemplateSyntaxError(str(error)) from error
-    return render_to_string(PROGRESS, context_of(record, htmx=htmx, static=True))
+    return render_to_string(PROGRESS, context_of(request, record, htmx=htmx, static=True))
 
 
 @register.simple_tag(takes_context=True)
@@ -130,7 +130,9 @@ def task_button(
         key=new_key() if once else None,
     )
     values = {name: _texts(given[name]) for name in open_fields if name in given}
-    return render_to_string(BUTTON, context_of_button(offer, values=values, form_id=id, htmx=htmx), request)
+    return render_to_string(
+        BUTTON, context_of_button(request, offer, values=values, form_id=id, htmx=htmx), request
+    )
 
 
 def _texts(value: Any) -> list[str]:

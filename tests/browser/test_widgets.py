@@ -91,6 +91,17 @@ class TestWithScripts:
         expect(piece(page).get_by_role("status")).to_have_text("Succeeded")
         assert page.url == f"{address}/pieces/"
 
+    def test_a_double_click_makes_one_job_and_the_focus_stays(self, page: Page, address: str) -> None:
+        sent: list[str] = []
+        page.on("request", lambda request: sent.append(request.url) if request.method == "POST" else None)
+        page.goto(f"{address}/pieces/")
+        page.get_by_label("Numbers").fill("4")
+        page.get_by_role("button", name="Add").dblclick()
+        expect(piece(page).get_by_role("status")).to_have_text("Succeeded")
+
+        assert len(sent) == 1
+        expect(page.get_by_role("button", name="Add")).to_be_focused()
+
     def test_the_next_job_takes_its_place(self, page: Page, address: str) -> None:
         page.goto(f"{address}/pieces/")
         for numbers in ("1", "2"):

@@ -100,7 +100,8 @@
     const button = form.querySelector('button')
     const text = textsOf(form)
     const body = new FormData(form)
-    button.disabled = true
+    if (button.ariaDisabled === 'true') return // it is on its way
+    button.ariaDisabled = 'true' // a disabled one would lose the focus
     refuse(form, [])
     try {
       const response = await fetch(form.action, { method: 'POST', body, headers: { Accept: 'application/json' } })
@@ -112,7 +113,7 @@
     } catch {
       refuse(form, [{ message: text('not-sent') }])
     } finally {
-      button.disabled = false
+      button.ariaDisabled = null
     }
   }
 

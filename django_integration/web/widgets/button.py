@@ -22,7 +22,7 @@ from django_integration.web.http.responses import HTTPError, error_response, rec
 from django_integration.web.namespaces import path_of
 from django_integration.web.widgets.offer import OFFER, Offer
 from django_integration.web.widgets.progress import TEMPLATE as PROGRESS
-from django_integration.web.widgets.progress import by_htmx, context_of
+from django_integration.web.widgets.progress import by_htmx, context_of, namespaces_of
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.submission import submit_json
@@ -36,14 +36,21 @@ if TYPE_CHECKING:
 TEMPLATE: Final = "serverless_tasks/widgets/task_button.html"
 
 
-def context_of_button(offer: Offer, **more: Any) -> dict[str, Any]:
+def context_of_button(request: HttpRequest, offer: Offer, **more: Any) -> dict[str, Any]:
     """Return the context of a form.
 
     Args:
+        request: the request of the page.
         offer: what it submits.
         more: ``values`` of hidden fields, ``form_id``, ``htmx``, ``errors``.
     """
-    return {"offer": offer, "signed": offer.sign(), "field": OFFER, "url": path_of("submit"), **more}
+    return {
+        "offer": offer,
+        "signed": offer.sign(),
+        "field": OFFER,
+        "url": path_of("submit", near=namespaces_of(request)),
+        **more,
+    }
 
 
 @never_cache
@@ -60,7 +67,7 @@ def submit(request: HttpRequest) -> HttpResponse:
     if _wants_json(request):
         return record_response(request, handle.record, 200 if handle.repeated else 201)
     if by_htmx(request):
-        return render(request, PROGRESS, context_of(record_json(handle.record), htmx=True))
+        return render(request, PROGRESS, context_of(request, record_json(handle.record), htmx=True))
     return HttpResponseRedirect(_next(request, offer, handle.uuid))
 
 
@@ -84,7 +91,7 @@ def _next(request: HttpRequest, offer: Offer, uuid: str) -> str:
     allowed = url_has_allowed_host_and_scheme(
         after, allowed_hosts={request.get_host()}, require_https=request.is_secure()
     )
-    return after if allowed else path_of("view", args=[uuid])
+    return after if allowed else path_of("view", near=namespaces_of(request), args=[uuid])
 
 
 def _refusal(request: HttpRequest, offer: Offer | None, error: Exception) -> HttpResponse:
@@ -102,7 +109,7 @@ def _refusal(request: HttpRequest, offer: Offer | None, error: Exception) -> Htt
     }
     if offer is not None and answer.status_code != 403:
         values = {name: request.POST.getlist(name) for name in offer.fields if name in request.POST}
-        context |= context_of_button(offer, values=values, htmx=by_htmx(request))
+        context |= context_of_button(request, offer, values=values, htmx=by_htmx(request))
     if by_htmx(request):  # it shows no answer of another status
         return HttpResponse(render_to_string(TEMPLATE, context, request))
     response = render(request, "serverless_tasks/widgets/refused.html", context, status=answer.status_code)

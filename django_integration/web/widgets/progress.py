@@ -37,25 +37,33 @@ def by_htmx(request: HttpRequest) -> bool:
     return request.headers.get("HX-Request") == "true"
 
 
-def context_of(record: dict[str, Any] | None, *, htmx: bool, static: bool = False) -> dict[str, Any]:
+def namespaces_of(request: HttpRequest) -> list[str]:
+    """Return the namespaces of a request's URL, outermost first."""
+    return [] if request.resolver_match is None else request.resolver_match.namespaces
+
+
+def context_of(
+    request: HttpRequest, record: dict[str, Any] | None, *, htmx: bool, static: bool = False
+) -> dict[str, Any]:
     """Return the context of the piece.
 
     Args:
+        request: the request; of several places with our URLs, the nearest is linked to.
         record: the record, as the JSON interface serves it; None of a job that cannot be read here.
         htmx: whether htmx follows the job, in place of our script.
         static: whether the piece stands in a whole page, which can be loaded again.
     """
     if record is None:
         return {"record": None, "ended": True, "static": static}
-    uuid = record["uuid"]
+    uuid, near = record["uuid"], namespaces_of(request)
     return {
         "record": record,
         "message": record["messages"][-1] if record["messages"] else "",
         "ended": record["status"] in ENDED,
         "htmx": htmx,
         "static": static,
-        "fragment_url": path_of("progress", args=[uuid]),
-        "view_url": path_of("view", args=[uuid]),
+        "fragment_url": path_of("progress", near=near, args=[uuid]),
+        "view_url": path_of("view", near=near, args=[uuid]),
     }
 
 
@@ -91,14 +99,14 @@ def fragment(request: HttpRequest, uuid: str) -> HttpResponse:
     try:
         view = _view_of(request, uuid)
     except (HTTPError, TaskNotFound) as error:
-        return _refusal(error, htmx=htmx)
+        return _refusal(request, error)
     except ServerlessTasksError as error:
         return _unavailable(error)
     etag = f'"{view.id}-{get_language()}-{htmx:d}"'
     if not view.last and request.headers.get("If-None-Match") == etag:
         response: HttpResponse = HttpResponseNotModified()
     else:
-        response = _piece(context_of(json.loads(view.data), htmx=htmx))
+        response = _piece(context_of(request, json.loads(view.data), htmx=htmx))
         if view.last and htmx:
             response.status_code = STOP_POLLING
     if not view.last:
@@ -114,12 +122,12 @@ def _view_of(request: HttpRequest, uuid: str) -> JobView:
     return find_shared(caller, uuid, reads, seen_by(request))
 
 
-def _refusal(error: Exception, *, htmx: bool) -> HttpResponse:
+def _refusal(request: HttpRequest, error: Exception) -> HttpResponse:
     """Return the answer to one who may not see a job: htmx would go on polling after any error."""
     answer = error_response(error)
     status = 404 if answer is None else answer.status_code
-    if htmx and status in (401, 403, 404):
-        return _headed(_piece(context_of(None, htmx=True), STOP_POLLING), "private, no-store")
+    if by_htmx(request) and status in (401, 403, 404):
+        return _headed(_piece(context_of(request, None, htmx=True), STOP_POLLING), "private, no-store")
     if status == 404:
         raise Http404(str(error))
     response = HttpResponse(str(error), status=status, content_type="text/plain; charset=utf-8")
