@@ -246,6 +246,13 @@ class TestRefusals:
 
         assert browser.post(URL, form).status_code == 403
 
+    def test_nor_is_one_of_an_anonymous_visitor_sent_by_another_site(self, settings: Any) -> None:
+        settings.SERVERLESS_TASKS = settings.SERVERLESS_TASKS | {"ALLOW_ANONYMOUS": True}
+        settings.MIDDLEWARE = [name for name in settings.MIDDLEWARE if "csrf" not in name.lower()]
+        form = fields_of(drawn(SUM, AnonymousUser(), numbers=[1]))
+
+        assert Client(enforce_csrf_checks=True).post(URL, form).status_code == 403
+
     def test_it_is_only_posted_to(self, browser: Client) -> None:
         assert browser.get(URL).status_code == 405
 
