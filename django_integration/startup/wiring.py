@@ -14,7 +14,7 @@ from django_integration.django_tasks.function import MADE
 from django_integration.generic_tasks import GenericBackend, backend_of
 from django_integration.own_backend import OwnBackend, backend_class
 from django_integration.startup.adoption import adopt
-from django_integration.startup.commit import defer
+from django_integration.startup.commit import beside_transaction, defer
 from django_integration.startup.task_classes import IMPORTED
 from django_integration.web.live.shared_reads import SharedReads, share
 from serverless_tasks.engine.config import Config
@@ -58,7 +58,12 @@ def wire() -> ConfigurationError | None:
     """
     registry = Registry(IMPORTED, MADE)
     registry.served = conf.served_tasks
-    hooks: dict[str, Any] = {"registry": registry, "defer": defer, "middleware": middleware}
+    hooks: dict[str, Any] = {
+        "registry": registry,
+        "defer": defer,
+        "beside_transaction": beside_transaction,
+        "middleware": middleware,
+    }
     try:
         given, clock = conf.current(), Clock()
         reads = SharedReads(given.shared_read, clock) if given.shared_read > 0 else None

@@ -194,13 +194,13 @@ def _definitions() -> Iterator[checks.CheckMessage]:
 
 
 def _replaced(task: type[BaseTask]) -> Iterator[checks.CheckMessage]:
-    """A class of before workflows may have an attribute of a name that is a method or a property now."""
+    """A class of an earlier version may have an attribute of a name that is a method or a property now."""
     for name in replaced_names(task):
         message = f"{task.__qualname__}.{name} takes the place of {name!r} of Task: it is the task's own."
         hint = (
-            "Rename it; or write options().signature(...) for a part of a group or a chain."
-            if name == "signature"
-            else "Rename it; or take self.execution.group for the group that came before a job."
+            "Rename it; or take self.execution.group for the group that came before a job."
+            if name == "group"
+            else f"Rename it; or write options().{name}(...), which does the same."
         )
         yield checks.Warning(message, hint=hint, id="serverless_tasks.W014")
 
