@@ -66,6 +66,10 @@ test-unit test-repository test-contract test-integration test-django test-browse
 	@echo "== tests/$*"
 	@$(PYTEST) tests/$* -q --durations=5
 
+.PHONY: test-matrix
+test-matrix: .venv/$(STAMP) ## unit and django tests over the supported Pythons and Djangos that this machine has (10 minutes each)
+	@$(BIN)/python -m infra.matrix $(MATRIX)
+
 .PHONY: soak
 soak: .venv/$(STAMP) .venvs/ministack/$(STAMP) ## 10,000 jobs, 10 groups of 1,000; kills, throttles, doubled messages
 	@echo "== soak"
@@ -136,6 +140,11 @@ lock: $(UV) ## Pin the requirements anew
 	}; \
 	lock dev pyproject.toml --all-extras --group dev; \
 	lock bench pyproject.toml --extra cli --extra django --extra lambda --group bench --constraints requirements/dev.txt; \
+	for django in 5.2 6.0 6.1; do \
+		out=requirements/django-$$django.txt; echo "$$out"; \
+		echo "django==$$django.*" | (cd / && $(CURDIR)/$(UV) pip compile --quiet --upgrade --universal --python-version 3.12 \
+			--generate-hashes --no-emit-index-url --custom-compile-command "make lock" -o "$(CURDIR)/$$out" - >/dev/null); \
+	done; \
 	for group in checkov ministack node sam uv; do lock "$$group" --group "$$group"; done
 	@echo infra/lambda/requirements.txt
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes --no-emit-index-url \
