@@ -71,7 +71,7 @@ def main(words: Sequence[str]) -> int:
     """Run the combinations.
 
     Args:
-        words: the command line: ``--python``, ``--django`` and ``--kind`` take one of each alone.
+        words: the command line: ``--python``, ``--django`` and ``--kind`` take one alone; ``--strict`` leaves none out.
 
     Returns:
         The exit code: 1 when tests of a combination failed or it could not be installed.
@@ -80,6 +80,7 @@ def main(words: Sequence[str]) -> int:
     parser.add_argument("--python", choices=PYTHONS, action="append")
     parser.add_argument("--django", choices=DJANGOS, action="append")
     parser.add_argument("--kind", choices=KINDS, action="append")
+    parser.add_argument("--strict", action="store_true", help="what is left out is a failure")
     given = parser.parse_args(words)
     lines, failed = [], False
     for version in given.python or PYTHONS:
@@ -88,6 +89,7 @@ def main(words: Sequence[str]) -> int:
             name = f"Python {version}, Django {django}"
             if python is None:
                 lines.append(f"{name}: left out, as this machine has no Python {version}")
+                failed = failed or given.strict
                 continue
             print(f"== {name}", flush=True)
             started = time.monotonic()
