@@ -1,4 +1,4 @@
-"""Has this Django a tasks framework? It came with 6.0; all else of the app works from 5.2 on."""
+"""The presence of Django's tasks framework, which came with 6.0; all else of the app works from 5.2 on."""
 
 from __future__ import annotations
 

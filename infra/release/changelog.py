@@ -1,4 +1,4 @@
-"""What CHANGELOG.md must say: ``python -m infra.release.changelog``.
+"""The rules of CHANGELOG.md: ``python -m infra.release.changelog``.
 
 A change that users notice has a line under the heading of the version to come; a release has a heading of its own.
 """
@@ -68,7 +68,7 @@ def problems(text: str, present: str, *, changed: bool = True, release: bool = F
 
 
 def _numbers(headings: Sequence[str]) -> tuple[list[str], list[tuple[int, ...]]]:
-    """What is wrong with the headings of released versions, and these as numbers."""
+    """Return what is wrong with the headings of released versions, and these as numbers."""
     found, numbers = [], []
     for heading in headings:
         released = _RELEASED.fullmatch(heading)

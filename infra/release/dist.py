@@ -1,4 +1,4 @@
-"""What is released: ``python -m infra.release.dist``, which is ``make dist``.
+"""The distributions: ``python -m infra.release.dist``, which is ``make dist``.
 
 Builds the source distribution, the wheel and the npm package into ``dist/``, each with the version of
 ``pyproject.toml``, and has the tools of each index look at them.
