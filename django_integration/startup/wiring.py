@@ -56,6 +56,7 @@ def wire() -> ConfigurationError | None:
         What is wrong with the configuration, for the system check; submitting a task raises it as well.
     """
     registry = Registry(IMPORTED, *_functions())
+    registry.served = conf.served_tasks
     hooks: dict[str, Any] = {"registry": registry, "defer": defer, "middleware": middleware}
     try:
         given, clock = conf.current(), Clock()

@@ -63,7 +63,9 @@ def build_npm(target: Path) -> Path:
         CalledProcessError: the build failed.
     """
     with TemporaryDirectory() as folder:
-        copy = Path(folder) / "client"
+        # In a tree of the same shape: the build takes the licence from its root.
+        copy = Path(folder) / CLIENT.relative_to(ROOT)
+        shutil.copy(ROOT / "LICENSE", folder)
         shutil.copytree(CLIENT, copy, ignore=shutil.ignore_patterns("node_modules", "dist"))
         (copy / "node_modules").symlink_to(CLIENT / "node_modules")
         package = copy / "package.json"

@@ -23,6 +23,7 @@ from serverless_tasks.cli.commands import (
     search,
     stack,
     stats,
+    types,
 )
 from serverless_tasks.cli.commands import delete as operation
 from serverless_tasks.cli.session import takes_env
@@ -47,6 +48,7 @@ _PROJECT: dict[str, Callable[..., None]] = {
     "deploy": deploy.deploy,
     "outputs": outputs.outputs,
     "doctor": doctor.doctor,
+    "types": types.types,
 }
 _JOBS: dict[str, Callable[..., None]] = {
     "jobs": search.jobs,

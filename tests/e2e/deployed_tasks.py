@@ -171,32 +171,3 @@ class Total(Quick):
             "members": sum(1 for _ in self.group.results()),
             "failed": members.failed,
         }
-
-
-class ReadVariable(Task):
-    """Tells a variable of its environment, as settings read it."""
-
-    name = "read-variable"
-    inputs = {"variable": StringParameter()}
-    outputs = {"value": StringParameter()}
-
-    def run(self, variable):
-        return os.environ.get(variable, "")
-
-
-class ReadSecret(Task):
-    """Reads a secret itself, with the rights of its function; tells the error's code."""
-
-    name = "read-secret"
-    inputs = {"secret": StringParameter()}
-    outputs = {"code": StringParameter()}
-
-    def run(self, secret):
-        import boto3
-        from botocore.exceptions import ClientError
-
-        try:
-            boto3.client("secretsmanager").get_secret_value(SecretId=secret)
-        except ClientError as error:
-            return error.response["Error"]["Code"]
-        return "read"

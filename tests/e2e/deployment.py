@@ -223,8 +223,13 @@ def _make_up_for_ministack(stack: Stack) -> None:
     permission by names such as sqs:SendMessageBatch, which IAM does not have: sqs:SendMessage covers both.
     """
     functions = stack.client("lambda")
-    for function in ("WorkerFunction", "DeadLetterFunction"):
-        mappings = functions.list_event_source_mappings(FunctionName=stack.physical(function))
+    resources = stack.client("cloudformation").describe_stack_resources(StackName=stack.name)[
+        "StackResources"
+    ]
+    for resource in resources:
+        if resource["ResourceType"] != "AWS::Lambda::Function":
+            continue
+        mappings = functions.list_event_source_mappings(FunctionName=resource["PhysicalResourceId"])
         for each in mappings["EventSourceMappings"]:
             limit = int(each["ScalingConfig"]["MaximumConcurrency"])
             functions.update_event_source_mapping(

@@ -1,5 +1,9 @@
-"""A Django project of one's own, as `django-admin` makes it, with tasks of ours and of Django's framework."""
+"""A Django project of one's own, as `django-admin` makes it, with tasks of ours and of Django's framework.
 
+It has a queue of its own, secrets, and three environments: default, staging and prod.
+"""
+
+import json
 import os
 import shutil
 import subprocess
@@ -10,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.e2e import deployment
-from tests.e2e.deployment import ROOT, Stack
+from tests.e2e.deployment import REGION, ROOT, ROOT_KEY, Stack
 
 SETTINGS = """
 INSTALLED_APPS += ["django_integration", "shop", "newsletter"]
@@ -52,6 +56,37 @@ class TotalOrders(Task):
         made = [Order.objects.create(amount=amount).pk for amount in amounts]
         return Order.objects.filter(pk__in=made).aggregate(total=Sum("amount"))["total"]
 """
+SECRETS = """
+import os
+
+import boto3
+from botocore.exceptions import ClientError
+
+from serverless_tasks import Task
+from serverless_tasks.params import StringParameter
+
+
+class ReadVariable(Task):
+    name = "read-variable"
+    inputs = {"variable": StringParameter()}
+    outputs = {"value": StringParameter()}
+
+    def run(self, variable):
+        return os.environ.get(variable, "")
+
+
+class ReadSecret(Task):
+    name = "read-secret"
+    inputs = {"secret": StringParameter()}
+    outputs = {"code": StringParameter()}
+
+    def run(self, secret):
+        try:
+            boto3.client("secretsmanager").get_secret_value(SecretId=secret)
+        except ClientError as error:
+            return error.response["Error"]["Code"]
+        return "read"
+"""
 TASKS = """
 from pydantic import BaseModel
 
@@ -70,6 +105,8 @@ class Greet(Task[Greeting]):
         return f"Hello, {self.params.who}!"
 """
 NEWSLETTER = ROOT / "tests/django/newsletter"
+ENVIRONMENTS = ("default", "staging", "prod")
+TOKEN = "/shop/token"
 
 
 @pytest.fixture(scope="session")
@@ -82,8 +119,36 @@ def released(tmp_path_factory: pytest.TempPathFactory, wheel: Path) -> Path:
 
 
 @pytest.fixture(scope="session")
-def shop(tmp_path_factory: pytest.TempPathFactory, wheel: Path, released: Path) -> Path:
-    """A new Django project: an app with two task modules, one with Django's tasks alone, and what `init` writes."""
+def secrets(endpoint: str) -> dict[str, str]:
+    """The ARN of each environment's secret, and of a parameter that all read; there is a secret of somebody else."""
+    account = Stack("", endpoint, {})
+    account.client("ssm").put_parameter(Name=TOKEN, Value="letmein", Type="SecureString")
+    manager = account.client("secretsmanager")
+    manager.create_secret(Name="payroll", SecretString="not for the shop")
+    arns: dict[str, str] = {
+        environment: manager.create_secret(
+            Name=f"shop/{environment}", SecretString=json.dumps({"url": f"database of {environment}"})
+        )["ARN"]
+        for environment in ENVIRONMENTS
+    }
+    return {**arns, TOKEN: f"arn:aws:ssm:{REGION}:{arns['prod'].split(':')[4]}:parameter{TOKEN}"}
+
+
+@pytest.fixture(scope="session")
+def commands() -> dict[str, str]:
+    """The command that deploys each environment, as `init` has printed it."""
+    return {}
+
+
+@pytest.fixture(scope="session")
+def shop(
+    tmp_path_factory: pytest.TempPathFactory,
+    wheel: Path,
+    released: Path,
+    secrets: dict[str, str],
+    commands: dict[str, str],
+) -> Path:
+    """A new Django project: an app with task modules, one with Django's tasks alone, and what `init` writes."""
     project = tmp_path_factory.mktemp("shop") / "shop-project"
     project.mkdir()
     run(released, project, "-m", "django", "startproject", "website", ".")
@@ -93,26 +158,56 @@ def shop(tmp_path_factory: pytest.TempPathFactory, wheel: Path, released: Path) 
     settings.write_text(settings.read_text() + SETTINGS)
     (project / "shop/models.py").write_text(MODELS)
     run(released, project, "manage.py", "makemigrations", "shop")
-    (project / "shop/background.py").write_text(BACKGROUND)
+    (project / "shop/background.py").write_text(BACKGROUND + SECRETS)
     (project / "shop/tasks.py").write_text(TASKS)
-    for environment in ((), ("--env", "staging"), ("--env", "prod")):
-        run(
+    for environment in ENVIRONMENTS:
+        said = run(
             *(released, project, "-m", "serverless_tasks.cli", "init"),
-            *("--requirement", f"{wheel}[lambda]", "--stack-name", "shop", "--queue", "mail:concurrency=2"),
-            *environment,
+            *(
+                "--requirement",
+                f"{wheel}[lambda]",
+                "--stack-name",
+                "shop",
+                "--queue",
+                "mail:concurrency=2,timeout=120",
+            ),
+            *(() if environment == "default" else ("--env", environment)),
         )
+        commands[environment] = said.rpartition("Next: ")[2].partition(" (")[0]
+    config = project / "samconfig.toml"
+    for environment in ENVIRONMENTS:
+        config.write_text(with_secrets(config.read_text(), environment, secrets))
     return project
 
 
+def with_secrets(config: str, environment: str, secrets: dict[str, str]) -> str:
+    """samconfig.toml with an environment's secrets, which the default's processes use for three seconds."""
+    given = [
+        f"SecretReferences=DATABASE_URL={secrets[environment]}:url,SHOP_TOKEN={TOKEN}",
+        f"SecretArns={secrets[environment]},{secrets[TOKEN]}",
+        *(["SecretsMaxAge=3"] if environment == "default" else []),
+    ]
+    head, section, rest = config.partition(f"[{environment}.global.parameters]")
+    first = "parameter_overrides = ["
+    assert section
+    assert first in rest
+    return head + section + rest.replace(first, first + "".join(f"{json.dumps(each)}, " for each in given), 1)
+
+
 @pytest.fixture(scope="session")
-def deployed(shop: Path, released: Path, endpoint: str) -> Stack:
-    said = deployment.deploy_project(shop, released, endpoint)
+def deployed(shop: Path, released: Path, endpoint: str, commands: dict[str, str]) -> Stack:
+    """Its default environment, by the command that `init` has printed."""
+    assert commands["default"] == "serverless-tasks deploy"
+    done = deployment.run_step(shop, released, endpoint, f"{commands['default']} --yes", ROOT_KEY)
+    said = done.stdout + done.stderr
+    assert done.returncode == 0, said[-5000:]
     assert "The stack shop is deployed." in said
     assert "A site that uses it needs these" in said
     return deployment.deployed_stack("shop", endpoint)
 
 
-def run(released: Path, project: Path, *arguments: str) -> None:
+def run(released: Path, project: Path, *arguments: str) -> str:
+    """Run Python in the project; return what it printed."""
     done = subprocess.run(
         [sys.executable, *arguments],
         cwd=project,
@@ -122,3 +217,4 @@ def run(released: Path, project: Path, *arguments: str) -> None:
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout + done.stderr

@@ -42,11 +42,15 @@ def test_jobs_travel_through_its_own_queues(deployed: Stack, monkeypatch: pytest
     greeting = TaskClient.from_stack(deployed.name).submit("greet", who="Bo")
     assert greeting.wait(60) == {"result": "Hello, Bo!"}
     assert greeting.record.queue == "mail"
+    worker = deployed.client("lambda").get_function_configuration(
+        FunctionName=deployed.physical("MailWorkerFunction")
+    )
+    assert worker["Timeout"] == 120
     session.reset()
 
 
 def test_ci_deploys_each_environment_as_a_stack_of_its_own(
-    shop: Path, released: Path, deployed: Stack, endpoint: str
+    shop: Path, released: Path, deployed: Stack, endpoint: str, commands: dict[str, str]
 ) -> None:
     """By the steps of infra/ci, as a user who holds the deployer's policies and no others."""
     steps = yaml.safe_load((ROOT / "infra/ci/github.yml").read_text())["jobs"]["deploy"]["steps"]
@@ -69,6 +73,8 @@ def test_ci_deploys_each_environment_as_a_stack_of_its_own(
     assert prod.outputs["TableName"] != deployed.outputs["TableName"]
     failed, record = prod.invoke({"task": "greet", "inputs": {"who": "prod"}})
     assert (failed, record["outputs"]) == (None, {"result": "Hello, prod!"})
+    failed, record = prod.invoke({"task": "read-variable", "inputs": {"variable": "DATABASE_URL"}})
+    assert (failed, record["outputs"]) == (None, {"value": "database of prod"})
 
 
 def test_a_stack_is_deleted_and_a_new_one_goes_on_with_its_jobs(

