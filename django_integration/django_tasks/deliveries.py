@@ -19,6 +19,9 @@ from django_integration.django_tasks.availability import HAS_TASKS
 from django_integration.django_tasks.running import CURRENT, FunctionRun
 from serverless_tasks.engine.services import current_services
 
+if HAS_TASKS:  # here, so that a worker has it before its first delivery
+    from django_integration.django_tasks.signals import tell_enqueued, tell_finished
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
@@ -45,16 +48,12 @@ def middleware(delivery: Delivery, execute: Callable[[Delivery], DeliveryResult]
             close_old_connections()
             _tend_coroutines_thread()
         if HAS_TASKS and backend.synchronous:
-            from django_integration.django_tasks.signals import tell_enqueued
-
             tell_enqueued(delivery.message)
         try:
             outcome = execute(attempt.delivery)
         finally:
             _abandon(_in_transactions() - outer)
         if HAS_TASKS:
-            from django_integration.django_tasks.signals import tell_finished
-
             tell_finished(attempt, outcome)
         return outcome
     finally:
