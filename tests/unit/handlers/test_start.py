@@ -94,7 +94,8 @@ def test_a_worker_imports_nothing_that_it_does_not_use(unused, worker):
 
 
 def test_the_collector_is_off_while_a_function_starts_and_on_from_then(worker):
-    assert worker["collections"] <= 2  # before it is off, and with what this test adds
+    # Before it is off, and with what this test adds; Python 3.12 looks after 700 objects, later ones after 2,000.
+    assert worker["collections"] <= (2 if sys.version_info >= (3, 13) else 7)
     assert worker["collects"] is True
     assert worker["frozen"] > 10_000
 
@@ -106,8 +107,14 @@ def test_imports_have_room_for_their_frames(module, worker):
 
 def test_outside_lambda_the_collector_is_left_alone():
     told = started(AWS_LAMBDA_FUNCTION_NAME="")
+    bare = subprocess.run(
+        [sys.executable, "-c", "import gc; print(gc.get_freeze_count())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert told["collections"] > 10
-    assert (told["collects"], told["frozen"]) == (True, 0)
+    assert (told["collects"], told["frozen"]) == (True, int(bare.stdout))  # 3.12 freezes some of its own
 
 
 @pytest.fixture(scope="module")
