@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -138,3 +139,35 @@ def test_the_status_function_starts_without_tasks_settings_and_secrets():
         check=True,
     )
     assert said.stdout == "False\n"
+
+
+SITE = """
+SECRET_KEY = "not a secret"
+INSTALLED_APPS = ["django_integration"]
+SERVERLESS_TASKS = {"TABLE": "jobs-of-another-stack", "PAUSES": False, "ALLOW_ANONYMOUS": True}
+"""
+OF_DJANGO = """
+import lambda_handlers.worker
+from serverless_tasks.engine.services import current_services
+from django_integration import conf
+print(current_services().config.table, current_services().config.pauses, conf.current().allow_anonymous)
+"""
+
+
+def test_a_worker_keeps_to_its_stack_where_django_settings_name_another(tmp_path: Path) -> None:
+    (tmp_path / "site_of_another.py").write_text(SITE)
+    said = subprocess.run(
+        [sys.executable, "-c", OF_DJANGO],
+        env={
+            **os.environ,
+            **ENVIRONMENT,
+            "AWS_LAMBDA_FUNCTION_NAME": "worker",
+            "DJANGO_SETTINGS_MODULE": "site_of_another",
+            "SERVERLESS_TASKS_PAUSES": "true",
+            "PYTHONPATH": f"{Path.cwd()}:{tmp_path}",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout == "jobs True True\n"

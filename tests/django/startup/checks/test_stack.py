@@ -301,6 +301,18 @@ class TestDeployedTasks:
         services.manifest_store.write(Manifest.of(services.registry, services.started))
         assert messages() == []
 
+    def test_a_worker_without_django_need_not_have_the_tasks_of_this_library(self) -> None:
+        services = current_services()
+        store = services.manifest_store
+        assert store is not None
+        here = Manifest.of(services.registry, services.started)
+        own = {task.name for task in services.registry if task.__module__.startswith("django_integration.")}
+        assert "declarative.deferred" in own
+        store.write(
+            replace(here, tasks={name: task for name, task in here.tasks.items() if name not in own})
+        )
+        assert messages() == []
+
     def test_it_is_one_read(self) -> None:
         with counted_calls("dynamodb") as calls:
             check_deployed_tasks(None)
