@@ -1,1 +1,1 @@
-"""A check for tests that a task may run twice: it sees the writes, loses the worker after each, and tells of repetitions."""
+"""A check that a task may run twice: its writes are seen, its worker is lost after each, repetitions are told."""

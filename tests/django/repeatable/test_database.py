@@ -1,5 +1,6 @@
 """Checks that a task may run twice: a real database, its transactions, and mails."""
 
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -126,12 +127,10 @@ def test_a_task_that_catches_everything_is_lost_all_the_same() -> None:
 
     def work(task: Task) -> None:
         seen.append(Order.objects.count())
-        with transaction.atomic():
-            try:
-                Order.objects.get_or_create(customer="ada")
-            except BaseException:
-                if seen[-1]:
-                    raise
+        with transaction.atomic(), connection.cursor() as cursor:
+            if seen[-1] == 0:
+                with suppress(BaseException):
+                    cursor.execute("INSERT INTO warehouse_order (customer, status) VALUES ('ada', '')")
 
     assert checked(work) == []
     assert seen == [0, 0, 1, 0, 0]
