@@ -16,6 +16,7 @@ from django_integration.own_backend import OwnBackend, backend_class
 from django_integration.startup.adoption import adopt
 from django_integration.startup.commit import defer
 from django_integration.startup.task_classes import IMPORTED
+from django_integration.startup.token_keys import keys_of_site
 from django_integration.web.live.shared_reads import SharedReads, share
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.definition.registry import Registry
@@ -57,7 +58,12 @@ def wire() -> ConfigurationError | None:
         What is wrong with the configuration, for the system check; submitting a task raises it as well.
     """
     registry = Registry(IMPORTED, MADE)
-    hooks: dict[str, Any] = {"registry": registry, "defer": defer, "middleware": middleware}
+    hooks: dict[str, Any] = {
+        "registry": registry,
+        "defer": defer,
+        "middleware": middleware,
+        "token_keys": keys_of_site,
+    }
     try:
         given, clock = conf.current(), Clock()
         reads = SharedReads(given.shared_read, clock) if given.shared_read > 0 else None

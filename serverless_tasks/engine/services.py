@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.statistics.base import StatisticsStore
     from serverless_tasks.engine.statistics.gatherer import Gatherer
     from serverless_tasks.engine.store.base import Blobs, Claim, Store
+    from serverless_tasks.engine.tokens.keys import Keys
     from serverless_tasks.engine.tracing.spans import Spans
     from serverless_tasks.engine.worker.delivery import Middleware
     from serverless_tasks.engine.worker.pauses import Pauses
@@ -63,6 +64,7 @@ class Services:
         middleware: stands around each delivery; see `Runner`.
         on_write: is called with the id of each job that was, or may have been, written.
         problem: why the configuration is wrong, where it is.
+        token_keys: gives the keys of tokens where the settings name none.
 
     Attributes:
         started: when they were made, in seconds since the epoch.
@@ -80,6 +82,7 @@ class Services:
         middleware: Middleware | None = None,
         on_write: Callable[[str], object] | None = None,
         problem: ConfigurationError | None = None,
+        token_keys: Callable[[], Sequence[str]] | None = None,
     ) -> None:
         self.config = config
         self.clock = clock or Clock()
@@ -91,6 +94,7 @@ class Services:
         self._store = store
         self._registry = registry
         self._on_write = on_write
+        self._token_keys = token_keys
         self._lock = threading.RLock()
         renew_when_forked(self)
 
@@ -322,6 +326,23 @@ class Services:
             spans=lambda: self.spans,
             build=self.config.build,
         )
+
+    @locked_cached_property
+    def token_keys(self) -> Keys:
+        """The keys of tokens.
+
+        Raises:
+            ConfigurationError: there is none, or one cannot be used.
+        """
+        if self.config.token_secret and not self.config.token_keys:
+            from serverless_tasks.engine.aws.session import client
+            from serverless_tasks.engine.aws.token_keys import SecretKeys
+
+            secrets = client("secretsmanager", attempts=2, read_timeout=3)
+            return SecretKeys(secrets, self.config.token_secret, self.clock)
+        from serverless_tasks.engine.tokens.keys import FixedKeys
+
+        return FixedKeys(self.config.token_keys or (self._token_keys() if self._token_keys else ()))
 
     @locked_cached_property
     def workflows(self) -> Workflows:

@@ -11,7 +11,7 @@ from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import NotPublished, ServerlessTasksError, TaskFailed, TaskNotFound, WaitTimeout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.message import Message
@@ -187,6 +187,26 @@ class Handle:
         self._require_published()
         self._record = self._cancel(self.uuid, message=self._untracked)
         return self
+
+    def browser_token(self, minutes: float = 15, allow: Iterable[str] = ("read",)) -> str:
+        """Return a token with which a browser reads this job, or cancels it, without a login; see docs/tokens.md.
+
+        Of a group or a chain it is good for the members as well. It cannot be taken back before its time.
+
+        Args:
+            minutes: how long it holds, at most 1,440 (a day).
+            allow: what it allows: ``"read"``, ``"cancel"``.
+
+        Raises:
+            ValueError: the minutes are too many, or ``allow`` names something else.
+            ConfigurationError: no key is configured.
+        """
+        from serverless_tasks.engine.tokens.token import job_token  # most processes make none
+
+        services = current_services()
+        return job_token(
+            self.uuid, minutes=minutes, allow=allow, keys=services.token_keys, now=services.clock.now()
+        )
 
     @property
     def _untracked(self) -> Message | None:
