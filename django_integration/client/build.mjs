@@ -28,8 +28,19 @@ await build({
   banner: { js: '/* Serverless Tasks client. Built from django_integration/client. */' },
   outfile: join(staticFolder, 'django-task-api.min.js'),
 })
-await build({ ...common, entryPoints: [source('index.ts')], format: 'esm', outfile: join(dist, 'esm/index.js') })
-await build({ ...common, entryPoints: [source('index.ts')], format: 'cjs', outfile: join(dist, 'cjs/index.js') })
+for (const format of ['esm', 'cjs']) {
+  for (const name of ['index', 'react']) {
+    await build({
+      ...common,
+      entryPoints: [source(`${name}.ts`)],
+      format,
+      outfile: join(dist, format, `${name}.js`),
+      sourcemap: true,
+      // The hooks share the client's settings, so they share its module.
+      external: name === 'react' ? ['react', './index.js'] : [],
+    })
+  }
+}
 
 const types = join(dist, 'esm')
 const tsc = join(here, 'node_modules/typescript/bin/tsc')
@@ -39,3 +50,4 @@ execFileSync(process.execPath, [tsc, '--project', here, '--declaration', '--emit
 cpSync(types, join(dist, 'cjs'), { recursive: true, filter: (file) => !file.endsWith('.js') })
 // The package is of type "module"; this makes one folder of it CommonJS, for Node and for TypeScript.
 writeFileSync(join(dist, 'cjs/package.json'), '{ "type": "commonjs" }\n')
+if (!out) cpSync(join(here, '../../LICENSE'), join(here, 'LICENSE'))

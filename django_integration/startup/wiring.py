@@ -58,6 +58,7 @@ def wire() -> ConfigurationError | None:
         What is wrong with the configuration, for the system check; submitting a task raises it as well.
     """
     registry = Registry(IMPORTED, MADE)
+    registry.served = conf.served_tasks
     hooks: dict[str, Any] = {
         "registry": registry,
         "defer": defer,

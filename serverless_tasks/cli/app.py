@@ -22,6 +22,7 @@ from serverless_tasks.cli.commands import (
     search,
     stack,
     stats,
+    types,
 )
 from serverless_tasks.cli.commands import delete as operation
 from serverless_tasks.cli.session import takes_env
@@ -45,6 +46,7 @@ _PROJECT: dict[str, Callable[..., None]] = {
     "estimate": estimate.estimate,
     "deploy": deploy.deploy,
     "outputs": outputs.outputs,
+    "types": types.types,
 }
 _JOBS: dict[str, Callable[..., None]] = {
     "jobs": search.jobs,

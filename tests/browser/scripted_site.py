@@ -48,12 +48,16 @@ def succeeded(**changes: Any) -> dict[str, Any]:
 
 @dataclass
 class Answer:
-    """What the site says once: a JSON body, or records streamed as events, or nothing at all."""
+    """What the site says once: a JSON body, or records streamed as events, or nothing at all.
+
+    A stream that is held stays open after its events, until the site ends.
+    """
 
     body: Any
     status: int = 200
     headers: dict[str, str] = field(default_factory=dict)
     stream: bool = False
+    held: bool = False
 
 
 @dataclass
@@ -74,6 +78,7 @@ class ScriptedSite:
     requests: list[Request] = field(default_factory=list)
     pages: dict[str, str] = field(default_factory=dict)
     answers: dict[tuple[str, str], list[Answer]] = field(default_factory=dict)
+    ends: threading.Event = field(default_factory=threading.Event)
 
     def on(self, method: str, path: str, *answers: Answer | dict[str, Any]) -> None:
         """Script the answers to a call; a dictionary is a body with status 200."""
@@ -130,20 +135,32 @@ class _Handler(BaseHTTPRequestHandler):
         answer = answers.pop(0) if len(answers) > 1 else answers[0]
         if answer.stream:
             events = "".join(f"data: {json.dumps(each)}\n\n" for each in answer.body)
-            self._send(answer.status, events.encode(), "text/event-stream", answer.headers)
+            self._send(answer.status, events.encode(), "text/event-stream", answer.headers, held=answer.held)
         else:
             body = b"" if answer.body is None else json.dumps(answer.body).encode()
             self._send(answer.status, body, "application/json", answer.headers)
 
-    def _send(self, status: int, body: bytes, kind: str, headers: dict[str, str] | None = None) -> None:
+    def _send(
+        self,
+        status: int,
+        body: bytes,
+        kind: str,
+        headers: dict[str, str] | None = None,
+        *,
+        held: bool = False,
+    ) -> None:
         self.send_response(status)
-        own = {"Content-Type": kind, "Content-Length": str(len(body)), "Content-Security-Policy": POLICY}
+        own = {"Content-Type": kind, "Content-Security-Policy": POLICY}
+        own |= {"Connection": "close"} if held else {"Content-Length": str(len(body))}
         if kind.startswith("text/html"):
             own["Set-Cookie"] = "csrftoken=s3cret; Path=/; SameSite=Lax"
         for name, value in (own | (headers or {})).items():
             self.send_header(name, value)
         self.end_headers()
         self.wfile.write(body)
+        if held:
+            self.wfile.flush()
+            self.site.ends.wait()
 
     def log_message(self, format: str, *args: Any) -> None:
         """Tests look at `ScriptedSite.requests` instead."""
@@ -161,5 +178,6 @@ def serving() -> Iterator[ScriptedSite]:
         try:
             yield site
         finally:
+            site.ends.set()
             server.shutdown()
             thread.join()

@@ -90,9 +90,9 @@ def test_package_is_imported_and_required(project: Path) -> None:
         f"import tasks from 'serverless-tasks-client';{show}",
         cwd=project,
     )
-    assert imported == "cancel,members,options,run,watch /tasks/\n"
+    assert imported == "cancel,createClient,get,list,members,options,run,watch /tasks/\n"
     required = npm.run("node", "-e", f"const tasks = require('serverless-tasks-client');{show}", cwd=project)
-    assert required == "HTTPError,cancel,default,members,options,run,watch /tasks/\n"
+    assert required == "HTTPError,cancel,createClient,default,get,list,members,options,run,watch /tasks/\n"
 
 
 @pytest.mark.parametrize("suffix", ["mts", "cts"])

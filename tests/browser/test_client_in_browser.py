@@ -117,6 +117,37 @@ def test_goes_on_where_a_stream_that_worked_was_cut(blank: Page, site: ScriptedS
     assert [progress for _, progress in follow(blank)["progress"]] == [0, 1, 2, 0]
 
 
+def test_twelve_followed_tasks_leave_connections_to_the_rest_of_the_page(
+    blank: Page, site: ScriptedSite
+) -> None:
+    uuids = [f"{UUID[:-2]}{number}" for number in range(10, 22)]
+    offered = {"X-Task-Events": "1"}
+    for uuid in uuids:
+        site.on("GET", f"/tasks/{uuid}/", Answer(record(uuid=uuid), 200, offered))
+        site.on(
+            "GET", f"/tasks/{uuid}/events/", Answer([record(uuid=uuid, progress=1)], stream=True, held=True)
+        )
+    site.on("GET", "/beside/", {"beside": True})
+    took = blank.evaluate(
+        """async uuids => {
+          TaskAPI.options.pollInterval = 100
+          let streamed = 0
+          const two = new Promise(resolve => uuids.forEach(uuid =>
+            TaskAPI.watch(uuid, ({ progress }) => { if (progress && ++streamed == 2) resolve() }).catch(() => {})))
+          await two
+          const began = performance.now()
+          for (let times = 0; times < 5; times++) await (await fetch('/beside/')).json()
+          return performance.now() - began
+        }""",
+        uuids,
+    )
+    assert took < 1000
+    streams = [request for request in site.requests if request.path.endswith("/events/")]
+    assert len(streams) == 2
+    for uuid in uuids[2:]:
+        assert site.asked("GET", f"/tasks/{uuid}/")
+
+
 def test_cancel_and_its_conflict(blank: Page, site: ScriptedSite) -> None:
     path = f"/tasks/{UUID}/cancel/"
     site.on("POST", path, record(cancel_requested=True), Answer({"detail": "ended"}, 409))

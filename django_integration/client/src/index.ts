@@ -1,102 +1,113 @@
-import { follow, poll } from './follow.js'
+import { follow } from './follow.js'
 import type { OnProgress } from './follow.js'
-import { get, post, urlOf } from './http.js'
-import type { Answer } from './http.js'
+import { get, patiently, poll, pollURL, post, urlOf } from './http.js'
+import type { Answer, Call } from './http.js'
 import { options } from './options.js'
-import type { MembersPage, TaskRecord } from './record.js'
+import type { CallOptions, Options } from './options.js'
+import type { MembersPage, TaskRecord, TasksPage } from './record.js'
+import type { AnyOutputs, Client, ErrorCallback, MembersQuery, ProgressCallback, RunOptions, SuccessCallback } from './types.js'
 
 export { HTTPError } from './http.js'
 export { options } from './options.js'
-export type { Options } from './options.js'
-export type { Member, MemberCounts, MembersPage, Status, TaskRecord } from './record.js'
+export type { CallOptions, Options, Token } from './options.js'
+export type { Member, MemberCounts, MembersPage, Status, TaskRecord, TasksPage } from './record.js'
+export type * from './types.js'
 
-/** Called with each record that is seen, the last one included. */
-export type ProgressCallback<Outputs> = (record: TaskRecord<Outputs>) => void
-/** Called with the record of a task that succeeded. */
-export type SuccessCallback<Outputs> = (record: TaskRecord<Outputs>) => void
-/** Called with the record of a task that failed or was cancelled, or with the error that kept us from knowing. */
-export type ErrorCallback<Outputs> = (reason: TaskRecord<Outputs> | Error) => void
+/** The functions of a client, for its settings. */
+function make(at: Options) {
+  const called = (how: CallOptions): Call => ({ ...how, at })
+  const page = <Page>(url: string, query: object, how: CallOptions): Promise<Page> => {
+    const given = Object.entries(query).filter(([, value]) => value != null)
+    const search = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString()
+    return get<Page>(url + (search && `?${search}`), called(how)).then(({ body }) => body)
+  }
+  return {
+    options: at,
 
-/** How a task is submitted. */
-export interface SubmitOptions {
-  /**
-   * Made once for what the person wants (`crypto.randomUUID()`), and given again when it is tried again: the first task of
-   * the key is followed then, and no second one is made. With other inputs the server refuses (409).
-   */
-  idempotencyKey?: string
+    /**
+     * Submits a task and follows it until it ends.
+     *
+     * @param task the name that the task is registered by
+     * @param inputs its inputs by name
+     * @param third how, or what is called with each record; the positions after it are those of earlier releases
+     * @returns a promise of the record once the task has succeeded, or with `follow: false` as soon as it is submitted. It
+     *   rejects with the record when the task failed or was cancelled, with an `HTTPError` (`.status`, `.body`) when the
+     *   server refused, and with the browser's own error when the server could not be reached. Submitting is tried again
+     *   only with an `idempotencyKey`, polling always.
+     */
+    run<Outputs = AnyOutputs>(
+      task: string,
+      inputs: object = {},
+      third?: ProgressCallback<Outputs> | RunOptions<Outputs> | null,
+      onSuccess?: SuccessCallback<Outputs> | null,
+      onError?: ErrorCallback<Outputs> | null,
+      sixth: RunOptions<Outputs> = {},
+    ): Promise<TaskRecord<Outputs>> {
+      const how = { ...sixth, ...settings(third) }
+      const key = how.idempotencyKey
+      const call = called(key ? { ...how, headers: { ...how.headers, 'Idempotency-Key': key } } : how)
+      const submitted = patiently(() => post(urlOf(at.baseURL), { task, inputs }, call), call, key ? 3 : 0)
+      if (how.follow === false) return submitted.then(({ body }) => body as TaskRecord<Outputs>)
+      return outcome(submitted, 0, called(how), how.onProgress, onSuccess, onError)
+    },
+
+    /**
+     * Follows a task that was submitted before (by an earlier page, say), exactly as `run` follows its own. A group or a
+     * chain is followed by its uuid as well: its records count its `members`.
+     */
+    watch<Outputs = AnyOutputs>(
+      uuid: string,
+      second?: ProgressCallback<Outputs> | RunOptions<Outputs> | null,
+      onSuccess?: SuccessCallback<Outputs> | null,
+      onError?: ErrorCallback<Outputs> | null,
+    ): Promise<TaskRecord<Outputs>> {
+      const how = settings(second)
+      return outcome(poll(uuid, called(how)), at.pollInterval, called(how), how.onProgress, onSuccess, onError)
+    },
+
+    /** Gives the record of a task as it is now. */
+    get: <Outputs = AnyOutputs>(uuid: string, how: CallOptions = {}): Promise<TaskRecord<Outputs>> =>
+      get(pollURL(uuid, called(how)), called(how)).then(({ body }) => body as TaskRecord<Outputs>),
+
+    /** Gives a page of the caller's own jobs, newest first. */
+    list: (query: { limit?: number; cursor?: string | null } = {}, how: CallOptions = {}): Promise<TasksPage> =>
+      page(urlOf(at.baseURL), query, how),
+
+    /**
+     * Asks for a task to be cancelled.
+     *
+     * @returns a promise of its record. A task that has already ended rejects with an `HTTPError` of status 409.
+     */
+    cancel: <Outputs = AnyOutputs>(uuid: string, how: CallOptions = {}): Promise<TaskRecord<Outputs>> =>
+      post(urlOf(at.baseURL, uuid, 'cancel'), {}, called(how)).then(({ body }) => body as TaskRecord<Outputs>),
+
+    /**
+     * Gives a page of the members of a group or a chain, in the order of their index.
+     *
+     * @returns a promise of the page. What is no group rejects with an `HTTPError` of status 404.
+     */
+    members: <Outputs = AnyOutputs>(
+      uuid: string,
+      query: MembersQuery = {},
+      how: CallOptions = {},
+    ): Promise<MembersPage<Outputs>> => page(urlOf(at.baseURL, uuid, 'members'), query, how),
+  }
 }
 
-/** Which members of a group or a chain to give. */
-export interface MembersQuery {
-  /** Only those that have ended so; without it all members, also those that have not ended. */
-  status?: 'succeeded' | 'failed' | 'cancelled'
-  /** `next` of the page before. */
-  cursor?: string | null
-  /** How many at most, from 1 to 100; 50 unless given. */
-  limit?: number
-}
-
-type AnyOutputs = { [name: string]: unknown }
-
-/**
- * Submits a task and follows it until it ends.
- *
- * @param task the name that the task is registered by
- * @param inputs its inputs by name
- * @param how how to submit it
- * @returns a promise of the record once the task has succeeded. It rejects with the record when the task failed or was
- *   cancelled, with an `HTTPError` (`.status`, `.body`) when the server refused, and with the browser's own error when
- *   the server could not be reached. Submitting is never tried again by itself; polling is.
- */
-export const run = <Outputs = AnyOutputs>(
-  task: string,
-  inputs: object = {},
-  onProgress?: ProgressCallback<Outputs> | null,
-  onSuccess?: SuccessCallback<Outputs> | null,
-  onError?: ErrorCallback<Outputs> | null,
-  how: SubmitOptions = {},
-): Promise<TaskRecord<Outputs>> =>
-  outcome(post(urlOf(), { task, inputs }, how.idempotencyKey), 0, onProgress, onSuccess, onError)
-
-/**
- * Follows a task that was submitted before (by an earlier page, say), exactly as `run` follows its own. A group or a chain is
- * followed by its uuid as well: its records count its `members`.
- */
-export const watch = <Outputs = AnyOutputs>(
-  uuid: string,
-  onProgress?: ProgressCallback<Outputs> | null,
-  onSuccess?: SuccessCallback<Outputs> | null,
-  onError?: ErrorCallback<Outputs> | null,
-): Promise<TaskRecord<Outputs>> => outcome(poll(uuid), options.pollInterval, onProgress, onSuccess, onError)
-
-/**
- * Asks for a task to be cancelled.
- *
- * @returns a promise of its record. A task that has already ended rejects with an `HTTPError` of status 409.
- */
-export const cancel = <Outputs = AnyOutputs>(uuid: string): Promise<TaskRecord<Outputs>> =>
-  post(urlOf(uuid, 'cancel'), {}).then(({ body }) => body as TaskRecord<Outputs>)
-
-/**
- * Gives a page of the members of a group or a chain, in the order of their index.
- *
- * @returns a promise of the page. What is no group rejects with an `HTTPError` of status 404.
- */
-export const members = <Outputs = AnyOutputs>(uuid: string, query: MembersQuery = {}): Promise<MembersPage<Outputs>> => {
-  const given = Object.entries(query).filter(([, value]) => value != null)
-  const search = new URLSearchParams(given.map(([name, value]) => [name, String(value)])).toString()
-  return get<MembersPage<Outputs>>(urlOf(uuid, 'members') + (search && `?${search}`)).then(({ body }) => body)
-}
+const settings = <Outputs>(
+  given?: ProgressCallback<Outputs> | RunOptions<Outputs> | null,
+): RunOptions<Outputs> => (typeof given === 'function' ? { onProgress: given } : given ?? {})
 
 function outcome<Outputs>(
   answer: Promise<Answer>,
   wait: number,
+  how: Call,
   onProgress?: ProgressCallback<Outputs> | null,
   onSuccess?: SuccessCallback<Outputs> | null,
   onError?: ErrorCallback<Outputs> | null,
 ): Promise<TaskRecord<Outputs>> {
   const ended = answer
-    .then((first) => follow(first, wait, onProgress as OnProgress))
+    .then((first) => follow(first, wait, how, onProgress as OnProgress))
     .then((record) => {
       if (record.status !== 'succeeded') throw record
       return record as TaskRecord<Outputs>
@@ -106,4 +117,28 @@ function outcome<Outputs>(
   return ended
 }
 
-export default { run, watch, cancel, members, options }
+/**
+ * Makes a client with settings of its own, typed by the interface `Tasks` that `serverless-tasks types` writes.
+ *
+ * Each task is a property: `client.resize.run({ width: 3 })`. One whose name has a dot, or is that of a function of the
+ * client, is run by `client.run('reports.monthly', {})`.
+ *
+ * @param settings what differs from `options`, which it follows otherwise
+ */
+export function createClient<Tasks = { [name: string]: { inputs: any; outputs: any; errors: any } }>(
+  settings: Partial<Options> = {},
+): Client<Tasks> {
+  const api = make(Object.assign(Object.create(options), settings))
+  return new Proxy(api, {
+    get: (own, name) =>
+      name in own || typeof name === 'symbol'
+        ? own[name as keyof typeof own]
+        : { run: (inputs?: object, how?: object) => api.run(name, inputs, how as RunOptions<AnyOutputs>) },
+  }) as unknown as Client<Tasks>
+}
+
+const api = make(options)
+const { get: read } = api
+export const { run, watch, list, cancel, members } = api
+export { read as get }
+export default { ...api, createClient }

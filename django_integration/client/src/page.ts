@@ -8,15 +8,19 @@ export function onVisibility(listener: (hidden: boolean) => void): () => void {
   return () => document.removeEventListener('visibilitychange', changed)
 }
 
-/** Waits `ms` milliseconds, and on while the page is hidden. Showing the page ends the wait at once. */
-export const pause = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
+/** Waits `ms` milliseconds, and on while the page is hidden. Showing the page ends the wait at once; so does the signal. */
+export const pause = (ms: number, signal?: AbortSignal): Promise<void> =>
+  new Promise((resolve, reject) => {
     const wake = (): void => {
-      if (isHidden()) return
+      if (signal?.aborted) reject(signal.reason)
+      else if (isHidden()) return
       clearTimeout(timer)
       forget()
+      signal?.removeEventListener('abort', wake)
       resolve()
     }
     const timer = setTimeout(wake, ms)
     const forget = onVisibility(wake)
+    signal?.addEventListener('abort', wake)
+    if (signal?.aborted) wake()
   })

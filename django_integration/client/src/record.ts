@@ -52,6 +52,13 @@ export interface MembersPage<Outputs = { [name: string]: unknown }> {
   next: string | null
 }
 
+/** A page of jobs, newest first. */
+export interface TasksPage {
+  tasks: TaskRecord[]
+  /** What asks for the next page; null on the last. */
+  next: string | null
+}
+
 export const hasEnded = ({ status }: TaskRecord): boolean => status !== 'pending' && status !== 'running'
 
 /**

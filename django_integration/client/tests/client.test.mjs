@@ -241,10 +241,9 @@ test('an error in the progress callback rejects and ends the polling', async () 
   assert.equal(world.requests.length, 1)
 })
 
-test('outside a page it works without document and EventSource', async () => {
-  makeWorld([answer(aRecord(), { headers: { 'X-Task-Events': '1' } }), answer(succeeded)])
+test('outside a page it works without document', async () => {
+  makeWorld([answer(aRecord()), answer(succeeded)])
   delete globalThis.document
-  delete globalThis.EventSource
   const outcome = outcomeOf(tasks.watch('u-1'))
   await settle()
   await advance(1000)

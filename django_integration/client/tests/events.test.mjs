@@ -19,7 +19,8 @@ async function streaming(...later) {
 test('a stream is used when the server offers one, instead of polling', async () => {
   const { streams: [stream], outcome, progress, requests } = await streaming()
   assert.equal(stream.url, '/tasks/u-1/events/')
-  assert.deepEqual(stream.init, { withCredentials: false })
+  assert.equal(stream.init.credentials, 'same-origin')
+  assert.equal(stream.init.headers.Accept, 'text/event-stream')
   await stream.say(aRecord({ progress: 1 }))
   await stream.say(aRecord({ progress: 2 }))
   await advance(5000)

@@ -9,7 +9,7 @@ const { outputFiles } = await build({
   write: false,
 })
 /** The client as its source is now, whatever was built before. */
-export const { default: tasks, HTTPError } = await import(
+export const { default: tasks, HTTPError, createClient } = await import(
   `data:text/javascript,${encodeURIComponent(outputFiles[0].text)}`
 )
 
@@ -18,7 +18,7 @@ export const settle = () => new Promise((resolve) => setImmediate(resolve))
 
 export async function advance(ms) {
   mock.timers.tick(ms)
-  await settle()
+  for (let turn = 0; turn < 5; turn++) await settle()
 }
 
 export const aRecord = (changes = {}) => ({
@@ -52,39 +52,47 @@ class Page extends EventTarget {
   }
 }
 
+/** A stream that is played by hand. */
 class Stream {
-  static opened = []
   closed = false
 
-  constructor(url, init) {
+  constructor(url, init, answer) {
+    const body = new ReadableStream({ start: (controller) => { this.controller = controller } })
+    init.signal.addEventListener('abort', () => {
+      this.closed = true
+      this.controller.error(init.signal.reason)
+    })
+    this.response = new Response(body, { headers: { 'Content-Type': 'text/event-stream' }, ...answer })
     Object.assign(this, { url, init })
-    Stream.opened.push(this)
   }
 
-  close() {
-    this.closed = true
+  async write(text) {
+    this.controller.enqueue(new TextEncoder().encode(text))
+    for (let turn = 0; turn < 5; turn++) await settle()
   }
 
-  async say(record) {
-    this.onmessage({ data: JSON.stringify(record) })
-    await settle()
+  say(record) {
+    return this.write(`id: 1\ndata: ${JSON.stringify(record)}\n\n`)
   }
 
   async fail() {
-    this.onerror(new Event('error'))
-    await settle()
+    this.controller.error(new TypeError('network error'))
+    for (let turn = 0; turn < 5; turn++) await settle()
   }
 }
 
 /** Puts the stand-ins in place. `script` holds the server's answers, in order; the last one is repeated. */
 export function makeWorld(script) {
   const world = { requests: [], page: new Page(), streams: [] }
-  Stream.opened = world.streams
   mock.timers.enable({ apis: ['setTimeout'] })
   mock.method(Math, 'random', () => 1)
   globalThis.document = world.page
-  globalThis.EventSource = Stream
   globalThis.fetch = async (url, init) => {
+    if (url.endsWith('/events/')) {
+      const stream = new Stream(url, init, world.refusals?.shift())
+      world.streams.push(stream)
+      return stream.response
+    }
     world.requests.push({ url, method: init.method ?? 'GET', ...init })
     const next = script.length > 1 ? script.shift() : script[0]
     if (next.networkError) throw new TypeError('Failed to fetch')
@@ -97,7 +105,6 @@ export function endWorld() {
   mock.timers.reset()
   mock.restoreAll()
   delete globalThis.document
-  delete globalThis.EventSource
 }
 
 /** Whether a promise is settled by now, and with what. */

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from pydantic.json_schema import JsonSchemaValue
-    from pydantic_core import CoreSchema
+    from pydantic_core import CoreSchema, core_schema
 
 type Json = dict[str, Any]
 
@@ -54,6 +54,16 @@ _TYPES: Final[dict[str, Any]] = {
 
 class Described(GenerateJsonSchema):
     """JSON Schema in which a type that has none is anything, and a default that is no JSON is left out."""
+
+    def field_is_required(
+        self,
+        field: core_schema.ModelField | core_schema.DataclassField | core_schema.TypedDictField,
+        total: bool,
+    ) -> bool:
+        """See `GenerateJsonSchema`, which takes a field that has a default for one that may be missing in outputs."""
+        if self.mode != "serialization" or field["type"] == "typed-dict-field":
+            return super().field_is_required(field, total)
+        return not field.get("serialization_exclude") and not field.get("serialization_exclude_if")
 
     def handle_invalid_for_json_schema(self, schema: CoreSchema, error_info: str) -> JsonSchemaValue:
         """See `GenerateJsonSchema`, which raises here."""

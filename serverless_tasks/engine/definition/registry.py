@@ -19,7 +19,7 @@ from serverless_tasks.errors import (
 )
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 # The tasks of the library that operators submit: the module and the class of each. Nothing but a message that names one
 # has its module imported, and nothing else finds one: it is not listed, not served, and not submitted by its name.
@@ -37,6 +37,7 @@ class Registry:
 
     Attributes:
         faults: why tasks that belong in it are missing: of each module that could not be imported, say.
+        served: gives the names of those that a site serves to browsers; None where there is no site.
     """
 
     def __init__(self, *growing: Sequence[type[BaseTask]]) -> None:
@@ -49,6 +50,7 @@ class Registry:
         self._seen = [0] * len(growing)
         self._broken: set[str] = set()
         self.faults: list[ConfigurationError] = []
+        self.served: Callable[[], Iterable[str]] | None = None
 
     def add(self, task: type[BaseTask]) -> None:
         """Register a task class; doing so twice is fine.

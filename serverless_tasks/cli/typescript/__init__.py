@@ -1,0 +1,1 @@
+"""TypeScript types of tasks, made from the JSON Schemas of their inputs and outputs."""
