@@ -18,7 +18,7 @@ from serverless_tasks.engine.worker.runner import Runner
 from serverless_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterable, Iterator, Sequence
 
     from serverless_tasks.engine.aws.scheduler.one_time import Schedules
     from serverless_tasks.engine.aws.scheduler.recurring import ScheduleGroup
@@ -394,6 +394,13 @@ class Services:
         if record.members is not None or record.group is not None:
             self.workflows.cancelled(record)
         return record
+
+    def browser_token(self, uuid: str, *, minutes: float, allow: Iterable[str]) -> str:
+        """Return a token for a job; see `Handle.browser_token`."""
+        from serverless_tasks.engine.tokens.token import job_token
+
+        now = self.clock.now()
+        return job_token(uuid, minutes=minutes, allow=allow, keys=self.token_keys, now=now)
 
     def delete(self, uuid: str) -> None:
         """Delete a job, which counts as ended in its workflow; see `Store.delete`."""

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 _FRESH: Final = 300
 # Tokens of unknown keys cost a read at most this often, in seconds: anybody may send them.
 _PAUSE: Final = 30
+# A new key signs only when it is so old, in seconds: by then whoever has paused knows it too.
+_SETTLED: Final = 2 * _PAUSE
 _NONE_YET: Final = "ResourceNotFoundException"
 
 
 class SecretKeys:
-    """The keys in a secret's versions: the current one signs, that before it is accepted as well.
+    """The keys in a secret's versions: the current one signs, and that before it is accepted as well.
 
     Args:
         client: boto3's client of Secrets Manager.
@@ -38,8 +40,9 @@ class SecretKeys:
         self._client = client
         self._secret = secret
         self._clock = clock
-        self._keys: list[Key] = []
-        self._read_at = self._searched_at = float("-inf")
+        self._current: Key | None = None
+        self._before: Key | None = None
+        self._since = self._read_at = self._searched_at = float("-inf")
         self._lock = threading.Lock()
         renew_when_forked(self)
 
@@ -55,14 +58,19 @@ class SecretKeys:
         """
         with self._lock:
             now = self._clock.now()
-            if not self._keys or now - self._read_at >= _FRESH:
+            if self._current is None or now - self._read_at >= _FRESH:
                 try:
-                    self._keep([self._version("AWSCURRENT"), *self._keys])
+                    current = self._read_current()
+                    if self._is_new(now):
+                        self._read_before()
                 except AwsError:
-                    if not self._keys:
+                    if self._current is None:
                         raise
+                    current = self._current
                 self._read_at = now
-            return self._keys[0]
+            else:
+                current = self._current
+            return self._before if self._before is not None and self._is_new(now) else current
 
     def find(self, id: str) -> Key | None:
         """See `Keys.find`.
@@ -71,29 +79,34 @@ class SecretKeys:
             AwsError: the key is not known, and the secret cannot be read.
         """
         with self._lock:
-            if (key := self._known(id)) is None and self._clock.now() - self._searched_at >= _PAUSE:
-                self._search()
-                key = self._known(id)
-            return key
+            now = self._clock.now()
+            if self._known(id) is None and now - self._searched_at >= _PAUSE:
+                if self._read_current().id != id:
+                    self._searched_at = now
+                    self._read_before()
+                self._read_at = now
+            return self._known(id)
 
     def _known(self, id: str) -> Key | None:
-        return next((key for key in self._keys if key.id == id), None)
+        return next((key for key in (self._current, self._before) if key is not None and key.id == id), None)
 
-    def _search(self) -> None:
-        """Read both versions; the one before is there once the key was rotated."""
-        now = self._clock.now()
-        keys = [self._version("AWSCURRENT")]
+    def _is_new(self, now: float) -> bool:
+        return now - self._since < _SETTLED
+
+    def _read_current(self) -> Key:
+        key, since = self._version("AWSCURRENT")
+        if self._current is None or key.id != self._current.id:
+            self._current, self._before, self._since = key, self._current, since
+        return key
+
+    def _read_before(self) -> None:
         try:
-            keys.append(self._version("AWSPREVIOUS"))
+            self._before, _ = self._version("AWSPREVIOUS")
         except AwsError as error:
-            if error.code != _NONE_YET:
+            if error.code != _NONE_YET:  # until the first rotation there is none
                 raise
-        self._keep(keys)
-        self._read_at = self._searched_at = now
 
-    def _keep(self, keys: list[Key]) -> None:
-        self._keys = list({key.id: key for key in keys}.values())[:2]
-
-    def _version(self, stage: str) -> Key:
+    def _version(self, stage: str) -> tuple[Key, float]:
+        """Return the key of a version, and since when there is that, in seconds since the epoch."""
         found = call(self._client.get_secret_value, SecretId=self._secret, VersionStage=stage)
-        return Key.of(str(found["SecretString"]))
+        return Key.of(str(found["SecretString"])), found["CreatedDate"].timestamp()

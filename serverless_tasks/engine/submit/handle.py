@@ -36,6 +36,7 @@ class Handle:
         store: where its record is.
         clock: the time.
         cancel: cancels the job; the store's unless given.
+        token: makes tokens for it; the process's services do unless given.
     """
 
     def __init__(
@@ -44,7 +45,10 @@ class Handle:
         store: Store,
         clock: Clock,
         cancel: Callable[..., Record] | None = None,
+        token: Callable[..., str] | None = None,
     ) -> None:
+        if token is not None:
+            self._token = token
         self._cancel = cancel or store.cancel
         self.repeated = publication.repeated
         publication = publication.original
@@ -65,6 +69,10 @@ class Handle:
     @cached_property
     def _cancel(self) -> Callable[..., Record]:
         return current_services().cancel
+
+    @cached_property
+    def _token(self) -> Callable[..., str]:
+        return current_services().browser_token
 
     @property
     def uuid(self) -> str:
@@ -201,12 +209,7 @@ class Handle:
             ValueError: the minutes are too many, or ``allow`` names something else.
             ConfigurationError: no key is configured.
         """
-        from serverless_tasks.engine.tokens.token import job_token  # most processes make none
-
-        services = current_services()
-        return job_token(
-            self.uuid, minutes=minutes, allow=allow, keys=services.token_keys, now=services.clock.now()
-        )
+        return self._token(self.uuid, minutes=minutes, allow=allow)
 
     @property
     def _untracked(self) -> Message | None:
@@ -233,7 +236,7 @@ class Handle:
         return {
             name: value
             for name, value in self.__dict__.items()
-            if name not in {"_store", "_clock", "_cancel"}
+            if name not in {"_store", "_clock", "_cancel", "_token"}
         }
 
     def __repr__(self) -> str:

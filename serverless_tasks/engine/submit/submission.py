@@ -182,7 +182,7 @@ def submit_with_token(services: Services, task: str, inputs: Any, token: Token) 
     if record is not None and not record.uncertain:
         sent = Publication(Message(uuid=record.uuid, task=record.task))
         sent.give_back(record)
-        return Handle(sent, services.store, services.clock, services.cancel)
+        return Handle(sent, services.store, services.clock, services.cancel, services.browser_token)
     if record is None and services.store.deleted(token.uuid):
         raise InsufficientToken("The token's job was deleted, and a token is for one job.")
     # Two uses at one time send one job twice, which runs once.

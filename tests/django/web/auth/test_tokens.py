@@ -120,7 +120,7 @@ class TestReading:
         settings.SECRET_KEY_FALLBACKS = []
         assert error(stranger.get(path, headers=headers)) == (401, "InvalidToken")
         settings.SERVERLESS_TASKS |= {"TOKEN_KEYS": ["k" * 32]}
-        headers = bearer(job.browser_token())
+        headers = bearer(current_services().browser_token(job.uuid, minutes=1, allow=["read"]))
         settings.SECRET_KEY = "whatever"
         assert stranger.get(path, headers=headers).status_code == 200
 

@@ -1,5 +1,6 @@
 """The stack's token keys: few reads, and a rotation that no caller notices."""
 
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -24,7 +25,7 @@ class World:
     def __init__(self) -> None:
         self.client = session.client("secretsmanager")
         self.client.create_secret(Name=NAME, SecretString=FIRST)
-        self.clock = FakeClock()
+        self.clock = FakeClock(time.time())  # moto dates versions by the machine's clock
         self.reads: list[Any] = []
         self.client.meta.events.register(
             "before-parameter-build", lambda params, **_: self.reads.append(params.get("VersionStage"))
@@ -54,8 +55,8 @@ def world(monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
 
 
 def test_the_key_is_read_once_in_five_minutes(world: World) -> None:
+    world.clock.move(60)
     site = world.process()
-    world.reads.clear()
     first = world.token(site)
     world.clock.move(299)
     world.token(site)
@@ -79,6 +80,22 @@ def test_a_rotation_is_noticed_by_nobody(world: World) -> None:
     assert all(world.reads_it(each, keys) for each in (before, during, after) for keys in (site, function))
     new_function = world.process()
     assert all(world.reads_it(each, new_function) for each in (before, after))
+
+
+def test_a_new_key_signs_once_all_can_know_it(world: World) -> None:
+    function = world.process()
+    old = world.token(world.process())
+    assert world.reads_it(old, function)
+    world.rotate(SECOND)
+    stranger = job_token(UUID, minutes=60, allow=["read"], keys=FixedKeys(["x" * 32]), now=world.clock.now())
+    with pytest.raises(InvalidToken):
+        world.reads_it(stranger, function)  # looks for no other key for a while
+    site = world.process()
+    assert world.token(site).split(".")[1] == old.split(".")[1]
+    world.clock.move(61)
+    new = world.token(site)
+    assert new.split(".")[1] != old.split(".")[1]
+    assert world.reads_it(new, function)
 
 
 def test_a_second_rotation_ends_the_first_key(world: World) -> None:
