@@ -97,9 +97,7 @@ class Config:
         """
         if OF_A_STACK not in environ:
             return self
-        return self.merged(
-            {name: environ[PREFIX + name] for name in _OUTPUTS if environ.get(PREFIX + name)}
-        )
+        return self.merged({name: environ[PREFIX + name] for name in _OUTPUTS if environ.get(PREFIX + name)})
 
     @classmethod
     def from_outputs(cls, stack: str, outputs: Mapping[str, str]) -> Config:
@@ -179,7 +177,9 @@ class Config:
         if not value:
             raise ConfigurationError(
                 f"{PREFIX}{name.upper()} is not set; set it as an environment variable, or under Django as"
-                f" SERVERLESS_TASKS[{name.upper()!r}]. The stack's outputs hold the value."
+                f" SERVERLESS_TASKS[{name.upper()!r}]. The stack's outputs hold the value. On the command line,"
+                " `--env default` takes the stack that samconfig.toml deploys; `python manage.py serverless_tasks`, in"
+                " place of `serverless-tasks`, the site's settings."
             )
         return value
 
