@@ -190,7 +190,9 @@ class Config:
         if not value:
             raise ConfigurationError(
                 f"{PREFIX}{name.upper()} is not set; set it as an environment variable, or under Django as"
-                f" SERVERLESS_TASKS[{name.upper()!r}]. The stack's outputs hold the value."
+                f" SERVERLESS_TASKS[{name.upper()!r}]. The stack's outputs hold the value. On the command line,"
+                " `--env default` takes the stack that samconfig.toml deploys; `python manage.py serverless_tasks`, in"
+                " place of `serverless-tasks`, the site's settings."
             )
         return value
 
