@@ -240,7 +240,7 @@ class DictParameter(Parameter):
         return self.to_python(value)
 
     def json_schema(self) -> dict[str, Any]:
-        return {"type": ["object", "array"]}
+        return {"anyOf": [{"type": "object"}, {"type": "array", "items": {}}]}
 
 
 def check_parameter(what: str, given: Any) -> Any:

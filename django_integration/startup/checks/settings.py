@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core import checks
 
 from django_integration import conf
+from django_integration.django_tasks.availability import check_entries, hint_of
 from django_integration.own_backend import backend_class
 from django_integration.startup.checks import stack as stack_settings
 from serverless_tasks.engine.definition.base import replaced_names
@@ -49,12 +50,16 @@ def check_configuration(app_configs: Any, **_: Any) -> list[checks.CheckMessage]
         *_definitions(),
         *_unroutable(),
         *_new_error_hook(),
+        *check_entries(),
     ]
     with suppress(ConfigurationError):  # _definitions says it
         problems += current_services().registry.faults
     said = {message.msg for message in messages}
-    missing = [str(problem) for problem in problems if problem is not None and str(problem) not in said]
-    return [*(checks.Error(each, id="serverless_tasks.E001") for each in missing), *messages]
+    missing = [problem for problem in problems if problem is not None and str(problem) not in said]
+    return [
+        *(checks.Error(str(each), hint=hint_of(each), id="serverless_tasks.E001") for each in missing),
+        *messages,
+    ]
 
 
 def _new_error_hook() -> Iterator[checks.CheckMessage]:

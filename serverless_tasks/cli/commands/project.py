@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -14,6 +15,7 @@ from serverless_tasks.cli.loading import NO_TASKS, Tasks, load_project
 from serverless_tasks.cli.output import Output, say
 from serverless_tasks.cli.parameters import Json
 from serverless_tasks.engine.aws.secrets import put_secrets
+from serverless_tasks.engine.config import OF_A_STACK
 from serverless_tasks.engine.definition.base import replaced_names
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ConfigurationError, TaskDefinitionError
@@ -255,6 +257,7 @@ def worker(
         logging.getLogger("botocore").setLevel(logging.WARNING)
         # Before the settings are loaded, which read them.
         put_secrets()
+        os.environ[OF_A_STACK] = "true"
         # In a container the environment takes precedence over the project's samconfig.toml.
         load_project(Tasks.NAMED if said_here() else Tasks.NEEDED)
         if not len(current_services().registry):
