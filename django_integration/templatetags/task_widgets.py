@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from django import template
-from django.middleware.csp import get_nonce
 from django.template.loader import render_to_string
 from django.templatetags.static import static
 from django.utils.html import format_html
@@ -15,6 +14,7 @@ from django_integration.templatetags.task_api import task_api
 from django_integration.web.auth.actions import Action
 from django_integration.web.auth.caller import identify
 from django_integration.web.http.responses import HTTPError
+from django_integration.web.nonce import get_nonce
 from django_integration.web.widgets.button import TEMPLATE as BUTTON
 from django_integration.web.widgets.button import context_of_button
 from django_integration.web.widgets.offer import Offer, new_key, to_json

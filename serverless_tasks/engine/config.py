@@ -97,9 +97,7 @@ class Config:
         """
         if OF_A_STACK not in environ:
             return self
-        return self.merged(
-            {name: environ[PREFIX + name] for name in _OUTPUTS if environ.get(PREFIX + name)}
-        )
+        return self.merged({name: environ[PREFIX + name] for name in _OUTPUTS if environ.get(PREFIX + name)})
 
     @classmethod
     def from_outputs(cls, stack: str, outputs: Mapping[str, str]) -> Config:
