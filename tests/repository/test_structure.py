@@ -40,6 +40,7 @@ DOORS = {
         "security",
         "task_api_urls",
         "tasks_backend",
+        "tokens",
         "urls",
     },
 }
@@ -56,6 +57,7 @@ ENGINE = (
     "definition",
     "statistics",
     "store",
+    "tokens",
     "job",
 )
 
