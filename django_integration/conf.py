@@ -43,7 +43,8 @@ class TaskSettings:
     """The project's settings for tasks.
 
     Attributes:
-        config: the core's settings: the environment's, with those in ``SERVERLESS_TASKS`` in their place.
+        config: the core's settings: the environment's, with those in ``SERVERLESS_TASKS`` in their place;
+            in a worker, what the stack says of itself stays.
         backend: ``SERVERLESS_TASKS["BACKEND"]``: ``"sqs"``, ``"threading"`` or ``"immediate"``.
         allow_anonymous: ``SERVERLESS_TASKS["ALLOW_ANONYMOUS"]``: serve callers without a login outside ``DEBUG`` too.
         max_body: ``SERVERLESS_TASKS["MAX_BODY"]``: the largest request body that is read, in bytes.
@@ -105,7 +106,7 @@ def current() -> TaskSettings:
         )
     throttle_classes = _sequence("TASK_API_THROTTLE_CLASSES")
     return TaskSettings(
-        config=Config.from_environ().merged(given, besides=OWN),
+        config=Config.from_environ().merged(given, besides=OWN).kept_by_a_stack(),
         backend=backend,
         allow_anonymous=_allow_anonymous(given),
         max_body=_max_body(given),

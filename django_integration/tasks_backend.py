@@ -12,8 +12,14 @@ from types import NoneType, SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from asgiref.sync import sync_to_async
-from django.tasks.backends.base import BaseTaskBackend
-from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist
+
+from django_integration.django_tasks.availability import advice
+
+try:
+    from django.tasks.backends.base import BaseTaskBackend
+    from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist
+except ModuleNotFoundError as error:
+    raise ImportError(advice()) from error
 
 from django_integration.django_tasks.checks import check
 from django_integration.django_tasks.enqueueing import Enqueueing, signature_of, submit, submit_many

@@ -9,6 +9,7 @@ from django.urls import URLPattern, path
 from django_integration.api import api
 from django_integration.web import methods, pages
 from django_integration.web.typed_calls import REFUSE_ALL
+from django_integration.web.widgets import button, progress
 
 app_name = "serverless_tasks"
 
@@ -31,5 +32,8 @@ for _call in _in_order:
 urlpatterns = [
     path("docs", login_not_required(pages.docs), name="docs"),
     path("<uuid>/view/", login_not_required(pages.view), name="view"),
+    path("<uuid>/progress/", login_not_required(progress.fragment), name="progress"),
+    # No task has a typed call of two parts, but for "<name>/run".
+    path("widgets/submit", non_atomic_requests(login_not_required(button.submit)), name="submit"),
     *_views,
 ]

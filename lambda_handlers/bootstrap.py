@@ -7,6 +7,7 @@ import os
 from typing import TYPE_CHECKING
 
 from lambda_handlers.cold_start import started, with_room
+from serverless_tasks.engine.config import OF_A_STACK
 from serverless_tasks.engine.services import Services, current_services
 
 if TYPE_CHECKING:
@@ -66,6 +67,8 @@ def renewed[E, R](handler: Callable[[E, LambdaContext], R]) -> Callable[[E, Lamb
 def _set_up_django() -> None:
     import django
 
+    # The settings are the site's, and may name the stack of another environment.
+    os.environ[OF_A_STACK] = "true"
     django.setup()
 
 

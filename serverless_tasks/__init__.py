@@ -37,6 +37,7 @@ from serverless_tasks.errors import (
 from serverless_tasks.task import Task
 
 if TYPE_CHECKING:
+    from serverless_tasks.client.completed import as_completed
     from serverless_tasks.workflow import chain, group, previous, results
 
 __all__ = [
@@ -68,6 +69,7 @@ __all__ = [
     "UnknownTask",
     "WaitTimeout",
     "WorkflowError",
+    "as_completed",
     "chain",
     "configure",
     "cron",
@@ -80,6 +82,10 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
+    if name == "as_completed":
+        from serverless_tasks.client.completed import as_completed
+
+        return as_completed
     # Most processes make no workflow, and do without the modules that it takes.
     if name in ("chain", "group", "previous", "results"):
         from serverless_tasks import workflow

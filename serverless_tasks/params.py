@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 from decimal import Decimal
-from numbers import Number
+from numbers import Integral, Number
 from typing import Any
 
 from pydantic import Secret, SecretBytes, SecretStr
@@ -19,7 +19,19 @@ from serverless_tasks.errors import ParameterNotValidError, TaskDefinitionError
 SECRETS = (SecretStr, SecretBytes, Secret)
 _TRUTHS: dict[str | int, bool] = {1: True, "true": True, 0: False, "false": False}
 # How values of numpy and pandas become plain: by the name of a scalar type, else by a method that the type has.
-_SCALARS = {"int": "int(x)", "uint": "int(x)", "float": "float(x)", "bool": "bool(x)"}
+_SCALARS = {
+    "int": "int(x)",
+    "uint": "int(x)",
+    "float": "float(x)",
+    "bool": "bool(x)",
+    "bytes": "x.decode()",
+    "datetime": "str(x)",
+    "timedelta": "x.tolist().total_seconds()",
+    "Period": "str(x)",
+    "Interval": "str(x)",
+}
+# What stands for a missing value there: it has no text, no number and no truth.
+_MISSING = ("NAType", "NaTType")
 _CALLS = {
     "isoformat": "x.isoformat()",
     "total_seconds": "x.total_seconds()",
@@ -60,6 +72,14 @@ class Parameter:
         """
         return value
 
+    def __repr__(self) -> str:
+        element = getattr(self, "param_type", None)
+        given = [] if element is None else [repr(element)]
+        given += ["required=False"] * (not getattr(self, "required", True)) + ["secret=True"] * is_secret(
+            self
+        )
+        return f"{type(self).__name__}({', '.join(given)})"
+
     def json_schema(self) -> dict[str, Any]:
         """The JSON Schema of the value, for OpenAPI; override it to describe one's own type."""
         return {}
@@ -78,7 +98,7 @@ class StringParameter(Parameter):
     def to_json(self, value: Any) -> str:
         kind: Any = type(value)
         nameless = kind.__str__ is object.__str__ and kind.__repr__ is object.__repr__
-        if nameless or isinstance(value, _NO_TEXT):
+        if nameless or isinstance(value, _NO_TEXT) or _is_many_or_missing(value):
             raise ParameterNotValidError(f"Value must be a string or convertible to one, not {_shown(value)}")
         return str(value)
 
@@ -100,7 +120,12 @@ class NumberParameter(Parameter):
         number = self.to_python(value)
         if isinstance(number, (int, float)):
             return number
-        converted = self._finite(float(number))
+        try:
+            if isinstance(number, Integral):  # of numpy
+                return int(number)
+            converted = self._finite(float(number))
+        except TypeError:  # as above
+            raise ParameterNotValidError(f"Value must be a number, not {_shown(value)}") from None
         if isinstance(number, Decimal) and Decimal(repr(converted)) != number:
             raise ParameterNotValidError(
                 f"Value has more digits than a JSON number can hold: {_shown(number)}"
@@ -134,7 +159,10 @@ class IntParameter(NumberParameter):
     """A whole number; a fraction is cut off (``5.2`` becomes 5), and true is 1."""
 
     def to_python(self, value: Any) -> int:
-        return int(super().to_python(value))
+        try:
+            return int(super().to_python(value))
+        except TypeError:  # a number by its class alone, such as numpy's timedelta64
+            raise ParameterNotValidError(f"Value must be a number, not {_shown(value)}") from None
 
     def json_schema(self) -> dict[str, Any]:
         return {"type": "integer"}
@@ -146,6 +174,8 @@ class FloatParameter(NumberParameter):
     def to_python(self, value: Any) -> float:
         try:
             return float(super().to_python(value))
+        except TypeError:
+            raise ParameterNotValidError(f"Value must be a number, not {_shown(value)}") from None
         except OverflowError:
             raise ParameterNotValidError(f"Value is too large for a float: {_shown(value)}") from None
 
@@ -160,6 +190,8 @@ class BooleanParameter(Parameter):
         raise ParameterNotValidError(f"Value must be true or false, not {_shown(value)}")
 
     def to_json(self, value: Any) -> bool:
+        if _is_many_or_missing(value):
+            raise ParameterNotValidError(f"Value must be true or false, not {_shown(value)}")
         return False if isinstance(value, str) and value.lower() == "false" else bool(value)
 
     def json_schema(self) -> dict[str, Any]:
@@ -208,7 +240,7 @@ class DictParameter(Parameter):
         return self.to_python(value)
 
     def json_schema(self) -> dict[str, Any]:
-        return {"type": ["object", "array"]}
+        return {"anyOf": [{"type": "object"}, {"type": "array", "items": {}}]}
 
 
 def check_parameter(what: str, given: Any) -> Any:
@@ -274,9 +306,24 @@ def plain_advice(value: Any) -> str:
         inside = value.values() if isinstance(value, dict) else value
         return next((advice for each in inside if (advice := plain_advice(each))), "")
     kind = type(value)
-    library = kind.__module__.partition(".")[0]
-    if library not in ("numpy", "pandas"):
+    if (library := _library(kind)) is None:
         return ""
+    if kind.__name__ in _MISSING:
+        return f"; {library}.{kind.__name__} stands for a missing value: give None"
     scalar = kind.__name__.rstrip("_0123456789")  # int64, bool_
     call = _SCALARS.get(scalar) or next((call for name, call in _CALLS.items() if hasattr(kind, name)), None)
     return f"; a {library}.{kind.__name__} x becomes plain by {call}" if call else ""
+
+
+def _library(kind: type) -> str | None:
+    """Return ``numpy`` or ``pandas`` where a type is theirs; neither is imported for it."""
+    library = kind.__module__.partition(".")[0]
+    return library if library in ("numpy", "pandas") else None
+
+
+def _is_many_or_missing(value: Any) -> bool:
+    """Return whether a value is a column, a table or a missing value of theirs, whose text and truth say nothing."""
+    kind = type(value)
+    return _library(kind) is not None and (
+        kind.__name__ in _MISSING or (hasattr(kind, "__len__") and not isinstance(value, str))
+    )

@@ -67,6 +67,9 @@ class Task(BaseTask, Generic[Params]):
         """The dotted path of the class, which is the task's name unless the class gives itself another."""
         return f"{type(self).__module__}.{type(self).__qualname__}"
 
+    def __repr__(self) -> str:
+        return f"<Task {self.name}>"
+
     # -- submitting ----------------------------------------------------------------------------------------------
 
     @classmethod
@@ -84,9 +87,19 @@ class Task(BaseTask, Generic[Params]):
         return Submission(cls, Options()).submit(**inputs)
 
     @classmethod
+    async def asubmit(cls, /, **inputs: Any) -> Handle:
+        """As `submit`, in a coroutine: ``handle = await SumNumbers.asubmit(numbers=[1])``."""
+        return await Submission(cls, Options()).asubmit(**inputs)
+
+    @classmethod
     def submit_many(cls, inputs: Iterable[Any]) -> list[Handle]:
         """Publish one job for each dictionary of inputs; see `Submission.submit_many`."""
         return Submission(cls, Options()).submit_many(inputs)
+
+    @classmethod
+    async def asubmit_many(cls, inputs: Iterable[Any]) -> list[Handle]:
+        """As `submit_many`, in a coroutine."""
+        return await Submission(cls, Options()).asubmit_many(inputs)
 
     @classmethod
     def submit_token(

@@ -51,6 +51,13 @@ class MovableClock(Clock):
         """Move on."""
         self.move(seconds)
 
+    async def pause(self, seconds: float) -> None:
+        """Move on, and let the other coroutines go on."""
+        import asyncio
+
+        self.sleep(seconds)
+        await asyncio.sleep(0)
+
     def move(self, seconds: float) -> None:
         """Move on by so many seconds."""
         self._now += seconds
@@ -88,6 +95,9 @@ class RecordedTasks(Backend):
             registry=registry,
             middleware=middleware,
         )
+
+    def __repr__(self) -> str:
+        return f"<RecordedTasks submitted={len(self.submitted)}>"
 
     def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
         """Keep messages instead of sending them; see `Backend.publish`."""

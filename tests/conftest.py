@@ -3,12 +3,21 @@
 import gc
 import os
 from collections.abc import Generator
+from pathlib import Path
 
 import pytest
 
-from tests.support import moto_speed
+from tests.support import django_versions, moto_speed
 
 moto_speed.install()
+
+
+def pytest_pycollect_makemodule(module_path: Path, parent: pytest.Collector) -> pytest.Module | None:
+    return django_versions.module_too_new(module_path, parent)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    django_versions.skip_marked(items)
 
 
 def pytest_collection_finish() -> None:
@@ -26,6 +35,8 @@ def pytest_runtest_makereport(
     report = yield
     if report.skipped and not hasattr(report, "wasxfail") and os.environ.get("CI"):
         reason = report.longrepr[2] if isinstance(report.longrepr, tuple) else report.longrepr
+        if django_versions.is_reason(reason):
+            return report
         report.outcome = "failed"
         report.longrepr = f"{item.nodeid} was skipped under CI: {reason}"
     return report
@@ -37,7 +48,7 @@ def pytest_make_collect_report(
 ) -> Generator[None, pytest.CollectReport, pytest.CollectReport]:
     """The same for a module that skips itself as it is imported."""
     report = yield
-    if report.skipped and os.environ.get("CI"):
+    if report.skipped and os.environ.get("CI") and not isinstance(collector, django_versions.SkippedModule):
         report.outcome = "failed"
         report.longrepr = f"{collector.nodeid} was skipped under CI: {report.longrepr}"
     return report

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+import django
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
 from django.http import HttpResponseRedirect
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 TEMPLATES = "admin/serverless_tasks/job"
 _NAME = "serverless_tasks_job"
+# The frame of a page: Django's own has room for the links beside the title from 6.1 on.
+_FRAME = "admin/base_site.html" if django.VERSION >= (6, 1) else f"{TEMPLATES}/frame.html"
 
 
 class JobViews(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has no parameter when it runs
@@ -41,6 +44,7 @@ class JobViews(admin.ModelAdmin):  # type: ignore[type-arg]  # Django's own has 
             "title": title,
             "may_change": self.may("change", request),
             "may_delete": self.may("delete", request),
+            "frame": _FRAME,
         }
         return TemplateResponse(request, f"{TEMPLATES}/{name}.html", {**everywhere, **context})
 

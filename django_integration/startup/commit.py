@@ -6,13 +6,14 @@ import logging
 from typing import TYPE_CHECKING, Any
 from weakref import WeakSet
 
+from asgiref.sync import sync_to_async
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from serverless_tasks.engine.submit.publish import publish_now
 from serverless_tasks.errors import ServerlessTasksError, SubmitUncertain
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from django.db.backends.base.base import BaseDatabaseWrapper
 
@@ -176,6 +177,11 @@ def defer(services: Services, publications: Sequence[Publication]) -> bool:
     if manual:  # turning autocommit on ends the transaction as well
         connection.run_commit_hooks_on_set_autocommit_on = True
     return True
+
+
+async def beside_transaction[T](call: Callable[[], T]) -> T:
+    """Make a call where Django makes those to the database, which alone sees the transaction that is open."""
+    return await sync_to_async(call, thread_sensitive=True)()
 
 
 def _open_transaction() -> BaseDatabaseWrapper | None:

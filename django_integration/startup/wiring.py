@@ -9,12 +9,11 @@ from django.apps import apps
 from django.utils.module_loading import module_has_submodule
 
 from django_integration import conf
+from django_integration.django_tasks.availability import HAS_TASKS
 from django_integration.django_tasks.deliveries import middleware
-from django_integration.django_tasks.function import MADE
 from django_integration.generic_tasks import GenericBackend, backend_of
 from django_integration.own_backend import OwnBackend, backend_class
-from django_integration.startup.adoption import adopt
-from django_integration.startup.commit import defer
+from django_integration.startup.commit import beside_transaction, defer
 from django_integration.startup.task_classes import IMPORTED
 from django_integration.startup.token_keys import keys_of_site
 from django_integration.web.live.shared_reads import SharedReads, share
@@ -57,11 +56,12 @@ def wire() -> ConfigurationError | None:
     Returns:
         What is wrong with the configuration, for the system check; submitting a task raises it as well.
     """
-    registry = Registry(IMPORTED, MADE)
+    registry = Registry(IMPORTED, *_functions())
     registry.served = conf.served_tasks
     hooks: dict[str, Any] = {
         "registry": registry,
         "defer": defer,
+        "beside_transaction": beside_transaction,
         "middleware": middleware,
         "token_keys": keys_of_site,
     }
@@ -109,7 +109,7 @@ def register(registry: Registry) -> None:
     modules = [module for app in apps.get_app_configs() for module in _imported_modules(app, registry)]
     for module in modules:
         registry.add_defined_in(module)
-        adopt(sys.modules[module])
+        _adopt(module)
     for entry in conf.current().served:
         try:
             registry.add(conf.task_class(entry))
@@ -117,6 +117,22 @@ def register(registry: Registry) -> None:
             raise
         except ConfigurationError as error:
             registry.faults.append(error)
+
+
+def _functions() -> list[list[Any]]:
+    """The list of the classes that Django's ``@task`` makes of functions, where this Django has it."""
+    if not HAS_TASKS:
+        return []
+    from django_integration.django_tasks.function import MADE
+
+    return [MADE]
+
+
+def _adopt(module: str) -> None:
+    if HAS_TASKS:
+        from django_integration.startup.adoption import adopt
+
+        adopt(sys.modules[module])
 
 
 def _imported_modules(app: AppConfig, registry: Registry) -> Iterator[str]:

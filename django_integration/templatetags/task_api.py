@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 
 from django import template
 from django.conf import settings
-from django.middleware.csp import get_nonce
 from django.middleware.csrf import get_token
 from django.templatetags.static import static
 from django.utils.html import format_html
@@ -14,6 +13,7 @@ from django.utils.html import format_html
 from django_integration import conf
 from django_integration.web.auth.caller import csrf_header
 from django_integration.web.namespaces import path_of
+from django_integration.web.nonce import get_nonce
 
 if TYPE_CHECKING:
     from django.http import HttpRequest
@@ -26,7 +26,7 @@ register = template.Library()
 def task_api(context: template.Context) -> SafeString:
     """Load the client, tell it this site's URLs, CSRF cookie and header, and set that cookie.
 
-    The scripts carry the nonce of Django's content security policy; nothing is inline.
+    The scripts carry the nonce of the content security policy; nothing is inline.
 
     Raises:
         TemplateSyntaxError: the template is rendered without its request.

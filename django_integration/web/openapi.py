@@ -141,13 +141,22 @@ class _TaskSchemas:
         return self._component("submission", _submission(self.task, self.inputs))
 
     def _component(self, kind: str, schema: Json) -> Json:
-        """Keep a schema, its own definitions beside it, and refer to it."""
+        """Keep a schema, its own definitions beside it, and refer to it.
+
+        Generators of clients name a class by a schema's title rather than by its place, and tasks may share one.
+        """
         name = f"{self._prefix}.{kind}"
         inner = schema.get("$defs", {})
         names = {f"#/$defs/{key}": f"{_COMPONENTS}{name}.{key}" for key in inner}
-        self.parts |= {f"{name}.{key}": moved(part, names) for key, part in inner.items()}
-        self.parts[name] = moved({key: value for key, value in schema.items() if key != "$defs"}, names)
+        self.parts |= {f"{name}.{key}": _untitled(moved(part, names)) for key, part in inner.items()}
+        self.parts[name] = _untitled(
+            moved({key: value for key, value in schema.items() if key != "$defs"}, names)
+        )
         return {"$ref": f"{_COMPONENTS}{name}"}
+
+
+def _untitled(schema: Json) -> Json:
+    return {key: value for key, value in schema.items() if key != "title"}
 
 
 def _general_schemas() -> Json:
@@ -184,7 +193,6 @@ def _type(operation: Json, statuses: Sequence[int], takes: Json, gives: Json) ->
 def _submission(task: type[BaseTask], inputs: Json) -> Json:
     about = inspect.cleandoc(str(task.__doc__ or ""))
     schema: Json = {
-        "title": task.name,
         "type": "object",
         "properties": {"task": {"const": task.name}, "inputs": inputs},
         "required": ["task", "inputs"],
@@ -197,7 +205,7 @@ def _record(general: Json, task: str, outputs: Json) -> Json:
     # What is submitted over HTTP is neither a group nor a member of one.
     known = {name: kind for name, kind in general["properties"].items() if name not in ("members", "group")}
     properties = {**known, "task": {"const": task}, "outputs": outputs}
-    return {**general, "title": f"Record of {task}", "properties": properties}
+    return {**general, "properties": properties}
 
 
 def _one_of(references: list[Json]) -> Json:

@@ -11,6 +11,7 @@ from serverless_tasks.cli.commands import (
     cost,
     dead_letters,
     deploy,
+    doctor,
     errors,
     estimate,
     jobs,
@@ -46,6 +47,7 @@ _PROJECT: dict[str, Callable[..., None]] = {
     "estimate": estimate.estimate,
     "deploy": deploy.deploy,
     "outputs": outputs.outputs,
+    "doctor": doctor.doctor,
     "types": types.types,
 }
 _JOBS: dict[str, Callable[..., None]] = {

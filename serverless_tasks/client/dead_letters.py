@@ -74,6 +74,9 @@ class DeadLetters:
     def __init__(self, services: Services) -> None:
         self._services = services
 
+    def __repr__(self) -> str:
+        return f"<DeadLetters bucket={self._services.config.bucket!r}>"
+
     def all(self, *, before: int | None = None) -> Iterator[DeadLetter]:
         """The letters, or those that were kept before a moment, milliseconds since the epoch.
 

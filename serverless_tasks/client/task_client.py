@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.client.resubmit import resubmit
@@ -17,8 +18,8 @@ from serverless_tasks.engine.submit.by_name import submit_by_name
 from serverless_tasks.engine.submit.handle import Handle
 from serverless_tasks.engine.submit.options import Options
 from serverless_tasks.engine.submit.publication import Publication
-from serverless_tasks.engine.submit.submission import Submission
-from serverless_tasks.errors import TaskNotFound, WaitTimeout
+from serverless_tasks.engine.submit.submission import Submission, off_loop
+from serverless_tasks.errors import TaskNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Iterator, Sequence
@@ -30,9 +31,10 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.submit.groups import GroupHandle
 
-MAP_WINDOW = 1000
+    # Inside the class, `list` is its method.
+    type Handles = list[Handle]
+
 MEMBERS_PAGE = 100
-POLL = 0.5
 
 
 class TaskClient:
@@ -78,6 +80,12 @@ class TaskClient:
         """
         return self._invoke(*self._named(task, inputs))
 
+    async def arun(self, task: str | type[BaseTask], /, **inputs: Any) -> dict[str, Any]:
+        """As `run`, in a coroutine. One that is cancelled waits no longer; the task runs on in Lambda."""
+        from serverless_tasks.engine.backends.off_loop import in_own_thread
+
+        return await in_own_thread(partial(self.run, task, **inputs))
+
     def run_json(self, task: str | type[BaseTask], inputs: dict[str, Any]) -> dict[str, Any]:
         """As `run`, with inputs that came as JSON."""
         if isinstance(task, str):
@@ -101,7 +109,7 @@ class TaskClient:
 
     def submit_many(
         self, task: str | type[BaseTask], /, inputs: Iterable[dict[str, Any]], **options: Any
-    ) -> list[Handle]:
+    ) -> Handles:
         """Publish one job for each dictionary of inputs, in batches.
 
         Args:
@@ -115,6 +123,18 @@ class TaskClient:
         if isinstance(task, str):
             return submit_by_name(self._services, task, list(inputs), chosen)
         return Submission(task, chosen, self._services).submit_many(inputs)
+
+    async def asubmit(self, task: str | type[BaseTask], /, **inputs: Any) -> Handle:
+        """As `submit`, in a coroutine."""
+        (handle,) = await self.asubmit_many(task, [inputs])
+        return handle
+
+    async def asubmit_many(
+        self, task: str | type[BaseTask], /, inputs: Iterable[dict[str, Any]], **options: Any
+    ) -> Handles:
+        """As `submit_many`, in a coroutine."""
+        submit = partial(self.submit_many, task, list(inputs), **options)
+        return await off_loop(self._services, Options.parse(options), submit)
 
     def submit_json(self, task: str | type[BaseTask], inputs: dict[str, Any], **options: Any) -> Handle:
         """As `submit_many`, of one job whose inputs came as JSON."""
@@ -146,29 +166,10 @@ class TaskClient:
             TaskNotFound: nothing is known of one of them.
             WaitTimeout: some had not ended in time.
         """
-        from serverless_tasks.engine.backends.pool import giving_place
+        from serverless_tasks.client.completed import Rounds
 
-        clock = self._services.clock
-        deadline = None if timeout is None else clock.now() + timeout
         left = dict.fromkeys(map(job_id, uuids))
-        while left:
-            window = list(left)[:MAP_WINDOW]
-            known = self._services.store.read_many(window)
-            for uuid in window:
-                if uuid not in known:
-                    raise TaskNotFound(uuid)
-                del left[uuid]
-                if known[uuid].ended:
-                    yield known[uuid]
-                else:
-                    left[uuid] = None  # after those that have not been polled yet
-            if left and not any(record.ended for record in known.values()):
-                if deadline is not None and clock.now() >= deadline:
-                    raise WaitTimeout(
-                        f"{len(left)} of {len(uuids)} jobs have not ended after {timeout:g} seconds."
-                    )
-                with giving_place():
-                    clock.sleep(POLL)
+        yield from Rounds(self._services.store, self._services.clock, left, timeout)
 
     def get(self, uuid: str | UUID) -> Record:
         """A job's record.
@@ -182,9 +183,43 @@ class TaskClient:
             raise TaskNotFound(known)
         return record
 
+    async def aget(self, uuid: str | UUID) -> Record:
+        """As `get`, in a coroutine."""
+        from serverless_tasks.engine.backends.off_loop import in_thread
+
+        return await in_thread(partial(self.get, uuid))
+
+    def list(self, *, limit: int | None = None, **filters: Any) -> Iterator[Record]:
+        """Yield the records of jobs, newest first, page by page; those of a status by when they came to have it.
+
+        They are told from their states alone, without messages and without large outputs; `get` reads one whole.
+        Without a task, an owner, a group or a status that has an index, the tasks that are known here are searched.
+
+        Args:
+            limit: how many at most; all that match unless given, as far back as listings go.
+            filters: ``task`` or ``tasks``: classes or names; ``status``, ``owner``, ``tenant``, ``queue``,
+                ``error_type``, ``group``, ``since`` and ``until`` (datetimes with a time zone), ``time``,
+                ``longer_than``, ``fingerprint``, ``id_prefix``; see `JobFilter`.
+
+        Raises:
+            ConfigurationError: a filter, or its value, is none that there is.
+            TaskNotFound: nothing is known of the filter's group.
+            AwsError: the store could not be asked.
+        """
+        from serverless_tasks.client.listing import list_jobs
+
+        return list_jobs(self._services, filters, limit)
+
     def wait(self, uuid: str | UUID, timeout: float | None = None) -> dict[str, Any]:
         """Wait until a job has ended and return its outputs; see `Handle.wait`."""
         return self._handle(job_id(uuid)).wait(timeout)
+
+    async def awaiting(self, uuid: str | UUID, timeout: float | None = None) -> dict[str, Any]:  # noqa: ASYNC109 - as `wait`
+        """As `wait`, in a coroutine; see `Handle.awaiting`."""
+        from serverless_tasks.engine.backends.off_loop import in_thread
+
+        handle = await in_thread(partial(self._handle, job_id(uuid)))
+        return await handle.awaiting(timeout)
 
     def cancel(self, uuid: str | UUID) -> Record:
         """Cancel a job; of a group, no member begins any more, and those that run are asked to stop.
@@ -194,6 +229,12 @@ class TaskClient:
             AlreadyFinished: it has ended.
         """
         return self._services.cancel(job_id(uuid))
+
+    async def acancel(self, uuid: str | UUID) -> Record:
+        """As `cancel`, in a coroutine."""
+        from serverless_tasks.engine.backends.off_loop import in_thread
+
+        return await in_thread(partial(self.cancel, uuid))
 
     def retry(self, uuid: str | UUID, *, new_uuid: str | None = None, again: bool = True) -> Handle:
         """Submit an ended job once more, under a new id; see `serverless_tasks.client.resubmit.resubmit`.
@@ -297,6 +338,9 @@ class TaskClient:
         from serverless_tasks.client.owner_deletion import delete_each
 
         return delete_each(self._services, owner, wait=wait)
+
+    def __repr__(self) -> str:
+        return f"<TaskClient table={self._services.config.table!r}>"
 
     def _handle(self, uuid: str) -> Handle:
         record = self.get(uuid)

@@ -15,6 +15,9 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
 PREFIX = "SERVERLESS_TASKS_"
+# Set in a process that works for a stack: a worker has the stack's settings in its environment, while Django's settings
+# are those of a site, which may use another stack.
+OF_A_STACK = f"{PREFIX}OF_A_STACK"
 # What a build may be called, as `infra/lambda/artefact.py` has it. Of a commit's whole id the beginning will do.
 _BUILD = re.compile(r"[\w.-]{1,24}|[0-9a-f]{40}", re.ASCII)
 _COMMIT = re.compile(r"[0-9a-f]{40}")
@@ -98,6 +101,16 @@ class Config:
             {name: environ[PREFIX + name] for name in setting_names() if PREFIX + name in environ}
         )
 
+    def kept_by_a_stack(self, environ: Mapping[str, str] = os.environ) -> Config:
+        """These settings, with those of the stack that this process works for in their place, if it does for one.
+
+        Raises:
+            ConfigurationError: naming the variable that cannot be read.
+        """
+        if OF_A_STACK not in environ:
+            return self
+        return self.merged({name: environ[PREFIX + name] for name in _OUTPUTS if environ.get(PREFIX + name)})
+
     @classmethod
     def from_outputs(cls, stack: str, outputs: Mapping[str, str]) -> Config:
         """The settings in the outputs of a deployed stack.
@@ -177,7 +190,9 @@ class Config:
         if not value:
             raise ConfigurationError(
                 f"{PREFIX}{name.upper()} is not set; set it as an environment variable, or under Django as"
-                f" SERVERLESS_TASKS[{name.upper()!r}]. The stack's outputs hold the value."
+                f" SERVERLESS_TASKS[{name.upper()!r}]. The stack's outputs hold the value. On the command line,"
+                " `--env default` takes the stack that samconfig.toml deploys; `python manage.py serverless_tasks`, in"
+                " place of `serverless-tasks`, the site's settings."
             )
         return value
 

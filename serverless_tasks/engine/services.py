@@ -18,7 +18,7 @@ from serverless_tasks.engine.worker.runner import Runner
 from serverless_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
     from serverless_tasks.engine.aws.scheduler.one_time import Schedules
     from serverless_tasks.engine.aws.scheduler.recurring import ScheduleGroup
@@ -61,6 +61,8 @@ class Services:
         store: a store to use instead of the one that the settings name.
         registry: a registry to use instead of a new one.
         defer: leaves publications to the commit of an open transaction.
+        beside_transaction: makes a call, from a coroutine, on the thread that has the open transaction; needed where
+            ``defer`` looks for one by the thread.
         middleware: stands around each delivery; see `Runner`.
         on_write: is called with the id of each job that was, or may have been, written.
         problem: why the configuration is wrong, where it is.
@@ -79,6 +81,7 @@ class Services:
         store: Store | None = None,
         registry: Registry | None = None,
         defer: Defer | None = None,
+        beside_transaction: Callable[[Callable[[], Any]], Awaitable[Any]] | None = None,
         middleware: Middleware | None = None,
         on_write: Callable[[str], object] | None = None,
         problem: ConfigurationError | None = None,
@@ -88,6 +91,7 @@ class Services:
         self.clock = clock or Clock()
         self.started = self.clock.now()
         self.defer = defer
+        self.beside_transaction = beside_transaction
         self.middleware = middleware
         self.problem = problem
         self._backend = backend
@@ -97,6 +101,10 @@ class Services:
         self._token_keys = token_keys
         self._lock = threading.RLock()
         renew_when_forked(self)
+
+    def __repr__(self) -> str:
+        backend = self._backend if isinstance(self._backend, str) else type(self._backend).__name__
+        return f"<Services backend={backend!r} table={self.config.table!r}>"
 
     def forked(self) -> None:
         """See `Renewed.forked`: the parts stay, and each renews what it holds."""

@@ -20,6 +20,7 @@ from django.views.static import serve
 from serverless_tasks import Task, TaskError
 from serverless_tasks.params import IntParameter, ListParameter, StringParameter
 from serverless_tasks.workflow import group
+from tests.browser import widgets_page
 
 STATIC = Path(__file__).resolve().parents[2] / "django_integration/static"
 OURS = STATIC / "django-task-api.min.js"
@@ -107,14 +108,15 @@ def main(folder: Path, packages: Path) -> None:
         PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
         STATIC_URL="/static/",
         SERVERLESS_TASKS={"BACKEND": "threading"},
-        TASK_API_BACKGROUND_TASKS=[Steps, Fails],
+        TASK_API_BACKGROUND_TASKS=[Steps, Fails, widgets_page.Adds],
         **CORS,
     )
     django.setup()
     call_command("migrate", verbosity=0)
     _add_user()
-    settings.ROOT_URLCONF = _urls(
-        {"theirs": packages / "django-task-api/dist/django-task-api.min.js", "ours": OURS}
+    settings.ROOT_URLCONF = (
+        *_urls({"theirs": packages / "django-task-api/dist/django-task-api.min.js", "ours": OURS}),
+        *widgets_page.urls(packages),
     )
     server = ThreadedWSGIServer(("127.0.0.1", 0), QuietHandler)
     server.set_app(get_wsgi_application())

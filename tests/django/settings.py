@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import django
+
 BASE_DIR = Path(__file__).parent
 SECRET_KEY = "not a secret"
 DEBUG = False
@@ -26,7 +28,6 @@ INSTALLED_APPS = [
     "tests.django.warehouse",
     "django_declarative_apis",
     "tests.django.mailing",
-    "tests.django.newsletter",
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -51,18 +52,21 @@ TEMPLATES = [
 ]
 STATIC_URL = "/static/"
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
-MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
-TASKS = {
-    "default": {
-        "BACKEND": "django_integration.tasks_backend.ServerlessBackend",
-        "QUEUES": ["default", "emails", "high", "low"],
-        "OPTIONS": {"QUEUE_MAP": {"emails": "low"}},
-    },
-    "reserve": {"BACKEND": "django_integration.tasks_backend.ServerlessBackend"},
-    "immediate": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"},
-}
+if django.VERSION >= (6, 0):
+    INSTALLED_APPS.append("tests.django.newsletter")
+    TASKS = {
+        "default": {
+            "BACKEND": "django_integration.tasks_backend.ServerlessBackend",
+            "QUEUES": ["default", "emails", "high", "low"],
+            "OPTIONS": {"QUEUE_MAP": {"emails": "low"}},
+        },
+        "reserve": {"BACKEND": "django_integration.tasks_backend.ServerlessBackend"},
+        "immediate": {"BACKEND": "django.tasks.backends.immediate.ImmediateBackend"},
+    }
 TASK_API_BACKGROUND_TASKS = [
     "tests.django.shop.background.SumNumbers",
     "tests.django.shop.background.Resize",

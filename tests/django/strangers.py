@@ -2,10 +2,15 @@
 
 import os
 
+import django
+
 SECRET_KEY = "not a secret"
 DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": os.environ["DATABASE"]}}
 INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "tests.django.newsletter"]
-MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
+if django.VERSION >= (6, 1):
+    MAILERS = {"default": {"BACKEND": "django.core.mail.backends.locmem.EmailBackend"}}
+else:
+    EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 
 if os.environ.get("OURS"):
     INSTALLED_APPS += ["django_integration"]

@@ -288,5 +288,7 @@ def copy_of_the_repository(target: Path) -> Path:
         target.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, target)
     for name in ("infra", "serverless_tasks", "lambda_handlers", "examples"):
-        shutil.copytree(ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / name, target / name, ignore=shutil.ignore_patterns("__pycache__", "node_modules")
+        )
     return target

@@ -49,6 +49,18 @@ def test_jobs_travel_through_its_own_queues(deployed: Stack, monkeypatch: pytest
     session.reset()
 
 
+def test_doctor_finds_the_project_and_its_stack_in_order(
+    shop: Path, released: Path, deployed: Stack, endpoint: str
+) -> None:
+    done = deployment.run_step(shop, released, endpoint, "serverless-tasks doctor --json", ROOT_KEY)
+    page = json.loads(done.stdout)
+    said = {line["text"] for section in ("project", "environment", "stack") for line in page[section]}
+    assert (done.returncode, page["errors"]) == (0, 0), done.stdout + done.stderr
+    assert "The stack shop is deployed." in said
+    assert "The files that `init` writes are up to date." in said
+    assert "The tasks here and those of the deployed build take the same inputs." in said
+
+
 def test_ci_deploys_each_environment_as_a_stack_of_its_own(
     shop: Path, released: Path, deployed: Stack, endpoint: str, commands: dict[str, str]
 ) -> None:

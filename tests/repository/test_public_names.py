@@ -27,6 +27,7 @@ PUBLIC: dict[str, set[str]] = {
             "UnknownTask",
             "WaitTimeout",
             "WorkflowError",
+            "as_completed",
             "chain",
             "configure",
             "cron",

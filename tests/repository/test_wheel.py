@@ -1,17 +1,16 @@
 """The wheel: what it holds, what it leaves out, and that the core works with nothing but its own requirements."""
 
-import shutil
-import subprocess
-import sys
 import tarfile
 import zipfile
 from pathlib import Path
 
 import pytest
 
+from tests.support import release
+from tests.support.release import run
+
 ROOT = Path(__file__).resolve().parents[2]
 PACKAGES = ("serverless_tasks", "lambda_handlers", "django_integration")
-UV = shutil.which("uv", path=str(ROOT / ".venvs/uv/bin")) or shutil.which("uv")
 
 SUM = """
 import sys
@@ -32,24 +31,6 @@ assert "site-packages" in serverless_tasks.__file__, serverless_tasks.__file__
 """
 
 
-def run(*command: str | Path, cwd: Path, status: int = 0) -> str:
-    """What a command printed on both streams; AssertionError with it when it ends with another status."""
-    words = [str(part) for part in command]
-    done = subprocess.run(
-        words, check=False, cwd=cwd, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, timeout=300
-    )
-    assert done.returncode == status, f"{words} ended with {done.returncode}\n{done.stdout}"
-    return done.stdout
-
-
-@pytest.fixture(scope="module")
-def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder = tmp_path_factory.mktemp("wheel")
-    run(sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", folder, cwd=ROOT)
-    (built,) = folder.glob("*.whl")
-    return built
-
-
 @pytest.fixture(scope="module")
 def names(wheel: Path) -> list[str]:
     with zipfile.ZipFile(wheel) as archive:
@@ -57,23 +38,9 @@ def names(wheel: Path) -> list[str]:
 
 
 @pytest.fixture(scope="module")
-def bare(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def bare(uv: str, wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The bin folder of an environment that holds the wheel without any extra."""
-    if UV is None:
-        pytest.skip("uv is lacking: `make setup` installs it")
-    folder = tmp_path_factory.mktemp("bare")
-    run(UV, "venv", "--quiet", "--python", sys.executable, folder / "venv", cwd=folder)
-    python = folder / "venv" / "bin" / "python"
-    pins = folder / "pins.txt"
-    pins.write_text(
-        "\n".join(
-            line.split(" \\")[0]
-            for line in (ROOT / "requirements" / "dev.txt").read_text().splitlines()
-            if line and line[0] not in " #"
-        )
-    )
-    run(UV, "pip", "install", "--quiet", "--python", python, "-c", pins, wheel, cwd=folder)
-    return python.parent
+    return release.installed(tmp_path_factory.mktemp("bare"), str(wheel))
 
 
 @pytest.mark.parametrize("package", PACKAGES)
@@ -94,9 +61,7 @@ def test_static_files_templates_and_translations_are_in_it(names: list[str]) -> 
 
 
 def test_the_source_distribution_has_the_translations_too(tmp_path: Path) -> None:
-    run(sys.executable, "-m", "hatchling", "build", "-t", "sdist", "-d", tmp_path, cwd=ROOT)
-    (built,) = tmp_path.glob("*.tar.gz")
-    with tarfile.open(built) as archive:
+    with tarfile.open(release.build("sdist", tmp_path)) as archive:
         names = {name.partition("/")[2] for name in archive.getnames()}
     catalogue = "django_integration/locale/de/LC_MESSAGES/django"
     assert {f"{catalogue}.po", f"{catalogue}.mo"} <= names

@@ -2,7 +2,7 @@ from typing import Any
 
 import pytest
 
-from serverless_tasks.engine.config import Config, setting_names
+from serverless_tasks.engine.config import OF_A_STACK, Config, setting_names
 from serverless_tasks.errors import ConfigurationError
 
 URL = "https://sqs.us-east-1.amazonaws.com/1/default"
@@ -81,6 +81,19 @@ def test_django_settings_win_over_the_environment() -> None:
     )
 
     assert (config.table, config.bucket, config.modules) == ("from-django", "kept", ("shop",))
+
+
+def test_in_a_process_of_a_stack_what_the_stack_says_of_itself_stays() -> None:
+    site = Config(table="of-the-site", bucket="of-the-site", pauses=False, statistics=False)
+    environ = {
+        "SERVERLESS_TASKS_TABLE": "of-the-stack",
+        "SERVERLESS_TASKS_BUCKET": "",
+        "SERVERLESS_TASKS_PAUSES": "true",
+        "SERVERLESS_TASKS_STATISTICS": "true",
+    }
+    assert site.kept_by_a_stack(environ) is site
+    there = site.kept_by_a_stack({**environ, OF_A_STACK: "true"})
+    assert there == Config(table="of-the-stack", bucket="of-the-site", pauses=True, statistics=False)
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@ import json
 import re
 from datetime import date
 from decimal import Decimal
+from numbers import Integral
 from typing import Any
 from uuid import UUID
 
@@ -201,6 +202,18 @@ FOREIGN = [
         foreign("pandas._libs.tslibs.timedeltas", "Timedelta", total_seconds=METHOD),
         "a pandas.Timedelta x becomes plain by x.total_seconds()",
     ),
+    (foreign("numpy", "bytes_", tolist=METHOD), "a numpy.bytes_ x becomes plain by x.decode()"),
+    (foreign("numpy", "datetime64", tolist=METHOD), "a numpy.datetime64 x becomes plain by str(x)"),
+    (
+        foreign("numpy", "timedelta64", tolist=METHOD),
+        "a numpy.timedelta64 x becomes plain by x.tolist().total_seconds()",
+    ),
+    (foreign("pandas._libs.tslibs.period", "Period"), "a pandas.Period x becomes plain by str(x)"),
+    (foreign("pandas.api.typing", "NAType"), "pandas.NAType stands for a missing value: give None"),
+    (
+        foreign("pandas._libs.tslibs.nattype", "NaTType", isoformat=METHOD),
+        "pandas.NaTType stands for a missing value: give None",
+    ),
 ]
 
 
@@ -250,3 +263,50 @@ def test_other_values_are_told_no_call() -> None:
     with pytest.raises(ParameterNotValidError) as raised:
         NumberParameter().to_python([object(), {1}])
     assert "plain" not in str(raised.value)
+
+
+class ForeignInteger:
+    """As numpy's: registered as an integer, and derived from none."""
+
+    __module__ = "numpy"
+
+    def __int__(self) -> int:
+        return 2**60 + 1
+
+    def __float__(self) -> float:
+        return float(2**60)
+
+
+class Duration(ForeignInteger):
+    """As numpy's timedelta64: registered as an integer, and no number."""
+
+    def __int__(self) -> int:
+        raise TypeError("not a number")
+
+    __float__ = __int__  # type: ignore[assignment]
+
+
+Integral.register(ForeignInteger)
+Duration.__module__, Duration.__name__ = "numpy", "timedelta64"
+
+
+def test_a_large_integer_of_numpy_keeps_its_digits() -> None:
+    assert NumberParameter().to_json(ForeignInteger()) == 2**60 + 1
+    assert IntParameter().to_json(ForeignInteger()) == 2**60 + 1
+
+
+@pytest.mark.parametrize("parameter", [NumberParameter(), IntParameter(), FloatParameter()], ids=repr)
+def test_what_calls_itself_a_number_and_is_none_is_refused(parameter: Parameter) -> None:
+    with pytest.raises(ParameterNotValidError, match=r"must be a number.*x\.tolist\(\)\.total_seconds\(\)"):
+        parameter.to_json(Duration())
+
+
+COLUMN = foreign("pandas.core.series", "Series", tolist=METHOD, __len__=lambda self: 1)
+MISSING = foreign("pandas.api.typing", "NAType")
+
+
+@pytest.mark.parametrize("value", [COLUMN, MISSING], ids=["column", "missing"])
+@pytest.mark.parametrize("parameter", [StringParameter(), BooleanParameter()], ids=repr)
+def test_a_column_and_a_missing_value_have_no_text_and_no_truth(parameter: Parameter, value: Any) -> None:
+    with pytest.raises(ParameterNotValidError, match=r"x\.tolist\(\)|give None"):
+        parameter.to_json(value)

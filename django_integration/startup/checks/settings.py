@@ -10,6 +10,7 @@ from django.conf import settings
 from django.core import checks
 
 from django_integration import conf
+from django_integration.django_tasks.availability import check_entries, hint_of
 from django_integration.own_backend import backend_class
 from django_integration.startup.checks import stack as stack_settings
 from serverless_tasks.engine.definition.base import replaced_names
@@ -49,12 +50,16 @@ def check_configuration(app_configs: Any, **_: Any) -> list[checks.CheckMessage]
         *_definitions(),
         *_unroutable(),
         *_new_error_hook(),
+        *check_entries(),
     ]
     with suppress(ConfigurationError):  # _definitions says it
         problems += current_services().registry.faults
     said = {message.msg for message in messages}
-    missing = [str(problem) for problem in problems if problem is not None and str(problem) not in said]
-    return [*(checks.Error(each, id="serverless_tasks.E001") for each in missing), *messages]
+    missing = [problem for problem in problems if problem is not None and str(problem) not in said]
+    return [
+        *(checks.Error(str(each), hint=hint_of(each), id="serverless_tasks.E001") for each in missing),
+        *messages,
+    ]
 
 
 def _new_error_hook() -> Iterator[checks.CheckMessage]:
@@ -194,13 +199,13 @@ def _definitions() -> Iterator[checks.CheckMessage]:
 
 
 def _replaced(task: type[BaseTask]) -> Iterator[checks.CheckMessage]:
-    """A class of before workflows may have an attribute of a name that is a method or a property now."""
+    """A class of an earlier version may have an attribute of a name that is a method or a property now."""
     for name in replaced_names(task):
         message = f"{task.__qualname__}.{name} takes the place of {name!r} of Task: it is the task's own."
         hint = (
-            "Rename it; or write options().signature(...) for a part of a group or a chain."
-            if name == "signature"
-            else "Rename it; or take self.execution.group for the group that came before a job."
+            "Rename it; or take self.execution.group for the group that came before a job."
+            if name == "group"
+            else f"Rename it; or write options().{name}(...), which does the same."
         )
         yield checks.Warning(message, hint=hint, id="serverless_tasks.W014")
 

@@ -42,7 +42,7 @@ def poll(request: HttpRequest, caller: Caller, uuid: str) -> HttpResponseBase:
     if reads is None or caller.permit is not None:  # the classes are asked about the job as it is now
         record = find_record(caller, uuid)
         return _answer(request, etag_of(record), partial(to_json, record))
-    view = find_shared(caller, uuid, reads, _seen_by(request))
+    view = find_shared(caller, uuid, reads, seen_by(request))
     return _answer(request, view.id, lambda: view.data)
 
 
@@ -68,7 +68,7 @@ def _answer(request: HttpRequest, state: str, data: Callable[[], str]) -> HttpRe
     return HttpResponse(data(), content_type="application/json", headers=headers | signals(request))
 
 
-def _seen_by(request: HttpRequest) -> Version:
+def seen_by(request: HttpRequest) -> Version:
     """Return the version that the caller has seen, from the ETag that browsers send by themselves."""
     found = _SEEN.search(request.META.get("HTTP_IF_NONE_MATCH", ""))
     if found is None:

@@ -15,6 +15,7 @@ _NAME = re.compile(r"[a-z][a-z0-9-]{0,30}")
 _OTHERS = re.compile(r"^(?:#[^\n]*\n)*\[(?!default\b)[\w-]+[.\]]", re.MULTILINE)
 # What `init` finds out about the project, and so brings up to date in every environment.
 _FOUND: Final = ("TaskModules", "DjangoSettingsModule")
+_MODULES = re.compile(r'(\s*)"TaskModules=[^"]*"')
 
 
 def split(text: str) -> tuple[str, str]:
@@ -40,8 +41,15 @@ def brought_up_to_date(others: str, before: str, default: str) -> str:
     """
     old, new = _found_in(before), _found_in(default)
     for name in _FOUND:
-        if old.get(name) != new.get(name) and name in old and name in new:
+        if old.get(name) == new.get(name):
+            continue
+        if name in old and name in new:
             others = others.replace(json.dumps(old[name]), json.dumps(new[name]))
+        elif name in new:
+            others = "".join(_with_parameter(section, name, new[name]) for section in _sections(others))
+        else:
+            said = re.escape(json.dumps(old[name]))
+            others = re.sub(rf"{said}\s*,\s*|\s*,\s*{said}(?=\s*\])|{said}", "", others)
     return others
 
 
@@ -75,6 +83,19 @@ def with_environment(others: str, default: str, name: str) -> str:
         sections.append("")
     added = "\n".join(sections)
     return f"{others.rstrip()}\n\n{added}" if others else added
+
+
+def _sections(text: str) -> list[str]:
+    """A file's tables, each with its heading."""
+    return re.split(r"^(?=\[)", text, flags=re.MULTILINE)
+
+
+def _with_parameter(section: str, name: str, pair: str) -> str:
+    """Return a table with one more parameter behind the modules with tasks, unless it has a value of its own."""
+    if f'"{name}=' in section:
+        return section
+    said = json.dumps(pair)
+    return _MODULES.sub(lambda modules: f"{modules[0]},{modules[1] or ' '}{said}", section, count=1)
 
 
 def _found_in(default: str) -> dict[str, str]:

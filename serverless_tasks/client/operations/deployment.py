@@ -12,6 +12,8 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.definition.manifest.compare import TaskChange
     from serverless_tasks.engine.services import Services
 
+_OURS = ("serverless_tasks", "django_integration")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeploymentChanges:
@@ -43,5 +45,11 @@ def compare_with_deployed(services: Services) -> DeploymentChanges | None:
     if deployed is None:
         return None
     here = Manifest.of(services.registry, services.started, services.config.build)
-    changes = compare(here.tasks, deployed.tasks)
+    # Tasks of this library come with its Django app, whether or not the project uses them; a worker without Django has
+    # none of them.
+    own = {task.name for task in services.registry if task.__module__.partition(".")[0] in _OURS}
+    changes = compare(
+        {name: task for name, task in here.tasks.items() if name not in own or name in deployed.tasks},
+        deployed.tasks,
+    )
     return DeploymentChanges(deployed=deployed.build_id, tasks=tuple(changes))

@@ -23,7 +23,7 @@ DEFAULT_TIMEOUT = 60
 LONGEST_NAME = 200
 QUEUES = ("high", "default", "low")
 # Names that came to `Task` when there were tasks: an attribute of a class's own of such a name is its own.
-LATER_NAMES = ("group", "signature")
+LATER_NAMES = ("group", "signature", "asubmit", "asubmit_many")
 # Told of every class that is made. Django's registration by import listens while its apps are loaded.
 CLASS_HOOKS: list[Callable[[type[BaseTask]], None]] = []
 

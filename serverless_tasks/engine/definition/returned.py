@@ -138,7 +138,14 @@ def _awaitable(value: Any) -> Awaitable[Any]:
 
 
 def _is_asynchronous(value: Any) -> bool:
+    if _goes_on_by_itself(type(value)):
+        return False
     return inspect.isawaitable(value) or isinstance(value, (AsyncIterator, *_future()))
+
+
+def _goes_on_by_itself(kind: type) -> bool:
+    """Return whether a type is that of handles: a task that returns one does not wait for its job."""
+    return getattr(kind, "in_background", False) is True
 
 
 def _future() -> tuple[Any, ...]:
@@ -165,7 +172,9 @@ def _unrun(value: Any) -> Iterator[Any]:
         return
     # Of a million numbers, one type is looked at.
     kinds = {
-        kind for kind in set(map(type, held)) if issubclass(kind, (Awaitable, AsyncIterator, *_future()))
+        kind
+        for kind in set(map(type, held))
+        if issubclass(kind, (Awaitable, AsyncIterator, *_future())) and not _goes_on_by_itself(kind)
     }
     if kinds:
         yield from (each for each in held if type(each) in kinds and not _is_done(each))

@@ -17,6 +17,12 @@ class Clock:
         """Pause the calling thread for so many seconds."""
         time.sleep(seconds)
 
+    async def pause(self, seconds: float) -> None:
+        """Pause the calling coroutine for so many seconds."""
+        import asyncio
+
+        await asyncio.sleep(seconds)
+
     def wait(self, event: threading.Event, seconds: float) -> bool:
         """Wait until the event is set, for so many seconds at most; says whether it was set."""
         return event.wait(seconds)

@@ -213,6 +213,9 @@ class Record:
             **known,
         )
 
+    def __repr__(self) -> str:
+        return f"<Record {self.uuid} {self.task} {self.status}>"
+
     @property
     def ended(self) -> bool:
         """True if the status is a terminal one."""

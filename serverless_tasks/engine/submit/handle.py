@@ -11,7 +11,7 @@ from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import NotPublished, ServerlessTasksError, TaskFailed, TaskNotFound, WaitTimeout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.message import Message
@@ -37,7 +37,12 @@ class Handle:
         clock: the time.
         cancel: cancels the job; the store's unless given.
         token: makes tokens for it; the process's services do unless given.
+
+    Attributes:
+        in_background: that its job goes on whether it is awaited or not.
     """
+
+    in_background = True
 
     def __init__(
         self,
@@ -154,6 +159,12 @@ class Handle:
                 self._publication.settle(None)
         return self
 
+    async def arefresh(self) -> Handle:
+        """As `refresh`, in a coroutine."""
+        from serverless_tasks.engine.backends.off_loop import in_thread
+
+        return await in_thread(self.refresh)
+
     def wait(self, timeout: float | None = None) -> dict[str, Any]:
         """Wait until the job has ended and return its outputs.
 
@@ -168,22 +179,28 @@ class Handle:
         from serverless_tasks.engine.backends.pool import giving_place
 
         self._require_published()
-        began, slept = self._clock.now(), 0.0
-        pause = FIRST_PAUSE
-        while not self.refresh().record.ended:
-            left = pause
-            if timeout is not None:
-                # What was slept counts as well: a test may have stopped the clock.
-                left = min(pause, timeout - max(slept, self._clock.now() - began))
-            if left <= 0:
-                raise WaitTimeout(f"Job {self.uuid} is still {self.status} after {timeout:g} seconds.")
+        pauses = self._pauses(timeout)
+        while not self._has_ended():
+            pause = next(pauses)
             with giving_place():
-                self._clock.sleep(left)
-            slept += left
-            pause = min(pause * 1.5, LONGEST_PAUSE)
-        if self.status != SUCCEEDED:
-            raise TaskFailed(self.uuid, self.status, self.error)
-        return self.outputs
+                self._clock.sleep(pause)
+        return self._result()
+
+    async def awaiting(self, timeout: float | None = None) -> dict[str, Any]:  # noqa: ASYNC109 - as `wait`
+        """As `wait`, in a coroutine; ``await handle`` is the same without a timeout.
+
+        A coroutine that is cancelled asks no more; the job goes on.
+        """
+        from serverless_tasks.engine.backends.off_loop import in_thread
+
+        self._require_published()
+        pauses = self._pauses(timeout)
+        while not await in_thread(self._has_ended):
+            await self._clock.pause(next(pauses))
+        return self._result()
+
+    def __await__(self) -> Generator[Any, Any, dict[str, Any]]:
+        return self.awaiting().__await__()
 
     def cancel(self) -> Handle:
         """Cancel the job: a waiting one never starts, a running one learns of it.
@@ -195,6 +212,12 @@ class Handle:
         self._require_published()
         self._record = self._cancel(self.uuid, message=self._untracked)
         return self
+
+    async def acancel(self) -> Handle:
+        """As `cancel`, in a coroutine."""
+        from serverless_tasks.engine.backends.off_loop import in_thread
+
+        return await in_thread(self.cancel)
 
     def browser_token(self, minutes: float = 15, allow: Iterable[str] = ("read",)) -> str:
         """Return a token with which a browser reads this job, or cancels it, without a login; see docs/tokens.md.
@@ -210,6 +233,47 @@ class Handle:
             ConfigurationError: no key is configured.
         """
         return self._token(self.uuid, minutes=minutes, allow=allow)
+
+    def followed(self) -> tuple[Store, Clock, Message | None]:
+        """Return where the record is read, the time, and the message of a job that is not tracked; for `as_completed`.
+
+        Raises:
+            NotPublished: it has not been sent.
+        """
+        self._require_published()
+        return self._store, self._clock, self._untracked
+
+    def take(self, record: Record) -> None:
+        """Keep a record that was read with others."""
+        self._record = record
+
+    def _has_ended(self) -> bool:
+        """Read whether it has ended. What has succeeded stays so; a failure may be one by the time alone."""
+        return self.record.status == SUCCEEDED or self.refresh().record.ended
+
+    def _pauses(self, timeout: float | None) -> Iterator[float]:
+        """Yield the seconds from each look at the job to the next.
+
+        Raises:
+            WaitTimeout: the time is over.
+        """
+        began, slept = self._clock.now(), 0.0
+        pause = FIRST_PAUSE
+        while True:
+            left = pause
+            if timeout is not None:
+                # What was slept counts as well: a test may have stopped the clock.
+                left = min(pause, timeout - max(slept, self._clock.now() - began))
+            if left <= 0:
+                raise WaitTimeout(f"Job {self.uuid} is still {self.status} after {timeout:g} seconds.")
+            yield left
+            slept += left
+            pause = min(pause * 1.5, LONGEST_PAUSE)
+
+    def _result(self) -> dict[str, Any]:
+        if self.status != SUCCEEDED:
+            raise TaskFailed(self.uuid, self.status, self.error)
+        return self.outputs
 
     @property
     def _untracked(self) -> Message | None:
@@ -240,4 +304,4 @@ class Handle:
         }
 
     def __repr__(self) -> str:
-        return f"<Handle {self.uuid} {self.record.task} {self.status}>"
+        return f"<{type(self).__name__} {self.uuid} {self.record.task} {self.status}>"

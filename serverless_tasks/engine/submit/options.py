@@ -113,6 +113,10 @@ class Options(JobOptions):
     )
     on_commit: bool = option(True, "True or False", bool)
 
+    def __repr__(self) -> str:
+        given = [each.name for each in fields(self) if getattr(self, each.name) != each.default]
+        return f"Options({', '.join(f'{name}={getattr(self, name)!r}' for name in given)})"
+
     @classmethod
     def parse(cls, given: Mapping[str, Any]) -> Options:
         """Options from keyword arguments; None is as not given.

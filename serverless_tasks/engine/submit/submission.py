@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
 
@@ -20,7 +21,7 @@ from serverless_tasks.engine.submit.routing import check_reach, queue_of
 from serverless_tasks.errors import InsufficientToken, UnknownOption
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Callable, Iterable, Sequence
 
     from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.submit.workflow import Signature
@@ -41,6 +42,9 @@ class Submission:
         self._options = options
         self._services = services
 
+    def __repr__(self) -> str:
+        return f"<Submission {self._task.name} {self._options!r}>"
+
     def submit(self, /, **inputs: Any) -> Handle:
         """Validate inputs and publish the job.
 
@@ -55,6 +59,10 @@ class Submission:
         """As `submit`, with the inputs as one dictionary or one instance of the task's model."""
         (handle,) = self.submit_many([inputs])
         return handle
+
+    async def asubmit(self, /, **inputs: Any) -> Handle:
+        """As `submit`, in a coroutine."""
+        return await off_loop(self._services, self._options, partial(self.start, inputs))
 
     def signature(self, /, **inputs: Any) -> Signature:
         """Return the task with inputs and these options, for a group or a chain; see `Task.signature`."""
@@ -97,6 +105,10 @@ class Submission:
         """
         return self._publish(list(inputs))
 
+    async def asubmit_many(self, inputs: Iterable[Any]) -> list[Handle]:
+        """As `submit_many`, in a coroutine."""
+        return await off_loop(self._services, self._options, partial(self.submit_many, list(inputs)))
+
     def start_json(self, inputs: Any, *, anonymous: bool = False) -> Handle:
         """As `start`, with inputs that came as JSON.
 
@@ -130,6 +142,23 @@ class Submission:
         if deduplication.compares:
             deduplication = replace(deduplication, compared=[definition.compared(each) for each in accepted])
         return publish(services, messages, on_commit=options.on_commit, deduplication=deduplication)
+
+
+async def off_loop[T](services: Services | None, options: Options, submit: Callable[[], T]) -> T:
+    """Submit on a thread, and where jobs wait for a commit, on the one that sees the open transaction.
+
+    Args:
+        services: the services to use; the process's own unless given.
+        options: how to submit.
+        submit: does so.
+    """
+    beside = (services or current_services()).beside_transaction
+    if options.on_commit and beside is not None:
+        submitted: T = await beside(submit)
+        return submitted
+    from serverless_tasks.engine.backends.off_loop import in_thread
+
+    return await in_thread(submit)
 
 
 def submit_json(

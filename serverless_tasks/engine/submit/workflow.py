@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Final, Self
 
+from serverless_tasks.engine.definition.registry import definition_of
 from serverless_tasks.engine.job.place import LARGEST_GROUP, SHARD_MEMBERS
 from serverless_tasks.engine.job.plan import DEADLINE, END, SUCCESS, Plan, Step
 from serverless_tasks.engine.services import current_services
@@ -14,7 +15,7 @@ from serverless_tasks.engine.submit.groups import new_group, publish_group
 from serverless_tasks.engine.submit.options import RULES, Options
 from serverless_tasks.engine.submit.planning import Planner
 from serverless_tasks.engine.submit.references import NOTHING, Earlier, Reference
-from serverless_tasks.errors import WorkflowError
+from serverless_tasks.errors import TaskDefinitionError, WorkflowError
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -31,6 +32,8 @@ LONGEST_DEADLINE: Final = 55 * 86_400
 # The steps of a chain are counted in one item.
 LONGEST_CHAIN: Final = SHARD_MEMBERS
 LONGEST_NAME: Final = 200
+# Members that a group shows of itself.
+_SHOWN: Final = 3
 _QUEUE: Final = "default"
 _OPTIONS: Final = ("owner", "uuid", "idempotency_key", "idempotency_ttl", "queue", "on_commit")
 
@@ -91,12 +94,18 @@ class Signature:
         return Earlier(tasks=(self.task,))
 
     def __repr__(self) -> str:
-        inputs = {**self.inputs, **self.inside}
-        given = ", ".join(f"{name}={value!r}" for name, value in inputs.items())
-        return f"{self.task.name}({given})"
+        return f"{self.task.name}({', '.join(self._shown())})"
+
+    def _shown(self) -> Iterator[str]:
+        try:
+            definition = definition_of(self.task)
+        except TaskDefinitionError:
+            return  # nobody knows which inputs are secret
+        for name, value in {**self.inputs, **self.inside}.items():
+            yield f"{name}=***" if definition.is_secret(name) else f"{name}={value!r}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Workflow:
     """A group or a chain; nothing of it is sent until it is submitted.
 
@@ -163,6 +172,13 @@ class Workflow:
         plan = self.plan(planner, earlier, sent_at_once=False)
         return Step(task=self.name, queue=self.settings.queue or _QUEUE, plan=plan)
 
+    def __repr__(self) -> str:
+        shown = [repr(part) for part in self.parts[:_SHOWN]]
+        if len(self.parts) > _SHOWN:
+            shown.append(f"... {len(self.parts) - _SHOWN} more")
+        kind = type(self).__name__.lower()
+        return f"{kind}({', '.join(shown)}{'' if self.name == kind else f', name={self.name!r}'})"
+
     def tasks(self) -> Iterator[type[BaseTask]]:
         """Yield the tasks of its members."""
         for part in self.parts:
@@ -174,7 +190,7 @@ class Workflow:
         return Earlier(tasks=tuple(dict.fromkeys(direct)), group=True, nested=len(direct) < len(self.parts))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Group(Workflow):
     """Jobs that run beside each other, and what follows when all have ended.
 
@@ -224,7 +240,7 @@ class Group(Workflow):
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, repr=False)
 class Chain(Workflow):
     """Jobs that run one after another, each once the one before it has succeeded."""
 

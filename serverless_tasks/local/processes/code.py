@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from serverless_tasks.engine.config import OF_A_STACK
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.local.environment import process_environment
 from serverless_tasks.local.processes.process import ChildProcess
@@ -184,6 +185,8 @@ def code_environment(stack: LocalStack, site: Site | None, say: Callable[[str], 
     environment = process_environment(local_secrets(stack.environment, stack.endpoint, say))
     directories = [str(Path.cwd()), *([str(site.directory)] if site else [])]
     environment["PYTHONPATH"] = ":".join(filter(None, [*directories, environment.get("PYTHONPATH")]))
+    # Django's settings may name a stack that is deployed.
+    environment[OF_A_STACK] = "true"
     # CloudWatch metrics, one line per task, are of no use locally.
     environment.setdefault("POWERTOOLS_METRICS_DISABLED", "true")
     if site and site.settings:

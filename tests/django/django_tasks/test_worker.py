@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+pytestmark = pytest.mark.django("6.0")
 ROOT = Path(__file__).resolve().parents[3]
 
 # The beginning of both scripts: AWS in process, and what Lambda hands a worker.
@@ -214,6 +215,7 @@ def test_a_worker_is_known_by_its_request(strangers: Any) -> None:
     assert ours["workers"] == ["request-1"]
 
 
+@pytest.mark.django("6.1")
 def test_connections_are_as_fresh_as_a_request_finds_them(tmp_path: Path) -> None:
     told = run(CONNECTIONS, tmp_path, DJANGO_SETTINGS_MODULE="tests.django.deployed")
     assert [name for name, held in told.items() if not held] == []

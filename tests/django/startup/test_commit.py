@@ -6,6 +6,7 @@ from contextlib import contextmanager, suppress
 from typing import Any
 
 import pytest
+from asgiref.sync import async_to_sync
 from botocore.exceptions import EndpointConnectionError
 from django.db import connection, transaction
 from django.test import TestCase
@@ -47,6 +48,30 @@ def unreachable(**_: Any) -> Any:
 
 def sums() -> list[int]:
     return sorted(message.inputs["numbers"][0] for message in queued())
+
+
+@async_to_sync
+async def submit_from_a_coroutine(**options: Any) -> list[Any]:
+    by_task = await SumNumbers.options(**options).asubmit(numbers=[1])
+    return [by_task, *await TaskClient().asubmit_many(SumNumbers, [{"numbers": [2]}], **options)]
+
+
+@transactional
+@pytest.mark.parametrize("commits", [True, False])
+def test_a_coroutine_inside_a_transaction_waits_for_its_commit(commits: bool) -> None:
+    with transaction.atomic() if commits else rolled_back():
+        handles = submit_from_a_coroutine()
+        assert [handle.published for handle in handles] == [False, False]
+        assert queued() == []
+    assert [handle.published for handle in handles] == [commits, commits]
+    assert sums() == ([1, 2] if commits else [])
+
+
+@transactional
+def test_a_coroutine_that_says_so_sends_at_once() -> None:
+    with transaction.atomic():
+        handles = submit_from_a_coroutine(on_commit=False)
+        assert [handle.published for handle in handles] == [True, True]
 
 
 @transactional

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+from django.template import RequestContext, Template
 from django.test import Client
 from django.urls import NoReverseMatch, include, path
 
@@ -16,7 +17,13 @@ def page(request: HttpRequest) -> HttpResponse:
     return render(request, "page.html")
 
 
+def pieces(request: HttpRequest) -> HttpResponse:
+    tags = '{% load task_widgets %}{% task_button "sum" %}{% task_progress request.GET.job htmx=True %}'
+    return HttpResponse(Template(tags).render(RequestContext(request)))
+
+
 PAGE = path("page/", page)
+PIECES = path("pieces/", pieces)
 
 
 def included(**namespace: str) -> Any:
@@ -58,13 +65,20 @@ def test_the_tag_and_the_pages_find_the_calls(browser: Client, settings: Any, wh
 
 
 def test_of_several_places_the_pages_own_namespace_wins(browser: Client, settings: Any) -> None:
-    inner = [included(), PAGE]
+    inner = [included(), PAGE, PIECES]
+    uuid = SumNumbers.options(on_commit=False).submit(numbers=[1]).uuid
     settings.ROOT_URLCONF = (
         path("us/", include((inner, "shop"), "us")),
         path("eu/", include((inner, "shop"), "eu")),
     )
     for name in ("us", "eu"):
         assert f'data-base="/{name}/tasks/"' in browser.get(f"/{name}/page/").content.decode()
+        shown = browser.get(f"/{name}/pieces/?job={uuid}").content.decode()
+        fragment = browser.get(f"/{name}/tasks/{uuid}/progress/").content.decode()
+        assert f'action="/{name}/tasks/widgets/submit"' in shown
+        assert f'hx-get="/{name}/tasks/{uuid}/progress/"' in shown
+        assert f'href="/{name}/tasks/{uuid}/view/"' in shown
+        assert f'href="/{name}/tasks/{uuid}/view/"' in fragment
 
 
 def test_a_namespace_of_somebody_elses_is_not_taken_for_ours(settings: Any) -> None:

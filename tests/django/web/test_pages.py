@@ -12,8 +12,8 @@ from uuid import uuid4
 import pytest
 from django.contrib.auth.models import User
 from django.contrib.staticfiles import finders
-from django.template import Context, Template, TemplateSyntaxError
-from django.test import Client
+from django.template import Context, RequestContext, Template, TemplateSyntaxError
+from django.test import Client, RequestFactory
 
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.record import Record
@@ -201,6 +201,7 @@ class TestTemplateTag:
             in page
         )
 
+    @pytest.mark.django("6.0")
     @pytest.mark.django_db
     def test_the_scripts_carry_the_policys_nonce(self, settings: Any) -> None:
         from django.utils.csp import CSP
@@ -211,6 +212,12 @@ class TestTemplateTag:
         nonces = {re.search('nonce="(.+?)"', script)[1] for script in self.scripts(answer)}  # type: ignore[index]
         assert len(nonces) == 1
         assert f"'nonce-{nonces.pop()}'" in answer["Content-Security-Policy"]
+
+    def test_or_the_nonce_of_django_csp(self, rf: RequestFactory) -> None:
+        request = rf.get("/page/")
+        request.csp_nonce, request.resolver_match = "abc123", None  # type: ignore[attr-defined]
+        page = Template("{% load task_api %}{% task_api %}").render(RequestContext(request))
+        assert page.count('nonce="abc123"') == 2
 
     def test_its_files_exist(self) -> None:
         assert finders.find("django-task-api.min.js")

@@ -402,6 +402,47 @@ class TestEnvironments:
             "TaskModules=shop.only",
         ]
 
+    def test_django_reaches_it_when_tasks_begin_to_need_it_and_leaves_it_when_none_does(
+        self, project: Path, put: Edit
+    ) -> None:
+        put("shop/background.py", TASK)
+        for name in ("prod", "staging", "live"):
+            init_project(project, environment=name)
+        config = project / "samconfig.toml"
+        before, live = config.read_text().split("# The environment live")
+        one_line = live.replace('[\n    "TaskModules=shop.background",\n]', '["TaskModules=shop.only"]')
+        assert one_line != live
+        config.write_text(
+            before.replace(
+                'region = "us-east-1"\nparameter_overrides = [\n',
+                'region = "us-east-1"\nparameter_overrides = [\n    "DjangoSettingsModule=site_.prod",\n',
+                1,
+            )
+            + "# The environment live"
+            + one_line
+        )
+
+        def parameters() -> dict[str, list[str]]:
+            said = tomllib.loads(config.read_text())
+            del said["version"]
+            return {name: each["global"]["parameters"]["parameter_overrides"] for name, each in said.items()}
+
+        background = "TaskModules=shop.background"
+        without = parameters()
+        assert without["default"] == without["staging"] == [background]
+        put("shop/background.py", "import django\n" + TASK)
+        assert actions(project)["samconfig.toml"] == Action.UPDATED
+        settings = "DjangoSettingsModule=site_.settings"
+        assert parameters() == {
+            "default": [background, settings],
+            "prod": ["DjangoSettingsModule=site_.prod", background],
+            "staging": [background, settings],
+            "live": ["TaskModules=shop.only", settings],
+        }
+        put("shop/background.py", TASK)
+        assert actions(project)["samconfig.toml"] == Action.UPDATED
+        assert parameters() == without
+
     def test_tables_of_the_default_environment_are_copied_too(self, project: Path, put: Edit) -> None:
         init_project(project)
         config = project / "samconfig.toml"

@@ -193,7 +193,7 @@ class TestFollowing:
     def test_jobs_past_the_first_window_are_seen_while_those_in_it_go_on(
         self, client: TaskClient, jobs: RecordedTasks, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("serverless_tasks.client.task_client.MAP_WINDOW", 2)
+        monkeypatch.setattr("serverless_tasks.client.completed.WINDOW", 2)
         waiting = [client.submit("sum", numbers=[1]) for _ in range(3)]
         last = client.submit("sum", numbers=[2]).cancel()
 

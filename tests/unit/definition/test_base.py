@@ -31,7 +31,9 @@ def test_a_name_is_not_inherited() -> None:
     assert type("Derived", (base,), {"__module__": "shop"}).name == "shop.Derived"
 
 
-@pytest.mark.parametrize("attributes", [{"signature": 3}, {"group": "x"}, {"signature": "s", "group": None}])
+@pytest.mark.parametrize(
+    "attributes", [{"signature": 3}, {"group": "x"}, {"asubmit": None}, {"signature": "s", "group": None}]
+)
 def test_names_that_a_task_had_before_they_were_ours_stay_its_own(attributes: dict[str, Any]) -> None:
     task = declare(**attributes)
     assert {name: getattr(task, name) for name in attributes} == attributes

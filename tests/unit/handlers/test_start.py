@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,7 +95,8 @@ def test_a_worker_imports_nothing_that_it_does_not_use(unused, worker):
 
 
 def test_the_collector_is_off_while_a_function_starts_and_on_from_then(worker):
-    assert worker["collections"] <= 2  # before it is off, and with what this test adds
+    # Before it is off, and with what this test adds; Python 3.12 looks after 700 objects, later ones after 2,000.
+    assert worker["collections"] <= (2 if sys.version_info >= (3, 13) else 7)
     assert worker["collects"] is True
     assert worker["frozen"] > 10_000
 
@@ -106,8 +108,14 @@ def test_imports_have_room_for_their_frames(module, worker):
 
 def test_outside_lambda_the_collector_is_left_alone():
     told = started(AWS_LAMBDA_FUNCTION_NAME="")
+    bare = subprocess.run(
+        [sys.executable, "-c", "import gc; print(gc.get_freeze_count())"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert told["collections"] > 10
-    assert (told["collects"], told["frozen"]) == (True, 0)
+    assert (told["collects"], told["frozen"]) == (True, int(bare.stdout))  # 3.12 freezes some of its own
 
 
 @pytest.fixture(scope="module")
@@ -133,3 +141,35 @@ def test_the_status_functions_start_without_tasks_settings_and_secrets(module):
         check=True,
     )
     assert said.stdout == "False\n"
+
+
+SITE = """
+SECRET_KEY = "not a secret"
+INSTALLED_APPS = ["django_integration"]
+SERVERLESS_TASKS = {"TABLE": "jobs-of-another-stack", "PAUSES": False, "ALLOW_ANONYMOUS": True}
+"""
+OF_DJANGO = """
+import lambda_handlers.worker
+from serverless_tasks.engine.services import current_services
+from django_integration import conf
+print(current_services().config.table, current_services().config.pauses, conf.current().allow_anonymous)
+"""
+
+
+def test_a_worker_keeps_to_its_stack_where_django_settings_name_another(tmp_path: Path) -> None:
+    (tmp_path / "site_of_another.py").write_text(SITE)
+    said = subprocess.run(
+        [sys.executable, "-c", OF_DJANGO],
+        env={
+            **os.environ,
+            **ENVIRONMENT,
+            "AWS_LAMBDA_FUNCTION_NAME": "worker",
+            "DJANGO_SETTINGS_MODULE": "site_of_another",
+            "SERVERLESS_TASKS_PAUSES": "true",
+            "PYTHONPATH": f"{Path.cwd()}:{tmp_path}",
+        },
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert said.stdout == "jobs True True\n"

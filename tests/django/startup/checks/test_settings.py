@@ -472,6 +472,7 @@ class TestCommand:
         assert caught.value.code == 0
         assert "sum" in capsys.readouterr().out
 
+    @pytest.mark.django("6.0")
     def test_a_task_of_djangos_is_listed_with_its_queue_and_signature(
         self, capsys: pytest.CaptureFixture[str]
     ) -> None:

@@ -137,6 +137,7 @@ class TestADeploymentWithoutDjango:
         text = f"[default.global.parameters]\nparameter_overrides = {json.dumps(parameters)}\n"
         (directory / "samconfig.toml").write_text(text)
 
+    @pytest.mark.django("6.0")
     def test_tasks_that_it_would_not_know(self, settings: Any, tmp_path: Path) -> None:
         self.deployed(settings, tmp_path, "TaskModules=tests.django.configured")
         found = messages()
@@ -145,6 +146,7 @@ class TestADeploymentWithoutDjango:
         assert any("'tests.django.newsletter.tasks'" in sentence for _, sentence in found)
         assert not any("django_integration" in sentence for _, sentence in found)
 
+    @pytest.mark.django("6.0")
     def test_tasks_that_a_module_of_the_worker_imports(
         self, settings: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -156,6 +158,7 @@ class TestADeploymentWithoutDjango:
         assert any("'tests.django.newsletter.tasks'" in sentence for sentence in left_out)
         assert not any("'tests.django.shop.background'" in sentence for sentence in left_out)
 
+    @pytest.mark.django("6.0")
     def test_a_module_that_cannot_be_imported_without_django(self, settings: Any, tmp_path: Path) -> None:
         self.deployed(settings, tmp_path, "TaskModules=tests.django.newsletter.tasks,tests.django.configured")
         ((_, sentence),) = [found for found in messages() if found[0] == "E013"]
@@ -193,6 +196,7 @@ class TestTheWorkersTime:
         assert messages() == []
 
 
+@pytest.mark.django("6.0")
 class TestTasks:
     def given(self, settings: Any, **entry: Any) -> None:
         settings.TASKS = {**settings.TASKS, "default": {**settings.TASKS["default"], **entry}}
@@ -218,6 +222,7 @@ class TestTasks:
         assert number == "E009"
         assert "TASKS['default']['OPTIONS']" in sentence
 
+    @pytest.mark.django("6.1")
     def test_a_task_in_a_module_that_no_worker_imports(self, settings: Any) -> None:
         from tests.django import dispatched
 
@@ -294,6 +299,16 @@ class TestDeployedTasks:
         services = current_services()
         assert services.manifest_store is not None
         services.manifest_store.write(Manifest.of(services.registry, services.started))
+        assert messages() == []
+
+    def test_a_worker_without_django_need_not_have_the_tasks_of_this_library(self) -> None:
+        services = current_services()
+        store = services.manifest_store
+        assert store is not None
+        here = Manifest.of(services.registry, services.started)
+        own = {task.name for task in services.registry if task.__module__.startswith("django_integration.")}
+        assert "declarative.deferred" in own
+        store.write(replace(here, tasks={name: task for name, task in here.tasks.items() if name not in own}))
         assert messages() == []
 
     def test_it_is_one_read(self) -> None:

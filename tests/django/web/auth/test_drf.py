@@ -33,6 +33,7 @@ READS: dict[str, Call] = {
     "head": lambda client, uuid: client.head(f"/tasks/{uuid}/"),
     "events": lambda client, uuid: client.get(f"/tasks/{uuid}/events/"),
     "members": lambda client, uuid: client.get(f"/tasks/{uuid}/members/"),
+    "progress": lambda client, uuid: client.get(f"/tasks/{uuid}/progress/"),
     "view": lambda client, uuid: client.get(f"/tasks/{uuid}/view/"),
     "cancel": lambda client, uuid: client.post(f"/tasks/{uuid}/cancel/"),
 }

@@ -1,0 +1,1 @@
+"""Ready-made pieces of pages: a job's progress, and a button that submits a task."""
