@@ -51,10 +51,10 @@ def test_what_is_deployed_well_has_no_message() -> None:
 
 def test_a_queue_that_tasks_name_and_the_stack_has_not(settings: Any) -> None:
     urls = dict(current_services().config.queue_urls)
-    del urls["low"]
+    del urls["default"]
     settings.SERVERLESS_TASKS = {**settings.SERVERLESS_TASKS, "QUEUE_URLS": urls}
     [sentence] = [sentence for number, sentence in messages(deploy=False) if number == "W025"]
-    assert "the queue 'low', which QUEUE_URLS does not have; it has default, high." in sentence
+    assert "the queue 'default', which QUEUE_URLS does not have; it has high, low." in sentence
 
 
 class TestAws:
