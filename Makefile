@@ -73,7 +73,7 @@ test-matrix: .venv/$(STAMP) ## unit and django tests over the supported Pythons 
 .PHONY: test-docs
 test-docs: .venv/$(STAMP) ## What the documents say: links, commands, examples, permissions, words
 	@$(PYTEST) -q $(addprefix tests/repository/test_,$(addsuffix .py,links documented_commands documented_workflows operating_page \
-		security_page public_names words ci_examples template_parameters))
+		security_page public_names words ci_examples template_parameters reference))
 
 .PHONY: soak
 soak: .venv/$(STAMP) .venvs/ministack/$(STAMP) ## 10,000 jobs, 10 groups of 1,000; kills, throttles, doubled messages
@@ -134,6 +134,10 @@ docs: .venvs/docs/$(STAMP) ## Build the documentation site into build/site
 
 client: client-modules ## Type check and build the JavaScript client
 	cd $(CLIENT) && npm run check && npm run build
+
+.PHONY: reference
+reference: .venv/$(STAMP) ## Write the generated pages of docs/reference anew
+	@$(BIN)/python -m infra.site.reference
 
 .PHONY: messages
 messages: .venv/$(STAMP) ## Bring the translations up to date with the sources, and compile them
