@@ -13,8 +13,8 @@ type Json = dict[str, Any]
 
 INTRODUCTION: Final = (
     "The calls of a site that includes `django_integration.urls` at `/tasks/` and serves one task, `sum`. Each site"
-    " serves its own OpenAPI document at `/tasks/openapi.json`, with the inputs and outputs of its tasks, and shows it at"
-    " `/tasks/docs`. [In a Django project](../django.md#http) says how the calls are used.\n"
+    " serves its own OpenAPI document at `/tasks/openapi.json`, with the inputs and outputs of its tasks, and shows it"
+    " at `/tasks/docs`. [In a Django project](../django.md#http) says how the calls are used.\n"
 )
 
 

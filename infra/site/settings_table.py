@@ -93,10 +93,12 @@ NOT_OURS: Final = {
     *("SERVERLESS_TASKS_OF_A_STACK", "SERVERLESS_TASKS_SECRET", "SERVERLESS_TASKS_SECRET_"),
 }
 PRECEDENCE: Final = (
-    "A setting in Django's `SERVERLESS_TASKS` takes precedence over the variable of the environment. In a worker of a stack"
-    " the settings that are outputs of the stack come from its environment. `serverless-tasks outputs` prints them.\n"
+    "A setting in Django's `SERVERLESS_TASKS` takes precedence over the variable of the environment. In a worker of a"
+    " stack the settings that are its outputs come from the environment. `serverless-tasks outputs` prints them.\n"
 )
-EACH: Final = 'For `TABLE`: `SERVERLESS_TASKS_TABLE` in the environment, or `SERVERLESS_TASKS["TABLE"]` in Django\'s settings.\n'
+EACH: Final = (
+    'For `TABLE`: `SERVERLESS_TASKS_TABLE` in the environment, `SERVERLESS_TASKS["TABLE"]` under Django.\n'
+)
 REGION: Final = (
     "The region and the credentials are AWS's own: `AWS_REGION`, `AWS_PROFILE` and so on. The settings of the stack are"
     " [parameters of the template](template.md).\n"

@@ -12,7 +12,9 @@ from infra.site.markdown import code, table, text
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-PARAMETERS: Final = "Set them in `samconfig.toml` under `parameter_overrides`; [deployment](../deployment.md#parameters) says more of them.\n"
+PARAMETERS: Final = (
+    "Set them in `samconfig.toml` under `parameter_overrides`: [more](../deployment.md#parameters).\n"
+)
 OUTPUTS: Final = (
     "`serverless-tasks outputs` prints those that a site needs; [deployment](../deployment.md#what-the-outputs-are-for)"
     " says what each is for.\n"
