@@ -73,7 +73,7 @@ test-matrix: .venv/$(STAMP) ## unit and django tests over the supported Pythons 
 .PHONY: test-docs
 test-docs: .venv/$(STAMP) ## What the documents say: links, commands, examples, permissions, words
 	@$(PYTEST) -q $(addprefix tests/repository/test_,$(addsuffix .py,links documented_commands documented_workflows operating_page \
-		security_page public_names words ci_examples template_parameters reference))
+		security_page public_names words ci_examples template_parameters reference doc_examples))
 
 .PHONY: soak
 soak: .venv/$(STAMP) .venvs/ministack/$(STAMP) ## 10,000 jobs, 10 groups of 1,000; kills, throttles, doubled messages
