@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import inspect
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, get_type_hints
 
 from django.apps import apps
 from django.tasks.signals import task_started
 from django.utils.json import normalize_json
+from pydantic import TypeAdapter
 
 from django_integration.django_tasks.context import ServerlessContext
 from django_integration.django_tasks.coroutine import completed
@@ -17,6 +19,7 @@ from django_integration.django_tasks.result import RETURN_VALUE, result_of
 from django_integration.django_tasks.running import CURRENT, FunctionRun, seconds_left
 from django_integration.django_tasks.settings import BackendOptions
 from serverless_tasks import Task
+from serverless_tasks.engine.definition.json_schema import Described
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import Message
 from serverless_tasks.engine.job.record import RUNNING, Record
@@ -26,12 +29,35 @@ from serverless_tasks.errors import TaskDefinitionError
 from serverless_tasks.params import DictParameter, ListParameter, Parameter, plain_advice
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from django.tasks.base import Task as DjangoTask
 
 # What one enqueueing changed of the task, and what of it travels.
 CHANGED = ("priority", "queue_name", "backend")
+
+
+class ReturnValue(Parameter):
+    """What a function returns, described by its annotation where that says it: any JSON else.
+
+    Args:
+        function: the function.
+    """
+
+    def __init__(self, function: Callable[..., Any] | None = None) -> None:
+        super().__init__()
+        self._function = function
+
+    def json_schema(self) -> dict[str, Any]:
+        """See `Parameter.json_schema`."""
+        if self._function is None:
+            return {}
+        # The annotation may name what is there for type checkers alone, or nothing that is JSON.
+        with suppress(Exception):
+            annotation = get_type_hints(self._function).get("return", Any)
+            schema = TypeAdapter(annotation).json_schema(mode="serialization", schema_generator=Described)
+            return {} if "$defs" in schema else schema
+        return {}
 
 
 class FunctionTask(Task):
@@ -50,7 +76,7 @@ class FunctionTask(Task):
         "kwargs": DictParameter(),
         "using": DictParameter(required=False),
     }
-    outputs = {RETURN_VALUE: Parameter()}
+    outputs = {RETURN_VALUE: ReturnValue()}
 
     task: ClassVar[DjangoTask[..., Any]]
     options_given: ClassVar[Mapping[str, Any]] = {}
@@ -162,6 +188,7 @@ def declared(task: DjangoTask[..., Any], options: Mapping[str, Any]) -> type[Fun
             "options_given": dict(options),
             "late": apps.ready,
             "run": _run,
+            "outputs": {RETURN_VALUE: ReturnValue(function)},
             **options,
         },
     )

@@ -1,11 +1,12 @@
-"""Hooks of MkDocs: pages from outside of docs/, and links that lead there.
+"""Hooks of MkDocs: what pages link to outside of docs/ is in the site as well, and the links lead there.
 
-CHANGELOG and the others stand at the top of the repository, where readers of its files look for them. The site has them
-under project/, and links between them and the pages of docs/ are turned to where the other is in the site.
+README, CHANGELOG and others stand at the top of the repository, where readers of its files look for them. The site has
+them under project/, and the files that pages of docs/ name, such as the examples of CI, beside them.
 """
 
 from __future__ import annotations
 
+import posixpath
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
@@ -19,22 +20,48 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 FOLDER: Final = "project"
-PAGES: Final = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
-# From a page of docs/, and from a page at the top.
-_OUT: Final = re.compile(rf"\]\(\.\./({'|'.join(map(re.escape, PAGES))})(?=[)#])")
-_IN: Final = re.compile(r"\]\(docs/")
+PAGES: Final = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+_LINK: Final = re.compile(r"\[([^\]]*)\]\((?![a-z]+:|#)([^)#\s]*)(#[^)\s]*)?\)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Add the pages that stand at the top of the repository."""
-    for name in PAGES:
-        text = _IN.sub("](../", (ROOT / name).read_text(encoding="utf-8"))
-        files.append(File.generated(config, f"{FOLDER}/{name}", content=text))
+    """Add the pages at the top of the repository, and the files that pages name."""
+    named = {
+        target
+        for file in files.documentation_pages()
+        for _, link, _ in _LINK.findall(file.content_string)
+        if (target := _target(f"docs/{file.src_uri}", link)) and (ROOT / target).is_file()
+    }
+    for name in sorted(named | set(PAGES)):
+        files.append(
+            File.generated(config, f"{FOLDER}/{name}", content=(ROOT / name).read_text(encoding="utf-8"))
+        )
     return files
 
 
 def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Turn the links of docs/ to those pages."""
-    if page.file.src_uri.startswith(f"{FOLDER}/"):
-        return markdown
-    return _OUT.sub(rf"]({FOLDER}/\1", markdown)
+    """Turn links out of docs/ to those files, and links of those pages to where the site has their targets."""
+    here = page.file.src_uri
+    at_the_top = here.startswith(f"{FOLDER}/")
+    source = here.removeprefix(f"{FOLDER}/") if at_the_top else f"docs/{here}"
+
+    def turned(link: re.Match[str]) -> str:
+        text, target, anchor = (
+            link[1],
+            posixpath.normpath(posixpath.join(posixpath.dirname(source), link[2])),
+            link[3],
+        )
+        if not link[2] or (not at_the_top and target.startswith("docs/")):
+            return link[0]
+        place = target.removeprefix("docs/") if target.startswith("docs/") else f"{FOLDER}/{target}"
+        if files.get_file_from_path(place) is None:
+            return text if (ROOT / target).exists() else link[0]  # a folder, which the site has not
+        return f"[{text}]({posixpath.relpath(place, posixpath.dirname(here) or '.')}{anchor or ''})"
+
+    return _LINK.sub(turned, markdown)
+
+
+def _target(source: str, link: str) -> str:
+    """Return the path of a link's target in the repository, or "" if it is within docs/."""
+    target = posixpath.normpath(posixpath.join(posixpath.dirname(source), link))
+    return "" if not link or target.startswith("docs") else target

@@ -148,6 +148,37 @@ def test_twelve_followed_tasks_leave_connections_to_the_rest_of_the_page(
         assert site.asked("GET", f"/tasks/{uuid}/")
 
 
+def test_a_token_that_expires_in_mid_stream_is_renewed(blank: Page, site: ScriptedSite) -> None:
+    offered = {"X-Task-Events": "1"}
+    refusal = {"error": {"type": "TokenExpired", "message": "The token has expired."}}
+    site.on("POST", "/tasks/", Answer(record(status="pending"), 201, offered))
+    site.on("GET", EVENTS, Answer([record(progress=1)], stream=True), Answer([succeeded()], stream=True))
+    site.polls(Answer(refusal, 401), Answer(record(progress=2), 200, offered))
+    seen = blank.evaluate(
+        """async () => {
+          TaskAPI.options.pollInterval = 20
+          let given = 0
+          const progress = []
+          const record = await TaskAPI.run('sum', {numbers: [1, 2]}, {
+            token: async () => `token-${++given}`,
+            onProgress: r => progress.push(r.progress),
+          })
+          return {progress, status: record.status}
+        }"""
+    )
+    assert seen == {"progress": [0, 1, 2, 0], "status": "succeeded"}
+    sent = [(request.method, request.path, request.headers["authorization"]) for request in site.requests]
+    poll = f"/tasks/{UUID}/"
+    assert sent == [
+        ("POST", "/tasks/", "Bearer token-1"),
+        ("GET", EVENTS, "Bearer token-1"),
+        ("GET", poll, "Bearer token-1"),
+        ("GET", poll, "Bearer token-2"),
+        ("GET", EVENTS, "Bearer token-2"),
+    ]
+    assert all("cookie" not in request.headers for request in site.requests)
+
+
 def test_cancel_and_its_conflict(blank: Page, site: ScriptedSite) -> None:
     path = f"/tasks/{UUID}/cancel/"
     site.on("POST", path, record(cancel_requested=True), Answer({"detail": "ended"}, 409))

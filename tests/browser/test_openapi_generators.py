@@ -42,7 +42,17 @@ def test_openapi_typescript(tmp_path: Path, which: str) -> None:
     tools = npm.install(Path(__file__).parent / "generators") / ".bin"
     made = tmp_path / "made.ts"
     npm.run(tools / TYPESCRIPT, document(tmp_path, which, TYPESCRIPT), "-o", made, cwd=tmp_path)
-    npm.run(npm.install() / ".bin/tsc", "--noEmit", "--strict", "--lib", "es2022", "--types", "", made, cwd=tmp_path)
+    npm.run(
+        npm.install() / ".bin/tsc",
+        "--noEmit",
+        "--strict",
+        "--lib",
+        "es2022",
+        "--types",
+        "",
+        made,
+        cwd=tmp_path,
+    )
 
 
 @pytest.mark.parametrize("which", ["example", "cases"])

@@ -25,22 +25,16 @@ def types(
 ) -> None:
     """Write TypeScript types of the tasks to standard output: inputs, outputs and the fields of errors.
 
-    In a Django project they are those of the tasks that the site serves to browsers, else of all tasks.
+    In a Django project, tasks that the site does not serve to browsers have outputs alone.
     """
     output = Output(as_json=False)
     with output.errors():
         load_project(Tasks.NEEDED)
         registry = current_services().registry
-        names = (
-            [task.name for task in registry.listed()] if registry.served is None else list(registry.served())
-        )
+        names = [task.name for task in registry.listed()]
         if not names:
-            raise ConfigurationError(
-                NO_TASKS
-                if registry.served is None
-                else "The site serves no task to browsers: list those that it does in TASK_API_BACKGROUND_TASKS."
-            )
-        made = document(registry, names)
+            raise ConfigurationError(NO_TASKS)
+        made = document(registry, names if registry.served is None else set(registry.served()), names)
         if check is None:
             typer.echo(made, nl=False)
         elif not check.is_file() or check.read_text(encoding="utf-8") != made:

@@ -9,7 +9,7 @@ from serverless_tasks.cli.typescript.names import Names, comment, literal, prope
 from serverless_tasks.cli.typescript.types import Declarations
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Container, Iterable
 
     from serverless_tasks.engine.definition.base import BaseTask
     from serverless_tasks.engine.definition.registry import Registry
@@ -23,11 +23,12 @@ HEAD: Final = """\
 _INNER: Final = ("object", "array")
 
 
-def document(registry: Registry, names: Iterable[str]) -> str:
+def document(registry: Registry, served: Container[str], names: Iterable[str]) -> str:
     """Return the types of tasks as a module of TypeScript.
 
     Args:
         registry: what each task takes and gives back.
+        served: the tasks that browsers may submit; of others they may follow jobs that somebody else has submitted.
         names: the tasks.
 
     Raises:
@@ -38,11 +39,15 @@ def document(registry: Registry, names: Iterable[str]) -> str:
     entries, errors = [], []
     for name in sorted(names):
         definition = registry.definition(name)
-        inputs, outputs = definition.input_schema(), definition.output_schema()
-        types = {kind: given.new(name, kind) for kind in ("inputs", "outputs", "errors")}
-        declarations.add(types["inputs"], inputs, name)
-        declarations.add(types["outputs"], outputs, name)
-        errors.append(f"export type {types['errors']} = {_fields(inputs)};\n")
+        types = {"inputs": "never", "outputs": "", "errors": "never"}
+        if name in served:
+            inputs = definition.input_schema()
+            types = {kind: given.new(name, kind) for kind in types}
+            declarations.add(types["inputs"], inputs, name)
+            errors.append(f"export type {types['errors']} = {_fields(inputs)};\n")
+        else:
+            types["outputs"] = given.new(name, "outputs")
+        declarations.add(types["outputs"], definition.output_schema(), name)
         kinds = "".join(f"    {kind}: {made};\n" for kind, made in types.items())
         entries.append(f"{comment(_about(definition.task), '  ')}  {property_name(name)}: {{\n{kinds}  }};\n")
     tasks = (

@@ -425,9 +425,7 @@ class TestEnvironments:
         def parameters() -> dict[str, list[str]]:
             said = tomllib.loads(config.read_text())
             del said["version"]
-            return {
-                name: each["global"]["parameters"]["parameter_overrides"] for name, each in said.items()
-            }
+            return {name: each["global"]["parameters"]["parameter_overrides"] for name, each in said.items()}
 
         background = "TaskModules=shop.background"
         without = parameters()

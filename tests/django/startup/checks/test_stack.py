@@ -308,9 +308,7 @@ class TestDeployedTasks:
         here = Manifest.of(services.registry, services.started)
         own = {task.name for task in services.registry if task.__module__.startswith("django_integration.")}
         assert "declarative.deferred" in own
-        store.write(
-            replace(here, tasks={name: task for name, task in here.tasks.items() if name not in own})
-        )
+        store.write(replace(here, tasks={name: task for name, task in here.tasks.items() if name not in own}))
         assert messages() == []
 
     def test_it_is_one_read(self) -> None:
