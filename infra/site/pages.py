@@ -6,6 +6,7 @@ them under project/, and the files that pages of docs/ name, such as the example
 
 from __future__ import annotations
 
+import logging
 import posixpath
 import re
 from pathlib import Path
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 
 ROOT: Final = Path(__file__).resolve().parents[2]
 FOLDER: Final = "project"
+# Warnings of MkDocs' own loggers fail a strict build.
+logger: Final = logging.getLogger("mkdocs.hooks.pages")
 PAGES: Final = ("README.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
 _LINK: Final = re.compile(r"\[([^\]]*)\]\((?![a-z]+:|#)([^)#\s]*)(#[^)\s]*)?\)")
 
@@ -59,6 +62,13 @@ def on_page_markdown(markdown: str, page: Page, config: MkDocsConfig, files: Fil
         return f"[{text}]({posixpath.relpath(place, posixpath.dirname(here) or '.')}{anchor or ''})"
 
     return _LINK.sub(turned, markdown)
+
+
+def on_page_content(html: str, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Warn of a fence that was taken for prose."""
+    if "<p>```" in html:
+        logger.warning("%s: a fenced block is not understood, for its first line", page.file.src_uri)
+    return html
 
 
 def _target(source: str, link: str) -> str:

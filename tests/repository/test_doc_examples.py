@@ -21,7 +21,7 @@ from tests.repository.test_documented_commands import unknown
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [*sorted(ROOT.glob("*.md")), *sorted((ROOT / "docs").rglob("*.md"))]
 FENCE = re.compile(r"^( *)```(\w+)?([^\n`]*)\n(.*?)^\1```$", re.MULTILINE | re.DOTALL)
-TITLE = re.compile(r'title="([^"]+)"')
+TITLE = re.compile(r'title="([^",]+)(, at the end)?"')
 # A line of `serverless-tasks`, in a block that is indented or fenced; with its continuation lines.
 COMMAND = re.compile(r"^(?: {4})?(?:\$ )?serverless-tasks ((?:[^\n\\]|\\\n)*)$", re.MULTILINE)
 
@@ -58,6 +58,8 @@ EXAMPLES = [example for page in PAGES for example in examples(page)]
 
 
 def parse_python(text: str) -> None:
+    if re.search(r"^return\b", text, re.MULTILINE):  # the end of a view, say
+        text = f"async def example():\n{textwrap.indent(text, '    ')}"
     compile(text, "example", "exec", flags=ast.PyCF_ALLOW_TOP_LEVEL_AWAIT, dont_inherit=True)
 
 
@@ -130,7 +132,7 @@ class TestTutorial:
             if title := TITLE.search(example.attributes):
                 path = project / title[1]
                 path.parent.mkdir(parents=True, exist_ok=True)
-                before = path.read_text(encoding="utf-8") + "\n" if "append" in example.attributes else ""
+                before = path.read_text(encoding="utf-8") + "\n" if title[2] else ""
                 path.write_text(before + example.text, encoding="utf-8")
                 written.append(title[1])
         return written
