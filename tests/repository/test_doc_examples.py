@@ -102,10 +102,47 @@ def test_there_are_commands_to_look_at() -> None:
     assert sum(len(COMMAND.findall(page.read_text(encoding="utf-8"))) for page in PAGES) > 50
 
 
-class TestTutorial:
-    """The files of docs/tutorial.md are a site that works."""
+# A test of docs/recipes.md, in the site that it makes.
+RECIPES_TEST = """
+import boto3
+from django.core import mail
+from django.test import TestCase
+from moto import mock_aws
 
-    TUTORIAL = ROOT / "docs/tutorial.md"
+from serverless_tasks.testing import recorded
+from shop.models import Order
+from shop.tasks import CountOrders, ImportPrices, MailReceipt
+
+
+class RecipesTest(TestCase):
+    def test_a_new_order_is_mailed_once(self):
+        with recorded() as jobs:
+            order = Order.objects.create(article="Tea", quantity=2)
+            order.save()
+            jobs.drain()
+        assert [each.body for each in mail.outbox] == ["2 x Tea"]
+
+    def test_orders_are_counted_at_night(self):
+        with recorded() as jobs:
+            Order.objects.create(article="Tea")
+            jobs.fire(CountOrders)
+            jobs.drain()
+            assert jobs.record(jobs.submitted[-1].uuid).outputs == {"orders": 1}
+
+    @mock_aws
+    def test_prices_are_read_from_a_bucket(self):
+        s3 = boto3.client("s3", region_name="us-east-1")
+        s3.create_bucket(Bucket="shop-prices")
+        s3.put_object(Bucket="shop-prices", Key="7/june.csv", Body=b"article,cents\\nTea,250\\nCup,900\\n")
+        with recorded() as jobs:
+            job = ImportPrices.options(tenant="customer-7", owner="7").submit(bucket="shop-prices", key="7/june.csv")
+            jobs.drain()
+            assert jobs.record(job.uuid).outputs == {"rows": 2}
+"""
+
+
+class TestTutorial:
+    """The files of docs/tutorial.md are a site that works, and docs/recipes.md goes on with it."""
 
     def run(self, project: Path, *arguments: str) -> str:
         environment = {
@@ -126,9 +163,9 @@ class TestTutorial:
         assert done.returncode == 0, done.stdout + done.stderr
         return done.stdout + done.stderr
 
-    def write(self, project: Path) -> list[str]:
+    def write(self, page: str, project: Path) -> list[str]:
         written = []
-        for example in examples(self.TUTORIAL):
+        for example in examples(ROOT / "docs" / page):
             if title := TITLE.search(example.attributes):
                 path = project / title[1]
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -137,13 +174,17 @@ class TestTutorial:
                 written.append(title[1])
         return written
 
-    def test_its_files_are_a_site_whose_test_passes(self, tmp_path: Path) -> None:
+    def test_its_files_are_a_site_whose_tests_pass(self, tmp_path: Path) -> None:
         self.run(tmp_path, "-m", "django", "startproject", "config", ".")
         self.run(tmp_path, "manage.py", "startapp", "shop")
-        assert "shop/tests.py" in self.write(tmp_path)
+        assert "shop/tests.py" in self.write("tutorial.md", tmp_path)
         self.run(tmp_path, "manage.py", "makemigrations", "shop")
 
         said = self.run(tmp_path, "manage.py", "test")
 
         assert "Ran 1 test" in said
         assert "serverless_tasks.E" not in said
+
+        assert "shop/tasks.py" in self.write("recipes.md", tmp_path)
+        (tmp_path / "shop/test_recipes.py").write_text(RECIPES_TEST)
+        assert "Ran 4 tests" in self.run(tmp_path, "manage.py", "test")
