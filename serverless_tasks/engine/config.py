@@ -60,8 +60,8 @@ class Config:
         immediate_waits: whether the backend ``immediate`` waits between the attempts of a job, as others do.
         statistics: whether a worker counts what it does, and failures by their kind.
         on_new_error: the dotted name of what is called with each kind of failure that is new, a `NewError`.
-        error_topic: the ARN of an SNS topic to which such a kind is published.
-        traces: whether spans of OpenTelemetry are made; None to follow the process: see `traced`.
+        error_topic: the ARN of an SNS topic to which each new kind of failure is published.
+        traces: whether spans of OpenTelemetry are made; None for where something in the process has set it up.
         prices: prices in place of the list's, for what tells costs: a file of them, JSON, or the prices themselves.
         build: the id of the code that this process runs, or ""; in Lambda the artefact has it.
         token_keys: the keys of tokens, newest first: the first signs, all are accepted.
