@@ -6,9 +6,10 @@ No AWS, no thread to wait for, no time that passes by itself; nothing here needs
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+from uuid import uuid4
 
 from serverless_tasks.engine.backends.base import Backend
 from serverless_tasks.engine.config import Config
@@ -17,17 +18,26 @@ from serverless_tasks.engine.definition.recurring import recurring_of
 from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.job.clock import Clock
 from serverless_tasks.engine.job.message import SETTLE, Message
+from serverless_tasks.engine.job.record import FAILED, PENDING
 from serverless_tasks.engine.services import Services, current_services, use
 from serverless_tasks.engine.store.memory import MemoryStore
+from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.submission import Submission
 from serverless_tasks.errors import ServerlessTasksError, TaskDefinitionError, TaskNotFound, UnknownTask
+from serverless_tasks.repeatable.check import Check
+from serverless_tasks.repeatable.write import Crash, Write, place, values_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from serverless_tasks.engine.definition.base import BaseTask
-    from serverless_tasks.engine.job.record import Record
+    from serverless_tasks.engine.job.progress import Snapshot
+    from serverless_tasks.engine.job.record import Failure, Record
+    from serverless_tasks.engine.store.base import Claim
     from serverless_tasks.engine.worker.delivery import Middleware
     from serverless_tasks.engine.worker.outcome import DeliveryResult
+    from serverless_tasks.repeatable.report import Report
+    from serverless_tasks.repeatable.write import Recorder
 
 # 2026-01-01T00:00:00Z
 START = 1_767_225_600.0
@@ -80,13 +90,15 @@ class RecordedTasks(Backend):
         services: what the block uses.
         clock: the time of everything in the block.
         submitted: every message that was published, retries included, oldest first.
+        reset: None, or what is called before each run of `check_repeatable`, which each job then goes through first.
     """
 
     def __init__(self, registry: Registry, middleware: Middleware | None = None) -> None:
         self.clock = MovableClock()
         self.submitted: list[Message] = []
+        self.reset: Callable[[], object] | None = None
         self._queue: list[_Delivery] = []
-        self._store = MemoryStore(self.clock)
+        self._store = self._new_store()
         self.services = Services(
             Config(),
             backend=self,
@@ -209,7 +221,12 @@ class RecordedTasks(Backend):
         group = self._store.groups.get(message.uuid)
         return group is None or group.ended
 
+    def _new_store(self) -> MemoryStore:
+        return MemoryStore(self.clock)
+
     def _run(self, message: Message) -> DeliveryResult:
+        if self.reset is not None and message.workflow is None:
+            _report(message, self.services, self.reset, crashes=CRASHES).check()
         try:
             outcome = self.services.runner.execute(message)
         except UnknownTask as error:
@@ -220,6 +237,122 @@ class RecordedTasks(Backend):
         if outcome.give_back is not None:
             self._queue.append(_Delivery(self.clock.now() + outcome.give_back, message))
         return outcome
+
+
+# After how many writes of a task `check_repeatable` loses the worker at most.
+CRASHES = 50
+# A lease ends, whatever the task's timeout, and before a message does.
+_LEASE_OVER = 86_400.0
+
+
+class _MortalStore(MemoryStore):
+    """The store of a worker that may be lost: nothing is recorded by it from then on."""
+
+    lost: Callable[[], None] = staticmethod(lambda: None)
+
+    def succeed(self, uuid: str, claim: Claim, snapshot: Snapshot, outputs: dict[str, Any]) -> None:
+        self.lost()
+        super().succeed(uuid, claim, snapshot, outputs)
+
+    def fail(
+        self, uuid: str, claim: Claim, snapshot: Snapshot, failure: Failure, *, status: str = FAILED
+    ) -> None:
+        self.lost()
+        super().fail(uuid, claim, snapshot, failure, status=status)
+
+    def retry(
+        self, message: Message, claim: Claim, snapshot: Snapshot, failure: Failure, *, not_before: int
+    ) -> bool:
+        self.lost()
+        return super().retry(message, claim, snapshot, failure, not_before=not_before)
+
+
+class _OneJob(RecordedTasks):
+    """A job that is delivered again and again; what it submits is seen and never run."""
+
+    message: Message
+    _recorder: Recorder | None = None
+
+    def _new_store(self) -> MemoryStore:
+        self._mortal = _MortalStore(self.clock)
+        return self._mortal
+
+    def publish(self, messages: Sequence[Message]) -> list[ServerlessTasksError | None]:
+        recorder = self._recorder
+        if recorder is None:
+            return super().publish(messages)
+        for message in messages:
+            if message.uuid == self.message.uuid:  # a retry
+                super().publish([message])
+                continue
+            recorder.before()
+            super().publish([message])
+            what, values = f"submit {message.task}", f"{message.uuid} {values_of(message.inputs)}"
+            recorder.after(Write(kind="task", what=what, place=place(), values=values, same=True))
+        return [None] * len(messages)
+
+    def deliver(self, recorder: Recorder, *, keeps_outcome: bool) -> DeliveryResult:
+        """Deliver the job with its retries; see `Delivered.deliver`."""
+
+        def lost() -> None:
+            if not keeps_outcome:
+                raise Crash
+
+        self._recorder, self._mortal.lost, self._queue = recorder, lost, []
+        result = self.services.runner.execute(self.message)
+        while result.job_status == PENDING:
+            again = [each for each in self._queue if each.message.uuid == self.message.uuid]
+            self._queue = []
+            self.clock.move(max(again[-1].due - self.clock.now(), 0))
+            result = self.services.runner.execute(again[-1].message)
+        return result
+
+    def lose(self) -> None:
+        """Let the lease of the lost worker end."""
+        self.clock.move(_LEASE_OVER)
+
+
+def check_repeatable(
+    task: type[BaseTask],
+    inputs: dict[str, Any] | None = None,
+    *,
+    reset: Callable[[], object] | None = None,
+    crashes: int = CRASHES,
+    fail: bool = True,
+) -> Report:
+    """See that a task may run twice, as happens when its worker is lost.
+
+    It runs undisturbed, then anew for each of its writes: the worker is lost after the write, and the job is delivered
+    again; once more the whole run is lost. Writes are those of Django's databases, boto3, Django's mails and submitted
+    tasks. What was written to databases is taken back after each run.
+
+    Args:
+        task: the task class.
+        inputs: its inputs by name.
+        reset: called before each run, to put back what no database holds: it empties a bucket of moto's, for example.
+        crashes: after how many writes the worker is lost at most; of more, these are chosen evenly.
+        fail: whether what is wrong is raised; else the report alone says it.
+
+    Raises:
+        AssertionError: something happened twice, or a second run failed; the text names each write and its line.
+    """
+    with recorded(task) as jobs:
+        Submission(task, Options()).submit(**(inputs or {}))
+        report = _report(jobs.submitted[0], jobs.services, reset, crashes=crashes)
+    return report.check() if fail else report
+
+
+def _report(
+    message: Message, services: Services, reset: Callable[[], object] | None, *, crashes: int
+) -> Report:
+    @contextmanager
+    def job() -> Iterator[_OneJob]:
+        one = _OneJob(services.registry, services.middleware)
+        one.message = replace(message, uuid=str(uuid4()))
+        with use(one.services):
+            yield one
+
+    return Check(message.task, message.inputs, job, reset or (lambda: None), crashes).report()
 
 
 @contextmanager

@@ -43,7 +43,7 @@ PUBLIC: dict[str, set[str]] = {
         *("NumberParameter", "Parameter", "ParameterNotValidError", "StringParameter"),
     },
     "serverless_tasks.errors": {"TaskCancelled", "TaskFailed"},
-    "serverless_tasks.testing": {"recorded"},
+    "serverless_tasks.testing": {"check_repeatable", "recorded"},
     "serverless_tasks.workflow": {
         *("Chain", "Group", "GroupHandle", "Signature", "chain", "group", "previous", "results"),
     },

@@ -148,7 +148,8 @@ def test_the_fixture_of_the_pytest_plugin(tmp_path: Path) -> None:
     (tmp_path / "conftest.py").write_text('pytest_plugins = ["serverless_tasks.pytest_plugin"]\n')
     (tmp_path / "shop.py").write_text(
         "from serverless_tasks import Task\n\n\nclass Greet(Task):\n    name = 'greet'\n\n"
-        "    def run(self):\n        return None\n"
+        "    def run(self):\n        return None\n\n\n"
+        "class Once(Task):\n    name = 'once'\n\n    def run(self):\n        assert self.execution.attempt == 1\n"
     )
     (tmp_path / "test_shop.py").write_text(
         "from shop import Greet\n\n\n"
@@ -156,14 +157,22 @@ def test_the_fixture_of_the_pytest_plugin(tmp_path: Path) -> None:
         "    assert recorded_tasks.drain()[0].status == 'succeeded'\n\n\n"
         "def test_starts_empty(recorded_tasks):\n    recorded_tasks.assert_nothing_submitted()\n"
     )
+    (tmp_path / "test_repeatable.py").write_text(
+        "import pytest\nfrom shop import Greet, Once\n\n"
+        "runs = []\npytestmark = pytest.mark.repeatable_tasks(reset=lambda: runs.append(1))\n\n\n"
+        "def test_greets(recorded_tasks):\n    Greet.submit()\n    recorded_tasks.drain()\n"
+        "    assert len(runs) == 2\n\n\n"
+        "def test_is_not_repeatable(recorded_tasks):\n    Once.submit()\n"
+        "    with pytest.raises(AssertionError, match='once is not repeatable'):\n        recorded_tasks.drain()\n"
+    )
     environment = {"PATH": os.environ["PATH"], "PYTHONPATH": f"{ROOT}:{tmp_path}"}
     environment["SERVERLESS_TASKS_MODULES"] = "shop"
     done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", tmp_path],
+        [sys.executable, "-m", "pytest", "-q", "--strict-markers", "-p", "no:cacheprovider", tmp_path],
         cwd=tmp_path,
         env=environment,
         capture_output=True,
         text=True,
         check=False,
     )
-    assert "2 passed" in done.stdout, done.stdout
+    assert "4 passed" in done.stdout, done.stdout
