@@ -148,7 +148,7 @@ class TestTutorial:
         environment = {
             name: value
             for name, value in os.environ.items()
-            if not name.startswith(("SERVERLESS_", "DJANGO_"))
+            if not name.startswith(("AWS_", "SERVERLESS_", "DJANGO_"))
         }
         # The packages of this checkout, wherever the project is.
         environment["PYTHONPATH"] = str(ROOT)
