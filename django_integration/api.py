@@ -28,16 +28,18 @@ from django_integration.web.live import events
 from django_integration.web.live.lookup import find_record
 from django_integration.web.live.polling import poll
 from django_integration.web.live.shared_reads import drop
+from django_integration.web.submitting import submit
 from django_integration.web.typed_calls import router
 from serverless_tasks.client.members import members_page
 from serverless_tasks.engine.job.record import CANCELLED, FAILED, SUCCEEDED
 from serverless_tasks.engine.services import current_services
-from serverless_tasks.engine.submit.options import Options
-from serverless_tasks.engine.submit.submission import submit_json
 from serverless_tasks.errors import UnknownTask
 
 if TYPE_CHECKING:
     from django.http.response import HttpResponseBase
+
+    from django_integration.web.auth.caller import Caller
+    from serverless_tasks.engine.job.record import Record
 
 PAGE = 50
 LARGEST_PAGE = 100
@@ -89,19 +91,14 @@ def create(request: HttpRequest, idempotency_key: idempotency.Key = None) -> Htt
     """
     body.require_json(request)
     data = body.read(request)
-    caller = identify(request, Action.CREATE)
+    caller = identify(request, Action.CREATE, submits=True)
     task, inputs = body.submission(data)
     if task not in conf.served_tasks():
         named, task = task, current_services().registry.present_name(task)
         if task not in conf.served_tasks():
             raise UnknownTask(named)
     body.check_values(task, inputs)
-    options = Options(
-        owner=caller.owner, on_commit=False, idempotency_key=idempotency.key_of(request, caller)
-    )
-    handle = submit_json(current_services(), task, inputs, options, anonymous=caller.owner is None)
-    if handle.repeated:
-        caller.check_may(handle.record)
+    handle = submit(request, caller, task, inputs)
     answer = record_response(request, handle.record, 200 if handle.repeated else 201)
     answer["Location"] = escape_uri_path(f"{request.path}{handle.uuid}/")
     return answer
@@ -111,7 +108,7 @@ def create(request: HttpRequest, idempotency_key: idempotency.Key = None) -> Htt
     READ,
     "/",
     summary="List your jobs, newest first",
-    operation_id="list_tasks",
+    operation_id=openapi.LIST,
     response=_responses(200, PageBody, 400),
 )
 def listing(request: HttpRequest, limit: Limit = PAGE, cursor: str | None = None) -> HttpResponse:
@@ -224,7 +221,7 @@ def cancel(request: HttpRequest, uuid: Uuid) -> HttpResponse:
 )
 async def follow(request: HttpRequest, uuid: Uuid) -> HttpResponseBase:
     """Sends the record as an event on each change, ending with the job's final state. Only under ASGI; else poll."""
-    record = await sync_to_async(lambda: find_record(identify(request, Action.RETRIEVE), uuid))()
+    caller, record = await sync_to_async(_following)(request, uuid)
     if not events.offered(request):
         raise HTTPError(
             501, "NotImplemented", "This server cannot stream (it runs under WSGI); poll the job instead."
@@ -234,8 +231,15 @@ async def follow(request: HttpRequest, uuid: Uuid) -> HttpResponseBase:
     if events.was_the_last(request, record):
         return HttpResponse(status=204)  # keeps an EventSource from reconnecting
     return StreamingHttpResponse(
-        events.stream(record), content_type="text/event-stream", headers=events.HEADERS
+        events.stream(record, events.seconds_for(caller)),
+        content_type="text/event-stream",
+        headers=events.HEADERS,
     )
+
+
+def _following(request: HttpRequest, uuid: str) -> tuple[Caller, Record]:
+    caller = identify(request, Action.RETRIEVE)
+    return caller, find_record(caller, uuid)
 
 
 api.add_router("", router)

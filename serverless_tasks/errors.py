@@ -283,6 +283,18 @@ class InvalidCursor(ServerlessTasksError, ValueError):
     """A cursor was not returned by a listing."""
 
 
+class InvalidToken(ServerlessTasksError):
+    """A token of ours that cannot be accepted: it is incomplete, was changed, or its key is not known."""
+
+
+class TokenExpired(InvalidToken):
+    """A token of ours whose time is over."""
+
+
+class InsufficientToken(ServerlessTasksError):
+    """A token of ours does not allow what was asked with it."""
+
+
 class AlreadyFinished(ServerlessTasksError):
     """A job that has ended cannot be cancelled.
 

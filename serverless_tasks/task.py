@@ -102,6 +102,26 @@ class Task(BaseTask, Generic[Params]):
         return await Submission(cls, Options()).asubmit_many(inputs)
 
     @classmethod
+    def submit_token(
+        cls, inputs: Any = None, /, *, minutes: float = 15, allow: Iterable[str] = ("read",)
+    ) -> str:
+        """Return a token with which a browser submits one job of these inputs, without a login; see docs/tokens.md.
+
+        With options: ``Resize.options(owner="7", queue="low").submit_token({...})``.
+
+        Args:
+            inputs: the inputs, as one dictionary or one instance of the task's model.
+            minutes: how long it holds, at most 1,440 (a day).
+            allow: what it allows of the job once that is submitted: ``"read"``, ``"cancel"``.
+
+        Raises:
+            InvalidInputs: the inputs do not fit.
+            ValueError: the minutes are too many, or ``allow`` names something else.
+            ConfigurationError: no key is configured.
+        """
+        return Submission(cls, Options()).submit_token(inputs, minutes=minutes, allow=allow)
+
+    @classmethod
     def options(cls, **options: Any) -> Submission:
         """Say how to submit, apart from what: ``SumNumbers.options(delay=60).submit(numbers=[1])``.
 

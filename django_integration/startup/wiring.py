@@ -15,6 +15,7 @@ from django_integration.generic_tasks import GenericBackend, backend_of
 from django_integration.own_backend import OwnBackend, backend_class
 from django_integration.startup.commit import beside_transaction, defer
 from django_integration.startup.task_classes import IMPORTED
+from django_integration.startup.token_keys import keys_of_site
 from django_integration.web.live.shared_reads import SharedReads, share
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.definition.registry import Registry
@@ -62,6 +63,7 @@ def wire() -> ConfigurationError | None:
         "defer": defer,
         "beside_transaction": beside_transaction,
         "middleware": middleware,
+        "token_keys": keys_of_site,
     }
     try:
         given, clock = conf.current(), Clock()

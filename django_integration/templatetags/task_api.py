@@ -10,6 +10,7 @@ from django.middleware.csrf import get_token
 from django.templatetags.static import static
 from django.utils.html import format_html
 
+from django_integration import conf
 from django_integration.web.auth.caller import csrf_header
 from django_integration.web.namespaces import path_of
 from django_integration.web.nonce import get_nonce
@@ -39,7 +40,7 @@ def task_api(context: template.Context) -> SafeString:
     attribute = format_html(' nonce="{}"', nonce) if nonce is not None else ""
     return format_html(
         '<script src="{}"{}></script>\n'
-        '<script src="{}"{} data-base="{}" data-csrf-cookie="{}" data-csrf-header="{}"></script>',
+        '<script src="{}"{} data-base="{}" data-csrf-cookie="{}" data-csrf-header="{}"{}></script>',
         static("django-task-api.min.js"),
         attribute,
         static("serverless-tasks/configure.js"),
@@ -47,4 +48,7 @@ def task_api(context: template.Context) -> SafeString:
         path_of("tasks", near=() if request.resolver_match is None else request.resolver_match.namespaces),
         settings.CSRF_COOKIE_NAME,
         csrf_header(),
+        format_html(' data-status-url="{}"', url)
+        if (url := conf.current().config.browser_status_url)
+        else "",
     )

@@ -33,6 +33,7 @@ CREATE: Final = "create_task"
 RETRIEVE: Final = "get_task"
 CANCEL: Final = "cancel_task"
 FOLLOW: Final = "follow_task"
+LIST: Final = "list_tasks"
 _COMPONENTS: Final = "#/components/schemas/"
 # A place may have the name of a tenant in it.
 _MOST_DOCUMENTS: Final = 20
@@ -64,7 +65,9 @@ def describe(
     for item in paths.values():
         item.pop("head", None)  # ``get`` without its body, which needs no description of its own
         for method, operation in item.items():
-            operation["security"] = schemes.of_site(reads=method == "get")
+            security = schemes.of_site(reads=method == "get")
+            listed = operation["operationId"] == LIST
+            operation["security"] = security if listed else schemes.with_token(security)
     schemas = document["components"]["schemas"] = _general_schemas()
     submissions, records = [], []
     for number, task in enumerate(names):
@@ -80,7 +83,7 @@ def describe(
             submissions.append(described.submission())
             records.append(described.record)
         schemas |= described.parts
-        _typed_calls(paths, f"{base}{task}/", described, security)
+        _typed_calls(paths, f"{base}{task}/", described, security, schemes)
     create = paths[base]["post"]
     _type(create, (200, 201), _one_of(submissions), _one_of(records))
     create["responses"][201]["links"] = {
@@ -166,16 +169,19 @@ def _general_schemas() -> Json:
     return schemas
 
 
-def _typed_calls(paths: Json, path: str, described: _TaskSchemas, security: list[Json]) -> None:
+def _typed_calls(
+    paths: Json, path: str, described: _TaskSchemas, security: list[Json], schemes: Schemes
+) -> None:
     if path not in paths:
         return
     run = f"{path}run"
+    with_token = schemes.with_token(security)
     if not allows_run_in_request(described.task):
         del paths[run]
     for call, statuses in ((path, (200, 201)), (run, (200,))):
         if call in paths:
             _type(paths[call]["post"], statuses, described.inputs, described.record)
-            paths[call]["post"]["security"] = security
+            paths[call]["post"]["security"] = security if call == run else with_token
 
 
 def _type(operation: Json, statuses: Sequence[int], takes: Json, gives: Json) -> None:

@@ -19,7 +19,7 @@ from ninja.openapi.schema import REF_TEMPLATE
 from ninja.params.models import Body, BodyModel
 from ninja.router import RouterMount
 
-from django_integration.web import idempotency
+from django_integration.web import idempotency, submitting
 from django_integration.web.auth.caller import Caller
 from django_integration.web.auth.typed_calls import caller_of, runner_of
 from django_integration.web.http import request_body as body
@@ -29,8 +29,6 @@ from django_integration.web.run_in_request import run_here
 from serverless_tasks.engine.definition.base import BaseTask
 from serverless_tasks.engine.definition.json_schema import moved
 from serverless_tasks.engine.services import current_services
-from serverless_tasks.engine.submit.options import Options
-from serverless_tasks.engine.submit.submission import submit_json
 from serverless_tasks.errors import ConfigurationError, InvalidInputs, ServerlessTasksError
 
 type View = Callable[..., HttpResponseBase]
@@ -192,14 +190,8 @@ def _submit(task: type[BaseTask]) -> View:
         params: _body(task),  # type: ignore[valid-type]
         idempotency_key: idempotency.Key = None,
     ) -> HttpResponse:
-        caller = _caller(request)
-        key = idempotency.key_of(request, caller)
         with _unprocessable():
-            options = Options(owner=caller.owner, on_commit=False, idempotency_key=key)
-            inputs = _inputs(request, name)
-            handle = submit_json(current_services(), name, inputs, options, anonymous=caller.owner is None)
-        if handle.repeated:
-            caller.check_may(handle.record)
+            handle = submitting.submit(request, _caller(request), name, _inputs(request, name))
         return record_response(request, handle.record, 200 if handle.repeated else 201)
 
     return submit

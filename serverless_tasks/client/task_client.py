@@ -352,7 +352,13 @@ class TaskClient:
             Message(uuid=uuid, task=record.task, owner=record.owner, created=record.created)
         )
         publication.settle(None)
-        return Handle(publication, self._services.store, self._services.clock, self._services.cancel)
+        return Handle(
+            publication,
+            self._services.store,
+            self._services.clock,
+            self._services.cancel,
+            self._services.browser_token,
+        )
 
     def _invoke(self, task: str, inputs: dict[str, Any]) -> dict[str, Any]:
         from serverless_tasks.engine.aws.functions import run_once

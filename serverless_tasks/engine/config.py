@@ -33,7 +33,13 @@ _FIRST_OUTPUTS = {
     "SCHEDULER_ROLE": "SchedulerRoleArn",
 }
 # The same, with those that a stack of a version before does not have.
-_OUTPUTS = {**_FIRST_OUTPUTS, "LOG_GROUP": "WorkerLogGroupName", "PAUSES": "TaskPauses"}
+_OUTPUTS = {
+    **_FIRST_OUTPUTS,
+    "LOG_GROUP": "WorkerLogGroupName",
+    "PAUSES": "TaskPauses",
+    "TOKEN_SECRET": "TokenSecretArn",
+    "BROWSER_STATUS_URL": "BrowserStatusUrl",
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,10 +60,13 @@ class Config:
         immediate_waits: whether the backend ``immediate`` waits between the attempts of a job, as others do.
         statistics: whether a worker counts what it does, and failures by their kind.
         on_new_error: the dotted name of what is called with each kind of failure that is new, a `NewError`.
-        error_topic: the ARN of an SNS topic to which such a kind is published.
-        traces: whether spans of OpenTelemetry are made; None to follow the process: see `traced`.
+        error_topic: the ARN of an SNS topic to which each new kind of failure is published.
+        traces: whether spans of OpenTelemetry are made; None for where something in the process has set it up.
         prices: prices in place of the list's, for what tells costs: a file of them, JSON, or the prices themselves.
         build: the id of the code that this process runs, or ""; in Lambda the artefact has it.
+        token_keys: the keys of tokens, newest first: the first signs, all are accepted.
+        token_secret: the secret in Secrets Manager that holds the stack's token key, where no keys are given.
+        browser_status_url: where browsers that carry a token ask for jobs, or "".
     """
 
     modules: tuple[str, ...] = ()
@@ -77,6 +86,9 @@ class Config:
     traces: bool | None = None
     prices: str | Mapping[str, Any] = ""
     build: str = ""
+    token_keys: tuple[str, ...] = field(default=(), repr=False)
+    token_secret: str = ""
+    browser_status_url: str = ""
 
     @classmethod
     def from_environ(cls, environ: Mapping[str, str] = os.environ) -> Config:
@@ -148,6 +160,7 @@ class Config:
             "TRACES": _traces,
             "PRICES": _prices,
             "BUILD": _build,
+            "TOKEN_KEYS": _token_keys,
         }
         given = {name: value for name, value in settings.items() if name not in besides}
         return replace(self, **{name.lower(): readers[name](name, value) for name, value in given.items()})
@@ -177,7 +190,9 @@ class Config:
         if not value:
             raise ConfigurationError(
                 f"{PREFIX}{name.upper()} is not set; set it as an environment variable, or under Django as"
-                f" SERVERLESS_TASKS[{name.upper()!r}]. The stack's outputs hold the value."
+                f" SERVERLESS_TASKS[{name.upper()!r}]. The stack's outputs hold the value. On the command line,"
+                " `--env default` takes the stack that samconfig.toml deploys; `python manage.py serverless_tasks`, in"
+                " place of `serverless-tasks`, the site's settings."
             )
         return value
 
@@ -249,6 +264,16 @@ def _traces(name: str, value: Any) -> bool | None:
                 "install serverless-tasks[otel], or leave the setting out."
             ) from error
     return traces
+
+
+def _token_keys(name: str, value: Any) -> tuple[str, ...]:
+    keys = value.split(",") if isinstance(value, str) else value
+    if not isinstance(keys, (list, tuple)) or not all(isinstance(key, str) for key in keys):
+        # The value is left out: it is a secret.
+        raise ConfigurationError(
+            f"{PREFIX}{name} is no list; give keys of 32 characters or more, newest first."
+        )
+    return tuple(key.strip() for key in keys if key.strip())
 
 
 def _modules(name: str, value: Any) -> tuple[str, ...]:

@@ -18,7 +18,7 @@ from serverless_tasks.engine.worker.runner import Runner
 from serverless_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Iterator, Sequence
+    from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
 
     from serverless_tasks.engine.aws.scheduler.one_time import Schedules
     from serverless_tasks.engine.aws.scheduler.recurring import ScheduleGroup
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.statistics.base import StatisticsStore
     from serverless_tasks.engine.statistics.gatherer import Gatherer
     from serverless_tasks.engine.store.base import Blobs, Claim, Store
+    from serverless_tasks.engine.tokens.keys import Keys
     from serverless_tasks.engine.tracing.spans import Spans
     from serverless_tasks.engine.worker.delivery import Middleware
     from serverless_tasks.engine.worker.pauses import Pauses
@@ -65,6 +66,7 @@ class Services:
         middleware: stands around each delivery; see `Runner`.
         on_write: is called with the id of each job that was, or may have been, written.
         problem: why the configuration is wrong, where it is.
+        token_keys: gives the keys of tokens where the settings name none.
 
     Attributes:
         started: when they were made, in seconds since the epoch.
@@ -83,6 +85,7 @@ class Services:
         middleware: Middleware | None = None,
         on_write: Callable[[str], object] | None = None,
         problem: ConfigurationError | None = None,
+        token_keys: Callable[[], Sequence[str]] | None = None,
     ) -> None:
         self.config = config
         self.clock = clock or Clock()
@@ -95,6 +98,7 @@ class Services:
         self._store = store
         self._registry = registry
         self._on_write = on_write
+        self._token_keys = token_keys
         self._lock = threading.RLock()
         renew_when_forked(self)
 
@@ -332,6 +336,23 @@ class Services:
         )
 
     @locked_cached_property
+    def token_keys(self) -> Keys:
+        """The keys of tokens.
+
+        Raises:
+            ConfigurationError: there is none, or one cannot be used.
+        """
+        if self.config.token_secret and not self.config.token_keys:
+            from serverless_tasks.engine.aws.session import client
+            from serverless_tasks.engine.aws.token_keys import SecretKeys
+
+            secrets = client("secretsmanager", attempts=2, read_timeout=3)
+            return SecretKeys(secrets, self.config.token_secret, self.clock)
+        from serverless_tasks.engine.tokens.keys import FixedKeys
+
+        return FixedKeys(self.config.token_keys or (self._token_keys() if self._token_keys else ()))
+
+    @locked_cached_property
     def workflows(self) -> Workflows:
         """Groups and chains."""
         from serverless_tasks.engine.workflow.workflows import Workflows
@@ -381,6 +402,13 @@ class Services:
         if record.members is not None or record.group is not None:
             self.workflows.cancelled(record)
         return record
+
+    def browser_token(self, uuid: str, *, minutes: float, allow: Iterable[str]) -> str:
+        """Return a token for a job; see `Handle.browser_token`."""
+        from serverless_tasks.engine.tokens.token import job_token
+
+        now = self.clock.now()
+        return job_token(uuid, minutes=minutes, allow=allow, keys=self.token_keys, now=now)
 
     def delete(self, uuid: str) -> None:
         """Delete a job, which counts as ended in its workflow; see `Store.delete`."""

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from serverless_tasks.engine.config import OF_A_STACK
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.local.aws.emulator import MotoApp, aws_stand_in
 from serverless_tasks.local.aws.functions import ForwardApp
@@ -22,7 +23,7 @@ from serverless_tasks.local.processes.child import Work
 from serverless_tasks.local.processes.code import Code, Site, accepts, code_environment
 from serverless_tasks.local.server import DEFAULT_PORT, free_port
 from serverless_tasks.project.samconfig import FILE as SAMCONFIG
-from serverless_tasks.project.tasks import VARIABLES, project_parameters
+from serverless_tasks.project.tasks import SETTINGS, VARIABLES, project_parameters
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -183,13 +184,19 @@ def _to_submit(stack: LocalStack, site: Site | None, environment: Mapping[str, s
     # With the workers' modules, names and inputs are validated there; a site elsewhere cannot be imported from here.
     elsewhere = site is not None and site.directory != Path.cwd()
     names = [] if elsewhere else [name for name in VARIABLES.values() if environment.get(name)]
-    return {name: environment[name] for name in names} | {
-        name: value
-        for name, value in stack.environment.items()
-        if name.startswith(("AWS_", "SERVERLESS_TASKS_"))
-        and not name.startswith("SERVERLESS_TASKS_SECRET")  # for those who run tasks
-        and name != "AWS_EC2_METADATA_DISABLED"
-    }
+    # Django's settings may name a stack that is deployed.
+    ours = {OF_A_STACK: environment[OF_A_STACK]} if VARIABLES[SETTINGS] in names else {}
+    return (
+        {name: environment[name] for name in names}
+        | ours
+        | {
+            name: value
+            for name, value in stack.environment.items()
+            if name.startswith(("AWS_", "SERVERLESS_TASKS_"))
+            and not name.startswith("SERVERLESS_TASKS_SECRET")  # for those who run tasks
+            and name != "AWS_EC2_METADATA_DISABLED"
+        }
+    )
 
 
 def _say(line: str) -> None:

@@ -5,7 +5,6 @@ FOLDER is where its database goes, PACKAGES where npm's packages are. It prints 
 
 import sys
 import threading
-from collections.abc import Callable
 from pathlib import Path
 
 import django
@@ -58,20 +57,21 @@ class QuietHandler(WSGIRequestHandler):
         """Nobody reads it."""
 
 
-def open_to_localhost(get_response: Callable[[HttpRequest], HttpResponseBase]) -> object:
-    """Lets pages of localhost call 127.0.0.1, which is another origin, as a package for CORS would."""
-
-    def middleware(request: HttpRequest) -> HttpResponseBase:
-        answer = HttpResponse(status=204) if request.method == "OPTIONS" else get_response(request)
-        origin = request.headers.get("Origin", "")
-        if origin.startswith("http://localhost:"):
-            answer["Access-Control-Allow-Origin"] = origin
-            answer["Access-Control-Allow-Credentials"] = "true"
-            answer["Access-Control-Allow-Headers"] = "accept, content-type, x-csrf-token, x-csrftoken"
-            answer["Access-Control-Expose-Headers"] = "ETag"
-        return answer
-
-    return middleware
+# What docs/tokens.md says of pages of another site; the older client goes there with a session, and so with cookies.
+CORS = {
+    "CORS_URLS_REGEX": r"^/(tasks|elsewhere)/",
+    "CORS_ALLOWED_ORIGIN_REGEXES": [r"^http://localhost:\d+$"],
+    "CORS_ALLOW_HEADERS": [
+        "authorization",
+        "content-type",
+        "if-none-match",
+        "last-event-id",
+        "x-csrftoken",
+        "x-csrf-token",
+    ],
+    "CORS_EXPOSE_HEADERS": ["etag", "location", "retry-after", "x-task-events"],
+    "CORS_ALLOW_CREDENTIALS": True,
+}
 
 
 def main(folder: Path, packages: Path) -> None:
@@ -84,10 +84,11 @@ def main(folder: Path, packages: Path) -> None:
             "django.contrib.auth",
             "django.contrib.contenttypes",
             "django.contrib.sessions",
+            "corsheaders",
             "django_integration",
         ],
         MIDDLEWARE=[
-            f"{__name__}.open_to_localhost",
+            "corsheaders.middleware.CorsMiddleware",
             "django.contrib.sessions.middleware.SessionMiddleware",
             "django.middleware.common.CommonMiddleware",
             "django.middleware.csrf.CsrfViewMiddleware",
@@ -108,6 +109,7 @@ def main(folder: Path, packages: Path) -> None:
         STATIC_URL="/static/",
         SERVERLESS_TASKS={"BACKEND": "threading"},
         TASK_API_BACKGROUND_TASKS=[Steps, Fails, widgets_page.Adds],
+        **CORS,
     )
     django.setup()
     call_command("migrate", verbosity=0)
@@ -147,7 +149,20 @@ def _urls(scripts: dict[str, Path]) -> tuple[object, ...]:
         members = [Fails.signature(), *(Steps.signature(names=[str(number)]) for number in range(3))]
         return JsonResponse({"uuid": group(members, name="album").submit().uuid})
 
+    def hand_over(request: HttpRequest) -> JsonResponse:
+        """Submit a job of an owner who is not here, and hand out its tokens."""
+        job = Steps.options(owner="1", delay=600).submit(names=["a"])
+        return JsonResponse(
+            {
+                "job": job.uuid,
+                "reads": job.browser_token(),
+                "cancels": job.browser_token(allow={"read", "cancel"}),
+                "submits": Steps.options(delay=600).submit_token({"names": ["c"]}),
+            }
+        )
+
     return (
+        path("hand-over/", hand_over),
         path("static/<path:path>", serve, {"document_root": STATIC}),
         path("group/", submit_group),
         path("tasks/", include("django_integration.urls")),

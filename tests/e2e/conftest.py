@@ -13,6 +13,8 @@ from tests.e2e import deployment
 from tests.e2e.deployment import REGION, ROOT, Stack
 from tests.e2e.own_project import commands, deployed, released, secrets, shop  # noqa: F401 - fixtures
 
+# Of the pages that ask the status function for browsers.
+ORIGIN = "https://app.example"
 TASKS = Path(__file__).parent / "deployed_tasks.py"
 
 
@@ -38,7 +40,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings.write_text(settings.read_text().replace("include = [", f'include = ["{TASKS.name}", ', 1))
     config = directory / "samconfig.toml"
     config.write_text(
-        config.read_text().replace("=examples.tasks", f'=examples.tasks,{TASKS.stem}", "TaskPauses=true')
+        config.read_text().replace(
+            "=examples.tasks",
+            f'=examples.tasks,{TASKS.stem}", "TaskPauses=true", "BrowserStatusOrigins={ORIGIN}',
+        )
     )
     deployment.build(directory)
     return directory

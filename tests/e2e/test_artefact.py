@@ -14,7 +14,7 @@ from serverless_tasks.engine.job.message import Message
 from tests.e2e.deployment import REGION, ROOT_KEY, Stack
 from tests.e2e.runtime_api import function, runtime_packages
 
-LIMIT = 15_500_000
+LIMIT = 15_600_000
 FUNCTIONS = ("WorkerFunction", "InvokeFunction", "StatusFunction", "DeadLetterFunction")
 
 

@@ -15,7 +15,15 @@ EXAMPLES = Path(__file__).parents[2] / "infra/ci"
 DEPLOYER: dict[str, Any] = yaml_parse((EXAMPLES / "deployer.yaml").read_text())
 POLICIES = ("StacksPolicy", "ResourcesPolicy")
 # Where IAM knows no resource, or CloudFormation gives a name without the stack's.
-WITHOUT_PREFIX = {"Templates", "Artefacts", "ListsOfSchedules", "Mappings", "Descriptions", "Dashboards"}
+WITHOUT_PREFIX = {
+    "Templates",
+    "Artefacts",
+    "ListsOfSchedules",
+    "Mappings",
+    "Descriptions",
+    "Dashboards",
+    "Passwords",
+}
 # The call that makes a resource of template.yaml.
 MAKES = {
     "AWS::CloudWatch::Alarm": "cloudwatch:PutMetricAlarm",
@@ -28,6 +36,7 @@ MAKES = {
     "AWS::S3::Bucket": "s3:CreateBucket",
     "AWS::S3::BucketPolicy": "s3:PutBucketPolicy",
     "AWS::SQS::Queue": "sqs:CreateQueue",
+    "AWS::SecretsManager::Secret": "secretsmanager:CreateSecret",
     "AWS::Scheduler::ScheduleGroup": "scheduler:CreateScheduleGroup",
     "AWS::Serverless::Function": "lambda:CreateFunction",
 }

@@ -59,6 +59,7 @@ PUBLIC: dict[str, set[str]] = {
     "django_integration.own_backend": {"TaskBackend", "execute"},
     "django_integration.security": {"BasicAuth"},
     "django_integration.tasks_backend": {"ServerlessBackend"},
+    "django_integration.tokens": {"browser_token"},
 }
 # Named whole, in settings, INSTALLED_APPS and URLs.
 MODULES = {"django_integration.task_api_urls", "django_integration.urls", "serverless_tasks.pytest_plugin"}

@@ -40,6 +40,7 @@ DOORS = {
         "security",
         "task_api_urls",
         "tasks_backend",
+        "tokens",
         "urls",
     },
 }
@@ -56,6 +57,7 @@ ENGINE = (
     "definition",
     "statistics",
     "store",
+    "tokens",
     "job",
 )
 
@@ -254,3 +256,16 @@ class TestTheReaderOfImports:
         path = tmp_path / "__init__.py"
         path.write_text('"""Doc."""\nfrom a import b\n__all__ = ["b"]\nb()\n')
         assert imports.statements(path) == ["Expr"]
+
+
+def test_what_came_with_django_6_is_imported_by_the_modules_that_need_it_alone() -> None:
+    """Django 5.2 has neither: the rest of the app must be importable there."""
+    app = ROOT / "django_integration"
+    allowed = {"tasks_backend.py", "startup/adoption.py", "web/nonce.py"}
+    new = re.compile(r"^\s*(from|import) django\.(tasks|middleware\.csp|utils\.(csp|json))\b", re.MULTILINE)
+    found = {
+        path.relative_to(app).as_posix()
+        for path in app.rglob("*.py")
+        if new.search(path.read_text(encoding="utf-8")) and "node_modules" not in path.parts
+    }
+    assert {name for name in found if not name.startswith("django_tasks/")} - allowed == set()

@@ -87,6 +87,8 @@ def test_outputs_are_those_that_users_rely_on() -> None:
         "PayloadBucketName",
         "InvokeFunctionName",
         "StatusUrl",
+        "BrowserStatusUrl",
+        "TokenSecretArn",
         "ScheduleGroupName",
         "SchedulerRoleArn",
         "PublisherPolicyArn",
@@ -528,9 +530,20 @@ def test_nobody_may_call_a_function_by_a_permission_on_the_function(monkeypatch:
     """What SAM makes of the template counts: an open function URL is a permission that it adds by itself."""
     monkeypatch.setenv("AWS_DEFAULT_REGION", "us-east-1")
     made = translate(copy.deepcopy(TEMPLATE), "template.yaml")
-    kinds = [each["Type"] for each in made["Resources"].values()]
+    kinds = [each["Type"] for each in decided(made, {})["Resources"].values()]
     assert kinds.count("AWS::Lambda::Url") == 1
     assert "AWS::Lambda::Permission" not in kinds
+    # With origins of browsers, one other function may be called by anybody, and by way of its URL alone.
+    open_to_all = {
+        name: each["Properties"]
+        for name, each in decided(made, EVERY)["Resources"].items()
+        if each["Type"] == "AWS::Lambda::Permission"
+    }
+    assert {each["FunctionName"]["Ref"] for each in open_to_all.values()} == {"BrowserStatusFunction"}
+    assert {
+        each["Action"]: (each.get("FunctionUrlAuthType"), each.get("InvokedViaFunctionUrl"))
+        for each in open_to_all.values()
+    } == {"lambda:InvokeFunctionUrl": ("NONE", None), "lambda:InvokeFunction": (None, True)}
 
 
 def test_what_the_security_rules_let_pass_says_why() -> None:

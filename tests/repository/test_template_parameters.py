@@ -13,6 +13,7 @@ from tests.support.template import EVERY, decided, read
 VPC = {"SubnetIds": EVERY["SubnetIds"], "SecurityGroupIds": EVERY["SecurityGroupIds"]}
 SECRETS = {"SecretReferences": EVERY["SecretReferences"], "SecretArns": EVERY["SecretArns"]}
 ROLES = ("WorkerRole", "InvokeRole", "StatusRole", "DeadLetterRole", "SchedulerRole")
+BROWSERS = {"BrowserStatusOrigins": "https://app.example,https://www.example"}
 FUNCTIONS = ("WorkerFunction", "InvokeFunction", "StatusFunction", "DeadLetterFunction")
 QUEUES = ("HighQueue", "DefaultQueue", "LowQueue", "DeadLetterQueue")
 # What a statement may do with the key, and on behalf of which services.
@@ -89,7 +90,15 @@ def test_with_none_of_them_nothing_of_what_they_add_is_made(none: dict[str, dict
 
 
 def test_every_resource_is_made_with_every_parameter(every: dict[str, Any], none: dict[str, Any]) -> None:
-    assert set(every) - set(none) == {"ErrorTopicPolicy", "FailedTasksPercentAlarm", "LongQueue"}
+    for_browsers = {name for name in every if name.startswith("BrowserStatus")} | {"TokenSecret"}
+    assert set(every) - set(none) - for_browsers == {
+        "ErrorTopicPolicy",
+        "FailedTasksPercentAlarm",
+        "LongQueue",
+    }
+    assert {"BrowserStatusFunction", "BrowserStatusFunctionUrl", "BrowserStatusRole"} < for_browsers - set(
+        none
+    )
     assert set(none) - set(every) == {"PayloadBucket", "Table"}
 
 
@@ -237,9 +246,63 @@ class TestKey:
 
 
 def test_the_boundary_bounds_every_role(every: dict[str, dict[str, Any]]) -> None:
-    assert {name for name, each in every.items() if each["Type"] == "AWS::IAM::Role"} == set(ROLES)
-    bounds = [properties(every, name)["PermissionsBoundary"] for name in ROLES]
-    assert bounds == [{"Ref": "PermissionsBoundaryArn"}] * len(ROLES)
+    roles = (*ROLES, "BrowserStatusRole")
+    assert {name for name, each in every.items() if each["Type"] == "AWS::IAM::Role"} == set(roles)
+    bounds = [properties(every, name)["PermissionsBoundary"] for name in roles]
+    assert bounds == [{"Ref": "PermissionsBoundaryArn"}] * len(roles)
+
+
+class TestBrowsers:
+    """The status function for browsers."""
+
+    def test_the_key_of_tokens_is_read_by_that_function_and_by_publishers_alone(self) -> None:
+        resources = made(**BROWSERS)
+        holders = [
+            name
+            for name, each in resources.items()
+            if each["Type"] in ("AWS::IAM::Role", "AWS::IAM::ManagedPolicy")
+            and statements(resources, name, prefix="secretsmanager:")
+        ]
+        assert sorted(holders) == ["BrowserStatusRole", "PublisherPolicy"]
+        for name in holders:
+            [statement] = statements(resources, name, prefix="secretsmanager:")
+            assert statement["Action"] == "secretsmanager:GetSecretValue"
+            assert statement["Resource"] == {"Fn::GetAtt": ["TokenSecret", "Id"]}
+
+    def test_the_key_is_made_by_the_stack_and_in_no_variable(self) -> None:
+        resources = made(**BROWSERS)
+        assert "SecretString" not in properties(resources, "TokenSecret")
+        assert properties(resources, "TokenSecret")["GenerateSecretString"]["PasswordLength"] == 64
+        variables = properties(resources, "BrowserStatusFunction")["Environment"]["Variables"]
+        assert variables["SERVERLESS_TASKS_TOKEN_SECRET"] == {"Fn::GetAtt": ["TokenSecret", "Id"]}
+
+    def test_it_reads_what_the_other_status_function_does(self) -> None:
+        resources = made(**BROWSERS)
+        for prefix in ("dynamodb:", "s3:"):
+            found = [
+                statements(resources, name, prefix=prefix) for name in ("StatusRole", "BrowserStatusRole")
+            ]
+            assert found[0] == found[1]
+
+    def test_pages_of_the_origins_alone_may_read_its_answers_and_no_cookies_travel(self) -> None:
+        url = properties(made(**BROWSERS), "BrowserStatusFunctionUrl")
+        assert url["AuthType"] == "NONE"
+        assert url["Cors"]["AllowOrigins"] == {"Ref": "BrowserStatusOrigins"}
+        assert url["Cors"]["AllowMethods"] == ["GET"]
+        assert "AllowCredentials" not in url["Cors"]
+        assert "authorization" in url["Cors"]["AllowHeaders"]
+        assert "etag" in url["Cors"]["ExposeHeaders"]
+
+    def test_its_concurrency_is_limited_where_that_is_given(self) -> None:
+        for given, limit in (
+            ({}, None),
+            ({"BrowserStatusConcurrency": "7"}, {"Ref": "BrowserStatusConcurrency"}),
+        ):
+            function = properties(made(**BROWSERS, **given), "BrowserStatusFunction")
+            assert function.get("ReservedConcurrentExecutions") == limit
+
+    def test_without_origins_publishers_read_no_secret(self, none: dict[str, dict[str, Any]]) -> None:
+        assert statements(none, "PublisherPolicy", prefix="secretsmanager:") == []
 
 
 def test_concurrency_is_reserved_for_the_worker_alone() -> None:

@@ -56,6 +56,8 @@ EVERY = {
     "LogLevel": "WARNING",
     "LogRetentionDays": "90",
     "PayloadRetentionDays": "120",
+    "BrowserStatusOrigins": "https://app.example,https://www.example",
+    "BrowserStatusConcurrency": "20",
     "ExistingTableName": "shop-Table-1ABCDEF",
     "ExistingBucketName": "shop-payloadbucket-1abcdef",
     "TableDeletionProtection": "true",

@@ -32,6 +32,9 @@ def test_every_setting_is_read_from_the_environment() -> None:
             "SERVERLESS_TASKS_TRACES": "true",
             "SERVERLESS_TASKS_PRICES": " prices.toml ",
             "SERVERLESS_TASKS_BUILD": " 2026-11.3 ",
+            "SERVERLESS_TASKS_TOKEN_KEYS": "new, old",
+            "SERVERLESS_TASKS_TOKEN_SECRET": "arn:aws:secretsmanager:us-east-1:1:secret:token",
+            "SERVERLESS_TASKS_BROWSER_STATUS_URL": "https://status.example/",
             "UNRELATED": "x",
         }
     )
@@ -54,8 +57,18 @@ def test_every_setting_is_read_from_the_environment() -> None:
         traces=True,
         prices="prices.toml",
         build="2026-11.3",
+        token_keys=("new", "old"),
+        token_secret="arn:aws:secretsmanager:us-east-1:1:secret:token",
+        browser_status_url="https://status.example/",
     )
-    assert len(setting_names()) == 17
+    assert len(setting_names()) == 20
+
+
+def test_token_keys_are_in_no_text() -> None:
+    assert "hush" not in repr(Config().merged({"TOKEN_KEYS": ["hush"]}))
+    with pytest.raises(ConfigurationError) as refused:
+        Config().merged({"TOKEN_KEYS": {"hush": 1}})
+    assert "hush" not in str(refused.value)
 
 
 def test_a_bare_url_is_the_default_queue() -> None:

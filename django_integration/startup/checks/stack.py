@@ -9,6 +9,7 @@ from django.core import checks
 from django_integration import conf
 from serverless_tasks.engine.aws.sender import SETTINGS
 from serverless_tasks.engine.aws.session import require_region
+from serverless_tasks.engine.definition.base import queue_for
 from serverless_tasks.engine.job.message import MAX_DELAY
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ConfigurationError
@@ -36,6 +37,7 @@ def look() -> Iterator[checks.CheckMessage]:
         yield checks.Warning(_no_stack(), hint=hint, id="serverless_tasks.W005")
         return
     yield from _errors(_missing_settings())
+    yield from _missing_queues()
     if problem := _missing_region():
         yield checks.Warning(
             problem, hint="Tasks cannot be submitted without it.", id="serverless_tasks.W011"
@@ -92,6 +94,28 @@ def _missing_settings() -> list[str]:
     current = conf.current().config
     needed = NEEDED_FOR_SQS if _needs_a_stack() else ()
     return [problem for name in needed if (problem := _refused(current.require, name))]
+
+
+def _missing_queues() -> Iterator[checks.CheckMessage]:
+    """Yield a message for each queue that tasks name and the stack does not have."""
+    if not _needs_a_stack() or _missing_settings():
+        return
+    urls = conf.current().config.queue_urls
+    naming: dict[str, list[str]] = {}
+    for task in current_services().registry.listed():
+        # What the class says: of the queues of Django's tasks, E010 says it.
+        if (queue := queue_for(task.queue, task.priority)) not in urls:
+            naming.setdefault(queue, []).append(repr(task.name))
+    for queue, tasks in sorted(naming.items()):
+        more = f" and {len(tasks) - 3} more" if len(tasks) > 3 else ""
+        verb = "names" if len(tasks) == 1 else "name"
+        yield checks.Warning(
+            f"{', '.join(tasks[:3])}{more} {verb} the queue {queue!r}, which QUEUE_URLS does not have;"
+            f" it has {', '.join(sorted(urls))}.",
+            hint=f"`serverless-tasks init --queue {queue}` adds one to the template; deploy, and give the site the new"
+            " QUEUE_URLS.",
+            id="serverless_tasks.W025",
+        )
 
 
 def _missing_region() -> str:

@@ -3,4 +3,5 @@ Object.assign(TaskAPI.options, {
   baseURL: document.currentScript.dataset.base,
   csrfCookieName: document.currentScript.dataset.csrfCookie,
   csrfHeaderName: document.currentScript.dataset.csrfHeader ?? TaskAPI.options.csrfHeaderName,
+  ...(document.currentScript.dataset.statusUrl && { statusURL: document.currentScript.dataset.statusUrl }),
 })

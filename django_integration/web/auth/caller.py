@@ -11,6 +11,7 @@ from django.http import HttpResponseForbidden
 from django.middleware.csrf import CsrfViewMiddleware
 
 from django_integration import conf
+from django_integration.web.auth import bearer
 from django_integration.web.http.responses import HTTPError
 from serverless_tasks.errors import TaskNotFound
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 
     from django_integration.web.auth.actions import Action
     from serverless_tasks.engine.job.record import Record
+    from serverless_tasks.engine.tokens.token import Token
 
 SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 # Django's own header, and what the client of Django Task API sends; they serve where the site names another as well.
@@ -39,6 +41,10 @@ class Owned(Protocol):
     def owner(self) -> str | None:
         """Whose it is, or None."""
 
+    @property
+    def group(self) -> str | None:
+        """The id of the group or the chain that it is a member of, or None."""
+
 
 @dataclass(frozen=True, slots=True)
 class Caller:
@@ -47,17 +53,23 @@ class Caller:
     Attributes:
         owner: the owner of what they submit, or None for callers who are not logged in.
         permit: asks Django REST framework's permission classes about one job, where some of them look at jobs.
+        token: the token that they carry in place of a login.
     """
 
     owner: str | None = None
     permit: Callable[[Record], None] | None = None
+    token: Token | None = None
 
     def check_sees(self, job: Owned) -> None:
-        """Refuse another owner's job exactly as if it did not exist.
+        """Refuse another owner's job exactly as if it did not exist, and of a token's bearer every other job.
 
         Raises:
             TaskNotFound: it is not theirs.
         """
+        if self.token is not None:
+            if not self.token.covers(job.uuid, job.group):
+                raise TaskNotFound(job.uuid)
+            return
         if job.owner is not None and job.owner != self.owner:
             raise TaskNotFound(job.uuid)
 
@@ -88,17 +100,22 @@ class Caller:
         return self.may(record)
 
 
-def identify(request: HttpRequest, action: Action, *, limited: bool = True) -> Caller:
+def identify(request: HttpRequest, action: Action, *, limited: bool = True, submits: bool = False) -> Caller:
     """Find out who calls, and refuse those who may not, or who call too often.
 
     Args:
         request: the request.
         action: what they ask for.
         limited: whether it is a call, which throttles count; False to ask whether one would be let in.
+        submits: whether the call makes no other job than that of a token that allows to submit.
 
     Raises:
         Refused: 401, 403 or 429; what a class of the site's own says.
     """
+    if (token := bearer.token_of(request, action, submits=submits)) is not None:
+        if limited and conf.current().is_throttled:
+            limit(request, action, None)
+        return Caller(token=token)
     accept_csrf_headers(request)
     permit = None
     if conf.current().uses_drf:

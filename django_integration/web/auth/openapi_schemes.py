@@ -27,6 +27,7 @@ type Json = dict[str, Any]
 
 SESSION: Final = "session"
 CSRF: Final = "csrf"
+BEARER: Final = "taskToken"
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +94,12 @@ class Schemes:
                 isinstance(kind, type) and issubclass(kind, open_to_all[: 1 + reads]) for kind in allowed
             )
         return [*needs, *([{}] if anonymous else [])]
+
+    def with_token(self, needs: list[Json]) -> list[Json]:
+        """Return the alternatives, and a token of the site as one more."""
+        about = "A token that the site has made for one job (docs/tokens.md); it needs no cookie and no CSRF token."
+        scheme = {"type": "http", "scheme": "bearer", "bearerFormat": "stt1", "description": about}
+        return [*needs, self._need(BEARER, scheme)]
 
     def _session(self, *, reads: bool) -> Json:
         cookie = {"type": "apiKey", "in": "cookie", "name": settings.SESSION_COOKIE_NAME}

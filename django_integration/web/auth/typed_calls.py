@@ -13,6 +13,7 @@ from ninja.security.http import HttpAuthBase
 
 from django_integration import conf
 from django_integration.web.auth.actions import Action
+from django_integration.web.auth.bearer import has_token, refused
 from django_integration.web.auth.caller import Caller, accept_csrf_headers, check_csrf, identify, limit
 from django_integration.web.http.responses import HTTPError
 from django_integration.web.http.signed_job import HEADER
@@ -46,8 +47,8 @@ def caller_of(request: HttpRequest, task: type[BaseTask], action: Action = Actio
         Refused: 401, 403, 429, or 503 when it cannot be found out.
     """
     authentication = authentication_of(task)
-    if authentication is UNSET:
-        return identify(request, action)
+    if authentication is UNSET or has_token(request):
+        return identify(request, action, submits=action is Action.CREATE)
     found = None if authentication is None else _authenticated(request, authenticator(authentication))
     if conf.current().throttle_classes:
         limit(request, action, found)
@@ -73,6 +74,8 @@ def runner_of(request: HttpRequest, task: type[BaseTask]) -> Caller:
     if not allows_run_in_request(task):
         message = f"Running tasks within the request requires {NAME} to be set."
         raise HTTPError(403, "RunDisabled", message)
+    if has_token(request):
+        raise refused("No token allows to run a task within the request; submit it.")
     action = Action.DELIVER if HEADER in request.headers else Action.CREATE
     if authentication_of(task) is not UNSET:
         return caller_of(request, task, action)

@@ -11,12 +11,14 @@ from django.db import close_old_connections
 
 from django_integration.web.live.job_view import etag_of
 from django_integration.web.live.watcher import watcher
+from serverless_tasks.engine.services import current_services
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator
 
     from django.http import HttpRequest
 
+    from django_integration.web.auth.caller import Caller
     from serverless_tasks.engine.job.record import Record
 
 # Proxies that collect an answer before they pass it on would hold the events back.
@@ -37,11 +39,18 @@ def was_the_last(request: HttpRequest, record: Record) -> bool:
     return record.ended and request.headers.get("Last-Event-ID") == etag_of(record)
 
 
-async def stream(record: Record) -> AsyncIterator[str]:
-    """The events of a task from this record on, until it ends or the store cannot be read."""
+def seconds_for(caller: Caller) -> float:
+    """Return how long a caller may be sent events: a token's bearer until that has expired."""
+    if caller.token is None:
+        return LONGEST
+    return min(LONGEST, caller.token.expires - current_services().clock.now())
+
+
+async def stream(record: Record, seconds: float = LONGEST) -> AsyncIterator[str]:
+    """The events of a task from this record on, until it ends, the time is over, or the store cannot be read."""
     await _give_back()
     loop = asyncio.get_running_loop()
-    end = loop.time() + LONGEST
+    end = loop.time() + seconds
     with watcher().follow(record) as follower:
         fresh = True
         while (view := follower.view) is not None:

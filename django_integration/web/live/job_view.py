@@ -30,6 +30,7 @@ class JobView:
     Attributes:
         uuid: the job's id.
         owner: whose it is, or None; who may see it is for the caller to ask.
+        group: the group or the chain that it is a member of, or None.
         id: see `etag_of`.
         version: see `version_of`.
         last: whether the task has ended.
@@ -39,6 +40,7 @@ class JobView:
 
     uuid: str
     owner: str | None
+    group: str | None
     id: str
     version: Version
     last: bool
@@ -51,6 +53,7 @@ class JobView:
         return cls(
             uuid=record.uuid,
             owner=record.owner,
+            group=record.group,
             id=etag_of(record),
             version=version_of(record),
             last=record.ended,

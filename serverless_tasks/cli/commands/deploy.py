@@ -124,6 +124,7 @@ def _deploy(
         if not wanted:
             discard(made, environment.stack)
     if dry_run:
+        output.say("Nothing was deployed: this was a dry run.")
         return changes
     if not wanted:
         output.say("Nothing was deployed.")

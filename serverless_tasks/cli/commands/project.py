@@ -21,7 +21,7 @@ from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ConfigurationError, TaskDefinitionError
 from serverless_tasks.project.sam import missing_tools
 from serverless_tasks.project.samconfig import deployed_parameters
-from serverless_tasks.project.tasks import modules_of, said_here
+from serverless_tasks.project.tasks import MODULES, SETTINGS, modules_of, said_here
 from serverless_tasks.project.worker_time import deployed_seconds, worker_times_advice
 
 if TYPE_CHECKING:
@@ -96,6 +96,7 @@ def init(
         Project,
         next_steps,
         plan_project,
+        unreleased_source,
     )
 
     output = Output(as_json)
@@ -125,6 +126,17 @@ def init(
         for said in worker_times_advice(seconds, Project.read(directory).tasks, directory):
             output.say(said)
         _tell_unknown_queues(output, directory, plan)
+        if not (parameters.get(MODULES) or parameters.get(SETTINGS)):
+            output.say(
+                "No tasks were found, in no background.py and no tasks.py: write one, and run this again before you"
+                " deploy."
+            )
+        if source := unreleased_source(directory):
+            output.say(
+                f"serverless-tasks is installed from {source} here, but the functions will install the release of this"
+                " version from the package index. Where there is none, build a wheel and give --requirement"
+                " './NAME.whl[lambda]'."
+            )
         if not as_json and any(file.action is Action.OFFERED for file in written):
             output.say("Files marked 'offered' have your edits; compare each with its new version, NAME.new.")
         paths = {file.path.as_posix() for file in written}

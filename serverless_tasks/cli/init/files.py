@@ -32,6 +32,7 @@ _COPIED = (
     "infra/lambda/x86_64/Makefile",
     "infra/lambda/arm64/Makefile",
 )
+_REQUIREMENTS_FILE = "infra/lambda/requirements.txt"
 _REQUIREMENTS = """\
 # Requirements of the Lambda functions, installed by `sam build`; boto3 is part of the runtime and not listed.
 # Add what your tasks need: `serverless-tasks init` lists the imports that it finds.
@@ -234,7 +235,7 @@ def _contents(project: Project, options: _Options) -> dict[str, str]:
         artefact = artefact.replace("trim = [\n", 'trim = [\n    "django_integration",\n', 1)
     read["infra/lambda/artefact.toml"] = artefact
     needed = [options.requirement or _own_requirement(), *project.requirements(django_settings)]
-    read["infra/lambda/requirements.txt"] = _REQUIREMENTS + "".join(f"{line}\n" for line in needed)
+    read[_REQUIREMENTS_FILE] = _REQUIREMENTS + "".join(f"{line}\n" for line in needed)
     return read
 
 
@@ -265,6 +266,26 @@ def _own_requirement() -> str:
         return f"serverless-tasks[lambda]=={metadata.version('serverless-tasks')}"
     except metadata.PackageNotFoundError:
         return "serverless-tasks[lambda]"
+
+
+def unreleased_source(directory: Path) -> str:
+    """Return where this package was installed from if that is no package index, which the functions take it from.
+
+    https://packaging.python.org/en/latest/specifications/direct-url/
+
+    Args:
+        directory: where `manage.py` is.
+
+    Returns:
+        A URL; "" where the index had it, and where the functions' requirements have it from elsewhere as well.
+    """
+    if _own_requirement() not in (directory / _REQUIREMENTS_FILE).read_text(encoding="utf-8").splitlines():
+        return ""
+    try:
+        said = metadata.distribution("serverless-tasks").read_text("direct_url.json")
+        return str(json.loads(said)["url"]) if said else ""
+    except (metadata.PackageNotFoundError, ValueError, KeyError):
+        return ""
 
 
 def _plan(directory: Path, path: Path, new: str, recorded: str | None) -> PlannedFile:

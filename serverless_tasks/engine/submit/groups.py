@@ -113,7 +113,7 @@ def handle_of(services: Services, uuid: str) -> Handle:
     )
     publication.settle(None)
     kind = Handle if record.members is None else GroupHandle
-    handle = kind(publication, services.store, services.clock, services.cancel)
+    handle = kind(publication, services.store, services.clock, services.cancel, services.browser_token)
     if isinstance(handle, GroupHandle):
         handle.services = services
     return handle.refresh()
@@ -190,7 +190,7 @@ def publish_group(
         publish_now(services, [publication])
     if (error := publication.original.error) is not None:
         raise error
-    handle = GroupHandle(publication, services.store, services.clock, services.cancel)
+    handle = GroupHandle(publication, services.store, services.clock, services.cancel, services.browser_token)
     handle.services = services
     handle.expect(plan.total, earlier=len(earlier))
     if services.backend_kind.synchronous and publication.published:

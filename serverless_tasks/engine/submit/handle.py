@@ -11,7 +11,7 @@ from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import NotPublished, ServerlessTasksError, TaskFailed, TaskNotFound, WaitTimeout
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Iterator
+    from collections.abc import Callable, Generator, Iterable, Iterator
 
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.message import Message
@@ -36,6 +36,7 @@ class Handle:
         store: where its record is.
         clock: the time.
         cancel: cancels the job; the store's unless given.
+        token: makes tokens for it; the process's services do unless given.
 
     Attributes:
         in_background: that its job goes on whether it is awaited or not.
@@ -49,7 +50,10 @@ class Handle:
         store: Store,
         clock: Clock,
         cancel: Callable[..., Record] | None = None,
+        token: Callable[..., str] | None = None,
     ) -> None:
+        if token is not None:
+            self._token = token
         self._cancel = cancel or store.cancel
         self.repeated = publication.repeated
         publication = publication.original
@@ -70,6 +74,10 @@ class Handle:
     @cached_property
     def _cancel(self) -> Callable[..., Record]:
         return current_services().cancel
+
+    @cached_property
+    def _token(self) -> Callable[..., str]:
+        return current_services().browser_token
 
     @property
     def uuid(self) -> str:
@@ -211,6 +219,21 @@ class Handle:
 
         return await in_thread(self.cancel)
 
+    def browser_token(self, minutes: float = 15, allow: Iterable[str] = ("read",)) -> str:
+        """Return a token with which a browser reads this job, or cancels it, without a login; see docs/tokens.md.
+
+        Of a group or a chain it is good for the members as well. It cannot be taken back before its time.
+
+        Args:
+            minutes: how long it holds, at most 1,440 (a day).
+            allow: what it allows: ``"read"``, ``"cancel"``.
+
+        Raises:
+            ValueError: the minutes are too many, or ``allow`` names something else.
+            ConfigurationError: no key is configured.
+        """
+        return self._token(self.uuid, minutes=minutes, allow=allow)
+
     def followed(self) -> tuple[Store, Clock, Message | None]:
         """Return where the record is read, the time, and the message of a job that is not tracked; for `as_completed`.
 
@@ -277,7 +300,7 @@ class Handle:
         return {
             name: value
             for name, value in self.__dict__.items()
-            if name not in {"_store", "_clock", "_cancel"}
+            if name not in {"_store", "_clock", "_cancel", "_token"}
         }
 
     def __repr__(self) -> str:

@@ -146,6 +146,23 @@ class Options(JobOptions):
         """The options of a job that is submitted once more: those that travelled with it, and others."""
         return cls(**{name: getattr(job, name) for name in _TRAVELLING} | changed)
 
+    def to_json(self) -> dict[str, Any]:
+        """Return those that are not the default, without the job's id, as JSON."""
+        plain = Options()
+        given = {name: value for name in RULES if (value := getattr(self, name)) != getattr(plain, name)}
+        given.pop("uuid", None)
+        return given | ({} if self.run_at is None else {"run_at": self.run_at.isoformat()})
+
+    @classmethod
+    def from_json(cls, given: Mapping[str, Any]) -> Options:
+        """Return the options that `to_json` gave.
+
+        Raises:
+            UnknownOption: see `parse`.
+        """
+        run_at = given.get("run_at")
+        return cls.parse({**given, "run_at": None if run_at is None else datetime.fromisoformat(run_at)})
+
     @property
     def travelling(self) -> JobOptions:
         """Those that travel with the job."""

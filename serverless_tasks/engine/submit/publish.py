@@ -50,7 +50,8 @@ def publish(
     if len(publications) == 1 and (error := publications[0].original.error) is not None:
         raise error
     handles = [
-        Handle(publication, services.store, services.clock, services.cancel) for publication in publications
+        Handle(publication, services.store, services.clock, services.cancel, services.browser_token)
+        for publication in publications
     ]
     # That backend has run them by now.
     return [handle.refresh() for handle in handles] if services.backend_kind.synchronous else handles

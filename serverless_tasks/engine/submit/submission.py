@@ -12,18 +12,20 @@ from serverless_tasks.engine.definition.schema import Definition
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.job.message import Message, expires_at
 from serverless_tasks.engine.services import Services, current_services
+from serverless_tasks.engine.submit.handle import Handle
 from serverless_tasks.engine.submit.options import Options
+from serverless_tasks.engine.submit.publication import Publication
 from serverless_tasks.engine.submit.publish import publish
 from serverless_tasks.engine.submit.reserve import Deduplication
 from serverless_tasks.engine.submit.routing import check_reach, queue_of
-from serverless_tasks.errors import UnknownOption
+from serverless_tasks.errors import InsufficientToken, UnknownOption
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from serverless_tasks.engine.definition.base import BaseTask
-    from serverless_tasks.engine.submit.handle import Handle
     from serverless_tasks.engine.submit.workflow import Signature
+    from serverless_tasks.engine.tokens.token import Token
 
 
 class Submission:
@@ -67,6 +69,30 @@ class Submission:
         from serverless_tasks.engine.submit import workflow  # most processes submit jobs alone
 
         return workflow.Signature(self._task, inputs, self._options, self.start)
+
+    def submit_token(
+        self, inputs: Any = None, /, *, minutes: float = 15, allow: Iterable[str] = ("read",)
+    ) -> str:
+        """Return a token with which a browser submits one job of these inputs; see `Task.submit_token`."""
+        from serverless_tasks.engine.tokens.token import SUBMIT, Token, digest, expiry, scope
+
+        services, options = self._services or current_services(), self._options
+        if options.idempotency_key is not None:
+            raise UnknownOption(
+                "Option idempotency_key is not for tokens: one of them is one job in any case."
+            )
+        check_options(options, self._task.name, 1, unique=self._task.unique)
+        definition = _definition(services, self._task)
+        accepted = definition.accept({} if inputs is None else inputs)
+        token = Token(
+            uuid=options.uuid or str(uuid4()),
+            allow=scope(allow) | {SUBMIT},
+            expires=expiry(minutes, services.clock.now()),
+            task=self._task.name,
+            inputs=digest(definition.compared(accepted).made),
+            options=options.to_json(),
+        )
+        return token.signed(services.token_keys)
 
     def submit_many(self, inputs: Iterable[Any]) -> list[Handle]:
         """Submit one job for each dictionary (or model), in as few calls as SQS and DynamoDB allow.
@@ -157,6 +183,40 @@ def submit_json(
         SubmitUncertain: it may have been sent.
     """
     return Submission(services.registry.get(task), options, services).start_json(inputs, anonymous=anonymous)
+
+
+def submit_with_token(services: Services, task: str, inputs: Any, token: Token) -> Handle:
+    """Submit the one job that a token is for; whoever does so again is given that job.
+
+    Args:
+        services: the services to use.
+        task: a registered name.
+        inputs: the decoded JSON value.
+        token: the token, which allows to submit.
+
+    Raises:
+        InsufficientToken: it is for another task, or for other inputs.
+        InvalidInputs: the inputs do not fit the task.
+        SubmitFailed: the job was certainly not sent.
+        SubmitUncertain: it may have been sent.
+    """
+    from serverless_tasks.engine.tokens.token import digest
+
+    definition = services.registry.definition(task)
+    if services.registry.present_name(token.task or "") != definition.task.name:
+        raise InsufficientToken(f"The token is not for task {task!r}.")
+    if digest(definition.compared(definition.accept_json(inputs)).made) != token.inputs:
+        raise InsufficientToken("The token is for other inputs; send those that it was made with.")
+    record = services.store.read(token.uuid)
+    if record is not None and not record.uncertain:
+        sent = Publication(Message(uuid=record.uuid, task=record.task))
+        sent.give_back(record)
+        return Handle(sent, services.store, services.clock, services.cancel, services.browser_token)
+    if record is None and services.store.deleted(token.uuid):
+        raise InsufficientToken("The token's job was deleted, and a token is for one job.")
+    # Two uses at one time send one job twice, which runs once.
+    options = replace(Options.from_json(token.options), uuid=token.uuid, on_commit=False)
+    return submit_json(services, definition.task.name, inputs, options, anonymous=options.owner is None)
 
 
 def message_for(

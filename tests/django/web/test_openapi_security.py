@@ -12,6 +12,7 @@ BASIC = "rest_framework.authentication.BasicAuthentication"
 IS_AUTHENTICATED = "rest_framework.permissions.IsAuthenticated"
 READ_ONLY = "rest_framework.permissions.IsAuthenticatedOrReadOnly"
 SESSION = {"session": []}
+BEARER: dict[str, list[str]] = {"taskToken": []}
 SESSION_AND_CSRF = {"session": [], "csrf": []}
 
 
@@ -34,7 +35,33 @@ def document(browser: Client) -> Any:
 
 
 def needs(document: Any, path: str, method: str) -> Any:
+    """What the site's settings ask for; a token of ours is an alternative whatever they are."""
+    return [need for need in alternatives(document, path, method) if need != BEARER]
+
+
+def alternatives(document: Any, path: str, method: str) -> Any:
     return document["paths"][f"/tasks/{path}"][method]["security"]
+
+
+def test_a_token_is_an_alternative_wherever_one_job_is_asked_for(document: Any, settings: Any) -> None:
+    settings.TASKS_API_AUTHENTICATION = "tests.django.ninja_auth.KnowsTheWord"
+    found = document()
+    calls = {
+        (path, method): BEARER in alternatives(found, path, method)
+        for path, method in (
+            ("", "post"),
+            ("", "get"),
+            ("{uuid}/", "get"),
+            ("{uuid}/members/", "get"),
+            ("{uuid}/events/", "get"),
+            ("{uuid}/cancel/", "post"),
+            ("resize/", "post"),
+            ("resize/run", "post"),
+        )
+    }
+    assert [call for call, taken in calls.items() if not taken] == [("", "get"), ("resize/run", "post")]
+    scheme = found["components"]["securitySchemes"]["taskToken"]
+    assert (scheme["type"], scheme["scheme"]) == ("http", "bearer")
 
 
 def test_a_login_by_session_needs_the_csrf_token_to_write(document: Any, settings: Any) -> None:
@@ -49,7 +76,7 @@ def test_a_login_by_session_needs_the_csrf_token_to_write(document: Any, setting
     for path in ("", "{uuid}/cancel/", "resize/"):
         assert needs(found, path, "post") == [SESSION_AND_CSRF]
     schemes = found["components"]["securitySchemes"]
-    assert set(schemes) == {"session", "csrf"}
+    assert set(schemes) == {"session", "csrf", "taskToken"}
     assert (schemes["session"]["in"], schemes["session"]["name"]) == ("cookie", "sitting")
     assert (schemes["csrf"]["in"], schemes["csrf"]["name"]) == ("header", "X-CSRFToken")
     assert "crumb" in schemes["csrf"]["description"]
@@ -79,7 +106,7 @@ def test_rest_framework_classes_are_described(
     assert needs(found, "", "get") == read
     assert needs(found, "", "post") == (read[:-1] if write is None else write)
     named = {name for need in [*read, *needs(found, "", "post")] for name in need}
-    assert set(found["components"]["securitySchemes"]) == named
+    assert set(found["components"]["securitySchemes"]) == named | {"taskToken"}
 
 
 @pytest.mark.parametrize(

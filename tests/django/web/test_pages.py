@@ -193,6 +193,14 @@ class TestTemplateTag:
         assert configure == f'<script src="/static/serverless-tasks/configure.js" {data}></script>'
         assert "csrftoken" in client.cookies
 
+    def test_the_tag_tells_where_a_token_polls(self, browser: Client, settings: Any) -> None:
+        settings.SERVERLESS_TASKS |= {"BROWSER_STATUS_URL": "https://abc.lambda-url.us-east-1.on.aws/"}
+        page = browser.get("/page/").content.decode()
+        assert (
+            'data-csrf-header="X-CSRFToken" data-status-url="https://abc.lambda-url.us-east-1.on.aws/"'
+            in page
+        )
+
     @pytest.mark.django("6.0")
     @pytest.mark.django_db
     def test_the_scripts_carry_the_policys_nonce(self, settings: Any) -> None:

@@ -254,7 +254,8 @@ def test_ctrl_c_gives_back_what_is_in_flight_and_ends_the_site_too(project: Path
 def test_the_line_for_another_terminal_names_the_sites_settings(project: Path) -> None:
     dev = Dev(project, django=True)
     try:
-        assert "export DJANGO_SETTINGS_MODULE=somewhere.settings " in dev.until("export")
+        line = dev.until("export")
+        assert "export DJANGO_SETTINGS_MODULE=somewhere.settings SERVERLESS_TASKS_OF_A_STACK=true " in line
     finally:
         dev.end()
 

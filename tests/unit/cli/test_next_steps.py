@@ -102,3 +102,27 @@ def test_a_program_that_reads_json_gets_nothing_beside_the_list(
     assert [each["action"] for each in json.loads(result.stdout)] == ["unchanged"] * 8
     assert "Missing: sam" in result.stderr
     assert "Next:" not in result.output
+
+
+@pytest.mark.parametrize("elsewhere", [False, True])
+def test_a_package_that_no_index_had_is_told_where_the_functions_want_it_from_there(
+    project: Path, monkeypatch: pytest.MonkeyPatch, elsewhere: bool
+) -> None:
+    def read_text(_: object, name: str) -> str | None:
+        return '{"url": "file:///src/tasks", "dir_info": {}}' if name == "direct_url.json" else None
+
+    monkeypatch.setattr("importlib.metadata.PathDistribution.read_text", read_text)
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "1.2")
+    if elsewhere:
+        init_project(project, requirement="./serverless_tasks-1.2-py3-none-any.whl[lambda]")
+    done = CliRunner().invoke(app, ["init", str(project)], env={"COLUMNS": "500"})
+    assert done.exit_code == 0, done.output
+    assert ("installed from file:///src/tasks here" in done.stderr) is not elsewhere
+
+
+def test_a_project_without_tasks_is_told(project: Path) -> None:
+    said = CliRunner().invoke(app, ["init", str(project)], env={"COLUMNS": "500"}).stderr
+    assert "No tasks were found, in no background.py and no tasks.py" in said
+    (project / "tasks.py").write_text("from serverless_tasks import Task\n")
+    said = CliRunner().invoke(app, ["init", str(project)], env={"COLUMNS": "500"}).stderr
+    assert "No tasks were found" not in said

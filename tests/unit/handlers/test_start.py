@@ -123,14 +123,16 @@ def worker():
     return started(AWS_LAMBDA_FUNCTION_NAME="worker", SERVERLESS_TASKS_MODULES="examples.tasks")
 
 
-def test_the_status_function_starts_without_tasks_settings_and_secrets():
+@pytest.mark.parametrize("module", ["status", "browser_status"])
+def test_the_status_functions_start_without_tasks_settings_and_secrets(module):
     environment = {
-        "AWS_LAMBDA_FUNCTION_NAME": "status",
+        "AWS_LAMBDA_FUNCTION_NAME": module,
+        "SERVERLESS_TASKS_TOKEN_SECRET": "arn:aws:secretsmanager:us-east-1:123456789012:secret:key",
         "SERVERLESS_TASKS_MODULES": "no_such_module",
         "DJANGO_SETTINGS_MODULE": "no_such_settings",
         "SERVERLESS_TASKS_SECRETS": "DATABASE_URL=/no/such",
     }
-    script = "import sys, lambda_handlers.status; print('django' in sys.modules)"
+    script = f"import sys, lambda_handlers.{module}; print('django' in sys.modules)"
     said = subprocess.run(
         [sys.executable, "-c", script],
         env={**os.environ, **ENVIRONMENT, **environment},

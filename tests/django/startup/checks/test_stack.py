@@ -49,6 +49,14 @@ def test_what_is_deployed_well_has_no_message() -> None:
     assert messages() == []
 
 
+def test_a_queue_that_tasks_name_and_the_stack_has_not(settings: Any) -> None:
+    urls = dict(current_services().config.queue_urls)
+    del urls["default"]
+    settings.SERVERLESS_TASKS = {**settings.SERVERLESS_TASKS, "QUEUE_URLS": urls}
+    [sentence] = [sentence for number, sentence in messages(deploy=False) if number == "W025"]
+    assert "the queue 'default', which QUEUE_URLS does not have; it has high, low." in sentence
+
+
 class TestAws:
     def test_a_queue_that_hides_messages_too_briefly(self) -> None:
         sqs = session.client("sqs")
