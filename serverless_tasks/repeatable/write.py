@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 _HERE = str(Path(__file__).resolve().parent)
 _OURS = str(Path(__file__).resolve().parents[1])
 _LIBRARIES = tuple({sysconfig.get_path(name) for name in ("stdlib", "purelib", "platlib")})
+_WRITERS = {"asgiref", "boto3", "botocore", "django", "s3transfer"}
 # A time changes from run to run, and says nothing of whether the rest does.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:?\d\d)?)?")
 _TIME_OBJECT = re.compile(r"datetime\.(datetime|date|time)\((?:[^()]|\([^()]*\))*\)")
@@ -114,7 +115,7 @@ def place(thread: int | None = None) -> str:
     for start in (sys._getframe(1), sys._current_frames().get(thread or 0)):
         for frame in _outwards(start):
             path = frame.f_code.co_filename
-            if not path.startswith(("<", _OURS, *_LIBRARIES)):
+            if not path.startswith(_OURS) and not _is_library(frame):
                 return f"{_short(path)}:{frame.f_lineno} in {frame.f_code.co_name}"
     return "a library"
 
@@ -123,9 +124,15 @@ def is_ours() -> bool:
     """Return whether it is code of this library that calls, and not the user's by way of another library alone."""
     for frame in _outwards(sys._getframe(1)):
         path = frame.f_code.co_filename
-        if not path.startswith(("<", _HERE, *_LIBRARIES)):
+        if not path.startswith(_HERE) and not _is_library(frame):
             return path.startswith(_OURS)
     return False
+
+
+def _is_library(frame: FrameType) -> bool:
+    """Return whether a frame is another library's, wherever that is installed."""
+    name = frame.f_globals.get("__name__", "")
+    return frame.f_code.co_filename.startswith(("<", *_LIBRARIES)) or str(name).partition(".")[0] in _WRITERS
 
 
 def _outwards(frame: FrameType | None) -> Iterator[FrameType]:
