@@ -89,7 +89,7 @@ VARIABLES: Final = {
 }
 # What the sources read and nobody sets: Django's own, and what one process of ours tells another.
 NOT_OURS: Final = {
-    *("BASE_DIR", "REST_FRAMEWORK", "ROOT_URLCONF", "SERVERLESS_TASKS"),
+    *("BASE_DIR", "MAILERS", "REST_FRAMEWORK", "ROOT_URLCONF", "SERVERLESS_TASKS"),
     *("SERVERLESS_TASKS_OF_A_STACK", "SERVERLESS_TASKS_SECRET", "SERVERLESS_TASKS_SECRET_"),
 }
 PRECEDENCE: Final = (
