@@ -31,7 +31,7 @@ help: ## List the targets
 		/^[a-z][a-z-]*:.*## / { printf "  make %-14s %s\n", $$1, $$2 }' Makefile
 
 .PHONY: demo
-demo: .venv/$(STAMP) ## Start the local stack, run real tasks over HTTP, show progress and results, end
+demo: .venv/$(STAMP) ## Start the local stack, run real tasks, a group and a retry, show what they would cost, end
 	@$(BIN)/python -m examples.demo
 
 .PHONY: serve

@@ -32,11 +32,13 @@ class Local:
         site: the site's address, such as ``http://127.0.0.1:8000``.
         environment: what a process needs in its environment to use the stack.
         log: where everything that the stack says is written.
+        folder: where the tasks keep their temporary files.
     """
 
     site: str
     environment: Mapping[str, str]
     log: Path
+    folder: Path
 
 
 @contextmanager
@@ -63,7 +65,8 @@ def running(*, within: float = 60) -> Iterator[Local]:
                     name: value
                     for name, value in os.environ.items()
                     if not name.startswith("SERVERLESS_TASKS_")
-                },
+                }
+                | {"TMPDIR": folder},
                 stdout=subprocess.PIPE,
                 stderr=written,
                 text=True,
@@ -79,7 +82,7 @@ def running(*, within: float = 60) -> Iterator[Local]:
                     raise NotUp(f"The local stack did not come up:\n{log.read_text()}")
                 with log.open("a") as more:
                     threading.Thread(target=_drain, args=(process.stdout, more), daemon=True).start()
-                    local = Local(f"http://{address}", told["environment"], log)
+                    local = Local(f"http://{address}", told["environment"], log, Path(folder))
                     _wait_for_site(local)
                     yield local
             finally:

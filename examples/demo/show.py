@@ -1,8 +1,10 @@
 """The demo itself: tasks and workflows, what is seen of each on the way, and whether that is as it should be."""
 
+import json
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Any
 
 from rich.console import Console
@@ -14,10 +16,22 @@ import serverless_tasks
 from examples import workflows
 from examples.demo import http, samples
 from examples.demo.local import Local
-from serverless_tasks import TaskClient
+from examples.tasks.rates import DATABASE
+from serverless_tasks import Record, TaskClient
+from serverless_tasks.client.operations.cost.estimate import estimate_of
+from serverless_tasks.client.operations.cost.model import Workload
+from serverless_tasks.client.operations.cost.prices import prices_of
 from serverless_tasks.engine.services import reset
 
 SHOPS = 200
+NEXT = (
+    ("the same in a browser", "make serve"),
+    ("the tasks that ran", "examples/tasks, examples/workflows.py"),
+    ("a project of your own", "serverless-tasks init, README.md (Quick start)"),
+    ("writing tasks, and workflows", "docs/tasks.md, docs/workflows.md"),
+    ("what runs twice, and may it", "docs/reliability.md, docs/testing.md"),
+    ("on AWS, and what it costs", "docs/deployment.md, docs/performance.md"),
+)
 
 
 class Show:
@@ -41,18 +55,27 @@ class Show:
         self.thumbnail()
         self.failure()
         self.refusal()
+        self.workflows()
+        return self.end()
+
+    def workflows(self) -> None:
+        """Groups and chains, submitted from Python."""
         with self._stack():
             self.report()
             self.broken_chain()
+            self.retry()
+
+    def end(self) -> int:
+        """Tell whether all was as it should be, and where to look next; the exit code."""
         if self.wrong:
             self.console.print("\n[red bold]Not as it should be:[/]")
             for fault in self.wrong:
                 self.console.print(f"  {fault}", markup=False)
             self.console.print(Text(self.local.log.read_text()[-4000:], style="dim"))
             return 1
-        self.console.print(
-            "\n[bold green]All as it should be.[/] `make serve` keeps the site up for a browser."
-        )
+        self.console.print("\n[bold green]All as it should be.[/] Where to look next:")
+        for what, where in NEXT:
+            self.console.print(f"  {what:<28} [cyan]{where}[/]", soft_wrap=True)
         return 0
 
     def columns(self) -> None:
@@ -127,6 +150,30 @@ class Show:
                 f"{outputs.get('title')}, total {outputs.get('total'):,}, best {', '.join(outputs.get('best', ()))}",
                 markup=False,
             )
+        self.cost(handle.uuid)
+
+    def cost(self, group: str) -> None:
+        """The price of the group on AWS, reckoned from how long its members ran."""
+        ran = [_seconds(record) for record in TaskClient().members(group)]
+        self.expect(len(ran) == SHOPS, f"{len(ran)} members have ended")
+        sizes = [len(json.dumps({"shop": shop, "text": text})) for shop, text in samples.sales(SHOPS).items()]
+        workload = Workload(
+            jobs=SHOPS, inputs=sum(sizes) // SHOPS, seconds=sum(ran) / SHOPS, group=SHOPS, owner=False
+        )
+        found = estimate_of(workload, prices_of(None))
+        self.expect(0 < found.a_month < 0.01, f"the group is to cost {found.a_month}")
+        shares = ", ".join(
+            f"{service} {each / found.a_job:.0%}" for service, each in found.by_service.items() if each
+        )
+        self.console.print(
+            f"On AWS its {SHOPS} jobs cost ${found.a_month:.5f} by list price, ${found.a_job * 1e6:.2f} a million"
+            f" ({shares}).",
+            soft_wrap=True,
+        )
+        self.console.print(
+            "[dim]`serverless-tasks cost --stack NAME` says what tasks have cost, `estimate` what they would.[/]",
+            soft_wrap=True,
+        )
 
     def broken_chain(self) -> None:
         """A chain whose middle fails: what comes after it is not run."""
@@ -134,12 +181,34 @@ class Show:
         handle = workflows.import_rates(samples.broken_rates())
         last = self._bar(handle.record.to_json())[-1]
         self.expect(last["status"] == "failed", f"the chain {last['status']}")
-        steps = list(TaskClient().members(handle.uuid))
+        self._steps(handle.uuid, ["succeeded", "failed", "cancelled"])
+
+    def retry(self) -> None:
+        """A retry: the cause is mended, and what has not succeeded runs again."""
+        self._title("rates", "good rates, but no database; then the cause is mended and the chain retried")
+        in_the_way = self.local.folder / DATABASE.name
+        in_the_way.mkdir()
+        handle = workflows.import_rates(samples.rates())
+        last = self._bar(handle.record.to_json())[-1]
+        self.expect(last["status"] == "failed", f"the chain without its database {last['status']}")
+        before = self._steps(handle.uuid, ["succeeded", "succeeded", "failed"])
+        in_the_way.rmdir()
+        again = handle.retry_failed()
+        self.console.print(f"  serverless-tasks retry {handle.uuid}", style="cyan", soft_wrap=True)
+        last = self._bar(again.record.to_json())[-1]
+        self.expect(last["status"] == "succeeded", f"its retry {last['status']}: {last['error']}")
+        after = self._steps(again.uuid, ["succeeded"] * 3)
+        self.expect(before[:2] == after[:2], "steps that had succeeded ran again")
+        self.console.print("[dim]  The first two did not run again.[/]")
+
+    def _steps(self, chain: str, expected: list[str]) -> list[str]:
+        steps = list(TaskClient().members(chain))
         statuses = [step.status for step in steps]
-        self.expect(statuses == ["succeeded", "failed", "cancelled"], f"its steps {statuses}")
+        self.expect(statuses == expected, f"the steps of the chain {statuses}")
         for step in steps:
             reason = f"{step.error['type']}: {step.error['message']}" if step.error else ""
             self.console.print(Text(f"  {step.task} {step.status} ") + Text(reason, style="red"))
+        return [step.uuid for step in steps]
 
     @contextmanager
     def _stack(self) -> Iterator[None]:
@@ -196,6 +265,13 @@ class Show:
 
     def _title(self, task: str, about: str) -> None:
         self.console.print(f"\n[bold]{task}[/] [dim]{about}[/]")
+
+
+def _seconds(record: Record) -> float:
+    """The time that a job ran."""
+    ended = record.to_json()
+    times = [datetime.fromisoformat(ended[name]).timestamp() for name in ("started", "finished")]
+    return times[1] - times[0]
 
 
 def _on_its_way(seen: list[dict[str, Any]]) -> bool:

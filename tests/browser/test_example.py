@@ -2,13 +2,16 @@
 
 import re
 from collections.abc import Iterator
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
+from rich.console import Console
 
-from examples.demo.local import Local, running
+from examples.demo.local import ROOT, Local, running
+from examples.demo.show import Show
 from tests.browser.axe import violations
 
 pytestmark = pytest.mark.browser
@@ -137,3 +140,18 @@ def test_is_accessible_and_fits(example: Page, tmp_path: Path, width: int, schem
     example.screenshot(path=tmp_path / f"example-{width}-{scheme}.png", full_page=True)
     assert violations(example) == []
     assert example.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_the_demo_shows_a_group_its_price_and_a_retry(local: Local) -> None:
+    written = StringIO()
+    show = Show(Console(file=written, width=200, highlight=False), local)
+
+    show.workflows()
+
+    assert show.end() == 0, written.getvalue()
+    text = written.getvalue()
+    assert re.search(r"On AWS its 200 jobs cost \$0\.00\d+ by list price", text)
+    assert re.search("retry [0-9a-f-]{36}\n", text)
+    assert "The first two did not run again." in text
+    for page in re.findall(r"[\w/]+\.(?:md|py)", text.partition("Where to look next")[2]):
+        assert (ROOT / page).is_file(), page

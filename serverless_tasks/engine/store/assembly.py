@@ -112,7 +112,7 @@ def message_from_item(job: Item) -> Message:
     return Message(
         uuid=job["pk"],
         task=job["task"],
-        inputs=json.loads(job["inputs"]),
+        inputs=_inputs(job),
         owner=job.get("owner"),
         queue=job["queue"],
         created=job["created"],
@@ -124,6 +124,16 @@ def message_from_item(job: Item) -> Message:
         **read_links(json.loads(job.get("links", "{}"))),
         options=JobOptions.decode(job),
     )
+
+
+def _inputs(job: Item) -> Any:
+    """Return the inputs of a ``job`` item: as text, or compressed, as no version writes them yet."""
+    compressed = job.get("inputs_zlib")
+    if compressed is None:
+        return json.loads(job["inputs"])
+    import zlib  # no process needs it before it meets one
+
+    return json.loads(zlib.decompress(compressed))
 
 
 def outputs_key(items: Iterable[Item]) -> str | None:

@@ -1,13 +1,19 @@
 """A job as it was submitted: over every store."""
 
+from base64 import b64encode
 from dataclasses import replace
+from zlib import compress
 
 import pytest
 
+from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.aws.dynamodb.expressions import from_dynamodb, to_dynamodb
 from serverless_tasks.engine.aws.dynamodb.table import Table
 from serverless_tasks.engine.aws.s3.payloads import BucketBlobs
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.store.base import Store
+from serverless_tasks.engine.store.items import job_item
+from serverless_tasks.engine.store.memory import MemoryStore
 from serverless_tasks.engine.store.payloads import offload_inputs
 from serverless_tasks.errors import AwsError
 from tests.support.calls import counted_calls
@@ -35,6 +41,31 @@ def test_a_job_without_what_is_optional_too(store: Store, clock: FakeClock) -> N
     store.put_jobs([message])
 
     assert store.job(message.uuid) == message
+
+
+def test_compressed_inputs_are_read_as_the_next_version_writes_them(
+    request: pytest.FixtureRequest, store: Store, clock: FakeClock
+) -> None:
+    message = a_message(clock, owner="7", inputs={"lines": [{"article": "käse", "amount": 2}] * 100})
+    item = job_item(message)
+    text = item.pop("inputs").encode()
+    compressed = compress(text)
+    assert len(compressed) < len(text) / 10
+    if isinstance(store, MemoryStore):
+        store._items[message.uuid] = {item["sk"]: item | {"inputs_zlib": compressed}}
+    else:
+        config: Config = request.getfixturevalue("config")
+        stored = to_dynamodb(item) | {"inputs_zlib": {"B": b64encode(compressed).decode()}}
+        session.client("dynamodb").put_item(TableName=config.table, Item=stored)
+
+    assert store.job(message.uuid) == message
+    record = store.read(message.uuid)
+    assert record is not None
+    assert record.status == "pending"
+
+
+def test_bytes_are_read_whether_or_not_botocore_has_decoded_them() -> None:
+    assert from_dynamodb({"a": {"B": "eA=="}, "b": {"B": b"x"}}) == {"a": b"x", "b": b"x"}
 
 
 def test_what_became_of_a_job_does_not_change_it(store: Store, clock: FakeClock) -> None:

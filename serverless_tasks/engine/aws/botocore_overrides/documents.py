@@ -1,6 +1,6 @@
 """Items go through botocore as they are, in place of being taken apart attribute by attribute.
 
-botocore translates bytes to and from base64 on an item's way out and in. Ours hold none.
+botocore translates bytes to and from base64 on an item's way out and in. Ours are text then: see `from_dynamodb`.
 """
 
 from __future__ import annotations

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
@@ -98,4 +99,6 @@ def _plain(value: Mapping[str, Any]) -> Any:
         return float(content) if "." in content or "e" in content.lower() else int(content)
     if kind == "NS":
         return frozenset(map(int, content))
+    if kind == "B" and isinstance(content, str):  # items pass botocore as they are
+        return b64decode(content)
     return content
