@@ -101,16 +101,20 @@ def _missing_queues() -> Iterator[checks.CheckMessage]:
     if not _needs_a_stack() or _missing_settings():
         return
     urls = conf.current().config.queue_urls
+    try:
+        tasks = current_services().registry.listed()
+    except ConfigurationError:
+        return  # check_configuration says it
     naming: dict[str, list[str]] = {}
-    for task in current_services().registry.listed():
+    for task in tasks:
         # What the class says: of the queues of Django's tasks, E010 says it.
         if (queue := queue_for(task.queue, task.priority)) not in urls:
             naming.setdefault(queue, []).append(repr(task.name))
-    for queue, tasks in sorted(naming.items()):
-        more = f" and {len(tasks) - 3} more" if len(tasks) > 3 else ""
-        verb = "names" if len(tasks) == 1 else "name"
+    for queue, names in sorted(naming.items()):
+        more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+        verb = "names" if len(names) == 1 else "name"
         yield checks.Warning(
-            f"{', '.join(tasks[:3])}{more} {verb} the queue {queue!r}, which QUEUE_URLS does not have;"
+            f"{', '.join(names[:3])}{more} {verb} the queue {queue!r}, which QUEUE_URLS does not have;"
             f" it has {', '.join(sorted(urls))}.",
             hint=f"`serverless-tasks init --queue {queue}` adds one to the template; deploy, and give the site the new"
             " QUEUE_URLS.",

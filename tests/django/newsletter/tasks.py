@@ -56,7 +56,7 @@ def fail_with_value_error():
 
 
 @task
-async def count_users():
+async def count_users() -> int:
     return await User.objects.acount()
 
 
