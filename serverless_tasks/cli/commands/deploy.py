@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
 
@@ -57,6 +58,10 @@ def deploy(
                 "There is nobody to ask here: give --yes to deploy, or --dry-run to look."
             )
         output.say(f"Deploying the environment {environment.name} as the stack {environment.stack}.")
+        if endpoint := os.environ.get("AWS_ENDPOINT_URL"):
+            output.say(
+                f"AWS_ENDPOINT_URL is {endpoint!r}: this goes there, and not to AWS. Unset it to reach AWS."
+            )
         sam.build(directory, environment)
         tasks = _failing_tasks(output, environment)
         changes = _deploy(output, directory, environment, tasks, yes=yes, dry_run=dry_run)
@@ -187,9 +192,10 @@ def _tell_differences(
         return
     option = "" if environment.name == "default" else f" --env {environment.name}"
     names = ", ".join(differing)
+    region = f"AWS_REGION={environment.region} in its environment, and " if environment.region else ""
     output.say(
-        f"The settings here are not those of this stack ({names}). A site that uses it needs these; `serverless-tasks"
-        f" outputs{option} --format env` prints them as variables:"
+        f"The settings here are not those of this stack ({names}). A site that uses it needs {region}these;"
+        f" `serverless-tasks outputs{option} --format env` prints these as variables:"
     )
     typer.echo(as_django(settings))
 

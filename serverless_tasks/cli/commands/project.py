@@ -7,6 +7,7 @@ import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
+from urllib.parse import unquote, urlsplit
 
 import typer
 
@@ -134,8 +135,7 @@ def init(
         if source := unreleased_source(directory):
             output.say(
                 f"serverless-tasks is installed from {source} here, but the functions will install the release of this"
-                " version from the package index. Where there is none, build a wheel and give --requirement"
-                " './NAME.whl[lambda]'."
+                f" version from the package index. Where there is none, {_wheel_advice(source, directory)}."
             )
         if not as_json and any(file.action is Action.OFFERED for file in written):
             output.say("Files marked 'offered' have your edits; compare each with its new version, NAME.new.")
@@ -145,6 +145,15 @@ def init(
         if not as_json:
             steps = next_steps(directory, container=CONTAINER_TEMPLATE in paths, environment=env)
             output.say(f"Next: {'; '.join(steps)}.")
+
+
+def _wheel_advice(source: str, directory: Path) -> str:
+    """What gives the functions the package, which was installed from a URL: the wheel itself, if the project has it."""
+    path = Path(unquote(urlsplit(source).path))
+    if path.suffix != ".whl" or not path.is_relative_to(directory.resolve()):
+        return "build a wheel in this directory and run `serverless-tasks init --requirement './NAME.whl[lambda]'`"
+    wheel = path.relative_to(directory.resolve()).as_posix()
+    return f"run `serverless-tasks init --requirement './{wheel}[lambda]'` before you deploy, and commit that wheel"
 
 
 def _compare(output: Output, plan: Plan, *, diff: bool) -> None:

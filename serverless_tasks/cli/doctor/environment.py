@@ -14,6 +14,7 @@ from serverless_tasks.engine.config import PREFIX, setting_names
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.project.sam import TEMPLATE, missing_tools, runtime_of
+from serverless_tasks.project.samconfig import ENVIRONMENT, FILE, Environment
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -37,7 +38,7 @@ def look_at_environment(found: Findings, directory: Path, stack: str | None) -> 
     _versions(found, directory)
     _tools(found, directory)
     _variables(found)
-    _region(found, stack)
+    _region(found, directory, stack)
 
 
 def _versions(found: Findings, directory: Path) -> None:
@@ -91,7 +92,7 @@ def _variables(found: Findings) -> None:
         )
 
 
-def _region(found: Findings, stack: str | None) -> None:
+def _region(found: Findings, directory: Path, stack: str | None) -> None:
     if stack is None and not current_services().config.table:
         found.unseen("Whether AWS can be reached was not looked at: nothing here names a stack.")
         return
@@ -100,7 +101,21 @@ def _region(found: Findings, stack: str | None) -> None:
     except ConfigurationError as error:
         found.fail(str(error), "Set AWS_REGION, or a region in samconfig.toml.")
         return
-    found.ok("A region is set.")
+    try:
+        environment = Environment.read(directory, ENVIRONMENT.get())
+    except ConfigurationError:
+        environment = None
+    if (
+        environment is None
+        or environment.stack != stack
+        or environment.region != os.environ.get("AWS_REGION")
+    ):
+        found.ok("A region is set.")
+        return
+    found.ok(
+        f"The region is {environment.region}: commands of this environment take it from {FILE}, and a site, like a"
+        " command with --stack, from AWS_REGION or the AWS profile."
+    )
 
 
 def _version(name: str) -> str:

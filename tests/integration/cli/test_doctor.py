@@ -220,6 +220,14 @@ def test_a_setting_that_cannot_be_read_is_an_error(monkeypatch: pytest.MonkeyPat
     assert any("SERVERLESS_TASKS_QUEUE_URLS" in text for level, text in wrong(page) if level == "error")
 
 
+def test_the_region_of_samconfig_is_said_not_to_be_the_sites(shop: Path, stack: Config) -> None:
+    said = [each["text"] for each in doctor(code=0)["environment"]]
+    assert any(
+        "The region is us-east-1: commands of this environment take it from samconfig.toml" in each
+        for each in said
+    )
+
+
 def test_a_stack_that_is_not_there(shop: Path, stack: Config) -> None:
     page = doctor("--stack", "elsewhere", code=1)
     ((level, text),) = wrong(page, "stack")

@@ -156,9 +156,26 @@ def test_it_builds_shows_deploys_and_says_what_the_site_needs(
     ]
     assert "The stack shop is deployed." in said
     assert "The settings here are not those of this stack (TABLE, QUEUE_URLS, BUCKET" in said
+    assert "needs AWS_REGION=us-east-1 in its environment, and these;" in said
+    assert "AWS_ENDPOINT_URL" not in said
     assert '    "PAUSES": True,' in told
     stacks = boto3.client("cloudformation").describe_stacks()["Stacks"]
     assert [(each["StackName"], each["StackStatus"]) for each in stacks] == [("shop", "CREATE_COMPLETE")]
+
+
+def test_it_says_first_that_it_goes_elsewhere_than_to_aws(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in the terminal where the variables of `dev` were exported."""
+    monkeypatch.setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:1")
+    monkeypatch.setattr("serverless_tasks.project.sam.build", refuse)
+    code, _, said = run("deploy", "--yes")
+    assert code != 0
+    assert "AWS_ENDPOINT_URL is 'http://127.0.0.1:1': this goes there, and not to AWS." in said
+
+
+def refuse(*_: object) -> None:
+    raise ConfigurationError("not built")
 
 
 @pytest.mark.parametrize("as_json", [False, True])

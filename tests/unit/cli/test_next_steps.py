@@ -120,6 +120,24 @@ def test_a_package_that_no_index_had_is_told_where_the_functions_want_it_from_th
     assert ("installed from file:///src/tasks here" in done.stderr) is not elsewhere
 
 
+def test_a_wheel_in_the_project_is_named_for_the_functions(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    name = "serverless_tasks-1.2-py3-none-any.whl"
+    address = json.dumps({"url": (project.resolve() / "wheels" / name).as_uri(), "archive_info": {}})
+    monkeypatch.setattr(
+        "importlib.metadata.PathDistribution.read_text",
+        lambda _, file: address if file == "direct_url.json" else None,
+    )
+    monkeypatch.setattr("importlib.metadata.version", lambda _: "1.2")
+    done = CliRunner().invoke(app, ["init", str(project)], env={"COLUMNS": "500"})
+    assert done.exit_code == 0, done.output
+    assert (
+        f"run `serverless-tasks init --requirement './wheels/{name}[lambda]'` before you deploy"
+        in done.stderr
+    )
+
+
 def test_a_project_without_tasks_is_told(project: Path) -> None:
     said = CliRunner().invoke(app, ["init", str(project)], env={"COLUMNS": "500"}).stderr
     assert "No tasks were found, in no background.py and no tasks.py" in said
