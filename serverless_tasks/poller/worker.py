@@ -13,6 +13,7 @@ from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.poller.mapping import Mapping, initialise_as_lambda_does
 from serverless_tasks.poller.pausing import look_at_queues
 from serverless_tasks.poller.poller import Poller
+from serverless_tasks.poller.stopping import wait_until_set
 
 if TYPE_CHECKING:
     from collections.abc import Mapping as Dictionary
@@ -73,7 +74,7 @@ def run_worker(
     try:
         poller.start()
         log.info("Working on %s.", ", ".join(mapping.queue_name for mapping in mappings))
-        if not stopping.wait(seconds_left()):
+        if not wait_until_set(stopping, seconds_left()):
             log.info("The secrets are as old as they may be: ending, for a new process to read them.")
         return _stop(poller, grace)
     finally:

@@ -25,6 +25,7 @@ from serverless_tasks.local.server import LocalServer
 from serverless_tasks.poller.mapping import Mapping, initialise_as_lambda_does
 from serverless_tasks.poller.pausing import look_at_queues
 from serverless_tasks.poller.poller import Poller
+from serverless_tasks.poller.stopping import wait_until_set
 from serverless_tasks.project.worker_time import worker_times_advice
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ def main(lifeline: TextIO = sys.stdin) -> None:
     with LocalServer(InvokeApp(work.functions, region=work.region), work.port):
         poller.start()
         apply_schedules()
-        stopping.wait()
+        wait_until_set(stopping)
         try:
             poller.stop(work.grace)
         except KeyboardInterrupt:
