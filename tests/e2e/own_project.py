@@ -202,7 +202,7 @@ def deployed(shop: Path, released: Path, endpoint: str, commands: dict[str, str]
     said = done.stdout + done.stderr
     assert done.returncode == 0, said[-5000:]
     assert "The stack shop is deployed." in said
-    assert "A site that uses it needs these" in said
+    assert "A site that uses it needs AWS_REGION" in said
     return deployment.deployed_stack("shop", endpoint)
 
 
