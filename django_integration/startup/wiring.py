@@ -56,8 +56,7 @@ def wire() -> ConfigurationError | None:
     Returns:
         What is wrong with the configuration, for the system check; submitting a task raises it as well.
     """
-    registry = Registry(IMPORTED, *_functions())
-    registry.served = conf.served_tasks
+    registry = Registry(IMPORTED, *_functions(), served=conf.served_tasks)
     hooks: dict[str, Any] = {
         "registry": registry,
         "defer": defer,

@@ -34,7 +34,7 @@ def types(
         names = [task.name for task in registry.listed()]
         if not names:
             raise ConfigurationError(NO_TASKS)
-        made = document(registry, names if registry.served is None else set(registry.served()), names)
+        made = document(registry, registry.served(), names)
         if check is None:
             typer.echo(made, nl=False)
         elif not check.is_file() or check.read_text(encoding="utf-8") != made:

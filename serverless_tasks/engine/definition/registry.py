@@ -34,13 +34,15 @@ class Registry:
     Args:
         growing: lists of classes that belong in it and that may grow: what is new there is registered before the next
             look, and two tasks of one name raise `DuplicateTask` at every look.
+        served: gives the names of those that a site serves to browsers; None where there is no site.
 
     Attributes:
         faults: why tasks that belong in it are missing: of each module that could not be imported, say.
-        served: gives the names of those that a site serves to browsers; None where there is no site.
     """
 
-    def __init__(self, *growing: Sequence[type[BaseTask]]) -> None:
+    def __init__(
+        self, *growing: Sequence[type[BaseTask]], served: Callable[[], Iterable[str]] | None = None
+    ) -> None:
         self._tasks: dict[str, type[BaseTask]] = {}
         self._aliases: dict[str, type[BaseTask]] = {}
         self._definitions: dict[str, Definition] = {}
@@ -50,7 +52,7 @@ class Registry:
         self._seen = [0] * len(growing)
         self._broken: set[str] = set()
         self.faults: list[ConfigurationError] = []
-        self.served: Callable[[], Iterable[str]] | None = None
+        self._served = served
 
     def add(self, task: type[BaseTask]) -> None:
         """Register a task class; doing so twice is fine.
@@ -231,6 +233,10 @@ class Registry:
             module, attribute = OPERATIONS[name]
             self._operations[name] = definition_of(getattr(import_module(module), attribute))
         return self._operations[name]
+
+    def served(self) -> set[str]:
+        """The names of the tasks that browsers may submit; where there is no site, of all that people are shown."""
+        return {task.name for task in self.listed()} if self._served is None else set(self._served())
 
     def listed(self) -> list[type[BaseTask]]:
         """The tasks that people are shown, by name."""
