@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from typing import TYPE_CHECKING, Any, Final
 
-from serverless_tasks.cli.typescript.names import Names, comment, literal, property_name
+from serverless_tasks.cli.typescript.names import Names, comment, literal, property_name, type_name
 from serverless_tasks.cli.typescript.types import Declarations
 
 if TYPE_CHECKING:
@@ -42,11 +42,11 @@ def document(registry: Registry, served: Container[str], names: Iterable[str]) -
         types = {"inputs": "never", "outputs": "", "errors": "never"}
         if name in served:
             inputs = definition.input_schema()
-            types = {kind: given.new(name, kind) for kind in types}
+            types = {kind: given.give(type_name(name, kind)) for kind in types}
             declarations.add(types["inputs"], inputs, name)
             errors.append(f"export type {types['errors']} = {_fields(inputs)};\n")
         else:
-            types["outputs"] = given.new(name, "outputs")
+            types["outputs"] = given.give(type_name(name, "outputs"))
         declarations.add(types["outputs"], definition.output_schema(), name)
         kinds = "".join(f"    {kind}: {made};\n" for kind, made in types.items())
         entries.append(f"{comment(_about(definition.task), '  ')}  {property_name(name)}: {{\n{kinds}  }};\n")

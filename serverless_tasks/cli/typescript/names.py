@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from itertools import chain, count
 from typing import Final
 
 # What stands in each generated file, or means something to TypeScript.
@@ -16,26 +17,23 @@ class Names:
     """Names of types, each given once."""
 
     def __init__(self) -> None:
-        self._taken = set(RESERVED)
+        self._taken: set[str] = set()
 
-    def new(self, *parts: str) -> str:
-        """Return a name made of these parts that nothing else has: ``("reports.monthly", "inputs")`` is
-        ``ReportsMonthlyInputs``, and a second one ``ReportsMonthlyInputs2``.
-        """
-        words = [word for part in parts for word in _WORD.findall(part)]
-        name = "".join(word[0].upper() + word[1:] for word in words)
-        if not name.isidentifier():
-            name = f"Type{''.join(letter for letter in name if letter.isidentifier() or letter.isdigit())}"
-        number, found = 1, name
-        while found in self._taken:
-            number += 1
-            found = f"{name}{number}"
+    def give(self, *names: str) -> str:
+        """Return the first of these names that was not given before, else the last one with a number behind it."""
+        numbered = (f"{names[-1]}{number}" for number in count(2))
+        found = next(name for name in chain(names, numbered) if name not in self._taken)
         self._taken.add(found)
         return found
 
-    def is_free(self, name: str) -> bool:
-        """Return whether nothing has this name."""
-        return name not in self._taken
+
+def type_name(*parts: str) -> str:
+    """Return the name of a type made of these parts: ``("reports.monthly", "inputs")`` is ``ReportsMonthlyInputs``."""
+    words = [word for part in parts for word in _WORD.findall(part)]
+    name = "".join(word[0].upper() + word[1:] for word in words)
+    if not name.isidentifier():
+        name = f"Type{''.join(letter for letter in name if letter.isidentifier() or letter.isdigit())}"
+    return f"{name}2" if name in RESERVED else name
 
 
 def literal(value: str) -> str:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from typing import TYPE_CHECKING, Any, Final
 
-from serverless_tasks.cli.typescript.names import Names, comment, literal, property_name
+from serverless_tasks.cli.typescript.names import Names, comment, literal, property_name, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -26,6 +26,12 @@ _PLAIN: Final = {
 _DEFINITIONS: Final = "#/$defs/"
 # Where these stand beside "anyOf" or "$ref", they narrow it.
 _SHAPES: Final = ("properties", "items", "prefixItems", "additionalProperties", "patternProperties")
+
+
+class Compound(str):
+    """A union or an intersection: it stands in brackets where something else binds to it."""
+
+    __slots__ = ()
 
 
 class Declarations:
@@ -57,8 +63,7 @@ class Declarations:
         """Return the name of a definition of a schema; the first time it is declared."""
         identity = json.dumps([key, scope.reachable(key)], sort_keys=True)
         if identity not in self._known:
-            short = Names().new(key)
-            name = self._names.new(key) if self._names.is_free(short) else self._names.new(scope.owner, key)
+            name = self._names.give(type_name(key), type_name(scope.owner, key))
             self._known[identity] = name
             self._texts[name] = ""
             self._texts[name] = scope.declared(name, scope.definitions[key])
@@ -123,7 +128,7 @@ class _Scope:
     def _reference(self, reference: str) -> str:
         if reference == "#":
             return self._root
-        key = reference.removeprefix(_DEFINITIONS).replace("~1", "/").replace("~0", "~")
+        key = _key(reference)
         if reference.startswith(_DEFINITIONS) and key in self.definitions:
             return self._declarations.definition(self, key)
         return ANYTHING
@@ -215,8 +220,13 @@ def _references(schema: Any) -> list[str]:
     if not isinstance(schema, dict):
         return []
     reference = schema.get("$ref")
-    own = [reference.removeprefix(_DEFINITIONS)] if isinstance(reference, str) else []
+    own = [_key(reference)] if isinstance(reference, str) else []
     return own + [key for each in schema.values() for key in _references(each)]
+
+
+def _key(reference: str) -> str:
+    """The key of the definition that a reference names (https://www.rfc-editor.org/rfc/rfc6901)."""
+    return reference.removeprefix(_DEFINITIONS).replace("~1", "/").replace("~0", "~")
 
 
 def _value(value: Any) -> str:
@@ -232,29 +242,22 @@ def _value(value: Any) -> str:
 
 def _union(types: Iterable[str]) -> str:
     """One of these types, each named once, null at the end."""
-    found = list(dict.fromkeys(types))
+    found = dict.fromkeys(types)
     if ANYTHING in found:
         return ANYTHING
-    found = [each for each in found if each != "never"] or ["never"]
-    return " | ".join(sorted(found, key=lambda each: each == "null"))
+    found.pop("never", None)
+    if len(found) < 2:
+        return next(iter(found), "never")
+    return Compound(" | ".join(sorted(found, key=lambda each: each == "null")))
 
 
 def _intersection(types: list[str]) -> str:
     found = [each for each in dict.fromkeys(types) if each != ANYTHING]
     if len(found) < 2:
         return found[0] if found else ANYTHING
-    return " & ".join(map(_grouped, found))
+    return Compound(" & ".join(map(_grouped, found)))
 
 
 def _grouped(type_: str) -> str:
-    """A type that binds as one: in brackets where it is a union or an intersection."""
-    depth = 0
-    quoted = False
-    for index, letter in enumerate(type_):
-        if letter == '"' and type_[index - 1 : index] != "\\":
-            quoted = not quoted
-        if not quoted:
-            depth += (letter in "{[(<") - (letter in "}])>")
-            if depth == 0 and letter in "|&":
-                return f"({type_})"
-    return type_
+    """A type that binds as one."""
+    return f"({type_})" if isinstance(type_, Compound) else type_

@@ -8,11 +8,11 @@ from typer.testing import CliRunner
 
 from serverless_tasks.cli.app import app
 from serverless_tasks.cli.typescript.document import document
-from serverless_tasks.cli.typescript.names import Names, comment, literal, property_name
+from serverless_tasks.cli.typescript.names import Names, comment, literal, property_name, type_name
 from serverless_tasks.cli.typescript.types import Declarations
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.definition.registry import Registry
-from serverless_tasks.engine.services import configure, current_services, reset
+from serverless_tasks.engine.services import configure, reset
 from tests.unit.cli.typescript_cases import TASKS
 
 CASES = Path("django_integration/client/tests/types/cases.gen.ts")
@@ -70,7 +70,7 @@ class TestCommand:
         assert result.stderr == f"tasks.gen.ts {reason}. Run: serverless-tasks types > tasks.gen.ts\n"
 
     def test_tasks_that_a_site_does_not_serve_have_outputs_alone(self, project: Path) -> None:
-        current_services().registry.served = lambda: ["sum"]
+        configure(Config(modules=("examples.tasks",)), registry=Registry(served=lambda: ["sum"]))
         written = CliRunner().invoke(app, ["types"]).stdout
         assert "export interface SumInputs" in written
         assert "    inputs: never;\n    outputs: MakeThumbnailOutputs;\n    errors: never;\n" in written
@@ -86,14 +86,15 @@ class TestCommand:
 class TestWords:
     def test_names_are_given_once(self) -> None:
         names = Names()
-        assert [names.new("reports.monthly", "inputs") for _ in range(2)] == [
-            "ReportsMonthlyInputs",
-            "ReportsMonthlyInputs2",
-        ]
-        assert names.new("record") == "Record2"
-        assert names.new("1st") == "Type1st"
-        assert names.new("größe") == "Größe"
-        assert names.new("--") == "Type"
+        assert [names.give("Money") for _ in range(3)] == ["Money", "Money2", "Money3"]
+        assert [names.give("Money", "ShopMoney") for _ in range(2)] == ["ShopMoney", "ShopMoney2"]
+
+    def test_a_name_of_a_type_is_made_of_words(self) -> None:
+        assert type_name("reports.monthly", "inputs") == "ReportsMonthlyInputs"
+        assert type_name("record") == "Record2", "Record is TypeScript's own"
+        assert type_name("1st") == "Type1st"
+        assert type_name("größe") == "Größe"
+        assert type_name("--") == "Type"
 
     def test_texts_are_written_as_typescript_does(self) -> None:
         assert literal('a"\n') == '"a\\"\\n"'
@@ -123,6 +124,9 @@ class TestSchemasOfOthers:
             ({"enum": [{"a": 1}, [True]]}, "{ a: 1 } | [true]"),
             ({"enum": ["a|b"], "type": "string"}, '"a|b"'),
             ({"items": {"const": "a|b"}}, '"a|b"[]'),
+            ({"items": {"enum": ["a\\", "b"]}}, '("a\\\\" | "b")[]'),
+            ({"items": {"anyOf": [{"type": "string"}, {"enum": [1, 2]}]}}, "(string | 1 | 2)[]"),
+            ({"items": {"anyOf": [{"enum": [1, 2]}]}}, "(1 | 2)[]"),
             ({"$ref": "#"}, "Root"),
             ({"oneOf": [{"type": "string"}, {}]}, "unknown"),
             ({"oneOf": []}, "never"),
@@ -135,6 +139,17 @@ class TestSchemasOfOthers:
         declarations.add("Root", {"type": "object", "properties": {"v": schema}, "required": ["v"]}, "root")
         [text] = declarations.texts()
         assert text == f"export interface Root {{\n  v: {type_.replace('\n', '\n  ')};\n}}\n"
+
+    def test_definitions_that_differ_further_down_are_two_types(self) -> None:
+        """Their keys have a slash, which references write as ~1."""
+        declarations = Declarations(Names())
+        for owner, inner in (("first", "string"), ("second", "number")):
+            definitions = {"a/b": {"items": {"$ref": "#/$defs/c~1d"}}, "c/d": {"type": inner}}
+            schema = {"properties": {"v": {"$ref": "#/$defs/a~1b"}}, "$defs": definitions}
+            declarations.add(owner, schema, owner)
+        text = "".join(declarations.texts())
+        assert "type AB = CD[];" in text
+        assert "type SecondAB = SecondCD[];" in text
 
 
 if __name__ == "__main__":
