@@ -268,10 +268,19 @@ class _MortalStore(MemoryStore):
 
 
 class _OneJob(RecordedTasks):
-    """A job that is delivered again and again; what it submits is seen and never run."""
+    """A job that is delivered again and again; what it submits is seen and never run.
 
-    message: Message
+    Args:
+        registry: the tasks that can be run.
+        middleware: stands around each delivery.
+        message: the job.
+    """
+
     _recorder: Recorder | None = None
+
+    def __init__(self, registry: Registry, middleware: Middleware | None, message: Message) -> None:
+        super().__init__(registry, middleware)
+        self._message = message
 
     def _new_store(self) -> MemoryStore:
         self._mortal = _MortalStore(self.clock)
@@ -282,7 +291,7 @@ class _OneJob(RecordedTasks):
         if recorder is None:
             return super().publish(messages)
         for message in messages:
-            if message.uuid == self.message.uuid:  # a retry
+            if message.uuid == self._message.uuid:  # a retry
                 super().publish([message])
                 continue
             recorder.before()
@@ -299,9 +308,9 @@ class _OneJob(RecordedTasks):
                 raise Crash
 
         self._recorder, self._mortal.lost, self._queue = recorder, lost, []
-        result = self.services.runner.execute(self.message)
+        result = self.services.runner.execute(self._message)
         while result.job_status == PENDING:
-            again = [each for each in self._queue if each.message.uuid == self.message.uuid]
+            again = [each for each in self._queue if each.message.uuid == self._message.uuid]
             self._queue = []
             self.clock.move(max(again[-1].due - self.clock.now(), 0))
             result = self.services.runner.execute(again[-1].message)
@@ -347,8 +356,7 @@ def _report(
 ) -> Report:
     @contextmanager
     def job() -> Iterator[_OneJob]:
-        one = _OneJob(services.registry, services.middleware)
-        one.message = replace(message, uuid=str(uuid4()))
+        one = _OneJob(services.registry, services.middleware, replace(message, uuid=str(uuid4())))
         with use(one.services):
             yield one
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 from contextlib import ExitStack, contextmanager
+from hashlib import sha256
+from io import BytesIO
 from typing import TYPE_CHECKING, Any
 
 from serverless_tasks.repeatable.write import Write, is_ours, place, values_of
@@ -43,7 +45,8 @@ def watched_calls(modules: Mapping[str, Any], recorder: Recorder) -> Iterator[No
             return call(client, operation, params)
         recorder.before()
         # Before botocore puts into the parameters what it makes of them.
-        write = _call(client.meta.service_model.service_id, operation, params, recorder.thread)
+        params, told = _read_streams(params)
+        write = _call(client.meta.service_model.service_id, operation, told, recorder.thread)
         answer = call(client, operation, params)
         recorder.after(write)
         return answer
@@ -53,6 +56,33 @@ def watched_calls(modules: Mapping[str, Any], recorder: Recorder) -> Iterator[No
         yield
     finally:
         client_class._make_api_call = call
+
+
+def _read_streams(params: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read the files and bodies among a call's parameters, which may be the answers of earlier calls.
+
+    Returns:
+        The parameters to send: a file stands where it stood, and what can be read only once is sent from memory; and
+        the parameters to tell of, with a digest in place of each.
+    """
+    sent, told = dict(params), dict(params)
+    for name, value in params.items():
+        if not hasattr(value, "read"):
+            continue
+        at = value.tell() if _can_go_back(value) else None
+        data = value.read()
+        data = data.encode() if isinstance(data, str) else data
+        told[name] = sha256(data).hexdigest()
+        if at is None:
+            sent[name] = BytesIO(data)
+        else:
+            value.seek(at)
+    return sent, told
+
+
+def _can_go_back(stream: Any) -> bool:
+    # Every IOBase has seek() and tell(), a StreamingBody among them.
+    return stream.seekable() if hasattr(stream, "seekable") else hasattr(stream, "seek")
 
 
 def _call(service: str, operation: str, params: dict[str, Any], thread: int) -> Write:

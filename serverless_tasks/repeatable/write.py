@@ -7,7 +7,6 @@ import sys
 import sysconfig
 import threading
 from dataclasses import dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -148,16 +147,13 @@ def _short(path: str) -> str:
 
 def values_of(given: Any) -> str:
     """Return parameters as text that is the same for the same values, whatever the time is."""
-    if isinstance(given, dict):
-        given = {name: _content(given[name]) for name in sorted(given, key=str)}
-    return _TIME.sub("<time>", _TIME_OBJECT.sub("<time>", repr(given)))
+    return _TIME.sub("<time>", _TIME_OBJECT.sub("<time>", repr(_plain(given))))
 
 
-def _content(value: Any) -> Any:
-    """Return the digest of what an open file holds; anything else as it is."""
-    if not (hasattr(value, "read") and hasattr(value, "seek") and hasattr(value, "tell")):
-        return value
-    at = value.tell()
-    digest = sha256(value.read()).hexdigest()
-    value.seek(at)
-    return digest
+def _plain(value: Any) -> Any:
+    """Return a value whose text says what it holds, and not where it lies."""
+    if isinstance(value, dict):
+        return {name: _plain(value[name]) for name in sorted(value, key=str)}
+    if isinstance(value, (list, tuple)):
+        return [_plain(each) for each in value]
+    return bytes(value) if isinstance(value, (bytearray, memoryview)) else value

@@ -9,9 +9,10 @@ from typing import Any
 import boto3
 import pytest
 from moto import mock_aws
+from pydantic import BaseModel
 
 from serverless_tasks import Task
-from serverless_tasks.params import IntParameter
+from serverless_tasks.params import IntParameter, Parameter
 from serverless_tasks.testing import check_repeatable, recorded
 
 
@@ -233,6 +234,70 @@ def test_a_write_of_another_thread_loses_the_worker_and_hangs_nothing(bucket: An
 
     report = check_repeatable(task_of(work), {"order": 7})
     assert [write.what for write in report.writes] == ["S3 PutObject shop"] * 2
+
+
+def test_what_can_be_read_once_is_sent_whole_and_compared(bucket: Any) -> None:
+    bucket.put_object(Bucket="shop", Key="source", Body=b"picture")
+
+    def work(task: Task, order: int) -> None:
+        source = bucket.get_object(Bucket="shop", Key="source")
+        size = source["ContentLength"]
+        bucket.put_object(Bucket="shop", Key=f"{order}", Body=source["Body"], ContentLength=size)
+
+    assert check_repeatable(task_of(work), {"order": 7}).is_repeatable
+    assert bucket.get_object(Bucket="shop", Key="7")["Body"].read() == b"picture"
+
+
+def test_an_open_file_is_sent_from_where_it_stands(bucket: Any) -> None:
+    from io import BytesIO
+
+    def work(task: Task, order: int) -> None:
+        body = BytesIO(b"head,picture")
+        body.seek(5)
+        bucket.put_object(Bucket="shop", Key="one", Body=body)
+
+    assert check_repeatable(task_of(work), {"order": 7}).is_repeatable
+    assert bucket.get_object(Bucket="shop", Key="one")["Body"].read() == b"picture"
+
+
+def test_an_answer_is_left_to_the_task(bucket: Any) -> None:
+    read: list[bytes] = []
+
+    def work(task: Task, order: int) -> None:
+        bucket.put_object(Bucket="shop", Key="one", Body=b"picture")
+        read.append(bucket.get_object(Bucket="shop", Key="one")["Body"].read())
+
+    check_repeatable(task_of(work), {"order": 7})
+    assert set(read) == {b"picture"}
+
+
+def test_a_run_that_changes_its_inputs_does_not_change_those_of_the_next(bucket: Any) -> None:
+    class Ship(Task):
+        name = "ship"
+        inputs = {"orders": Parameter()}
+
+        def run(self, orders: Any) -> None:
+            while orders:
+                bucket.put_object(Bucket="shop", Key=f"{orders.pop()}", Body=b"shipped")
+
+    report = check_repeatable(Ship, {"orders": [1, 2, 3]})
+    assert len(report.writes) == 3
+
+
+def test_inputs_that_can_be_read_once_are_those_of_every_run() -> None:
+    seen: list[list[int]] = []
+
+    class Numbers(BaseModel):
+        numbers: list[int]
+
+    class Add(Task[Numbers]):
+        name = "add"
+
+        def run(self) -> None:
+            seen.append(self.params.numbers)
+
+    check_repeatable(Add, {"numbers": (number for number in (1, 2))})
+    assert seen == [[1, 2]] * 3
 
 
 def test_of_many_writes_some_are_tried(bucket: Any) -> None:
