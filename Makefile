@@ -149,8 +149,8 @@ format: .venv/$(STAMP) ## Format the Python code and mend what ruff can
 	$(BIN)/ruff format .
 
 .PHONY: dist
-dist: .venv/$(STAMP) release-tools ## Build what is released into dist/: sdist, wheel and npm package, checked
-	@$(BIN)/python -m infra.release.dist
+dist: .venv/$(STAMP) release-tools ## Build what is released into dist/: sdist, wheel and npm package, checked (DIST=--unreleased to try)
+	@$(BIN)/python -m infra.release.dist $(DIST)
 
 .PHONY: lock
 lock: $(UV) ## Pin the requirements anew
@@ -173,9 +173,11 @@ lock: $(UV) ## Pin the requirements anew
 		-o infra/lambda/requirements.txt infra/lambda/requirements.in >/dev/null
 
 .PHONY: clean
-clean: ## Remove what was installed and built
-	rm -rf .venv .venvs .aws-sam .mypy_cache .pytest_cache .ruff_cache .import_linter_cache build dist
-	rm -rf $(CLIENT)/node_modules
+clean: ## Remove what was installed and built, and what tests left behind
+	rm -rf .venv .venvs .aws-sam .serverless-tasks .mypy_cache .pytest_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf build dist test-results screenshots .coverage *.egg-info
+	rm -rf $(CLIENT)/node_modules $(CLIENT)/dist $(CLIENT)/LICENSE
+	rm -rf examples/react/node_modules examples/react/dist
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 
 # How it is installed.

@@ -9,15 +9,14 @@ import argparse
 import re
 import subprocess
 import sys
-from pathlib import Path
+from datetime import date
 from typing import TYPE_CHECKING, Final
 
-from infra.release.dist import version
+from infra.release.version import ROOT, version
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 UNRELEASED: Final = "Unreleased"
 # What users install, deploy or import.
 NOTICED: Final = (
@@ -28,7 +27,13 @@ NOTICED: Final = (
     "infra/lambda",
 )
 _HEADING = re.compile(r"^## (.+?)\s*$", re.MULTILINE)
-_RELEASED = re.compile(r"(\d+\.\d+\.\d+) \(\d{4}-\d{2}-\d{2}\)")
+_VERSION = re.compile(r"\d+\.\d+\.\d+")
+_RELEASED = re.compile(rf"({_VERSION.pattern}) \((\d{{4}}-\d{{2}}-\d{{2}})\)")
+
+
+def read() -> str:
+    """The log."""
+    return (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
 def sections(text: str) -> list[tuple[str, str]]:
@@ -46,6 +51,8 @@ def problems(text: str, present: str, *, changed: bool = True, release: bool = F
         changed: whether what users notice has changed since the last release.
         release: whether the present version is about to be published.
     """
+    if not _VERSION.fullmatch(present):
+        return [f"pyproject.toml has the version {present!r}; expected three numbers, such as '1.2.3'."]
     headings = sections(text)
     newest, said = headings[0] if headings else ("", "")
     found, numbers = _numbers(
@@ -55,7 +62,8 @@ def problems(text: str, present: str, *, changed: bool = True, release: bool = F
     if release:
         if numbers[:1] != [here] or newest == UNRELEASED:
             found.append(
-                f"{present} is to be released, and the first heading is {newest!r}: name it and its day."
+                f"{present} is to be released, and the first heading of CHANGELOG.md is {newest!r}: it has to name"
+                f" this version and its day, such as '{present} (2026-01-31)'."
             )
     elif newest == UNRELEASED:
         if numbers and here < numbers[0]:
@@ -63,7 +71,7 @@ def problems(text: str, present: str, *, changed: bool = True, release: bool = F
     elif changed:
         found.append(f"The first heading is {newest!r}; changes since then belong under '## {UNRELEASED}'.")
     if (changed or release) and not re.search(r"^- ", said, re.MULTILINE):
-        found.append(f"There is no line under {newest!r}, and what users notice has changed.")
+        found.append(f"There is no line under {newest!r}: say there what users notice.")
     return found
 
 
@@ -74,11 +82,21 @@ def _numbers(headings: Sequence[str]) -> tuple[list[str], list[tuple[int, ...]]]
         released = _RELEASED.fullmatch(heading)
         if released is None:
             found.append(f"{heading!r} is no heading of a version: expected '1.2.3 (2026-01-31)'.")
+        elif not _is_day(released[2]):
+            found.append(f"{heading!r} has no day of the calendar: {released[2]}.")
         else:
             numbers.append(tuple(int(part) for part in released[1].split(".")))
     if numbers != sorted(set(numbers), reverse=True):
         found.append("The versions do not descend, each once.")
     return found, numbers
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def last_release() -> str | None:
@@ -120,17 +138,22 @@ def main(words: Sequence[str]) -> int:
     """Look at the log and print what is wrong.
 
     Args:
-        words: the command line: ``--release`` before publishing, ``--since main`` of a branch.
+        words: the command line: ``--release`` before publishing, with ``--tag v1.2.3`` for the tag that is published;
+            ``--since main`` of a branch.
 
     Returns:
         The exit code: 1 when something is wrong.
     """
     parser = argparse.ArgumentParser(prog="python -m infra.release.changelog", description=__doc__)
     parser.add_argument("--release", action="store_true")
+    parser.add_argument("--tag")
     parser.add_argument("--since")
     given = parser.parse_args(words)
-    text = (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    found = problems(text, version(), changed=has_changed(last_release()), release=given.release)
+    found = problems(read(), version(), changed=has_changed(last_release()), release=given.release)
+    if given.tag is not None and given.tag != f"v{version()}":
+        found.append(
+            f"The tag is {given.tag!r}, and pyproject.toml has {version()}: expected 'v{version()}'."
+        )
     if given.since and (files := unmentioned(given.since)):
         found.append(f"CHANGELOG.md has no line on the change of {', '.join(files[:5])}.")
     print("\n".join(found), end="\n" if found else "")

@@ -1,7 +1,8 @@
 """The distributions: ``python -m infra.release.dist``, which is ``make dist``.
 
 Builds the source distribution, the wheel and the npm package into ``dist/``, each with the version of
-``pyproject.toml``, and has the tools of each index look at them.
+``pyproject.toml``, and has the tools of each index look at them. CHANGELOG.md has to have the version's heading, unless
+``--unreleased`` says that this is none.
 """
 
 from __future__ import annotations
@@ -12,26 +13,23 @@ import os
 import shutil
 import subprocess
 import sys
-import tomllib
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Final
 
+from infra.release import changelog
+from infra.release.version import ROOT, version
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-ROOT: Final = Path(__file__).resolve().parents[2]
 # The address of the repository, for the links of both packages: see urls.py.
 REPOSITORY: Final = "SERVERLESS_TASKS_REPOSITORY"
 CLIENT: Final = ROOT / "django_integration/client"
 TOOLS: Final = ROOT / ".venvs/release/bin"
+# Of what is built.
+_SUFFIXES: Final = (".gz", ".whl", ".tgz")
 PUBLINT: Final = ROOT / ".venvs/publint/node_modules/publint/src/cli.js"
-
-
-def version() -> str:
-    """The version: ``pyproject.toml`` is the only place that says it."""
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
-    return str(project["project"]["version"])
 
 
 def build_python(target: Path) -> list[Path]:
@@ -100,7 +98,15 @@ def problems(built: Sequence[Path]) -> list[str]:
 
 
 def _run(*words: str | Path, cwd: Path = ROOT) -> None:
-    subprocess.run(words, check=True, cwd=cwd, stdout=subprocess.DEVNULL, env=_environment())
+    subprocess.run(
+        words,
+        check=True,
+        cwd=cwd,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        env=_environment(),
+    )
 
 
 def _environment() -> dict[str, str]:
@@ -112,17 +118,31 @@ def main(words: Sequence[str]) -> int:
     """Build, look, and say what there is.
 
     Args:
-        words: the command line: ``--out`` names another folder than ``dist``.
+        words: the command line: ``--out`` names another folder than ``dist``; ``--unreleased`` builds what is no
+            release.
 
     Returns:
-        The exit code: 1 when a tool found something.
+        The exit code: 1 when CHANGELOG.md is not that of a release, the build failed, or a tool found something.
     """
     parser = argparse.ArgumentParser(prog="python -m infra.release.dist", description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
-    target: Path = parser.parse_args(words).out.resolve()
-    shutil.rmtree(target, ignore_errors=True)
-    target.mkdir(parents=True)
-    built = [*build_python(target), build_npm(target)]
+    parser.add_argument("--unreleased", action="store_true")
+    given = parser.parse_args(words)
+    if not given.unreleased and (wrong := changelog.problems(changelog.read(), version(), release=True)):
+        print("\n".join(wrong))
+        print("Nothing was built. To try what is no release: make dist DIST=--unreleased")
+        return 1
+    target: Path = given.out.resolve()
+    target.mkdir(parents=True, exist_ok=True)
+    for path in target.iterdir():
+        if path.suffix in _SUFFIXES:
+            path.unlink()
+    try:
+        built = [*build_python(target), build_npm(target)]
+    except subprocess.CalledProcessError as error:
+        print(error.output)
+        print(f"`{' '.join(map(str, error.cmd))}` ended with code {error.returncode}: it says why above.")
+        return 1
     for path in built:
         print(path)
     found = problems(built)

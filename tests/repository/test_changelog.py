@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from infra.release import changelog
-from infra.release.dist import version
+from infra.release.version import version
 
 LOG = """# Changelog
 
@@ -29,8 +29,7 @@ LOG = """# Changelog
 def test_this_repository_is_in_order() -> None:
     """Of a shallow clone, or an archive, it is taken that something has changed since the last release."""
     changed = changelog.has_changed(changelog.last_release())
-    text = (changelog.ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
-    assert changelog.problems(text, version(), changed=changed) == []
+    assert changelog.problems(changelog.read(), version(), changed=changed) == []
 
 
 def test_a_log_in_order() -> None:
@@ -48,6 +47,7 @@ def test_a_log_in_order() -> None:
         (LOG.replace("1.1.0", "1.0.0"), "do not descend"),
         (LOG.replace(" (2026-03-02)", ""), "'1.1.0' is no heading"),
         (LOG.replace("1.1.0", "1.3.0"), "older than what is released"),
+        (LOG.replace("2026-03-02", "2026-02-30"), "no day of the calendar: 2026-02-30"),
     ],
 )
 def test_what_is_wrong_is_told(text: str, said: str) -> None:
@@ -58,6 +58,26 @@ def test_what_is_wrong_is_told(text: str, said: str) -> None:
 def test_a_release_without_its_heading_is_refused() -> None:
     (problem,) = changelog.problems(LOG, "1.2.0", release=True)
     assert "1.2.0 is to be released" in problem
+    assert "'1.2.0 (2026-01-31)'" in problem
+
+
+def test_a_release_without_text_is_refused() -> None:
+    log = LOG.replace("Unreleased", "1.2.0 (2026-04-01)").replace("- One thing.", "")
+    (problem,) = changelog.problems(log, "1.2.0", changed=False, release=True)
+    assert "no line under '1.2.0 (2026-04-01)'" in problem
+
+
+def test_a_version_that_is_no_three_numbers_is_refused() -> None:
+    (problem,) = changelog.problems(LOG, "1.2.0rc1", release=True)
+    assert "'1.2.0rc1'; expected three numbers" in problem
+
+
+def test_the_tag_is_the_version(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr(changelog, "version", lambda: "1.1.0")
+    monkeypatch.setattr(changelog, "read", lambda: f"## 1.1.0{LOG.partition('## 1.1.0')[2]}")
+    assert changelog.main(["--release", "--tag", "v1.1.0"]) == 0
+    assert changelog.main(["--release", "--tag", "v1.1.1"]) == 1
+    assert "The tag is 'v1.1.1', and pyproject.toml has 1.1.0" in capsys.readouterr().out
 
 
 def test_nothing_that_users_notice_needs_no_line() -> None:

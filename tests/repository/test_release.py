@@ -7,6 +7,7 @@ import shutil
 import signal
 import socket
 import subprocess
+import sys
 import tarfile
 import tomllib
 import urllib.request
@@ -21,7 +22,8 @@ import pytest
 import yaml
 
 from infra import matrix
-from infra.release import dist, urls
+from infra.release import changelog, dist, urls
+from infra.release.version import version
 from tests.support import release
 from tests.support.clock import until
 
@@ -89,10 +91,40 @@ def test_the_version_is_said_in_one_place(wheel: Path, sdist: Path, package: Pat
     with tarfile.open(package) as archive:
         member = archive.extractfile("package/package.json")
         assert member is not None
-        assert json.load(member)["version"] == dist.version() == PROJECT["version"]
-    assert [path.name.split("-")[1].removesuffix(".tar.gz") for path in (wheel, sdist)] == [
-        dist.version()
-    ] * 2
+        assert json.load(member)["version"] == version() == PROJECT["version"]
+    assert [path.name.split("-")[1].removesuffix(".tar.gz") for path in (wheel, sdist)] == [version()] * 2
+    committed = json.loads((dist.CLIENT / "package.json").read_text())
+    assert committed["version"] == "0.0.0", (
+        "pyproject.toml has the version, and `make dist` gives it to the package"
+    )
+
+
+def test_nothing_is_built_without_the_heading_of_the_version(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refuse(target: Path) -> Any:
+        raise AssertionError("it was built")
+
+    monkeypatch.setattr(dist, "build_python", refuse)
+    monkeypatch.setattr(changelog, "read", lambda: "## Unreleased\n\n- One thing.\n")
+    assert dist.main(["--out", str(tmp_path)]) == 1
+    said = capsys.readouterr().out
+    assert f"{version()} is to be released, and the first heading of CHANGELOG.md is 'Unreleased'" in said
+    assert "make dist DIST=--unreleased" in said
+
+
+def test_a_build_that_fails_says_why_and_leaves_other_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fails = "print('no compiler'); raise SystemExit(3)"
+    monkeypatch.setattr(dist, "build_python", lambda target: dist._run(sys.executable, "-c", fails))
+    for name in ("earlier-1.0-py3-none-any.whl", "notes.txt"):
+        (tmp_path / name).touch()
+    assert dist.main(["--unreleased", "--out", str(tmp_path)]) == 1
+    said = capsys.readouterr().out
+    assert "no compiler" in said
+    assert "ended with code 3" in said
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
 
 
 def test_the_wheel_says_what_it_is_for(wheel: Path) -> None:
@@ -227,9 +259,9 @@ def test_the_workflow_tests_what_is_supported() -> None:
     tested = workflow["jobs"]["matrix"]["strategy"]["matrix"]
     assert tuple(tested["python"]) == matrix.PYTHONS
     assert tuple(tested["django"]) == matrix.DJANGOS
-    for version in matrix.DJANGOS:
-        pins = (ROOT / f"requirements/django-{version}.txt").read_text()
-        assert f"\ndjango=={version}." in pins
+    for django in matrix.DJANGOS:
+        pins = (ROOT / f"requirements/django-{django}.txt").read_text()
+        assert f"\ndjango=={django}." in pins
 
 
 @pytest.mark.parametrize("path", sorted(WORKFLOWS.glob("*.yml")), ids=lambda path: path.name)
