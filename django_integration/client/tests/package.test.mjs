@@ -72,10 +72,10 @@ test('it has no dependency', () => {
 
 test('import and require give the same calls', () => {
   const project = join(folder, 'project')
-  writeFileSync(join(project, 'a.mjs'), "import tasks, { run } from 'serverless-tasks-client'\nconsole.log(Object.keys(tasks).sort().join(), typeof run)")
-  writeFileSync(join(project, 'a.cjs'), "const { default: tasks, run } = require('serverless-tasks-client')\nconsole.log(Object.keys(tasks).sort().join(), typeof run)")
+  writeFileSync(join(project, 'a.mjs'), "import tasks, { HTTPError, run } from 'serverless-tasks-client'\nconsole.log(Object.keys(tasks).sort().join(), typeof run, HTTPError.name)")
+  writeFileSync(join(project, 'a.cjs'), "const { default: tasks, HTTPError, run } = require('serverless-tasks-client')\nconsole.log(Object.keys(tasks).sort().join(), typeof run, HTTPError.name)")
   for (const name of ['a.mjs', 'a.cjs']) {
-    assert.equal(call(process.execPath, [name], project).stdout, 'cancel,createClient,get,list,members,options,run,watch function\n')
+    assert.equal(call(process.execPath, [name], project).stdout, 'cancel,createClient,get,list,members,options,run,watch function HTTPError\n')
   }
 })
 
