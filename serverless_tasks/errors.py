@@ -437,6 +437,26 @@ class AwsError(ServerlessTasksError):
         return self.code in ("NoSuchKey", "NoSuchBucket", "AccessDenied", "404", "403")
 
 
+class StackNotFound(AwsError):
+    """There is no stack of this name in the region, and the account, that were asked.
+
+    Args:
+        stack: the name.
+        region: the region.
+    """
+
+    def __init__(self, stack: str, region: str) -> None:
+        super().__init__("cloudformation.DescribeStacks", "ValidationError", "", applied=False)
+        text = (
+            f"There is no stack {stack} in {region}, in the account of these credentials. `aws cloudformation"
+            f" describe-stacks --region {region} --query 'Stacks[].StackName'` lists those that are there, and"
+            " `serverless-tasks deploy` makes those of samconfig.toml."
+        )
+        self.args = (text,)
+        self.stack = stack
+        self.region = region
+
+
 class DeploymentFailed(ServerlessTasksError):
     """CloudFormation did not bring a stack to what was deployed, or did not delete it.
 

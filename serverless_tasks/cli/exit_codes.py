@@ -14,6 +14,7 @@ from serverless_tasks.errors import (
     LetterNotFound,
     NotFinished,
     ServerlessTasksError,
+    StackNotFound,
     SubmitFailed,
     SubmitUncertain,
     TaskFailed,
@@ -31,7 +32,7 @@ class Exit(IntEnum):
     USAGE = 2
     """Arguments, inputs or settings are invalid; nothing was done."""
     NOT_FOUND = 3
-    """There is no such job, dead letter or kind of failure."""
+    """There is no such job, dead letter, kind of failure or stack."""
     FINISHED = 4
     """The job has ended (`cancel`), has not ended (`retry`, `delete`), or was retried before (`retry`)."""
     UNAVAILABLE = 5
@@ -48,6 +49,7 @@ _CODES: tuple[tuple[type[ServerlessTasksError], Exit], ...] = (
     (TaskNotFound, Exit.NOT_FOUND),
     (LetterNotFound, Exit.NOT_FOUND),
     (KindNotFound, Exit.NOT_FOUND),
+    (StackNotFound, Exit.NOT_FOUND),
     (AlreadyFinished, Exit.FINISHED),
     (AlreadyRetried, Exit.FINISHED),
     (NotFinished, Exit.FINISHED),

@@ -16,7 +16,7 @@ GIVEN = {
     "id": "letter", "error": {"type": "ValueError", "message": "no"}, "type": "ValueError", "message": "no",
     "operation": "sqs.send_message", "code": "Throttled", "applied": True, "seconds": 2.0, "after": 3.0,
     "retried_as": ("8", "9"), "fingerprint": "f1", "time": "since noon",
-    "stack": "shop", "reasons": ("Queue: no",), "of": "deletion",
+    "stack": "shop", "region": "us-east-1", "reasons": ("Queue: no",), "of": "deletion",
 }  # fmt: skip
 
 

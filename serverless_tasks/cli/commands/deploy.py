@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,7 +17,7 @@ from serverless_tasks.cli.session import acting_in, connect
 from serverless_tasks.engine.aws.functions import stack_outputs
 from serverless_tasks.engine.definition.manifest.compare import Order
 from serverless_tasks.engine.services import current_services
-from serverless_tasks.errors import AwsError, ConfigurationError, ServerlessTasksError
+from serverless_tasks.errors import AwsError, ConfigurationError, ServerlessTasksError, StackNotFound
 from serverless_tasks.project import sam
 from serverless_tasks.project.site_settings import as_django, differences, settings_of
 
@@ -30,8 +30,6 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.definition.manifest.compare import TaskChange
     from serverless_tasks.project.samconfig import Environment
 
-# How CloudFormation answers where there is no such stack, as before the first deployment.
-_NO_STACK: Final = "ValidationError"
 Yes = Annotated[
     bool,
     typer.Option("--yes", help="Deploy without asking, also what takes data away."),
@@ -96,9 +94,10 @@ def _failing_tasks(output: Output, environment: Environment) -> tuple[TaskChange
     try:
         session = connect(environment.stack, Tasks.WELCOME)
         changes = compare_with_deployed(session.client.services) if knows_tasks(session.registry) else None
+    except StackNotFound:  # the first deployment
+        return ()
     except (AwsError, ConfigurationError) as error:
-        if getattr(error, "code", "") != _NO_STACK:
-            output.say(f"The tasks could not be compared with the deployed ones: {error}")
+        output.say(f"The tasks could not be compared with the deployed ones: {error}")
         return ()
     return () if changes is None else changes.tasks
 

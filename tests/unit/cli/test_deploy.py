@@ -498,8 +498,10 @@ class TestOutputs:
 
     def test_of_no_stack(self) -> None:
         code, _, said = run("outputs", "--stack", "other")
-        assert code == 5
-        assert "other" in said
+        assert code == 3
+        assert said.startswith("There is no stack other in us-east-1")
+        assert "`aws cloudformation describe-stacks --region us-east-1" in said
+        assert "`serverless-tasks deploy`" in said
 
 
 def test_every_command_that_takes_a_stack_takes_an_environment(
