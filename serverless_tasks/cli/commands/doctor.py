@@ -19,6 +19,8 @@ from serverless_tasks.project.samconfig import DEFAULT, Environment
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
+    from serverless_tasks.cli.doctor import Asked
+
 
 def doctor(stack: Stack = None, as_json: Json = False) -> None:
     """Look at the project, this environment and the stack, and say what is wrong, with the cure of each."""
@@ -26,23 +28,25 @@ def doctor(stack: Stack = None, as_json: Json = False) -> None:
 
     output = Output(as_json)
     directory = PROJECT.get() or Path.cwd()
-    with output.errors(), _stack(directory, stack) as (name, why):
-        sections = examine(directory, name, why)
+    with output.errors(), _asked(directory, stack) as asked:
+        sections = examine(directory, asked)
         output.document(as_document(sections), picture(sections))
         if any(section.has_errors for section in sections):
             raise typer.Exit(Exit.FAILED)
 
 
 @contextmanager
-def _stack(directory: Path, stack: str | None) -> Iterator[tuple[str | None, str]]:
-    """The stack that is named, else that of the default environment; None, and why, where there is none."""
+def _asked(directory: Path, stack: str | None) -> Iterator[Asked]:
+    """The stack that is named, else that of the default environment; or why there is none."""
+    from serverless_tasks.cli.doctor import Asked
+
     if stack is not None:
-        yield stack, ""
+        yield Asked.by_name(directory, stack)
         return
     try:
         Environment.read(directory, DEFAULT)
     except ConfigurationError as error:
-        yield None, str(error)
+        yield Asked(no_stack=str(error))
         return
     with acting_in(None) as environment:
-        yield environment.stack, ""
+        yield Asked(stack=environment.stack, environment=environment)

@@ -14,11 +14,12 @@ from serverless_tasks.engine.config import PREFIX, setting_names
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.project.sam import TEMPLATE, missing_tools, runtime_of
-from serverless_tasks.project.samconfig import ENVIRONMENT, FILE, Environment
+from serverless_tasks.project.samconfig import FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from serverless_tasks.cli.doctor.asked import Asked
     from serverless_tasks.cli.doctor.finding import Findings
 
 OLDEST_DJANGO: Final = (5, 2)
@@ -27,18 +28,18 @@ _OTHERS: Final = ("SECRET", "BOTOCORE")
 _ENDPOINT: Final = "AWS_ENDPOINT_URL"
 
 
-def look_at_environment(found: Findings, directory: Path, stack: str | None) -> None:
+def look_at_environment(found: Findings, directory: Path, asked: Asked) -> None:
     """Look at this process and this machine.
 
     Args:
         found: where the findings go.
         directory: the project's.
-        stack: the stack's name; None where none is named.
+        asked: the stack.
     """
     _versions(found, directory)
     _tools(found, directory)
     _variables(found)
-    _region(found, directory, stack)
+    _region(found, asked)
 
 
 def _versions(found: Findings, directory: Path) -> None:
@@ -92,29 +93,22 @@ def _variables(found: Findings) -> None:
         )
 
 
-def _region(found: Findings, directory: Path, stack: str | None) -> None:
-    if stack is None and not current_services().config.table:
+def _region(found: Findings, asked: Asked) -> None:
+    if asked.stack is None and not current_services().config.table:
         found.unseen("Whether AWS can be reached was not looked at: nothing here names a stack.")
         return
     try:
         require_region()
     except ConfigurationError as error:
-        found.fail(str(error), "Set AWS_REGION, or a region in samconfig.toml.")
+        # A command with --stack takes no region from there.
+        found.fail(str(error), f"Or give it a region in {FILE}." if asked.environment is not None else "")
         return
-    try:
-        environment = Environment.read(directory, ENVIRONMENT.get())
-    except ConfigurationError:
-        environment = None
-    if (
-        environment is None
-        or environment.stack != stack
-        or environment.region != os.environ.get("AWS_REGION")
-    ):
+    if asked.environment is None or not asked.environment.region:
         found.ok("A region is set.")
         return
     found.ok(
-        f"The region is {environment.region}: commands of this environment take it from {FILE}, and a site, like a"
-        " command with --stack, from AWS_REGION or the AWS profile."
+        f"The region is {asked.environment.region}: commands of this environment take it from {FILE}, and a site, like"
+        " a command with --stack, from AWS_REGION or the AWS profile."
     )
 
 

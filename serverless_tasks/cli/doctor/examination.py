@@ -15,16 +15,17 @@ from serverless_tasks.errors import ConfigurationError
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from serverless_tasks.cli.doctor.asked import Asked
 
-def examine(directory: Path, stack: str | None, no_stack: str = "") -> list[Findings]:
+
+def examine(directory: Path, asked: Asked) -> list[Findings]:
     """Look at a project, the environment of this process, and a stack.
 
     AWS is called for the stack alone.
 
     Args:
         directory: the project's.
-        stack: the stack's name; None where none is named.
-        no_stack: why none is.
+        asked: the stack.
 
     Returns:
         The sections.
@@ -36,7 +37,7 @@ def examine(directory: Path, stack: str | None, no_stack: str = "") -> list[Find
     ) as error:  # a variable that cannot be read; the section of the environment says it
         configure(Config(), problem=error)
     project, environment, deployed = Findings("project"), Findings("environment"), Findings("stack")
-    look_at_project(project, directory)
-    look_at_environment(environment, directory, stack)
-    look_at_stack(deployed, stack, no_stack)
+    look_at_project(project, directory, asked)
+    look_at_environment(environment, directory, asked)
+    look_at_stack(deployed, asked)
     return [project, environment, deployed]

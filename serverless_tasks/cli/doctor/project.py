@@ -22,23 +22,25 @@ from serverless_tasks.project.worker_time import deployed_seconds, worker_times_
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from serverless_tasks.cli.doctor.asked import Asked
     from serverless_tasks.cli.doctor.finding import Findings
 
 _INIT = "Run `serverless-tasks init`, and commit what it writes."
 
 
-def look_at_project(found: Findings, directory: Path) -> None:
+def look_at_project(found: Findings, directory: Path, asked: Asked) -> None:
     """Look at a project; none of it is changed, and AWS is not asked.
 
     Args:
         found: where the findings go.
         directory: the project's.
+        asked: the stack.
     """
     _files(found, directory)
     _name_settings(directory / "manage.py")
-    _tasks(found)
+    _tasks(found, directory)
     _worker(found, directory)
-    _build(found, directory)
+    _build(found, directory, asked)
     if is_set_up():
         with found.look("Django's checks", "`manage.py check` says more."):
             said = checked()
@@ -48,14 +50,15 @@ def look_at_project(found: Findings, directory: Path) -> None:
     elif (directory / "manage.py").is_file():
         found.unseen(
             "Django's checks were not run: manage.py names no settings that could be loaded.",
-            "Set DJANGO_SETTINGS_MODULE, or run `manage.py serverless_tasks doctor`.",
+            "Name them in DJANGO_SETTINGS_MODULE.",
         )
 
 
 def _files(found: Findings, directory: Path) -> None:
-    if not (directory / FILE).is_file() or not (directory / TEMPLATE).is_file():
+    missing = [name for name in (FILE, TEMPLATE) if not (directory / name).is_file()]
+    if missing:
         found.unseen(
-            f"{directory.absolute()} has no {FILE} and {TEMPLATE}: nothing is deployed from here.",
+            f"{directory.absolute()} has no {' and no '.join(missing)}: nothing is deployed from here.",
             "Run `serverless-tasks init` in the directory of manage.py.",
         )
         return
@@ -94,7 +97,7 @@ def _name_settings(manage: Path) -> None:
         os.environ[variable] = named
 
 
-def _tasks(found: Findings) -> None:
+def _tasks(found: Findings, directory: Path) -> None:
     """Load the tasks as the other commands do; what the project's code prints is not part of the page."""
     try:
         with redirect_stderr(io.StringIO()), redirect_stdout(io.StringIO()):
@@ -113,6 +116,11 @@ def _tasks(found: Findings) -> None:
     if names:
         shown = ", ".join(names[:5]) + (", ..." if len(names) > 5 else "")
         found.ok(f"{len(names)} {'task' if len(names) == 1 else 'tasks'}: {shown}.")
+    elif is_set_up() and (directory / "manage.py").is_file():
+        found.warn(
+            "No tasks were found.",
+            "Define one in `background.py` or `tasks.py` of an app. INSTALLED_APPS lists it, and django_integration.",
+        )
     else:
         found.warn(
             "No tasks were found.",
@@ -133,11 +141,11 @@ def _worker(found: Findings, directory: Path) -> None:
             found.warn(f"{text}.", f"{cure[:1].upper()}{cure[1:]}")
 
 
-def _build(found: Findings, directory: Path) -> None:
+def _build(found: Findings, directory: Path, asked: Asked) -> None:
     built = built_architecture(directory)
     deployed = deployed_parameters(directory).get("Architecture", DEFAULT_ARCHITECTURE)
     if built is not None and built != deployed:
         found.fail(
             f"The last `sam build` was for {built}, and {FILE} deploys for {deployed}.",
-            "Run `sam build` again.",
+            f"Run {asked.sam('build')} again.",
         )

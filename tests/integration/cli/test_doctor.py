@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,10 +18,11 @@ from typer.testing import CliRunner
 
 from serverless_tasks.cli.app import app
 from serverless_tasks.cli.loading import PROJECT
-from serverless_tasks.client.operations.pausing import pause_queue
+from serverless_tasks.client.operations.pausing import pause_queue, pause_task
 from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.services import Services, reset
+from serverless_tasks.project.build import MANIFEST
 from tests.support.aws import account, resources
 from tests.support.init import init_project
 
@@ -101,7 +103,8 @@ def stack(shop: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Config]:
             "Outputs": {name: {"Value": value} for name, value in values.items()},
         }
         cloudformation = boto3.client("cloudformation", region_name="us-east-1")
-        cloudformation.create_stack(StackName="shop", TemplateBody=json.dumps(body))
+        for name in ("shop", "another"):
+            cloudformation.create_stack(StackName=name, TemplateBody=json.dumps(body))
         session.reset()
         yield config
 
@@ -228,11 +231,23 @@ def test_the_region_of_samconfig_is_said_not_to_be_the_sites(shop: Path, stack: 
     )
 
 
-def test_a_stack_that_is_not_there(shop: Path, stack: Config) -> None:
+def test_a_stack_that_is_not_there(shop: Path, stack: Config, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
     page = doctor("--stack", "elsewhere", code=1)
     ((level, text),) = wrong(page, "stack")
-    assert (level, text) == ("error", "There is no stack elsewhere in this account and region.")
-    assert "serverless-tasks deploy" in cure(page, "There is no stack")
+    assert (level, text) == (
+        "error",
+        "There is no stack elsewhere in us-east-1, in the account of these credentials.",
+    )
+    assert "`aws cloudformation describe-stacks --region us-east-1" in cure(page, "There is no stack")
+
+
+def test_the_stack_of_an_environment_that_is_not_deployed_yet(shop: Path) -> None:
+    with account():
+        page = doctor(code=1)
+    assert cure(page, "There is no stack shop in us-east-1").startswith(
+        "`serverless-tasks deploy --env default` makes it;"
+    )
 
 
 def test_without_a_region_no_stack_is_looked_at(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -242,6 +257,16 @@ def test_without_a_region_no_stack_is_looked_at(monkeypatch: pytest.MonkeyPatch,
     assert page["stack"] == [
         {"level": "not seen", "text": "The stack shop was not looked at: no region is set.", "cure": ""}
     ]
+    assert cure(page, "AWS_REGION is not set") == ""
+
+
+def test_a_region_that_an_environment_lacks_may_stand_in_its_file(
+    shop: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "none"))
+    config = shop / "samconfig.toml"
+    config.write_text(re.sub(r"(?m)^region = .*\n", "", config.read_text()))
+    assert cure(doctor(code=1), "AWS_REGION is not set") == "Or give it a region in samconfig.toml."
 
 
 def test_the_settings_of_manage_py_are_loaded(shop: Path) -> None:
@@ -276,8 +301,53 @@ def test_what_differs_from_the_stack_and_what_waits_in_it(
     assert found["The deployed schedules are not those that the tasks declare: bill."] == "error"
     assert found["1 messages are in the dead-letter queue."] == "warning"
     assert any("low" in text and "moving" in text for text in found)
-    assert cure(page, "The deployed schedules") == "Run `serverless-tasks schedules sync`."
-    assert cure(page, "moving") == "Resume it with `serverless-tasks resume low`."
+    assert cure(page, "The deployed schedules") == "Run `serverless-tasks schedules sync --env default`."
+    assert cure(page, "moving") == "Resume it with `serverless-tasks resume low --env default`."
+
+
+@pytest.mark.parametrize(
+    ("words", "option"),
+    [((), "--env default"), (("--env", "prod"), "--env prod"), (("--stack", "another"), "--stack another")],
+)
+def test_each_command_of_a_cure_names_the_stack_that_was_asked_about(
+    shop: Path, stack: Config, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], option: str
+) -> None:
+    init_project(shop, environment="prod")
+    config = shop / "samconfig.toml"
+    config.write_text(config.read_text().replace('"shop-prod"', '"another"'))
+    write(shop, schedule='cron("0 6 * * ? *")')
+    monkeypatch.setenv("AWS_REGION", "us-east-1")
+    services = Services(replace(stack, pauses=True))
+    pause_queue(services, "low", by="ada", why="moving")
+    pause_task(services, "bill", by="ada", why="moving")
+    session.client("sqs").send_message(QueueUrl=stack.dead_letter_queue_url, MessageBody="{}")
+    page = doctor(*words, code=1)
+    commands = re.findall(r"`(serverless-tasks .+?)`", "".join(line["cure"] for line in page["stack"]))
+    assert sorted(command.removesuffix(f" {option}") for command in commands) == [
+        "serverless-tasks dead-letters list",
+        "serverless-tasks outputs",
+        "serverless-tasks resume --task bill",
+        "serverless-tasks resume low",
+        "serverless-tasks schedules sync",
+    ]
+    assert all(command.endswith(f" {option}") for command in commands)
+
+
+def test_a_build_for_another_processor_is_made_anew_in_its_environment(shop: Path) -> None:
+    init_project(shop, environment="prod")
+    built = shop / ".aws-sam/build/WorkerFunction"
+    built.mkdir(parents=True)
+    (built / MANIFEST).write_text('{"architecture": "arm64"}')
+    with account():
+        assert cure(doctor(code=1), "The last `sam build`") == "Run `sam build` again."
+        page = doctor("--env", "prod", code=1)
+    assert cure(page, "The last `sam build`") == "Run `sam build --config-env prod` again."
+
+
+def test_a_project_without_its_template_says_which_file_is_missing(shop: Path) -> None:
+    (shop / "template.yaml").unlink()
+    texts = [line["text"] for line in doctor("--stack", "none", code=1)["project"]]
+    assert any(text.endswith("has no template.yaml: nothing is deployed from here.") for text in texts)
 
 
 def test_an_environment_is_looked_at_with_its_own_stack(shop: Path, stack: Config) -> None:
