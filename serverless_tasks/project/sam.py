@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Final
 from serverless_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Iterator, Sequence
     from pathlib import Path
 
     from serverless_tasks.project.samconfig import Environment
@@ -20,6 +20,8 @@ if TYPE_CHECKING:
 TEMPLATE: Final = "template.yaml"
 _RUNTIME = re.compile(r"^\s*Runtime: *(python[\d.]+)", re.MULTILINE)
 _CHANGE_SET = re.compile(r"arn:[\w-]+:cloudformation:[\w-]+:\d+:changeSet/\S+")
+# How `sam deploy` begins its table of the changes; the line after it names the change set.
+_TABLE: Final = "CloudFormation stack changeset"
 _SAM_DOCS: Final = (
     "https://docs.aws.amazon.com/serverless-application-model/latest/developerguide/install-sam-cli.html"
 )
@@ -73,7 +75,7 @@ def build(directory: Path, environment: Environment) -> None:
 
 
 def change_set(directory: Path, environment: Environment) -> str | None:
-    """Upload the artefact and make a change set of the deployment, without executing it.
+    """Upload the artefact and make a change set of the deployment, without executing it or showing what changes.
 
     Returns:
         Its ARN; None where there is nothing to change.
@@ -99,8 +101,22 @@ def _is_there(runtime: str) -> bool:
     return False
 
 
+def _without_table(lines: Iterable[str]) -> Iterator[str]:
+    """Leave out the table of a change set; where no change set comes after it, all is passed on."""
+    table: list[str] = []
+    for line in lines:
+        if not table and line.strip() != _TABLE:
+            yield line
+        elif _CHANGE_SET.search(line):
+            table = []
+            yield line
+        else:
+            table.append(line)
+    yield from table
+
+
 def _sam(directory: Path, arguments: Sequence[str], environment: Environment) -> str:
-    """Run `sam` and pass on what it says; returns that."""
+    """Run `sam` and pass on what it says, but for its table of the changes; returns what is passed on."""
     process = subprocess.Popen(
         ["sam", *arguments],
         cwd=directory,
@@ -114,7 +130,7 @@ def _sam(directory: Path, arguments: Sequence[str], environment: Environment) ->
     said = []
     with process:
         assert process.stdout is not None
-        for line in process.stdout:
+        for line in _without_table(process.stdout):
             sys.stderr.write(line)
             said.append(line)
     if process.returncode:

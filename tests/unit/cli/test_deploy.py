@@ -53,7 +53,10 @@ with open(os.environ["SAM_CALLS"], "a") as calls:
 print("sam says", sys.argv[1])
 if sys.argv[1] == os.environ.get("SAM_FAILS"):
     sys.exit(3)
-if sys.argv[1] == "deploy" and os.environ.get("CHANGE_SET"):
+if sys.argv[1] == "deploy" and (os.environ.get("CHANGE_SET") or os.environ.get("SAM_STOPS")):
+    print("CloudFormation stack changeset\\n------\\n+ Add    Table    AWS::DynamoDB::Table    N/A\\n------")
+    if os.environ.get("SAM_STOPS"):
+        sys.exit("Error: AccessDenied")
     print("Changeset created successfully.", os.environ["CHANGE_SET"])
 """
 
@@ -161,6 +164,25 @@ def test_it_builds_shows_deploys_and_says_what_the_site_needs(
     assert '    "PAUSES": True,' in told
     stacks = boto3.client("cloudformation").describe_stacks()["Stacks"]
     assert [(each["StackName"], each["StackStatus"]) for each in stacks] == [("shop", "CREATE_COMPLETE")]
+
+
+def test_the_changes_are_shown_once(project: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = change_set(monkeypatch, template("High"))
+    code, told, said = run("deploy", "--yes")
+    assert code == 0, said
+    assert (told.count("AWS::DynamoDB::Table"), said.count("AWS::DynamoDB::Table")) == (1, 0)
+    assert "sam says deploy" in said
+    assert f"Changeset created successfully. {made}" in said
+
+
+def test_what_sam_says_is_shown_where_it_makes_no_change_set(
+    project: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SAM_STOPS", "true")
+    code, _, said = run("deploy", "--yes")
+    assert code == 2
+    assert "AWS::DynamoDB::Table" in said
+    assert "Error: AccessDenied" in said
 
 
 def test_it_says_first_that_it_goes_elsewhere_than_to_aws(
