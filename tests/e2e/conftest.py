@@ -11,7 +11,7 @@ from serverless_tasks.client.task_client import TaskClient
 from serverless_tasks.engine.aws import session
 from tests.e2e import deployment
 from tests.e2e.deployment import REGION, ROOT, Stack
-from tests.e2e.own_project import commands, deployed, released, secrets, shop  # noqa: F401 - fixtures
+from tests.e2e.own_project import deployed, released, secrets, shop  # noqa: F401 - fixtures
 
 # Of the pages that ask the status function for browsers.
 ORIGIN = "https://app.example"

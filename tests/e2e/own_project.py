@@ -9,6 +9,8 @@ import shutil
 import subprocess
 import sys
 import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -134,20 +136,23 @@ def secrets(endpoint: str) -> dict[str, str]:
     return {**arns, TOKEN: f"arn:aws:ssm:{REGION}:{arns['prod'].split(':')[4]}:parameter{TOKEN}"}
 
 
-@pytest.fixture(scope="session")
-def commands() -> dict[str, str]:
-    """The command that deploys each environment, as `init` has printed it."""
-    return {}
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A project as it was made.
+
+    Attributes:
+        project: its directory.
+        commands: the command that deploys each environment, as `init` has printed it.
+    """
+
+    project: Path
+    commands: Mapping[str, str]
 
 
 @pytest.fixture(scope="session")
 def shop(
-    tmp_path_factory: pytest.TempPathFactory,
-    wheel: Path,
-    released: Path,
-    secrets: dict[str, str],
-    commands: dict[str, str],
-) -> Path:
+    tmp_path_factory: pytest.TempPathFactory, wheel: Path, released: Path, secrets: dict[str, str]
+) -> Made:
     """A new Django project: an app with task modules, one with Django's tasks alone, and what `init` writes."""
     project = tmp_path_factory.mktemp("shop") / "shop-project"
     project.mkdir()
@@ -160,6 +165,7 @@ def shop(
     run(released, project, "manage.py", "makemigrations", "shop")
     (project / "shop/background.py").write_text(BACKGROUND + SECRETS)
     (project / "shop/tasks.py").write_text(TASKS)
+    commands = {}
     for environment in ENVIRONMENTS:
         said = run(
             *(released, project, "-m", "serverless_tasks.cli", "init"),
@@ -177,7 +183,7 @@ def shop(
     config = project / "samconfig.toml"
     for environment in ENVIRONMENTS:
         config.write_text(with_secrets(config.read_text(), environment, secrets))
-    return project
+    return Made(project, commands)
 
 
 def with_secrets(config: str, environment: str, secrets: dict[str, str]) -> str:
@@ -195,15 +201,18 @@ def with_secrets(config: str, environment: str, secrets: dict[str, str]) -> str:
 
 
 @pytest.fixture(scope="session")
-def deployed(shop: Path, released: Path, endpoint: str, commands: dict[str, str]) -> Stack:
+def deployed(shop: Made, released: Path, endpoint: str) -> Stack:
     """Its default environment, by the command that `init` has printed."""
-    assert commands["default"] == "serverless-tasks deploy"
-    done = deployment.run_step(shop, released, endpoint, f"{commands['default']} --yes", ROOT_KEY)
+    command = shop.commands["default"]
+    assert command == "serverless-tasks deploy"
+    done = deployment.run_step(shop.project, released, endpoint, f"{command} --yes", ROOT_KEY)
     said = done.stdout + done.stderr
     assert done.returncode == 0, said[-5000:]
+    # Before anything else is looked at: until then MiniStack polls no queue of any stack.
+    stack = deployment.deployed_stack("shop", endpoint)
     assert "The stack shop is deployed." in said
     assert "A site that uses it needs AWS_REGION" in said
-    return deployment.deployed_stack("shop", endpoint)
+    return stack
 
 
 def run(released: Path, project: Path, *arguments: str) -> str:

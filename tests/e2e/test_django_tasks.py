@@ -14,6 +14,7 @@ import pytest
 
 from tests.e2e import deployment
 from tests.e2e.deployment import REGION, Stack
+from tests.e2e.own_project import Made
 
 SITE = """
 import asyncio, json, time
@@ -82,13 +83,13 @@ print(json.dumps(told))
 
 
 @pytest.fixture(scope="module")
-def told(shop: Path, released: Path, deployed: Stack) -> dict[str, Any]:
+def told(shop: Made, released: Path, deployed: Stack) -> dict[str, Any]:
     """What a site's process saw."""
     outputs = deployed.outputs
     keys = deployment.user(deployed, "shop-publisher", [], outputs["PublisherPolicyArn"])
     done = subprocess.run(
         [sys.executable, "-c", SITE],
-        cwd=shop,
+        cwd=shop.project,
         env={
             "PATH": os.environ["PATH"],
             "PYTHONPATH": str(released),

@@ -14,7 +14,7 @@ from serverless_tasks.client.task_client import TaskClient
 from serverless_tasks.engine.aws import session
 from tests.e2e import deployment
 from tests.e2e.deployment import REGION, ROOT, ROOT_KEY, Stack
-from tests.e2e.own_project import run
+from tests.e2e.own_project import Made, run
 
 
 def test_a_task_that_uses_the_orm_runs(deployed: Stack) -> None:
@@ -50,9 +50,9 @@ def test_jobs_travel_through_its_own_queues(deployed: Stack, monkeypatch: pytest
 
 
 def test_doctor_finds_the_project_and_its_stack_in_order(
-    shop: Path, released: Path, deployed: Stack, endpoint: str
+    shop: Made, released: Path, deployed: Stack, endpoint: str
 ) -> None:
-    done = deployment.run_step(shop, released, endpoint, "serverless-tasks doctor --json", ROOT_KEY)
+    done = deployment.run_step(shop.project, released, endpoint, "serverless-tasks doctor --json", ROOT_KEY)
     page = json.loads(done.stdout)
     said = {line["text"] for section in ("project", "environment", "stack") for line in page[section]}
     assert (done.returncode, page["errors"]) == (0, 0), done.stdout + done.stderr
@@ -62,7 +62,7 @@ def test_doctor_finds_the_project_and_its_stack_in_order(
 
 
 def test_ci_deploys_each_environment_as_a_stack_of_its_own(
-    shop: Path, released: Path, deployed: Stack, endpoint: str, commands: dict[str, str]
+    shop: Made, released: Path, deployed: Stack, endpoint: str
 ) -> None:
     """By the steps of infra/ci, as a user who holds the deployer's policies and no others."""
     steps = yaml.safe_load((ROOT / "infra/ci/github.yml").read_text())["jobs"]["deploy"]["steps"]
@@ -70,18 +70,20 @@ def test_ci_deploys_each_environment_as_a_stack_of_its_own(
     assert [command.split()[1] for command in commands] == ["init", "deploy"]
     own = deployment.deployer(deployed, "shop", "deployer-of-shop")
     for command in commands:
-        done = deployment.run_step(shop, released, endpoint, command, {**own, "DEPLOY_ENVIRONMENT": "prod"})
+        done = deployment.run_step(
+            shop.project, released, endpoint, command, {**own, "DEPLOY_ENVIRONMENT": "prod"}
+        )
         assert done.returncode == 0, done.stdout + done.stderr[-5000:]
+    prod = deployment.deployed_stack("shop-prod", endpoint)
     assert "The stack shop-prod is deployed." in done.stdout + done.stderr
     # Whose prefix is another may not even look at the stack; the build is there already.
     other = deployment.deployer(deployed, "other", "deployer-of-others")
-    refused = deployment.run_step(shop, released, endpoint, "sam deploy --config-env prod", other)
+    refused = deployment.run_step(shop.project, released, endpoint, "sam deploy --config-env prod", other)
     assert refused.returncode != 0
     assert re.search(
         r"stack: shop-prod, .*AccessDenied.*deployer-of-others is not authorized to perform: cloudformation:",
         refused.stdout + refused.stderr,
     ), refused.stdout + refused.stderr
-    prod = deployment.deployed_stack("shop-prod", endpoint)
     assert prod.outputs["TableName"] != deployed.outputs["TableName"]
     failed, record = prod.invoke({"task": "greet", "inputs": {"who": "prod"}})
     assert (failed, record["outputs"]) == (None, {"result": "Hello, prod!"})
@@ -90,7 +92,7 @@ def test_ci_deploys_each_environment_as_a_stack_of_its_own(
 
 
 def test_a_stack_is_deleted_and_a_new_one_goes_on_with_its_jobs(
-    shop: Path, released: Path, endpoint: str
+    shop: Made, released: Path, endpoint: str
 ) -> None:
     """The stack that the test before has deployed; its site still holds PublisherPolicy."""
     old = deployment.deployed_stack("shop-prod", endpoint)
@@ -100,7 +102,7 @@ def test_a_stack_is_deleted_and_a_new_one_goes_on_with_its_jobs(
     def delete(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(
             [sys.executable, "-m", "serverless_tasks.cli", "stack", "delete", "--env", "prod", *arguments],
-            cwd=shop,
+            cwd=shop.project,
             env={**os.environ, "PYTHONPATH": str(released), "AWS_ENDPOINT_URL": endpoint, **ROOT_KEY},
             capture_output=True,
             text=True,
@@ -118,12 +120,12 @@ def test_a_stack_is_deleted_and_a_new_one_goes_on_with_its_jobs(
         "ExistingBucketName": old.outputs["PayloadBucketName"],
     }
 
-    config = shop / "samconfig.toml"
+    config = shop.project / "samconfig.toml"
     head, section, rest = config.read_text().partition("[prod.global.parameters]")
     given = "".join(f'"{name}={value}", ' for name, value in kept.items())
     rest = rest.replace("parameter_overrides = [", f"parameter_overrides = [{given}", 1)
     config.write_text(head + section + rest)
-    deployment.deploy_project(shop, released, endpoint, "--env", "prod")
+    deployment.deploy_project(shop.project, released, endpoint, "--env", "prod")
     new = deployment.deployed_stack("shop-prod", endpoint)
     for output in ("TableName", "PayloadBucketName"):
         assert new.outputs[output] == old.outputs[output]
@@ -139,15 +141,15 @@ def test_a_stack_is_deleted_and_a_new_one_goes_on_with_its_jobs(
 
 
 def test_a_second_deployment_of_the_same_code_changes_nothing(
-    shop: Path, released: Path, deployed: Stack, endpoint: str
+    shop: Made, released: Path, deployed: Stack, endpoint: str
 ) -> None:
-    assert "Nothing changes in the stack shop." in deployment.deploy_project(shop, released, endpoint)
+    assert "Nothing changes in the stack shop." in deployment.deploy_project(shop.project, released, endpoint)
 
 
 def test_its_artefact_holds_the_project_and_django_and_no_settings_of_this_machine(
-    shop: Path, deployed: Stack
+    shop: Made, deployed: Stack
 ) -> None:
-    artefact = shop / ".aws-sam/build/WorkerFunction"
+    artefact = shop.project / ".aws-sam/build/WorkerFunction"
     top = {path.name for path in artefact.iterdir()}
     assert {"website", "shop", "django", "django_integration", "serverless_tasks", "lambda_handlers"} <= top
     assert not top & {"manage.py", "infra", "boto3", "botocore", "moto", "typer"}
@@ -155,8 +157,8 @@ def test_its_artefact_holds_the_project_and_django_and_no_settings_of_this_machi
     assert not (artefact / "serverless_tasks/cli/init").exists()
 
 
-def test_running_init_again_leaves_everything_as_it_is(shop: Path, deployed: Stack, released: Path) -> None:
-    template = shop / "template.yaml"
+def test_running_init_again_leaves_everything_as_it_is(shop: Made, deployed: Stack, released: Path) -> None:
+    template = shop.project / "template.yaml"
     before = template.read_text()
-    run(released, shop, "-m", "serverless_tasks.cli", "init")
+    run(released, shop.project, "-m", "serverless_tasks.cli", "init")
     assert template.read_text() == before

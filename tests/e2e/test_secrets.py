@@ -8,6 +8,7 @@ import pytest
 from serverless_tasks.client.task_client import TaskClient
 from serverless_tasks.engine.aws import session
 from tests.e2e.deployment import REGION, ROOT_KEY, Stack, eventually
+from tests.e2e.own_project import Made
 from tests.e2e.runtime_api import function, runtime_packages
 from tests.e2e.test_artefact import batch, environment
 
@@ -69,12 +70,12 @@ def test_no_secret_is_in_a_log(deployed: Stack, client: TaskClient) -> None:
 
 
 def test_a_process_under_lambdas_own_runtime_starts_anew_between_two_invocations(
-    deployed: Stack, shop: Path, tmp_path: Path
+    deployed: Stack, shop: Made, tmp_path: Path
 ) -> None:
     """The runtime's process stays the same one for Lambda: no invocation fails."""
     variables = environment(deployed, "InvokeFunction")
     packages = runtime_packages(tmp_path / "packages")
-    code = shop / ".aws-sam/build/InvokeFunction"
+    code = shop.project / ".aws-sam/build/InvokeFunction"
     event = {"task": "read-variable", "inputs": {"variable": "DATABASE_URL"}}
     with function(code, "lambda_handlers.invoke.handler", packages, variables) as api:
         assert api.process is not None

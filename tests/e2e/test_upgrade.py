@@ -18,6 +18,7 @@ from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.services import Services
 from tests.e2e import deployment
 from tests.e2e.deployment import REGION, Stack, eventually
+from tests.e2e.own_project import Made
 
 # The classes that A and B have in common.
 COMMON = """
@@ -97,23 +98,22 @@ class Upgrades:
 
 @pytest.fixture(scope="module")
 def upgrades(
-    shop: Path,
+    shop: Made,
     deployed: Stack,
     released: Path,
     endpoint: str,
-    commands: dict[str, str],
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Upgrades:
     """The project as another checkout of it; what was installed for its artefact is there already."""
-    project = tmp_path_factory.mktemp("upgrade") / shop.name
-    shutil.copytree(shop, project)
+    project = tmp_path_factory.mktemp("upgrade") / shop.project.name
+    shutil.copytree(shop.project, project)
     config = project / "samconfig.toml"
     default, section, staging = config.read_text().partition("[staging.global.parameters]")
     # MiniStack ends the processes of the old code with their jobs; the messages come back after the visibility timeout.
     short = staging.replace("parameter_overrides = [", 'parameter_overrides = ["WorkerTimeout=60", ', 1)
     assert short != staging
     config.write_text(default + section + short)
-    return Upgrades(project, released, endpoint, commands["staging"])
+    return Upgrades(project, released, endpoint, shop.commands["staging"])
 
 
 def shorten_visibility(stack: Stack) -> None:
