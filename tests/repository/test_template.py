@@ -577,6 +577,13 @@ def test_alarms_watch_what_can_go_wrong_and_tell_the_topic_if_there_is_one() -> 
         assert alarm["TreatMissingData"] == "notBreaching"
 
 
+def test_the_status_function_for_browsers_has_an_alarm_where_there_is_one() -> None:
+    assert "BrowserStatusErrorsAlarm" not in RESOURCES
+    alarm = ALL_RESOURCES["BrowserStatusErrorsAlarm"]["Properties"]
+    assert (alarm["Namespace"], alarm["MetricName"], alarm["Threshold"]) == ("AWS/Lambda", "Errors", 0)
+    assert alarm["Dimensions"] == [{"Name": "FunctionName", "Value": {"Ref": "BrowserStatusFunction"}}]
+
+
 @pytest.mark.parametrize(
     ("alarm", "metric", "module"),
     [
