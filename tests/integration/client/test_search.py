@@ -151,6 +151,15 @@ class TestTheVersionBefore:
 
         assert (page.cursor is not None) == asked
 
+    def test_it_is_not_looked_for_on_a_table_that_it_never_had(
+        self, table: Table, config: Config, clock: FakeClock
+    ) -> None:
+        services = Services(config, clock=clock, registry=Registry())
+        clock.move(services.manifest_store.made() / 1000 - clock.now() + 600)
+        services.build_record.write()
+
+        assert search_jobs(table, JobFilter(status="failed"), limit=5, names=NAMES).cursor is None
+
     def test_nothing_submitted_after_the_deployment_is_looked_for_among_its_jobs(
         self, table: Table, config: Config, upgraded: dict[str, Message], clock: FakeClock
     ) -> None:

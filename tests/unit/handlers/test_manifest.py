@@ -93,8 +93,9 @@ def test_a_process_of_the_build_before_does_not_write_over_a_newer_one(cold):
     assert "sum" in kept(cold).tasks
 
 
-def test_it_says_since_when_states_are_indexed_and_later_builds_say_the_same(cold):
-    began = cold.services.started
+def test_it_says_since_when_states_are_indexed_and_later_builds_say_the_same(cold, monkeypatch):
+    began = table_made(cold) + 86_400
+    monkeypatch.setattr(cold.services, "started", began)
     batch(cold)
     assert kept(cold).indexed_since == round(began * 1000)
     cold.services = started(cold, "sum")
@@ -103,14 +104,36 @@ def test_it_says_since_when_states_are_indexed_and_later_builds_say_the_same(col
     assert (kept(cold).since, kept(cold).indexed_since) == (round((began + 100) * 1000), round(began * 1000))
 
 
-def test_who_is_no_worker_says_nothing_of_it_and_takes_nothing_back(cold):
+@pytest.mark.parametrize("is_worker", [True, False])
+def test_a_new_table_without_a_manifest_has_no_jobs_of_a_version_before(cold, is_worker):
+    if is_worker:
+        batch(cold)
+    else:
+        cold.services.build_record.write()
+    assert (kept(cold).indexed_since, kept(cold).first) == (0, round(table_made(cold) * 1000))
+    cold.services = started(cold, "sum")
+    batch(cold)
+    assert kept(cold).indexed_since == 0
+
+
+def test_who_is_no_worker_says_nothing_else_of_it_and_takes_nothing_back(cold, monkeypatch):
+    monkeypatch.setattr(cold.services, "started", table_made(cold) + 86_400)
     cold.services.build_record.write()
-    assert (kept(cold).indexed_since, kept(cold).first) == (None, None)
-    assert batch(cold) == FIRST
+    assert kept(cold).indexed_since is None
+    assert batch(cold) == {"GetItem": 1, "UpdateItem": 1}
     since = kept(cold).indexed_since
-    assert since is not None
+    assert since == round(cold.services.started * 1000)
     cold.services.build_record.write()
     assert kept(cold).indexed_since == since
+
+
+def test_who_may_only_write_writes_all_the_same(cold, monkeypatch):
+    """As a holder of SchedulesPolicy."""
+    denied = AwsError("dynamodb.get_item", "AccessDeniedException", "not allowed", applied=False)
+    with monkeypatch.context() as patched:
+        patched.setattr(cold.services.manifest_store, "read", mock.Mock(side_effect=denied))
+        cold.services.build_record.write()
+    assert (kept(cold).indexed_since, kept(cold).first) == (None, None)
 
 
 def test_a_worker_of_the_version_before_takes_it_back_though_it_has_the_same_tasks(cold):

@@ -35,7 +35,8 @@ class Manifest:
         since: when the process began that wrote it, milliseconds since the epoch; an older one does not write over it.
         tasks: the tasks by name.
         indexed_since: since when workers list the states of jobs that fail, are cancelled, or wait long, by their
-            status, milliseconds since the epoch; None of a writer that is no worker.
+            status, milliseconds since the epoch; 0 where no others have run, and None where that is not known of a
+            writer that is no worker.
         build_id: the id of the code (`Config.build`), or "" where it has none.
         first: when the table was made, milliseconds since the epoch: no job in it is older. None where that is not
             known, as of a table that was restored from another one.

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final
 
 from serverless_tasks.engine.definition.manifest.build import Manifest
+from serverless_tasks.engine.store.items import DAY_MS
+from serverless_tasks.errors import AwsError
 
 if TYPE_CHECKING:
     from serverless_tasks.engine.definition.manifest.build import ManifestStore
     from serverless_tasks.engine.definition.registry import Registry
 
 logger = logging.getLogger(__name__)
+# A table is new for so long: workers write a manifest after their first batch.
+NEW_MS: Final = DAY_MS
 
 
 class BuildRecord:
@@ -43,7 +47,9 @@ class BuildRecord:
             manifest = self._manifest()
             there = self._store.read()
             same = there is not None and (there.build, there.build_id) == (manifest.build, manifest.build_id)
-            if there is None or not same or there.indexed_since is None:
+            if there is None:
+                self._store.write(self._of_a_table_without(manifest, manifest.since))
+            elif not same or there.indexed_since is None:
                 self._store.write(
                     replace(manifest, indexed_since=manifest.since, first=self._first(manifest, there))
                 )
@@ -51,13 +57,26 @@ class BuildRecord:
             logger.warning("the manifest of this build could not be written", exc_info=True)
 
     def write(self) -> None:
-        """Write the manifest over the one that is there; by it nothing is said of what the workers do.
+        """Write the manifest over the one that is there; of what the workers do it says only that none has run before.
 
         Raises:
             AwsError: it could not be written.
         """
-        if self._store is not None:
-            self._store.write(self._manifest())
+        if self._store is None:
+            return
+        manifest = self._manifest()
+        try:
+            there = self._store.read()
+        except AwsError:  # the policy of schedules lets its holder write alone
+            self._store.write(manifest)
+            return
+        self._store.write(self._of_a_table_without(manifest, None) if there is None else manifest)
+
+    def _of_a_table_without(self, manifest: Manifest, indexed_since: int | None) -> Manifest:
+        """Return the manifest of a table that has none. Where that is new, no worker of a version before has run."""
+        first = self._first(manifest, None)
+        is_new = first is not None and manifest.since - first < NEW_MS
+        return replace(manifest, first=first, indexed_since=0 if is_new else indexed_since)
 
     def _first(self, manifest: Manifest, there: Manifest | None) -> int | None:
         """Return when the table was made: as the build before says, else as the table itself does."""
