@@ -6,6 +6,7 @@ import functools
 import getpass
 import inspect
 import os
+import shlex
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -41,6 +42,44 @@ class Session:
     registry: Registry
     clock: Clock
     remote: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """The stack that a command was asked about, and how other commands name it.
+
+    Attributes:
+        stack: its name; None where none is named.
+        environment: the environment that deploys it; None where another project deploys it, or none is named.
+        no_stack: why no stack is named; "" where one is.
+    """
+
+    stack: str | None = None
+    environment: Environment | None = None
+    no_stack: str = ""
+
+    @classmethod
+    def by_name(cls, stack: str) -> Asked:
+        """The stack of this name: that of the environment that the command acts in, or another one."""
+        try:
+            environment = Environment.read(PROJECT.get() or Path.cwd(), ENVIRONMENT.get())
+        except ConfigurationError:
+            return cls(stack=stack)
+        here = environment.variables.items() <= os.environ.items()
+        return cls(stack=stack, environment=environment if here and environment.stack == stack else None)
+
+    def command(self, words: str) -> str:
+        """Return a command of ours that takes ``--stack`` and ``--env``, so that it is about this stack when pasted."""
+        if self.environment is not None:
+            words = f"{words} --env {shlex.quote(self.environment.name)}"
+        elif self.stack is not None:
+            words = f"{words} --stack {shlex.quote(self.stack)}"
+        return f"`serverless-tasks {words}`"
+
+    def sam(self, words: str) -> str:
+        """Return a command of `sam` for the environment."""
+        name = DEFAULT if self.environment is None else self.environment.name
+        return f"`sam {words}`" if name == DEFAULT else f"`sam {words} --config-env {shlex.quote(name)}`"
 
 
 def connect(stack: str | None, tasks: Tasks = Tasks.NAMED) -> Session:

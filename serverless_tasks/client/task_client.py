@@ -60,7 +60,7 @@ class TaskClient:
             AwsError: there is no such stack, or it may not be read.
             ConfigurationError: it is a stack of something else.
         """
-        from serverless_tasks.engine.aws.functions import stack_outputs
+        from serverless_tasks.engine.aws.stacks import stack_outputs
 
         config = Config.from_outputs(stack, stack_outputs(stack))
         return cls(services=Services(config))

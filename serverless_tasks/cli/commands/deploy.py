@@ -14,7 +14,7 @@ from serverless_tasks.cli.loading import PROJECT, Tasks, knows_tasks
 from serverless_tasks.cli.output import Output
 from serverless_tasks.cli.parameters import DryRun, Json
 from serverless_tasks.cli.session import acting_in, connect
-from serverless_tasks.engine.aws.functions import stack_outputs
+from serverless_tasks.engine.aws.stacks import stack_outputs
 from serverless_tasks.engine.definition.manifest.compare import Order
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError, ConfigurationError, ServerlessTasksError, StackNotFound

@@ -12,14 +12,12 @@ from serverless_tasks.cli.exit_codes import Exit
 from serverless_tasks.cli.loading import PROJECT
 from serverless_tasks.cli.output import Output
 from serverless_tasks.cli.parameters import Json, Stack
-from serverless_tasks.cli.session import acting_in
+from serverless_tasks.cli.session import Asked, acting_in
 from serverless_tasks.errors import ConfigurationError
 from serverless_tasks.project.samconfig import DEFAULT, Environment
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-
-    from serverless_tasks.cli.doctor import Asked
 
 
 def doctor(stack: Stack = None, as_json: Json = False) -> None:
@@ -38,10 +36,8 @@ def doctor(stack: Stack = None, as_json: Json = False) -> None:
 @contextmanager
 def _asked(directory: Path, stack: str | None) -> Iterator[Asked]:
     """The stack that is named, else that of the default environment; or why there is none."""
-    from serverless_tasks.cli.doctor import Asked
-
     if stack is not None:
-        yield Asked.by_name(directory, stack)
+        yield Asked.by_name(stack)
         return
     try:
         Environment.read(directory, DEFAULT)

@@ -10,7 +10,7 @@ import typer
 from serverless_tasks.cli.output import Output
 from serverless_tasks.cli.parameters import Stack
 from serverless_tasks.cli.session import acting_in
-from serverless_tasks.engine.aws.functions import stack_outputs
+from serverless_tasks.engine.aws.stacks import stack_outputs
 from serverless_tasks.project.site_settings import as_django, as_environment, settings_of
 
 

@@ -11,7 +11,7 @@ import typer
 from serverless_tasks.cli.loading import NO_TASKS, Tasks, knows_tasks, left_out
 from serverless_tasks.cli.output import Output
 from serverless_tasks.cli.parameters import DryRun, Json, Stack
-from serverless_tasks.cli.session import connect
+from serverless_tasks.cli.session import Asked, connect
 from serverless_tasks.engine.definition.schedule_sync import DELETE, KEEP, apply, plan
 from serverless_tasks.errors import AwsError, ConfigurationError
 from serverless_tasks.project.samconfig import FILE
@@ -85,9 +85,8 @@ def list_schedules(stack: Stack = None, as_json: Json = False) -> None:
         if not knows_tasks(session.registry):
             output.say(NO_TASKS)
         elif not as_json and any(change.action != KEEP for change in changes):
-            output.say(
-                "The deployed schedules differ from the declared ones: run `serverless-tasks schedules sync`."
-            )
+            sync = (Asked() if stack is None else Asked.by_name(stack)).command("schedules sync")
+            output.say(f"The deployed schedules differ from the declared ones: run {sync}.")
 
 
 def synchronise(

@@ -10,7 +10,7 @@ import typer
 from serverless_tasks.cli.exit_codes import Exit
 from serverless_tasks.cli.output import Output
 from serverless_tasks.cli.parameters import DryRun, Env, Json
-from serverless_tasks.cli.session import acting_in
+from serverless_tasks.cli.session import Asked, acting_in
 from serverless_tasks.errors import ConfigurationError
 
 if TYPE_CHECKING:
@@ -86,7 +86,7 @@ def _check(
     if (plan.losses.jobs or plan.removed) and not accept_loss:
         raise ConfigurationError(
             "Nothing was deleted: what is listed as lost cannot be had again. Stop what submits jobs and wait until"
-            " the queues are empty (`serverless-tasks queues`), or pass --accept-loss."
+            f" the queues are empty ({Asked.by_name(name).command('queues')}), or pass --accept-loss."
         )
     if plan.attached and not detach_policies:
         raise ConfigurationError(

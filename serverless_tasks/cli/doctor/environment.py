@@ -19,8 +19,8 @@ from serverless_tasks.project.samconfig import FILE
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from serverless_tasks.cli.doctor.asked import Asked
     from serverless_tasks.cli.doctor.finding import Findings
+    from serverless_tasks.cli.session import Asked
 
 OLDEST_DJANGO: Final = (5, 2)
 # Beginnings of the names of variables that are no settings: of the handlers, and of secrets.

@@ -15,7 +15,7 @@ from serverless_tasks.errors import ConfigurationError
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from serverless_tasks.cli.doctor.asked import Asked
+    from serverless_tasks.cli.session import Asked
 
 
 def examine(directory: Path, asked: Asked) -> list[Findings]:

@@ -22,8 +22,8 @@ from serverless_tasks.project.worker_time import deployed_seconds, worker_times_
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from serverless_tasks.cli.doctor.asked import Asked
     from serverless_tasks.cli.doctor.finding import Findings
+    from serverless_tasks.cli.session import Asked
 
 _INIT = "Run `serverless-tasks init`, and commit what it writes."
 

@@ -9,8 +9,8 @@ from serverless_tasks.cli.doctor.django_checks import checked_for_deployment, is
 from serverless_tasks.cli.loading import knows_tasks
 from serverless_tasks.client.operations.deployment import compare_with_deployed
 from serverless_tasks.client.operations.queues import read_queues
-from serverless_tasks.engine.aws.functions import stack_outputs
 from serverless_tasks.engine.aws.session import require_region
+from serverless_tasks.engine.aws.stacks import stack_outputs
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.definition.manifest.compare import Order
 from serverless_tasks.engine.definition.schedule_sync import KEEP, plan
@@ -21,8 +21,8 @@ from serverless_tasks.project.site_settings import differences, settings_of
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from serverless_tasks.cli.doctor.asked import Asked
     from serverless_tasks.cli.doctor.finding import Findings
+    from serverless_tasks.cli.session import Asked
     from serverless_tasks.client.operations.queues import QueueState
 
 _DENIED: Final = ("AccessDenied", "AccessDeniedException", "UnauthorizedOperation")

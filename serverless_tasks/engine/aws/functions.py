@@ -9,15 +9,7 @@ from uuid import uuid4
 
 from serverless_tasks.engine.aws.session import call, client
 from serverless_tasks.engine.job.record import SUCCEEDED
-from serverless_tasks.errors import (
-    AwsError,
-    FieldError,
-    InvalidInputs,
-    InvokeFailed,
-    PayloadTooLarge,
-    StackNotFound,
-    TaskFailed,
-)
+from serverless_tasks.errors import FieldError, InvalidInputs, InvokeFailed, PayloadTooLarge, TaskFailed
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -26,8 +18,6 @@ if TYPE_CHECKING:
 INVOKE_TIMEOUT = 15 * 60 + 30
 # Bytes of a synchronous invocation's event, on the same page.
 LARGEST_EVENT = 6 * 1024 * 1024
-# How CloudFormation answers where there is no such stack, or can be none of that name.
-_NO_STACK = "ValidationError"
 
 
 def invoke(function: str, payload: dict[str, Any], beside: Mapping[str, str] | None = None) -> dict[str, Any]:
@@ -81,20 +71,3 @@ def run_once(
         raise TaskFailed(response["uuid"], response["status"], response["error"])
     outputs: dict[str, Any] = response["outputs"]
     return outputs
-
-
-def stack_outputs(stack: str) -> dict[str, str]:
-    """The outputs of a CloudFormation stack.
-
-    Raises:
-        StackNotFound: there is no such stack.
-        AwsError: it may not be read.
-    """
-    cloudformation = client("cloudformation")
-    try:
-        stacks = call(cloudformation.describe_stacks, StackName=stack)["Stacks"]
-    except AwsError as error:
-        if error.code == _NO_STACK:
-            raise StackNotFound(stack, cloudformation.meta.region_name) from error
-        raise
-    return {output["OutputKey"]: output["OutputValue"] for output in stacks[0].get("Outputs", [])}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 from serverless_tasks.engine.aws.session import call, client
-from serverless_tasks.errors import AwsError, DeploymentFailed
+from serverless_tasks.errors import AwsError, DeploymentFailed, StackNotFound
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 LOOK: Final = 5.0
 # Looks that may fail one after another: what is under way goes on without being watched.
 _FAILED_LOOKS: Final = 10
+# How CloudFormation answers where there is no such stack, among others.
+_NO_STACK: Final = "ValidationError"
 DELETED: Final = "DELETE_COMPLETE"
 # What IAM calls those who hold a policy: the kind -> the list in its answer, and the name in each of its entries.
 _HOLDERS: Final = {
@@ -81,9 +83,10 @@ def describe(stack: str) -> StackState:
     """Return a stack by its name or ARN.
 
     Raises:
-        AwsError: there is no such stack, or it may not be read.
+        StackNotFound: there is no such stack.
+        AwsError: it may not be read.
     """
-    [found] = call(client("cloudformation").describe_stacks, StackName=stack)["Stacks"]
+    found = _described(stack)
     return StackState(
         id=found["StackId"],
         name=found["StackName"],
@@ -91,6 +94,28 @@ def describe(stack: str) -> StackState:
         protected=bool(found.get("EnableTerminationProtection")),
         outputs={each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])},
     )
+
+
+def stack_outputs(stack: str) -> dict[str, str]:
+    """The outputs of a stack.
+
+    Raises:
+        StackNotFound: there is no such stack.
+        AwsError: it may not be read.
+    """
+    return {each["OutputKey"]: each["OutputValue"] for each in _described(stack).get("Outputs", [])}
+
+
+def _described(stack: str) -> dict[str, Any]:
+    cloudformation = client("cloudformation")
+    try:
+        stacks = call(cloudformation.describe_stacks, StackName=stack)["Stacks"]
+    except AwsError as error:
+        if error.code == _NO_STACK and "does not exist" in str(error):
+            raise StackNotFound(stack, cloudformation.meta.region_name) from error
+        raise
+    description: dict[str, Any] = stacks[0]
+    return description
 
 
 def resources_of(stack: str) -> list[Resource]:
@@ -253,7 +278,7 @@ def events(stack: str) -> list[dict[str, Any]]:
             client("cloudformation").describe_stack_events, StackName=stack
         ).get("StackEvents", [])
     except AwsError as error:
-        if error.code == "ValidationError":
+        if error.code == _NO_STACK:
             return []
         raise
     return found
@@ -262,11 +287,7 @@ def events(stack: str) -> list[dict[str, Any]]:
 def _status(stack: str) -> str:
     """The status of a stack; one that CloudFormation no longer knows is deleted."""
     try:
-        status: str = call(client("cloudformation").describe_stacks, StackName=stack)["Stacks"][0][
-            "StackStatus"
-        ]
-    except AwsError as error:
-        if error.code == "ValidationError" and "does not exist" in str(error):
-            return DELETED
-        raise
+        status: str = _described(stack)["StackStatus"]
+    except StackNotFound:
+        return DELETED
     return status

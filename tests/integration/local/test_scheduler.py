@@ -10,7 +10,7 @@ import pytest
 
 from serverless_tasks import Task, cron, rate
 from serverless_tasks.engine.aws import session
-from serverless_tasks.engine.aws.functions import stack_outputs
+from serverless_tasks.engine.aws.stacks import stack_outputs
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.definition.schedule_sync import apply, plan

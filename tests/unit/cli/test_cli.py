@@ -887,7 +887,7 @@ class TestStack:
             asked.append(stack)
             return {"Something": "else"}
 
-        monkeypatch.setattr("serverless_tasks.engine.aws.functions.stack_outputs", outputs)
+        monkeypatch.setattr("serverless_tasks.engine.aws.stacks.stack_outputs", outputs)
         assert "has no output TableName" in call("status", UUID, "--stack", "shop", code=2).stderr
         assert asked == ["shop"]
 

@@ -21,6 +21,7 @@ from serverless_tasks.cli.session import connect
 from serverless_tasks.client.operations.deployment import DeploymentChanges
 from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.definition.manifest.compare import TaskChange
+from serverless_tasks.engine.definition.schedule_sync import ScheduleChange
 from serverless_tasks.engine.services import reset
 from serverless_tasks.errors import AwsError, ConfigurationError
 from serverless_tasks.project.samconfig import deployed_parameters
@@ -524,6 +525,24 @@ class TestOutputs:
         assert said.startswith("There is no stack other in us-east-1")
         assert "`aws cloudformation describe-stacks --region us-east-1" in said
         assert "`serverless-tasks deploy`" in said
+
+
+@pytest.mark.parametrize(
+    ("words", "option"), [(("--env", "prod"), "--env prod"), (("--stack", "other"), "--stack other")]
+)
+def test_a_command_names_the_stack_that_another_was_asked_about(
+    project: Path, monkeypatch: pytest.MonkeyPatch, words: tuple[str, ...], option: str
+) -> None:
+    def differing(*_: Any) -> list[ScheduleChange]:
+        return [ScheduleChange(action="create", task="bill", name="bill")]
+
+    monkeypatch.setattr("serverless_tasks.cli.commands.schedules.connect", lambda *_: connect(None))
+    monkeypatch.setattr("serverless_tasks.cli.commands.schedules.plan", differing)
+    monkeypatch.setattr("serverless_tasks.cli.commands.schedules.knows_tasks", lambda registry: True)
+    monkeypatch.setenv("SERVERLESS_TASKS_SCHEDULE_GROUP", "group")
+    code, _, said = run("schedules", "list", *words)
+    assert code == 0, said
+    assert f"run `serverless-tasks schedules sync {option}`." in said
 
 
 def test_every_command_that_takes_a_stack_takes_an_environment(

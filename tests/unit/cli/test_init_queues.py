@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -182,6 +182,7 @@ class TestOverrides:
         wanted["Outputs"]["ShopBucketName"] = {"Value": {"!Ref": "ShopBucket"}}
         assert made == wanted
 
+    @settings(deadline=None)
     @given(
         overrides=st.dictionaries(
             st.sampled_from(["Timeout", "MemorySize", "Tags", "Environment", "Mine"]),

@@ -139,7 +139,7 @@ def test_it_refuses_while_jobs_wait_unless_told(
     code, _, said = run("shop", "--yes")
     assert code == 2
     assert f"LOST      {line}" in said
-    assert "pass --accept-loss" in said
+    assert "the queues are empty (`serverless-tasks queues --stack shop`), or pass --accept-loss" in said
     assert names() == ["shop"]
     code, _, said = run("shop", "--yes", "--accept-loss")
     assert code == 0, said
@@ -284,6 +284,12 @@ def test_a_deletion_that_fails_gives_the_reasons(
     assert code == 1
     assert "DELETE_FAILED  PublisherPolicy" in said
     assert "The deletion of the stack 'shop' ended as DELETE_FAILED: PublisherPolicy: Cannot delete" in said
+
+
+def test_a_stack_that_is_not_there_is_named_with_its_region(stack: dict[str, str]) -> None:
+    code, _, said = run("shopping", "--yes")
+    assert code == 3
+    assert said.startswith("There is no stack shopping in us-east-1")
 
 
 def test_a_stack_that_is_no_longer_known_is_deleted(

@@ -20,7 +20,7 @@ from serverless_tasks import (
     TaskNotFound,
     WaitTimeout,
 )
-from serverless_tasks.engine.aws import functions
+from serverless_tasks.engine.aws import functions, stacks
 from serverless_tasks.engine.config import Config
 from serverless_tasks.engine.job.place import member_id
 from serverless_tasks.engine.job.record import Members
@@ -321,7 +321,7 @@ def test_a_client_of_a_stack_takes_the_stacks_outputs(monkeypatch: pytest.Monkey
         "ScheduleGroupName": "group",
         "SchedulerRoleArn": "role",
     }
-    monkeypatch.setattr(functions, "stack_outputs", lambda stack: outputs if stack == "mine" else {})
+    monkeypatch.setattr(stacks, "stack_outputs", lambda stack: outputs if stack == "mine" else {})
     made: list[Config] = []
     monkeypatch.setattr("serverless_tasks.client.task_client.Services", made.append)
     monkeypatch.setattr("serverless_tasks.client.task_client.current_services", lambda: None)

@@ -232,7 +232,7 @@ def test_list_shows_what_is_declared_and_what_is_there(services: Services, clock
         ("missing", False, None)
     ] * 2
     people = call("list")
-    assert "run `serverless-tasks schedules sync`" in people.stderr
+    assert "run `serverless-tasks schedules sync`." in people.stderr
     assert "missing" in people.stdout
     call("sync")
     for line in call("list").stdout.splitlines():
