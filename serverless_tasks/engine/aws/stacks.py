@@ -20,6 +20,8 @@ LOOK: Final = 5.0
 _FAILED_LOOKS: Final = 10
 # How CloudFormation answers where there is no such stack, among others.
 _NO_STACK: Final = "ValidationError"
+# The status of one that no deployment has made yet: a change set waits, or was declined.
+_TO_COME: Final = "REVIEW_IN_PROGRESS"
 DELETED: Final = "DELETE_COMPLETE"
 # What IAM calls those who hold a policy: the kind -> the list in its answer, and the name in each of its entries.
 _HOLDERS: Final = {
@@ -100,22 +102,28 @@ def stack_outputs(stack: str) -> dict[str, str]:
     """The outputs of a stack.
 
     Raises:
-        StackNotFound: there is no such stack.
+        StackNotFound: there is no such stack, or only the change set of a first deployment.
         AwsError: it may not be read.
     """
-    return {each["OutputKey"]: each["OutputValue"] for each in _described(stack).get("Outputs", [])}
+    found = _described(stack)
+    if found.get("StackStatus") == _TO_COME:
+        raise StackNotFound(stack, _region())
+    return {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
 
 
 def _described(stack: str) -> dict[str, Any]:
-    cloudformation = client("cloudformation")
     try:
-        stacks = call(cloudformation.describe_stacks, StackName=stack)["Stacks"]
+        stacks = call(client("cloudformation").describe_stacks, StackName=stack)["Stacks"]
     except AwsError as error:
         if error.code == _NO_STACK and "does not exist" in str(error):
-            raise StackNotFound(stack, cloudformation.meta.region_name) from error
+            raise StackNotFound(stack, _region()) from error
         raise
     description: dict[str, Any] = stacks[0]
     return description
+
+
+def _region() -> str:
+    return str(client("cloudformation").meta.region_name)
 
 
 def resources_of(stack: str) -> list[Resource]:

@@ -526,6 +526,12 @@ class TestOutputs:
         assert "`aws cloudformation describe-stacks --region us-east-1" in said
         assert "`serverless-tasks deploy`" in said
 
+    def test_of_a_stack_whose_first_deployment_was_declined(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        change_set(monkeypatch, template("High"), "declined")
+        code, _, said = run("outputs", "--stack", "declined")
+        assert code == 3
+        assert said.startswith("There is no stack declined in us-east-1")
+
 
 @pytest.mark.parametrize(
     ("words", "option"), [(("--env", "prod"), "--env prod"), (("--stack", "other"), "--stack other")]
