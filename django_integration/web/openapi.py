@@ -92,7 +92,9 @@ def describe(
         for name in (RETRIEVE, CANCEL, FOLLOW)
     }
     for parameter in paths[f"{base}events/"]["get"]["parameters"]:
-        parameter["required"] = True  # its default is for us to refuse in the shape of all errors
+        # Its default is there for us to refuse it in the shape of all errors.
+        parameter["required"] = True
+        parameter["schema"].pop("default", None)
     for path in (f"{base}{{uuid}}/events/", f"{base}events/"):
         paths[path]["get"]["responses"][200]["content"] = {
             "text/event-stream": {"schema": {"type": "string"}}
