@@ -140,6 +140,10 @@ client: client-modules ## Type check and build the JavaScript client
 reference: .venv/$(STAMP) client-modules ## Write the generated pages of docs/reference anew
 	@$(BIN)/python -m infra.site.reference
 
+.PHONY: pictures
+pictures: .venv/$(STAMP) chromium ## Take README's pictures anew, of the example's tasks
+	@$(BIN)/python -m infra.site.pictures
+
 .PHONY: messages
 messages: .venv/$(STAMP) ## Bring the translations up to date with the sources, and compile them
 	@$(BIN)/python -m infra.messages
