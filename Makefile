@@ -81,6 +81,11 @@ soak: .venv/$(STAMP) .venvs/ministack/$(STAMP) ## 10,000 jobs, 10 groups of 1,00
 	@echo "== soak"
 	@$(BIN)/python -m benchmarks.soak $(SOAK)
 
+# SAM's folder comes last: its Python is none that the build may take.
+.PHONY: aws-smoke
+aws-smoke: .venv/$(STAMP) .venvs/sam/$(STAMP) ## Try this checkout on AWS, in your own account: says what it would do; CONFIRM=<account> does it, for cents
+	@PATH="$$PATH:$(CURDIR)/.venvs/sam/bin" $(BIN)/python -m infra.smoke $(if $(CONFIRM),--confirm "$(CONFIRM)") $(if $(DELETE),--delete "$(DELETE)")
+
 .PHONY: bench
 bench: .venvs/bench/$(STAMP) .venvs/ministack/$(STAMP) ## Measure side by side with what would be used instead (15 minutes at most)
 	@.venvs/bench/bin/python -m benchmarks
