@@ -59,7 +59,8 @@ test-all: setup chromium ## The same with long searches, and a soak with fewer g
 	+@CHAOS=long $(TOGETHER) SOAK='--groups 2 --members 200' soak $(KINDS:%=test-%)
 
 .PHONY: test-unit test-repository test-contract test-integration test-django test-browser test-e2e test-chaos
-test-unit test-repository test-contract test-integration test-django test-chaos: .venv/$(STAMP)
+test-unit test-contract test-integration test-django test-chaos: .venv/$(STAMP)
+test-repository: .venv/$(STAMP) client-modules
 test-browser: .venv/$(STAMP) .venvs/openapi/$(STAMP) chromium
 test-e2e: .venv/$(STAMP) .venvs/ministack/$(STAMP) .venvs/sam/$(STAMP)
 test-unit test-repository test-contract test-integration test-django test-browser test-e2e test-chaos: test-%:
@@ -71,7 +72,7 @@ test-matrix: .venv/$(STAMP) ## unit and django tests over the supported Pythons 
 	@$(BIN)/python -m infra.matrix $(MATRIX)
 
 .PHONY: test-docs
-test-docs: .venv/$(STAMP) ## What the documents say: links, commands, examples, permissions, words
+test-docs: .venv/$(STAMP) client-modules ## What the documents say: links, commands, examples, permissions, words
 	@$(PYTEST) -q $(addprefix tests/repository/test_,$(addsuffix .py,links documented_commands documented_workflows operating_page \
 		security_page public_names words ci_examples template_parameters reference doc_examples))
 
@@ -79,6 +80,11 @@ test-docs: .venv/$(STAMP) ## What the documents say: links, commands, examples, 
 soak: .venv/$(STAMP) .venvs/ministack/$(STAMP) ## 10,000 jobs, 10 groups of 1,000; kills, throttles, doubled messages
 	@echo "== soak"
 	@$(BIN)/python -m benchmarks.soak $(SOAK)
+
+# SAM's folder comes last: its Python is none that the build may take.
+.PHONY: aws-smoke
+aws-smoke: .venv/$(STAMP) .venvs/sam/$(STAMP) ## Try this checkout on AWS, in your own account: says what it would do; CONFIRM=<account> does it, for cents
+	@PATH="$$PATH:$(CURDIR)/.venvs/sam/bin" $(BIN)/python -m infra.smoke $(if $(CONFIRM),--confirm "$(CONFIRM)") $(if $(DELETE),--delete "$(DELETE)")
 
 .PHONY: bench
 bench: .venvs/bench/$(STAMP) .venvs/ministack/$(STAMP) ## Measure side by side with what would be used instead (15 minutes at most)
@@ -136,8 +142,12 @@ client: client-modules ## Type check and build the JavaScript client
 	cd $(CLIENT) && npm run check && npm run build
 
 .PHONY: reference
-reference: .venv/$(STAMP) ## Write the generated pages of docs/reference anew
+reference: .venv/$(STAMP) client-modules ## Write the generated pages of docs/reference anew
 	@$(BIN)/python -m infra.site.reference
+
+.PHONY: pictures
+pictures: .venv/$(STAMP) chromium ## Take README's pictures anew, of the example's tasks
+	@$(BIN)/python -m infra.site.pictures
 
 .PHONY: messages
 messages: .venv/$(STAMP) ## Bring the translations up to date with the sources, and compile them

@@ -25,7 +25,7 @@ from django_integration.web.http.responses import (
 )
 from django_integration.web.http.schemas import MembersBody, PageBody, RecordBody, RefusalBody
 from django_integration.web.live import events
-from django_integration.web.live.lookup import find_record
+from django_integration.web.live.lookup import find_record, find_records
 from django_integration.web.live.polling import poll
 from django_integration.web.live.shared_reads import drop
 from django_integration.web.submitting import submit
@@ -36,6 +36,8 @@ from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import UnknownTask
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from django.http.response import HttpResponseBase
 
     from django_integration.web.auth.caller import Caller
@@ -43,6 +45,9 @@ if TYPE_CHECKING:
 
 PAGE = 50
 LARGEST_PAGE = 100
+MOST_FOLLOWED = 100
+# The name of the URL of the stream of several jobs.
+STREAM = "events"
 COUNTED = (SUCCEEDED, FAILED, CANCELLED)
 # What `HEAD` answers is what `GET` does, without its body (RFC 9110, section 9.3.2).
 READ = ["GET", "HEAD"]
@@ -72,6 +77,18 @@ Limit = Annotated[
 ]
 
 MemberStatus = Annotated[str, WithJsonSchema({"type": "string", "enum": COUNTED})]
+
+_UUID = "[0-9a-fA-F-]{36}"
+Ids = Annotated[
+    str,
+    WithJsonSchema(
+        {
+            "type": "string",
+            "description": f"Ids of at most {MOST_FOLLOWED} jobs, with commas between them.",
+            "pattern": f"^{_UUID}(,{_UUID}){{0,{MOST_FOLLOWED - 1}}}$",
+        }
+    ),
+]
 
 
 def _responses(success: int, kind: Any, *refusals: int) -> dict[Any, Any]:
@@ -222,24 +239,57 @@ def cancel(request: HttpRequest, uuid: Uuid) -> HttpResponse:
 async def follow(request: HttpRequest, uuid: Uuid) -> HttpResponseBase:
     """Sends the record as an event on each change, ending with the job's final state. Only under ASGI; else poll."""
     caller, record = await sync_to_async(_following)(request, uuid)
+    return _events_response(request, caller, [record])
+
+
+def _following(request: HttpRequest, uuid: str) -> tuple[Caller, Record]:
+    caller = identify(request, Action.RETRIEVE)
+    return caller, find_record(caller, uuid)
+
+
+@api.api_operation(
+    READ,
+    "/events/",
+    url_name=STREAM,
+    summary="Follow several jobs by one stream (server-sent events)",
+    operation_id=openapi.FOLLOW_MANY,
+    response=_responses(200, RecordBody, 400, 404, 501) | {204: None},
+)
+async def follow_many(request: HttpRequest, ids: Ids = "") -> HttpResponseBase:
+    """Sends the record of each job, and again on each change, until all have ended. A job that is unknown, or another
+    owner's, is an event `missing` with its uuid; where all are, 404. Only under ASGI; else poll.
+    """
+    caller, records, missing = await sync_to_async(_following_many)(request, ids)
+    return _events_response(request, caller, records, missing)
+
+
+def _following_many(request: HttpRequest, ids: str) -> tuple[Caller, list[Record], list[str]]:
+    caller = identify(request, Action.RETRIEVE)
+    uuids = [uuid for uuid in ids.split(",") if uuid]
+    if not 1 <= len(uuids) <= MOST_FOLLOWED:
+        message = (
+            f"`ids` names {len(uuids)} jobs; give the ids of 1 to {MOST_FOLLOWED}, with commas between them."
+        )
+        raise HTTPError(400, "InvalidIds", message)
+    return caller, *find_records(caller, uuids)
+
+
+def _events_response(
+    request: HttpRequest, caller: Caller, records: Sequence[Record], missing: Sequence[str] = ()
+) -> HttpResponseBase:
     if not events.offered(request):
         raise HTTPError(
             501, "NotImplemented", "This server cannot stream (it runs under WSGI); poll the job instead."
         )
     if request.method == "HEAD":
         return HttpResponse(content_type="text/event-stream", headers=events.HEADERS)
-    if events.was_the_last(request, record):
+    if events.has_last_event(request, records):
         return HttpResponse(status=204)  # keeps an EventSource from reconnecting
     return StreamingHttpResponse(
-        events.stream(record, events.seconds_for(caller)),
+        events.stream(*records, missing=missing, seconds=events.seconds_for(caller)),
         content_type="text/event-stream",
         headers=events.HEADERS,
     )
-
-
-def _following(request: HttpRequest, uuid: str) -> tuple[Caller, Record]:
-    caller = identify(request, Action.RETRIEVE)
-    return caller, find_record(caller, uuid)
 
 
 api.add_router("", router)

@@ -30,7 +30,8 @@ def browser_token(
 
     Args:
         request: the request.
-        uuid: the job; of a group or a chain, the members too.
+        uuid: the job; of a group or a chain, the members too, unless Django REST framework's permission classes are
+            asked about each job: who makes the token may not be allowed all of them.
         minutes: how long it holds, at most 1,440 (a day).
         allow: what it allows: ``"read"``, ``"cancel"``.
 
@@ -50,6 +51,8 @@ def browser_token(
         if isinstance(error, TaskNotFound) or error.status == 404:
             raise Http404(str(error)) from None
         raise PermissionDenied(str(error)) from None
+    alone = caller.permit is not None
     if caller.token is not None:
-        expires = min(expires, caller.token.expires)
-    return Token(uuid=record.uuid, allow=allowed, expires=expires).signed(services.token_keys)
+        expires, alone = min(expires, caller.token.expires), caller.token.alone
+    token = Token(uuid=record.uuid, allow=allowed, expires=expires, alone=alone)
+    return token.signed(services.token_keys)

@@ -22,16 +22,29 @@ RECORDS = 10
 _NO_FAILURES: dict[str, list[Any]] = {"batchItemFailures": []}
 
 
-def ours() -> Callable[[], None]:
+def ours(task: str = "noop", inputs: dict[str, Any] | None = None) -> Callable[[], None]:
     """Our worker's handler."""
     from lambda_handlers.worker import handler
 
-    event = deployment.event("noop", {"numbers": [1, 2]}, RECORDS)
+    event = deployment.event(task, inputs or {"numbers": [1, 2]}, RECORDS)
 
     def step() -> None:
         assert handler(event, CONTEXT) == _NO_FAILURES
 
     return step
+
+
+def pausing() -> Callable[[], None]:
+    """Our worker's handler, with a task that waits."""
+    return ours("pause", {"number": 1})
+
+
+def pausing_without_overlap() -> Callable[[], None]:
+    """The same, where each call waits for the answer to the one before it."""
+    from serverless_tasks.engine.aws.botocore_overrides import connections
+
+    connections.say_when_sent = lambda client: None
+    return pausing()
 
 
 def powertools() -> Callable[[], None]:

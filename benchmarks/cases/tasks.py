@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from typing import Any, Final
 
@@ -9,7 +10,7 @@ from serverless_tasks import Task
 from serverless_tasks.params import ListParameter, NumberParameter, StringParameter
 
 # Seconds that a task takes which waits for something.
-PAUSE: Final = 0.02
+PAUSE: Final = float(os.environ.get("BENCH_PAUSE", "0.02"))
 
 
 class Noop(Task):

@@ -6,17 +6,13 @@ The site is the one of `python -m benchmarks.outage`, of which URL is what it pr
 from __future__ import annotations
 
 import argparse
-import io
-import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from PIL import Image
-from playwright.sync_api import sync_playwright
-
 from benchmarks.outage.site import PASSWORD, USER
+from infra.site.screenshots import leave_out_the_admins_own, light_page, log_in, take
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -25,12 +21,6 @@ if TYPE_CHECKING:
 
 LIST: Final = "serverless_tasks/job/"
 WIDTH: Final = 1000
-# As many as tell the pages' colours apart, and a third of the bytes.
-COLOURS: Final = 128
-# Milliseconds for a page, which takes a while on a busy machine.
-TIMEOUT: Final = 120_000
-# Bytes of a picture, at most.
-MOST: Final = 100_000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,13 +38,6 @@ class Picture:
     height: int
     open: Callable[[Page, str], object]
     below: str = "#content h1, #content-main"
-
-
-# Leave out what is the admin's own, beside and above the page.
-_BARE: Final = """
-document.querySelectorAll('#header, #nav-sidebar, #toggle-nav-sidebar').forEach(part => part.remove());
-document.querySelector('#main').classList.remove('shifted');
-"""
 
 
 def _outage(page: Page, jobs: str) -> None:
@@ -104,35 +87,15 @@ def main() -> int:
     parser.add_argument("folder", type=Path)
     chosen = parser.parse_args()
     chosen.folder.mkdir(parents=True, exist_ok=True)
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
-        context = browser.new_context(locale="en-GB", timezone_id="UTC", color_scheme="light")
-        page = context.new_page()
-        page.goto(chosen.url)
-        page.fill("#id_username", USER)
-        page.fill("#id_password", PASSWORD)
-        page.click("[type=submit]")
-        page.set_default_timeout(TIMEOUT)
+    with light_page(WIDTH) as page:
+        log_in(page, chosen.url, USER, PASSWORD)
         for picture in PICTURES:
-            page.set_viewport_size({"width": WIDTH, "height": picture.height})
             picture.open(page, chosen.url + LIST)
-            page.evaluate(_BARE)
+            leave_out_the_admins_own(page)
             target = chosen.folder / f"{picture.name}.png"
-            box = page.locator(picture.below).first.bounding_box()
-            page.evaluate("top => scrollTo(0, top - 12)", 0 if box is None else box["y"])
-            target.write_bytes(_small(page.screenshot()))
+            take(page, target, height=picture.height, below=picture.below)
             sys.stdout.write(f"{target}: {target.stat().st_size:,} bytes\n")
-        browser.close()
     return 0
-
-
-def _small(png: bytes) -> bytes:
-    """Return a picture in fewer colours."""
-    with Image.open(io.BytesIO(png)) as picture:
-        smaller = picture.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
-        written = io.BytesIO()
-        smaller.save(written, "PNG", optimize=True)
-    return written.getvalue()
 
 
 if __name__ == "__main__":

@@ -52,4 +52,22 @@ def with_latency() -> list[Comparison]:
             (bare, "bare writes one after another", 0.55),
             (plain, "ours without the overrides of botocore", None),
         )
-    ]
+    ] + _with_pauses()
+
+
+def _with_pauses() -> list[Comparison]:
+    """Row 3: what the overlap of calls earns where tasks take 20 and 100 ms."""
+    rows = []
+    with null_aws(LATENCY) as aws:
+        for milliseconds in (20, 100):
+            environment = deployment.environment(aws, TASKS) | {"BENCH_PAUSE": str(milliseconds / 1000)}
+            ours, apart = in_turns(
+                [
+                    steps(f"batch:{name}", 3, environment, warm=1)
+                    for name in ("pausing", "pausing_without_overlap")
+                ],
+                3,
+            )
+            measure = f"batch of ten, 5 ms a call, task of {milliseconds} ms, wall"
+            rows.append(compare(3, measure, "wall", ours, apart, named="ours without the overlap"))
+    return rows

@@ -54,6 +54,8 @@ def listing(search: Search) -> dict[str, Any]:
     return {
         **around(search, names),
         "rows": rows(page.records, now),
+        "has_tenants": any(record.tenant for record in page.records),
+        "has_owners": any(record.owner for record in page.records),
         "owner": owner,
         "next": search.going_on(page.cursor) if page.cursor else "",
         "full": len(page.records) >= PAGE,

@@ -6,6 +6,7 @@ import functools
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
+from asgiref.sync import sync_to_async
 from django.http import HttpResponse, HttpResponseNotAllowed
 
 from django_integration.web.http.responses import HTTPError, error_response
@@ -15,6 +16,25 @@ if TYPE_CHECKING:
 
     from django.http import HttpRequest
     from django.http.response import HttpResponseBase
+
+
+def reads_and_others(reads: Callable[..., Any], others: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a view that leaves GET and HEAD to one view, and all other methods to another.
+
+    Args:
+        reads: a view that is a coroutine function.
+        others: one that is not.
+    """
+
+    @functools.wraps(reads)
+    async def view(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if request.method in ("GET", "HEAD"):
+            answer: HttpResponseBase = await reads(request, *args, **kwargs)
+        else:
+            answer = await sync_to_async(others)(request, *args, **kwargs)
+        return answer
+
+    return view
 
 
 def in_json(view: Callable[..., Any]) -> Callable[..., Any]:

@@ -33,6 +33,7 @@ CREATE: Final = "create_task"
 RETRIEVE: Final = "get_task"
 CANCEL: Final = "cancel_task"
 FOLLOW: Final = "follow_task"
+FOLLOW_MANY: Final = "follow_tasks"
 LIST: Final = "list_tasks"
 _COMPONENTS: Final = "#/components/schemas/"
 # A place may have the name of a tenant in it.
@@ -90,8 +91,14 @@ def describe(
         name: {"operationId": name, "parameters": {"uuid": "$response.body#/uuid"}}
         for name in (RETRIEVE, CANCEL, FOLLOW)
     }
-    events = paths[f"{base}{{uuid}}/events/"]["get"]
-    events["responses"][200]["content"] = {"text/event-stream": {"schema": {"type": "string"}}}
+    for parameter in paths[f"{base}events/"]["get"]["parameters"]:
+        # Its default is there for us to refuse it in the shape of all errors.
+        parameter["required"] = True
+        parameter["schema"].pop("default", None)
+    for path in (f"{base}{{uuid}}/events/", f"{base}events/"):
+        paths[path]["get"]["responses"][200]["content"] = {
+            "text/event-stream": {"schema": {"type": "string"}}
+        }
     document["components"]["securitySchemes"] = schemes.named
 
 

@@ -42,6 +42,13 @@ class Hides(BasePermission):
         raise Http404
 
 
+class GroupsAlone(BasePermission):
+    """Keeps the members of groups to itself."""
+
+    def has_object_permission(self, request: Any, view: Any, obj: Any) -> bool:
+        return obj.group is None
+
+
 class OnlyWhoCanRead(BasePermission):
     """Looks at the job before it is asked about it."""
 

@@ -222,6 +222,15 @@ def _make_up_for_ministack(stack: Stack) -> None:
     policies, it takes each schedule for one of the group "default" and a list of them for everything; and it asks for
     permission by names such as sqs:SendMessageBatch, which IAM does not have: sqs:SendMessage covers both.
     """
+    # Plain HTTP is all that it speaks, and the bucket refuses that.
+    stack.client("s3").delete_bucket_policy(Bucket=stack.outputs["PayloadBucketName"])
+    iam = stack.client("iam")
+    for role in map(stack.physical, ("WorkerRole", "InvokeRole", "DeadLetterRole")):
+        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
+            document = _with_batches(iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"])
+            iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=document)
+    _make_up_in_policies(stack, (stack.outputs["PublisherPolicyArn"], stack.outputs["SchedulesPolicyArn"]))
+    # Last: from then on workers run what may have been submitted meanwhile.
     functions = stack.client("lambda")
     resources = stack.client("cloudformation").describe_stack_resources(StackName=stack.name)[
         "StackResources"
@@ -235,14 +244,6 @@ def _make_up_for_ministack(stack: Stack) -> None:
             functions.update_event_source_mapping(
                 UUID=each["UUID"], ScalingConfig={"MaximumConcurrency": limit}
             )
-    # Plain HTTP is all that it speaks, and the bucket refuses that.
-    stack.client("s3").delete_bucket_policy(Bucket=stack.outputs["PayloadBucketName"])
-    iam = stack.client("iam")
-    for role in map(stack.physical, ("WorkerRole", "InvokeRole", "DeadLetterRole")):
-        for name in iam.list_role_policies(RoleName=role)["PolicyNames"]:
-            document = _with_batches(iam.get_role_policy(RoleName=role, PolicyName=name)["PolicyDocument"])
-            iam.put_role_policy(RoleName=role, PolicyName=name, PolicyDocument=document)
-    _make_up_in_policies(stack, (stack.outputs["PublisherPolicyArn"], stack.outputs["SchedulesPolicyArn"]))
 
 
 def _make_up_in_policies(stack: Stack, policies: Iterable[str]) -> None:

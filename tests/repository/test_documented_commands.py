@@ -1,4 +1,4 @@
-"""Commands, options and pictures that docs/operating.md names exist."""
+"""Commands and options that docs/operating.md names exist."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
-from benchmarks.outage.pictures import MOST, PICTURES
 from serverless_tasks.cli.app import app
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
@@ -45,19 +44,3 @@ def test_what_is_no_command_and_no_option_is_seen() -> None:
     assert unknown("erors --since 2h") == ["erors"]
     assert unknown("errors --from 2h --json") == ["--from"]
     assert unknown("dead-letters list --json") == []
-
-
-def test_the_pages_pictures_are_those_that_are_kept() -> None:
-    kept = {path.name for path in (DOCS / "pictures").iterdir()}
-    named = {
-        name
-        for page in DOCS.rglob("*.md")
-        for name in re.findall(r"!\[[^]]+\]\((?:\.\./)?pictures/([^)]+)\)", page.read_text(encoding="utf-8"))
-    }
-    assert named == kept == {f"{picture.name}.png" for picture in PICTURES}
-    assert len(kept) <= 8
-
-
-def test_pictures_are_small() -> None:
-    sizes = {path.name: path.stat().st_size for path in (DOCS / "pictures").iterdir()}
-    assert {name: size for name, size in sizes.items() if size > MOST} == {}

@@ -152,6 +152,39 @@ def test_links_come_with_the_release_and_name_nobody_elses_address(monkeypatch: 
     assert dist.REPOSITORY == urls.REPOSITORY
 
 
+def test_the_description_leads_to_the_repository_or_nowhere(wheel: Path) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert re.search(r"!\[[^\]]+\]\(docs/pictures/", readme)
+    relative = re.compile(r"\]\((?!https?://|#)")
+
+    published = urls.description(readme, "https://code.example/tasks")
+    assert not relative.search(published)
+    assert "](https://code.example/tasks/raw/main/docs/pictures/" in published
+    assert "[docs/tasks.md](https://code.example/tasks/blob/main/docs/tasks.md)" in published
+
+    elsewhere = urls.description(readme, "")
+    assert not relative.search(elsewhere)
+    assert "![" not in elsewhere
+    assert "docs/tasks.md" in elsewhere
+
+    with zipfile.ZipFile(wheel) as archive:
+        (name,) = (name for name in archive.namelist() if name.endswith("/METADATA"))
+        metadata = message_from_string(archive.read(name).decode())
+    assert metadata["Description-Content-Type"] == "text/markdown"
+    assert metadata.get_payload() == urls.description(readme, os.environ.get(urls.REPOSITORY, ""))
+
+
+def test_code_in_the_description_stays_as_it_is() -> None:
+    readme = "a [b](c.md)\n\n![d](e.png)\n\nf\n\n    [g](h)\n\n```\n![i](j)\n```\n[k](https://l.example/) [m](#n)\n"
+    assert urls.description(readme, "") == (
+        "a b\n\nf\n\n    [g](h)\n\n```\n![i](j)\n```\n[k](https://l.example/) [m](#n)\n"
+    )
+    assert urls.description(readme, "https://code.example") == (
+        "a [b](https://code.example/blob/main/c.md)\n\n![d](https://code.example/raw/main/e.png)\n\nf\n\n"
+        "    [g](h)\n\n```\n![i](j)\n```\n[k](https://l.example/) [m](#n)\n"
+    )
+
+
 @pytest.mark.parametrize("extra", EXTRAS)
 def test_each_extra_brings_what_it_is_for(uv: str, wheel: Path, tmp_path: Path, extra: str) -> None:
     commands = release.installed(tmp_path, f"{wheel}[{extra}]")

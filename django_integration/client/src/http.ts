@@ -8,12 +8,13 @@ const TIMEOUT = 30_000
 /** The longest wait between two tries, in milliseconds. */
 const LONGEST_BACKOFF = 30_000
 
-/** The server refused a request, or answered with something that is not a record. */
+/** The server refused a request, or its answer is not a record. */
 export class HTTPError extends Error {
   /**
-   * @param status the answer's HTTP status
-   * @param body the answer's JSON as an object, or its text when it is not JSON
-   * @param retryAfter what the server asks to wait before the next try, in milliseconds; 0 when it does not say
+   * @param message the URL, the status and the server's reason
+   * @param status the HTTP status of the answer
+   * @param body the answer's JSON as an object, or its text where it is not JSON; of status 400 a `Refusal`
+   * @param retryAfter how long the server asks to wait before the next try, in milliseconds; 0 where it does not say
    */
   constructor(
     message: string,

@@ -25,25 +25,30 @@ function make(at: Options) {
     options: at,
 
     /**
-     * Submits a task and follows it until it ends.
+     * Submit a task and follow its job until it ends.
      *
-     * @param task the name that the task is registered by
+     * A submission is tried again, 3 times, only with an `idempotencyKey`; polls are always tried again.
+     *
+     * @param task the task's name
      * @param inputs its inputs by name
-     * @param third how, or what is called with each record; the positions after it are those of earlier releases
-     * @returns a promise of the record once the task has succeeded, or with `follow: false` as soon as it is submitted. It
-     *   rejects with the record when the task failed or was cancelled, with an `HTTPError` (`.status`, `.body`) when the
-     *   server refused, and with the browser's own error when the server could not be reached. Submitting is tried again
-     *   only with an `idempotencyKey`, polling always.
+     * @param options how the job is submitted and followed; or `onProgress` alone, which `onSuccess`, `onError` and the options
+     *   may follow, as in earlier releases
+     * @param onSuccess called with the record when the job has succeeded
+     * @param onError called with what the promise rejects with
+     * @param more how the job is submitted and followed, where `options` is a function
+     * @returns the job's record once it has succeeded, or with `follow: false` as soon as it is submitted. The promise rejects
+     *   with the record when the job failed or was cancelled, with an `HTTPError` (`.status`, `.body`) when the server refused,
+     *   and with the browser's own error when the server could not be reached.
      */
     run<Outputs = AnyOutputs>(
       task: string,
       inputs: object = {},
-      third?: ProgressCallback<Outputs> | RunOptions<Outputs> | null,
+      options?: ProgressCallback<Outputs> | RunOptions<Outputs> | null,
       onSuccess?: SuccessCallback<Outputs> | null,
       onError?: ErrorCallback<Outputs> | null,
-      sixth: RunOptions<Outputs> = {},
+      more: RunOptions<Outputs> = {},
     ): Promise<TaskRecord<Outputs>> {
-      const how = { ...sixth, ...settings(third) }
+      const how = { ...more, ...settings(options) }
       const key = how.idempotencyKey
       const call = called(key ? { ...how, headers: { ...how.headers, 'Idempotency-Key': key } } : how)
       const submitted = patiently(() => post(urlOf(at.baseURL), { task, inputs }, call), call, key ? 3 : 0)
@@ -52,45 +57,69 @@ function make(at: Options) {
     },
 
     /**
-     * Follows a task that was submitted before (by an earlier page, say), exactly as `run` follows its own. A group or a
-     * chain is followed by its uuid as well: its records count its `members`.
+     * Follow a job that was submitted before, for example by an earlier page, as `run` follows its own. A group or a chain is
+     * followed by its uuid as well: its records count its `members`.
+     *
+     * @param uuid the job's id
+     * @param options how it is followed; or `onProgress` alone, which `onSuccess` and `onError` may follow, as in earlier
+     *   releases
+     * @param onSuccess called with the record when the job has succeeded
+     * @param onError called with what the promise rejects with
+     * @returns the job's record once it has succeeded. The promise rejects as that of `run` does.
      */
     watch<Outputs = AnyOutputs>(
       uuid: string,
-      second?: ProgressCallback<Outputs> | RunOptions<Outputs> | null,
+      options?: ProgressCallback<Outputs> | RunOptions<Outputs> | null,
       onSuccess?: SuccessCallback<Outputs> | null,
       onError?: ErrorCallback<Outputs> | null,
     ): Promise<TaskRecord<Outputs>> {
-      const how = settings(second)
+      const how = settings(options)
       return outcome(poll(uuid, called(how)), at.pollInterval, called(how), how.onProgress, onSuccess, onError)
     },
 
-    /** Gives the record of a task as it is now. */
-    get: <Outputs = AnyOutputs>(uuid: string, how: CallOptions = {}): Promise<TaskRecord<Outputs>> =>
-      get(pollURL(uuid, called(how)), called(how)).then(({ body }) => body as TaskRecord<Outputs>),
-
-    /** Gives a page of the caller's own jobs, newest first. */
-    list: (query: { limit?: number; cursor?: string | null } = {}, how: CallOptions = {}): Promise<TasksPage> =>
-      page(urlOf(at.baseURL), query, how),
-
     /**
-     * Asks for a task to be cancelled.
+     * Return the record of a job as it is now.
      *
-     * @returns a promise of its record. A task that has already ended rejects with an `HTTPError` of status 409.
+     * @param uuid the job's id
+     * @param options how the call is made
+     * @returns the record. The promise rejects with an `HTTPError` of status 404 where there is no such job for the caller.
      */
-    cancel: <Outputs = AnyOutputs>(uuid: string, how: CallOptions = {}): Promise<TaskRecord<Outputs>> =>
-      post(urlOf(at.baseURL, uuid, 'cancel'), {}, called(how)).then(({ body }) => body as TaskRecord<Outputs>),
+    get: <Outputs = AnyOutputs>(uuid: string, options: CallOptions = {}): Promise<TaskRecord<Outputs>> =>
+      get(pollURL(uuid, called(options)), called(options)).then(({ body }) => body as TaskRecord<Outputs>),
 
     /**
-     * Gives a page of the members of a group or a chain, in the order of their index.
+     * Return a page of the caller's own jobs, newest first.
      *
-     * @returns a promise of the page. What is no group rejects with an `HTTPError` of status 404.
+     * @param query `limit` is the most jobs of a page, from 1 to 100 (50 unless given); `cursor` the `next` of the page before
+     * @param options how the call is made
+     * @returns the page
+     */
+    list: (query: { limit?: number; cursor?: string | null } = {}, options: CallOptions = {}): Promise<TasksPage> =>
+      page(urlOf(at.baseURL), query, options),
+
+    /**
+     * Request that a job be cancelled. A running one stops at its next step.
+     *
+     * @param uuid the job's id
+     * @param options how the call is made
+     * @returns its record then. The promise rejects with an `HTTPError` of status 409 where the job has ended already.
+     */
+    cancel: <Outputs = AnyOutputs>(uuid: string, options: CallOptions = {}): Promise<TaskRecord<Outputs>> =>
+      post(urlOf(at.baseURL, uuid, 'cancel'), {}, called(options)).then(({ body }) => body as TaskRecord<Outputs>),
+
+    /**
+     * Return a page of the members of a group or a chain, in the order of their index.
+     *
+     * @param uuid the id of the group or chain
+     * @param query which members
+     * @param options how the call is made
+     * @returns the page. The promise rejects with an `HTTPError` of status 404 where the job is no group or chain.
      */
     members: <Outputs = AnyOutputs>(
       uuid: string,
       query: MembersQuery = {},
-      how: CallOptions = {},
-    ): Promise<MembersPage<Outputs>> => page(urlOf(at.baseURL, uuid, 'members'), query, how),
+      options: CallOptions = {},
+    ): Promise<MembersPage<Outputs>> => page(urlOf(at.baseURL, uuid, 'members'), query, options),
   }
 }
 
@@ -118,12 +147,13 @@ function outcome<Outputs>(
 }
 
 /**
- * Makes a client with settings of its own, typed by the interface `Tasks` that `serverless-tasks types` writes.
+ * Make a client with settings of its own, typed by the interface `Tasks` that `serverless-tasks types` writes.
  *
- * Each task is a property: `client.resize.run({ width: 3 })`. One whose name has a dot, or is that of a function of the
- * client, is run by `client.run('reports.monthly', {})`.
+ * Each task is a property: `client.resize.run({ width: 3 })`. One whose name has a dot, or is that of a call, is run by its
+ * name: `client.run('reports.monthly', {})`.
  *
- * @param settings what differs from `options`, which it follows otherwise
+ * @param settings what differs from `options`, which the client follows otherwise
+ * @returns the client
  */
 export function createClient<Tasks = { [name: string]: { inputs: any; outputs: any; errors: any } }>(
   settings: Partial<Options> = {},

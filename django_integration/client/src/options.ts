@@ -1,36 +1,37 @@
-/** A token that the server takes in place of a session: itself, or what gives one, called again when it has expired. */
+/** A token that the server takes in place of a session: the token, or a function that gives one, called again after a 401. */
 export type Token = string | (() => string | Promise<string>)
 
-/** Settings of the client. Change the properties of `options`; each call reads them afresh. */
+/** Settings of a client. Each call reads them afresh. */
 export interface Options {
-  /** Where the server's task URLs are included: a path, or a whole URL for another origin. */
+  /** Where the site includes `django_integration.urls`: a path, or an absolute URL for another origin. */
   baseURL: string
-  /** The cookie that holds Django's CSRF token. */
+  /** The cookie that holds Django's CSRF token: the site's `CSRF_COOKIE_NAME`. */
   csrfCookieName: string
-  /** The request header that carries the token. */
+  /** The request header that carries that token: the site's `CSRF_HEADER_NAME`, as a browser spells it. */
   csrfHeaderName: string
-  /** The `mode` of each request. With `'cors'` cookies are sent to the other origin. */
+  /** The `mode` of each request. `'cors'` is for another origin, to which cookies are then sent along. */
   corsMode: RequestMode
-  /** Time between two polls, in milliseconds. */
+  /** Time between two polls of a job, in milliseconds. */
   pollInterval: number
-  /** Sent with each request in place of cookies, as `Authorization: Bearer`. */
+  /** Sent with each request as `Authorization: Bearer`, in place of cookies. */
   token?: Token
-  /** Sent with each request. */
+  /** Further headers of each request. */
   headers?: { [name: string]: string }
-  /** Where jobs are polled with a token, in place of `baseURL`: a status function that answers browsers. */
+  /** Where jobs are polled with a token, in place of `baseURL`: the URL of a stack's status function for browsers. */
   statusURL?: string
 }
 
-/** How one call is made. */
+/** What every call takes. */
 export interface CallOptions {
-  /** Ends waiting, polling and streaming; the promise rejects with its reason. The job goes on. */
+  /** When it is aborted, waiting, polling and streaming end, and the promise rejects with its reason. The job goes on. */
   signal?: AbortSignal | undefined
-  /** Sent with the requests of this call, beside those of the options. */
+  /** Further headers of this call's requests, beside those of the settings. */
   headers?: { [name: string]: string } | undefined
-  /** In place of the options' token. */
+  /** Sent in place of the settings' token. */
   token?: Token | undefined
 }
 
+/** The settings of the package's calls, and of each client that has none of its own. Assign to its properties. */
 export const options: Options = {
   baseURL: '/tasks/',
   csrfCookieName: 'csrftoken',

@@ -74,12 +74,14 @@ class Caller:
             raise TaskNotFound(job.uuid)
 
     def check_may(self, record: Record) -> None:
-        """Refuse a job that the site's permission classes keep from the caller.
+        """Refuse a job that the site's permission classes, or the limits of a token, keep from the caller.
 
         Raises:
             Refused: as the classes have it.
-            TaskNotFound: they say that there is none.
+            TaskNotFound: they say that there is none, or the token is not for it.
         """
+        if self.token is not None and not self.token.covers(record.uuid, record.group):
+            raise TaskNotFound(record.uuid)
         if self.permit is not None:
             self.permit(record)
 

@@ -12,6 +12,7 @@ import threading
 import urllib.request
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+from urllib.error import HTTPError
 from urllib.parse import urlsplit
 
 import cryptography  # noqa: F401 - without it PyJWT reads no public key
@@ -133,5 +134,9 @@ def _get(url: str) -> Any:
     if parts.scheme != "https" and not (parts.scheme == "http" and parts.hostname in _LOOPBACK):
         raise ValueError(f"{url!r} is not an https URL")
     request = urllib.request.Request(url, headers={"Accept": "application/json"})  # noqa: S310 - checked above
-    with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
-        return json.loads(answer.read(LARGEST))
+    try:
+        with urllib.request.urlopen(request, timeout=TIMEOUT) as answer:  # noqa: S310
+            return json.loads(answer.read(LARGEST))
+    except HTTPError as error:
+        error.close()  # it holds the response
+        raise

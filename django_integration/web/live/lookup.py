@@ -6,10 +6,13 @@ from typing import TYPE_CHECKING
 
 from django_integration.web.http.job_id import job_id
 from django_integration.web.live.shared_reads import SharedReads, drop
+from serverless_tasks.engine.job.job_id import uuid_in
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import TaskNotFound
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from django_integration.web.auth.caller import Caller
     from django_integration.web.live.job_view import JobView, Version
     from serverless_tasks.engine.job.record import Record
@@ -31,6 +34,22 @@ def find_record(caller: Caller, uuid: str) -> Record:
     # Who has seen this is not shown an older one by a poll.
     drop(wanted)
     return record
+
+
+def find_records(caller: Caller, uuids: Sequence[str]) -> tuple[list[Record], list[str]]:
+    """Return those of several jobs that the caller may see, as they are now, and the ids of the others, as given.
+
+    Raises:
+        TaskNotFound: the caller may see none of them.
+    """
+    asked = {uuid: uuid.lower() for uuid in uuids}
+    jobs = dict.fromkeys(job for job in asked.values() if uuid_in(job) == job)
+    found = current_services().store.read_many(list(jobs))
+    seen = {job: found[job] for job in jobs if job in found and caller.sees(found[job])}
+    if not seen:
+        raise TaskNotFound(uuids[0][:40])
+    drop(*seen)
+    return list(seen.values()), [uuid for uuid, job in asked.items() if job not in seen]
 
 
 def find_shared(caller: Caller, uuid: str, reads: SharedReads, at_least: Version) -> JobView:

@@ -1,4 +1,4 @@
-"""One look at the store a second for everybody who follows a task in this process, off the event loop."""
+"""One look at the store a second for everybody who follows a job in this process, off the event loop."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import ServerlessTasksError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Set
 
     from serverless_tasks.engine.job.record import Record
 
@@ -31,32 +31,31 @@ FAILURES: Final = 5
 _UNSEEN: Final = "?"
 
 
+@dataclass(slots=True, eq=False)
 class Follower:
-    """One who follows a task.
+    """A stream's interest in one job.
 
-    Args:
-        view: what they have been given to begin with.
+    Attributes:
+        view: the job as it was last seen; None once there will be no more of it.
+        woken: set when there is news; the followers of one stream share it.
+        fresh: whether the stream has not taken this `view` yet.
     """
 
-    def __init__(self, view: JobView) -> None:
-        self.view: JobView | None = view
-        self._news = asyncio.Event()
+    view: JobView | None
+    woken: asyncio.Event
+    fresh: bool = True
 
     def show(self, view: JobView | None) -> None:
-        """Wake them for what they have not seen yet; None says that there will be no more."""
+        """Wake the stream for what it has not seen yet; None says that there will be no more."""
         if self.view is not None and (view is None or view.data != self.view.data):
             self.view = view
-            self._news.set()
+            self.fresh = True
+            self.woken.set()
 
-    async def news(self, seconds: float) -> bool:
-        """Wait for something new to be in `view`; False when the time is over without."""
-        try:
-            async with asyncio.timeout(seconds):
-                await self._news.wait()
-        except TimeoutError:
-            return False
-        self._news.clear()
-        return True
+    def take(self) -> bool:
+        """Take the view; return whether it is a fresh one."""
+        fresh, self.fresh = self.fresh, False
+        return fresh
 
 
 @dataclass(slots=True)
@@ -86,16 +85,20 @@ class Watcher:
         return len(self._watched)
 
     @contextmanager
-    def follow(self, record: Record) -> Iterator[Follower]:
-        """Follow a task.
+    def follow(self, record: Record, woken: asyncio.Event | None = None) -> Iterator[Follower]:
+        """Follow a job, until it ends.
 
         Args:
             record: what has just been read of it.
+            woken: the event of a stream that follows several; the follower's own unless given.
         """
+        follower = Follower(JobView.of(record), woken or asyncio.Event())
+        if record.ended:
+            yield follower
+            return
         watched = self._watched.setdefault(record.uuid, _Watched())
         # The others may have seen less than this record tells, or more: the next look tells everybody.
         watched.mark = _UNSEEN
-        follower = Follower(JobView.of(record))
         watched.followers.add(follower)
         if self._looking is None or self._looking.done():
             # Not in the context of the request that happens to be the first.
@@ -106,9 +109,12 @@ class Watcher:
         try:
             yield follower
         finally:
-            watched.followers.discard(follower)
-            if not watched.followers and self._watched.get(record.uuid) is watched:
-                del self._watched[record.uuid]
+            self._leave(record.uuid, watched, {follower})
+
+    def _leave(self, uuid: str, watched: _Watched, followers: Set[Follower]) -> None:
+        watched.followers -= followers
+        if not watched.followers and self._watched.get(uuid) is watched:
+            del self._watched[uuid]
 
     async def look(self, pool: ThreadPoolExecutor) -> None:
         """Look once, on a thread of the pool, and tell the followers of what has changed.
@@ -134,8 +140,11 @@ class Watcher:
             newcomers = watched.followers - there[uuid]
             watched.mark = _UNSEEN if newcomers else mark
             view = None if record is None else JobView.of(record)
-            for follower in watched.followers & there[uuid]:
+            told = watched.followers & there[uuid]
+            for follower in told:
                 follower.show(view)
+            if view is None or view.last:
+                self._leave(uuid, watched, told)
 
     async def _look(self) -> None:
         failures = 0

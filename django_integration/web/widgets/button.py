@@ -42,11 +42,11 @@ def context_of_button(request: HttpRequest, offer: Offer, **more: Any) -> dict[s
     Args:
         request: the request of the page.
         offer: what it submits.
-        more: ``values`` of hidden fields, ``form_id``, ``htmx``, ``errors``.
+        more: ``values`` of hidden fields, ``form_id``, ``htmx``, ``errors``, ``signed`` of an offer that came back.
     """
     return {
         "offer": offer,
-        "signed": offer.sign(),
+        "signed": more.get("signed") or offer.sign(),
         "field": OFFER,
         "url": path_of("submit", near=namespaces_of(request)),
         **more,
@@ -108,14 +108,27 @@ def _refusal(request: HttpRequest, offer: Offer | None, error: Exception) -> Htt
         "error_status": answer.status_code,
     }
     if offer is not None and answer.status_code != 403:
-        values = {name: request.POST.getlist(name) for name in offer.fields if name in request.POST}
-        context |= context_of_button(request, offer, values=values, htmx=by_htmx(request))
+        # Signed anew, a form that is refused again and again would never grow old.
+        signed = request.POST[OFFER]
+        context |= context_of_button(
+            request, offer, values=_values(request, offer), htmx=by_htmx(request), signed=signed
+        )
     if by_htmx(request):  # it shows no answer of another status
         return HttpResponse(render_to_string(TEMPLATE, context, request))
     response = render(request, "serverless_tasks/widgets/refused.html", context, status=answer.status_code)
     if "Retry-After" in answer:
         response["Retry-After"] = answer["Retry-After"]
     return response
+
+
+def _values(request: HttpRequest, offer: Offer) -> dict[str, list[str]]:
+    """Return what the form gave, but for secrets: a page must not show them, nor a browser keep them with it."""
+    registry = current_services().registry
+    shown = [name for name in offer.fields if name in request.POST]
+    if offer.task not in registry:
+        return {}
+    definition = registry.definition(offer.task)
+    return {name: request.POST.getlist(name) for name in shown if not definition.is_secret(name)}
 
 
 def _wants_json(request: HttpRequest) -> bool:

@@ -45,6 +45,7 @@ class Token:
         task: with ``submit``: the task's name.
         inputs: with ``submit``: the `digest` of its inputs.
         options: with ``submit``: the options of the submission, as JSON.
+        alone: whether it is for the group or the chain without its members.
     """
 
     uuid: str
@@ -53,10 +54,11 @@ class Token:
     task: str | None = None
     inputs: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+    alone: bool = False
 
     def covers(self, uuid: str, group: str | None) -> bool:
         """Return whether the token is for a job: this one, or a member of this group."""
-        return self.uuid in (uuid, group)
+        return self.uuid == uuid or (self.uuid == group and not self.alone)
 
     def signed(self, keys: Keys) -> str:
         """Return the token as text."""
@@ -69,6 +71,8 @@ class Token:
             payload |= {"t": self.task, "i": self.inputs}
             if self.options:
                 payload["o"] = dict(self.options)
+        if self.alone:
+            payload["m"] = 0
         key = keys.signing()
         text = json.dumps(payload, separators=(",", ":")).encode()
         signed = f"{PREFIX}{key.id}.{_encoded(text)}"
@@ -112,6 +116,7 @@ class Token:
             task=payload.get("t"),
             inputs=payload.get("i"),
             options=payload.get("o", {}),
+            alone="m" in payload,
         )
 
 

@@ -170,6 +170,12 @@ class TestFilters:
         assert f"Failed TaskError: There is no more paper. {failed[:8]} fails 1 " in page
         assert " acme 7 " in page
 
+    def test_there_is_no_column_of_tenants_or_owners_where_no_job_of_the_page_has_one(
+        self, reader: Client, failed: str
+    ) -> None:
+        page = text(reader.get(LIST, {"task": "sum"}))
+        assert "Attempts Duration Queue wait Submitted Finished" in page
+
     def test_times_have_seconds_and_a_zone(self, reader: Client, failed: str) -> None:
         record = current_services().store.read(failed)
         assert record is not None

@@ -31,6 +31,7 @@ GOOD = {
     "GET /tasks/{uuid}/members/": {200},
     "POST /tasks/{uuid}/cancel/": {409},
     "GET /tasks/{uuid}/events/": {501},
+    "GET /tasks/events/": {501},
     "POST /tasks/resize/": {201},
     "POST /tasks/resize/run": {200},
 }
@@ -46,6 +47,7 @@ EXCLUDED = {
     "GET /tasks/{uuid}/members/": [positive_data_acceptance],
     # WSGI does not stream, and 501 says so.
     "GET /tasks/{uuid}/events/": [not_a_server_error],
+    "GET /tasks/events/": [not_a_server_error],
 }
 
 
@@ -98,6 +100,8 @@ def test_every_call_is_tried(document: Any) -> None:
     assert set(CALLS) <= labels
 
 
+# Python 3.14 counts the references of locals otherwise than Hypothesis expects, which then warns of its own generator.
+@pytest.mark.filterwarnings("ignore:It looks like `register_random`")
 @pytest.mark.parametrize("mode", list(GenerationMode), ids=lambda mode: mode.value)
 @pytest.mark.parametrize("call", CALLS)
 def test_answers_are_as_described(
@@ -119,6 +123,8 @@ def test_answers_are_as_described(
     def check(case: Any, job: str | None) -> None:
         if job is not None and "uuid" in case.path_parameters and mode is GenerationMode.POSITIVE:
             case.path_parameters["uuid"] = job
+        if job is not None and "ids" in case.query and mode is GenerationMode.POSITIVE:
+            case.query["ids"] = job
         answer = case.call(**sent)
         statuses[answer.status_code] += 1
         case.validate_response(

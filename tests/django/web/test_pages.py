@@ -148,6 +148,7 @@ class TestDocs:
             ("/tasks/{uuid}/members/", "get"),
             ("/tasks/{uuid}/cancel/", "post"),
             ("/tasks/{uuid}/events/", "get"),
+            ("/tasks/events/", "get"),
             *((f"/tasks/{task}/", "post") for task in TYPED),
         }
 

@@ -114,6 +114,14 @@ def test_it_covers_its_job_and_the_members_of_it() -> None:
     assert not read.covers("another", "another group")
 
 
+def test_one_that_is_alone_leaves_out_the_members() -> None:
+    made = Token(uuid=UUID, allow=frozenset({"read"}), expires=int(NOW) + 900, alone=True)
+    read = Token.read(made.signed(KEYS), KEYS, NOW)
+    assert read == made
+    assert read.covers(UUID, None)
+    assert not read.covers("another", UUID)
+
+
 def test_what_a_newer_version_allows_is_left_out() -> None:
     key = Key.of(NEW)
     payload = encoded(json.dumps({"j": UUID, "a": "rx", "e": NOW + 9, "z": 1}).encode())

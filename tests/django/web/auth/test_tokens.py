@@ -307,6 +307,27 @@ class TestMaking:
         with pytest.raises(Http404):
             browser_token(reads, SumNumbers.options(on_commit=False).submit(numbers=[1]).uuid)
 
+    @pytest.mark.usefixtures("scheduling")
+    def test_where_classes_decide_about_each_job_a_groups_has_no_members(
+        self, user: User, stranger: Client, settings: Any
+    ) -> None:
+        """The classes refuse job 7's owner some of the members: a token cannot ask them."""
+        settings.TASK_API_PERMISSIONS_CLASSES = ["tests.django.drf_classes.GroupsAlone"]
+        settings.TASK_API_AUTHENTICATION_CLASSES = ["rest_framework.authentication.SessionAuthentication"]
+        members = [SumNumbers.signature(numbers=[number]) for number in range(2)]
+        made = group(members).options(owner=str(user.pk), on_commit=False).submit()
+        browser = Client()
+        browser.force_login(user)
+        path = f"/tasks/{made.uuid}/members/"
+        assert browser.get(path).json()["members"] == []
+        headers = bearer(browser_token(_request(user=user), made.uuid))
+        assert stranger.get(f"/tasks/{made.uuid}/", headers=headers).status_code == 200
+        assert stranger.get(path, headers=headers).json()["members"] == []
+        member = stranger.get(path, headers=bearer(made.browser_token())).json()["members"][0]["uuid"]
+        assert stranger.get(f"/tasks/{member}/", headers=headers).status_code == 404
+        again = bearer(browser_token(_request(headers), made.uuid))
+        assert stranger.get(f"/tasks/{member}/", headers=again).status_code == 404
+
 
 class TestBesideOtherAuthentication:
     def test_rest_frameworks_classes_are_not_asked(

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 from uuid import uuid4
 
@@ -48,7 +49,7 @@ def begin(record: Record) -> Any:
 
 def unread(followers: list[Follower]) -> list[int]:
     """Which of them have something new to see."""
-    return [number for number, follower in enumerate(followers) if follower._news.is_set()]
+    return [number for number, follower in enumerate(followers) if follower.woken.is_set()]
 
 
 def follow_all(watching: Watcher, records: list[Record], stack: ExitStack) -> list[Follower]:
@@ -346,6 +347,35 @@ class TestStream:
         assert '"pending"' in parts[0]
         assert '"failed"' in parts[-1]
         assert len(parts) == len(set(parts)) <= 3
+
+    def test_several_share_a_stream_until_the_last_has_ended(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        first, second = (Record(uuid=uuid, task="sum") for uuid in "ab")
+        looks = [
+            {"a": ("1", replace(first, status="succeeded")), "b": ("1", second)},
+            {"b": ("2", replace(second, status="running"))},
+            {"b": ("3", replace(second, status="failed"))},
+        ]
+        asked = list[set[str]]()
+
+        def changed(seen: dict[str, str]) -> Any:
+            asked.append(set(seen))
+            return looks[len(asked) - 1]
+
+        monkeypatch.setattr(current_services().store, "changed", changed)
+        parts = asyncio.run(collect(events.stream(first, second)))
+        told = [
+            json.loads(line[6:]) for part in parts for line in part.split("\n") if line.startswith("data: ")
+        ]
+        assert [(record["uuid"], record["status"]) for record in told] == [
+            ("a", "pending"),
+            ("b", "pending"),
+            ("a", "succeeded"),
+            ("b", "running"),
+            ("b", "failed"),
+        ]
+        # One that has ended is not looked at again, and those who lose the stream between two events get both again.
+        assert asked == [{"a", "b"}, {"b"}, {"b"}]
+        assert [part.count("id: ") for part in parts] == [1] * 4
 
     def test_a_task_that_is_deleted_ends_it(self, monkeypatch: pytest.MonkeyPatch) -> None:
         assert len(self.follow(monkeypatch, self.record(), None)) == 1

@@ -1,6 +1,7 @@
 """The button that submits a task, and the view that its form is sent to."""
 
 import re
+import time
 from collections.abc import Callable, Iterator
 from html import unescape
 from typing import Any
@@ -200,6 +201,28 @@ class TestRefusals:
         assert '<code dir="ltr">numbers' in page
         assert fields_of(page)["numbers"] == ["1", "many"]
         assert fields_of(page)["task-offer"] != [""]
+
+    def test_the_form_that_comes_back_is_no_younger(
+        self, browser: Client, user: User, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = time.time()
+        with monkeypatch.context() as earlier:
+            earlier.setattr(signing.time, "time", lambda: now - 3_600)
+            form = fields_of(drawn(OPEN, user)) | {"numbers": "many"}
+        page = self.refused(browser, form, 400, "many")
+
+        assert fields_of(page)["task-offer"] == form["task-offer"]
+
+    @pytest.mark.parametrize("kind", [{}, HTMX])
+    def test_a_secret_does_not_come_back_with_it(
+        self, browser: Client, user: User, kind: dict[str, Any]
+    ) -> None:
+        current_services().registry.add(LogsIn)
+        form = fields_of(drawn('"logs-in" fields="password name"', user))
+        page = browser.post(URL, form | {"password": "hunter2", "name": "ann"}, **kind).content.decode()
+
+        assert fields_of(page)["name"] == ["ann"]
+        assert "hunter2" not in page
 
     def test_a_browser_cannot_change_what_is_fixed(self, browser: Client, form: dict[str, Any]) -> None:
         self.refused(browser, form | {"numbers": "5"}, 400, "is fixed on this form")

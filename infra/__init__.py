@@ -1,0 +1,1 @@
+"""What builds, releases and tries out the product; no part of it."""

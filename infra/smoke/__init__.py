@@ -1,0 +1,1 @@
+"""The smoke test on AWS itself: ``python -m infra.smoke``, which is ``make aws-smoke``."""
