@@ -106,17 +106,28 @@ def compare(
         while twins and excess[what] > 0:
             found.append(Repeated(twins[0], after))
             excess[what] -= twins.pop(0).adds
-    return found + _overwritten(first, second, after)
+    return found + _overwritten(whole, first, second, after)
 
 
-def _overwritten(first: Sequence[Write], second: Sequence[Write], after: str) -> list[Repeated]:
-    """Return what overwrote a row with something else than the run before."""
-    rows: dict[str, set[str]] = {}
-    for write in first:
-        if write.row:
-            rows.setdefault(write.row, set()).add(write.values)
+def _overwritten(
+    whole: Sequence[Write], first: Sequence[Write], second: Sequence[Write], after: str
+) -> list[Repeated]:
+    """Return what overwrote a row with something else than a run by itself leaves there, on its way or in the end."""
+    rows = _rows(first)
+    # A lost run is the beginning of a whole one: rows come in the same order, though a job may have rows of its own.
+    for row, values in zip(rows, _rows(whole).values(), strict=False):
+        rows[row] |= values
     return [
         Repeated(write, after, "other values")
         for write in second
         if write.row in rows and write.values not in rows[write.row]
     ]
+
+
+def _rows(writes: Sequence[Write]) -> dict[str, set[str]]:
+    """Return the rows that were overwritten, by when they were first, and with what."""
+    rows: dict[str, set[str]] = {}
+    for write in writes:
+        if write.row:
+            rows.setdefault(write.row, set()).add(write.values)
+    return rows

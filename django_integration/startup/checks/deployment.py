@@ -21,7 +21,7 @@ from serverless_tasks.engine.definition.registry import Registry
 from serverless_tasks.engine.services import current_services
 from serverless_tasks.errors import AwsError, ConfigurationError
 from serverless_tasks.project.samconfig import deployed_parameters
-from serverless_tasks.project.worker_time import deployed_seconds, worker_times_advice
+from serverless_tasks.project.worker_time import LONG, deployed_seconds, worker_times_advice
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping
@@ -70,6 +70,8 @@ def check_aws(app_configs: Any, **_: Any) -> list[checks.CheckMessage]:
         messages += _paused()
     except (AwsError, ConfigurationError) as error:
         messages.append(_unreachable(f"The table {current.config.table!r}", error))
+    # No function runs these: a container's worker hides the message of a task for as long as it runs.
+    tasks = [task for task in tasks if task.usual_queue() != LONG]
     for name, url in current.config.queue_urls.items():
         # A priority may bring any task to one of the three; a queue of one's own has those that name it.
         own = [task.timeout for task in tasks if name in QUEUES or task.usual_queue() == name]

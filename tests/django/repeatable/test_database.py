@@ -83,6 +83,28 @@ def test_a_counter_is_counted_twice() -> None:
     assert Parcel.objects.get(pk=weigh).weight == 1
 
 
+def test_a_row_may_have_several_values_on_the_way() -> None:
+    def checkpoint(task: Task) -> None:
+        done, _ = Parcel.objects.get_or_create(pk=task.execution.uuid, defaults={"weight": 0})
+        for weight in range(done.weight + 1, 4):
+            Parcel.objects.filter(pk=done.pk).update(weight=weight)
+
+    def status(task: Task) -> None:
+        order, _ = Order.objects.get_or_create(customer="ada")
+        for order.status in ("begun", "done"):
+            order.save()
+
+    def counted(task: Task) -> None:
+        parcel, _ = Parcel.objects.get_or_create(pk=task.execution.uuid, defaults={"weight": 0})
+        for _ in range(2):
+            parcel.weight += 1
+            parcel.save()
+
+    assert checked(checkpoint) == []
+    assert checked(status) == []
+    assert set(checked(counted)) == {"UPDATE warehouse_parcel: other values"}
+
+
 def test_what_is_rolled_back_has_not_happened() -> None:
     def work(task: Task) -> None:
         try:

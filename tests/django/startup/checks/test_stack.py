@@ -18,6 +18,7 @@ from django.core.management import call_command
 from django.core.management.base import SystemCheckError
 
 from django_integration.startup.checks.deployment import check_deployed_tasks
+from serverless_tasks import Task
 from serverless_tasks.engine.aws import session
 from serverless_tasks.engine.aws.dynamodb.pauses import TablePauses
 from serverless_tasks.engine.definition.manifest.build import Manifest
@@ -66,6 +67,19 @@ class TestAws:
         assert number == "W008"
         assert "queue 'high' is 359 seconds" in sentence
         assert "60 seconds" in sentence
+
+    def test_a_task_of_hours_on_the_queue_that_containers_work_on(self, settings: Any) -> None:
+        class Nightly(Task):
+            name = "nightly-of-hours"
+            queue, timeout = "long", 4 * 3600
+
+            def run(self) -> None: ...
+
+        url = session.client("sqs").create_queue(QueueName="long", Attributes={"VisibilityTimeout": "360"})
+        urls = {**current_services().config.queue_urls, "long": url["QueueUrl"]}
+        settings.SERVERLESS_TASKS = {**settings.SERVERLESS_TASKS, "QUEUE_URLS": urls}
+        current_services().registry.add(Nightly)
+        assert "W008" not in {number for number, _ in messages()}
 
     def test_what_is_paused(self) -> None:
         pauses = current_services().pauses
