@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from serverless_tasks.engine.definition.manifest.build import Manifest
+from serverless_tasks.engine.definition.manifest.build import READS, Manifest
 
 if TYPE_CHECKING:
     from serverless_tasks.engine.definition.manifest.build import ManifestStore
@@ -42,10 +42,15 @@ class BuildRecord:
         try:
             manifest = self._manifest()
             there = self._store.read()
-            same = there is not None and (there.build, there.build_id) == (manifest.build, manifest.build_id)
-            if there is None or not same or there.indexed_since is None:
+            if there is None or not self._says(there, manifest):
+                before = {} if there is None else there.reads
                 self._store.write(
-                    replace(manifest, indexed_since=manifest.since, first=self._first(manifest, there))
+                    replace(
+                        manifest,
+                        indexed_since=manifest.since,
+                        first=self._first(manifest, there),
+                        reads={name: before.get(name, manifest.since) for name in READS},
+                    )
                 )
         except Exception:
             logger.warning("the manifest of this build could not be written", exc_info=True)
@@ -58,6 +63,11 @@ class BuildRecord:
         """
         if self._store is not None:
             self._store.write(self._manifest())
+
+    def _says(self, there: Manifest, manifest: Manifest) -> bool:
+        """Return whether the manifest that is there is one of this build, and a worker's."""
+        same = (there.build, there.build_id) == (manifest.build, manifest.build_id)
+        return same and there.indexed_since is not None and there.reads.keys() == set(READS)
 
     def _first(self, manifest: Manifest, there: Manifest | None) -> int | None:
         """Return when the table was made: as the build before says, else as the table itself does."""
