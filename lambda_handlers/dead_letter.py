@@ -121,7 +121,9 @@ class _Batch:
                 from lambda_handlers.counting import counting, settled_run  # statistics may be off
 
                 with counting("a job"):
-                    self._counts.note(settled_run(message, claim, failure, size=len(body)))
+                    item_of = self._services.store.item_of
+                    run = settled_run(message, claim, failure, size=len(body), item_of=item_of)
+                    self._counts.note(run)
             self._keep_job(record, message, failure)
         elif claim.status == FAILED and (before := self._settled_before(message)) is not None:
             self._keep_job(record, message, before)

@@ -238,12 +238,19 @@ class _Batch:
         if outcome.give_back is not None:
             raise self._redelivery.back(record, math.ceil(outcome.give_back), outcome.status)
 
-    @staticmethod
-    def _note(counts: BatchCounts, record: dict[str, Any], message: Message, outcome: DeliveryResult) -> None:
+    def _note(
+        self, counts: BatchCounts, record: dict[str, Any], message: Message, outcome: DeliveryResult
+    ) -> None:
         from lambda_handlers.counting import counting, run_of  # statistics may be off
 
         with counting("a job"):
-            run = run_of(message, outcome, deliveries=deliveries(record), size=len(record["body"]))
+            run = run_of(
+                message,
+                outcome,
+                deliveries=deliveries(record),
+                size=len(record["body"]),
+                item_of=self._services.store.item_of,
+            )
             if run is not None:
                 counts.note(run)
 

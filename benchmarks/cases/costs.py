@@ -1,7 +1,8 @@
 """What ten jobs, and one update of their progress, ask of AWS: calls, bytes, and what is billed of them.
 
-``python -m benchmarks.cases.costs tracked|untracked|celery BYTES``, of that size of input. What the worker's side of
-SQS does (receive and delete) is not called here; `benchmarks.rows.costs` reckons it.
+``python -m benchmarks.cases.costs tracked|untracked|celery text|records BYTES``, of that size of input: one letter
+again and again, or what people send. What the worker's side of SQS does (receive and delete) is not called here;
+`benchmarks.rows.costs` reckons it.
 """
 
 from __future__ import annotations
@@ -10,9 +11,12 @@ import json
 import math
 import os
 import sys
+from base64 import b64decode
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 from uuid import uuid4
+
+from benchmarks.cases import people
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -24,20 +28,21 @@ KB = 1024
 # What template.yaml's indexes hold of a job, beside the key that puts it there: a write of each is a write of its own.
 INDEXED = ("pk", "sk", "created_uuid", "task", "owner", "created", "expires")
 INDEXES = ("owner_day", "task_day")
+COMPRESSED = "inputs_zlib"
 
 
-def tracked(size: int) -> Counter[str]:
+def tracked(inputs: Any) -> Counter[str]:
     """Ten submits, and the worker's batch of them."""
-    return _ours(size, track=True)
+    return _ours(inputs, track=True)
 
 
-def untracked(size: int) -> Counter[str]:
+def untracked(inputs: Any) -> Counter[str]:
     """The same with ``track=False``."""
-    return _ours(size, track=False)
+    return _ours(inputs, track=False)
 
 
-def _ours(size: int, *, track: bool) -> Counter[str]:
-    from benchmarks.cases.tasks import Text
+def _ours(inputs: Any, *, track: bool) -> Counter[str]:
+    from benchmarks.cases.tasks import People, Text
     from benchmarks.context import CONTEXT
     from serverless_tasks.engine.aws.session import client
     from serverless_tasks.engine.job.progress import Snapshot
@@ -61,7 +66,10 @@ def _ours(size: int, *, track: bool) -> Counter[str]:
     current_services().build_record.write_once()  # once for a build, however many jobs it runs
     seen.take()
     for _ in range(JOBS):
-        Text.options(owner="7", track=track).submit(text="x" * size)
+        if isinstance(inputs, str):
+            Text.options(owner="7", track=track).submit(text=inputs)
+        else:
+            People.options(owner="7", track=track).submit(people=inputs)
     records = [
         {
             "messageId": str(number),
@@ -78,7 +86,7 @@ def _ours(size: int, *, track: bool) -> Counter[str]:
     return tasks + seen.take("update ")
 
 
-def celery(size: int) -> Counter[str]:
+def celery(inputs: Any) -> Counter[str]:
     """Ten calls of ``delay()``, and the two states of each that a worker stores with ``task_track_started``.
 
     What a process asks once, when it first sends, is not counted.
@@ -94,7 +102,7 @@ def celery(size: int) -> Counter[str]:
     seen.watch(channel.sqs(queue="celery"))
     seen.watch(app.backend.client)
     for _ in range(JOBS):
-        result = task.apply_async(("x" * size,), producer=producer)
+        result = task.apply_async((inputs,), producer=producer)
         app.backend.store_result(result.id, {"pid": 1, "hostname": "worker"}, "STARTED")
         app.backend.store_result(result.id, None, "SUCCESS")
     tasks = seen.take()
@@ -164,14 +172,23 @@ def _units(item: dict[str, dict[str, Any]]) -> int:
 
 def _size(item: dict[str, dict[str, Any]]) -> int:
     """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html."""
-    return sum(len(name) + len(str(content)) for name, value in item.items() for content in value.values())
+    return sum(
+        len(name) + _length(name, content) for name, value in item.items() for content in value.values()
+    )
 
 
-_KINDS: dict[str, Callable[[int], Counter[str]]] = {
+def _length(name: str, content: Any) -> int:
+    # Ours goes to the client in base64 already, the bytes of Celery's results do not.
+    return len(b64decode(content)) if name == COMPRESSED else len(str(content).encode())
+
+
+_KINDS: dict[str, Callable[[Any], Counter[str]]] = {
     "tracked": tracked,
     "untracked": untracked,
     "celery": celery,
 }
 
 if __name__ == "__main__":
-    print(json.dumps(_KINDS[sys.argv[1]](int(sys.argv[2]))), flush=True)
+    _, kind, content, size = sys.argv
+    given = "x" * int(size) if content == "text" else people.records(int(size))
+    print(json.dumps(_KINDS[kind](given)), flush=True)

@@ -7,7 +7,7 @@ import time
 from typing import Any, Final
 
 from serverless_tasks import Task
-from serverless_tasks.params import ListParameter, NumberParameter, StringParameter
+from serverless_tasks.params import DictParameter, ListParameter, NumberParameter, StringParameter
 
 # Seconds that a task takes which waits for something.
 PAUSE: Final = float(os.environ.get("BENCH_PAUSE", "0.02"))
@@ -41,6 +41,16 @@ class Text(Task):
     inputs = {"text": StringParameter()}
 
     def run(self, text: str) -> Any:
+        return None
+
+
+class People(Task):
+    """Takes records, and does nothing."""
+
+    name = "people"
+    inputs = {"people": DictParameter()}
+
+    def run(self, people: list[Any]) -> Any:
         return None
 
 

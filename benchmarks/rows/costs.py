@@ -21,9 +21,15 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
 SIZES = {"100 B": 100, "10 kB": 10_000, "300 kB": 300_000}
+# Of JSON as people send it.
+RECORDS = 10_000
+OF_RECORDS = "10 kB of records"
 UPDATES = (0, 10, 1000)
 # A task that reports its progress does so ten times a second here; ours is written once a second.
 A_SECOND = 10
+# Of a letter again and again, as in the rows by size, compressing would leave nothing.
+PLAIN = {"SERVERLESS_TASKS_COMPRESS_INPUTS": "false"}
+COMPRESSED = {"SERVERLESS_TASKS_COMPRESS_INPUTS": "true"}
 OURS = {"tracked": "tracked", "untracked": "track=False"}
 # Dollars per million in us-east-1: requests of SQS, write units and half read units of DynamoDB, PUTs and GETs of S3.
 PRICES = {"sqs": 0.40, "units": 0.625, "half reads": 0.0625, "s3_puts": 5.0, "s3_gets": 0.40}
@@ -75,19 +81,29 @@ class Cost:
 
 
 def measure() -> list[Comparison]:
-    """Each size of input with each number of updates, tracked and not."""
+    """Each size of input with each number of updates, tracked and not, and records compressed and not."""
     with null_aws() as aws:
         environment = deployment.environment(aws, TASKS)
         told = {
-            (kind, size): Case(("benchmarks.cases.costs", kind, str(length)), environment).run()
+            (kind, size): Case(
+                ("benchmarks.cases.costs", kind, "text", str(length)), environment | PLAIN
+            ).run()
             for kind in (*OURS, "celery")
             for size, length in SIZES.items()
         }
+        plain, compressed, celery = (
+            Case(("benchmarks.cases.costs", kind, "records", str(RECORDS)), environment | how).run()
+            for kind, how in (("tracked", PLAIN), ("tracked", COMPRESSED), ("celery", {}))
+        )
     return [
-        _cell(kind, size, updates, told[kind, size], told["celery", size])
-        for kind in OURS
-        for size in SIZES
-        for updates in UPDATES
+        *(
+            _cell(kind, size, updates, told[kind, size], told["celery", size])
+            for kind in OURS
+            for size in SIZES
+            for updates in UPDATES
+        ),
+        *(_cell("tracked", OF_RECORDS, updates, compressed, celery) for updates in UPDATES),
+        _compressed(compressed, plain),
     ]
 
 
@@ -105,4 +121,17 @@ def _cell(
         Spread.of([ratio]),
         "< 1",
         ratio < 1,
+    )
+
+
+def _compressed(compressed: Mapping[str, float], plain: Mapping[str, float]) -> Comparison:
+    mine, before = (Cost.of(told, deletes=1 / JOBS, updates=0) for told in (compressed, plain))
+    return Comparison(
+        10,
+        f"a million tasks, tracked, {OF_RECORDS}, 0 updates",
+        str(mine),
+        f"ours without compressing: {before}",
+        Spread.of([mine.dollars / before.dollars]),
+        "",
+        None,
     )

@@ -22,6 +22,7 @@ SEE: Final = {
     "ALLOW_ANONYMOUS": "django.md#who-may-call",
     "BACKEND": "django.md#settings",
     "BUILD": "upgrading.md#builds",
+    "COMPRESS_INPUTS": "operating.md#compressed-inputs",
     "DDA_DEFERRED_TASK_TIME_LIMIT": "migrating/django-declarative-apis.md",
     "ERROR_TOPIC": "operating.md#hearing-of-new-errors",
     "EXCLUDE_APPS": "tasks.md#where-tasks-are-found",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -51,18 +52,20 @@ class TaskClient:
 
     @classmethod
     def from_stack(cls, stack: str) -> TaskClient:
-        """A client of a deployed stack, configured by the stack's outputs.
+        """A client of a deployed stack, configured by the stack's outputs, and ``COMPRESS_INPUTS`` of this process.
 
         Args:
             stack: the CloudFormation stack's name.
 
         Raises:
             AwsError: there is no such stack, or it may not be read.
-            ConfigurationError: it is a stack of something else.
+            ConfigurationError: it is a stack of something else, or a setting of this process cannot be read.
         """
         from serverless_tasks.engine.aws.stacks import stack_outputs
 
         config = Config.from_outputs(stack, stack_outputs(stack))
+        # No output says that: the stack's manifest does, or whoever submits.
+        config = replace(config, compress_inputs=current_services().config.compress_inputs)
         return cls(services=Services(config))
 
     def run(self, task: str | type[BaseTask], /, **inputs: Any) -> dict[str, Any]:

@@ -57,6 +57,8 @@ class Config:
         scheduler_role: the role with which the scheduler sends.
         log_group: the CloudWatch log group of the workers.
         pauses: whether workers look at what is paused: one read of the table in ten seconds for each process.
+        compress_inputs: whether inputs past 1 kB are stored compressed, where that costs less; None for where the
+            workers of all builds that may still run read it.
         immediate_waits: whether the backend ``immediate`` waits between the attempts of a job, as others do.
         statistics: whether a worker counts what it does, and failures by their kind.
         on_new_error: the dotted name of what is called with each kind of failure that is new, a `NewError`.
@@ -79,6 +81,7 @@ class Config:
     scheduler_role: str = ""
     log_group: str = ""
     pauses: bool = False
+    compress_inputs: bool | None = None
     immediate_waits: bool = False
     statistics: bool = False
     on_new_error: str = ""
@@ -157,6 +160,7 @@ class Config:
             "IMMEDIATE_WAITS": _flag,
             "STATISTICS": _flag,
             "PAUSES": _flag,
+            "COMPRESS_INPUTS": _flag_or_none,
             "TRACES": _traces,
             "PRICES": _prices,
             "BUILD": _build,
@@ -249,10 +253,14 @@ def _build(name: str, value: Any) -> str:
     return text[:_SHORT_COMMIT] if _COMMIT.fullmatch(text) else text
 
 
-def _traces(name: str, value: Any) -> bool | None:
+def _flag_or_none(name: str, value: Any) -> bool | None:
     if value is None or (isinstance(value, str) and not value.strip()):
         return None
-    traces = _flag(name, value)
+    return _flag(name, value)
+
+
+def _traces(name: str, value: Any) -> bool | None:
+    traces = _flag_or_none(name, value)
     if traces:
         from importlib import import_module
 

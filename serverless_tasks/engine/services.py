@@ -157,7 +157,14 @@ class Services:
             self._unschedule,
             self._forget,
             self.config.build,
+            compress=self._compress(),
         )
+
+    def _compress(self) -> bool | None:
+        """Return whether inputs are stored compressed; where jobs run in this process, only if the settings say so."""
+        if self.config.compress_inputs is None and self.backend_kind.in_process:
+            return False
+        return self.config.compress_inputs
 
     def _forget(self, fingerprint: str, uuid: str, failed: int) -> None:
         self.statistics_store.forget(fingerprint, uuid, failed)

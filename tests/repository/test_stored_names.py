@@ -5,6 +5,7 @@ How whole messages and items of the version before are read is in `tests/integra
 
 import ast
 import json
+from dataclasses import replace
 from pathlib import Path
 from uuid import UUID
 
@@ -13,7 +14,7 @@ from lambda_handlers import telemetry
 from serverless_tasks import errors
 from serverless_tasks.engine.aws.dynamodb import manifest, pauses
 from serverless_tasks.engine.definition import recurring
-from serverless_tasks.engine.definition.manifest.build import Manifest
+from serverless_tasks.engine.definition.manifest.build import READS, Manifest
 from serverless_tasks.engine.definition.manifest.entry import DeployedTask
 from serverless_tasks.engine.job import dead_letter, message
 from serverless_tasks.engine.job.message import Message
@@ -88,6 +89,11 @@ def test_the_attributes_of_a_job_item() -> None:
     }
 
 
+def test_the_attribute_of_compressed_inputs() -> None:
+    item = items.job_item(replace(WHOLE, inputs={"text": "x" * 5_000}))
+    assert set(items.compressed(item)) == set(item) - {"inputs"} | {"inputs_zlib"}
+
+
 def test_the_build_in_a_state() -> None:
     claimed = transitions.claimed(WHOLE, token="t", lease=9, request_id="r", now=5, build="b")
     assert claimed.put["build"] == "b"
@@ -142,8 +148,17 @@ def test_statistics_and_errors() -> None:
 
 def test_the_manifest() -> None:
     assert (manifest.PK, manifest.SK) == ("manifest", "manifest")
-    written = Manifest(build="b", since=1, indexed_since=1, first=1)
-    assert set(written.to_item()) == {"build", "build_id", "since", "tasks", "indexed_since", "first"}
+    written = Manifest(build="b", since=1, indexed_since=1, first=1, reads=dict.fromkeys(READS, 1))
+    assert set(written.to_item()) == {
+        "build",
+        "build_id",
+        "since",
+        "tasks",
+        "indexed_since",
+        "first",
+        "reads",
+    }
+    assert json.loads(written.to_item()["reads"]) == {"build": "b", "inputs_zlib": 1}
     assert set(DeployedTask(name="sum").to_json()) == {
         *("name", "queue", "priority", "unique", "secrets", "closed", "defaults", "schema", "schema_hash"),
     }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from base64 import b64decode
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -105,4 +106,12 @@ def _units(item: dict[str, dict[str, Any]]) -> int:
 
 
 def _size(item: dict[str, dict[str, Any]]) -> int:
-    return sum(len(name) + len(str(content)) for name, value in item.items() for content in value.values())
+    return sum(
+        len(name) + _length(kind, content) for name, value in item.items() for kind, content in value.items()
+    )
+
+
+def _length(kind: str, content: Any) -> int:
+    if kind == "B":
+        return len(b64decode(content) if isinstance(content, str) else content)
+    return len(str(content).encode())

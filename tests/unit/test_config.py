@@ -25,6 +25,7 @@ def test_every_setting_is_read_from_the_environment() -> None:
             "SERVERLESS_TASKS_SCHEDULER_ROLE": "role",
             "SERVERLESS_TASKS_LOG_GROUP": "/serverless-tasks/shop/worker",
             "SERVERLESS_TASKS_PAUSES": "true",
+            "SERVERLESS_TASKS_COMPRESS_INPUTS": "true",
             "SERVERLESS_TASKS_IMMEDIATE_WAITS": "True",
             "SERVERLESS_TASKS_STATISTICS": "true",
             "SERVERLESS_TASKS_ON_NEW_ERROR": "shop.alerts.new_error",
@@ -50,6 +51,7 @@ def test_every_setting_is_read_from_the_environment() -> None:
         scheduler_role="role",
         log_group="/serverless-tasks/shop/worker",
         pauses=True,
+        compress_inputs=True,
         immediate_waits=True,
         statistics=True,
         on_new_error="shop.alerts.new_error",
@@ -61,7 +63,7 @@ def test_every_setting_is_read_from_the_environment() -> None:
         token_secret="arn:aws:secretsmanager:us-east-1:1:secret:token",
         browser_status_url="https://status.example/",
     )
-    assert len(setting_names()) == 20
+    assert len(setting_names()) == 21
 
 
 def test_token_keys_are_in_no_text() -> None:
@@ -106,8 +108,9 @@ def test_a_flag_is_read(value: Any, read: bool) -> None:
 @pytest.mark.parametrize(
     ("value", "read"), [(None, None), ("", None), (" ", None), ("true", True), (True, True), ("0", False)]
 )
-def test_traces_follow_the_process_unless_it_is_said(value: Any, read: bool | None) -> None:
-    assert Config().merged({"TRACES": value}).traces is read
+def test_what_is_found_out_unless_it_is_said(value: Any, read: bool | None) -> None:
+    config = Config().merged({"TRACES": value, "COMPRESS_INPUTS": value})
+    assert (config.traces, config.compress_inputs) == (read, read)
 
 
 def test_an_unknown_setting_is_named() -> None:
@@ -129,6 +132,8 @@ def test_an_unknown_setting_is_named() -> None:
         ("IMMEDIATE_WAITS", "perhaps"),
         ("IMMEDIATE_WAITS", 1),
         ("TRACES", "perhaps"),
+        ("COMPRESS_INPUTS", "perhaps"),
+        ("COMPRESS_INPUTS", 1),
     ],
 )
 def test_a_setting_that_cannot_be_read_is_named_with_its_value(name: str, value: Any) -> None:

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Final
 
 from serverless_tasks.engine.job.message import MAX_DELAY, due_at
-from serverless_tasks.engine.store.items import job_item
+from serverless_tasks.engine.store.items import job_item, units_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.store.items import Item
 
 # https://aws.amazon.com/sqs/pricing/: each 64 KB of a payload is a request.
 CHUNK: Final = 65_536
-_KB: Final = 1024
 # What puts a job's item into an index, which is a write of its own.
 _INDEXES: Final = ("task_day", "owner_day")
 # Members of a group are sent ten at a time. Whether other jobs were sent together, their messages do not tell.
@@ -26,12 +27,15 @@ def requests_of(size: float) -> int:
     return max(1, math.ceil(size / CHUNK))
 
 
-def submission_counts(message: Message, size: int) -> dict[str, float]:
+def submission_counts(
+    message: Message, size: int, item_of: Callable[[Message], Item] = job_item
+) -> dict[str, float]:
     """Return what the submission of a job is billed for, as attributes of `Counts.of`.
 
     Args:
         message: the job, as a worker receives it.
         size: bytes of the message's body.
+        item_of: gives the item that is kept of it, as `Store.item_of`.
     """
     counts: dict[str, float] = {"sub_sqs": requests_of(size)}
     if message.member is not None:
@@ -39,19 +43,8 @@ def submission_counts(message: Message, size: int) -> dict[str, float]:
     if message.schedule is not None or due_at(message) - message.created > MAX_DELAY * 1000:
         counts["sub_sch"] = 1
     if message.options.track:
-        item = job_item(message)
-        counts["sub_wu"] = math.ceil(_size(item) / _KB) + sum(name in item for name in _INDEXES)
+        item = item_of(message)
+        counts["sub_wu"] = units_of(item) + sum(name in item for name in _INDEXES)
     if message.inputs_key is not None:
         counts["sub_s3p"] = 1
     return counts
-
-
-def _size(item: Item) -> int:
-    """https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html."""
-    return sum(len(name) + _length(value) for name, value in item.items())
-
-
-def _length(value: Any) -> int:
-    if isinstance(value, str):
-        return len(value.encode())
-    return 1 if isinstance(value, bool) else len(str(value))

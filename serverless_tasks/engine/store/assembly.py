@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from typing import TYPE_CHECKING, Any, Final
+from zlib import decompress
 
 from serverless_tasks.engine.job.message import Message, read_links
 from serverless_tasks.engine.job.options import JobOptions
@@ -21,6 +22,7 @@ from serverless_tasks.engine.job.record import (
 )
 from serverless_tasks.engine.job.retry import EARLY
 from serverless_tasks.engine.store.items import (
+    COMPRESSED,
     JOB,
     STATE,
     STATE_PREFIX,
@@ -127,13 +129,9 @@ def message_from_item(job: Item) -> Message:
 
 
 def _inputs(job: Item) -> Any:
-    """Return the inputs of a ``job`` item: as text, or compressed, as no version writes them yet."""
-    compressed = job.get("inputs_zlib")
-    if compressed is None:
-        return json.loads(job["inputs"])
-    import zlib  # no process needs it before it meets one
-
-    return json.loads(zlib.decompress(compressed))
+    """Return the inputs of a ``job`` item: as text, or compressed."""
+    packed = job.get(COMPRESSED)
+    return json.loads(job["inputs"] if packed is None else decompress(packed))
 
 
 def outputs_key(items: Iterable[Item]) -> str | None:

@@ -117,6 +117,9 @@ class Store(Protocol):
         Those that are not to be tracked are not for here.
         """
 
+    def item_of(self, message: Message) -> dict[str, Any]:
+        """Return the ``job`` item that `put_jobs` keeps of a message."""
+
     def claim(self, message: Message, *, token: str, lease: int, request_id: str) -> Claim:
         """Ask for a job, for an attempt that lives until ``lease`` unless it is renewed."""
 

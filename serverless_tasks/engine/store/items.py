@@ -8,10 +8,11 @@ Items here are plain dictionaries of str, int, float and bool.
 from __future__ import annotations
 
 import json
+import math
 from datetime import UTC, datetime
 from itertools import accumulate, pairwise
 from typing import TYPE_CHECKING, Any, Final
-from zlib import crc32
+from zlib import compress, crc32
 
 from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.engine.job.masking import masked
@@ -27,10 +28,18 @@ if TYPE_CHECKING:
 type Item = dict[str, Any]
 
 JOB: Final = "job"
+# The inputs of a ``job`` item, in place of ``inputs``: their text, compressed by zlib.
+COMPRESSED: Final = "inputs_zlib"
 STATE: Final = "s#state"
 STATE_PREFIX: Final = "s#"
 # The attribute that only a group's state has.
 TOTAL: Final = "total"
+# Inputs of so many characters are hardly a unit by themselves, and never compressed.
+UNCOMPRESSED: Final = 1024
+# Level 1 takes half the time and leaves a tenth more; level 6 leaves a hundredth less.
+LEVEL: Final = 5
+# The bytes of a write unit.
+UNIT: Final = 1024
 DAY_MS: Final = 86_400_000
 # A dead-letter queue keeps a message until 14 days after it was first sent, 10 days past the queues' own 4; a terminal
 # state outlives the last moment of delivery by another 15.
@@ -94,6 +103,36 @@ def job_item(message: Message) -> Item:
     if message.owner is not None and message.member is None:  # members are listed under their group
         item["owner_day"] = f"{message.owner}#{day}#{shard(message.uuid, OWNER_SHARDS)}"
     return item
+
+
+def compressed(item: Item) -> Item:
+    """Return a ``job`` item with its inputs compressed, or the item itself where it would be as many write units.
+
+    The indexes hold no inputs, so that what is written to them is the same. Whether all who read items can read it is
+    not asked here.
+    """
+    text = item["inputs"]
+    if len(text) <= UNCOMPRESSED:
+        return item
+    smaller = {name: value for name, value in item.items() if name != "inputs"}
+    smaller[COMPRESSED] = compress(text.encode(), LEVEL)
+    return smaller if units_of(smaller) < units_of(item) else item
+
+
+def units_of(item: Item) -> int:
+    """Return the write units of an item, beside those of the indexes.
+
+    https://docs.aws.amazon.com/amazondynamodb/latest/developerguide/CapacityUnitCalculations.html.
+    """
+    return math.ceil(sum(len(name) + _length(value) for name, value in item.items()) / UNIT)
+
+
+def _length(value: Any) -> int:
+    if isinstance(value, str):
+        return len(value.encode())
+    if isinstance(value, bytes):
+        return len(value)
+    return 1 if isinstance(value, bool) else len(str(value))
 
 
 def tombstone(record: Record, ttl: int) -> Item:

@@ -93,6 +93,10 @@ class MemoryStore:
             for message in messages:
                 self._items.setdefault(message.uuid, {}).setdefault(JOB, job_item(message))
 
+    def item_of(self, message: Message) -> Item:
+        """See `Store.item_of`."""
+        return job_item(message)
+
     def claim(self, message: Message, *, token: str, lease: int, request_id: str) -> Claim:
         """See `Store.claim`."""
         with self._lock:

@@ -43,14 +43,12 @@ def test_a_job_without_what_is_optional_too(store: Store, clock: FakeClock) -> N
     assert store.job(message.uuid) == message
 
 
-def test_compressed_inputs_are_read_as_the_next_version_writes_them(
+def test_compressed_inputs_are_read_at_whatever_level(
     request: pytest.FixtureRequest, store: Store, clock: FakeClock
 ) -> None:
     message = a_message(clock, owner="7", inputs={"lines": [{"article": "käse", "amount": 2}] * 100})
     item = job_item(message)
-    text = item.pop("inputs").encode()
-    compressed = compress(text)
-    assert len(compressed) < len(text) / 10
+    compressed = compress(item.pop("inputs").encode(), 9)
     if isinstance(store, MemoryStore):
         store._items[message.uuid] = {item["sk"]: item | {"inputs_zlib": compressed}}
     else:

@@ -26,12 +26,22 @@ def document(*words: str) -> Any:
 def test_a_table_by_service_with_what_it_rests_on() -> None:
     text = call("--jobs", "1e6", "--inputs", "10kB", "--seconds", "2", "--memory", "512")
     lines = [line.split() for line in text.splitlines()]
-    assert ["DynamoDB", "$8.75", "$8.75"] in lines
+    assert ["DynamoDB", "$5.62", "$5.62"] in lines
     assert ["SQS", "$1.60", "$1.60"] in lines
-    assert ["together", "$28.02", "$28.02"] in lines
+    assert ["together", "$24.89", "$24.89"] in lines
     assert "List prices of us-east-1 of 2026-" in text
     assert "without free tiers" in text
     assert max(map(len, text.splitlines())) <= 80
+
+
+def test_inputs_past_a_kb_are_stored_compressed() -> None:
+    said = "stored compressed, to 0.4 of their size"
+    assert said in call("--inputs", "10kB")
+    assert document("--inputs", "10kB")["usage_per_job"]["writes"] == 9
+    assert document("--inputs", "10kB", "--compressed", "0.25")["usage_per_job"]["writes"] == 7
+    for others in (["10kB", "--compressed", "1"], ["1kB"], ["300kB"], ["10kB", "--no-track"]):
+        assert said not in call("--inputs", *others)
+    assert document("--inputs", "10kB", "--compressed", "1")["usage_per_job"]["writes"] == 14
 
 
 def test_a_document_for_programs() -> None:

@@ -323,8 +323,9 @@ def test_a_client_of_a_stack_takes_the_stacks_outputs(monkeypatch: pytest.Monkey
     }
     monkeypatch.setattr(stacks, "stack_outputs", lambda stack: outputs if stack == "mine" else {})
     made: list[Config] = []
+    here = Services(Config(table="of-this-process", compress_inputs=False))
     monkeypatch.setattr("serverless_tasks.client.task_client.Services", made.append)
-    monkeypatch.setattr("serverless_tasks.client.task_client.current_services", lambda: None)
+    monkeypatch.setattr("serverless_tasks.client.task_client.current_services", lambda: here)
 
     TaskClient.from_stack("mine")
 
@@ -337,6 +338,7 @@ def test_a_client_of_a_stack_takes_the_stacks_outputs(monkeypatch: pytest.Monkey
             dead_letter_queue_url="https://sqs/dead",
             schedule_group="group",
             scheduler_role="role",
+            compress_inputs=False,
         )
     ]
 

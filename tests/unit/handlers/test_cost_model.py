@@ -13,15 +13,18 @@ from typing import Any
 import pytest
 
 from benchmarks import deployment
+from benchmarks.cases.people import records
+from benchmarks.cases.tasks import People
 from benchmarks.measure import Case
 from benchmarks.null_aws.client import null_aws
-from benchmarks.rows.costs import PRICES, SIZES, Cost
+from benchmarks.rows.costs import PLAIN, PRICES, SIZES, Cost
 from benchmarks.rows.warm_batch import TASKS
 from lambda_handlers import telemetry, worker
 from serverless_tasks import Task
 from serverless_tasks.client.operations.cost.model import Usage, Workload, dollars, usage_of
 from serverless_tasks.client.operations.cost.prices import US_EAST_1
 from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.job.encoding import encode
 from serverless_tasks.params import StringParameter
 from serverless_tasks.workflow import group
 from tests.support.billing import CHUNK, billed
@@ -57,7 +60,7 @@ class Twice(Task):
 @pytest.fixture
 def counted(site: Any) -> Callable[..., Counter[str]]:
     """Submit jobs and have them run; counts what is billed, what Lambda asks of SQS included."""
-    for task in (Text, Fails, Twice):
+    for task in (Text, Fails, Twice, People):
         site.services.registry.add(task)
     session.client("scheduler").create_schedule_group(Name="group")
     role = "arn:aws:iam::123456789012:role/scheduler"
@@ -93,6 +96,15 @@ def test_jobs(counted: Any, size: int, track: bool, owner: str | None) -> None:
     task = Text.options(owner=owner, track=track)
     counts = counted(lambda: [task.submit(text="x" * size) for _ in range(JOBS)])
     agrees(Workload(jobs=1, inputs=size + 11, track=track, owner=owner is not None), counts)
+
+
+def test_jobs_whose_inputs_are_compressed(counted: Any, site: Any) -> None:
+    site.services.config = replace(site.services.config, compress_inputs=True)
+    people = records(10_000)
+    size = len(encode({"people": people}).encode())
+    counts = counted(lambda: [People.options(owner="7").submit(people=people) for _ in range(JOBS)])
+    assert counts["writes"] == 7 * JOBS
+    agrees(Workload(jobs=1, inputs=size, compressed=0.25), counts)
 
 
 def test_jobs_of_several_requests_of_sqs(counted: Any) -> None:
@@ -140,10 +152,10 @@ def test_logs(site: Any, capsys: pytest.CaptureFixture[str], monkeypatch: pytest
 
 def test_row_10_of_the_benchmarks() -> None:
     with null_aws() as aws:
-        environment = deployment.environment(aws, TASKS)
+        environment = deployment.environment(aws, TASKS) | PLAIN
         for kind, track in (("tracked", True), ("untracked", False)):
             for size in SIZES.values():
-                told = Case(("benchmarks.cases.costs", kind, str(size)), environment).run()
+                told = Case(("benchmarks.cases.costs", kind, "text", str(size)), environment).run()
                 cost = Cost.of(told, deletes=1 / JOBS, updates=0)
                 usage = usage_of(Workload(jobs=1, inputs=size + 11, track=track))
                 assert usage.writes == cost.units, (kind, size)

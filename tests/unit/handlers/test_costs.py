@@ -6,13 +6,14 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 from unittest import mock
+from zlib import compress
 
 import pytest
 
 from benchmarks import deployment
 from benchmarks.measure import Case
 from benchmarks.null_aws.client import null_aws
-from benchmarks.rows.costs import SIZES, Cost
+from benchmarks.rows.costs import PLAIN, SIZES, Cost
 from benchmarks.rows.warm_batch import TASKS
 from lambda_handlers import worker
 from serverless_tasks import Task
@@ -20,6 +21,8 @@ from serverless_tasks.client.operations.cost.costs import TaskCost, costs_of, co
 from serverless_tasks.client.operations.cost.model import Usage, Workload, dollars, usage_of
 from serverless_tasks.client.operations.cost.prices import US_EAST_1
 from serverless_tasks.engine.aws import session
+from serverless_tasks.engine.job.encoding import encode
+from serverless_tasks.engine.store.items import LEVEL
 from serverless_tasks.params import StringParameter
 from serverless_tasks.workflow import group
 from tests.support.billing import consumed
@@ -123,6 +126,14 @@ class TestCountsAgreeWithTheModel:
         workload = Workload(jobs=1, inputs=size + 11, track=track, owner=owner is not None)
         agrees(counted(site, "text"), workload)
 
+    def test_jobs_whose_inputs_are_compressed(self, site: Any, run: Any) -> None:
+        site.services.config = replace(site.services.config, compress_inputs=True)
+        text = "".join(f"{number} and " for number in range(2_000))
+        run(lambda: [Text.options(owner="7").submit(text=text) for _ in range(JOBS)])
+        packed = len(compress(encode({"text": text}).encode(), LEVEL)) / (len(text) + 11)
+        agrees(counted(site, "text"), Workload(jobs=1, inputs=len(text) + 11, compressed=packed))
+        assert counted(site, "text").writes < 12
+
     def test_jobs_that_fail(self, site: Any, run: Any) -> None:
         run(lambda: [Fails.options(owner="7").submit() for _ in range(JOBS)])
         agrees(counted(site, "fails"), Workload(jobs=1, inputs=2, failures=1, traceback=500))
@@ -155,7 +166,8 @@ class TestRow10:
         run(lambda: [Text.options(owner="7", track=track).submit(text="x" * size) for _ in range(JOBS)])
         usage = counted(site, "text")
         with null_aws() as aws:
-            told = Case(("benchmarks.cases.costs", kind, str(size)), deployment.environment(aws, TASKS)).run()
+            environment = deployment.environment(aws, TASKS) | PLAIN
+            told = Case(("benchmarks.cases.costs", kind, "text", str(size)), environment).run()
         row = Cost.of(told, deletes=1 / JOBS, updates=0)
         assert usage.writes == row.units
         ours = sum(dollars(usage, US_EAST_1)[name] for name in ("SQS", "DynamoDB", "S3"))

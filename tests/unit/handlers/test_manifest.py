@@ -136,6 +136,45 @@ def test_who_may_only_write_writes_all_the_same(cold, monkeypatch):
     assert (kept(cold).indexed_since, kept(cold).first) == (None, None)
 
 
+def test_it_says_what_its_workers_read_and_since_when_those_of_all_builds_have(cold):
+    since = {"inputs_zlib": round(cold.services.started * 1000)}
+    batch(cold)
+    assert kept(cold).reads == since
+    cold.services = started(cold, "sum")
+    cold.services.started += 100
+    batch(cold)
+    assert ("sum" in kept(cold).tasks, kept(cold).reads) == (False, since)
+
+
+def test_who_is_no_worker_does_not_say_it_for_the_build(cold):
+    batch(cold)
+    since = kept(cold).reads
+    cold.services.build_record.write()
+    assert kept(cold).reads == since
+    after = started(cold, "sum")
+    after.started += 100
+    after.build_record.write()
+    assert kept(cold).reads == {}
+    cold.services = started(cold, "sum")
+    cold.services.started = after.started + 1
+    assert batch(cold) == {"GetItem": 1, "UpdateItem": 1}
+    assert kept(cold).reads == {"inputs_zlib": round(cold.services.started * 1000)}
+
+
+def test_what_a_version_writes_that_does_not_know_of_it_takes_it_back(cold):
+    batch(cold)
+    client = boto3.client("dynamodb")
+    key = {"pk": {"S": "manifest"}, "sk": {"S": "manifest"}}
+    client.update_item(
+        TableName="jobs",
+        Key=key,
+        UpdateExpression="SET build = :build",
+        ExpressionAttributeValues={":build": {"S": "of that version"}},
+    )
+    assert "reads" in client.get_item(TableName="jobs", Key=key)["Item"]
+    assert kept(cold).reads == {}
+
+
 def test_a_worker_of_the_version_before_takes_it_back_though_it_has_the_same_tasks(cold):
     batch(cold)
     # What that version wrote: an item in place of the one that was there, with a build's name made of its tasks alone.

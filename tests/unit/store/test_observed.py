@@ -29,6 +29,7 @@ READS = {
     "list_states",
     "find_jobs",
     "indexed_since",
+    "item_of",
     "cancel_requested",
 }
 READS_OF_GROUPS = {"get", "shards"}

@@ -11,6 +11,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Final
 
 from serverless_tasks.engine.statistics.submission import SENT, requests_of
+from serverless_tasks.engine.store.items import UNCOMPRESSED
 from serverless_tasks.engine.store.payloads import INLINE_INPUTS, UNTRACKED_INPUTS
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Workload:
         owner: whether they have an owner, who can list them.
         updates: writes of progress a job; the worker makes one a second at most.
         arm: whether the function is an arm64 one.
+        compressed: the part of inputs past 1 kB that compressing leaves; 1 where they are stored as they are.
     """
 
     jobs: float
@@ -72,6 +74,7 @@ class Workload:
     owner: bool = True
     updates: float = 0.0
     arm: bool = False
+    compressed: float = 1.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,13 +157,19 @@ def _submitted(workload: Workload) -> Usage:
     at_once = SENT if workload.group else 1
     writes = 0
     if workload.track:
-        inputs = 0 if _offloaded(workload) else workload.inputs
         listed = 1 + (workload.owner and not workload.group)
-        item = _ITEM + inputs + (_OWNER if workload.owner else 0)
+        item = _ITEM + _kept_inputs(workload) + (_OWNER if workload.owner else 0)
         writes = math.ceil(item / _KB) + listed
     return Usage(
         sqs=_requests(_carried(workload), at_once), writes=writes, s3_puts=float(_offloaded(workload))
     )
+
+
+def _kept_inputs(workload: Workload) -> float:
+    """Bytes of the inputs in the job's item."""
+    if _offloaded(workload):
+        return 0
+    return workload.inputs * (workload.compressed if workload.inputs > UNCOMPRESSED else 1)
 
 
 def _delivered(workload: Workload) -> Usage:

@@ -1,23 +1,20 @@
 """Items go through botocore as they are, in place of being taken apart attribute by attribute.
 
-botocore translates bytes to and from base64 on an item's way out and in. Ours are text then: see `from_dynamodb`.
+botocore translates bytes to and from base64 on an item's way out and in. Ours are text then: see `bytes_as_text` and
+`from_dynamodb`.
 """
 
 from __future__ import annotations
 
+from base64 import b64encode
 from typing import Any
 
 from botocore.loaders import Loader
 from botocore.model import StructureShape
 
 # DynamoDB's maps of attributes, and of an expression's names and values.
-_MAPS = (
-    "AttributeMap",
-    "ExpressionAttributeNameMap",
-    "ExpressionAttributeValueMap",
-    "Key",
-    "PutItemInputAttributeMap",
-)
+_PUT = "PutItemInputAttributeMap"
+_MAPS = ("AttributeMap", "ExpressionAttributeNameMap", "ExpressionAttributeValueMap", "Key", _PUT)
 # What botocore calls a structure that is any JSON: https://smithy.io/2.0/spec/simple-types.html#document
 _AS_IT_IS = "is_document_type"
 
@@ -43,3 +40,17 @@ def pass_items_through(loader: Loader) -> None:
         return model
 
     loader.load_service_model = load_service_model
+
+
+def bytes_as_text(item: dict[str, Any], client: Any) -> dict[str, Any]:
+    """Return an item with its bytes in base64, where a client sends items as they are; else the item itself.
+
+    Args:
+        item: an item in DynamoDB's notation.
+        client: one of DynamoDB's, which may have been made without the override.
+    """
+    if client.meta.service_model.shape_for(_PUT).type_name == "map":
+        return item
+    return {
+        name: {"B": b64encode(value["B"]).decode()} if "B" in value else value for name, value in item.items()
+    }

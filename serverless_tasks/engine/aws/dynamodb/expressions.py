@@ -88,6 +88,8 @@ def _value(value: Any) -> dict[str, Any]:
         return {"S": value}
     if isinstance(value, bool):
         return {"BOOL": value}
+    if isinstance(value, bytes):
+        return {"B": value}
     if isinstance(value, frozenset):
         return {"NS": [repr(number) for number in sorted(value)]}
     return {"N": repr(value)}

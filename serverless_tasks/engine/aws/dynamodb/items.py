@@ -149,7 +149,7 @@ class TableItems:
         Raises:
             ConditionFailed: the condition does not hold.
         """
-        call(self._client.put_item, TableName=self._table, Item=to_dynamodb(item), **condition)
+        call(self._client.put_item, TableName=self._table, Item=self._to_put(item), **condition)
 
     def put_new(self, item: Item) -> None:
         """Put an item unless it is there: then it stays as it is."""
@@ -160,7 +160,7 @@ class TableItems:
 
     def put_many(self, items: Sequence[Item]) -> None:
         """Put items of different keys, over those that are there."""
-        self._write_batches([{"PutRequest": {"Item": to_dynamodb(item)}} for item in items])
+        self._write_batches([{"PutRequest": {"Item": self._to_put(item)}} for item in items])
 
     def update(
         self,
@@ -196,6 +196,16 @@ class TableItems:
         self._write_batches(
             [{"DeleteRequest": {"Key": to_dynamodb({"pk": pk, "sk": sk})}} for pk, sk in keys]
         )
+
+    def _to_put(self, item: Item) -> dict[str, Any]:
+        stored = to_dynamodb(item)
+        if not any(isinstance(value, bytes) for value in item.values()):
+            return stored
+        from serverless_tasks.engine.aws.botocore_overrides.documents import (
+            bytes_as_text,
+        )  # few items have any
+
+        return bytes_as_text(stored, self._client)
 
     def _write_batches(self, requests: Sequence[dict[str, Any]]) -> None:
         for start in range(0, len(requests), WRITE_BATCH):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Final
 
 from serverless_tasks.engine.aws.session import ConditionFailed
-from serverless_tasks.engine.definition.manifest.build import Manifest
+from serverless_tasks.engine.definition.manifest.build import ROLLED_OUT_MS, Manifest, reads_of
 from serverless_tasks.engine.job.clock import to_ms
 from serverless_tasks.engine.store.items import DAY_MS
 from serverless_tasks.engine.store.transitions import Change
@@ -21,7 +21,7 @@ PK: Final = "manifest"
 SK: Final = "manifest"
 # AWS refuses a request that was signed by a clock a quarter of an hour off: no job is older than its table by more.
 MARGIN_MS: Final = 60 * 60 * 1000
-# After so long the manifest is looked at again where it did not say when the table was made.
+# After so long the manifest is looked at again where it did not say when the table was made, and for what builds read.
 AGAIN_MS: Final = 15 * 60 * 1000
 
 
@@ -93,3 +93,32 @@ class Beginning:
                 first = None
             self._day = 0 if first is None else (first - MARGIN_MS) // DAY_MS
         return self._day
+
+
+class DeployedReads:
+    """What items may have that versions before do not read, by the manifest's `reads`.
+
+    Args:
+        items: the table.
+        clock: the time.
+    """
+
+    def __init__(self, items: TableItems, clock: Clock) -> None:
+        self._items = items
+        self._clock = clock
+        self._reads: dict[str, int] = {}
+        self._again = 0
+
+    def have(self, name: str) -> bool:
+        """Return whether the deployed build reads something, and those before it are gone.
+
+        The manifest is asked at most once in a quarter of an hour. Where it cannot be read, nothing is known to be.
+        """
+        now = to_ms(self._clock.now())
+        if now >= self._again:
+            self._again = now + AGAIN_MS
+            try:
+                self._reads = reads_of(self._items.get_many([PK], SK, ("build", "reads")).get(PK, {}))
+            except AwsError:
+                self._reads = {}
+        return name in self._reads and now >= self._reads[name] + ROLLED_OUT_MS

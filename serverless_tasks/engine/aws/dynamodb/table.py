@@ -34,6 +34,7 @@ from serverless_tasks.engine.store.assembly import (
 )
 from serverless_tasks.engine.store.base import Claim, ClaimAnswer, Listed
 from serverless_tasks.engine.store.items import (
+    COMPRESSED,
     INLINE_OUTPUTS,
     ITEM_OUTPUTS,
     JOB,
@@ -42,6 +43,7 @@ from serverless_tasks.engine.store.items import (
     STATE_PREFIX,
     TOTAL,
     Item,
+    compressed,
     deliverable_until,
     ended_item,
     failure_fields,
@@ -71,6 +73,7 @@ if TYPE_CHECKING:
     from serverless_tasks.engine.aws.dynamodb.groups import TableGroups
     from serverless_tasks.engine.aws.dynamodb.listing import Found
     from serverless_tasks.engine.aws.dynamodb.listings import Listings
+    from serverless_tasks.engine.aws.dynamodb.manifest import DeployedReads
     from serverless_tasks.engine.job.clock import Clock
     from serverless_tasks.engine.job.message import Message
     from serverless_tasks.engine.job.progress import Snapshot
@@ -102,6 +105,8 @@ class Table:
         blobs: where large payloads lie, or None.
         unschedule: deletes the schedule that sends a job, by its id and when it is due (milliseconds); or None.
         forget: deletes what statistics keep of a job that failed, or None.
+        build: the id of the code whose attempts it keeps, or "".
+        compress: whether inputs are stored compressed where that costs less; None where all deployed builds read it.
     """
 
     any_size = False
@@ -115,8 +120,11 @@ class Table:
         unschedule: Callable[[str, int], None] | None = None,
         forget: Forget | None = None,
         build: str = "",
+        *,
+        compress: bool | None = False,
     ) -> None:
         self._build = build
+        self._compress = compress
         self._items = TableItems(client, table, clock)
         self.clock = clock
         self._blobs = blobs
@@ -131,6 +139,12 @@ class Table:
         return TableGroups(self._items, self.clock)
 
     @cached_property
+    def _deployed(self) -> DeployedReads:
+        from serverless_tasks.engine.aws.dynamodb.manifest import DeployedReads
+
+        return DeployedReads(self._items, self.clock)
+
+    @cached_property
     def _listings(self) -> Listings:
         from serverless_tasks.engine.aws.dynamodb.listings import Listings  # no worker lists
 
@@ -140,11 +154,21 @@ class Table:
         """See `Store.put_jobs`."""
         # A batch with the same key twice is refused as a whole, which one uuid submitted twice would be.
         once = {message.uuid: message for message in reversed(messages)}
-        items = [job_item(message) for message in once.values()]
+        items = [self.item_of(message) for message in once.values()]
         if len(items) == 1:
             self._items.put_new(items[0])  # submitted again with its uuid: the job item is never changed
         else:
             self._items.put_many(items)
+
+    def item_of(self, message: Message) -> Item:
+        """See `Store.item_of`."""
+        item = job_item(message)
+        if self._compress is False:
+            return item
+        smaller = compressed(item)
+        if smaller is item or self._compress or self._deployed.have(COMPRESSED):
+            return smaller
+        return item
 
     def claim(self, message: Message, *, token: str, lease: int, request_id: str) -> Claim:
         """See `Store.claim`."""

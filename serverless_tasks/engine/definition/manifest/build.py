@@ -24,6 +24,11 @@ LARGEST: Final = 380_000
 # In the build's name: a worker of the version before, which indexes no states, is of another build although it has the
 # same tasks. So it writes its own manifest over ours when it is deployed again, and ``indexed_since`` goes.
 INDEXES: Final = "states"
+# What items have since some version, which is written once all builds that are deployed read it. A name stays.
+READS: Final = ("inputs_zlib",)
+# After so long no process of a build before runs any more: a Lambda function's ends a quarter of an hour after it was
+# replaced, a container when it has been told to stop.
+ROLLED_OUT_MS: Final = 60 * 60 * 1000
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,6 +45,8 @@ class Manifest:
         build_id: the id of the code (`Config.build`), or "" where it has none.
         first: when the table was made, milliseconds since the epoch: no job in it is older. None where that is not
             known, as of a table that was restored from another one.
+        reads: of `READS`, what the workers read, and since when those of every build have, milliseconds since the
+            epoch; nothing of a writer that is no worker.
     """
 
     build: str
@@ -48,6 +55,7 @@ class Manifest:
     indexed_since: int | None = None
     build_id: str = ""
     first: int | None = None
+    reads: Mapping[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, registry: Registry, since: float, build_id: str = "") -> Manifest:
@@ -59,7 +67,7 @@ class Manifest:
             build_id: the id of its code, or "".
         """
         tasks = {entry.name: entry for entry in _entries(registry)}
-        build = hashed([INDEXES, *(tasks[name].to_json() for name in sorted(tasks))])
+        build = hashed([INDEXES, *READS, *(tasks[name].to_json() for name in sorted(tasks))])
         return cls(build=build, since=to_ms(since), tasks=tasks, build_id=build_id)
 
     def to_item(self) -> dict[str, Any]:
@@ -73,6 +81,8 @@ class Manifest:
             "since": self.since,
             "tasks": packed,
         }
+        if self.reads:
+            item["reads"] = encode({"build": self.build, **self.reads})
         kept = {"indexed_since": self.indexed_since, "first": self.first}
         return item | {name: value for name, value in kept.items() if value is not None}
 
@@ -88,11 +98,21 @@ class Manifest:
             indexed_since=item.get("indexed_since"),
             build_id=item.get("build_id", ""),
             first=item.get("first"),
+            reads=reads_of(item),
         )
 
     def _packed(self, *, schemas: bool) -> str:
         text = encode([task.to_json(schema=schemas) for task in self.tasks.values()])
         return base64.b64encode(zlib.compress(text.encode())).decode()
+
+
+def reads_of(item: Mapping[str, Any]) -> dict[str, int]:
+    """Return the `reads` of a manifest by its item, or by these attributes of it: ``build`` and ``reads``.
+
+    A version that knows nothing of it leaves it in the item, and writes its own build beside it: then it holds no more.
+    """
+    reads: dict[str, Any] = json.loads(item.get("reads", "{}"))
+    return reads if reads.pop("build", None) == item.get("build", "") else {}
 
 
 class ManifestStore(Protocol):

@@ -6,7 +6,7 @@ import logging
 from dataclasses import replace
 from typing import TYPE_CHECKING, Final
 
-from serverless_tasks.engine.definition.manifest.build import Manifest
+from serverless_tasks.engine.definition.manifest.build import READS, Manifest
 from serverless_tasks.engine.store.items import DAY_MS
 from serverless_tasks.errors import AwsError
 
@@ -46,13 +46,15 @@ class BuildRecord:
         try:
             manifest = self._manifest()
             there = self._store.read()
-            same = there is not None and (there.build, there.build_id) == (manifest.build, manifest.build_id)
             if there is None:
-                self._store.write(self._of_a_table_without(manifest, manifest.since))
-            elif not same or there.indexed_since is None:
-                self._store.write(
-                    replace(manifest, indexed_since=manifest.since, first=self._first(manifest, there))
-                )
+                mine = self._of_a_table_without(manifest, manifest.since)
+            elif not self._says(there, manifest):
+                first = self._first(manifest, there)
+                mine = replace(manifest, indexed_since=manifest.since, first=first)
+            else:
+                return
+            before = {} if there is None else there.reads
+            self._store.write(replace(mine, reads={name: before.get(name, manifest.since) for name in READS}))
         except Exception:
             logger.warning("the manifest of this build could not be written", exc_info=True)
 
@@ -77,6 +79,11 @@ class BuildRecord:
         first = self._first(manifest, None)
         is_new = first is not None and manifest.since - first < NEW_MS
         return replace(manifest, first=first, indexed_since=0 if is_new else indexed_since)
+
+    def _says(self, there: Manifest, manifest: Manifest) -> bool:
+        """Return whether the manifest that is there is one of this build, and a worker's."""
+        same = (there.build, there.build_id) == (manifest.build, manifest.build_id)
+        return same and there.indexed_since is not None and there.reads.keys() == set(READS)
 
     def _first(self, manifest: Manifest, there: Manifest | None) -> int | None:
         """Return when the table was made: as the build before says, else as the table itself does."""
