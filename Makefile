@@ -159,7 +159,7 @@ format: .venv/$(STAMP) ## Format the Python code and mend what ruff can
 	$(BIN)/ruff format .
 
 .PHONY: dist
-dist: .venv/$(STAMP) release-tools ## Build what is released into dist/: sdist, wheel and npm package, checked (DIST=--unreleased to try)
+dist: .venv/$(STAMP) release-tools ## Build the distributions into dist/: sdist, wheel and npm package, checked (DIST=--release for one)
 	@$(BIN)/python -m infra.release.dist $(DIST)
 
 .PHONY: lock

@@ -1,8 +1,8 @@
 """The distributions: ``python -m infra.release.dist``, which is ``make dist``.
 
 Builds the source distribution, the wheel and the npm package into ``dist/``, each with the version of
-``pyproject.toml``, and has the tools of each index look at them. CHANGELOG.md has to have the version's heading, unless
-``--unreleased`` says that this is none.
+``pyproject.toml``, and has the tools of each index look at them. For a release, ``--release``, CHANGELOG.md has to have
+the version's heading.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def main(words: Sequence[str]) -> int:
     """Build, look, and say what there is.
 
     Args:
-        words: the command line: ``--out`` names another folder than ``dist``; ``--unreleased`` builds what is no
+        words: the command line: ``--out`` names another folder than ``dist``; ``--release`` builds nothing but a
             release.
 
     Returns:
@@ -126,11 +126,10 @@ def main(words: Sequence[str]) -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m infra.release.dist", description=__doc__)
     parser.add_argument("--out", type=Path, default=ROOT / "dist")
-    parser.add_argument("--unreleased", action="store_true")
+    parser.add_argument("--release", action="store_true")
     given = parser.parse_args(words)
-    if not given.unreleased and (wrong := changelog.problems(changelog.read(), version(), release=True)):
-        print("\n".join(wrong))
-        print("Nothing was built. To try what is no release: make dist DIST=--unreleased")
+    if given.release and (wrong := changelog.problems(changelog.read(), version(), release=True)):
+        print("\n".join([*wrong, "Nothing was built."]))
         return 1
     target: Path = given.out.resolve()
     target.mkdir(parents=True, exist_ok=True)

@@ -99,7 +99,7 @@ def test_the_version_is_said_in_one_place(wheel: Path, sdist: Path, package: Pat
     )
 
 
-def test_nothing_is_built_without_the_heading_of_the_version(
+def test_no_release_is_built_without_the_heading_of_the_version(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def refuse(target: Path) -> Any:
@@ -107,10 +107,10 @@ def test_nothing_is_built_without_the_heading_of_the_version(
 
     monkeypatch.setattr(dist, "build_python", refuse)
     monkeypatch.setattr(changelog, "read", lambda: "## Unreleased\n\n- One thing.\n")
-    assert dist.main(["--out", str(tmp_path)]) == 1
+    assert dist.main(["--release", "--out", str(tmp_path)]) == 1
     said = capsys.readouterr().out
     assert f"{version()} is to be released, and the first heading of CHANGELOG.md is 'Unreleased'" in said
-    assert "make dist DIST=--unreleased" in said
+    assert said.endswith("Nothing was built.\n")
 
 
 def test_a_build_that_fails_says_why_and_leaves_other_files(
@@ -120,7 +120,7 @@ def test_a_build_that_fails_says_why_and_leaves_other_files(
     monkeypatch.setattr(dist, "build_python", lambda target: dist._run(sys.executable, "-c", fails))
     for name in ("earlier-1.0-py3-none-any.whl", "notes.txt"):
         (tmp_path / name).touch()
-    assert dist.main(["--unreleased", "--out", str(tmp_path)]) == 1
+    assert dist.main(["--out", str(tmp_path)]) == 1
     said = capsys.readouterr().out
     assert "no compiler" in said
     assert "ended with code 3" in said
