@@ -201,9 +201,8 @@ class TableItems:
         stored = to_dynamodb(item)
         if not any(isinstance(value, bytes) for value in item.values()):
             return stored
-        from serverless_tasks.engine.aws.botocore_overrides.documents import (
-            bytes_as_text,
-        )  # few items have any
+        # Few items have any.
+        from serverless_tasks.engine.aws.botocore_overrides.documents import bytes_as_text
 
         return bytes_as_text(stored, self._client)
 
