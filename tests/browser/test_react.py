@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, Page, Request, expect
+from playwright.sync_api import Browser, Page, Request, Route, expect
 
 from examples.demo.local import Local, running
 from tests.browser import npm
@@ -18,6 +18,8 @@ from tests.browser.axe import violations
 pytestmark = pytest.mark.browser
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples/react"
 PATIENCE = 30_000  # milliseconds for a task to end: the machine may be busy
+RECORD = re.compile(r"/tasks/[0-9a-f-]{36}/$")
+EVENTS = re.compile(r"/tasks/[0-9a-f-]{36}/events/$")
 DONE = re.compile(r"^2000 rows")
 
 
@@ -97,9 +99,18 @@ def test_after_a_reload_the_job_is_followed_again(example: Page, calls: list[str
 
 
 def test_a_job_that_is_left_is_no_longer_asked_for(example: Page, calls: list[str]) -> None:
+    def stay_running(route: Route) -> None:
+        uuid = route.request.url.split("/")[-2]
+        route.fulfill(json={"uuid": uuid, "status": "running", "progress": 1, "target": 2, "messages": []})
+
+    # However soon the first job ends, the page does not come to know of it.
+    example.route(EVENTS, lambda route: route.abort())
+    example.route(RECORD, stay_running)
     summarise(example)
     expect(example.get_by_role("button", name="Cancel")).to_be_enabled(timeout=PATIENCE)
     first = example.evaluate("sessionStorage.getItem('summary')")
+    example.unroute(EVENTS)
+    example.unroute(RECORD)
     summarise(example)
     expect(example.get_by_role("status")).to_have_text(DONE, timeout=PATIENCE)
     second = example.evaluate("sessionStorage.getItem('summary')")
