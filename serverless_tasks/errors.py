@@ -438,7 +438,7 @@ class AwsError(ServerlessTasksError):
 
 
 class StackNotFound(AwsError):
-    """There is no stack of this name in the region, and the account, that were asked, or it was never deployed.
+    """No stack of this name is deployed in the account and region that were asked.
 
     Args:
         stack: the name.

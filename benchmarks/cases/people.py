@@ -10,73 +10,19 @@ from random import Random
 from typing import Any
 
 _FIRST = (
-    *(
-        "Ada",
-        "Alan",
-        "Amara",
-        "Björn",
-        "Chidi",
-        "Dolores",
-        "Edsger",
-        "Fatima",
-        "Grace",
-        "Hiroshi",
-        "Ingrid",
-        "João",
-    ),
-    *(
-        "Katherine",
-        "Li Wei",
-        "Margaret",
-        "Nadia",
-        "Olivier",
-        "Priya",
-        "Quentin",
-        "Rosa",
-        "Søren",
-        "Tariq",
-        "Ursula",
-    ),
-    *("Vikram", "Wanda", "Ximena", "Yusuf", "Zoë"),
-)
+    "Ada", "Alan", "Amara", "Björn", "Chidi", "Dolores", "Edsger", "Fatima", "Grace", "Hiroshi", "Ingrid",
+    "João", "Katherine", "Li Wei", "Margaret", "Nadia", "Olivier", "Priya", "Quentin", "Rosa", "Søren",
+    "Tariq", "Ursula", "Vikram", "Wanda", "Ximena", "Yusuf", "Zoë",
+)  # fmt: skip
 _LAST = (
-    *(
-        "Abara",
-        "Bergström",
-        "Castellanos",
-        "Dijkstra",
-        "Eze",
-        "Fontaine",
-        "García",
-        "Hamilton",
-        "Ito",
-        "Johansson",
-    ),
-    *(
-        "Kowalski",
-        "Lovelace",
-        "Müller",
-        "Nakamura",
-        "Okafor",
-        "Petrov",
-        "Quispe",
-        "Rahman",
-        "Santos",
-        "Turing",
-    ),
-    *("Umarov", "Vasquez", "Weber", "Xu", "Young", "Zimmermann"),
-)
+    "Abara", "Bergström", "Castellanos", "Dijkstra", "Eze", "Fontaine", "García", "Hamilton", "Ito",
+    "Johansson", "Kowalski", "Lovelace", "Müller", "Nakamura", "Okafor", "Petrov", "Quispe", "Rahman",
+    "Santos", "Turing", "Umarov", "Vasquez", "Weber", "Xu", "Young", "Zimmermann",
+)  # fmt: skip
 _CITIES = (
-    *(
-        ("Berlin", "DE"),
-        ("Lagos", "NG"),
-        ("São Paulo", "BR"),
-        ("Kyoto", "JP"),
-        ("Montréal", "CA"),
-        ("Lyon", "FR"),
-    ),
-    *(("Chennai", "IN"), ("Gdańsk", "PL"), ("Austin", "US"), ("Nairobi", "KE")),
-)
+    ("Berlin", "DE"), ("Lagos", "NG"), ("São Paulo", "BR"), ("Kyoto", "JP"), ("Montréal", "CA"),
+    ("Lyon", "FR"), ("Chennai", "IN"), ("Gdańsk", "PL"), ("Austin", "US"), ("Nairobi", "KE"),
+)  # fmt: skip
 _MAIL = ("example.com", "example.org", "mail.example.net")
 # Each is in one record, as what people write is: only past 20 kB do they come again.
 _NOTES = (

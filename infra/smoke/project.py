@@ -8,8 +8,9 @@ import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from infra.smoke.remains import stack_is_there, stack_status
+from infra.smoke.remains import stack_is_there
 from infra.smoke.step import StepFailed
+from serverless_tasks.engine.aws.stacks import status_of
 
 if TYPE_CHECKING:
     from infra.smoke.stack import Stack
@@ -51,7 +52,7 @@ def delete(stack: Stack) -> Script:
     wait = yield
     # A deployment that was interrupted goes on in CloudFormation: half of a stack is no stack of ours yet.
     wait.until(
-        "the end of what CloudFormation does", lambda: True if is_at_rest(stack_status(stack.name)) else None
+        "the end of what CloudFormation does", lambda: True if is_at_rest(status_of(stack.name)) else None
     )
     if not stack_is_there(stack.name):
         return "there is no stack"

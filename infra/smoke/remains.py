@@ -202,21 +202,7 @@ def stack_is_there(name: str) -> bool:
     Raises:
         AwsError: CloudFormation could not be asked.
     """
-    return stack_status(name) != stacks.DELETED
-
-
-def stack_status(name: str) -> str:
-    """Return the status of a stack; where there is none, that of one that was deleted.
-
-    Raises:
-        AwsError: CloudFormation could not be asked.
-    """
-    try:
-        return stacks.describe(name).status
-    except AwsError as error:
-        if error.code == "ValidationError":
-            return stacks.DELETED
-        raise
+    return stacks.status_of(name) != stacks.DELETED
 
 
 def sam_bucket() -> str | None:

@@ -57,8 +57,8 @@ class Config:
         scheduler_role: the role with which the scheduler sends.
         log_group: the CloudWatch log group of the workers.
         pauses: whether workers look at what is paused: one read of the table in ten seconds for each process.
-        compress_inputs: whether inputs past 1 kB are stored compressed, where that costs less; None for where the
-            workers of all builds that may still run read it.
+        compress_inputs: whether inputs past 1 kB are stored compressed, where that costs less; None: as soon as
+            the workers of all builds that may still run read it.
         immediate_waits: whether the backend ``immediate`` waits between the attempts of a job, as others do.
         statistics: whether a worker counts what it does, and failures by their kind.
         on_new_error: the dotted name of what is called with each kind of failure that is new, a `NewError`.

@@ -111,6 +111,19 @@ def stack_outputs(stack: str) -> dict[str, str]:
     return {each["OutputKey"]: each["OutputValue"] for each in found.get("Outputs", [])}
 
 
+def status_of(stack: str) -> str:
+    """Return the status of a stack; where there is none, that of one that was deleted.
+
+    Raises:
+        AwsError: it may not be read.
+    """
+    try:
+        status: str = _described(stack)["StackStatus"]
+    except StackNotFound:
+        return DELETED
+    return status
+
+
 def _described(stack: str) -> dict[str, Any]:
     try:
         stacks = call(client("cloudformation").describe_stacks, StackName=stack)["Stacks"]
@@ -255,7 +268,7 @@ def follow(
     while True:
         clock.sleep(LOOK)
         try:
-            status, told_now = _status(stack), events(stack)
+            status, told_now = status_of(stack), events(stack)
         except AwsError:
             failed += 1
             if failed == _FAILED_LOOKS:
@@ -290,12 +303,3 @@ def events(stack: str) -> list[dict[str, Any]]:
             return []
         raise
     return found
-
-
-def _status(stack: str) -> str:
-    """The status of a stack; one that CloudFormation no longer knows is deleted."""
-    try:
-        status: str = _described(stack)["StackStatus"]
-    except StackNotFound:
-        return DELETED
-    return status

@@ -106,7 +106,7 @@ class Table:
         unschedule: deletes the schedule that sends a job, by its id and when it is due (milliseconds); or None.
         forget: deletes what statistics keep of a job that failed, or None.
         build: the id of the code whose attempts it keeps, or "".
-        compress: whether inputs are stored compressed where that costs less; None where all deployed builds read it.
+        compress: whether inputs are stored compressed where that costs less; None: once all deployed builds read it.
     """
 
     any_size = False

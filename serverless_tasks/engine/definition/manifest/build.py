@@ -24,7 +24,7 @@ LARGEST: Final = 380_000
 # In the build's name: a worker of the version before, which indexes no states, is of another build although it has the
 # same tasks. So it writes its own manifest over ours when it is deployed again, and ``indexed_since`` goes.
 INDEXES: Final = "states"
-# What items have since some version, which is written once all builds that are deployed read it. A name stays.
+# What items may have that versions before do not read: written once all deployed builds read it. A name stays.
 READS: Final = ("inputs_zlib",)
 # After so long no process of a build before runs any more: a Lambda function's ends a quarter of an hour after it was
 # replaced, a container when it has been told to stop.
@@ -109,7 +109,7 @@ class Manifest:
 def reads_of(item: Mapping[str, Any]) -> dict[str, int]:
     """Return the `reads` of a manifest by its item, or by these attributes of it: ``build`` and ``reads``.
 
-    A version that knows nothing of it leaves it in the item, and writes its own build beside it: then it holds no more.
+    A version that knows nothing of them leaves them in the item beside its own build: then they no longer hold.
     """
     reads: dict[str, Any] = json.loads(item.get("reads", "{}"))
     return reads if reads.pop("build", None) == item.get("build", "") else {}

@@ -59,7 +59,7 @@ class BuildRecord:
             logger.warning("the manifest of this build could not be written", exc_info=True)
 
     def write(self) -> None:
-        """Write the manifest over the one that is there; of what the workers do it says only that none has run before.
+        """Write the manifest over the one that is there. Of workers it says no more than that a new table has had none.
 
         Raises:
             AwsError: it could not be written.
