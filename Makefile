@@ -46,7 +46,7 @@ setup: .venv/$(STAMP) .venvs/checkov/$(STAMP) .venvs/docs/$(STAMP) .venvs/minist
 # The longest first: three kinds run at a time on two cores, since some wait for a stack or a browser while others
 # compute. What a kind says comes whole, at its end. Chromium is there by then: a target that waits for a look at it
 # would come last, whatever its place.
-KINDS := e2e browser $(if $(wildcard tests/chaos/test_*.py),chaos) django integration unit repository contract client
+KINDS := $(if $(wildcard tests/chaos/test_*.py),chaos) e2e django browser integration unit repository contract client
 TOGETHER = $(MAKE) --jobs=3 --keep-going --output-sync=target --old-file=chromium
 
 .PHONY: test
