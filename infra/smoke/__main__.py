@@ -21,7 +21,7 @@ from rich.text import Text
 from infra.smoke import bill, checks, project, report
 from infra.smoke.account import Account, secrets
 from infra.smoke.confirmation import refused, refused_here, refused_name
-from infra.smoke.remains import Remains, sam_bucket
+from infra.smoke.remains import SAM_STACK, Remains, stack_is_there
 from infra.smoke.run import Outcome, Run, State
 from infra.smoke.stack import PREFIX, Stack
 from infra.smoke.step import Step
@@ -116,7 +116,7 @@ def _run(console: Console, account: Account, name: str, path: Path, steps: Seque
     # Now: at the end they may be over, and not to be had again.
     hidden = (*secrets(), account.id)
     began = f"{datetime.now(UTC):%Y-%m-%dT%H:%M:%SZ}"
-    remains = Remains(name, account.region, clock, sam_stack=bool(steps) and sam_bucket() is None)
+    remains = Remains(name, account.region, clock, sam_stack=bool(steps) and not stack_is_there(SAM_STACK))
     with tempfile.TemporaryDirectory(prefix=PREFIX) as folder:
         stack = Stack(name, account.region, Path(folder))
         stack.project.mkdir()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from infra.smoke.account import is_of_this_machine
@@ -42,6 +43,9 @@ def refused_name(stack: str) -> str:
     Args:
         stack: the stack's name.
     """
-    if stack.startswith(PREFIX) and len(stack) > len(PREFIX):
+    # What is named after a stack is deleted with it: a shorter name would be the beginning of somebody else's.
+    if re.fullmatch(f"{PREFIX}[0-9a-f]{{8}}", stack):
         return ""
-    return f"DELETE is {stack!r}; only stacks whose names begin with {PREFIX} are of the smoke test."
+    return (
+        f"DELETE is {stack!r}; the stacks of the smoke test are named {PREFIX} and eight hexadecimal digits."
+    )

@@ -5,14 +5,18 @@ What it does against a stack is tests/e2e/test_aws_smoke.py.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any, NoReturn
 
 import boto3
 import pytest
+from rich.console import Console
 
 from infra.smoke import __main__ as program
 from infra.smoke import project, report
+from infra.smoke.account import Account
 from infra.smoke.bill import AT_MOST, dollars
 from infra.smoke.masking import masked
 from infra.smoke.remains import SAM_STACK, Deleted, Remain, Remains
@@ -103,10 +107,35 @@ def test_in_ci_it_runs_on_a_stand_in_of_this_machine_alone(
 
 
 @pytest.mark.usefixtures("aws")
-@pytest.mark.parametrize(("name", "code"), [(NAME, 0), ("tasks-smoke-", 2), ("shop", 2)])
+@pytest.mark.parametrize(
+    ("name", "code"), [(NAME, 0), ("tasks-smoke-", 2), ("tasks-smoke-a", 2), (f"{NAME}-b", 2), ("shop", 2)]
+)
 def test_only_stacks_of_its_own_are_deleted(runs: list[str], name: str, code: int) -> None:
     assert program.main(["--delete", name, "--confirm", ACCOUNT]) == code
     assert runs == ([name] if code == 0 else [])
+
+
+@pytest.mark.usefixtures("aws")
+@pytest.mark.parametrize("there", [True, False])
+def test_sams_own_stack_is_the_runs_only_where_there_was_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: bool
+) -> None:
+    """One that somebody else's first deployment is just making has no bucket yet."""
+    if there:
+        template = json.dumps({"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}})
+        boto3.client("cloudformation").create_stack(StackName=SAM_STACK, TemplateBody=template)
+    taken: list[bool] = []
+
+    def remains(*words: Any, sam_stack: bool) -> NoReturn:
+        taken.append(sam_stack)
+        raise InterruptedError
+
+    monkeypatch.setattr(program, "Remains", remains)
+    monkeypatch.setattr(program.signal, "signal", lambda *given: None)
+    whose = Account(id=ACCOUNT, region="us-east-1", caller="", endpoint="")
+    with pytest.raises(InterruptedError):
+        program._run(Console(), whose, NAME, tmp_path / "report.md", program.STEPS)
+    assert taken == [not there]
 
 
 def test_without_a_region_it_says_so(
